@@ -1,0 +1,21 @@
+"""From 8-bit grey pixels to what a network reads."""
+
+import numpy as np
+
+MEAN = 115 / 255
+STD = 0.226
+"""The averages over the channels of ImageNet's usual (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225). The mean is
+rounded to a multiple of 1/255, so that in an int8 model the zero point of the input is a whole number: the
+normalisation is then exactly the input's scale, and the padding of the first convolution exactly that zero point."""
+
+
+def normalise(images: np.ndarray) -> np.ndarray:
+    """Grey images as a network with one input channel reads them.
+
+    Arguments:
+        images: (..., height, width) of uint8, 0 to 255.
+
+    Returns:
+        (..., height, width, 1) of float32.
+    """
+    return ((images[..., np.newaxis] / np.float32(255) - np.float32(MEAN)) / np.float32(STD)).astype(np.float32)

@@ -1,0 +1,83 @@
+"""Builds the Keras model of a `ResNetSpec`; numerically torchvision's ResNet (v1.5).
+
+Deep Residual Learning for Image Recognition, He et al. 2016, https://arxiv.org/abs/1512.03385.
+"""
+
+import keras
+
+from wool_tf.networks.spec import Block, Convolution, ResNetSpec
+
+BATCH_NORM_EPSILON = 1e-5
+BATCH_NORM_MOMENTUM = 0.9
+"""PyTorch's momentum of 0.1 in Keras' sense: the share of the old running value that is kept."""
+
+
+@keras.saving.register_keras_serializable("wool_tf")
+class ResNet(keras.Model):
+    """A residual network with the widths of its spec; gives logits.
+
+    Reads normalised images (`wool_tf.networks.pixels`) of shape (batch, height, width, channels) and returns logits of
+    shape (batch, classes). Layers carry torchvision's names: `layer2.0.conv1`, `layer2.0.bn1`,
+    `layer2.0.downsample.0`, `fc`.
+
+    Arguments:
+        spec: ResNetSpec, or the dictionary of one.
+
+    >>> ResNet(ResNetSpec.full(18, classes=2, input_shape=(64, 64, 1))).count_params()
+    11180866
+    """
+
+    def __init__(self, spec: ResNetSpec, **kwargs):
+        if not isinstance(spec, ResNetSpec):
+            spec = ResNetSpec.from_config(spec)
+        image = keras.Input(spec.input_shape, name="image")
+        super().__init__(inputs=image, outputs=self._logits(spec, image), **kwargs)
+        self.spec = spec
+
+    def get_config(self) -> dict:
+        return {"spec": self.spec.get_config(), "name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+    @classmethod
+    def after_norm(cls, conv: Convolution, spec: ResNetSpec, features):
+        """What happens to the features between a batch norm and what follows it: nothing, here."""
+        return features
+
+    @classmethod
+    def _logits(cls, spec: ResNetSpec, image):
+        features = cls._unit(spec.stem, spec, image)
+        # Zeros pad as well as minus infinity does, since a ReLU went before.
+        features = keras.layers.ZeroPadding2D(1, name="maxpool.pad")(features)
+        features = keras.layers.MaxPooling2D(3, 2, name="maxpool")(features)
+        for stage in spec.stages:
+            for block in stage:
+                features = cls._block(block, spec, features)
+        features = keras.layers.GlobalAveragePooling2D(name="avgpool")(features)
+        return keras.layers.Dense(spec.classes, name="fc")(features)
+
+    @classmethod
+    def _block(cls, block: Block, spec: ResNetSpec, features):
+        shortcut = cls._unit(block.projection, spec, features) if block.projection else features
+        for conv in block.convolutions:
+            features = cls._unit(conv, spec, features)
+        features = keras.layers.Add(name=f"{block.name}.add")([features, shortcut])
+        return keras.layers.ReLU(name=f"{block.name}.relu")(features)
+
+    @classmethod
+    def _unit(cls, conv: Convolution, spec: ResNetSpec, features):
+        padding = "same" if conv.kernel > 1 else "valid"
+        if conv.kernel > 1 and conv.stride > 1:
+            # With a stride, Keras' "same" pads the far side only; PyTorch pads both.
+            features = keras.layers.ZeroPadding2D(conv.kernel // 2, name=f"{conv.name}.pad")(features)
+            padding = "valid"
+        features = keras.layers.Conv2D(
+            spec.width(conv.writes), conv.kernel, conv.stride, padding, use_bias=False, name=conv.name
+        )(features)
+        features = keras.layers.BatchNormalization(
+            epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=conv.norm
+        )(features)
+        features = cls.after_norm(conv, spec, features)
+        return keras.layers.ReLU(name=f"{conv.norm}.relu")(features) if conv.relu else features
