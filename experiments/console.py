@@ -1,0 +1,113 @@
+"""What the scripts share: parsing flags, one line for a mistake, live progress."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from absl import app, flags
+
+from wool_tf import WoolError
+
+INTERRUPTED = 130
+LINE_SECONDS = 15
+"""Where nobody watches a terminal, a line this often is enough."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Parses the flags and runs a script.
+
+    A mistake in a flag or in what it points to is one line on standard error and exit status 1; Ctrl-C and SIGTERM end
+    with status 130. Anything else is a defect and keeps its traceback.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app.run(lambda _: main(), flags_parser=_parse)
+    except (WoolError, flags.Error) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        # Worker processes and their pipes need no farewell, and would print one.
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+
+def use_threads(threads: int) -> None:
+    """Gives every process that computes so many threads; to be called before TensorFlow is imported.
+
+    Results depend on the number of threads in the last digits, so it is a setting and does not follow the machine.
+    """
+    os.environ |= {
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": str(threads),
+        "TF_DETERMINISTIC_OPS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+
+
+def _parse(arguments: Sequence[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(arguments)
+    except flags.Error as error:
+        raise WoolError(" ".join(f"{error}; --help lists the flags".split())) from None
+    if len(rest) > 1:
+        raise WoolError(f"{rest[1]!r}: this script takes flags only; --help lists them")
+    return rest
+
+
+class Display:
+    """Shows a run: a live block on a terminal, a line now and then elsewhere."""
+
+    def __init__(self):
+        from rich.console import Console
+
+        self.console = Console(highlight=False)
+        self.live = None
+        self.next = 0.0
+
+    def say(self, text: str) -> None:
+        """One step, in a line."""
+        self.close()
+        self.console.print(f"[{time.strftime('%H:%M:%S')}] {text}", markup=False)
+
+    def show(self, status) -> None:
+        """The status of the training."""
+        if self.console.is_terminal:
+            self._update(status)
+        elif time.monotonic() >= self.next or status.finished == status.units:
+            self.next = time.monotonic() + LINE_SECONDS
+            running = "; ".join(f"{name} {note}" for name, _, note in status.running)
+            self.console.print(f"[{time.strftime('%H:%M:%S')}] {_overall(status)}  {running}", markup=False)
+
+    def close(self) -> None:
+        """Ends the live block and leaves it on the screen."""
+        if self.live:
+            self.live.stop()
+            self.live = None
+
+    def _update(self, status) -> None:
+        from rich.live import Live
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 1))
+        for name, share, note in status.running:
+            table.add_row(name, ProgressBar(1.0, share, width=24), note)
+        table.add_row("all", ProgressBar(1.0, status.share, width=24), _overall(status))
+        if self.live is None:
+            self.live = Live(console=self.console, auto_refresh=False)
+            self.live.start()
+        self.live.update(table, refresh=True)
+
+
+def _overall(status) -> str:
+    left = "" if status.remaining is None else f", {_duration(status.remaining)} left"
+    return f"{status.share:4.0%}, {status.finished} of {status.units} units done{left}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"

@@ -1,0 +1,76 @@
+"""TFLite files in the interpreter that the boards use."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+
+from wool_tf.errors import WoolError
+
+_DELEGATE = "DELEGATE"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps TensorFlow's and TFLite's C++ notes off the standard error of the process; shows them if an error leaves.
+
+    They go past Python, so nothing less than the file descriptor stops them: other threads are silenced meanwhile.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            notes.seek(0)
+            with open(kept, "wb", closefd=False) as standard_error:
+                shutil.copyfileobj(notes, standard_error)
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def interpreter(tflite: bytes, threads: int = 1):
+    """An `ai_edge_litert` interpreter of a file, its tensors allocated.
+
+    Raises:
+        WoolError: the bytes are no TFLite file that runs here.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        with quiet():
+            opened = Interpreter(model_content=tflite, num_threads=threads)
+            opened.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise WoolError(f"not a TFLite file that runs here: {' '.join(str(error).split())}") from None
+    return opened
+
+
+def nodes(opened) -> list[dict]:
+    """Operators of the file in order, then the delegates that run them here: `op_name`, `inputs`, `outputs`."""
+    # Private, but the only account of operators and delegates that the interpreter gives.
+    return opened._get_ops_details()
+
+
+def operators(opened) -> list[str]:
+    """Names of the operators of the file, sorted, each once."""
+    return sorted({node["op_name"] for node in nodes(opened)} - {_DELEGATE})
+
+
+def runs_in_xnnpack(opened) -> bool:
+    """Whether XNNPACK runs all of the file, save the change of its input from uint8 to int8."""
+    delegates = [node for node in nodes(opened) if node["op_name"] == _DELEGATE]
+    if len(delegates) != 1:
+        return False
+    # With a single delegate, whatever is left out of it either feeds it or makes a result behind it.
+    producer = {tensor: node["op_name"] for node in nodes(opened) for tensor in node["outputs"]}
+    feeding = {producer[tensor] for tensor in delegates[0]["inputs"] if tensor in producer}
+    results = {tensor["index"] for tensor in opened.get_output_details()}
+    return feeding <= {"QUANTIZE"} and results <= set(delegates[0]["outputs"])

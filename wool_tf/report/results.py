@@ -1,0 +1,205 @@
+"""From the records of a run to one results document, of which the report is made."""
+
+import base64
+import dataclasses
+import hashlib
+import importlib.metadata
+import io
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf.data.dataset import CLASSES, Dataset
+from wool_tf.training.metrics import THRESHOLD, summarise
+from wool_tf.training.settings import Settings
+
+EXAMPLES_PER_KIND = 4
+VERSIONED = ("keras", "tensorflow", "ai-edge-litert", "numpy", "scikit-learn")
+
+
+def assemble(
+    settings: Settings,
+    images: Dataset,
+    parts: Sequence[np.ndarray],
+    records: Mapping[str, Mapping],
+    files: Mapping[str, Path],
+    latency: Mapping,
+    command: str,
+) -> dict:
+    """The results document of a finished run.
+
+    Arguments:
+        settings: Settings of the run.
+        images: its Dataset.
+        parts: held-out indices of each fold.
+        records: the record of every unit, by name, `fold0/hard1`.
+        files: the TFLite files that were timed, by name.
+        latency: what the benchmark program says of them, in the same order.
+        command: the command line.
+    """
+    from wool_tf.training import methods
+
+    names = [stage.name for stage in methods.stages(settings)]
+    titles = {stage.name: stage.title for stage in methods.stages(settings)}
+    int8 = f"{settings.final}-int8"
+    titles[int8] = f"{titles[settings.final]}, int8"
+    folds = {name: [records[f"fold{number}/{name}"] for number in range(len(parts))] for name in [*names, int8]}
+    scores = _scores(images, parts, folds)
+    return {
+        "title": f"Reproduction on {Path(images.folder).resolve().name}",
+        "command": command,
+        "settings": dataclasses.asdict(settings),
+        "environment": _environment(),
+        "seconds": sum(record["seconds"] for record in records.values()),
+        "data": _data(images),
+        "folds": [_part(images, part) for part in parts],
+        "stages": [_stage(name, titles[name], found, folds, settings) for name, found in folds.items()],
+        "histories": {name: [{"fold": n, **record["history"]} for n, record in enumerate(folds[name])] for name in names},
+        "scores": scores,
+        "final": _final(settings, folds[int8], records, files),
+        "latency": latency["models"],
+        "latency_machine": latency["machine"].get("cpu") or platform.machine(),
+        "latency_warnings": latency["warnings"],
+        "examples": _examples(images, scores, settings.final),
+    }
+
+
+def _data(images: Dataset) -> dict:
+    defective = int(images.labels.sum())
+    return {
+        "folder": images.folder,
+        "images": len(images.labels),
+        "defective": defective,
+        "non_defective": len(images.labels) - defective,
+        "groups": len(set(images.groups)),
+        "side": images.images.shape[1],
+        "fingerprint": images.fingerprint,
+    }
+
+
+def _part(images: Dataset, part: np.ndarray) -> dict:
+    return {
+        "images": len(part),
+        "defective": int(images.labels[part].sum()),
+        "groups": len(set(images.groups[part])),
+    }
+
+
+def _stage(name: str, title: str, found: Sequence[Mapping], folds: Mapping, settings: Settings) -> dict:
+    # The int8 file has the widths of the network that it was made of.
+    network, baseline = folds[name.removesuffix("-int8")][0], folds["baseline"][0]
+    metrics = [record["metrics"] for record in found]
+    differences = [record["mask_difference"] for record in found if record.get("mask_difference") is not None]
+    return {
+        "stage": name,
+        "title": title,
+        "params": network["params"],
+        "macs": network["macs"],
+        "params_share": network["params"] / baseline["params"],
+        "macs_share": network["macs"] / baseline["macs"],
+        "folds": metrics,
+        **summarise(metrics),
+        "mask_difference": max(differences, default=None),
+    }
+
+
+def _scores(images: Dataset, parts: Sequence[np.ndarray], folds: Mapping[str, Sequence[Mapping]]) -> list[dict]:
+    """One row per image: what each stage said of it when it was held out."""
+    rows = {}
+    for fold, part in enumerate(parts):
+        for position, index in enumerate(part):
+            said = {name: records[fold]["scores"][position] for name, records in folds.items()}
+            rows[index] = {"path": images.paths[index], "label": int(images.labels[index]), "fold": fold, **said}
+    return [rows[index] for index in sorted(rows)]
+
+
+def _final(settings: Settings, int8: Sequence[Mapping], records: Mapping, files: Mapping[str, Path]) -> dict:
+    delivered = records[f"final/{settings.final}-int8"]
+    return {
+        "stage": settings.final,
+        "spec": records[f"final/{settings.final}"]["spec"],
+        "files": [_file(path) for path in files.values()],
+        "check": _pooled([record["check"] for record in int8]) | {"operators": delivered["file"]["operators"]},
+        "delivered": delivered["check"],
+    }
+
+
+def _file(path: Path) -> dict:
+    content = path.read_bytes()
+    return {
+        "name": f"{path.parent.name}/{path.name}",
+        "precision": path.stem.split("-")[-1],
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _pooled(checks: Sequence[Mapping]) -> dict:
+    """Float against int8 over all folds, every image judged by the network that had not seen it."""
+    counts = np.array([check["images"] for check in checks])
+
+    def mean(key: str) -> float:
+        return float(np.average([check[key] for check in checks], weights=counts))
+
+    shares = ("agreement", "mean_difference", "accuracy_float", "accuracy_int8")
+    return {
+        "images": int(counts.sum()),
+        **{key: mean(key) for key in shares},
+        "max_difference": max(check["max_difference"] for check in checks),
+        **{key: float(np.mean([check[key] for check in checks])) for key in ("recall_float", "recall_int8")},
+    }
+
+
+def _examples(images: Dataset, scores: Sequence[Mapping], stage: str) -> list[dict]:
+    """Images that the final stage judged wrongly, the worst first, and some of each class that it judged rightly."""
+    wrong = [(n, row) for n, row in enumerate(scores) if (row[stage] >= THRESHOLD) != row["label"]]
+    right = [(n, row) for n, row in enumerate(scores) if (row[stage] >= THRESHOLD) == row["label"]]
+    wrong.sort(key=lambda found: -abs(found[1][stage] - found[1]["label"]))
+    chosen = []
+    for kind, label, rows in (("missed", 1, wrong), ("false alarm", 0, wrong), ("correct", 1, right), ("correct", 0, right)):
+        chosen += [(kind, *found) for found in rows if found[1]["label"] == label][:EXAMPLES_PER_KIND]
+    return [
+        {
+            "caption": f"{row['path']}: {CLASSES[row['label']].replace('_', '-')}, score {row[stage]:.2f}",
+            "kind": kind,
+            "png": _png(images.images[index]),
+        }
+        for kind, index, row in chosen
+    ]
+
+
+def _png(pixels: np.ndarray) -> str:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(np.asarray(pixels)).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def _environment() -> dict:
+    import keras
+
+    import wool_tf
+
+    return {
+        "wool_tf": wool_tf.__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in VERSIONED},
+        "backend": keras.backend.backend(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
+    }
+
+
+def _commit() -> str | None:
+    """The commit that the code is at, where it runs from a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return finished.stdout.strip() or None

@@ -1,0 +1,287 @@
+"""The tables of the report, made of a results document and rendered by both templates.
+
+Every builder takes the results document and returns a `Table`, or None where the document has nothing to show. Cells
+are finished text, not yet escaped.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from wool_tf.report import paper
+from wool_tf.report.cells import MISSING, count, decimals, duration, known, percent, plain, ratio, significant, tiny
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table and the words around it.
+
+    Attributes:
+        title: short caption.
+        text: what the table says, in plain language; stands above it.
+        header: names of the columns.
+        rows: cells as text, as many per row as the header has.
+        align: one letter per column, `l` or `r`.
+        note: reservations; stands below the table, may be empty.
+    """
+
+    title: str
+    text: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    align: str
+    note: str = ""
+
+
+def measure(stage: Mapping, name: str) -> tuple[float | None, float | None]:
+    """Mean and standard deviation over folds of one metric of a stage."""
+    return (stage.get("mean") or {}).get(name), (stage.get("std") or {}).get(name)
+
+
+def key_stages(results: Mapping) -> dict[str, Mapping]:
+    """The stages that the report compares: those there are of `baseline`, `final` and `int8`, in this order."""
+    by_name = {stage["stage"]: stage for stage in results.get("stages") or ()}
+    pruned = [name for name in by_name if name != "baseline" and not name.endswith("-int8")]
+    final = (results.get("final") or {}).get("stage") or (pruned[-1] if pruned else None)
+    chosen = {"baseline": "baseline", "final": final, "int8": f"{final or 'baseline'}-int8"}
+    if final == "baseline":
+        del chosen["final"]
+    return {role: by_name[name] for role, name in chosen.items() if name in by_name}
+
+
+def summary(results: Mapping) -> Table | None:
+    """Before pruning, after it, and in int8, in one look."""
+    names = {"baseline": "before pruning", "final": "after pruning", "int8": "after pruning, in int8"}
+    rows = [
+        (
+            f"{stage['title']} ({names[role]})" if role != "int8" else stage["title"],
+            percent(*measure(stage, "accuracy")),
+            percent(*measure(stage, "recall")),
+            decimals(*measure(stage, "auc")),
+            percent(stage.get("params_share")),
+        )
+        for role, stage in key_stages(results).items()
+    ]
+    text = (
+        "Accuracy is the share of all images that are judged correctly; recall is the share of the defective images "
+        "that are found. ROC AUC tells how well the scores separate the two classes: 1 is perfect, 0.5 is guessing. "
+        "All are measured on images that the network was not trained on."
+    )
+    header = ("Network", "Accuracy (%)", "Recall (%)", "ROC AUC", "Parameters (% of baseline)")
+    return _table("Key figures", text, header, rows, "lrrrr", "Mean ± standard deviation over the folds.")
+
+
+def data(results: Mapping) -> Table | None:
+    """What was learned from."""
+    found = results.get("data")
+    if not found:
+        return None
+    rows = [
+        ("Folder", plain(found.get("folder"))),
+        ("Images", plain(found.get("images"))),
+        ("Defective", plain(found.get("defective"))),
+        ("Non-defective", plain(found.get("non_defective"))),
+        ("Groups", plain(found.get("groups"))),
+        ("Side of an image (pixels)", plain(found.get("side"))),
+        ("Fingerprint", plain(found.get("fingerprint"))),
+    ]
+    text = (
+        "A group holds the images that belong together, such as several scans of one specimen. The fingerprint is "
+        "computed from the images and their labels: two runs with the same fingerprint used the same data."
+    )
+    return _table("Data", text, ("", "Value"), rows, "ll")
+
+
+def folds(results: Mapping) -> Table | None:
+    """The held-out part of each fold."""
+    found = results.get("folds") or ()
+    rows = []
+    for number, fold in enumerate(found, start=1):
+        rows.append((str(number), *(plain(value) for value in _fold_counts(fold))))
+    text = (
+        "The images are divided into parts, the folds. Each fold is held out once: a network is trained on all "
+        "other folds and then judges this one, so every image is judged by a network that has never seen it. "
+        "Images of one group always stay in the same fold."
+    )
+    header = ("Held-out fold", "Images", "Defective", "Non-defective", "Groups")
+    return _table("Folds", text, header, rows, "lrrrr")
+
+
+def accuracy(results: Mapping) -> Table | None:
+    """All metrics per stage, and the paper's accuracy where the settings are one of its recipes."""
+    settings = results.get("settings") or {}
+    with_paper = paper.recipe(settings) is not None
+    rows = []
+    for stage in results.get("stages") or ():
+        row = [stage["title"]]
+        row += [percent(*measure(stage, name)) for name in ("accuracy", "recall", "precision", "f1")]
+        row.append(decimals(*measure(stage, "auc")))
+        if with_paper:
+            reported = paper.accuracy(settings, stage["stage"])
+            row.append(MISSING if reported is None else f"{reported:.2f}")
+        rows.append(tuple(row))
+    text = (
+        "Recall: of 100 defective images, how many are found; the others would pass unseen. Precision: of 100 images "
+        "that raise an alarm, how many are really defective; the others are false alarms. F1 combines the two into "
+        "one number. Hard pruning removes the weakest filters for good and trains the rest further, round after "
+        "round. ASFP (asymptotic soft filter pruning) silences a growing share of the filters during training and "
+        "lets them recover until the end. The int8 row is the same network with its numbers stored as 8-bit "
+        "integers, as it runs on a board."
+    )
+    header = ("Stage", "Accuracy (%)", "Recall (%)", "Precision (%)", "F1 (%)", "ROC AUC")
+    note = "Mean ± standard deviation over the folds."
+    if with_paper:
+        header += ("Paper’s accuracy (%)",)
+        note += (
+            f" The last column is from {paper.CITATION}, for the same depth, optimizer and kind of initial weights. "
+            "It was measured on that factory’s own images, with another number of folds and repeats; it shows the "
+            "order of magnitude and the trend, and cannot be compared one to one."
+        )
+    return _table("Accuracy per stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
+
+
+def complexity(results: Mapping) -> Table | None:
+    """Parameters and work per stage, and the paper's shares where it has that depth."""
+    depth = (results.get("settings") or {}).get("depth")
+    with_paper = paper.complexity(depth, 0) is not None
+    rows = []
+    for stage in results.get("stages") or ():
+        row = [stage["title"], count(stage.get("params")), percent(stage.get("params_share"))]
+        row += [count(stage.get("macs")), percent(stage.get("macs_share")), tiny(stage.get("mask_difference"))]
+        rows.append(tuple(row + (_paper_shares(depth, stage["stage"]) if with_paper else [])))
+    text = (
+        "Parameters set the size of the model; multiply-accumulates (MACs) are the arithmetic that one image costs. "
+        "During training, pruned filters are only switched off by a mask; afterwards they are cut out. Both networks "
+        "must give the same result: the mask difference is the largest difference between their outputs (logits) on "
+        "any held-out image. Values near 1e-6 are rounding errors."
+    )
+    header = ("Stage", "Parameters", "% of baseline", "MACs", "% of baseline", "Mask difference")
+    note = ""
+    if with_paper:
+        header += ("Paper: parameters (%)", "Paper: FLOPs (%)")
+        note = (
+            "The paper’s shares follow from its table III, whose figures are rounded to two digits. It calls "
+            "multiply-accumulates FLOPs and counted them at its own input size, so only shares can be compared."
+        )
+    return _table("Size and work per stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
+
+
+def confusion(results: Mapping) -> Table | None:
+    """Right and wrong judgements of the key stages, added up over the folds."""
+    rows = []
+    for stage in key_stages(results).values():
+        matrices = [fold["confusion"] for fold in stage.get("folds") or () if fold.get("confusion")]
+        if matrices:
+            passed, alarms, missed, found = (sum(m[i][j] for m in matrices) for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)))
+            rows.append((stage["title"], *map(str, (found, missed, passed, alarms))))
+    text = (
+        "How many images were judged rightly and wrongly, added up over the folds. A missed image is a defective "
+        "product that would be delivered; a false alarm is a sound product that would be rejected."
+    )
+    header = ("Network", "Defective: found", "Defective: missed", "Non-defective: passed", "Non-defective: false alarm")
+    return _table("Confusion matrices", text, header, rows, "lrrrr")
+
+
+def quantisation(results: Mapping) -> Table | None:
+    """The delivered model in float and in int8, on the same images."""
+    check = (results.get("final") or {}).get("check")
+    if not check:
+        return None
+    rows = [
+        ("Images compared", plain(check.get("images"))),
+        ("Same judgement (%)", percent(check.get("agreement"))),
+        ("Mean difference of the scores", decimals(check.get("mean_difference"))),
+        ("Largest difference of the scores", decimals(check.get("max_difference"))),
+        ("Accuracy, float (%)", percent(check.get("accuracy_float"))),
+        ("Accuracy, int8 (%)", percent(check.get("accuracy_int8"))),
+        ("Recall, float (%)", percent(check.get("recall_float"))),
+        ("Recall, int8 (%)", percent(check.get("recall_int8"))),
+        ("Operators of the int8 model", plain(check.get("operators"))),
+    ]
+    text = (
+        "The int8 model computes with 8-bit integers, which makes it small and fast and its scores slightly "
+        "coarser. Here the delivered model judges the same images before and after that conversion. A score is the "
+        "probability of “defective”, from 0 to 1."
+    )
+    images, total = check.get("images"), (results.get("data") or {}).get("images")
+    note = ""
+    if known(images) and known(total) and images >= total:
+        note = (
+            "The delivered model was trained on all images, these included: its accuracy and recall here do not "
+            "foretell those on new images. For that, see the stages above, which were measured on held-out folds."
+        )
+    return _table("Delivered model: float against int8", text, ("", "Value"), rows, "lr", note)
+
+
+def files(results: Mapping) -> Table | None:
+    """The files of the delivered model."""
+    final = results.get("final") or {}
+    rows = [
+        (plain(file.get("name")), plain(file.get("precision")), count(file.get("bytes"), "B"), plain(file.get("sha256")))
+        for file in final.get("files") or ()
+    ]
+    spec = final.get("spec") or {}
+    text = "The model that this run made, trained on all images. The checksum tells whether a copy is intact."
+    if spec:
+        shape = " × ".join(map(str, spec["input_shape"]))
+        trunk = ", ".join(str(spec["widths"][f"layer{stage}"]) for stage in range(1, 5))
+        text = (
+            f"The model that this run made, trained on all images: a ResNet-{spec['depth']} for inputs of {shape} "
+            f"whose four stages are {trunk} channels wide. The checksum tells whether a copy is intact."
+        )
+    return _table("Files of the delivered model", text, ("File", "Precision", "Size", "SHA-256"), rows, "llrl")
+
+
+def latency(results: Mapping) -> Table | None:
+    """Times per image, with size and speed against the first row."""
+    found = results.get("latency") or ()
+    rows = [
+        (
+            plain(row.get("model")),
+            plain(row.get("threads")),
+            count(row.get("bytes"), "B"),
+            ratio(found[0].get("bytes"), row.get("bytes")),
+            *(significant(row.get(name)) for name in ("p50_ms", "p90_ms", "p99_ms", "mean_ms", "images_per_second")),
+            ratio(found[0].get("p50_ms"), row.get("p50_ms")),
+        )
+        for row in found
+    ]
+    text = (
+        "How long one image takes, in milliseconds, on the machine named below; another machine gives other times. "
+        "Half of the images took at most the median, 90 and 99 of 100 at most the next two values. Smaller and faster "
+        "say how many times smaller the file and shorter the median is than in the first row."
+    )
+    header = ("Model", "Threads", "File", "Smaller", "Median", "90 %", "99 %", "Mean", "Images/s", "Faster")
+    note = f"Measured on {results['latency_machine']}." if results.get("latency_machine") else ""
+    return _table("Speed (ms per image)", text, header, rows, "l" + "r" * 9, note)
+
+
+def settings(results: Mapping) -> Table | None:
+    """Every setting of the run."""
+    rows = [(str(name), plain(value)) for name, value in (results.get("settings") or {}).items()]
+    return _table("Settings", "Every setting that this run used.", ("Setting", "Value"), rows, "ll")
+
+
+def environment(results: Mapping) -> Table | None:
+    """Where the run took place, and how long it took."""
+    rows = [(str(name), plain(value)) for name, value in (results.get("environment") or {}).items()]
+    if known(results.get("seconds")):
+        rows.append(("whole run", duration(results["seconds"])))
+    return _table("Environment", "Software and machine of this run.", ("", "Value"), rows, "ll")
+
+
+def _table(title: str, text: str, header: Sequence[str], rows: Sequence, align: str, note: str = "") -> Table | None:
+    return Table(title, text, tuple(header), tuple(rows), align, note) if rows else None
+
+
+def _fold_counts(fold: Mapping) -> tuple:
+    images, defective = fold.get("images"), fold.get("defective")
+    sound = images - defective if known(images) and known(defective) else None
+    return images, defective, sound, fold.get("groups")
+
+
+def _paper_shares(depth: int, stage: str) -> list[str]:
+    rounds = {"baseline": 0, "hard1": 1, "hard2": 2, "hard3": 3}
+    if stage not in rounds:
+        return [MISSING, MISSING]
+    whole, pruned = paper.complexity(depth, 0), paper.complexity(depth, rounds[stage])
+    return [f"{100 * part / full:.0f}" for part, full in zip(pruned, whole, strict=True)]

@@ -1,0 +1,207 @@
+"""Runs units of work in parallel processes; a unit whose record exists is not run again.
+
+A unit is done when its record file is there, and nothing else is remembered, so a run that was interrupted in any way
+goes on where it was. Units say how far they are in small files beside the records, which the main process reads: it
+works the same for one process, many, or many machines that share a folder.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from wool_tf.errors import WoolError
+from wool_tf.training import records
+
+POLL_SECONDS = 0.5
+BEAT_SECONDS = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One piece of work with one record.
+
+    Attributes:
+        name: `fold0/hard1`; its record is `<name>.json` in the folder of the records.
+        run: does the work and returns the record. Is told how to report progress. Must be picklable.
+        cost: expected time, in any unit that is the same for all.
+    """
+
+    name: str
+    run: Callable[[Callable[[float, str], None]], dict]
+    cost: float
+
+    def record(self, folder: Path) -> Path:
+        """Path of its record."""
+        return folder / f"{self.name}.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """How far a run is.
+
+    Attributes:
+        share: finished share of the work, 0 to 1.
+        remaining: seconds to the end at the speed so far, or None while that is unknown.
+        finished, units: number of finished units, and of all.
+        running: (name, share, note) of every unit at work.
+    """
+
+    share: float
+    remaining: float | None
+    finished: int
+    units: int
+    running: tuple[tuple[str, float, str], ...]
+
+
+def run(
+    chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, show: Callable[[Status], None]
+) -> dict[str, dict]:
+    """Runs chains of units, each chain in order, different chains in parallel.
+
+    Arguments:
+        chains: units of one chain may use what earlier ones left; chains must not depend on each other.
+        folder: of the records.
+        jobs: processes at work at the same time; with 1 the calling process does it all.
+        show: told the status about twice a second, from another thread.
+
+    Returns:
+        The record of every unit, by its name.
+
+    Raises:
+        WoolError: a unit failed; finished units keep their records.
+    """
+    import joblib
+
+    units = [unit for chain in chains for unit in chain]
+    # The longest first, so that no worker is left alone with it at the end.
+    ordered = sorted(chains, key=lambda chain: -sum(unit.cost for unit in chain))
+    with _shown(units, folder, show):
+        parallel = joblib.Parallel(n_jobs=min(jobs, len(chains)), return_as="generator_unordered", batch_size=1)
+        for _ in parallel(joblib.delayed(_run_chain)(chain, folder, os.getpid()) for chain in ordered):
+            pass
+    return {unit.name: records.read(unit.record(folder)) for unit in units}
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Holds a folder for one run; the hold ends with the process, however it ends.
+
+    Raises:
+        WoolError: another run holds it, or the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "w")
+    except OSError as error:
+        raise WoolError(f"--out={folder}: cannot be written ({error.strerror}); choose another folder") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WoolError(f"--out={folder}: another run is at work there; wait for it, or choose another folder") from None
+        yield
+
+
+def _run_chain(chain: Sequence[Unit], folder: Path, main: int) -> None:
+    if os.getpid() != main:
+        # Ctrl-C reaches the whole process group; the main process ends its workers itself, without their tracebacks.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for unit in chain:
+        path = unit.record(folder)
+        if records.read(path) is not None:
+            continue
+        beat = _Beat(_beat_path(path), main)
+        started, clock = time.time(), time.monotonic()
+        beat(0, "starting")
+        try:
+            document = unit.run(beat)
+        except WoolError as error:
+            raise WoolError(f"{unit.name}: {error}") from None
+        records.write(path, document | {"started": started, "seconds": time.monotonic() - clock})
+        beat.end()
+
+
+def _beat_path(record: Path) -> Path:
+    return record.with_suffix(".progress")
+
+
+class _Beat:
+    """Writes how far a unit is, at most once a second; ends the process when the main process is gone."""
+
+    def __init__(self, path: Path, main: int):
+        self.path, self.main, self.next = path, main, 0.0
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def __call__(self, share: float, note: str) -> None:
+        if time.monotonic() < self.next:
+            return
+        self.next = time.monotonic() + BEAT_SECONDS
+        if self.main not in (os.getpid(), os.getppid()):
+            os._exit(1)
+        # Progress is a courtesy: on a full disk it is the result that has to fail, with its own message.
+        with contextlib.suppress(OSError):
+            temporary = self.path.with_suffix(".progress-new")
+            temporary.write_text(json.dumps([share, note]))
+            os.replace(temporary, self.path)
+
+    def end(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _shown(units: Sequence[Unit], folder: Path, show: Callable[[Status], None]) -> Iterator[None]:
+    """Shows the status until the work is done."""
+    for unit in units:
+        _beat_path(unit.record(folder)).unlink(missing_ok=True)
+    finished = threading.Event()
+    watcher = _Watcher(units, folder)
+
+    def watch() -> None:
+        while not finished.wait(POLL_SECONDS):
+            show(watcher.status())
+
+    show(watcher.status())
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+        show(watcher.status())
+
+
+class _Watcher:
+    """Reads the status from the files."""
+
+    def __init__(self, units: Sequence[Unit], folder: Path):
+        self.units, self.folder = units, folder
+        self.total = sum(unit.cost for unit in units)
+        self.done = {unit.name for unit in units if unit.record(folder).exists()}
+        self.before = sum(unit.cost for unit in units if unit.name in self.done)
+        self.started = time.monotonic()
+
+    def status(self) -> Status:
+        running, cost = [], 0.0
+        for unit in self.units:
+            if unit.name not in self.done and unit.record(self.folder).exists():
+                self.done.add(unit.name)
+            if unit.name in self.done:
+                cost += unit.cost
+                continue
+            beat = records.read(_beat_path(unit.record(self.folder)))
+            if beat is not None:
+                running.append((unit.name, *beat))
+                cost += unit.cost * beat[0]
+        remaining = None
+        if cost > self.before:
+            elapsed = time.monotonic() - self.started
+            remaining = elapsed * (self.total - cost) / (cost - self.before)
+        return Status(cost / self.total, remaining, len(self.done), len(self.units), tuple(running))

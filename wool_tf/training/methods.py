@@ -1,0 +1,243 @@
+"""The paper's ways to a network, each stage as a function of one fold.
+
+Baseline: trained from the initial weights. Hard filter pruning (Li et al. 2016, https://arxiv.org/abs/1608.08710): the
+trained baseline loses its weakest filters and is fine-tuned, several rounds over; what is gone stays gone. Asymptotic
+soft filter pruning (ASFP; He et al. 2019, https://arxiv.org/abs/1808.07471): one training from the initial weights;
+after every epoch ever more filters are zeroed, and grow back in the next, until the last epoch removes them.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf.data.dataset import Dataset
+from wool_tf.errors import WoolError
+from wool_tf.networks import complexity, imagenet
+from wool_tf.networks import weights as network_weights
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.weights import Weights
+from wool_tf.pruning import compact, criteria, masks, plan, schedules
+from wool_tf.training import seeds, trainer
+from wool_tf.training.metrics import evaluate
+from wool_tf.training.settings import Settings
+from wool_tf.training.trainer import Course, Progress
+
+CLASSES = 2
+CHECKED_IMAGES = 32
+"""Training images on which masked and compact network are compared."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """One split of the images, and the folder that holds its networks.
+
+    Attributes:
+        name: `fold0`, or `final` where all images are trained on.
+        dataset: Dataset.
+        train, held_out: indices into it; `held_out` is empty for `final`.
+        folder: of its checkpoints.
+    """
+
+    name: str
+    dataset: Dataset
+    train: np.ndarray
+    held_out: np.ndarray
+    folder: Path
+
+    def checkpoint(self, stage: str) -> Path:
+        """Path of the network of a stage."""
+        return self.folder / f"{stage}.safetensors"
+
+    def seed(self, settings: Settings, purpose: str) -> int:
+        """The seed of one purpose in this fold."""
+        return seeds.derive(settings.seed, self.name, purpose)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One step of the protocol that ends with a network.
+
+    Attributes:
+        name: of records and columns: `baseline`, `hard1`, `asfp30`.
+        title: what a reader calls it.
+        after: name of the stage that it continues, or None where it starts from the initial weights.
+        run: trains the network of a fold, writes its checkpoint and returns its record.
+        spec: of the network that comes out.
+        trained: spec of the network while it is trained.
+        epochs: of its training.
+    """
+
+    name: str
+    title: str
+    after: str | None
+    run: Callable[["Stage", Fold, Settings, Progress], dict]
+    spec: ResNetSpec
+    trained: ResNetSpec
+    epochs: int
+
+    def macs(self, images: int) -> int:
+        """Multiply-accumulates of its training on so many images; a backward pass costs two forward ones."""
+        return 3 * complexity.macs(self.trained) * self.epochs * images
+
+
+def stages(settings: Settings) -> list[Stage]:
+    """The stages of a run, each after the one that it continues."""
+    full = initial_spec(settings)
+    listed = [Stage("baseline", "Baseline", None, baseline, full, full, settings.epochs)]
+    for number in range(1, settings.rounds + 1):
+        before = listed[-1]
+        spec = _pruned_spec(before.spec, _hard_recipe(settings))
+        trained = spec if settings.finetune == "compact" else before.spec
+        name, title = f"hard{number}", f"Hard pruning, round {number}"
+        listed.append(Stage(name, title, before.name, hard, spec, trained, settings.finetune_epochs))
+    if settings.asfp_rate:
+        spec = _pruned_spec(full, _asfp_recipe(settings, settings.asfp_rate))
+        percent = f"{100 * settings.asfp_rate:g}"
+        listed.append(Stage(f"asfp{percent}", f"ASFP, {percent} %", None, asfp, spec, full, settings.asfp_epochs))
+    return listed
+
+
+def final_stage(settings: Settings) -> Stage:
+    """The stage whose network goes to the board.
+
+    Raises:
+        WoolError: the settings name a stage that the run does not have.
+    """
+    listed = {stage.name: stage for stage in stages(settings)}
+    if settings.final not in listed:
+        raise WoolError(f"--final={settings.final}: the stages of this run are {', '.join(listed)}")
+    return listed[settings.final]
+
+
+def initial_spec(settings: Settings) -> ResNetSpec:
+    """The unpruned network of a run: grey images, two classes."""
+    return ResNetSpec.full(settings.depth, CLASSES, (settings.image_size, settings.image_size, 1))
+
+
+def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
+    """Trains the unpruned network from the initial weights."""
+    course = _course(settings, stage.epochs, settings.learning_rate)
+    trained, history = _train(stage, fold, settings, course, _initial(fold, settings), progress)
+    return _finish(stage, fold, stage.spec, trained, history)
+
+
+def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
+    """One round: prunes the network of the stage before and fine-tunes it.
+
+    The compact network is fine-tuned, or the masked one and made compact afterwards; the kept weights come out the
+    same up to rounding. Either way masked and compact network are compared.
+    """
+    spec, weights = network_weights.load(fold.checkpoint(stage.after))
+    recipe = _hard_recipe(settings)
+    chosen = plan.make(spec, criteria.norms(weights, spec, recipe.criterion), recipe)
+    course = _course(settings, stage.epochs, settings.finetune_learning_rate)
+    if settings.finetune == "masked":
+        weights, history = _train(stage, fold, settings, course, weights, progress, mask=chosen)
+        smaller, difference = _removed(weights, chosen, stage, fold)
+    else:
+        smaller, difference = _removed(weights, chosen, stage, fold)
+        smaller, history = _train(stage, fold, settings, course, smaller, progress)
+    return _finish(stage, fold, chosen.compact, smaller, history, difference)
+
+
+def asfp(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
+    """One whole training with filters zeroed after every epoch; after the last one they are removed."""
+
+    def weakest(weights: Mapping[str, np.ndarray], epoch: int) -> plan.Plan:
+        rate = schedules.asymptotic(epoch, stage.epochs, settings.asfp_rate)
+        recipe = _asfp_recipe(settings, rate)
+        return plan.make(stage.trained, criteria.norms(weights, stage.trained, recipe.criterion), recipe)
+
+    def zero(model, epoch: int) -> None:
+        masks.zero_filters(model, weakest(network_weights.read(model), epoch))
+
+    course = _course(settings, stage.epochs, settings.learning_rate)
+    weights, history = _train(stage, fold, settings, course, _initial(fold, settings), progress, after_epoch=zero)
+    # The filters zeroed after the last epoch have norm zero, so they are the weakest again.
+    chosen = weakest(weights, stage.epochs - 1)
+    smaller, difference = _removed(weights, chosen, stage, fold)
+    return _finish(stage, fold, chosen.compact, smaller, history, difference)
+
+
+def _hard_recipe(settings: Settings) -> plan.Recipe:
+    return dataclasses.replace(plan.named(settings.recipe, settings.depth), align=settings.align)
+
+
+def _asfp_recipe(settings: Settings, rate: float) -> plan.Recipe:
+    """One rate for all stages and L2 norms, as ASFP has it; the trunks are treated as in hard pruning."""
+    return dataclasses.replace(_hard_recipe(settings), rates=rate, criterion="l2")
+
+
+def _pruned_spec(spec: ResNetSpec, recipe: plan.Recipe) -> ResNetSpec:
+    """The spec after a round; how many channels stay does not depend on which."""
+    equal = {conv.name: np.zeros(spec.width(conv.writes)) for conv in spec.convolutions()}
+    return plan.make(spec, equal, recipe).compact
+
+
+def _initial(fold: Fold, settings: Settings) -> Weights:
+    return imagenet.resolve(settings.weights, initial_spec(settings), fold.seed(settings, "initial"))
+
+
+def _course(settings: Settings, epochs: int, learning_rate: float) -> Course:
+    return Course(
+        epochs,
+        settings.batch_size,
+        settings.optimizer,
+        learning_rate,
+        settings.plateau_patience,
+        settings.plateau_factor,
+    )
+
+
+def _train(stage, fold, settings, course, weights, progress, mask=None, after_epoch=None):
+    dataset = fold.dataset
+    return trainer.train(
+        stage.trained,
+        weights,
+        dataset.images,
+        dataset.labels,
+        fold.train,
+        course,
+        fold.seed(settings, stage.name),
+        progress,
+        mask,
+        after_epoch,
+    )
+
+
+def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold) -> tuple[Weights, float]:
+    """The compact weights, and the largest difference of a logit that it makes; refuses to go on if there is one."""
+    smaller = compact.gather(weights, chosen)
+    images, checked = fold.dataset.images, fold.train[:CHECKED_IMAGES]
+    masked = trainer.logits(chosen.spec, weights, images, checked, mask=chosen)
+    difference = compact.check_equal(masked, trainer.logits(chosen.compact, smaller, images, checked), stage.title)
+    return smaller, difference
+
+
+def _finish(stage, fold, spec, weights, history, difference=None) -> dict:
+    """Writes the checkpoint and returns the record."""
+    fold.folder.mkdir(parents=True, exist_ok=True)
+    network_weights.save(fold.checkpoint(stage.name), spec, weights)
+    record = {
+        "stage": stage.name,
+        "spec": spec.get_config(),
+        "params": complexity.parameters(spec),
+        "macs": complexity.macs(spec),
+        "history": history,
+        "mask_difference": difference,
+    }
+    if len(fold.held_out):
+        logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out)
+        record |= held_out_record(fold, trainer.probabilities(logits))
+    return record
+
+
+def held_out_record(fold: Fold, scores: np.ndarray) -> dict:
+    """What a record says of the held-out images: their indices, scores and metrics."""
+    return {
+        "held_out": fold.held_out.tolist(),
+        "scores": scores.tolist(),
+        "metrics": evaluate(fold.dataset.labels[fold.held_out], scores),
+    }

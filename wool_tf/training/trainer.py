@@ -1,0 +1,178 @@
+"""Trains one network, and scores images with it. Any Keras backend."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+
+from wool_tf.errors import WoolError
+from wool_tf.networks import weights as network_weights
+from wool_tf.networks.pixels import normalise
+from wool_tf.networks.resnet import ResNet
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.weights import Weights
+from wool_tf.pruning.masks import MaskedResNet
+from wool_tf.pruning.plan import Plan
+from wool_tf.training.batches import AugmentedBatches, centre_crop
+
+SGD_MOMENTUM = 0.9
+SCORING_BATCH = 32
+
+Progress = Callable[[float, str], None]
+"""Told the finished share of the work, 0 to 1, and what is going on in a few words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Course:
+    """How a network is trained.
+
+    Attributes:
+        epochs: passes over the images.
+        batch_size: images per step.
+        optimizer: `adam` or `sgd`.
+        learning_rate: at the start.
+        plateau_patience: epochs without a new minimum of the training loss before the learning rate falls.
+        plateau_factor: what it is then multiplied by.
+    """
+
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    plateau_patience: int
+    plateau_factor: float
+
+
+def train(
+    spec: ResNetSpec,
+    weights: Mapping[str, np.ndarray],
+    images: np.ndarray,
+    labels: np.ndarray,
+    chosen: np.ndarray,
+    course: Course,
+    seed: int,
+    progress: Progress,
+    mask: Plan | None = None,
+    after_epoch: Callable[[ResNet, int], None] | None = None,
+) -> tuple[Weights, dict[str, list[float]]]:
+    """Trains from the given weights.
+
+    Arguments:
+        spec: ResNetSpec of the network.
+        weights: initial arrays, by torchvision's keys.
+        images: (n, height, width) of uint8, at least as large as the spec's input, which is cropped from them.
+        labels: (n,) of int.
+        chosen: indices of the images to train on.
+        course: Course.
+        seed: int. Order of the images and augmentation.
+        progress: told of every step, at most.
+        mask: Plan whose removed channels are masked throughout, or None.
+        after_epoch: called with the model and the epoch, from 0, when the epoch is over; may change the model.
+
+    Returns:
+        The trained arrays, and per epoch `loss`, `accuracy` and `learning_rate`.
+
+    Raises:
+        WoolError: the loss was not finite.
+    """
+    model = _compiled(spec, course.optimizer, mask is not None)
+    network_weights.assign(model, weights)
+    if mask is not None:
+        model.apply(mask)
+    _reset(model.optimizer, course.learning_rate)
+    batches = AugmentedBatches(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
+    watch = _Watch(course.epochs, progress, after_epoch)
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        monitor="loss", factor=course.plateau_factor, patience=course.plateau_patience, min_delta=0
+    )
+    model.fit(batches, epochs=course.epochs, callbacks=[watch, plateau], shuffle=False, verbose=0)
+    return network_weights.read(model), watch.history
+
+
+def logits(
+    spec: ResNetSpec,
+    weights: Mapping[str, np.ndarray],
+    images: np.ndarray,
+    chosen: np.ndarray,
+    mask: Plan | None = None,
+) -> np.ndarray:
+    """Logits of the centre crops of images.
+
+    Arguments:
+        spec: ResNetSpec of the network.
+        weights: its arrays, by torchvision's keys.
+        images: (n, height, width) of uint8, at least as large as the spec's input.
+        chosen: indices of the images to look at, at least one.
+        mask: Plan whose removed channels are masked, or None.
+
+    Returns:
+        (chosen, classes) of float32.
+    """
+    model = _inference(spec, mask is not None)
+    network_weights.assign(model, weights)
+    if mask is not None:
+        model.apply(mask)
+    batches = (chosen[start : start + SCORING_BATCH] for start in range(0, len(chosen), SCORING_BATCH))
+    crops = (normalise(centre_crop(images[batch], spec.input_shape[0])) for batch in batches)
+    return np.concatenate([np.array(model(batch, training=False)) for batch in crops])
+
+
+def probabilities(two_logits: np.ndarray) -> np.ndarray:
+    """(n,) probability of "defective", class 1, from (n, 2) logits."""
+    return 1 / (1 + np.exp(two_logits[:, 0] - two_logits[:, 1], dtype=np.float64))
+
+
+@functools.lru_cache(maxsize=4)
+def _inference(spec: ResNetSpec, masked: bool) -> ResNet:
+    return MaskedResNet(spec) if masked else ResNet(spec)
+
+
+# Keras traces a training step anew for every model (about ten seconds), so one compiled model per architecture serves
+# all folds: its weights and the optimizer's state are reset instead.
+@functools.lru_cache(maxsize=4)
+def _compiled(spec: ResNetSpec, optimizer: str, masked: bool) -> ResNet:
+    model = MaskedResNet(spec) if masked else ResNet(spec)
+    model.compile(
+        optimizer=keras.optimizers.Adam() if optimizer == "adam" else keras.optimizers.SGD(momentum=SGD_MOMENTUM),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def _reset(optimizer: keras.optimizers.Optimizer, learning_rate: float) -> None:
+    for variable in optimizer.variables:
+        variable.assign(keras.ops.zeros_like(variable))
+    optimizer.learning_rate = learning_rate
+
+
+class _Watch(keras.callbacks.Callback):
+    """Reports progress, keeps the history, stops at a loss that is not finite."""
+
+    def __init__(self, epochs: int, progress: Progress, after_epoch):
+        super().__init__()
+        self.epochs, self.progress, self.after_epoch = epochs, progress, after_epoch
+        self.epoch = 0
+        self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs):
+        if not np.isfinite(logs["loss"]):
+            raise WoolError(
+                f"the training loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}; "
+                "try a lower --learning_rate"
+            )
+        done = (self.epoch + (batch + 1) / self.params["steps"]) / self.epochs
+        self.progress(done, f"epoch {self.epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")
+
+    def on_epoch_end(self, epoch, logs):
+        self.history["loss"].append(float(logs["loss"]))
+        self.history["accuracy"].append(float(logs["accuracy"]))
+        self.history["learning_rate"].append(float(self.model.optimizer.learning_rate))
+        if self.after_epoch:
+            self.after_epoch(self.model, epoch)
