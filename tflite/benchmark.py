@@ -50,9 +50,9 @@ class Model:
         try:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
+            self.load_ms = 1e3 * (time.perf_counter() - started)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{path}: cannot be run ({' '.join(str(error).split())})") from None
-        self.load_ms = 1e3 * (time.perf_counter() - started)
         inputs = self._interpreter.get_input_details()
         self._inputs = [(tensor["index"], random_pixels(tensor["shape"], tensor["dtype"])) for tensor in inputs]
         self._outputs = [tensor["index"] for tensor in self._interpreter.get_output_details()]
@@ -133,7 +133,7 @@ def _cpu() -> str | None:
         name, _, value = line.partition(":")
         fields.setdefault(name.strip(), value.strip())
     part = fields.get("CPU part")
-    return fields.get("model name") or ARM_CORES.get(part, part)
+    return ARM_CORES.get(part) or fields.get("model name") or part
 
 
 def _litert_version() -> str | None:
@@ -230,7 +230,8 @@ def table(document: dict) -> str:
     if machine["temperature_before"] is not None and machine["temperature_after"] is not None:
         lines.append(f"{machine['temperature_before']:.0f} °C before, {machine['temperature_after']:.0f} °C after")
     first = document["models"][0]
-    lines += [f"{first['runs']} runs of each model in turns, {first['threads']} thread(s); milliseconds per image", ""]
+    runs = f"{first['runs']} runs of each model in turns, after {document['warm_up_runs']} to warm up"
+    lines += [f"{runs}; threads: {first['threads']}; milliseconds per image", ""]
     names = ("load", "first", "mean", "p50", "p90", "p99")
     width = max(len(model["file"]) for model in document["models"])
     lines.append(f"{'model':{width}} {'MB':>7}" + "".join(f"{name:>9}" for name in names) + f"{'images/s':>10}")
@@ -238,6 +239,12 @@ def table(document: dict) -> str:
         figures = "".join(f"{model[f'{name}_ms']:9.2f}" for name in names)
         lines.append(f"{model['file']:{width}} {model['bytes'] / 1e6:7.2f}{figures}{model['images_per_second']:10.1f}")
     return "\n".join(lines + [f"warning: {warning}" for warning in document["warnings"]])
+
+
+def check_writable(path: Path) -> None:
+    """Raises UserError if a file cannot be written there, which is better known before the measurement."""
+    if not path.name or path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UserError(f"--json={path}: must be a file in a folder that exists and can be written")
 
 
 def write(path: Path, text: str) -> None:
@@ -260,7 +267,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = _Parser(prog="benchmark.py", description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("models", metavar="MODEL", nargs="+", type=Path, help="TFLite file")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads, at most the cores (1)")
-    parser.add_argument("--runs", type=int, default=200, help=f"runs of each model after {WARM_UP_RUNS} to warm up (200)")
+    parser.add_argument("--runs", type=int, default=200, help="runs of each model that are timed (200)")
     parser.add_argument("--json", metavar="FILE", help="write JSON into this file; --json alone, instead of the table")
     # An optional value would take the model that follows for the file to write.
     return parser.parse_args(["--json=-" if argument == "--json" else argument for argument in arguments])
@@ -275,6 +282,8 @@ def main(arguments: list[str]) -> int:
             raise UserError(f"--threads={options.threads}: must be 1 to {cores}, the cores of this machine")
         if options.runs < 1:
             raise UserError(f"--runs={options.runs}: must be at least 1")
+        if options.json not in (None, "-"):
+            check_writable(Path(options.json))
         for path in options.models:
             check_model(path)
         document = benchmark(options.models, options.threads, options.runs)
@@ -284,6 +293,8 @@ def main(arguments: list[str]) -> int:
     except UserError as error:
         print(f"benchmark.py: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(text if options.json == "-" else table(document))
     return 0
 

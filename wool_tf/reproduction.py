@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_tf import quiet
 from wool_tf.data import dataset, folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
@@ -56,14 +57,18 @@ def run(
     Raises:
         WoolError: the data, a setting or the folder is not as it must be.
     """
+    quiet.import_keras()
     from wool_tf.report import page, results
+    from wool_tf.training import methods
 
+    methods.final_stage(settings)
     with driver.exclusive(out):
         say(f"reading {source}")
         images = dataset.load(source, settings.load_size, out / "cache")
         parts = folds.split(images.labels, images.groups, settings.folds, settings.seed)
         say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
         _claim(out, settings, images)
+        methods.initial_weights(settings, seed=0)
         chains = plan_units(settings, images, parts, out)
         say(f"training {settings.folds} folds and the final network, {jobs} at a time")
         finished = driver.run(chains, out / "units", jobs, show)

@@ -84,7 +84,7 @@ class TestFile:
         pruned = spec.resized({"layer2.0.conv1": 3})
         weights.save(path, pruned, weights.initial(pruned, seed=1))
         message = refusal(path, spec)
-        assert "group layer2.0.conv1 has 3 channels, but the network needs 4" in message
+        assert "channel group layer2.0.conv1 has 3 channels, but the network needs 4" in message
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float64, ml_dtypes.bfloat16])
     def test_other_floats_become_float32(self, small, dtype):

@@ -15,14 +15,14 @@ from wool_tf.deploy import runtime
 from wool_tf.errors import WoolError
 from wool_tf.networks import pixels, weights
 from wool_tf.networks.resnet import ResNet
+from wool_tf.quiet import quiet
 
 PRECISIONS = ("fp32", "int8")
 INPUT_SCALE = 1 / (255 * pixels.STD)
 INPUT_ZERO_POINT = round(255 * pixels.MEAN)
-_OPERATORS = {
-    "fp32": {"SUB", "MUL", "PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "FULLY_CONNECTED"},
-    "int8": {"QUANTIZE", "PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "FULLY_CONNECTED"},
-}
+_KERNELS = {"PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "RESHAPE", "FULLY_CONNECTED"}
+"""What networks are made of; of a last feature map of 1×1 the mean is a mere reshape."""
+_OPERATORS = {"fp32": _KERNELS | {"SUB", "MUL"}, "int8": _KERNELS | {"QUANTIZE"}}
 
 
 def convert(model: ResNet, precision: str, calibration: np.ndarray | None = None) -> bytes:
@@ -50,7 +50,7 @@ def convert(model: ResNet, precision: str, calibration: np.ndarray | None = None
     converter, _variables = _converter(model, precision)
     if precision == "int8":
         _quantise(converter, _spanning(calibration))
-    with runtime.quiet(), warnings.catch_warnings():
+    with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tflite = converter.convert()
     _check_file(tflite, precision)

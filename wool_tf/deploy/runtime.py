@@ -1,39 +1,9 @@
 """TFLite files in the interpreter that the boards use."""
 
-import contextlib
-import os
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-
 from wool_tf.errors import WoolError
+from wool_tf.quiet import quiet
 
 _DELEGATE = "DELEGATE"
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps TensorFlow's and TFLite's C++ notes off the standard error of the process; shows them if an error leaves.
-
-    They go past Python, so nothing less than the file descriptor stops them: other threads are silenced meanwhile.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            sys.stderr.flush()
-            notes.seek(0)
-            with open(kept, "wb", closefd=False) as standard_error:
-                shutil.copyfileobj(notes, standard_error)
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def interpreter(tflite: bytes, threads: int = 1):

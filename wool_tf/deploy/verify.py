@@ -35,9 +35,7 @@ def predict(tflite: bytes, images: np.ndarray, threads: int = 1) -> np.ndarray:
     return _probability(outputs, *logits["quantization"])
 
 
-def compare(
-    labels: np.ndarray, float_scores: np.ndarray, quantised_scores: np.ndarray, threshold: float = 0.5
-) -> dict:
+def compare(labels: np.ndarray, float_scores: np.ndarray, quantised_scores: np.ndarray, threshold: float = 0.5) -> dict:
     """How far a quantised network is from the one that it was made of, on the same images.
 
     Arguments:
@@ -47,8 +45,8 @@ def compare(
 
     Returns:
         `images`, their number; `agreement`, the share on which both decide the same; `mean_difference` and
-        `max_difference` of the scores; `accuracy_float` and `accuracy_int8`; `recall_float` and `recall_int8`, the share
-        of the defective images that is found, None where there is none. Shares are 0 to 1.
+        `max_difference` of the scores; `accuracy_float` and `accuracy_int8`; `recall_float` and `recall_int8`, the
+        share of the defective images that is found, None where there is none. Shares are 0 to 1.
     """
     labels = np.asarray(labels) == 1
     difference = np.abs(np.asarray(float_scores, np.float64) - quantised_scores)

@@ -26,11 +26,10 @@ from wool_tf.networks.weights import Weights
 IMAGENET_CLASSES = 1000
 SHA256 = {
     18: "694f673df6520a3158624e8a89af086f59923ee4cd7436fe5bc3bc71d295ad81",
-    34: "0bb82595a564991a9d424708b33f5d843f5aaed7f6c0886ff10849ff97022235",
     50: "5d061a3c593d795bfe682d9b152bafbcf550579873492def3515b46db1189888",
     152: "15897077afdf4d6334dc0c3f8e6fb483afb3faa9298c139f3c6eb29bca6ae5b2",
 }
-"""Of the published files, by depth. That of 101 is not known here: see `resolve`."""
+"""Of the published files, by depth. Those of 34 and 101 are not known here: see `resolve`."""
 
 Progress = Callable[[int, int], None]
 """Called with the bytes so far and the bytes in all (0 where the server does not tell)."""
@@ -57,7 +56,7 @@ def resolve(
     - the head is replaced by a new one where the number of classes differs.
 
     ImageNet's file is fetched once into the cache, goes on where an earlier try stopped, and is checked against its
-    known SHA-256 at every use. For ResNet-101 none is known here, so its download is checked against the SHA-256 that
+    known SHA-256 at every use. For ResNet-34 and 101 none is known here: a download is checked against the SHA-256 that
     the hub itself announces (the ETag of its large files), then for keys, shapes and finite values; the SHA-256 is
     recorded beside the file and later uses are checked against that.
 
@@ -95,8 +94,8 @@ def _fit(arrays: Weights, stored: ResNetSpec, spec: ResNetSpec, seed: int, sourc
     for group, width in stored.by_group().items():
         if width != spec.width(group):
             raise WoolError(
-                f"{source}: is of a pruned network: its group {group} has {width} channels, "
-                f"but the network needs {spec.width(group)}; use weights of the unpruned one"
+                f"{source}: its channel group {group} has {width} channels, but the network needs "
+                f"{spec.width(group)}: weights of a network pruned otherwise cannot start this one"
             )
     if stored.width("input") < spec.width("input"):
         raise WoolError(f"{source}: reads images of one channel, but the network reads three")

@@ -205,13 +205,16 @@ class ResNetSpec:
         names, widths = groups(config["depth"]), config["widths"]
         if not isinstance(widths, Mapping) or set(widths) != set(names):
             raise WoolError(f"spec: widths of ResNet-{config['depth']} must name the groups {', '.join(names)}")
+        numbers = [*widths.values(), config["classes"], *_sequence(config["input_shape"])]
+        if not all(isinstance(number, int) for number in numbers):
+            raise WoolError("spec: widths, classes and input_shape must be whole numbers")
         ordered = tuple(widths[name] for name in names)
         return cls(config["depth"], ordered, config["classes"], tuple(config["input_shape"]))
 
 
 def check_depth(depth: int) -> None:
     """Raises WoolError unless the depth is one of the five."""
-    if depth not in BLOCKS_PER_STAGE:
+    if not isinstance(depth, int) or depth not in BLOCKS_PER_STAGE:
         raise WoolError(f"depth: must be one of {', '.join(map(str, DEPTHS))}, got {depth!r}")
 
 
@@ -228,6 +231,10 @@ def groups(depth: int) -> tuple[str, ...]:
 def trunk(stage: int) -> str:
     """Name of the trunk of a stage, 1 to 4."""
     return f"layer{stage}"
+
+
+def _sequence(value) -> list:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _full_widths(depth: int) -> dict[str, int]:

@@ -35,15 +35,16 @@ def shapes(spec: ResNetSpec) -> dict[str, tuple[int, ...]]:
 def check(weights: Mapping[str, np.ndarray], spec: ResNetSpec, source: str) -> None:
     """Raises WoolError, naming the key and the source, unless the arrays are exactly those of the spec and finite."""
     expected = shapes(spec)
-    for key in expected:
-        if key not in weights:
-            raise WoolError(f"{source}: the key {key} of a ResNet-{spec.depth} is missing")
-    for key, array in weights.items():
+    for key in weights:
         if key not in expected:
             raise WoolError(f"{source}: the key {key} does not belong to a ResNet-{spec.depth}")
-        if array.shape != expected[key]:
-            raise WoolError(f"{source}: {key} has the shape {array.shape}, but the network needs {expected[key]}")
-        if not np.isfinite(array).all():
+    # In the order of the network, so that of a wrong width it is the convolution that is named.
+    for key, shape in expected.items():
+        if key not in weights:
+            raise WoolError(f"{source}: the key {key} of a ResNet-{spec.depth} is missing")
+        if weights[key].shape != shape:
+            raise WoolError(f"{source}: {key} has the shape {weights[key].shape}, but the network needs {shape}")
+        if not np.isfinite(weights[key]).all():
             raise WoolError(f"{source}: {key} holds values that are not finite")
 
 
@@ -68,9 +69,11 @@ def initial(spec: ResNetSpec, seed: int) -> Weights:
 
 def read(model) -> Weights:
     """The weights of a `ResNet`."""
-    variables = _variables(model)
+    from keras import ops
+
     # A copy, since a backend may hand out the very memory that training goes on to write.
-    return {key: _from_keras(np.array(variable), key) for key, variable in variables.items()}
+    arrays = {key: np.array(ops.convert_to_numpy(variable)) for key, variable in _variables(model).items()}
+    return {key: _from_keras(array, key) for key, array in arrays.items()}
 
 
 def assign(model, weights: Mapping[str, np.ndarray]) -> None:

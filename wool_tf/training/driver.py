@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from wool_tf import quiet
 from wool_tf.errors import WoolError
 from wool_tf.training import records
 
@@ -77,15 +78,16 @@ def run(
     Raises:
         WoolError: a unit failed; finished units keep their records.
     """
-    import joblib
-
     units = [unit for chain in chains for unit in chain]
     # The longest first, so that no worker is left alone with it at the end.
     ordered = sorted(chains, key=lambda chain: -sum(unit.cost for unit in chain))
     with _shown(units, folder, show):
-        parallel = joblib.Parallel(n_jobs=min(jobs, len(chains)), return_as="generator_unordered", batch_size=1)
-        for _ in parallel(joblib.delayed(_run_chain)(chain, folder, os.getpid()) for chain in ordered):
-            pass
+        if jobs == 1:
+            quiet.import_keras()
+            for chain in ordered:
+                _run_chain(chain, folder, os.getpid())
+        else:
+            _run_parallel(ordered, folder, min(jobs, len(chains)))
     return {unit.name: records.read(unit.record(folder)) for unit in units}
 
 
@@ -109,10 +111,22 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
 
 
+def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int) -> None:
+    import joblib
+
+    parallel = joblib.Parallel(jobs, backend="loky", return_as="generator_unordered", batch_size=1, initializer=_prepare)
+    for _ in parallel(joblib.delayed(_run_chain)(chain, folder, os.getpid()) for chain in chains):
+        pass
+
+
+def _prepare() -> None:
+    """Makes a worker process ready."""
+    # Ctrl-C reaches the whole process group; the main process ends its workers itself, without their tracebacks.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    quiet.import_keras()
+
+
 def _run_chain(chain: Sequence[Unit], folder: Path, main: int) -> None:
-    if os.getpid() != main:
-        # Ctrl-C reaches the whole process group; the main process ends its workers itself, without their tracebacks.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
     for unit in chain:
         path = unit.record(folder)
         if records.read(path) is not None:

@@ -116,6 +116,14 @@ def initial_spec(settings: Settings) -> ResNetSpec:
     return ResNetSpec.full(settings.depth, CLASSES, (settings.image_size, settings.image_size, 1))
 
 
+def initial_weights(settings: Settings, seed: int) -> Weights:
+    """The weights that a training starts from.
+
+    Called once before the work is spread, it fetches or checks the file that the settings name.
+    """
+    return imagenet.resolve(settings.weights, initial_spec(settings), seed)
+
+
 def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
     """Trains the unpruned network from the initial weights."""
     course = _course(settings, stage.epochs, settings.learning_rate)
@@ -177,7 +185,7 @@ def _pruned_spec(spec: ResNetSpec, recipe: plan.Recipe) -> ResNetSpec:
 
 
 def _initial(fold: Fold, settings: Settings) -> Weights:
-    return imagenet.resolve(settings.weights, initial_spec(settings), fold.seed(settings, "initial"))
+    return initial_weights(settings, fold.seed(settings, "initial"))
 
 
 def _course(settings: Settings, epochs: int, learning_rate: float) -> Course:

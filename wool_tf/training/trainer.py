@@ -116,7 +116,7 @@ def logits(
         model.apply(mask)
     batches = (chosen[start : start + SCORING_BATCH] for start in range(0, len(chosen), SCORING_BATCH))
     crops = (normalise(centre_crop(images[batch], spec.input_shape[0])) for batch in batches)
-    return np.concatenate([np.array(model(batch, training=False)) for batch in crops])
+    return np.concatenate([keras.ops.convert_to_numpy(model(batch, training=False)) for batch in crops])
 
 
 def probabilities(two_logits: np.ndarray) -> np.ndarray:

@@ -1,0 +1,45 @@
+"""Networks and their TFLite files, made once for all tests of this folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deploy_networks import SIDE, Case, case, network, pictures, spread
+
+from wool_tf.networks.spec import ResNetSpec
+
+SHARED = Path(__file__).parents[3] / "shared"
+ODD = {"layer1": 37, "layer1.0.conv1": 13, "layer2": 61, "layer2.0.conv1": 1, "layer3.1.conv1": 3, "layer4": 101}
+
+
+@pytest.fixture(scope="session")
+def odd() -> Case:
+    spec = ResNetSpec.full(18, 2, (SIDE, SIDE, 1))
+    small = {group: max(1, width // 4) for group, width in spec.by_group().items()}
+    return case(spread(network(spec.resized(small | ODD))), pictures(40, seed=2), pictures(20, seed=3))
+
+
+@pytest.fixture(scope="session")
+def bottlenecks() -> Case:
+    spec = ResNetSpec.full(50, 2, (SIDE, SIDE, 1))
+    small = {group: max(1, width // 16) for group, width in spec.by_group().items()}
+    return case(spread(network(spec.resized(small))), pictures(40, seed=2), pictures(20, seed=3))
+
+
+@pytest.fixture(scope="session")
+def real() -> Case:
+    """ImageNet's weights on radiographs, telling two of ImageNet's classes apart."""
+    stored, radiographs = SHARED / "weights" / "resnet18.safetensors", SHARED / "data" / "gdxray_castings"
+    if not stored.exists() or not radiographs.exists():
+        pytest.skip("needs ../shared/weights and ../shared/data")
+    from PIL import Image
+    from safetensors.numpy import load_file
+
+    arrays = {key: array for key, array in load_file(stored).items() if not key.endswith("num_batches_tracked")}
+    arrays["conv1.weight"] = arrays["conv1.weight"].sum(axis=1, keepdims=True)
+    # A soap dispenser and a window screen: on these images the margins lie on both sides of zero.
+    arrays |= {key: arrays[key][[804, 904]] for key in ("fc.weight", "fc.bias")}
+    files = sorted(radiographs.rglob("*.png"))[::5]
+    crops = np.stack([np.asarray(Image.open(file).convert("L").resize((SIDE, SIDE))) for file in files])
+    model = network(ResNetSpec.full(18, 2, (SIDE, SIDE, 1)), arrays)
+    return case(model, crops[::2], crops[1::2])

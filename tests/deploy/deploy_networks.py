@@ -1,0 +1,67 @@
+"""Networks with telling weights, and their TFLite files, for the tests of this folder."""
+
+import dataclasses
+
+import numpy as np
+
+from wool_tf.networks.spec import ResNetSpec
+
+SIDE = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A network, its files, pictures, and what the network says of the pictures."""
+
+    model: object
+    fp32: bytes
+    int8: bytes
+    images: np.ndarray
+    logits: np.ndarray
+
+
+def pictures(count: int, seed: int) -> np.ndarray:
+    """Patchy grey images with noise, (count, SIDE, SIDE) of uint8."""
+    rng = np.random.default_rng(seed)
+    patches = np.kron(rng.normal(120, 45, (count, 8, 8)), np.ones((SIDE // 8, SIDE // 8)))
+    return np.clip(patches + rng.normal(0, 12, patches.shape), 0, 255).astype(np.uint8)
+
+
+def network(spec: ResNetSpec, arrays=None):
+    """A network with the weights given, or random ones whose batch norms all differ from the identity."""
+    from wool_tf.networks import weights
+    from wool_tf.networks.resnet import ResNet
+
+    if arrays is None:
+        rng = np.random.default_rng(1)
+        arrays = weights.initial(spec, seed=0)
+        for key, array in arrays.items():
+            if array.ndim == 1 and not key.startswith("fc"):
+                positive = key.endswith(("weight", "running_var"))
+                values = rng.uniform(0.5, 1.5, array.shape) if positive else rng.normal(0, 0.2, array.shape)
+                arrays[key] = values.astype(np.float32)
+    model = ResNet(spec)
+    weights.assign(model, arrays)
+    return model
+
+
+def spread(model):
+    """The network with a head that puts the margins of pictures on both sides of zero, a standard deviation of 2."""
+    from wool_tf.networks import pixels, weights
+
+    arrays = weights.read(model)
+    logits = np.asarray(model(pixels.normalise(pictures(20, seed=4)), training=False))
+    margins = logits[:, 1] - logits[:, 0]
+    factor = 2 / margins.std()
+    arrays["fc.weight"] *= factor
+    arrays["fc.bias"] = (arrays["fc.bias"] - [0, margins.mean()]).astype(np.float32) * factor
+    weights.assign(model, arrays)
+    return model
+
+
+def case(model, images: np.ndarray, calibration: np.ndarray) -> Case:
+    from wool_tf.deploy import convert
+    from wool_tf.networks import pixels
+
+    fp32, int8 = convert.convert(model, "fp32"), convert.convert(model, "int8", calibration)
+    return Case(model, fp32, int8, images, np.asarray(model(pixels.normalise(images), training=False)))

@@ -1,0 +1,245 @@
+import hashlib
+
+import numpy as np
+import pytest
+from deploy_networks import SIDE, network, pictures
+
+from wool_tf.deploy import convert as conversion
+from wool_tf.deploy.convert import convert, describe
+from wool_tf.errors import WoolError
+from wool_tf.networks.resnet import ResNet
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.quiet import quiet
+
+
+def run(tflite: bytes, images: np.ndarray, **settings) -> np.ndarray:
+    """Dequantised logits, by the interpreter's own steps."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    opened = Interpreter(model_content=tflite, **settings)
+    opened.allocate_tensors()
+    source, sink = opened.get_input_details()[0], opened.get_output_details()[0]
+    found = []
+    for image in images:
+        opened.set_tensor(source["index"], image.reshape(source["shape"]).astype(source["dtype"]))
+        opened.invoke()
+        found.append(opened.get_tensor(sink["index"])[0].astype(np.float64))
+    scale, zero_point = sink["quantization"]
+    return (np.array(found) - zero_point) * (scale or 1)
+
+
+def margins(logits: np.ndarray) -> np.ndarray:
+    return logits[:, 1] - logits[:, 0]
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A network that converts in a second or two."""
+    spec = ResNetSpec.full(18, 2, (32, 32, 1))
+    return network(spec.resized({group: 4 for group in spec.by_group()}))
+
+
+@pytest.fixture(scope="module")
+def tiny_images():
+    return pictures(4, seed=7)[:, :32, :32].copy()
+
+
+@pytest.mark.parametrize("name", ["odd", "bottlenecks", "real"])
+def test_fp32_gives_the_logits_of_keras(name, request):
+    case = request.getfixturevalue(name)
+    assert margins(case.logits).std() > 1
+    np.testing.assert_allclose(run(case.fp32, case.images), case.logits, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "least"), [("odd", 0.95), ("bottlenecks", 0.95), ("real", 0.99)])
+def test_int8_follows_the_logits_of_keras(name, least, request):
+    case = request.getfixturevalue(name)
+    expected, found = margins(case.logits), margins(run(case.int8, case.images))
+    assert np.corrcoef(expected, found)[0, 1] > least
+    assert np.abs(found - expected).mean() < 0.3 * expected.std()
+
+
+@pytest.mark.parametrize("name", ["odd", "real"])
+def test_int8_is_as_near_with_xnnpack_as_with_the_reference_kernels(name, request):
+    from ai_edge_litert.interpreter import OpResolverType
+
+    case = request.getfixturevalue(name)
+    expected = margins(case.logits)
+    reference = margins(run(case.int8, case.images, experimental_op_resolver_type=OpResolverType.BUILTIN_REF))
+    assert np.abs(margins(run(case.int8, case.images)) - expected).mean() < 1.5 * np.abs(reference - expected).mean()
+
+
+def test_describes_the_files(odd):
+    kernels = {"PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "FULLY_CONNECTED"}
+    fp32, int8 = describe(odd.fp32), describe(odd.int8)
+    assert fp32["operators"] == sorted(kernels | {"SUB", "MUL"})
+    assert int8["operators"] == sorted(kernels | {"QUANTIZE"})
+    assert fp32["xnnpack"] and int8["xnnpack"]
+    assert fp32["input"] == {"dtype": "float32", "shape": [1, SIDE, SIDE, 1], "scale": None, "zero_point": None}
+    assert fp32["output"] == {"dtype": "float32", "shape": [1, 2], "scale": None, "zero_point": None}
+    assert (int8["output"]["dtype"], int8["output"]["shape"]) == ("int8", [1, 2])
+    assert int8["bytes"] == len(odd.int8)
+    assert int8["sha256"] == hashlib.sha256(odd.int8).hexdigest()
+
+
+def test_int8_takes_a_quarter_of_the_bytes(real):
+    assert 0.25 < len(real.int8) / len(real.fp32) < 0.27
+
+
+def check_input(tflite: bytes):
+    source = describe(tflite)["input"]
+    assert (source["dtype"], source["shape"], source["zero_point"]) == ("uint8", [1, 32, 32, 1], 115)
+    assert source["scale"] == pytest.approx(1 / (255 * 0.226), rel=1e-6)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 200), (100, 150), (115, 115)])
+def test_the_scale_of_the_input_is_the_normalisation_whatever_the_calibration(low, high, tiny, tiny_images):
+    images = np.linspace(low, high, tiny_images.size).round().astype(np.uint8).reshape(tiny_images.shape)
+    before = images.copy()
+    check_input(convert(tiny, "int8", images))
+    np.testing.assert_array_equal(images, before)
+
+
+def test_images_that_span_the_range_are_calibrated_on_alone():
+    images = np.arange(32 * 32 * 2, dtype=np.uint8).reshape(2, 32, 32)
+    assert conversion._spanning(images) is images
+    narrow = images // 2
+    stretched = conversion._spanning(narrow)
+    assert stretched.shape == (3, 32, 32)
+    assert (stretched[2].min(), stretched[2].max(), (stretched[2] != narrow[0]).sum()) == (0, 255, 1)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_pixel_115_is_zero_to_the_network(precision, odd):
+    image = np.full((1, SIDE, SIDE), 115, np.uint8)
+    expected = np.asarray(odd.model(np.zeros((1, SIDE, SIDE, 1), np.float32), training=False))
+    found = run(getattr(odd, precision), image)
+    np.testing.assert_allclose(found, expected, atol=1e-4 if precision == "fp32" else margins(odd.logits).std())
+
+
+def test_the_same_network_gives_the_same_bytes_however_many_others_there_are(tiny, tiny_images):
+    first = convert(tiny, "fp32"), convert(tiny, "int8", tiny_images)
+    from wool_tf.networks import weights
+
+    again = network(tiny.spec, weights.read(tiny))
+    assert again.name != tiny.name
+    assert (convert(again, "fp32"), convert(again, "int8", tiny_images)) == first
+
+
+def test_conversion_is_silent_and_leaves_the_network_alone(tiny, tiny_images, capfd):
+    from wool_tf.networks import weights
+
+    before = weights.read(tiny)
+    convert(tiny, "int8", tiny_images)
+    assert capfd.readouterr() == ("", "")
+    after = weights.read(tiny)
+    assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+def test_notes_are_shown_if_an_error_leaves(capfd):
+    import os
+
+    with pytest.raises(KeyError), quiet():
+        os.write(2, b"the reason\n")
+        raise KeyError
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "the reason\nafterwards\n"
+
+
+@pytest.mark.parametrize(
+    ("precision", "calibration", "message"),
+    [
+        ("int16", None, r"^precision: must be one of fp32, int8, got 'int16'$"),
+        ("int8", None, r"^calibration: .* at least 1 image .*, got none$"),
+        ("int8", np.zeros((0, 32, 32), np.uint8), r"^calibration: .* at least 1 image .*, got none$"),
+        ("int8", np.zeros((2, 32, 31), np.uint8), r"^calibration: .*\(n, 32, 32\), got uint8 of shape \(2, 32, 31\)$"),
+        ("int8", np.zeros((2, 32, 32), np.float32), r"^calibration: .* got float32 of shape \(2, 32, 32\)$"),
+    ],
+)
+def test_refuses_what_does_not_fit(precision, calibration, message, tiny):
+    with pytest.raises(WoolError, match=message):
+        convert(tiny, precision, calibration)
+
+
+def test_refuses_networks_that_read_colours():
+    spec = ResNetSpec.full(18, 2, (32, 32, 3))
+    with pytest.raises(WoolError, match="^input_shape: .* 1 grey channel .*, got 3$"):
+        convert(ResNet(spec.resized({group: 1 for group in spec.by_group()})), "fp32")
+
+
+def test_refuses_masked_networks(tiny):
+    class Masked(ResNet):
+        pass
+
+    with pytest.raises(TypeError, match="compact"):
+        convert(Masked(tiny.spec), "fp32")
+
+
+def test_a_layer_that_says_nothing_is_named_as_the_likely_reason(tiny, tiny_images):
+    from wool_tf.networks import weights
+
+    arrays = weights.read(tiny)
+    arrays["layer2.0.bn1.bias"][:] = -50
+    with pytest.raises(WoolError, match=r"^int8: the converted file does not run, is a whole layer zero [^\n]*$"):
+        convert(network(tiny.spec, arrays), "int8", tiny_images)
+
+
+def spoilt(monkeypatch, **settings):
+    """Conversion with other settings of the converter."""
+    quantise = conversion._quantise
+
+    def spoil(converter, calibration):
+        quantise(converter, calibration)
+        for name, value in settings.items():
+            setattr(converter, name, value)
+
+    monkeypatch.setattr(conversion, "_quantise", spoil)
+
+
+def test_notices_float_inputs(tiny, tiny_images, monkeypatch):
+    import tensorflow as tf
+
+    spoilt(monkeypatch, inference_input_type=tf.float32)
+    with pytest.raises(WoolError, match="^int8: the converted file must map uint8 to int8, but maps float32 to int8$"):
+        convert(tiny, "int8", tiny_images)
+
+
+def test_notices_weights_with_one_scale(tiny, tiny_images, monkeypatch):
+    spoilt(monkeypatch, _experimental_disable_per_channel=True)
+    with pytest.raises(WoolError, match="^int8: the weights .* lack a scale for each channel$"):
+        convert(tiny, "int8", tiny_images)
+
+
+def test_notices_another_scale_of_the_input(tiny, tiny_images, monkeypatch):
+    monkeypatch.setattr(conversion, "_spanning", lambda images: images)
+    message = "^int8: scale and zero point of the input must be 0.0173521 and 115, got 0.0"
+    with pytest.raises(WoolError, match=message):
+        convert(tiny, "int8", tiny_images // 4 + 100)
+
+
+def test_notices_operators_that_do_not_belong(odd):
+    with pytest.raises(WoolError, match="^int8: the converted file has the unexpected operators MUL, SUB$"):
+        conversion._check_file(odd.fp32, "int8")
+
+
+@pytest.mark.parametrize("place", ["before", "between", "after"])
+def test_notices_what_xnnpack_does_not_take(place):
+    import tensorflow as tf
+
+    def function(image):
+        image = tf.cumsum(image, axis=1) if place == "before" else tf.nn.relu(image)
+        image = tf.cumsum(image * 2, axis=1) if place == "between" else image * 2
+        image = tf.nn.relu(image + 1)
+        return tf.cumsum(image, axis=1) if place == "after" else image
+
+    traced = tf.function(function, input_signature=[tf.TensorSpec((1, 32, 32, 1))]).get_concrete_function()
+    with quiet():
+        tflite = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
+    assert describe(tflite)["xnnpack"] is False
+    assert "CUMSUM" in describe(tflite)["operators"]
+
+
+@pytest.mark.parametrize("damage", [lambda tflite: b"", lambda tflite: b"no model", lambda tflite: tflite[:-9999]])
+def test_refuses_what_is_no_tflite_file(damage, odd):
+    with pytest.raises(WoolError, match=r"^not a TFLite file that runs here: [^\n]+$"):
+        describe(damage(odd.fp32))

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from deploy_networks import SIDE, network
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, recall_score
+
+from wool_tf.deploy.convert import convert
+from wool_tf.deploy.verify import compare, predict
+from wool_tf.errors import WoolError
+from wool_tf.networks.spec import ResNetSpec
+
+
+def sigmoid(margins):
+    return 1 / (1 + np.exp(-np.asarray(margins, np.float64)))
+
+
+@pytest.mark.parametrize("name", ["odd", "real"])
+def test_fp32_scores_are_the_softmax_of_the_logits_of_keras(name, request):
+    case = request.getfixturevalue(name)
+    scores = predict(case.fp32, case.images)
+    exponentials = np.exp(case.logits.astype(np.float64))
+    np.testing.assert_allclose(scores, exponentials[:, 1] / exponentials.sum(axis=1), atol=1e-5)
+    assert scores.dtype == np.float32 and scores.shape == (len(case.images),)
+
+
+def test_int8_scores_are_near_and_on_the_grid_of_the_output(real):
+    scores = predict(real.int8, real.images)
+    expected = sigmoid(real.logits[:, 1] - real.logits[:, 0])
+    assert np.abs(scores - expected).mean() < 0.05
+    assert ((scores >= 0.5) == (expected >= 0.5)).mean() > 0.9
+    from ai_edge_litert.interpreter import Interpreter
+
+    scale, _ = Interpreter(model_content=real.int8).get_output_details()[0]["quantization"]
+    between = scores[(scores > 0.01) & (scores < 0.99)].astype(np.float64)
+    steps = np.log(between / (1 - between)) / scale
+    assert len(between) > 5
+    np.testing.assert_allclose(steps, steps.round(), atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_order_and_threads_change_nothing(precision, odd):
+    tflite = getattr(odd, precision)
+    scores = predict(tflite, odd.images)
+    np.testing.assert_array_equal(predict(tflite, odd.images[::-1])[::-1], scores)
+    np.testing.assert_array_equal(predict(tflite, odd.images, threads=2), scores)
+
+
+def test_no_images_give_no_scores(odd):
+    assert predict(odd.int8, odd.images[:0]).shape == (0,)
+
+
+def test_refuses_images_of_another_size(odd):
+    with pytest.raises(WoolError, match=rf"^images: the model reads {SIDE}×{SIDE} pixels, got .* \({SIDE}, 63\)$"):
+        predict(odd.int8, odd.images[:, :, 1:])
+
+
+def test_refuses_other_numbers_of_classes():
+    spec = ResNetSpec.full(18, 3, (32, 32, 1))
+    tflite = convert(network(spec.resized({group: 1 for group in spec.by_group()})), "fp32")
+    with pytest.raises(WoolError, match=r"^model: must have 2 classes, its output has the shape \(1, 3\)$"):
+        predict(tflite, np.zeros((1, 32, 32), np.uint8))
+
+
+def test_comparison_of_four_images():
+    found = compare([1, 1, 0, 0], [0.9, 0.6, 0.2, 0.5], [0.8, 0.4, 0.2, 0.4])
+    assert found == {
+        "images": 4,
+        "agreement": 0.5,
+        "mean_difference": pytest.approx(0.1),
+        "max_difference": pytest.approx(0.2),
+        "accuracy_float": 0.75,
+        "accuracy_int8": 0.75,
+        "recall_float": 1.0,
+        "recall_int8": 0.5,
+    }
+
+
+def test_there_is_no_recall_without_defects():
+    found = compare([0, 0], [0.1, 0.6], [0.1, 0.6])
+    assert found["recall_float"] is None and found["recall_int8"] is None
+    assert found["accuracy_int8"] == 0.5
+
+
+SCORE = st.floats(0, 1, width=32)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), SCORE, SCORE), min_size=1, max_size=30), SCORE)
+def test_comparison_agrees_with_scikit_learn(rows, threshold):
+    labels, by_float, by_int8 = (np.array(column) for column in zip(*rows, strict=True))
+    found = compare(labels, by_float, by_int8, threshold)
+    for name, scores in (("float", by_float), ("int8", by_int8)):
+        assert found[f"accuracy_{name}"] == pytest.approx(accuracy_score(labels, scores >= threshold))
+        if labels.any():
+            assert found[f"recall_{name}"] == pytest.approx(recall_score(labels, scores >= threshold))
+    assert found["agreement"] == pytest.approx(accuracy_score(by_float >= threshold, by_int8 >= threshold))
+    assert found["mean_difference"] <= found["max_difference"] <= 1

@@ -1,0 +1,38 @@
+"""Keeps notes that native libraries write past Python off the screen."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps what C++ code writes to the standard error of the process off it; shows it if an error leaves.
+
+    Nothing less than the file descriptor stops it: other threads are silenced meanwhile.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            sys.stderr.flush()
+            notes.seek(0)
+            with open(kept, "wb", closefd=False) as standard_error:
+                shutil.copyfileobj(notes, standard_error)
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def import_keras() -> None:
+    """Imports Keras and its backend; TensorFlow says a word on import that no setting of it holds back."""
+    with quiet():
+        import keras  # noqa: F401
