@@ -173,13 +173,13 @@ def _bodies(kind: str, rng: np.random.Generator) -> list[tuple[np.ndarray, np.nd
     the ellipsoid after the blur of source and detector, and its projection has a closed form.
     """
     if kind == "D1":
-        return [_body(rng, 12, rng.uniform(1.4, 3.5, 3), 1.7) for _ in range(rng.integers(1, 4))]
+        return [_body(rng, 12, rng.uniform(2.0, 5.0, 3), 1.7) for _ in range(rng.integers(1, 4))]
     if kind == "D2":
-        return [_body(rng, 6, rng.uniform(8, 16, 3), rng.uniform(0.06, 0.12)) for _ in range(2)]
+        return [_body(rng, 7, rng.uniform(10, 20, 3), rng.uniform(0.06, 0.12)) for _ in range(2)]
     if kind == "D3":
-        return [_body(rng, 9, rng.uniform(0.5, 1.2, 3), 2.2) for _ in range(rng.integers(25, 70))]
-    walk = np.cumsum(rng.normal(0, 2.5, (rng.integers(4, 9), 3)), axis=0)
-    flakes = [_body(rng, 1, rng.uniform((2, 1, 0.5), (6, 3, 1.2)), rng.uniform(0.8, 1.6)) for _ in walk]
+        return [_body(rng, 8, rng.uniform(0.9, 2.0, 3), 2.2) for _ in range(rng.integers(25, 60))]
+    walk = np.cumsum(rng.normal(0, 3.5, (rng.integers(5, 10), 3)), axis=0)
+    flakes = [_body(rng, 1, rng.uniform((3, 1.5, 0.8), (9, 4, 1.8)), rng.uniform(0.8, 1.6)) for _ in walk]
     return [(centre + step, shape, density) for step, (centre, shape, density) in zip(walk, flakes, strict=True)]
 
 

@@ -126,6 +126,7 @@ class ResNetSpec:
     @classmethod
     def full(cls, depth: int, classes: int, input_shape: tuple[int, int, int]) -> "ResNetSpec":
         """The unpruned network of a depth."""
+        check_depth(depth)
         return cls(depth, tuple(_full_widths(depth).values()), classes, input_shape)
 
     @cached_property
@@ -209,7 +210,7 @@ class ResNetSpec:
         if not all(isinstance(number, int) for number in numbers):
             raise WoolError("spec: widths, classes and input_shape must be whole numbers")
         ordered = tuple(widths[name] for name in names)
-        return cls(config["depth"], ordered, config["classes"], tuple(config["input_shape"]))
+        return cls(config["depth"], ordered, config["classes"], tuple(_sequence(config["input_shape"])))
 
 
 def check_depth(depth: int) -> None:

@@ -20,8 +20,8 @@ def sentences(results: Mapping) -> list[str]:
     if "final" in stages:
         final = stages["final"]
         found.append(
-            f"{final['title']}, keeps {percent(final.get('params_share'))} % of the parameters and "
-            f"{percent(final.get('macs_share'))} % of the arithmetic; {_quality(final)}."
+            f"After pruning ({final['title']}), {_quality(final)}. The network keeps {_share(final, 'params_share')} "
+            f"of its parameters and {_share(final, 'macs_share')} of its arithmetic."
         )
     if "int8" in stages:
         found.append(f"In int8, {_quality(stages['int8'])}.")
@@ -36,9 +36,13 @@ def warnings(results: Mapping) -> list[str]:
 def _quality(stage: Mapping) -> str:
     accuracy, recall, auc = (measure(stage, name) for name in ("accuracy", "recall", "auc"))
     return (
-        f"{percent(*accuracy)} % of the held-out images are judged correctly and {percent(*recall)} % of the defective "
-        f"ones are found (ROC AUC {decimals(*auc)})"
+        f"{percent(*accuracy)}\u00a0% of the held-out images are judged correctly and {percent(*recall)}\u00a0% of the "
+        f"defective ones are found (ROC AUC {decimals(*auc)})"
     )
+
+
+def _share(stage: Mapping, name: str) -> str:
+    return f"{percent(stage.get(name))}\u00a0%"
 
 
 def _speed(results: Mapping) -> list[str]:
@@ -52,8 +56,8 @@ def _speed(results: Mapping) -> list[str]:
     best = min(same, key=lambda row: row["p50_ms"])
     smaller = ratio(first.get("bytes"), best.get("bytes"))
     return [
-        f"{best['model']} takes {significant(best['p50_ms'])} ms per image (median): "
-        f"{ratio(first['p50_ms'], best['p50_ms'])} as fast as {first['model']}, in a file {smaller} smaller."
+        f"Compared with “{first['model']}”, the model “{best['model']}” is {smaller} smaller and "
+        f"{ratio(first['p50_ms'], best['p50_ms'])} faster: {significant(best['p50_ms'])}\u00a0ms per image (median)."
     ]
 
 
@@ -79,8 +83,8 @@ def _about_stages(results: Mapping) -> list[str]:
         recall, accuracy = measure(stage, "recall")[0], measure(stage, "accuracy")[0]
         if known(recall) and recall < POOR_RECALL:
             per_fold = [fold["recall"] for fold in stage.get("folds") or () if known(fold.get("recall"))]
-            worst = f" (in the worst fold: {percent(min(per_fold))} %)" if len(per_fold) > 1 else ""
-            found.append(f"{stage['title']}: recall is only {percent(recall)} %{worst}; the other defects are missed.")
+            worst = f" ({percent(1 - min(per_fold))} % in the worst fold)" if len(per_fold) > 1 else ""
+            found.append(f"{stage['title']} misses {percent(1 - recall)} % of the defective images{worst}.")
         if known(accuracy) and known(majority) and accuracy <= majority:
             found.append(
                 f"{stage['title']}: the accuracy of {percent(accuracy)} % is no better than always giving the more "
@@ -98,7 +102,7 @@ def _about_int8(results: Mapping) -> list[str]:
             found.append(f"Conversion to int8 lowers {name} from {percent(before)} to {percent(after)} %.")
     agreement = ((results.get("final") or {}).get("check") or {}).get("agreement")
     if known(agreement) and agreement < 1 - TOLERATED_DISAGREEMENT:
-        found.append(f"The delivered int8 model judges {percent(1 - agreement)} % of the images unlike the float model.")
+        found.append(f"In int8, {percent(1 - agreement)} % of the held-out images are judged otherwise than in float.")
     return found
 
 

@@ -1,17 +1,14 @@
 """The report: one results document as a self-contained web page and as Markdown."""
 
-import contextlib
 import dataclasses
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
 
-from wool_tf.errors import WoolError
 from wool_tf.report import findings, plots, tables
+from wool_tf.training import records
 
 SECTIONS = (
     ("Quality", (tables.accuracy, plots.accuracy, tables.confusion, plots.roc, plots.scores)),
@@ -44,15 +41,10 @@ def write(results: Mapping, out: Path) -> None:
         out: folder, made where it is missing.
 
     Raises:
-        WoolError: the folder cannot be written to.
+        wool_tf.errors.WoolError: the folder cannot be written to.
     """
-    pages = render(results)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in pages.items():
-            _replace(out / name, text)
-    except OSError as error:
-        raise WoolError(f"{out}: the report cannot be written there ({error.strerror}); choose another folder") from error
+    for name, text in render(results).items():
+        records.write_bytes(out / name, text.encode())
 
 
 def render(results: Mapping) -> dict[str, str]:
@@ -98,18 +90,3 @@ def _environment() -> jinja2.Environment:
     environment.filters["markdown"] = markdown
     environment.tests["plot"] = lambda part: isinstance(part, plots.Plot)
     return environment
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes a file under a temporary name and renames it, so that no reader ever sees half of it."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes files that only their owner can read; a report is meant to be passed on.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

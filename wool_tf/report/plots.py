@@ -13,17 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib import style
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from wool_tf.report import paper, tables
 from wool_tf.report.cells import count, known, percent, significant
+from wool_tf.training.metrics import THRESHOLD
 
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#d55e00", "#009e73", "#5a5a5a", "#a6a6a6"
 """Okabe and Ito's colours, which colour-blind readers can tell apart; every use also differs in shape or dash."""
 
 ROLES = {"baseline": (GREY, "--"), "final": (BLUE, "-"), "int8": (VERMILION, ":")}
 WIDTH = 6.6
-THRESHOLD = 0.5
+PIXELS_PER_INCH = 106
 STYLE = {
     "svg.hashsalt": "wool_tf",
     "font.size": 9.5,
@@ -51,12 +53,14 @@ class Plot:
         text: what the axes and marks mean.
         alt: what the picture shows, for those who cannot see it.
         svg: the picture.
+        width: width on the page, in CSS pixels, at which the text of all plots has the same size.
     """
 
     title: str
     text: str
     alt: str
     svg: bytes
+    width: int
 
     @property
     def uri(self) -> str:
@@ -99,7 +103,7 @@ def accuracy(results: Mapping) -> Plot | None:
     text = "Rings: the folds one by one. Dot and bar: their mean ± standard deviation."
     if reported:
         text += " Diamonds: the paper’s mean for the same recipe, on other images."
-    return Plot("Accuracy per stage", text, alt, _render(draw, 1.15 + 0.42 * len(stages)))
+    return _plot("Accuracy of each fold", text, alt, draw, height=1.15 + 0.42 * len(stages))
 
 
 def roc(results: Mapping) -> Plot | None:
@@ -138,7 +142,7 @@ def roc(results: Mapping) -> Plot | None:
     alt = "ROC curves: " + "; ".join(
         f"{title}, area under the curve {roc_auc_score(truth, scores):.3f}" for _, title, truth, scores in curves
     )
-    return Plot("Recall against false alarms (ROC)", text, alt, _render(draw, 5.2, width=5.4))
+    return _plot("Recall against false alarms (ROC)", text, alt, draw, height=4.6, width=4.8)
 
 
 def scores(results: Mapping) -> Plot | None:
@@ -167,7 +171,7 @@ def scores(results: Mapping) -> Plot | None:
             axes.set_title(title)
             # A handful of wrong images beside a hundred right ones must stay visible.
             axes.set_yscale("symlog", linthresh=1, linscale=0.5)
-            axes.set_ylim(0, None)
+            axes.set_ylim(0, 1.4 * len(values))
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.grid(axis="y")
             axes.set_ylabel("images (log scale)")
@@ -179,7 +183,8 @@ def scores(results: Mapping) -> Plot | None:
         "Solid blue bars are right, hatched orange ones wrong; the further they lie from the line, the surer the "
         "network was."
     )
-    return Plot("Scores by class", text, f"Histograms of the scores. {panels[0][2]}. {panels[1][2]}.", _render(draw, 4.4))
+    alt = f"Histograms of the scores. {panels[0][2]}. {panels[1][2]}"
+    return _plot("Scores by class", text, alt, draw, height=4.4)
 
 
 def training(results: Mapping) -> Plot | None:
@@ -196,6 +201,7 @@ def training(results: Mapping) -> Plot | None:
     rows = -(-len(curves) // columns)
 
     def draw(figure: Figure) -> None:
+        figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08)
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         for axes, (title, losses) in zip(panels, curves, strict=False):
             epochs = np.arange(1, losses.shape[1] + 1)
@@ -203,6 +209,9 @@ def training(results: Mapping) -> Plot | None:
             axes.plot(epochs, losses.mean(axis=0), color=BLUE, lw=1.8, marker="o" if len(epochs) == 1 else None)
             axes.set_title(title)
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
             axes.grid()
             axes.xaxis.get_major_locator().set_params(integer=True)
         for axes in panels[len(curves) :]:
@@ -210,12 +219,13 @@ def training(results: Mapping) -> Plot | None:
         figure.supxlabel("epoch", fontsize=9.5)
         figure.supylabel("training loss (log scale)", fontsize=9.5)
 
-    text = "Line: mean over the folds. Band: lowest to highest fold. A line that still falls would gain from more epochs."
+    text = "Line: mean over the folds. Band: lowest to highest fold. A line that still falls may gain from more epochs."
     alt = "Training loss: " + "; ".join(
         f"{title} from {significant(float(means[0]))} to {significant(float(means[-1]))} in {len(means)} epochs"
         for title, means in ((title, losses.mean(axis=0).compressed()) for title, losses in curves)
     )
-    return Plot("Training loss", text, alt, _render(draw, 0.6 + 1.75 * rows, width=2.4 * columns if columns < 3 else WIDTH))
+    width = WIDTH if columns == 3 else 0.6 + 2.4 * columns
+    return _plot("Training loss", text, alt, draw, height=0.6 + 1.75 * rows, width=width)
 
 
 def latency(results: Mapping) -> Plot | None:
@@ -254,17 +264,18 @@ def latency(results: Mapping) -> Plot | None:
         for label, row in zip(labels, found, strict=True)
     )
     text = "Bars: file size, and median time per image. The thin line reaches to the time that 90 of 100 images stay under."
-    return Plot("Size and time", text, alt, _render(draw, 0.8 + 0.4 * len(found)))
+    return _plot("Size and time", text, alt, draw, height=0.8 + 0.4 * len(found))
 
 
-def _render(draw: Callable[[Figure], None], height: float, width: float = WIDTH) -> bytes:
+def _plot(title: str, text: str, alt: str, draw: Callable[[Figure], None], height: float, width: float = WIDTH) -> Plot:
+    """Draws on a new figure of a size in inches."""
     buffer = io.BytesIO()
     # The style is global to matplotlib: two reports written at the same time must not see each other's.
     with _style_lock, style.context(["default", STYLE]):
         figure = Figure((width, height), layout="constrained")
         draw(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    return Plot(title, text, alt, buffer.getvalue(), round(width * PIXELS_PER_INCH))
 
 
 def _scores(results: Mapping, stage: str) -> tuple[np.ndarray, np.ndarray]:

@@ -88,7 +88,7 @@ def data(results: Mapping) -> Table | None:
         "A group holds the images that belong together, such as several scans of one specimen. The fingerprint is "
         "computed from the images and their labels: two runs with the same fingerprint used the same data."
     )
-    return _table("Data", text, ("", "Value"), rows, "ll")
+    return _table("Data", text, ("Property", "Value"), rows, "ll")
 
 
 def folds(results: Mapping) -> Table | None:
@@ -109,13 +109,13 @@ def folds(results: Mapping) -> Table | None:
 def accuracy(results: Mapping) -> Table | None:
     """All metrics per stage, and the paper's accuracy where the settings are one of its recipes."""
     settings = results.get("settings") or {}
-    with_paper = paper.recipe(settings) is not None
+    recipe = paper.recipe(settings)
     rows = []
     for stage in results.get("stages") or ():
         row = [stage["title"]]
         row += [percent(*measure(stage, name)) for name in ("accuracy", "recall", "precision", "f1")]
         row.append(decimals(*measure(stage, "auc")))
-        if with_paper:
+        if recipe:
             reported = paper.accuracy(settings, stage["stage"])
             row.append(MISSING if reported is None else f"{reported:.2f}")
         rows.append(tuple(row))
@@ -129,10 +129,11 @@ def accuracy(results: Mapping) -> Table | None:
     )
     header = ("Stage", "Accuracy (%)", "Recall (%)", "Precision (%)", "F1 (%)", "ROC AUC")
     note = "Mean ± standard deviation over the folds."
-    if with_paper:
+    if recipe:
         header += ("Paper’s accuracy (%)",)
         note += (
-            f" The last column is from {paper.CITATION}, for the same depth, optimizer and kind of initial weights. "
+            f" The last column is from {paper.CITATION}, for the same depth and optimizer, likewise "
+            f"{'pretrained' if recipe[2] else 'trained from scratch'}. "
             "It was measured on that factory’s own images, with another number of folds and repeats; it shows the "
             "order of magnitude and the trend, and cannot be compared one to one."
         )
@@ -150,9 +151,9 @@ def complexity(results: Mapping) -> Table | None:
         rows.append(tuple(row + (_paper_shares(depth, stage["stage"]) if with_paper else [])))
     text = (
         "Parameters set the size of the model; multiply-accumulates (MACs) are the arithmetic that one image costs. "
-        "During training, pruned filters are only switched off by a mask; afterwards they are cut out. Both networks "
-        "must give the same result: the mask difference is the largest difference between their outputs (logits) on "
-        "any held-out image. Values near 1e-6 are rounding errors."
+        "Pruned filters are first switched off by a mask and then cut out. Both networks must give the same result: "
+        "the mask difference is the largest difference between their outputs (logits) on the images that were "
+        "compared, over all folds. Values near 1e-6 are rounding errors."
     )
     header = ("Stage", "Parameters", "% of baseline", "MACs", "% of baseline", "Mask difference")
     note = ""
@@ -182,53 +183,59 @@ def confusion(results: Mapping) -> Table | None:
 
 
 def quantisation(results: Mapping) -> Table | None:
-    """The delivered model in float and in int8, on the same images."""
-    check = (results.get("final") or {}).get("check")
-    if not check:
+    """Float against int8 on the same images: over the held-out folds, and for the delivered model."""
+    final = results.get("final") or {}
+    columns = {"Held-out folds": final.get("check"), "Delivered model": final.get("delivered")}
+    columns = {name: check for name, check in columns.items() if check}
+    if not columns:
         return None
-    rows = [
-        ("Images compared", plain(check.get("images"))),
-        ("Same judgement (%)", percent(check.get("agreement"))),
-        ("Mean difference of the scores", decimals(check.get("mean_difference"))),
-        ("Largest difference of the scores", decimals(check.get("max_difference"))),
-        ("Accuracy, float (%)", percent(check.get("accuracy_float"))),
-        ("Accuracy, int8 (%)", percent(check.get("accuracy_int8"))),
-        ("Recall, float (%)", percent(check.get("recall_float"))),
-        ("Recall, int8 (%)", percent(check.get("recall_int8"))),
-        ("Operators of the int8 model", plain(check.get("operators"))),
-    ]
+    measures = (
+        ("Images compared", "images", plain),
+        ("Same judgement (%)", "agreement", percent),
+        ("Mean difference of the scores", "mean_difference", decimals),
+        ("Largest difference of the scores", "max_difference", decimals),
+        ("Accuracy, float (%)", "accuracy_float", percent),
+        ("Accuracy, int8 (%)", "accuracy_int8", percent),
+        ("Recall, float (%)", "recall_float", percent),
+        ("Recall, int8 (%)", "recall_int8", percent),
+    )
+    rows = [(name, *(cell(check.get(key)) for check in columns.values())) for name, key, cell in measures]
     text = (
         "The int8 model computes with 8-bit integers, which makes it small and fast and its scores slightly "
-        "coarser. Here the delivered model judges the same images before and after that conversion. A score is the "
-        "probability of “defective”, from 0 to 1."
+        "coarser. Here both versions of a network judge the same images. A score is the probability of “defective”, "
+        "from 0 to 1. Under held-out folds, every image is judged by a network that was not trained on it."
     )
-    images, total = check.get("images"), (results.get("data") or {}).get("images")
-    note = ""
-    if known(images) and known(total) and images >= total:
-        note = (
+    notes = []
+    if "Delivered model" in columns:
+        notes.append(
             "The delivered model was trained on all images, these included: its accuracy and recall here do not "
-            "foretell those on new images. For that, see the stages above, which were measured on held-out folds."
+            "foretell those on new images; the held-out folds do. Only its agreement with float is of interest."
         )
-    return _table("Delivered model: float against int8", text, ("", "Value"), rows, "lr", note)
+    operators = (final.get("check") or {}).get("operators")
+    if operators:
+        notes.append(f"Operators of the int8 model: {plain(operators)}.")
+    header = ("Property", *columns)
+    return _table("Float against int8", text, header, rows, "l" + "r" * len(columns), " ".join(notes))
 
 
 def files(results: Mapping) -> Table | None:
     """The files of the delivered model."""
     final = results.get("final") or {}
+    found = final.get("files") or ()
     rows = [
         (plain(file.get("name")), plain(file.get("precision")), count(file.get("bytes"), "B"), plain(file.get("sha256")))
-        for file in final.get("files") or ()
+        for file in found
     ]
-    spec = final.get("spec") or {}
-    text = "The model that this run made, trained on all images. The checksum tells whether a copy is intact."
+    text = "The delivered model was trained on all images. The checksum tells whether a copy of a file is intact."
+    spec = final.get("spec")
     if spec:
         shape = " × ".join(map(str, spec["input_shape"]))
         trunk = ", ".join(str(spec["widths"][f"layer{stage}"]) for stage in range(1, 5))
-        text = (
-            f"The model that this run made, trained on all images: a ResNet-{spec['depth']} for inputs of {shape} "
-            f"whose four stages are {trunk} channels wide. The checksum tells whether a copy is intact."
-        )
-    return _table("Files of the delivered model", text, ("File", "Precision", "Size", "SHA-256"), rows, "llrl")
+        text += f" It is a ResNet-{spec['depth']} for inputs of {shape}; its four stages are {trunk} channels wide."
+    note = ""
+    if any("baseline" in str(file.get("name")) for file in found):
+        note = "The baseline is the unpruned network of one fold. It is here to compare size and speed, not for use."
+    return _table("Files", text, ("File", "Precision", "Size", "SHA-256"), rows, "llrl", note)
 
 
 def latency(results: Mapping) -> Table | None:
@@ -265,8 +272,8 @@ def environment(results: Mapping) -> Table | None:
     """Where the run took place, and how long it took."""
     rows = [(str(name), plain(value)) for name, value in (results.get("environment") or {}).items()]
     if known(results.get("seconds")):
-        rows.append(("whole run", duration(results["seconds"])))
-    return _table("Environment", "Software and machine of this run.", ("", "Value"), rows, "ll")
+        rows.append(("computing time, all processes added up", duration(results["seconds"])))
+    return _table("Environment", "Software and machine of this run.", ("Property", "Value"), rows, "ll")
 
 
 def _table(title: str, text: str, header: Sequence[str], rows: Sequence, align: str, note: str = "") -> Table | None:

@@ -1,6 +1,7 @@
 """Training batches: random crops and flips of 8-bit images, the same for the same seed."""
 
-import keras
+from collections.abc import Iterator
+
 import numpy as np
 
 from wool_tf.networks.pixels import normalise
@@ -12,8 +13,15 @@ def centre_crop(images: np.ndarray, side: int) -> np.ndarray:
     return images[..., top : top + side, left : left + side]
 
 
-class AugmentedBatches(keras.utils.PyDataset):
-    """Batches of random crops, each flipped left-right and upside-down with probability one half.
+def per_epoch(images: int, batch_size: int) -> int:
+    """Batches in which every image comes up at least once."""
+    return -(-images // batch_size)
+
+
+def augmented(
+    images: np.ndarray, labels: np.ndarray, chosen: np.ndarray, side: int, batch_size: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Endless batches of random crops, each flipped left-right and upside-down with probability one half.
 
     Every epoch visits the images in a new order. All batches have the same size, so that a network is compiled once:
     the last one of an epoch is filled up from the start of its order.
@@ -24,37 +32,22 @@ class AugmentedBatches(keras.utils.PyDataset):
         chosen: indices of the images to train on.
         side: int. Side of the crops in pixels.
         batch_size: int.
-        seed: int. Order, crops and flips follow from the seed, the epoch and the number of the batch alone.
+        seed: int.
+
+    Yields:
+        (batch_size, side, side, 1) of float32, normalised, and (batch_size,) of int.
     """
+    rng = np.random.default_rng(seed)
+    steps = per_epoch(len(chosen), batch_size)
+    while True:
+        order = np.resize(rng.permutation(chosen), (steps, batch_size))
+        for batch in order:
+            crops = np.stack([_augment(images[index], side, rng) for index in batch])
+            yield normalise(crops), labels[batch]
 
-    def __init__(
-        self, images: np.ndarray, labels: np.ndarray, chosen: np.ndarray, side: int, batch_size: int, seed: int
-    ):
-        super().__init__()
-        self.images, self.labels, self.chosen, self.side = images, labels, chosen, side
-        self.batch_size, self.seed = batch_size, seed
-        self._lay_out(epoch=0)
 
-    def on_epoch_end(self) -> None:
-        self._lay_out(self.epoch + 1)
-
-    def __len__(self) -> int:
-        return -(-len(self.chosen) // self.batch_size)
-
-    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        batch = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        rng = np.random.default_rng([self.seed, self.epoch, number])
-        crops = np.stack([self._augment(self.images[index], rng) for index in batch])
-        return normalise(crops), self.labels[batch]
-
-    def _lay_out(self, epoch: int) -> None:
-        self.epoch = epoch
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.chosen)
-        self.order = np.resize(order, len(self) * self.batch_size)
-
-    def _augment(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        top = rng.integers(image.shape[0] - self.side + 1)
-        left = rng.integers(image.shape[1] - self.side + 1)
-        crop = image[top : top + self.side, left : left + self.side]
-        vertical, horizontal = rng.choice((1, -1), size=2)
-        return crop[::vertical, ::horizontal]
+def _augment(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    top = rng.integers(image.shape[0] - side + 1)
+    left = rng.integers(image.shape[1] - side + 1)
+    vertical, horizontal = rng.choice((1, -1), size=2)
+    return image[top : top + side, left : left + side][::vertical, ::horizontal]

@@ -15,7 +15,7 @@ from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning.masks import MaskedResNet
 from wool_tf.pruning.plan import Plan
-from wool_tf.training.batches import AugmentedBatches, centre_crop
+from wool_tf.training.batches import augmented, centre_crop, per_epoch
 
 SGD_MOMENTUM = 0.9
 SCORING_BATCH = 32
@@ -82,12 +82,13 @@ def train(
     if mask is not None:
         model.apply(mask)
     _reset(model.optimizer, course.learning_rate)
-    batches = AugmentedBatches(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
+    batches = augmented(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
+    steps = per_epoch(len(chosen), course.batch_size)
     watch = _Watch(course.epochs, progress, after_epoch)
     plateau = keras.callbacks.ReduceLROnPlateau(
         monitor="loss", factor=course.plateau_factor, patience=course.plateau_patience, min_delta=0
     )
-    model.fit(batches, epochs=course.epochs, callbacks=[watch, plateau], shuffle=False, verbose=0)
+    model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch, plateau], verbose=0)
     return network_weights.read(model), watch.history
 
 
@@ -121,7 +122,8 @@ def logits(
 
 def probabilities(two_logits: np.ndarray) -> np.ndarray:
     """(n,) probability of "defective", class 1, from (n, 2) logits."""
-    return 1 / (1 + np.exp(two_logits[:, 0] - two_logits[:, 1], dtype=np.float64))
+    margin = two_logits[:, 1].astype(np.float64) - two_logits[:, 0]
+    return 0.5 * (1 + np.tanh(margin / 2))
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,0 +1,109 @@
+"""Training against the same steps written out by hand, and what a training promises."""
+
+import numpy as np
+import pytest
+
+from wool_tf.errors import WoolError
+from wool_tf.networks import weights as network_weights
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.training import trainer
+from wool_tf.training.trainer import Course
+
+FULL = ResNetSpec.full(18, 2, (32, 32, 1))
+SPEC = FULL.resized(dict.fromkeys(FULL.by_group(), 8))
+LABELS = np.arange(24) % 2
+ALL = np.arange(24)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    """A bright square in the middle of every defective image, and noise."""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 100, (24, 35, 35), np.uint8)
+    noise[LABELS == 1, 12:24, 12:24] += 120
+    return noise
+
+
+def course(**changes) -> Course:
+    return Course(**{"epochs": 2, "batch_size": 8, "optimizer": "adam", "learning_rate": 3e-3, "plateau_patience": 3,
+                     "plateau_factor": 0.5, **changes})  # fmt: skip
+
+
+def train(images, seed=1, weights=None, **changes):
+    weights = weights or network_weights.initial(SPEC, 0)
+    told = changes.pop("progress", lambda share, note: None)
+    after = changes.pop("after_epoch", None)
+    return trainer.train(SPEC, weights, images, LABELS, ALL, course(**changes), seed, told, after_epoch=after)
+
+
+def test_it_learns_what_can_be_seen(images):
+    trained, history = train(images, epochs=20)
+    scores = trainer.probabilities(trainer.logits(SPEC, trained, images, ALL))
+    assert ((scores >= 0.5) == LABELS).mean() > 0.9
+    assert history["loss"][-1] < history["loss"][0]
+    assert len(history["accuracy"]) == len(history["learning_rate"]) == 20
+
+
+def test_nothing_is_left_of_an_earlier_training(images):
+    first, history = train(images)
+    train(images, seed=5, learning_rate=1e-2)
+    second, again = train(images)
+    assert history == again
+    assert all((first[key] == second[key]).all() for key in first)
+
+
+def test_the_last_digits_follow_the_seed(images):
+    first, _ = train(images)
+    other, _ = train(images, seed=2)
+    assert any((first[key] != other[key]).any() for key in first)
+
+
+def test_one_step_of_sgd_is_the_gradient_descent(images):
+    """Of the head's bias, whose gradient has a closed form: mean(softmax − one-hot)."""
+    import keras
+
+    from wool_tf.networks.resnet import ResNet
+    from wool_tf.training.batches import augmented
+
+    start = network_weights.initial(SPEC, 0)
+    trained, _ = train(images, optimizer="sgd", epochs=1, batch_size=24, learning_rate=0.1)
+    model = ResNet(SPEC)
+    network_weights.assign(model, start)
+    crops, labels = next(augmented(images, LABELS, ALL, 32, 24, seed=1))
+    softmax = keras.ops.convert_to_numpy(keras.ops.softmax(model(crops, training=True)))
+    gradient = (softmax - np.eye(2)[labels]).mean(axis=0)
+    assert trained["fc.bias"] == pytest.approx(start["fc.bias"] - 0.1 * gradient, abs=1e-6)
+
+
+def test_the_learning_rate_falls_on_plateaus(images):
+    # So small a rate that the loss only wanders: new minima become rare.
+    _, history = train(images, epochs=12, learning_rate=1e-9, plateau_patience=1, plateau_factor=0.1)
+    rates = history["learning_rate"]
+    assert rates[0] == pytest.approx(1e-9)
+    assert rates[-1] < 2e-10
+    assert all(later <= earlier for earlier, later in zip(rates, rates[1:], strict=False))
+
+
+def test_progress_grows_to_the_end(images):
+    shares = []
+    train(images, progress=lambda share, note: shares.append(share))
+    assert shares == pytest.approx(np.arange(1, 7) / 6)
+
+
+def test_after_epoch_may_change_the_network(images):
+    def zero(model, epoch):
+        model.get_layer("fc").kernel.assign(np.zeros((8, 2)))
+
+    trained, _ = train(images, after_epoch=zero)
+    assert not trained["fc.weight"].any()
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_a_loss_that_is_not_finite_stops_the_training(images):
+    with pytest.raises(WoolError, match=r"loss became (nan|inf) in epoch 1, step \d.*--learning_rate"):
+        train(images, optimizer="sgd", epochs=4, learning_rate=1e30)
+
+
+def test_probabilities():
+    logits = np.array([[0.0, 0.0], [0.0, np.log(3.0)], [2000.0, 0.0], [0.0, 2000.0]])
+    assert trainer.probabilities(logits) == pytest.approx([0.5, 0.75, 0.0, 1.0])
