@@ -57,16 +57,17 @@ def run(
     Raises:
         WoolError: the data, a setting or the folder is not as it must be.
     """
-    quiet.import_keras()
-    from wool_tf.report import page, results
-    from wool_tf.training import methods
-
-    methods.final_stage(settings)
     with driver.exclusive(out):
         say(f"reading {source}")
         images = dataset.load(source, settings.load_size, out / "cache")
         parts = folds.split(images.labels, images.groups, settings.folds, settings.seed)
         say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
+        # Not earlier: it takes seconds, and most mistakes are in what was checked so far.
+        quiet.import_keras()
+        from wool_tf.report import page, results
+        from wool_tf.training import methods
+
+        methods.final_stage(settings)
         _claim(out, settings, images)
         methods.initial_weights(settings, seed=0)
         chains = plan_units(settings, images, parts, out)

@@ -88,10 +88,10 @@ class _BadFiles:
 def load(folder: Path | str, side: int, cache: Path | str) -> Dataset:
     """Lists, checks and decodes the images of a folder.
 
-    The folder holds either a `manifest.csv` with the columns path, label and group (further columns are ignored), or the
-    class folders `defective/` and `non_defective/`; a manifest wins. In class folders every image is a group of its own,
-    for nothing better is known: several images of one physical sample may then be trained and tested on in the same
-    fold, which makes results too good. A manifest prevents that.
+    The folder holds either a `manifest.csv` with the columns path, label and group (further columns are ignored), or
+    the class folders `defective/` and `non_defective/`; a manifest wins. In class folders every image is a group of its
+    own, for nothing better is known: images of one physical sample may then be in different folds, so that a network
+    is tested on a sample that it was trained on, and results are too good. A manifest prevents that.
 
     Images are PNG, TIFF or JPEG, one per file, with 8 or 16 bits per channel. Colour becomes grey (ITU-R 601-2 luma),
     alpha is dropped, and 16-bit grey is divided by 257 and rounded, so that its full range is the full range of 8 bits.
@@ -180,7 +180,7 @@ def _row_flaw(path: str, label: str, group: str) -> str | None:
 
 def _from_class_folders(folder: Path, bad: _BadFiles) -> Iterator[_Entry]:
     if not any((folder / name).is_dir() for name in CLASSES):
-        raise WoolError(f"{folder}: has neither a {MANIFEST} nor the folders defective/ and non_defective/; add one of them")
+        raise WoolError(f"{folder}: has neither a {MANIFEST} nor the folders defective/ and non_defective/; add either")
     for label, name in enumerate(CLASSES):
         if not (folder / name).is_dir():
             raise WoolError(f"{folder}: no folder {name}/; both classes are needed")
@@ -239,7 +239,7 @@ def _cache_name(entries: list[_Entry], digests: list[str], side: int) -> str:
 def _cached(file: Path, count: int, side: int) -> np.ndarray | None:
     try:
         images = np.load(file, mmap_mode="r")
-    except (OSError, ValueError):  # absent, or damaged: decoded again
+    except (OSError, ValueError, EOFError):  # absent, or damaged: decoded again
         return None
     return images if images.shape == (count, side, side) and images.dtype == np.uint8 else None
 
@@ -248,6 +248,9 @@ def _decode_all(folder: Path, entries: list[_Entry], side: int, target: Path, ba
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(target.parent, error) from None
+    try:
         # Written, not memory-mapped: on a full disk a write gives an error, a mapping kills the process.
         with open(temporary, "wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (len(entries), side, side)}
@@ -261,10 +264,14 @@ def _decode_all(folder: Path, entries: list[_Entry], side: int, target: Path, ba
         bad.refuse()
         os.replace(temporary, target)
     except OSError as error:
-        raise WoolError(f"{target.parent}: cannot be written ({error.strerror}); give another folder") from None
+        raise _unwritable(target.parent, error) from None
     finally:
         temporary.unlink(missing_ok=True)
     return np.load(target, mmap_mode="r")
+
+
+def _unwritable(folder: Path, error: OSError) -> WoolError:
+    return WoolError(f"{folder}: cannot be written ({error.strerror}); give another folder or make room")
 
 
 def _decode(file: Path, side: int) -> np.ndarray | str:

@@ -50,7 +50,7 @@ def split(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> list
         if least < GOOD_ENOUGH:
             break
     if best is None:
-        raise WoolError(f"--folds={folds}: no split found with both classes in every fold; use fewer folds or another seed")
+        raise WoolError(f"--folds={folds}: no split found with both classes in every fold; use fewer, or another seed")
     return best
 
 

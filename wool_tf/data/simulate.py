@@ -1,10 +1,10 @@
 """A stand-in for X-rayed mineral wool: the data that comes with the project.
 
 It keeps the outline of the physics and simplifies the rest; it is not a physical simulator, and results on it say
-nothing of real wool. Kept: Beer-Lambert attenuation of one effective energy; defects as bodies in three dimensions, seen
-from several angles with their mass conserved; a column gain error, as a line detector leaves it; quantum and electronic
-noise. Simplified: fibres are band-passed oriented noise rather than fibres, drawn anew for each angle with the
-parameters of their sample; no spectrum, scatter or beam divergence.
+nothing of real wool. Kept: Beer-Lambert attenuation of one effective energy; defects as bodies in three dimensions,
+seen from several angles with their mass conserved; a column gain error, as a line detector leaves it; quantum and
+electronic noise. Simplified: fibres are band-passed oriented noise rather than fibres, drawn anew for each angle with
+the parameters of their sample; no spectrum, scatter or beam divergence.
 
 The defects are those of Rafiei et al., section II, that X-rays show: D1 drops of melt, D2 lumps of binder, D3 clusters
 of small shots and D6 dirt.
@@ -23,7 +23,7 @@ from wool_tf.data.dataset import CLASSES, COLUMNS, MANIFEST
 from wool_tf.errors import WoolError
 
 SETTINGS = "simulation.json"
-VERSION = 1
+VERSION = 2
 """Raise it when the same settings give other images."""
 
 EXTENT = 195.2
@@ -68,7 +68,8 @@ def write_samples(folder: Path | str, samples: int, seed: int, side: int) -> Pat
         if _holds(folder, settings):
             return folder
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise WoolError(f"{folder}: holds something other than this simulated set; delete it or give a new folder")
+            wanted = f"{samples} samples of seed {seed} at {side} pixels"
+            raise WoolError(f"{folder}: holds something other than {wanted}; delete it or give a new folder")
         _write_all(folder, settings)
     except OSError as error:
         raise WoolError(f"{folder}: cannot be written ({error.strerror}); give another folder") from None
@@ -150,8 +151,9 @@ def _texture_spectrum(rng: np.random.Generator, side: int) -> np.ndarray:
         along, across = fx * np.cos(angle) + fy * np.sin(angle), fy * np.cos(angle) - fx * np.sin(angle)
         layer = np.exp(-((2 * np.pi * along * length / 4) ** 2) - (2 * np.pi * across * width) ** 2)
         power = power + _scaled(layer, rng.uniform(0.02, 0.03), side)
-    for scale, deviation in ((4, rng.uniform(0.02, 0.035)), (12, rng.uniform(0.03, 0.05)), (45, rng.uniform(0.04, 0.08))):
-        power = power + _scaled(np.exp(-((2 * np.pi * scale / 2) ** 2) * (fx**2 + fy**2)), deviation, side)
+    for scale, low, high in ((4, 0.02, 0.035), (12, 0.03, 0.05), (45, 0.04, 0.08)):
+        cloud = np.exp(-((2 * np.pi * scale / 2) ** 2) * (fx**2 + fy**2))
+        power = power + _scaled(cloud, rng.uniform(low, high), side)
     power[0, 0] = 0
     return np.sqrt(power)
 
@@ -173,14 +175,18 @@ def _bodies(kind: str, rng: np.random.Generator) -> list[tuple[np.ndarray, np.nd
     the ellipsoid after the blur of source and detector, and its projection has a closed form.
     """
     if kind == "D1":
-        return [_body(rng, 12, rng.uniform(2.0, 5.0, 3), 1.7) for _ in range(rng.integers(1, 4))]
-    if kind == "D2":
-        return [_body(rng, 7, rng.uniform(10, 20, 3), rng.uniform(0.06, 0.12)) for _ in range(2)]
-    if kind == "D3":
-        return [_body(rng, 8, rng.uniform(0.9, 2.0, 3), 2.2) for _ in range(rng.integers(25, 60))]
-    walk = np.cumsum(rng.normal(0, 3.5, (rng.integers(5, 10), 3)), axis=0)
-    flakes = [_body(rng, 1, rng.uniform((3, 1.5, 0.8), (9, 4, 1.8)), rng.uniform(0.8, 1.6)) for _ in walk]
-    return [(centre + step, shape, density) for step, (centre, shape, density) in zip(walk, flakes, strict=True)]
+        bodies = [_body(rng, 12, rng.uniform(2.0, 5.0, 3), 1.7) for _ in range(rng.integers(1, 4))]
+    elif kind == "D2":
+        bodies = [_body(rng, 7, rng.uniform(10, 20, 3), rng.uniform(0.06, 0.12)) for _ in range(2)]
+    elif kind == "D3":
+        bodies = [_body(rng, 8, rng.uniform(0.9, 2.0, 3), 2.2) for _ in range(rng.integers(25, 60))]
+    else:
+        walk = np.cumsum(rng.normal(0, 3.5, (rng.integers(5, 10), 3)), axis=0)
+        flakes = [_body(rng, 1, rng.uniform((3, 1.5, 0.8), (9, 4, 1.8)), rng.uniform(0.8, 1.6)) for _ in walk]
+        bodies = [(centre + step, shape, density) for step, (centre, shape, density) in zip(walk, flakes, strict=True)]
+    # Around their middle: the place of the defect decides whether a crop shows it.
+    middle = np.mean([centre for centre, _, _ in bodies], axis=0)
+    return [(centre - middle, shape, density) for centre, shape, density in bodies]
 
 
 def _body(rng: np.random.Generator, spread: float, axes: np.ndarray, density: float):
@@ -190,7 +196,10 @@ def _body(rng: np.random.Generator, spread: float, axes: np.ndarray, density: fl
 
 
 def _project(bodies, turn: np.ndarray, place: np.ndarray, side: int) -> np.ndarray:
-    """Area weight in kg/m² of bodies turned and seen along z, (side, side); it sums to their mass at any angle."""
+    """Area weight in kg/m² of bodies turned and seen along z, (side, side).
+
+    It sums to their mass at any angle, except for bodies smaller than a pixel, which are sampled and not integrated.
+    """
     pixel = EXTENT / side
     grid = (np.arange(side) + 0.5) * pixel - EXTENT / 2
     total = np.zeros((side, side))
@@ -199,7 +208,8 @@ def _project(bodies, turn: np.ndarray, place: np.ndarray, side: int) -> np.ndarr
         # Blur of source and detector, 0.4 mm, and of the pixel itself.
         spread = (turn @ shape @ turn.T)[:2, :2] + np.eye(2) * (0.4**2 + pixel**2 / 12)
         inverse = np.linalg.inv(spread)
-        x, y = grid - (turn @ centre + [*place, 0])[0], (grid - (turn @ centre + [*place, 0])[1])[:, None]
+        middle = (turn @ centre)[:2] + place
+        x, y = grid - middle[0], (grid - middle[1])[:, None]
         exponent = inverse[0, 0] * x**2 + 2 * inverse[0, 1] * x * y + inverse[1, 1] * y**2
         total += mass / (2 * np.pi * np.sqrt(np.linalg.det(spread))) * np.exp(-exponent / 2)
     return total

@@ -113,7 +113,10 @@ def load(path: Path) -> tuple[ResNetSpec, Weights]:
         raise WoolError(f"{path}: cannot be read as a checkpoint ({error})") from None
     if "spec" not in header:
         raise WoolError(f"{path}: no spec in its header, so it is no checkpoint of wool_tf")
-    spec = ResNetSpec.from_json(header["spec"])
+    try:
+        spec = ResNetSpec.from_json(header["spec"])
+    except WoolError as error:
+        raise WoolError(f"{path}: the spec in its header is damaged ({error})") from None
     check(weights, spec, str(path))
     return spec, weights
 

@@ -6,6 +6,8 @@ An unknown value, null or NaN in the results, becomes a dash.
 import math
 
 MISSING = "–"
+PLUS_MINUS = "\u00a0±\u00a0"
+"""With spaces at which no line breaks."""
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 
 
@@ -36,14 +38,14 @@ def percent(value: float | None, spread: float | None = None) -> str:
     """A share from 0 to 1 in percent with one decimal, with its standard deviation where that is known."""
     if not known(value):
         return MISSING
-    return f"{100 * value:.1f}" + (f" ± {100 * spread:.1f}" if known(spread) else "")
+    return f"{100 * value:.1f}" + (f"{PLUS_MINUS}{100 * spread:.1f}" if known(spread) else "")
 
 
 def decimals(value: float | None, spread: float | None = None) -> str:
     """A share from 0 to 1 with three decimals, with its standard deviation where that is known."""
     if not known(value):
         return MISSING
-    return f"{value:.3f}" + (f" ± {spread:.3f}" if known(spread) else "")
+    return f"{value:.3f}" + (f"{PLUS_MINUS}{spread:.3f}" if known(spread) else "")
 
 
 def tiny(value: float | None) -> str:

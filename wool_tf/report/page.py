@@ -49,13 +49,17 @@ def write(results: Mapping, out: Path) -> None:
 
 def render(results: Mapping) -> dict[str, str]:
     """The text of both files, by file name."""
-    built = [Section(title, tuple(filter(None, (build(results) for build in builders)))) for title, builders in SECTIONS]
+    built = []
+    for title, builders in SECTIONS:
+        parts = tuple(part for build in builders if (part := build(results)))
+        built += [Section(title, parts)] if parts else []
     values = {
-        "results": results,
+        "title": results.get("title") or "Report",
+        "command": results.get("command"),
         "sentences": findings.sentences(results),
         "warnings": findings.warnings(results),
         "summary": tables.summary(results),
-        "sections": [section for section in built if section.parts],
+        "sections": built,
         "examples": results.get("examples") or [],
     }
     environment = _environment()
@@ -66,7 +70,7 @@ def render(results: Mapping) -> dict[str, str]:
 
 
 def markdown(text: str) -> str:
-    """A text with everything escaped that Markdown or HTML inside Markdown would take for markup.
+    """A text with everything escaped that Markdown or HTML inside Markdown would take for markup, on one line.
 
     >>> print(markdown("a|b <script> *bold* file_name"))
     a\\|b &lt;script&gt; \\*bold\\* file_name

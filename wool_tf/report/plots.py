@@ -26,6 +26,8 @@ BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#d55e00", "#009e73", "#5a5a5a",
 ROLES = {"baseline": (GREY, "--"), "final": (BLUE, "-"), "int8": (VERMILION, ":")}
 WIDTH = 6.6
 PIXELS_PER_INCH = 106
+NARROWEST = 4
+"""Percentage points that an axis of accuracies spans at least, so that no hair's breadth looks like a gulf."""
 STYLE = {
     "svg.hashsalt": "wool_tf",
     "font.size": 9.5,
@@ -92,6 +94,8 @@ def accuracy(results: Mapping) -> Plot | None:
             axes.plot(values, np.array(rows) - 0.22, "D", ms=5, color=VERMILION, label="the paper, on its own images")
         axes.set_yticks(range(len(stages)), [stage["title"] for stage in stages])
         axes.set_ylim(len(stages) - 0.5, -0.5)
+        lowest, highest = axes.get_xlim()
+        axes.set_xlim(min(lowest, highest - NARROWEST), highest)
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
         axes.set_xlabel("accuracy on held-out images (%)")
@@ -118,8 +122,6 @@ def roc(results: Mapping) -> Plot | None:
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        axes.plot([0, 100], [0, 100], color=PALE, lw=1)
-        axes.annotate("guessing", (50, 50), (53, 46), color=GREY)
         for role, title, truth, scores in curves:
             colour, dash = ROLES[role]
             alarms, found, _ = roc_curve(truth, scores)
@@ -128,11 +130,13 @@ def roc(results: Mapping) -> Plot | None:
             chosen = scores >= THRESHOLD
             point = 100 * chosen[~truth].mean(), 100 * chosen[truth].mean()
             axes.plot(*point, "o", ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
+        axes.plot([0, 100], [0, 100], color=PALE, lw=1, label="guessing")
         axes.set(xlim=(-1, 100), ylim=(0, 101), aspect="equal")
         axes.set_xlabel("false alarms: non-defective images judged defective (%)")
         axes.set_ylabel("recall: defective images found (%)")
         axes.grid()
-        axes.legend(loc="lower right")
+        # Outside: a poor network's curve may run anywhere inside.
+        figure.legend(loc="outside lower center")
 
     text = (
         "Each curve shows which recall costs how many false alarms as the threshold on the score moves; the ring "
@@ -142,7 +146,7 @@ def roc(results: Mapping) -> Plot | None:
     alt = "ROC curves: " + "; ".join(
         f"{title}, area under the curve {roc_auc_score(truth, scores):.3f}" for _, title, truth, scores in curves
     )
-    return _plot("Recall against false alarms (ROC)", text, alt, draw, height=4.6, width=4.8)
+    return _plot("Recall against false alarms (ROC)", text, alt, draw, height=5.5, width=4.8)
 
 
 def scores(results: Mapping) -> Plot | None:
@@ -153,9 +157,10 @@ def scores(results: Mapping) -> Plot | None:
     if not len(values):
         return None
     wrong = (values >= THRESHOLD) != truth
+    missed, alarms = (truth & wrong).sum(), (~truth & wrong).sum()
     panels = [
-        ("defective", values[truth], f"Defective images: {(truth & wrong).sum()} of {truth.sum()} missed"),
-        ("non-defective", values[~truth], f"Non-defective images: {(~truth & wrong).sum()} of {(~truth).sum()} false alarms"),
+        ("defective", values[truth], f"Defective images: {missed} of {truth.sum()} missed"),
+        ("non-defective", values[~truth], f"Non-defective images: {alarms} of {(~truth).sum()} false alarms"),
     ]
 
     def draw(figure: Figure) -> None:
@@ -246,10 +251,9 @@ def latency(results: Mapping) -> Plot | None:
         right.barh(places, medians, 0.55, color=BLUE)
         right.hlines(places, medians, slow, color="black", lw=1.5)
         for place, row in enumerate(found):
-            left.annotate(count(row["bytes"], "B"), (sizes[place], place), (4, 0), textcoords="offset points", va="center")
-            right.annotate(
-                f"{significant(row['p50_ms'])} ms", (slow[place], place), (4, 0), textcoords="offset points", va="center"
-            )
+            for axes, end, value in ((left, sizes[place], count(row["bytes"], "B")),
+                                     (right, slow[place], f"{significant(row['p50_ms'])} ms")):  # fmt: skip
+                axes.annotate(value, (end, place), (4, 0), textcoords="offset points", va="center")
         left.set_xlabel("size of the file (MB)")
         right.set_xlabel("median time per image (ms)")
         left.set_yticks(places, labels)
@@ -263,7 +267,7 @@ def latency(results: Mapping) -> Plot | None:
         f"{label} {count(row['bytes'], 'B')}, {significant(row['p50_ms'])} ms"
         for label, row in zip(labels, found, strict=True)
     )
-    text = "Bars: file size, and median time per image. The thin line reaches to the time that 90 of 100 images stay under."
+    text = "Bars: file size, and median time per image. The thin line ends where 90 of 100 images were done."
     return _plot("Size and time", text, alt, draw, height=0.8 + 0.4 * len(found))
 
 

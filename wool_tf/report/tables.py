@@ -7,6 +7,8 @@ are finished text, not yet escaped.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from wool_tf.report import paper
 from wool_tf.report.cells import MISSING, count, decimals, duration, known, percent, plain, ratio, significant, tiny
 
@@ -172,7 +174,7 @@ def confusion(results: Mapping) -> Table | None:
     for stage in key_stages(results).values():
         matrices = [fold["confusion"] for fold in stage.get("folds") or () if fold.get("confusion")]
         if matrices:
-            passed, alarms, missed, found = (sum(m[i][j] for m in matrices) for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)))
+            (passed, alarms), (missed, found) = np.sum(matrices, axis=0).tolist()
             rows.append((stage["title"], *map(str, (found, missed, passed, alarms))))
     text = (
         "How many images were judged rightly and wrongly, added up over the folds. A missed image is a defective "
@@ -222,10 +224,10 @@ def files(results: Mapping) -> Table | None:
     """The files of the delivered model."""
     final = results.get("final") or {}
     found = final.get("files") or ()
-    rows = [
-        (plain(file.get("name")), plain(file.get("precision")), count(file.get("bytes"), "B"), plain(file.get("sha256")))
-        for file in found
-    ]
+    rows = []
+    for file in found:
+        name, precision, digest = (plain(file.get(key)) for key in ("name", "precision", "sha256"))
+        rows.append((name, precision, count(file.get("bytes"), "B"), digest))
     text = "The delivered model was trained on all images. The checksum tells whether a copy of a file is intact."
     spec = final.get("spec")
     if spec:

@@ -1,0 +1,28 @@
+# make demo   the main job on simulated crops, from set-up to report
+# make test   the tests
+# Both set up a private environment in .venv on their first run.
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: demo test clean
+
+demo: $(READY)
+	@echo "== main job on simulated crops; Ctrl-C stops it, make demo goes on"
+	@$(VENV)/bin/python experiments/reproduce.py --flagfile=experiments/flagfiles/demo.cfg
+
+test: $(READY)
+	@echo "== tests"
+	@$(VENV)/bin/python -m pytest
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, $(PYTHON) is %d.%d; name another with make PYTHON=..." % sys.version_info[:2])'
+	@echo "== private environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "== installing the project and its pinned dependencies (about 2 GB on disk; minutes at first)"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,430 @@
+import hashlib
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wool_tf.data import dataset
+from wool_tf.errors import WoolError
+
+SIDE = 20
+
+
+def grey(value, side=SIDE):
+    return Image.fromarray(np.full((side, side), value, np.uint8))
+
+
+def encoded(image, kind="PNG", **options):
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Class folders with two noisy images each."""
+    rng = np.random.default_rng(0)
+    for name in dataset.CLASSES:
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(2):
+            pixels = rng.integers(0, 256, (SIDE, SIDE), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    return tmp_path / "data"
+
+
+def load(folder, side=SIDE):
+    return dataset.load(folder, side, folder.parent / "cache")
+
+
+def refusal(folder, side=SIDE):
+    """The one line that a bad folder gets; nothing may be left in the cache."""
+    with pytest.raises(WoolError) as caught:
+        load(folder, side)
+    line = str(caught.value)
+    assert "\n" not in line and str(folder) in line
+    assert not list((folder.parent / "cache").glob("*"))
+    return line
+
+
+def manifest(folder, text, **options):
+    with open(folder / "manifest.csv", "w", newline="", **options) as file:
+        file.write(text)
+
+
+ROWS = "path,label,group\ndefective/0.png,defective,A\nnon_defective/0.png,non_defective,B\n"
+
+
+def test_class_folders(folder):
+    data = load(folder)
+    assert data.paths == ("defective/0.png", "defective/1.png", "non_defective/0.png", "non_defective/1.png")
+    assert data.labels.tolist() == [1, 1, 0, 0] and data.labels.dtype == np.int64
+    assert len(set(data.groups)) == 4
+    assert data.images.shape == (4, SIDE, SIDE) and data.images.dtype == np.uint8
+    for path, image in zip(data.paths, data.images, strict=True):
+        np.testing.assert_array_equal(image, np.asarray(Image.open(folder / path)))
+
+
+def test_images_are_a_read_only_memory_map(folder):
+    images = load(folder).images
+    assert isinstance(images, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        images[0] = 0
+
+
+def test_manifest_wins_and_keeps_groups(folder):
+    manifest(folder, ROWS)
+    data = load(folder)
+    assert data.paths == ("defective/0.png", "non_defective/0.png")
+    assert data.groups.tolist() == ["A", "B"] and data.labels.tolist() == [1, 0]
+
+
+def test_manifest_with_mark_crlf_blanks_and_other_columns(folder):
+    lines = ["group, label ,note,path", "B,non_defective,x,non_defective/0.png", "", "A, defective ,,./defective//0.png", ""]
+    manifest(folder, "\r\n".join(lines), encoding="utf-8-sig")
+    data = load(folder)
+    assert data.paths == ("defective/0.png", "non_defective/0.png") and data.groups.tolist() == ["A", "B"]
+
+
+def test_label_comes_from_the_manifest_not_the_folder(folder):
+    manifest(folder, "path,label,group\ndefective/0.png,non_defective,A\nnon_defective/0.png,defective,B\n")
+    assert load(folder).labels.tolist() == [0, 1]
+
+
+def test_names_beyond_ascii(folder):
+    os.rename(folder / "defective/0.png", folder / "defective/prøve å.png")
+    assert "defective/prøve å.png" in load(folder).paths
+
+
+def test_hidden_files_and_litter_are_ignored(folder):
+    for name in (".DS_Store", "Thumbs.db", "._0.png"):
+        (folder / "defective" / name).write_bytes(b"")
+    assert len(load(folder).paths) == 4
+
+
+def sixteen_bit():
+    return np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE) * 163
+
+
+@pytest.mark.parametrize("kind,suffix", [("PNG", "png"), ("TIFF", "tif")])
+def test_16_bits_are_divided_by_257_and_rounded(folder, kind, suffix):
+    values = sixteen_bit()
+    Image.fromarray(values).save(folder / f"defective/2.{suffix}", kind)
+    expected = [[round(int(value) / 257) for value in row] for row in values]
+    data = load(folder)
+    np.testing.assert_array_equal(data.images[data.paths.index(f"defective/2.{suffix}")], expected)
+
+
+def test_big_endian_16_bit_tiff(folder):
+    # Written by hand: Pillow writes little endian only.
+    values = sixteen_bit()
+    tags = [(256, SIDE), (257, SIDE), (258, 16), (259, 1), (262, 1), (273, 8), (277, 1), (278, SIDE), (279, values.nbytes)]
+    pixels = values.astype(">u2").tobytes()
+    entries = b"".join(struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags)
+    file = b"MM\0*" + struct.pack(">I", 8 + len(pixels)) + pixels + struct.pack(">H", len(tags)) + entries + bytes(4)
+    (folder / "defective/2.tiff").write_bytes(file)
+    np.testing.assert_array_equal(load(folder).images[2], np.rint(values / 257))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_modes_become_grey(folder, mode):
+    Image.new("RGB", (SIDE, SIDE), (255, 255, 255)).convert(mode).save(folder / "defective/2.png")
+    assert (load(folder).images[2] == 255).all()
+
+
+def test_colour_becomes_luma(folder):
+    Image.new("RGB", (SIDE, SIDE), (200, 100, 50)).save(folder / "defective/2.png")
+    # ITU-R 601-2: 0.299 R + 0.587 G + 0.114 B
+    assert abs(int(load(folder).images[2, 0, 0]) - (0.299 * 200 + 0.587 * 100 + 0.114 * 50)) <= 1
+
+
+def test_transparent_palette_makes_no_warning(folder):
+    image = Image.new("P", (SIDE, SIDE), 1)
+    image.putpalette([0, 0, 0, 90, 90, 90])
+    image.save(folder / "defective/2.png", transparency=b"\x00\x80")
+    assert (load(folder).images[2] == 90).all()
+
+
+def test_jpeg(folder):
+    grey(100).save(folder / "defective/2.JPG", "JPEG")
+    assert np.abs(load(folder).images[2].astype(int) - 100).max() <= 1
+
+
+@pytest.mark.parametrize("side", [7, 13, 33])
+def test_resizing_keeps_grey_values_and_position(folder, side):
+    ramp = np.tile(np.linspace(20, 220, SIDE), (SIDE, 1))
+    Image.fromarray(np.rint(ramp).astype(np.uint8)).save(folder / "defective/2.png")
+    grey(77, side=51).save(folder / "defective/3.png")
+    images = load(folder, side).images
+    assert (images[3] == 77).all()
+    assert abs(images[2].mean() - ramp.mean()) < 1
+    # Pixel centres of the resized ramp lie on the same line; its ends are flattened by the border.
+    centres = (np.arange(side) + 0.5) * SIDE / side - 0.5
+    expected = 20 + 200 * centres / (SIDE - 1)
+    inner = slice(side // 4, -(side // 4))
+    assert np.abs(images[2, 0] - expected)[inner].max() < 3
+
+
+def test_nearly_square_is_resized_and_oblong_is_refused(folder):
+    Image.new("L", (100, 98), 50).save(folder / "defective/2.png")
+    assert load(folder).images.shape == (5, SIDE, SIDE)
+    for file in (folder.parent / "cache").iterdir():
+        file.unlink()
+    Image.new("L", (100, 97), 50).save(folder / "defective/2.png")
+    line = refusal(folder)
+    assert "defective/2.png" in line and "100x97" in line and "2%" in line
+
+
+def test_second_load_does_not_decode(folder, monkeypatch):
+    first = load(folder)
+    monkeypatch.setattr(dataset, "_decode", None)
+    second = load(folder)
+    np.testing.assert_array_equal(first.images, second.images)
+    assert first.fingerprint == second.fingerprint
+    assert len(list((folder.parent / "cache").iterdir())) == 1
+
+
+def test_changed_file_of_same_size_and_time_is_noticed(folder):
+    file = folder / "defective/0.png"
+    file.write_bytes(encoded(grey(10)))
+    first, status = load(folder), file.stat()
+    file.write_bytes(encoded(grey(11)))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert file.stat().st_size == status.st_size
+    second = load(folder)
+    assert (second.images[0] == 11).all() and second.fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"", lambda data: b"x" * len(data)])
+def test_damaged_cache_is_made_again(folder, damage):
+    first = load(folder)
+    pixels = np.array(first.images)
+    (file,) = (folder.parent / "cache").iterdir()
+    data = file.read_bytes()
+    file.unlink()
+    file.write_bytes(damage(data))
+    np.testing.assert_array_equal(load(folder).images, pixels)
+
+
+def test_fingerprint_depends_on_labels_groups_and_pixels(folder):
+    seen = {load(folder).fingerprint}
+    manifest(folder, ROWS)
+    seen.add(load(folder).fingerprint)
+    manifest(folder, ROWS.replace(",B", ",A"))
+    seen.add(load(folder).fingerprint)
+    manifest(folder, "path,label,group\ndefective/0.png,non_defective,A\nnon_defective/0.png,defective,B\n")
+    seen.add(load(folder).fingerprint)
+    manifest(folder, ROWS)
+    grey(3).save(folder / "defective/0.png")
+    seen.add(load(folder).fingerprint)
+    assert len(seen) == 5
+
+
+def test_fingerprint_ignores_encoding_place_and_line_order(folder):
+    manifest(folder, ROWS)
+    first = load(folder).fingerprint
+    header, *lines = ROWS.splitlines()
+    manifest(folder, "\n".join([header, *reversed(lines)]))
+    image = Image.open(folder / "defective/0.png").copy()
+    image.save(folder / "defective/0.png", compress_level=0)
+    moved = folder.rename(folder.with_name("moved"))
+    assert load(moved).fingerprint == first
+
+
+def test_missing_folder(tmp_path):
+    assert "no such folder" in refusal(tmp_path / "absent")
+
+
+def test_folder_is_a_file(folder):
+    with pytest.raises(WoolError, match="is not a folder"):
+        load(folder / "defective/0.png")
+
+
+def test_neither_manifest_nor_class_folders(tmp_path):
+    (tmp_path / "data").mkdir()
+    line = refusal(tmp_path / "data")
+    assert "manifest.csv" in line and "defective/" in line
+
+
+def test_one_class_folder_only(folder):
+    (folder / "non_defective").rename(folder / "good")
+    assert "no folder non_defective/" in refusal(folder)
+
+
+def test_empty_class(folder):
+    for file in (folder / "defective").iterdir():
+        file.unlink()
+    assert "no defective images" in refusal(folder)
+
+
+@pytest.mark.parametrize("text", ["path,label,group\n", "path,label,group\ndefective/0.png,defective,A\n"])
+def test_manifest_without_a_class(folder, text):
+    manifest(folder, text)
+    assert "both classes are needed" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "text,expected",
+    [
+        ("", "column 'path' is missing"),
+        ("path,label\ndefective/0.png,defective\n", "column 'group' is missing"),
+        ("path;label;group\n", "'path;label;group'"),
+        (ROWS + "defective/1.png,bad,C\n", "line 4: label of 'defective/1.png' must be"),
+        (ROWS + "defective/1.png,defective, \n", "line 4: group of 'defective/1.png' is empty"),
+        (ROWS + "defective/1.png,defective\n", "line 4: group of 'defective/1.png' is empty"),
+        (ROWS + ",defective,C\n", "line 4: path is empty"),
+        (ROWS + "defective\\1.png,defective,C\n", "backslash"),
+        (ROWS + "defective/0.png,defective,C\n", "defective/0.png is listed twice"),
+        (ROWS + "defective/./0.png,defective,C\n", "defective/0.png is listed twice"),
+        (ROWS + "defective/9.png,defective,C\n", "defective/9.png does not exist"),
+        (ROWS + "defective,defective,C\n", "defective is not a file"),
+        (ROWS + "../data/defective/1.png,defective,C\n", "leads out of the folder"),
+        (ROWS + "/etc/passwd,defective,C\n", "/etc/passwd leads out of the folder"),
+        (ROWS + '"defective/1.png\n",defective,"C', "is not CSV"),
+        (ROWS + '"defective/a\nb.png",defective,C\n', "does not exist"),
+        (ROWS + "a\0b.png,defective,C\n", "manifest.csv"),
+        (ROWS + f"{'a' * 5000}.png,defective,C\n", "a.png"),
+    ],
+)
+def test_bad_manifest(folder, text, expected):
+    manifest(folder, text)
+    line = refusal(folder)
+    assert expected in line or expected == "manifest.csv" and "cannot be read" in line
+
+
+def test_manifest_in_another_encoding(folder):
+    manifest(folder, ROWS.replace("A", "prøve"), encoding="latin-1")
+    assert "UTF-8" in refusal(folder)
+
+
+def test_unreadable_manifest_is_not_passed_over(folder):
+    (folder / "manifest.csv").symlink_to("absent.csv")
+    assert "manifest.csv" in refusal(folder)
+
+
+def test_link_out_of_the_folder(folder):
+    outside = folder.parent / "outside.png"
+    grey(1).save(outside)
+    (folder / "defective/2.png").symlink_to(outside)
+    assert "defective/2.png leads out of the folder" in refusal(folder)
+
+
+def test_link_to_a_listed_file(folder):
+    (folder / "defective/2.png").symlink_to("0.png")
+    assert "defective/2.png is the same file as defective/0.png" in refusal(folder)
+
+
+def test_link_loop(folder):
+    (folder / "defective/2.png").symlink_to("2.png")
+    assert "defective/2.png" in refusal(folder)
+
+
+def test_pipe_does_not_block(folder):
+    os.mkfifo(folder / "defective/2.png")
+    assert "defective/2.png is not a file" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "2.bmp", "more"])
+def test_unexpected_file_in_a_class_folder(folder, name):
+    (folder / "defective" / name).write_bytes(b"x")
+    assert f"defective/{name} is not an image" in refusal(folder)
+
+
+def noise_image():
+    return Image.fromarray(np.random.default_rng(1).integers(0, 256, (SIDE, SIDE), np.uint8))
+
+
+def png_bomb(side):
+    """A valid header of a side × side image with hardly any data."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    "content,expected",
+    [
+        (b"", "is empty (0 bytes)"),
+        (b"not an image", "is not a readable PNG, TIFF or JPEG image"),
+        (encoded(noise_image())[:20], "2.png"),
+        (encoded(noise_image())[:200], "cannot be decoded"),
+        (encoded(noise_image(), "JPEG")[:500], "cannot be decoded"),
+        (encoded(noise_image(), "TIFF")[:200], "2.png"),
+        (encoded(noise_image(), "BMP"), "is not a readable PNG, TIFF or JPEG image"),
+        (png_bomb(8000), "8000x8000 pixels; at most 50,000,000"),
+        (png_bomb(10_000), "too many pixels"),
+        (png_bomb(60_000), "too many pixels"),
+        (encoded(grey(1), "TIFF", save_all=True, append_images=[grey(2)]), "holds 2 images"),
+        (encoded(Image.new("F", (SIDE, SIDE)), "TIFF"), "32-bit pixels"),
+        (encoded(Image.new("I", (SIDE, SIDE)), "TIFF"), "32-bit pixels"),
+    ],
+)
+def test_bad_image(folder, content, expected):
+    (folder / "defective/2.png").write_bytes(content)
+    line = refusal(folder)
+    assert "defective/2.png" in line and expected in line
+
+
+def test_every_truncation_of_a_png_is_refused_or_complete(folder):
+    whole = encoded(noise_image())
+    for length in range(1, len(whole), 37):
+        (folder / "defective/2.png").write_bytes(whole[:length])
+        with pytest.raises(WoolError, match="defective/2.png"):
+            load(folder)
+
+
+def test_three_bad_files_are_named_and_the_others_counted(folder):
+    (folder / "defective/a.png").write_bytes(b"")
+    (folder / "defective/b.txt").write_bytes(b"x")
+    for name in "cde":
+        (folder / f"non_defective/{name}.png").write_bytes(b"x")
+    line = refusal(folder)
+    assert line.count("defective/") == 3 and line.endswith("; and 2 more")
+    assert "a.png is empty" in line and "b.txt is not an image" in line
+
+
+def test_unwritable_cache(folder):
+    (folder.parent / "file").write_bytes(b"")
+    with pytest.raises(WoolError, match="cannot be written"):
+        dataset.load(folder, SIDE, folder.parent / "file" / "cache")
+
+
+def test_full_disk_is_an_error_and_leaves_nothing(folder):
+    with pytest.raises(WoolError, match="cannot be written"):
+        # A file size limit makes write fail as a full disk does.
+        _with_file_size_limit(100, lambda: load(folder))
+    assert not list((folder.parent / "cache").iterdir())
+
+
+def _with_file_size_limit(size, call):
+    import resource
+    import signal
+
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        return call()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_fingerprint_is_sha256(folder):
+    fingerprint = load(folder).fingerprint
+    assert len(bytes.fromhex(fingerprint)) == hashlib.sha256().digest_size
+
+
+def test_importing_loads_neither_tensorflow_nor_keras():
+    code = (
+        "import sys, wool_tf.data.dataset, wool_tf.data.folds, wool_tf.data.simulate; "
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'tf_keras')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,211 @@
+"""The main job as a user runs it: a whole run in miniature, resumed, and refused."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "reproduce.py"
+TINY = ("--image_size=32", "--folds=2", "--epochs=1", "--finetune_epochs=1", "--asfp_epochs=1", "--batch_size=8",
+        "--rounds=1", "--final=hard1")  # fmt: skip
+STAGES = ["baseline", "hard1", "asfp30", "hard1-int8"]
+
+
+def reproduce(*flags, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(SCRIPT), *map(str, flags)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def refusal(*flags, **options) -> str:
+    """The one line that a wrong use gets."""
+    finished = reproduce(*flags, **options)
+    assert finished.returncode == 1, finished.stderr
+    assert "Traceback" not in finished.stderr
+    lines = finished.stderr.splitlines()
+    assert len(lines) == 1, finished.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory) -> Path:
+    """Sixteen crops in class folders, a bright square on the defective ones."""
+    folder, rng = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
+    for name, square in (("defective", 100), ("non_defective", 0)):
+        (folder / name).mkdir()
+        for number in range(8):
+            pixels = rng.integers(0, 100, (40, 40), np.uint8)
+            pixels[10:25, 10:25] += square
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(crops, tmp_path_factory) -> tuple[Path, str]:
+    """The folder of a whole run, and what it printed."""
+    out = tmp_path_factory.mktemp("run")
+    result = reproduce("--data", crops, "--out", out, "--jobs=2", *TINY)
+    assert result.returncode == 0, result.stderr
+    return out, result.stdout
+
+
+def figures(out: Path) -> dict:
+    """What must not depend on how a run went."""
+    results = json.loads((out / "results.json").read_text())
+    return {key: results[key] for key in ("data", "folds", "stages", "histories", "scores", "final", "examples")}
+
+
+def test_a_run_leaves_report_model_and_results(finished):
+    out, printed = finished
+    assert [stage["stage"] for stage in figures(out)["stages"]] == STAGES
+    for name in ("report.html", "report.md", "model/compact-int8.tflite", "model/compact-float32.tflite",
+                 "model/compact.keras", "model/compact.safetensors"):  # fmt: skip
+        assert (out / name).stat().st_size > 0
+    assert "left" in printed
+    assert "report.html" in printed
+    assert not list(out.rglob("*.progress"))
+
+
+def test_every_image_is_scored_once_by_a_network_that_had_not_seen_it(finished, crops):
+    scores = figures(finished[0])["scores"]
+    assert sorted(row["path"] for row in scores) == sorted(str(path.relative_to(crops)) for path in crops.rglob("*.png"))
+    assert all(0 <= row[stage] <= 1 for row in scores for stage in STAGES)
+
+
+def test_pruned_networks_are_smaller_and_equal_their_masked_ones(finished):
+    stages = {stage["stage"]: stage for stage in figures(finished[0])["stages"]}
+    # ResNet-18 with one input channel and two classes, by torchvision's count of 11,689,512 for three and a thousand.
+    assert stages["baseline"]["params"] == 11_689_512 - 2 * 64 * 49 - 998 * 513
+    assert stages["hard1"]["params"] == stages["asfp30"]["params"] < stages["baseline"]["params"] / 2
+    assert all(stages[name]["mask_difference"] <= 1e-4 for name in ("hard1", "asfp30"))
+
+
+def test_the_same_command_again_has_nothing_to_train(finished, crops):
+    out, _ = finished
+    before, started = figures(out), {path: path.stat().st_mtime for path in (out / "units").rglob("*.json")}
+    assert reproduce("--data", crops, "--out", out, "--jobs=1", *TINY).returncode == 0
+    assert figures(out) == before
+    assert {path: path.stat().st_mtime for path in (out / "units").rglob("*.json")} == started
+
+
+def test_other_settings_do_not_mix_with_old_results(finished, crops):
+    out, _ = finished
+    assert "--epochs=1, not 2" in refusal("--data", crops, "--out", out, *TINY, "--epochs=2")
+
+
+def test_other_images_do_not_mix_with_old_results(finished, crops, tmp_path):
+    out, _ = finished
+    for path in crops.rglob("*.png"):
+        copy = tmp_path / path.relative_to(crops)
+        copy.parent.mkdir(exist_ok=True)
+        Image.open(path).rotate(180).save(copy)
+    assert "other images" in refusal("--data", tmp_path, "--out", out, *TINY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_with_the_same_figures(finished, crops, tmp_path, how):
+    command = [sys.executable, str(SCRIPT), f"--data={crops}", f"--out={tmp_path}", "--jobs=2", *TINY]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while running.poll() is None and len(list(tmp_path.glob("units/fold*/*.json"))) < 2:
+        time.sleep(0.1)
+    running.send_signal(how)
+    _, errors = running.communicate(timeout=20)
+    assert running.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130)
+    assert "Traceback" not in errors
+    assert len(list(tmp_path.glob("units/*/*.json"))) < 11
+    assert reproduce(*command[2:]).returncode == 0
+    assert figures(tmp_path) == figures(finished[0])
+
+
+def test_help_does_not_wait_for_tensorflow():
+    code = f"""
+import runpy, sys
+sys.path.insert(0, {str(SCRIPT.parent)!r})
+sys.argv = ["reproduce.py", "--help"]
+try:
+    runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
+finally:
+    print(sorted(name for name in ("tensorflow", "keras", "sklearn", "matplotlib") if name in sys.modules), file=sys.stderr)
+"""
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "--image_size" in finished.stdout
+    assert finished.stderr.strip() == "[]"
+
+
+class TestRefusals:
+    """Each wrong use gets one line that says what to do."""
+
+    def test_missing_folder(self, tmp_path):
+        assert str(tmp_path / "none") in refusal("--data", tmp_path / "none", "--out", tmp_path / "out", *TINY)
+
+    def test_empty_class(self, crops, tmp_path):
+        (tmp_path / "data/defective").mkdir(parents=True)
+        (tmp_path / "data/non_defective").symlink_to(crops / "non_defective")
+        assert "defective" in refusal("--data", tmp_path / "data", "--out", tmp_path / "out", *TINY)
+
+    @pytest.mark.parametrize("kept", [0, 30, 200])
+    def test_damaged_image(self, crops, tmp_path, kept):
+        for name in ("defective", "non_defective"):
+            (tmp_path / name).mkdir()
+            for path in (crops / name).iterdir():
+                (tmp_path / name / path.name).write_bytes(path.read_bytes())
+        bad = tmp_path / "defective" / "3.png"
+        bad.write_bytes(bad.read_bytes()[:kept])
+        assert "defective/3.png" in refusal("--data", tmp_path, "--out", tmp_path / "out", *TINY)
+
+    def test_image_of_another_shape(self, tmp_path):
+        for name in ("defective", "non_defective"):
+            (tmp_path / name).mkdir()
+            for number in range(2):
+                Image.new("L", (40, 60)).save(tmp_path / name / f"{number}.png")
+        assert "40" in refusal("--data", tmp_path, "--out", tmp_path / "out", *TINY)
+
+    def test_more_folds_than_groups(self, crops, tmp_path):
+        assert "--folds=17" in refusal("--data", crops, "--out", tmp_path / "out", *TINY, "--folds=17")
+
+    def test_unknown_flag(self):
+        assert "'epoch'" in refusal("--epoch=3")
+
+    def test_extra_argument(self, tmp_path):
+        assert "'crops'" in refusal("crops", "--out", tmp_path)
+
+    def test_missing_flagfile(self, tmp_path):
+        assert str(tmp_path / "no.cfg") in refusal(f"--flagfile={tmp_path / 'no.cfg'}")
+
+    def test_no_out(self):
+        assert "--out" in refusal("--epochs=1")
+
+    @pytest.mark.parametrize(
+        ("flag", "rule"),
+        [
+            ("--epochs=0", "at least 1"),
+            ("--epochs=many", "epochs"),
+            ("--learning_rate=-1", "above 0"),
+            ("--depth=19", "18, 34, 50, 101, 152"),
+            ("--optimizer=lion", "adam, sgd"),
+            ("--recipe=mine", "paper-text"),
+            ("--final=hard9", "baseline, hard1, asfp30"),
+            ("--asfp_rate=1", "[0, 1)"),
+            ("--weights=/nowhere.safetensors", "/nowhere.safetensors"),
+            ("--jobs=0", "jobs"),
+        ],
+    )
+    def test_bad_value(self, crops, tmp_path, flag, rule):
+        assert rule in refusal("--data", crops, "--out", tmp_path / "out", *TINY, flag)
+
+    def test_output_folder_that_is_a_file(self, crops, tmp_path):
+        (tmp_path / "out").write_text("")
+        assert f"--out={tmp_path / 'out'}" in refusal("--data", crops, "--out", tmp_path / "out", *TINY)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+    def test_read_only_output_folder(self, crops, tmp_path):
+        tmp_path.chmod(0o500)
+        assert "cannot be written" in refusal("--data", crops, "--out", tmp_path / "out", *TINY)

@@ -1,0 +1,194 @@
+"""Cells, tables and findings, against numbers worked out by hand or counted from the scores."""
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_sample import sample
+
+from wool_tf.report import cells, findings, tables
+
+BUILDERS = (
+    tables.summary,
+    tables.data,
+    tables.folds,
+    tables.accuracy,
+    tables.complexity,
+    tables.confusion,
+    tables.quantisation,
+    tables.files,
+    tables.latency,
+    tables.settings,
+    tables.environment,
+)
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (cells.significant(0.51), "0.510"),
+        (cells.significant(5.1), "5.10"),
+        (cells.significant(188.7), "189"),
+        (cells.significant(1886.8), "1887"),
+        (cells.significant(0), "0"),
+        (cells.count(11170114), "11.2 M"),
+        (cells.count(1.82e9), "1.82 G"),
+        (cells.count(812, "B"), "812 B"),
+        (cells.count(0, "B"), "0 B"),
+        (cells.count(44712345, "B"), "44.7 MB"),
+        (cells.percent(0.9501, 0.0123), "95.0\u00a0±\u00a01.2"),
+        (cells.percent(1.0), "100.0"),
+        (cells.decimals(0.98765, 0.001), "0.988\u00a0±\u00a00.001"),
+        (cells.tiny(1.23e-6), "1.2e-6"),
+        (cells.tiny(0), "0"),
+        (cells.ratio(44.0, 2.0), "22.0×"),
+        (cells.ratio(1.0, 0.0), cells.MISSING),
+        (cells.duration(512.3), "8 min 32 s"),
+        (cells.duration(59.7), "1 min 0 s"),
+        (cells.duration(7322), "2 h 2 min"),
+        (cells.plain([0.3, 0.3]), "0.3, 0.3"),
+        (cells.plain(False), "False"),
+        (cells.plain(0), "0"),
+        (cells.plain([]), cells.MISSING),
+    ],
+)
+def test_cells(cell, expected):
+    assert cell == expected
+
+
+@pytest.mark.parametrize("value", [None, math.nan])
+def test_unknown_values_are_a_dash(value):
+    for form in (cells.significant, cells.count, cells.percent, cells.decimals, cells.tiny, cells.duration):
+        assert form(value) == cells.MISSING
+    assert cells.ratio(value, 1.0) == cells.ratio(1.0, value) == cells.MISSING
+
+
+@given(st.floats(1e-9, 1e12))
+def test_three_significant_digits_are_enough(value):
+    assert float(cells.significant(value)) == pytest.approx(value, rel=0.0051)
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+@pytest.mark.parametrize("document", [sample(), sample(stages=("baseline",), folds=1), sample(separation=1.0)])
+def test_tables_are_rectangular_and_explained(build, document):
+    table = build(document)
+    assert len(table.align) == len(table.header) > 1
+    assert set(table.align) <= {"l", "r"}
+    for row in table.rows:
+        assert len(row) == len(table.header)
+        assert all(isinstance(cell, str) and cell for cell in row)
+    assert table.title
+    assert table.text.endswith(".")
+
+
+@pytest.mark.parametrize("build", BUILDERS)
+def test_nothing_known_makes_no_table(build):
+    assert build({}) is None
+    assert build(dict.fromkeys(sample())) is None
+
+
+def test_stages_without_figures_stay_in_the_tables():
+    document = sample(stages=("baseline",))
+    document["stages"][0] |= dict.fromkeys(("mean", "std", "folds", "params", "macs", "params_share", "macs_share"))
+    assert tables.accuracy(document).rows[0][:6] == ("Baseline", *[cells.MISSING] * 5)
+    assert tables.confusion(document) is None
+
+
+def test_confusion_counts_the_out_of_fold_scores():
+    document = sample(separation=1.5)
+    table = tables.confusion(document)
+    assert [row[0] for row in table.rows] == ["Baseline", "Hard pruning, round 3", "Hard pruning, round 3, int8"]
+    for stage, row in zip(("baseline", "hard3", "hard3-int8"), table.rows, strict=True):
+        pairs = [(score["label"], int(score[stage] >= 0.5)) for score in document["scores"]]
+        assert row[1:] == tuple(str(pairs.count(pair)) for pair in ((1, 1), (1, 0), (0, 0), (0, 1)))
+
+
+def test_the_paper_stands_beside_its_own_recipe_only():
+    document = sample()
+    table = tables.accuracy(document)
+    assert table.header[-1] == "Paper’s accuracy (%)"
+    assert [row[-1] for row in table.rows] == ["98.08", "98.16", "98.12", "98.50", "96.91", "96.45", "94.05", "–"]
+    assert "cannot be compared one to one" in table.note
+    document["settings"]["optimizer"] = "lion"
+    assert "Paper’s accuracy (%)" not in tables.accuracy(document).header
+
+
+def test_the_papers_shares_of_table_3():
+    rows = {row[0]: row[-2:] for row in tables.complexity(sample()).rows}
+    assert rows["Baseline"] == ("100", "100")
+    assert rows["Hard pruning, round 1"] == ("40", "56")
+    assert rows["ASFP, 10 %"] == ("–", "–")
+
+
+def test_latency_is_told_against_the_first_row():
+    rows = tables.latency(sample()).rows
+    assert rows[0][3] == rows[0][-1] == "1.00×"
+    assert rows[2][3] == "31.9×"
+    assert rows[2][-1] == "10.0×"
+
+
+def test_the_delivered_model_is_not_taken_for_a_test():
+    document = sample()
+    assert tables.quantisation(document).header == ("Property", "Held-out folds", "Delivered model")
+    assert "trained on all images" in tables.quantisation(document).note
+    del document["final"]["delivered"]
+    assert tables.quantisation(document).header == ("Property", "Held-out folds")
+    assert "trained on all images" not in tables.quantisation(document).note
+
+
+def test_a_final_baseline_is_compared_with_its_int8():
+    document = sample(stages=("baseline", "hard1"))
+    document["final"]["stage"] = "baseline"
+    document["stages"].append(document["stages"][0] | {"stage": "baseline-int8", "title": "Baseline, int8"})
+    assert list(tables.key_stages(document)) == ["baseline", "int8"]
+
+
+def test_a_good_run_has_no_warnings():
+    assert findings.warnings(sample()) == []
+
+
+def test_poor_recall_is_told_with_its_worst_fold():
+    document = sample(separation=0.8)
+    folds = [fold["confusion"][1] for fold in document["stages"][0]["folds"]]
+    missed = [100 * fold[0] / sum(fold) for fold in folds]
+    expected = f"{sum(missed) / 3:.1f} % of the defective images ({max(missed):.1f} % in the worst fold)."
+    assert f"Baseline misses {expected}" in findings.warnings(document)
+
+
+@pytest.mark.parametrize(("defective", "word"), [(0, "no defective"), (60, "no non-defective")])
+def test_folds_of_one_class_are_told(defective, word):
+    document = sample()
+    document["folds"][1]["defective"] = defective
+    assert any("fold 2" in warning and word in warning for warning in findings.warnings(document))
+
+
+def test_an_accuracy_of_the_majority_is_told():
+    document = sample()
+    document["data"] |= {"defective": 2, "non_defective": 178}
+    assert sum("no better than always giving" in warning for warning in findings.warnings(document)) == 2
+
+
+def test_losses_in_int8_and_timing_are_told():
+    document = sample()
+    document["stages"][-1]["mean"]["recall"] -= 0.02
+    document["final"]["check"]["agreement"] = 0.95
+    document["latency_warnings"] = ["other programs kept 1.5 of 2 cores busy"]
+    lowered, disagreeing, timing = findings.warnings(document)
+    assert lowered.startswith("Conversion to int8 lowers recall from 97.8 to")
+    assert "5.0 % of the held-out images" in disagreeing
+    assert timing == "Timing: other programs kept 1.5 of 2 cores busy"
+
+
+def test_sentences_name_size_and_speed():
+    found = findings.sentences(sample())
+    assert len(found) == 4
+    assert "keeps 11.9\u00a0% of its parameters and 13.4\u00a0% of its arithmetic" in found[1]
+    assert "31.9× smaller and 10.0× faster" in found[3]
+    assert findings.sentences({}) == []
+
+
+def test_tables_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        tables.data(sample()).title = "other"
