@@ -96,8 +96,8 @@ def test_grey_values_are_not_clipped(crops):
 @pytest.mark.parametrize("angle", [0.0, 0.7, 1.9])
 @pytest.mark.parametrize("side,tolerance", [(61, 0.012), (244, 1e-6)])
 def test_projection_conserves_mass_at_any_angle(angle, side, tolerance):
-    # A homogeneous ellipsoid weighs density · 4/3·π·a·b·c, wherever it is seen from. By Poisson's summation formula a
-    # Gaussian sampled at steps p sums to its mass within 2·exp(-2π²σ²/p²): at 61 pixels σ is half a step, so 1.2 %.
+    # A homogeneous ellipsoid weighs density · 4/3·π·a·b·c, wherever it is seen from. By Poisson's summation formula
+    # a Gaussian sampled at steps p sums to its mass within 2·exp(-2π²σ²/p²): at 61 pixels σ is half a step: 1.2 %.
     shape = np.diag(np.array([3.0, 8.0, 5.0]) ** 2 / 5)
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
     weight = simulate._project([(np.array([4.0, 2.0, -3.0]), shape, 1.3)], turn, np.array([5.0, -20.0]), side)

@@ -94,7 +94,7 @@ def test_every_picture_is_described(pages):
 def test_both_files_show_every_stage_setting_and_the_command():
     results = sample()
     pages = page.render(results)
-    words = " ".join(Reader(pages["report.html"]).words)
+    words = "".join(Reader(pages["report.html"]).words)
     for title in TITLES.values():
         assert title in words
         assert title in pages["report.md"]

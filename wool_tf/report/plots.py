@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from matplotlib import style
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from wool_tf.report import paper, tables
@@ -202,6 +202,8 @@ def training(results: Mapping) -> Plot | None:
             curves.append((titles.get(name, name), losses))
     if not curves:
         return None
+    largest, smallest = max(losses.max() for _, losses in curves), min(losses.min() for _, losses in curves)
+    marks = (1, 2, 5) if largest > 10 * smallest else (1, 1.5, 2, 3, 4, 5, 7)
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
 
@@ -214,11 +216,12 @@ def training(results: Mapping) -> Plot | None:
             axes.plot(epochs, losses.mean(axis=0), color=BLUE, lw=1.8, marker="o" if len(epochs) == 1 else None)
             axes.set_title(title)
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_locator(LogLocator(subs=marks))
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.yaxis.set_minor_locator(NullLocator())
             axes.grid()
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+            axes.set_xlim(0.5, len(epochs) + 0.5)
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
         figure.supxlabel("epoch", fontsize=9.5)
