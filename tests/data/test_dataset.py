@@ -85,7 +85,7 @@ def test_manifest_wins_and_keeps_groups(folder):
 
 
 def test_manifest_with_mark_crlf_blanks_and_other_columns(folder):
-    lines = ["group, label ,note,path", "B,non_defective,x,non_defective/0.png", "", "A, defective ,,./defective//0.png"]
+    lines = ["group, label ,note,path", "B,non_defective,,non_defective/0.png", "", "A, defective,,./defective//0.png"]
     manifest(folder, "\r\n".join(lines), encoding="utf-8-sig")
     data = load(folder)
     assert data.paths == ("defective/0.png", "non_defective/0.png") and data.groups.tolist() == ["A", "B"]

@@ -22,7 +22,7 @@ def images(counts):
 GROUPS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)).filter(any), min_size=2, max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(GROUPS, st.integers(2, 6), st.integers(0, 1000))
 def test_folds_are_a_partition_by_groups_with_both_classes(counts, number, seed):
     labels, groups = images(counts)

@@ -164,6 +164,7 @@ def test_decimal_rates_mean_what_they_say():
 
 
 @given(st.integers(1, 4000))
+@settings(max_examples=50, deadline=None)
 def test_30_percent_three_times_keeps_34_percent(width):
     spec = ResNetSpec(18, (width,) * 12, 2, (32, 32, 1))
     by_hand = width
