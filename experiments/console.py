@@ -70,7 +70,7 @@ class Display:
     def say(self, text: str) -> None:
         """One step, in a line."""
         self.close()
-        self.console.print(f"[{time.strftime('%H:%M:%S')}] {text}", markup=False, soft_wrap=True)
+        self._line(text)
 
     def show(self, status) -> None:
         """The status of the training."""
@@ -79,13 +79,16 @@ class Display:
         elif time.monotonic() >= self.next or status.finished == status.units:
             self.next = time.monotonic() + LINE_SECONDS
             running = "; ".join(f"{name} {note}" for name, _, note in status.running)
-            self.console.print(f"[{time.strftime('%H:%M:%S')}] {_overall(status)}  {running}", markup=False, soft_wrap=True)
+            self._line(f"{_overall(status)}  {running}")
 
     def close(self) -> None:
         """Ends the live block and leaves it on the screen."""
         if self.live:
             self.live.stop()
             self.live = None
+
+    def _line(self, text: str) -> None:
+        self.console.print(f"[{time.strftime('%H:%M:%S')}] {text}", markup=False, soft_wrap=True)
 
     def _update(self, status) -> None:
         from rich.live import Live

@@ -23,7 +23,7 @@ SIMULATED_SIDE = 244
 _DATA = flags.DEFINE_string("data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.")
 _OUT = flags.DEFINE_string("out", None, "Folder of the run: report, model and results.", required=True)
 _SAMPLES = flags.DEFINE_integer("samples", 100, "Simulated samples, where there is no --data.", lower_bound=2)
-_JOBS = flags.DEFINE_integer("jobs", None, "Processes that train at the same time; default: cores / threads.", lower_bound=1)
+_JOBS = flags.DEFINE_integer("jobs", None, "Processes that train at a time; default: cores / threads.", lower_bound=1)
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads of each process.", lower_bound=1)
 
 _HELP = {
@@ -49,7 +49,7 @@ _HELP = {
     "final": "Stage that is trained on all images and goes to the board, for example hard3.",
 }
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
-_SETTINGS = [_DEFINE[field.type](field.name, field.default, _HELP[field.name]) for field in dataclasses.fields(Settings)]
+_SETTINGS = [_DEFINE[item.type](item.name, item.default, _HELP[item.name]) for item in dataclasses.fields(Settings)]
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def main() -> None:
             settings=settings,
             source=Path(source),
             out=out,
-            jobs=_JOBS.value or max(1, os.cpu_count() // _THREADS.value),
+            jobs=_JOBS.value or max(1, len(os.sched_getaffinity(0)) // _THREADS.value),
             benchmark=REPOSITORY / "tflite" / "benchmark.py",
             command=shlex.join(["python", *sys.argv]),
             show=display.show,

@@ -3,8 +3,10 @@
 import dataclasses
 import functools
 import hashlib
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -69,7 +71,7 @@ def run(
 
         methods.final_stage(settings)
         _claim(out, settings, images)
-        methods.initial_weights(settings, seed=0)
+        methods.initial_weights(settings, 0, _Fetching(say))
         chains = plan_units(settings, images, parts, out)
         say(f"training {settings.folds} folds and the final network, {jobs} at a time")
         finished = driver.run(chains, out / "units", jobs, show)
@@ -185,7 +187,7 @@ def _claim(out: Path, settings: Settings, images: Dataset) -> None:
             before = found["settings"].get(name)
             raise WoolError(f"--out={out}: holds a run with --{name}={before}, not {value}; choose another folder")
     if found["weights"] != claim["weights"]:
-        raise WoolError(f"--out={out}: holds a run with other contents of --weights={settings.weights}; choose another folder")
+        raise WoolError(f"--out={out}: holds a run with other contents of {settings.weights}; choose another folder")
 
 
 def _digest(weights: str) -> str | None:
@@ -212,10 +214,22 @@ def _write_model(settings: Settings, out: Path) -> dict[str, Path]:
     return files
 
 
+class _Fetching:
+    """Says now and then how far a download is."""
+
+    SECONDS = 5.0
+
+    def __init__(self, say: Callable[[str], None]):
+        self.say, self.next = say, 0.0
+
+    def __call__(self, done: int, size: int) -> None:
+        if time.monotonic() >= self.next:
+            self.next = time.monotonic() + self.SECONDS
+            self.say(f"fetching weights: {done >> 20} of {size >> 20} MiB")
+
+
 def _benchmark(program: Path, files: dict[str, Path]) -> dict:
     """What the board's own program measures on this machine, by model name in the place of the file."""
-    import json
-
     command = [sys.executable, str(program), *map(str, files.values()), "--json"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:

@@ -75,7 +75,8 @@ def test_a_run_leaves_report_model_and_results(finished):
 
 def test_every_image_is_scored_once_by_a_network_that_had_not_seen_it(finished, crops):
     scores = figures(finished[0])["scores"]
-    assert sorted(row["path"] for row in scores) == sorted(str(path.relative_to(crops)) for path in crops.rglob("*.png"))
+    images = [str(path.relative_to(crops)) for path in crops.rglob("*.png")]
+    assert sorted(row["path"] for row in scores) == sorted(images)
     assert all(0 <= row[stage] <= 1 for row in scores for stage in STAGES)
 
 

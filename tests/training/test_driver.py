@@ -69,8 +69,8 @@ def test_status(tmp_path):
 
 
 def test_a_folder_has_one_run(tmp_path):
-    with driver.exclusive(tmp_path), pytest.raises(WoolError, match="another run is at work"), driver.exclusive(tmp_path):
-        pass
+    with driver.exclusive(tmp_path), pytest.raises(WoolError, match="another run is at work"):
+        driver.exclusive(tmp_path).__enter__()
     with driver.exclusive(tmp_path):
         pass
 

@@ -23,7 +23,7 @@ from wool_tf.data.dataset import CLASSES, COLUMNS, MANIFEST
 from wool_tf.errors import WoolError
 
 SETTINGS = "simulation.json"
-VERSION = 2
+VERSION = 1
 """Raise it when the same settings give other images."""
 
 EXTENT = 195.2
@@ -175,11 +175,11 @@ def _bodies(kind: str, rng: np.random.Generator) -> list[tuple[np.ndarray, np.nd
     the ellipsoid after the blur of source and detector, and its projection has a closed form.
     """
     if kind == "D1":
-        bodies = [_body(rng, 12, rng.uniform(2.0, 5.0, 3), 1.7) for _ in range(rng.integers(1, 4))]
+        bodies = [_body(rng, 12, rng.uniform(2.5, 6.0, 3), 1.7) for _ in range(rng.integers(1, 4))]
     elif kind == "D2":
-        bodies = [_body(rng, 7, rng.uniform(10, 20, 3), rng.uniform(0.06, 0.12)) for _ in range(2)]
+        bodies = [_body(rng, 7, rng.uniform(10, 20, 3), rng.uniform(0.1, 0.2)) for _ in range(2)]
     elif kind == "D3":
-        bodies = [_body(rng, 8, rng.uniform(0.9, 2.0, 3), 2.2) for _ in range(rng.integers(25, 60))]
+        bodies = [_body(rng, 8, rng.uniform(0.9, 2.0, 3), 2.2) for _ in range(rng.integers(35, 80))]
     else:
         walk = np.cumsum(rng.normal(0, 3.5, (rng.integers(5, 10), 3)), axis=0)
         flakes = [_body(rng, 1, rng.uniform((3, 1.5, 0.8), (9, 4, 1.8)), rng.uniform(0.8, 1.6)) for _ in walk]

@@ -13,7 +13,6 @@ from wool_tf.networks.spec import Convolution, ResNetSpec, trunk
 from wool_tf.networks.weights import HEAD
 
 
-
 @dataclasses.dataclass(frozen=True)
 class LayerCost:
     """What one layer costs for one image.

@@ -1,4 +1,4 @@
-"""Removes pruned filters physically: gathers the kept channels into the smaller network, and proves that it is equal."""
+"""Removes pruned filters physically: gathers the kept channels into a smaller network, and proves it equal."""
 
 from collections.abc import Mapping
 
@@ -49,7 +49,7 @@ def check_equal(masked: np.ndarray, compact: np.ndarray, name: str) -> float:
     scale = max(1.0, float(np.abs(masked).max()))
     if not difference <= TOLERANCE * scale:
         raise WoolError(
-            f"{name}: masked and compact network disagree by {difference:.3g} in a logit (allowed: {TOLERANCE * scale:.3g}); "
-            "the compact network was not used"
+            f"{name}: masked and compact network disagree by {difference:.3g} in a logit, more than the "
+            f"{TOLERANCE * scale:.3g} that rounding explains; the compact network was not used"
         )
     return difference

@@ -26,8 +26,8 @@ class Recipe:
             stage in turn ranks the trunk that is left by the norms of its own last convolution, and removes the rate
             of it. The stem of a bottleneck network is pruned by its own norms, and only where trunks are.
         criterion: str. One of `criteria.CRITERIA`.
-        align: int. Every width that is pruned ends as a multiple of this where the group has that many channels; rounded up,
-            so that less is removed. Integer kernels are faster on multiples of 8.
+        align: int. Every width that is pruned ends as a multiple of this where the group has that many channels; it is
+            rounded up, so that less is removed. Integer kernels are faster on multiples of 8.
         overrides: rates of single groups, by name, instead of their stage's.
 
     Raises:

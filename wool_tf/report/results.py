@@ -58,7 +58,7 @@ def assemble(
         "data": _data(images),
         "folds": [_part(images, part) for part in parts],
         "stages": [_stage(name, titles[name], found, folds, settings) for name, found in folds.items()],
-        "histories": {name: [{"fold": n, **record["history"]} for n, record in enumerate(folds[name])] for name in names},
+        "histories": {name: _histories(folds[name]) for name in names},
         "scores": scores,
         "final": _final(settings, folds[int8], records, files),
         "latency": latency["models"],
@@ -66,6 +66,10 @@ def assemble(
         "latency_warnings": latency["warnings"],
         "examples": _examples(images, scores, settings.final),
     }
+
+
+def _histories(found: Sequence[Mapping]) -> list[dict]:
+    return [{"fold": number, **record["history"]} for number, record in enumerate(found)]
 
 
 def _data(images: Dataset) -> dict:
@@ -160,7 +164,8 @@ def _examples(images: Dataset, scores: Sequence[Mapping], stage: str) -> list[di
     right = [(n, row) for n, row in enumerate(scores) if (row[stage] >= THRESHOLD) == row["label"]]
     wrong.sort(key=lambda found: -abs(found[1][stage] - found[1]["label"]))
     chosen = []
-    for kind, label, rows in (("missed", 1, wrong), ("false alarm", 0, wrong), ("correct", 1, right), ("correct", 0, right)):
+    kinds = (("missed", 1, wrong), ("false alarm", 0, wrong), ("correct", 1, right), ("correct", 0, right))
+    for kind, label, rows in kinds:
         chosen += [(kind, *found) for found in rows if found[1]["label"] == label][:EXAMPLES_PER_KIND]
     return [
         {

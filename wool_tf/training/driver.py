@@ -107,14 +107,15 @@ def exclusive(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WoolError(f"--out={folder}: another run is at work there; wait for it, or choose another folder") from None
+            raise WoolError(f"--out={folder}: another run is at work there; wait, or choose another folder") from None
         yield
 
 
 def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int) -> None:
     import joblib
 
-    parallel = joblib.Parallel(jobs, backend="loky", return_as="generator_unordered", batch_size=1, initializer=_prepare)
+    workers = {"backend": "loky", "initializer": _prepare}
+    parallel = joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1, **workers)
     for _ in parallel(joblib.delayed(_run_chain)(chain, folder, os.getpid()) for chain in chains):
         pass
 

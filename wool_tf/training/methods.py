@@ -116,12 +116,13 @@ def initial_spec(settings: Settings) -> ResNetSpec:
     return ResNetSpec.full(settings.depth, CLASSES, (settings.image_size, settings.image_size, 1))
 
 
-def initial_weights(settings: Settings, seed: int) -> Weights:
+def initial_weights(settings: Settings, seed: int, progress: imagenet.Progress | None = None) -> Weights:
     """The weights that a training starts from.
 
-    Called once before the work is spread, it fetches or checks the file that the settings name.
+    Called once before the work is spread, it fetches or checks the file that the settings name; `progress` is told of
+    the download.
     """
-    return imagenet.resolve(settings.weights, initial_spec(settings), seed)
+    return imagenet.resolve(settings.weights, initial_spec(settings), seed, progress=progress)
 
 
 def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:

@@ -31,7 +31,8 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise WoolError(f"{path}: cannot be written ({error.strerror or error}); free the disk or choose another --out") from None
+        reason = error.strerror or error
+        raise WoolError(f"{path}: cannot be written ({reason}); free the disk or choose another --out") from None
 
 
 def read(path: Path) -> dict | None:

@@ -88,7 +88,8 @@ def train(
     plateau = keras.callbacks.ReduceLROnPlateau(
         monitor="loss", factor=course.plateau_factor, patience=course.plateau_patience, min_delta=0
     )
-    model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch, plateau], verbose=0)
+    callbacks = [watch, plateau]
+    model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=callbacks, verbose=0)
     return network_weights.read(model), watch.history
 
 
