@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import quiet
+from wool_tf import files, quiet
 from wool_tf.data import dataset, folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
@@ -76,9 +77,9 @@ def run(
         say(f"training {settings.folds} folds and the final network, {jobs} at a time")
         finished = driver.run(chains, out / "units", jobs, show)
         say("writing the model and timing it")
-        files = _write_model(settings, out)
-        latency = _benchmark(benchmark, files)
-        document = results.assemble(settings, images, parts, finished, files, latency, command)
+        tflite = _write_model(settings, out)
+        latency = _benchmark(benchmark, tflite)
+        document = results.assemble(settings, images, parts, finished, tflite, latency, command)
         records.write(out / "results.json", document)
         page.write(document, out)
     return document
@@ -148,7 +149,7 @@ def quantise(stage: str, fold, settings: Settings, progress: Callable[[float, st
     images, labels = centre_crop(fold.dataset.images, settings.image_size), fold.dataset.labels
     chosen = calibration.choose(labels, fold.train, fold.seed(settings, "calibration"))
     tflite = convert.convert(_network(spec, arrays), "int8", images[chosen])
-    records.write_bytes(fold.folder / f"{stage}-int8.tflite", tflite)
+    files.write(fold.folder / f"{stage}-int8.tflite", tflite)
 
     compared = fold.held_out if len(fold.held_out) else fold.train
     progress(0.6, "scoring with int8")
@@ -202,16 +203,26 @@ def _write_model(settings: Settings, out: Path) -> dict[str, Path]:
 
     final, folder = out / "units" / "final", out / MODEL
     folder.mkdir(exist_ok=True)
-    files = {name: folder / f"{name}.tflite" for name in (BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8)}
+    tflite = {name: folder / f"{name}.tflite" for name in (BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8)}
     unpruned = _network(*weights.load(out / "units" / "fold0" / "baseline.safetensors"))
-    records.write_bytes(files[BASELINE_FLOAT], convert.convert(unpruned, "fp32"))
+    files.write(tflite[BASELINE_FLOAT], convert.convert(unpruned, "fp32"))
     spec, arrays = weights.load(final / f"{settings.final}.safetensors")
     network = _network(spec, arrays)
-    records.write_bytes(files[COMPACT_FLOAT], convert.convert(network, "fp32"))
-    records.write_bytes(files[COMPACT_INT8], (final / f"{settings.final}-int8.tflite").read_bytes())
+    files.write(tflite[COMPACT_FLOAT], convert.convert(network, "fp32"))
+    files.write(tflite[COMPACT_INT8], (final / f"{settings.final}-int8.tflite").read_bytes())
     weights.save(folder / "compact.safetensors", spec, arrays)
-    network.save(folder / "compact.keras")
-    return files
+    _save_keras(network, folder / "compact.keras")
+    return tflite
+
+
+def _save_keras(network, path: Path) -> None:
+    # Keras goes by the suffix, so the temporary name has it too.
+    temporary = path.with_name(f".{path.name}")
+    try:
+        network.save(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise WoolError(f"{path}: cannot be written ({error.strerror or error}); free the disk") from None
 
 
 class _Fetching:
@@ -228,13 +239,13 @@ class _Fetching:
             self.say(f"fetching weights: {done >> 20} of {size >> 20} MiB")
 
 
-def _benchmark(program: Path, files: dict[str, Path]) -> dict:
+def _benchmark(program: Path, tflite: dict[str, Path]) -> dict:
     """What the board's own program measures on this machine, by model name in the place of the file."""
-    command = [sys.executable, str(program), *map(str, files.values()), "--json"]
+    command = [sys.executable, str(program), *map(str, tflite.values()), "--json"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise WoolError(f"{program}: {finished.stderr.strip() or 'failed'}")
     document = json.loads(finished.stdout)
-    for row, name in zip(document["models"], files, strict=True):
+    for row, name in zip(document["models"], tflite, strict=True):
         row["model"] = name.replace("-", " ")
     return document

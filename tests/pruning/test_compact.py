@@ -27,10 +27,14 @@ def narrow(depth: int, divisor: int = 8) -> ResNetSpec:
     return full.resized({group: width // divisor for group, width in full.by_group().items()})
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_masked_and_compact_logits(depth):
-    """Full width, both methods, both recipes; the models are built once per shape, to save time."""
-    spec = ResNetSpec.full(depth, classes=3, input_shape=(32, 32, 1))
+@pytest.mark.parametrize(
+    ("depth", "divisor"),
+    [(18, 1), (34, 2), (50, 2), (101, 4), (152, 8)]
+    + [pytest.param(depth, 1, marks=pytest.mark.slow) for depth in DEPTHS[1:]],
+)
+def test_masked_and_compact_logits(depth, divisor):
+    """Both methods, both recipes; the deeper networks narrower where it must be fast."""
+    spec = narrow(depth, divisor)
     images, masked = pictures(spec), MaskedResNet(spec)
     arrays = telling(spec, seed=depth)
     weights.assign(masked, arrays)
@@ -69,10 +73,10 @@ def test_masked_and_compact_logits(depth):
 
 
 @pytest.mark.parametrize(
-    ("depth", "divisor"),
-    [(18, 1), (50, 8), *(pytest.param(depth, 1, marks=pytest.mark.slow) for depth in (34, 50, 101, 152))],
+    ("depth", "divisor", "recipe"),
+    [(18, 1, "paper-text"), (50, 8, "paper-table3")]
+    + [pytest.param(depth, 1, recipe, marks=pytest.mark.slow) for depth in DEPTHS for recipe in plan.RECIPES],
 )
-@pytest.mark.parametrize("recipe", plan.RECIPES)
 def test_after_saving_and_loading(depth, divisor, recipe, tmp_path):
     """Both Keras models and the checkpoint, in files."""
     import keras
@@ -98,9 +102,9 @@ def test_after_saving_and_loading(depth, divisor, recipe, tmp_path):
 
 
 @given(st.data())
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 def test_random_networks_and_recipes(data):
-    depth = data.draw(st.sampled_from([18, 34, 50]))
+    depth = data.draw(st.sampled_from([18, 50]))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     shape = (int(rng.integers(32, 50)), int(rng.integers(32, 50)), int(rng.choice([1, 3])))
     spec = ResNetSpec(depth, tuple(rng.integers(1, 12, len(groups(depth)))), int(rng.integers(1, 4)), shape)
@@ -147,17 +151,6 @@ def test_gather_by_hand():
     weights.check(gathered, chosen.compact, "gathered")
 
 
-def test_gather_leaves_its_input_alone():
-    spec = narrow(18)
-    arrays = telling(spec)
-    before = {key: array.copy() for key, array in arrays.items()}
-    gathered = compact.gather(arrays, weakest(spec, arrays, Recipe(0.3)))
-    for array in gathered.values():
-        array += 1
-    changed = [key for key in arrays if not np.array_equal(arrays[key], before[key])]
-    assert changed == []
-
-
 class TestCheckEqual:
     @pytest.mark.parametrize("broken", ["layer2", "layer3.1.conv1"])
     def test_wrong_indices_are_refused(self, broken):
@@ -177,7 +170,7 @@ class TestCheckEqual:
         message = str(caught.value)
         assert "\n" not in message
         assert message.startswith("Hard pruning, round 1: masked and compact network disagree by ")
-        assert message.endswith("(allowed: 0.0005); the compact network was not used") or "not used" in message
+        assert message.endswith("; the compact network was not used")
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     @pytest.mark.parametrize("which", ["masked", "compact", "both"])
@@ -192,7 +185,7 @@ class TestCheckEqual:
         ones = np.ones((2, 2), np.float64)
         assert compact.check_equal(ones, ones, "x") == 0
         assert compact.check_equal(ones, ones + 0.9e-4, "x") == pytest.approx(0.9e-4)
-        with pytest.raises(WoolError, match=r"x: .* by 0\.00011 .*allowed: 0\.0001"):
+        with pytest.raises(WoolError, match=r"^x: .* by 0\.00011 in a logit.* 0\.0001\b"):
             compact.check_equal(ones, ones + 1.1e-4, "x")
         # Rounding grows with the logits, and so does what is allowed; it never shrinks below that of logits about 1.
         assert compact.check_equal(50 * ones, 50 * ones + 4e-3, "x") == pytest.approx(4e-3)
@@ -217,16 +210,16 @@ def precision(request):
     [
         # Only the order in which sums are added differs: a dozen digits agree.
         ("float64", 1e-9),
-        # Batch norms over few pixels magnify rounding at every step.
-        ("float32", 2e-2),
+        # Batch norms over twelve values in the last stage magnify rounding at every step.
+        ("float32", 0.1),
     ],
     indirect=["precision"],
 )
-@pytest.mark.parametrize("depth", [18, 50])
+@pytest.mark.parametrize("depth", [18, pytest.param(50, marks=pytest.mark.slow)])
 def test_training_masked_is_training_compact(depth, precision, within):
     """Five steps of SGD with momentum, batch norms in training mode: the kept weights come out the same.
 
-    The tolerance is relative to what training changed. float64 shows that the steps are the same; in float32 rounding
+    The tolerance is relative to what training changed in an array, the worst of all arrays. float64 shows that the steps are the same; in float32 rounding
     is all that is added.
     """
     import keras
@@ -240,10 +233,11 @@ def test_training_masked_is_training_compact(depth, precision, within):
     batches = [(rng.normal(size=(6, *spec.input_shape)).astype(precision), rng.integers(0, 3, 6)) for _ in range(5)]
     for model in pair:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss)
+        # Eagerly: tracing a graph for five steps would take longer.
+        model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss, run_eagerly=True)
         losses.append([float(model.train_on_batch(images, labels)) for images, labels in batches])
     print(f"losses {np.round(losses[0], 4)}, differ by {np.abs(np.subtract(*losses)).max():.1e}")
-    np.testing.assert_allclose(*losses, rtol=within)
+    np.testing.assert_allclose(*losses, rtol=1e-4 * within)
     masked, smaller = (weights.read(model) for model in pair)
     gathered, first = compact.gather(masked, chosen), compact.gather(start, chosen)
     worst = 0.0

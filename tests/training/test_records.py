@@ -31,7 +31,7 @@ def test_a_failed_write_leaves_the_old_record(tmp_path):
 
 def test_no_place_to_write(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(WoolError, match="cannot be written .*--out"):
+    with pytest.raises(WoolError, match="cannot be written .*choose another folder"):
         records.write(tmp_path / "file" / "r.json", {})
 
 

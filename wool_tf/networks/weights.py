@@ -4,12 +4,12 @@ Everything that reasons about weights (norms, compaction, ImageNet files) works 
 a checkpoint is the same dictionary as safetensors with the spec in the header.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from wool_tf import files
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import ResNetSpec
 
@@ -88,13 +88,15 @@ def assign(model, weights: Mapping[str, np.ndarray]) -> None:
 
 
 def save(path: Path, spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> None:
-    """Writes a checkpoint: safetensors with torchvision's keys, the spec in the header. Atomic."""
-    from safetensors.numpy import save_file
+    """Writes a checkpoint, whole or not at all: safetensors with torchvision's keys, the spec in the header.
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    Raises:
+        WoolError: the file cannot be written.
+    """
+    from safetensors import numpy as safetensors
+
     contiguous = {key: np.ascontiguousarray(array, np.float32) for key, array in weights.items()}
-    save_file(contiguous, temporary, metadata={"spec": spec.to_json()})
-    os.replace(temporary, path)
+    files.write(path, safetensors.save(contiguous, metadata={"spec": spec.to_json()}))
 
 
 def load(path: Path) -> tuple[ResNetSpec, Weights]:

@@ -47,8 +47,9 @@ def zero_filters(model: ResNet, plan: Plan) -> None:
 
     The kernel, the batch norm's shift and its running mean become zero, so the channel is zero at inference as if it
     were masked (He et al. 2019, section III-B, zero the kernel alone and let the batch norm go on emitting its
-    constant, which removal at the end would then take away unannounced). The batch norm's scale is kept: with it at
-    zero neither kernel nor scale would ever get a gradient again.
+    constant, which removal at the end would then take away unannounced). The batch norm's scale is kept, or nothing
+    could grow back. At exactly zero the ReLU passes no gradient: the first step after it moves the filter by what the
+    optimizer remembers of earlier steps, as every one with momentum does, and from then on it gets gradients.
 
     Arguments:
         model: `ResNet`, changed in place; its widths are those of the plan's spec.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import jinja2
 
+from wool_tf import files
 from wool_tf.report import findings, plots, tables
-from wool_tf.training import records
 
 SECTIONS = (
     ("Quality", (tables.accuracy, plots.accuracy, tables.confusion, plots.roc, plots.scores)),
@@ -44,7 +44,7 @@ def write(results: Mapping, out: Path) -> None:
         wool_tf.errors.WoolError: the folder cannot be written to.
     """
     for name, text in render(results).items():
-        records.write_bytes(out / name, text.encode())
+        files.write(out / name, text.encode())
 
 
 def render(results: Mapping) -> dict[str, str]:

@@ -148,7 +148,7 @@ def _compiled(spec: ResNetSpec, optimizer: str, masked: bool) -> ResNet:
 
 def _reset(optimizer: keras.optimizers.Optimizer, learning_rate: float) -> None:
     for variable in optimizer.variables:
-        variable.assign(keras.ops.zeros_like(variable))
+        variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
     optimizer.learning_rate = learning_rate
 
 

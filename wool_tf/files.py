@@ -1,0 +1,30 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from wool_tf.errors import WoolError
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file under a temporary name, brings it to the disk and renames it, so that nobody ever sees half of it.
+
+    The folder is made if it is missing.
+
+    Raises:
+        WoolError: it cannot be written (read-only folder, full disk); an older file of the name stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        reason = error.strerror or error
+        raise WoolError(f"{path}: cannot be written ({reason}); free the disk or choose another folder") from None
