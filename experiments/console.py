@@ -5,10 +5,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from absl import app, flags
 
 from wool_tf import WoolError
+from wool_tf.report.cells import duration
 
 INTERRUPTED = 130
 LINE_SECONDS = 15
@@ -24,6 +26,9 @@ def run(main: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app.run(lambda _: main(), flags_parser=_parse)
+    except BrokenPipeError:
+        # Whoever read the output, head perhaps, has had enough; nothing is left to be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (WoolError, flags.Error) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -47,9 +52,21 @@ def use_threads(threads: int) -> None:
     }
 
 
+def path(flag: str, value: str) -> Path:
+    """The path that a flag names, `~` being the home folder."""
+    if not value:
+        raise WoolError(f"--{flag}=: is empty; give a path")
+    return Path(value).expanduser()
+
+
 def _parse(arguments: Sequence[str]) -> list[str]:
     try:
         rest = flags.FLAGS(arguments)
+    except SystemExit:
+        # absl has printed the help, and would call that a failure.
+        sys.exit(0)
+    except UnicodeDecodeError:
+        raise WoolError("--flagfile: is not a text file; give one with a flag in each line") from None
     except flags.Error as error:
         raise WoolError(" ".join(f"{error}; --help lists the flags".split())) from None
     if len(rest) > 1:
@@ -106,11 +123,5 @@ class Display:
 
 
 def _overall(status) -> str:
-    left = "" if status.remaining is None else f", {_duration(status.remaining)} left"
+    left = "" if status.remaining is None else f", {duration(status.remaining)} left"
     return f"{status.share:4.0%}, {status.finished} of {status.units} units done{left}"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {seconds:02} s"

@@ -18,13 +18,11 @@ from absl import flags
 from wool_tf.training.settings import FINETUNES, OPTIMIZERS, Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SIMULATED_SIDE = 244
 
 _DATA = flags.DEFINE_string("data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.")
 _OUT = flags.DEFINE_string("out", None, "Folder of the run: report, model and results.", required=True)
 _SAMPLES = flags.DEFINE_integer("samples", 100, "Simulated samples, where there is no --data.", lower_bound=2)
 _JOBS = flags.DEFINE_integer("jobs", None, "Processes that train at a time; default: cores / threads.", lower_bound=1)
-_THREADS = flags.DEFINE_integer("threads", 1, "Threads of each process.", lower_bound=1)
 
 _HELP = {
     "depth": "Depth of the ResNet: 18, 34, 50, 101 or 152.",
@@ -47,30 +45,31 @@ _HELP = {
     "align": "Keep pruned widths a multiple of this; 8 is faster in int8.",
     "finetune": f"Which network is fine-tuned, one of {', '.join(FINETUNES)}; the results agree.",
     "final": "Stage that is trained on all images and goes to the board, for example hard3.",
+    "threads": "Threads of each process; the last digits of the results depend on it.",
 }
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 _SETTINGS = [_DEFINE[item.type](item.name, item.default, _HELP[item.name]) for item in dataclasses.fields(Settings)]
 
 
 def main() -> None:
-    settings = Settings(**{flag.name: flag.value for flag in _SETTINGS})
-    out = Path(_OUT.value)
-    console.use_threads(_THREADS.value)
+    values = {flag.name: flag.value for flag in _SETTINGS}
+    if values["weights"] not in ("none", "imagenet"):
+        values["weights"] = str(console.path("weights", values["weights"]))
+    settings = Settings(**values)
+    out = console.path("out", _OUT.value)
+    source = None if _DATA.value is None else console.path("data", _DATA.value)
+    console.use_threads(settings.threads)
     display = console.Display()
 
     from wool_tf import reproduction
-    from wool_tf.data import simulate
 
-    source = _DATA.value
-    if source is None:
-        display.say(f"simulating {_SAMPLES.value} samples")
-        source = simulate.write_samples(out / "simulated", _SAMPLES.value, settings.seed, SIMULATED_SIDE)
     try:
         results = reproduction.run(
             settings=settings,
-            source=Path(source),
+            source=source,
+            samples=_SAMPLES.value,
             out=out,
-            jobs=_JOBS.value or max(1, len(os.sched_getaffinity(0)) // _THREADS.value),
+            jobs=_JOBS.value or max(1, len(os.sched_getaffinity(0)) // settings.threads),
             benchmark=REPOSITORY / "tflite" / "benchmark.py",
             command=shlex.join(["python", *sys.argv]),
             show=display.show,

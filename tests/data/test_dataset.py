@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -287,7 +288,7 @@ def test_manifest_without_a_class(folder, text):
         (ROWS + "../data/defective/1.png,defective,C\n", "leads out of the folder"),
         (ROWS + "/etc/passwd,defective,C\n", "/etc/passwd leads out of the folder"),
         (ROWS + '"defective/1.png\n",defective,"C', "is not CSV"),
-        (ROWS + '"defective/a\nb.png",defective,C\n', "does not exist"),
+        (ROWS + '"defective/a\nb.png",defective,C\n', "has a name that is not text"),
         (ROWS + "a\0b.png,defective,C\n", "manifest.csv"),
         (ROWS + f"{'a' * 5000}.png,defective,C\n", "a.png"),
     ],
@@ -406,10 +407,43 @@ def test_three_bad_files_are_named_and_the_others_counted(folder):
     (folder / "defective/a.png").write_bytes(b"")
     (folder / "defective/b.txt").write_bytes(b"x")
     for name in "cde":
-        (folder / f"non_defective/{name}.png").write_bytes(b"x")
+        (folder / f"non_defective/{name}.png").write_bytes(name.encode())
     line = refusal(folder)
     assert line.count("defective/") == 3 and line.endswith("; and 2 more")
     assert "a.png is empty" in line and "b.txt is not an image" in line
+
+
+def test_an_image_twice_with_another_label_or_in_another_group(folder):
+    shutil.copy(folder / "defective/0.png", folder / "defective/9.png")
+    assert "defective/9.png is the same image as defective/0.png; remove one" in refusal(folder)
+    (folder / "defective/9.png").rename(folder / "non_defective/9.png")
+    assert "non_defective/9.png is the same image as defective/0.png, with another label" in refusal(folder)
+    manifest(folder, ROWS + "non_defective/9.png,defective,A\n")
+    assert len(load(folder).paths) == 3
+
+
+def test_a_name_that_is_not_text(folder):
+    name = os.fsdecode(b"defective/d\xe9.png")
+    Image.new("L", (SIDE, SIDE), 7).save(folder / name)
+    assert "has a name that is not text" in refusal(folder)
+
+
+def test_class_folders_may_be_links(folder, tmp_path):
+    (folder / "defective").rename(tmp_path / "elsewhere")
+    (folder / "defective").symlink_to(tmp_path / "elsewhere")
+    assert load(folder).labels.sum() == 2
+
+
+def test_groups_are_known_from_a_manifest_only(folder):
+    assert not load(folder).grouped
+    manifest(folder, ROWS)
+    assert load(folder).grouped
+
+
+def test_progress(folder):
+    told = []
+    dataset.load(folder, SIDE, folder.parent / "cache", lambda done, count: told.append((done, count)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_unwritable_cache(folder):

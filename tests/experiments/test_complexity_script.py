@@ -50,14 +50,12 @@ def test_json():
     assert (by_place[34, 3]["paper_params"], by_place[34, 3]["paper_flops"]) == (500000, 350000000)
 
 
-@pytest.mark.parametrize(
-    "flags", [["--recipe=paper-text"], ["--classes=2"], ["--image_size=128"], ["--channels=1"]], ids=lambda flags: flags[0]
-)
-def test_other_networks_have_no_figures_of_the_paper(flags):
-    objects = parsed(*flags, "--depth=18")
+@pytest.mark.parametrize("flag", ["--recipe=paper-text", "--classes=2", "--image_size=128", "--channels=1"])
+def test_other_networks_have_no_figures_of_the_paper(flag):
+    objects = parsed(flag, "--depth=18")
     assert [found["round"] for found in objects] == [0, 1, 2, 3]
     assert {(found["paper_params"], found["paper_flops"]) for found in objects} == {(None, None)}
-    header, *lines = run(*flags, "--depth=18").stdout.splitlines()
+    header, *lines = run(flag, "--depth=18").stdout.splitlines()
     assert [len(line.split()) for line in lines] == [4] * 4
 
 

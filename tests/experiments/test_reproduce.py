@@ -96,6 +96,20 @@ def test_the_same_command_again_has_nothing_to_train(finished, crops):
     assert {path: path.stat().st_mtime for path in (out / "units").rglob("*.json")} == started
 
 
+def test_what_is_missing_is_made_again(finished, crops):
+    out, _ = finished
+    before = figures(out)
+    (out / "units/fold0/hard1.safetensors").unlink()
+    (out / "units/fold1/asfp30.json").write_text('{"stage": ')
+    assert reproduce("--data", crops, "--out", out, "--jobs=2", *TINY).returncode == 0
+    assert figures(out) == before
+
+
+def test_a_mistake_in_weights_leaves_the_folder_free(crops, tmp_path):
+    refusal("--data", crops, "--out", tmp_path, *TINY, f"--weights={tmp_path / 'none.safetensors'}")
+    assert not (tmp_path / "run.json").exists()
+
+
 def test_other_settings_do_not_mix_with_old_results(finished, crops):
     out, _ = finished
     assert "--epochs=1, not 2" in refusal("--data", crops, "--out", out, *TINY, "--epochs=2")
@@ -134,9 +148,10 @@ sys.argv = ["reproduce.py", "--help"]
 try:
     runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 finally:
-    print(sorted(name for name in ("tensorflow", "keras", "sklearn", "matplotlib") if name in sys.modules), file=sys.stderr)
+    print(sorted({{"tensorflow", "keras", "sklearn", "matplotlib"}} & set(sys.modules)), file=sys.stderr)
 """
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0
     assert "--image_size" in finished.stdout
     assert finished.stderr.strip() == "[]"
 
@@ -150,7 +165,7 @@ class TestRefusals:
     def test_empty_class(self, crops, tmp_path):
         (tmp_path / "data/defective").mkdir(parents=True)
         (tmp_path / "data/non_defective").symlink_to(crops / "non_defective")
-        assert "defective" in refusal("--data", tmp_path / "data", "--out", tmp_path / "out", *TINY)
+        assert "no defective images" in refusal("--data", tmp_path / "data", "--out", tmp_path / "out", *TINY)
 
     @pytest.mark.parametrize("kept", [0, 30, 200])
     def test_damaged_image(self, crops, tmp_path, kept):
@@ -166,8 +181,8 @@ class TestRefusals:
         for name in ("defective", "non_defective"):
             (tmp_path / name).mkdir()
             for number in range(2):
-                Image.new("L", (40, 60)).save(tmp_path / name / f"{number}.png")
-        assert "40" in refusal("--data", tmp_path, "--out", tmp_path / "out", *TINY)
+                Image.new("L", (40, 60), 10 * number + len(name)).save(tmp_path / name / f"{number}.png")
+        assert "40x60 pixels" in refusal("--data", tmp_path, "--out", tmp_path / "out", *TINY)
 
     def test_more_folds_than_groups(self, crops, tmp_path):
         assert "--folds=17" in refusal("--data", crops, "--out", tmp_path / "out", *TINY, "--folds=17")
@@ -181,8 +196,15 @@ class TestRefusals:
     def test_missing_flagfile(self, tmp_path):
         assert str(tmp_path / "no.cfg") in refusal(f"--flagfile={tmp_path / 'no.cfg'}")
 
+    def test_flagfile_that_is_an_image(self, crops):
+        assert "--flagfile" in refusal(f"--flagfile={crops / 'defective' / '0.png'}")
+
     def test_no_out(self):
         assert "--out" in refusal("--epochs=1")
+
+    def test_other_backend(self, crops, tmp_path):
+        environment = os.environ | {"KERAS_BACKEND": "numpy"}
+        assert "KERAS_BACKEND" in refusal("--data", crops, "--out", tmp_path / "out", *TINY, env=environment)
 
     @pytest.mark.parametrize(
         ("flag", "rule"),
@@ -195,6 +217,9 @@ class TestRefusals:
             ("--recipe=mine", "paper-text"),
             ("--final=hard9", "baseline, hard1, asfp30"),
             ("--asfp_rate=1", "[0, 1)"),
+            ("--plateau_factor=1", "below 1"),
+            ("--threads=0", "at least 1"),
+            ("--out=", "--out="),
             ("--weights=/nowhere.safetensors", "/nowhere.safetensors"),
             ("--jobs=0", "jobs"),
         ],

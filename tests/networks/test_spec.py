@@ -160,7 +160,9 @@ class TestRefusals:
     def test_classes(self, classes):
         assert refusal(ResNetSpec.full, 18, classes, SHAPE) == f"classes: must be at least 1, got {classes}"
 
-    @pytest.mark.parametrize("shape", [(32, 32), (32, 32, 2), (32, 32, 1, 1), (), (31, 32, 1), (32, 0, 3), (-40, 40, 1)])
+    @pytest.mark.parametrize(
+        "shape", [(32, 32), (32, 32, 2), (32, 32, 1, 1), (), (31, 32, 1), (32, 0, 3), (-40, 40, 1)]
+    )
     def test_input_shape(self, shape):
         message = refusal(ResNetSpec.full, 18, 2, shape)
         assert message.startswith("input_shape: ") and str(shape) in message

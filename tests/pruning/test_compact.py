@@ -28,12 +28,14 @@ def narrow(depth: int, divisor: int = 8) -> ResNetSpec:
 
 
 @pytest.mark.parametrize(
-    ("depth", "divisor"),
-    [(18, 1), (34, 2), (50, 2), (101, 4), (152, 8)]
-    + [pytest.param(depth, 1, marks=pytest.mark.slow) for depth in DEPTHS[1:]],
+    ("depth", "divisor", "recipes"),
+    [(18, 1, plan.RECIPES), (34, 2, plan.RECIPES), (50, 4, plan.RECIPES)]
+    + [(101, 4, ["paper-table3"]), (152, 8, ["paper-text"])]
+    + [pytest.param(depth, 1, plan.RECIPES, marks=pytest.mark.slow) for depth in DEPTHS],
+    ids=lambda value: "+".join(value) if isinstance(value, list | tuple) else None,
 )
-def test_masked_and_compact_logits(depth, divisor):
-    """Both methods, both recipes; the deeper networks narrower where it must be fast."""
+def test_masked_and_compact_logits(depth, divisor, recipes):
+    """Both methods, both recipes; the deeper networks narrower, and with one recipe, where it must be fast."""
     spec = narrow(depth, divisor)
     images, masked = pictures(spec), MaskedResNet(spec)
     arrays = telling(spec, seed=depth)
@@ -41,7 +43,7 @@ def test_masked_and_compact_logits(depth, divisor):
     whole = logits(masked, images)
     arrays = scale_head(arrays, whole)
     nothing = plan.make(spec, {conv.name: np.ones(spec.width(conv.writes)) for conv in spec.convolutions()}, Recipe(0))
-    for name in plan.RECIPES:
+    for name in recipes:
         recipe, smaller = plan.named(name, depth), None
         for method, criterion in (("hard", "l1"), ("soft", "l2")):
             weights.assign(masked, arrays)
@@ -219,8 +221,8 @@ def precision(request):
 def test_training_masked_is_training_compact(depth, precision, within):
     """Five steps of SGD with momentum, batch norms in training mode: the kept weights come out the same.
 
-    The tolerance is relative to what training changed in an array, the worst of all arrays. float64 shows that the steps are the same; in float32 rounding
-    is all that is added.
+    The tolerance is relative to what training changed in an array, the worst of all arrays. float64 shows that the
+    steps are the same; in float32 rounding is all that is added.
     """
     import keras
 
@@ -230,12 +232,13 @@ def test_training_masked_is_training_compact(depth, precision, within):
     pair = loaded(MaskedResNet, spec, start), loaded(ResNet, chosen.compact, compact.gather(start, chosen))
     pair[0].apply(chosen)
     rng, losses = np.random.default_rng(0), []
-    batches = [(rng.normal(size=(6, *spec.input_shape)).astype(precision), rng.integers(0, 3, 6)) for _ in range(5)]
+    images = rng.normal(size=(5, 6, *spec.input_shape)).astype(precision)
+    batches = list(zip(images, rng.integers(0, 3, (5, 6)), strict=True))
     for model in pair:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         # Eagerly: tracing a graph for five steps would take longer.
         model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss, run_eagerly=True)
-        losses.append([float(model.train_on_batch(images, labels)) for images, labels in batches])
+        losses.append([float(model.train_on_batch(batch, labels)) for batch, labels in batches])
     print(f"losses {np.round(losses[0], 4)}, differ by {np.abs(np.subtract(*losses)).max():.1e}")
     np.testing.assert_allclose(*losses, rtol=1e-4 * within)
     masked, smaller = (weights.read(model) for model in pair)

@@ -76,8 +76,8 @@ def test_unknown_stages_and_rounds_have_no_figures():
     ("settings", "expected"),
     [
         ({"depth": 18, "optimizer": "adam", "weights": "none"}, (18, "adam", False)),
-        ({"depth": 50, "optimizer": "SGD", "weights": "imagenet"}, (50, "sgd", True)),
-        ({"depth": 18, "optimizer": "sgd", "weights": "resnet18.safetensors"}, (18, "sgd", True)),
+        ({"depth": 50, "optimizer": "sgd", "weights": "imagenet"}, (50, "sgd", True)),
+        ({"depth": 18, "optimizer": "sgd", "weights": "resnet18.safetensors"}, None),
         ({"depth": 18, "optimizer": "adam", "weights": None}, None),
         ({"depth": 18, "optimizer": "adamw", "weights": "none"}, None),
         ({}, None),

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -50,6 +50,7 @@ class Dataset:
         paths: n paths relative to `folder`, sorted, with forward slashes.
         folder: the folder as it was given.
         fingerprint: SHA-256 in hex over paths, labels, groups and pixels, in order.
+        grouped: whether a manifest gave the groups; otherwise every image is its own.
     """
 
     images: np.ndarray
@@ -58,6 +59,7 @@ class Dataset:
     paths: tuple[str, ...]
     folder: str
     fingerprint: str
+    grouped: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +87,9 @@ class _BadFiles:
             raise WoolError(f"{self.folder}: {'; '.join(self.reasons[: self.SHOWN])}{more}")
 
 
-def load(folder: Path | str, side: int, cache: Path | str) -> Dataset:
+def load(
+    folder: Path | str, side: int, cache: Path | str, progress: Callable[[int, int], None] | None = None
+) -> Dataset:
     """Lists, checks and decodes the images of a folder.
 
     The folder holds either a `manifest.csv` with the columns path, label and group (further columns are ignored), or
@@ -106,6 +110,7 @@ def load(folder: Path | str, side: int, cache: Path | str) -> Dataset:
         side: int. Height and width of the decoded images in pixels.
         cache: folder for the decoded images, made if needed. The file's name is a hash of the content of all images and
             of `side`, so unchanged images are decoded once and a changed one is noticed. It may be deleted any time.
+        progress: told of every image that is decoded: its number and how many there are.
 
     Returns:
         The Dataset; both classes are present.
@@ -115,9 +120,10 @@ def load(folder: Path | str, side: int, cache: Path | str) -> Dataset:
             with their reasons, and how many more there are.
     """
     folder, bad = Path(folder), _BadFiles(Path(folder))
-    if not folder.is_dir():
-        raise WoolError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; give one with images")
     try:
+        if not folder.is_dir():
+            found = "is not a folder" if folder.exists() else "no such folder"
+            raise WoolError(f"{folder}: {found}; give one with images")
         # lexists: a manifest that cannot be read must not be passed over silently.
         listing = _from_manifest if os.path.lexists(folder / MANIFEST) else _from_class_folders
         listed = sorted(listing(folder, bad), key=lambda entry: entry.path)
@@ -130,11 +136,12 @@ def load(folder: Path | str, side: int, cache: Path | str) -> Dataset:
     name = _cache_name(entries, digests, side)
     images = _cached(Path(cache) / name, len(entries), side)
     if images is None or bad.reasons:
-        images = _decode_all(folder, entries, side, Path(cache) / name, bad)
+        images = _decode_all(folder, entries, side, Path(cache) / name, bad, progress)
     labels = np.array([entry.label for entry in entries], np.int64)
     groups = np.array([entry.group for entry in entries])
     paths = tuple(entry.path for entry in entries)
-    return Dataset(images, labels, groups, paths, str(folder), _fingerprint(images, entries))
+    grouped = listing is _from_manifest
+    return Dataset(images, labels, groups, paths, str(folder), _fingerprint(images, entries), grouped)
 
 
 def _from_manifest(folder: Path, bad: _BadFiles) -> list[_Entry]:
@@ -195,18 +202,20 @@ def _from_class_folders(folder: Path, bad: _BadFiles) -> Iterator[_Entry]:
 
 
 def _existing(folder: Path, listed: Iterable[_Entry], bad: _BadFiles) -> tuple[list[_Entry], list[str]]:
-    """The entries whose file is there and holds something, and each file's SHA-256."""
-    root, seen = os.path.realpath(folder), {}
+    """The entries whose file is there and holds something new, and each file's SHA-256."""
+    roots = [os.path.realpath(path) for path in (folder, *(folder / name for name in CLASSES))]
+    seen, contents = {}, {}
     entries, digests = [], []
     for entry in listed:
         try:
             file = os.path.realpath(folder / entry.path)
-            reason = _file_flaw(root, entry.path, file)
+            reason = _file_flaw(roots, entry.path, file)
             if not reason and file in seen:
                 reason = "is listed twice" if seen[file] == entry.path else f"is the same file as {seen[file]}"
             if not reason:
                 with open(file, "rb") as stream:
                     digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                reason = _conflict(entry, contents.setdefault(digest, entry))
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         if reason:
@@ -218,8 +227,20 @@ def _existing(folder: Path, listed: Iterable[_Entry], bad: _BadFiles) -> tuple[l
     return entries, digests
 
 
-def _file_flaw(root: str, path: str, file: str) -> str | None:
-    if os.path.isabs(path) or ".." in PurePosixPath(path).parts or not Path(file).is_relative_to(root):
+def _conflict(entry: _Entry, first: _Entry) -> str | None:
+    """Why an image must not occur twice: with two labels, or in two folds."""
+    if entry.label != first.label:
+        return f"is the same image as {first.path}, with another label; correct one of them"
+    if entry.group != first.group:
+        return f"is the same image as {first.path}; remove one, or give both one group in a {MANIFEST}"
+    return None
+
+
+def _file_flaw(roots: list[str], path: str, file: str) -> str | None:
+    if not path.isprintable():
+        return "has a name that is not text; rename it"
+    inside = any(Path(file).is_relative_to(root) for root in roots)
+    if os.path.isabs(path) or ".." in PurePosixPath(path).parts or not inside:
         return "leads out of the folder; give a path inside it"
     if not os.path.exists(file):
         return "does not exist"
@@ -244,7 +265,7 @@ def _cached(file: Path, count: int, side: int) -> np.ndarray | None:
     return images if images.shape == (count, side, side) and images.dtype == np.uint8 else None
 
 
-def _decode_all(folder: Path, entries: list[_Entry], side: int, target: Path, bad: _BadFiles) -> np.ndarray:
+def _decode_all(folder: Path, entries: list[_Entry], side: int, target: Path, bad: _BadFiles, progress) -> np.ndarray:
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -255,7 +276,9 @@ def _decode_all(folder: Path, entries: list[_Entry], side: int, target: Path, ba
         with open(temporary, "wb") as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": (len(entries), side, side)}
             np.lib.format.write_array_header_1_0(file, header)
-            for entry in entries:
+            for number, entry in enumerate(entries, start=1):
+                if progress:
+                    progress(number, len(entries))
                 pixels = _decode(folder / entry.path, side)
                 if isinstance(pixels, str):
                     bad.add(entry.path, pixels)

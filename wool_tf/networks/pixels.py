@@ -5,7 +5,7 @@ import numpy as np
 MEAN = 115 / 255
 STD = 0.226
 """The averages over the channels of ImageNet's usual (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225). The mean is
-rounded to a multiple of 1/255, so that in an int8 model the zero point of the input is a whole number: the
+moved to a multiple of 1/255, so that in an int8 model the zero point of the input is a whole number: the
 normalisation is then exactly the input's scale, and the padding of the first convolution exactly that zero point."""
 
 

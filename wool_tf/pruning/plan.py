@@ -132,6 +132,12 @@ def make(spec: ResNetSpec, norms: Mapping[str, np.ndarray], recipe: Recipe) -> P
     return Plan(spec, {group: _kept(spec.width(group), gone, recipe.align) for group, gone in removed.items()})
 
 
+def pruned(spec: ResNetSpec, recipe: Recipe) -> ResNetSpec:
+    """The spec after one round; how many channels stay does not depend on the weights."""
+    equal = {conv.name: np.zeros(spec.width(conv.writes)) for conv in spec.convolutions()}
+    return make(spec, equal, recipe).compact
+
+
 def _writers(spec: ResNetSpec, group: str) -> list[Convolution]:
     return [conv for conv in spec.convolutions() if conv.writes == group]
 
@@ -159,7 +165,7 @@ def _smallest(scores: np.ndarray, rate: float, removed: Sequence[int] = ()) -> l
 def _kept(width: int, removed: Sequence[int], align: int) -> np.ndarray:
     """The indices left, taking back the channels removed last until their number is a multiple of `align`."""
     target = width - len(removed)
-    if target % align and removed:
-        above = target + align - target % align
-        target = above if above <= width else max(width - width % align, target)
+    above = -(-target // align) * align
+    if removed and above <= width:
+        target = above
     return np.setdiff1d(np.arange(width), removed[: width - target])

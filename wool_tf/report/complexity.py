@@ -5,8 +5,6 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
 from wool_tf.networks.complexity import LayerCost, layers
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan
@@ -80,11 +78,10 @@ def rows(recipe: str, depths: Iterable[int], classes: int, input_shape: tuple[in
 
 
 def after_rounds(spec: ResNetSpec, recipe: plan.Recipe) -> Iterator[ResNetSpec]:
-    """The network before and after each of three rounds; how many channels stay does not depend on the weights."""
+    """The network before and after each of three rounds."""
     yield spec
     for _ in range(ROUNDS):
-        equal = {conv.name: np.zeros(spec.width(conv.writes)) for conv in spec.convolutions()}
-        spec = plan.make(spec, equal, recipe).compact
+        spec = plan.pruned(spec, recipe)
         yield spec
 
 

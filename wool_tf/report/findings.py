@@ -63,6 +63,11 @@ def _speed(results: Mapping) -> list[str]:
 
 def _about_folds(results: Mapping) -> list[str]:
     folds, found = results.get("folds") or (), []
+    if (results.get("data") or {}).get("grouped") is False:
+        found.append(
+            "No manifest says which images show the same product, so each counts as one of its own. If several do, "
+            "the network was tested on products that it had seen in training, and all figures here are too good."
+        )
     for number, fold in enumerate(folds, start=1):
         images, defective = fold.get("images"), fold.get("defective")
         if images and known(defective) and defective in (0, images):

@@ -74,7 +74,8 @@ COMPLEXITY: Final[dict[int, tuple[tuple[float, float], ...]]] = {
     101: ((4.5e7, 7.8e9), (3.2e7, 5.8e9), (2.3e7, 4.4e9), (1.8e7, 3.4e9)),
     152: ((6.0e7, 1.2e10), (4.3e7, 8.5e9), (3.2e7, 6.3e9), (2.4e7, 4.9e9)),
 }
-"""Table III: parameters and "FLOPs" (in fact multiply-accumulates) before pruning and after rounds 1, 2, 3."""
+"""Table III: parameters and "FLOPs" before pruning and after rounds 1, 2, 3; `wool_tf.networks.complexity` says how
+they are counted."""
 
 
 def baseline_accuracy(depth: int, optimizer: str, pretrained: bool) -> tuple[float, float] | None:
@@ -116,12 +117,12 @@ def recipe(settings: Mapping) -> Recipe | None:
     """Which of the paper's recipes the settings of a run name, or None where they name none of them.
 
     Arguments:
-        settings: flags of the run; `weights` is `none` or empty for training from scratch.
+        settings: flags of the run; `weights` is `none` or `imagenet`. Of a file nobody knows what it was trained on.
     """
     depth, optimizer, weights = (settings.get(name) for name in ("depth", "optimizer", "weights"))
-    if depth is None or optimizer is None or weights is None:
+    if weights not in ("none", "imagenet"):
         return None
-    key = (depth, str(optimizer).lower(), str(weights).lower() not in ("", "none"))
+    key = (depth, optimizer, weights == "imagenet")
     return key if key in BASELINE else None
 
 

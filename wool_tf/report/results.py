@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.data.dataset import CLASSES, Dataset
+from wool_tf.deploy import verify
+from wool_tf.networks import complexity
+from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.metrics import THRESHOLD, summarise
 from wool_tf.training.settings import Settings
 
@@ -60,7 +63,7 @@ def assemble(
         "stages": [_stage(name, titles[name], found, folds, settings) for name, found in folds.items()],
         "histories": {name: _histories(folds[name]) for name in names},
         "scores": scores,
-        "final": _final(settings, folds[int8], records, files),
+        "final": _final(settings, images, parts, folds, records, files),
         "latency": latency["models"],
         "latency_machine": latency["machine"].get("cpu") or platform.machine(),
         "latency_warnings": latency["warnings"],
@@ -80,6 +83,7 @@ def _data(images: Dataset) -> dict:
         "defective": defective,
         "non_defective": len(images.labels) - defective,
         "groups": len(set(images.groups)),
+        "grouped": images.grouped,
         "side": images.images.shape[1],
         "fingerprint": images.fingerprint,
     }
@@ -105,10 +109,15 @@ def _stage(name: str, title: str, found: Sequence[Mapping], folds: Mapping, sett
         "macs": network["macs"],
         "params_share": network["params"] / baseline["params"],
         "macs_share": network["macs"] / baseline["macs"],
+        "operations_share": _operations(network) / _operations(baseline),
         "folds": metrics,
         **summarise(metrics),
         "mask_difference": max(differences, default=None),
     }
+
+
+def _operations(network: Mapping) -> int:
+    return complexity.operations(ResNetSpec.from_config(network["spec"]))
 
 
 def _scores(images: Dataset, parts: Sequence[np.ndarray], folds: Mapping[str, Sequence[Mapping]]) -> list[dict]:
@@ -121,13 +130,19 @@ def _scores(images: Dataset, parts: Sequence[np.ndarray], folds: Mapping[str, Se
     return [rows[index] for index in sorted(rows)]
 
 
-def _final(settings: Settings, int8: Sequence[Mapping], records: Mapping, files: Mapping[str, Path]) -> dict:
+def _final(settings: Settings, images: Dataset, parts, folds, records: Mapping, files: Mapping[str, Path]) -> dict:
     delivered = records[f"final/{settings.final}-int8"]
+    # Pooled over the folds, every image judged by the networks that had not seen it.
+    labels = images.labels[np.concatenate(parts)]
+    by_float, by_int8 = (
+        np.concatenate([record["scores"] for record in folds[name]])
+        for name in (settings.final, f"{settings.final}-int8")
+    )
     return {
         "stage": settings.final,
         "spec": records[f"final/{settings.final}"]["spec"],
         "files": [_file(path) for path in files.values()],
-        "check": _pooled([record["check"] for record in int8]) | {"operators": delivered["file"]["operators"]},
+        "check": verify.compare(labels, by_float, by_int8) | {"operators": delivered["file"]["operators"]},
         "delivered": delivered["check"],
     }
 
@@ -139,22 +154,6 @@ def _file(path: Path) -> dict:
         "precision": path.stem.split("-")[-1],
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
-    }
-
-
-def _pooled(checks: Sequence[Mapping]) -> dict:
-    """Float against int8 over all folds, every image judged by the network that had not seen it."""
-    counts = np.array([check["images"] for check in checks])
-
-    def mean(key: str) -> float:
-        return float(np.average([check[key] for check in checks], weights=counts))
-
-    shares = ("agreement", "mean_difference", "accuracy_float", "accuracy_int8")
-    return {
-        "images": int(counts.sum()),
-        **{key: mean(key) for key in shares},
-        "max_difference": max(check["max_difference"] for check in checks),
-        **{key: float(np.mean([check[key] for check in checks])) for key in ("recall_float", "recall_int8")},
     }
 
 
@@ -201,8 +200,11 @@ def _environment() -> dict:
 
 
 def _commit() -> str | None:
-    """The commit that the code is at, where it runs from a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    """The commit that the code is at, where it runs from its own checkout; "-dirty" where that was changed."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
     try:
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:

@@ -144,13 +144,17 @@ def accuracy(results: Mapping) -> Table | None:
 
 def complexity(results: Mapping) -> Table | None:
     """Parameters and work per stage, and the paper's shares where it has that depth."""
-    depth = (results.get("settings") or {}).get("depth")
-    with_paper = paper.complexity(depth, 0) is not None
+    settings = results.get("settings") or {}
+    depth = settings.get("depth")
+    # The table holds for one recipe; another one removes another share.
+    with_paper = settings.get("recipe") == "paper-table3" and paper.complexity(depth, 0) is not None
     rows = []
     for stage in results.get("stages") or ():
         row = [stage["title"], count(stage.get("params")), percent(stage.get("params_share"))]
         row += [count(stage.get("macs")), percent(stage.get("macs_share")), tiny(stage.get("mask_difference"))]
-        rows.append(tuple(row + (_paper_shares(depth, stage["stage"]) if with_paper else [])))
+        if with_paper:
+            row += [percent(stage.get("operations_share")), *_paper_shares(depth, stage["stage"])]
+        rows.append(tuple(row))
     text = (
         "Parameters set the size of the model; multiply-accumulates (MACs) are the arithmetic that one image costs. "
         "Pruned filters are first switched off by a mask and then cut out. Both networks must give the same result: "
@@ -160,10 +164,10 @@ def complexity(results: Mapping) -> Table | None:
     header = ("Stage", "Parameters", "% of baseline", "MACs", "% of baseline", "Mask difference")
     note = ""
     if with_paper:
-        header += ("Paper: parameters (%)", "Paper: FLOPs (%)")
+        header += ("Operations (%)", "Paper: parameters (%)", "Paper: FLOPs (%)")
         note = (
-            "The paper’s shares follow from its table III, whose figures are rounded to two digits. It calls "
-            "multiply-accumulates FLOPs and counted them at its own input size, so only shares can be compared."
+            "The paper’s shares follow from its table III, whose figures are rounded to two digits. Its FLOPs are what "
+            "the column before counts: multiply-accumulates, and the elements of batch norms, ReLUs and pools."
         )
     return _table("Size and work per stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
 

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from wool_tf import quiet
@@ -32,15 +33,21 @@ class Unit:
         name: `fold0/hard1`; its record is `<name>.json` in the folder of the records.
         run: does the work and returns the record. Is told how to report progress. Must be picklable.
         cost: expected time, in any unit that is the same for all.
+        products: files that the work leaves besides the record. A unit is done when all of them are there.
     """
 
     name: str
     run: Callable[[Callable[[float, str], None]], dict]
     cost: float
+    products: tuple[Path, ...] = ()
 
     def record(self, folder: Path) -> Path:
         """Path of its record."""
         return folder / f"{self.name}.json"
+
+    def done(self, folder: Path) -> bool:
+        """Whether its record can be read and its products are there."""
+        return records.read(self.record(folder)) is not None and all(path.exists() for path in self.products)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +88,13 @@ def run(
     units = [unit for chain in chains for unit in chain]
     # The longest first, so that no worker is left alone with it at the end.
     ordered = sorted(chains, key=lambda chain: -sum(unit.cost for unit in chain))
+    left = [chain for chain in ordered if not all(unit.done(folder) for unit in chain)]
     with _shown(units, folder, show):
-        if jobs == 1:
-            quiet.import_keras()
-            for chain in ordered:
-                _run_chain(chain, folder, os.getpid())
+        if min(jobs, len(left)) > 1:
+            _run_parallel(left, folder, min(jobs, len(left)))
         else:
-            _run_parallel(ordered, folder, min(jobs, len(chains)))
+            for chain in left:
+                _run_chain(chain, folder, os.getpid())
     return {unit.name: records.read(unit.record(folder)) for unit in units}
 
 
@@ -106,7 +113,7 @@ def exclusive(folder: Path) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except OSError:
             raise WoolError(f"--out={folder}: another run is at work there; wait, or choose another folder") from None
         yield
 
@@ -116,8 +123,14 @@ def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int) -> 
 
     workers = {"backend": "loky", "initializer": _prepare}
     parallel = joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1, **workers)
-    for _ in parallel(joblib.delayed(_run_chain)(chain, folder, os.getpid()) for chain in chains):
-        pass
+    try:
+        for _ in parallel(joblib.delayed(_run_chain)(chain, folder, os.getpid()) for chain in chains):
+            pass
+    except BrokenProcessPool:
+        raise WoolError(
+            "a training process was killed, most likely because memory ran out; what is finished is kept: "
+            "start again with a smaller --jobs or --batch_size"
+        ) from None
 
 
 def _prepare() -> None:
@@ -130,7 +143,7 @@ def _prepare() -> None:
 def _run_chain(chain: Sequence[Unit], folder: Path, main: int) -> None:
     for unit in chain:
         path = unit.record(folder)
-        if records.read(path) is not None:
+        if unit.done(folder):
             continue
         beat = _Beat(_beat_path(path), main)
         started, clock = time.time(), time.monotonic()
@@ -139,6 +152,7 @@ def _run_chain(chain: Sequence[Unit], folder: Path, main: int) -> None:
             document = unit.run(beat)
         except WoolError as error:
             raise WoolError(f"{unit.name}: {error}") from None
+        beat.check()
         records.write(path, document | {"started": started, "seconds": time.monotonic() - clock})
         beat.end()
 
@@ -158,13 +172,17 @@ class _Beat:
         if time.monotonic() < self.next:
             return
         self.next = time.monotonic() + BEAT_SECONDS
-        if self.main not in (os.getpid(), os.getppid()):
-            os._exit(1)
+        self.check()
         # Progress is a courtesy: on a full disk it is the result that has to fail, with its own message.
         with contextlib.suppress(OSError):
             temporary = self.path.with_suffix(".progress-new")
             temporary.write_text(json.dumps([share, note]))
             os.replace(temporary, self.path)
+
+    def check(self) -> None:
+        """Ends a worker whose main process is gone: the folder may be another run's by now."""
+        if self.main not in (os.getpid(), os.getppid()):
+            os._exit(1)
 
     def end(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -199,14 +217,14 @@ class _Watcher:
     def __init__(self, units: Sequence[Unit], folder: Path):
         self.units, self.folder = units, folder
         self.total = sum(unit.cost for unit in units)
-        self.done = {unit.name for unit in units if unit.record(folder).exists()}
+        self.done = {unit.name for unit in units if unit.done(folder)}
         self.before = sum(unit.cost for unit in units if unit.name in self.done)
         self.started = time.monotonic()
 
     def status(self) -> Status:
         running, cost = [], 0.0
         for unit in self.units:
-            if unit.name not in self.done and unit.record(self.folder).exists():
+            if unit.name not in self.done and unit.done(self.folder):
                 self.done.add(unit.name)
             if unit.name in self.done:
                 cost += unit.cost

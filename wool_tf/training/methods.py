@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.data.dataset import Dataset
-from wool_tf.errors import WoolError
 from wool_tf.networks import complexity, imagenet
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
@@ -24,7 +23,6 @@ from wool_tf.training.metrics import evaluate
 from wool_tf.training.settings import Settings
 from wool_tf.training.trainer import Course, Progress
 
-CLASSES = 2
 CHECKED_IMAGES = 32
 """Training images on which masked and compact network are compared."""
 
@@ -63,7 +61,7 @@ class Stage:
         name: of records and columns: `baseline`, `hard1`, `asfp30`.
         title: what a reader calls it.
         after: name of the stage that it continues, or None where it starts from the initial weights.
-        run: trains the network of a fold, writes its checkpoint and returns its record.
+        method: trains the network of a fold, writes its checkpoint and returns its record.
         spec: of the network that comes out.
         trained: spec of the network while it is trained.
         epochs: of its training.
@@ -72,10 +70,14 @@ class Stage:
     name: str
     title: str
     after: str | None
-    run: Callable[["Stage", Fold, Settings, Progress], dict]
+    method: Callable[["Stage", Fold, Settings, Progress], dict]
     spec: ResNetSpec
     trained: ResNetSpec
     epochs: int
+
+    def run(self, fold: Fold, settings: Settings, progress: Progress) -> dict:
+        """Does the stage for a fold: writes its checkpoint and returns its record."""
+        return self.method(self, fold, settings, progress)
 
     def macs(self, images: int) -> int:
         """Multiply-accumulates of its training on so many images; a backward pass costs two forward ones."""
@@ -84,45 +86,19 @@ class Stage:
 
 def stages(settings: Settings) -> list[Stage]:
     """The stages of a run, each after the one that it continues."""
-    full = initial_spec(settings)
+    full = settings.initial_spec
     listed = [Stage("baseline", "Baseline", None, baseline, full, full, settings.epochs)]
     for number in range(1, settings.rounds + 1):
         before = listed[-1]
-        spec = _pruned_spec(before.spec, _hard_recipe(settings))
+        spec = plan.pruned(before.spec, _hard_recipe(settings))
         trained = spec if settings.finetune == "compact" else before.spec
         name, title = f"hard{number}", f"Hard pruning, round {number}"
         listed.append(Stage(name, title, before.name, hard, spec, trained, settings.finetune_epochs))
     if settings.asfp_rate:
-        spec = _pruned_spec(full, _asfp_recipe(settings, settings.asfp_rate))
-        percent = f"{100 * settings.asfp_rate:g}"
-        listed.append(Stage(f"asfp{percent}", f"ASFP, {percent} %", None, asfp, spec, full, settings.asfp_epochs))
+        spec = plan.pruned(full, _asfp_recipe(settings, settings.asfp_rate))
+        title = f"ASFP, {100 * settings.asfp_rate:g} %"
+        listed.append(Stage(settings.stages[-1], title, None, asfp, spec, full, settings.asfp_epochs))
     return listed
-
-
-def final_stage(settings: Settings) -> Stage:
-    """The stage whose network goes to the board.
-
-    Raises:
-        WoolError: the settings name a stage that the run does not have.
-    """
-    listed = {stage.name: stage for stage in stages(settings)}
-    if settings.final not in listed:
-        raise WoolError(f"--final={settings.final}: the stages of this run are {', '.join(listed)}")
-    return listed[settings.final]
-
-
-def initial_spec(settings: Settings) -> ResNetSpec:
-    """The unpruned network of a run: grey images, two classes."""
-    return ResNetSpec.full(settings.depth, CLASSES, (settings.image_size, settings.image_size, 1))
-
-
-def initial_weights(settings: Settings, seed: int, progress: imagenet.Progress | None = None) -> Weights:
-    """The weights that a training starts from.
-
-    Called once before the work is spread, it fetches or checks the file that the settings name; `progress` is told of
-    the download.
-    """
-    return imagenet.resolve(settings.weights, initial_spec(settings), seed, progress=progress)
 
 
 def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
@@ -179,14 +155,8 @@ def _asfp_recipe(settings: Settings, rate: float) -> plan.Recipe:
     return dataclasses.replace(_hard_recipe(settings), rates=rate, criterion="l2")
 
 
-def _pruned_spec(spec: ResNetSpec, recipe: plan.Recipe) -> ResNetSpec:
-    """The spec after a round; how many channels stay does not depend on which."""
-    equal = {conv.name: np.zeros(spec.width(conv.writes)) for conv in spec.convolutions()}
-    return plan.make(spec, equal, recipe).compact
-
-
 def _initial(fold: Fold, settings: Settings) -> Weights:
-    return initial_weights(settings, fold.seed(settings, "initial"))
+    return imagenet.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
 
 
 def _course(settings: Settings, epochs: int, learning_rate: float) -> Course:
@@ -219,7 +189,8 @@ def _train(stage, fold, settings, course, weights, progress, mask=None, after_ep
 def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold) -> tuple[Weights, float]:
     """The compact weights, and the largest difference of a logit that it makes; refuses to go on if there is one."""
     smaller = compact.gather(weights, chosen)
-    images, checked = fold.dataset.images, fold.train[:CHECKED_IMAGES]
+    # Spread over all of them, for they are sorted by class where they come in class folders.
+    images, checked = fold.dataset.images, fold.train[:: -(-len(fold.train) // CHECKED_IMAGES)]
     masked = trainer.logits(chosen.spec, weights, images, checked, mask=chosen)
     difference = compact.check_equal(masked, trainer.logits(chosen.compact, smaller, images, checked), stage.title)
     return smaller, difference

@@ -3,11 +3,12 @@
 import dataclasses
 
 from wool_tf.errors import WoolError
-from wool_tf.networks.spec import REDUCTION, check_depth
+from wool_tf.networks.spec import REDUCTION, ResNetSpec, check_depth
 from wool_tf.pruning.plan import RECIPES
 
 OPTIMIZERS = ("adam", "sgd")
 FINETUNES = ("compact", "masked")
+CLASSES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Settings:
         recipe: what a round removes.
         align: widths are kept a multiple of this.
         finetune: `compact` trains the compact network, `masked` the masked one; the same result, at another cost.
-        final: stage that is trained on all images and goes to the board.
+        final: stage that is trained on all images and goes to the board, one of `stages`.
+        threads: of every process that trains; the last digits of a result depend on it.
 
     Raises:
         WoolError: a value breaks its rule; the message names the flag.
@@ -59,10 +61,11 @@ class Settings:
     align: int = 1
     finetune: str = "compact"
     final: str = "hard3"
+    threads: int = 1
 
     def __post_init__(self):
         check_depth(self.depth)
-        for name in ("batch_size", "epochs", "finetune_epochs", "asfp_epochs", "plateau_patience", "align"):
+        for name in ("batch_size", "epochs", "finetune_epochs", "asfp_epochs", "plateau_patience", "align", "threads"):
             _require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
         for name in ("learning_rate", "finetune_learning_rate"):
             _require(0 < getattr(self, name) < 10, name, "must be above 0 and below 10", getattr(self, name))
@@ -71,9 +74,22 @@ class Settings:
         _require(self.seed >= 0, "seed", "must be at least 0", self.seed)
         _require(self.rounds >= 0, "rounds", "must be at least 0", self.rounds)
         _require(0 <= self.asfp_rate < 1, "asfp_rate", "must be in [0, 1)", self.asfp_rate)
-        _require(0 < self.plateau_factor <= 1, "plateau_factor", "must be above 0 and at most 1", self.plateau_factor)
+        _require(0 < self.plateau_factor < 1, "plateau_factor", "must be above 0 and below 1", self.plateau_factor)
         for name, allowed in (("optimizer", OPTIMIZERS), ("finetune", FINETUNES), ("recipe", RECIPES)):
             _require(getattr(self, name) in allowed, name, f"must be one of {', '.join(allowed)}", getattr(self, name))
+
+        _require(self.final in self.stages, "final", f"the stages of this run are {', '.join(self.stages)}", self.final)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages of the protocol, in order."""
+        hard = (f"hard{number}" for number in range(1, self.rounds + 1))
+        return ("baseline", *hard, *([f"asfp{100 * self.asfp_rate:g}"] if self.asfp_rate else []))
+
+    @property
+    def initial_spec(self) -> ResNetSpec:
+        """The unpruned network: grey images, two classes."""
+        return ResNetSpec.full(self.depth, CLASSES, (self.image_size, self.image_size, 1))
 
     @property
     def load_size(self) -> int:

@@ -19,6 +19,8 @@ from wool_tf.training.batches import augmented, centre_crop, per_epoch
 
 SGD_MOMENTUM = 0.9
 SCORING_BATCH = 32
+KEPT_MODELS = 6
+"""Compiled networks that a process keeps: the widths of every round of one method, and two to spare."""
 
 Progress = Callable[[float, str], None]
 """Told the finished share of the work, 0 to 1, and what is going on in a few words."""
@@ -75,7 +77,7 @@ def train(
         The trained arrays, and per epoch `loss`, `accuracy` and `learning_rate`.
 
     Raises:
-        WoolError: the loss was not finite.
+        WoolError: the loss or a weight was not finite.
     """
     model = _compiled(spec, course.optimizer, mask is not None)
     network_weights.assign(model, weights)
@@ -90,7 +92,11 @@ def train(
     )
     callbacks = [watch, plateau]
     model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=callbacks, verbose=0)
-    return network_weights.read(model), watch.history
+    trained = network_weights.read(model)
+    for key, array in trained.items():
+        if not np.isfinite(array).all():
+            raise WoolError(f"{key} became infinite in the last step of the training; try a lower --learning_rate")
+    return trained, watch.history
 
 
 def logits(
@@ -127,14 +133,14 @@ def probabilities(two_logits: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(margin / 2))
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=KEPT_MODELS)
 def _inference(spec: ResNetSpec, masked: bool) -> ResNet:
     return MaskedResNet(spec) if masked else ResNet(spec)
 
 
 # Keras traces a training step anew for every model (about ten seconds), so one compiled model per architecture serves
 # all folds: its weights and the optimizer's state are reset instead.
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=KEPT_MODELS)
 def _compiled(spec: ResNetSpec, optimizer: str, masked: bool) -> ResNet:
     model = MaskedResNet(spec) if masked else ResNet(spec)
     model.compile(
