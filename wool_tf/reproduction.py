@@ -1,13 +1,8 @@
 """The main job: from a folder of crops to a checked int8 model and a report."""
 
-import dataclasses
 import functools
 import hashlib
-import importlib.metadata
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,13 +14,12 @@ from wool_tf.data import dataset, folds, simulate
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.networks import imagenet
-from wool_tf.training import driver, records
+from wool_tf.training import claim, driver, records
 from wool_tf.training.driver import Status, Unit
 from wool_tf.training.settings import Settings
 
 MODEL = "model"
 """Folder, in that of the run, of what goes to the board."""
-BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8 = "baseline-float32", "compact-float32", "compact-int8"
 SIMULATED_SIDE = 244
 COMPARED = 1000
 """Images on which the final int8 and float network are compared, at most."""
@@ -79,14 +73,19 @@ def run(
         parts = folds.split(images.labels, images.groups, settings.folds, settings.seed)
         say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
         _import_keras()
+        from wool_tf.deploy import delivery
         from wool_tf.report import page, results
 
-        _claim(out, settings, images)
+        claim.claim(out, settings, images)
         chains = plan_units(settings, images, parts, out)
         say(f"training {settings.folds} folds and the final network, {jobs} at a time")
         finished = driver.run(chains, out / "units", jobs, show)
-        tflite = _write_model(settings, out, say)
-        latency = _latency(benchmark, tflite, out / MODEL / "latency.json", say)
+        say("writing the model and timing it")
+        final = out / "units" / "final" / settings.final
+        unpruned = out / "units" / "fold0" / "baseline.safetensors"
+        int8 = final.with_name(f"{settings.final}-int8.tflite")
+        tflite = delivery.write(out / MODEL, unpruned, final.with_suffix(".safetensors"), int8)
+        latency = _timed(benchmark, tflite, out / MODEL / "latency.json")
         document = results.assemble(settings, images, parts, finished, tflite, latency, command)
         records.write(out / "results.json", document)
         page.write(document, out)
@@ -162,7 +161,7 @@ def quantise(stage: str, fold, settings: Settings, progress: Callable[[float, st
         The record; the file lies beside the checkpoint.
     """
     from wool_tf.deploy import calibration, convert, verify
-    from wool_tf.networks import weights
+    from wool_tf.networks import resnet, weights
     from wool_tf.training import methods, trainer
     from wool_tf.training.batches import centre_crop
 
@@ -170,7 +169,7 @@ def quantise(stage: str, fold, settings: Settings, progress: Callable[[float, st
     spec, arrays = weights.load(fold.checkpoint(stage))
     images, labels = centre_crop(fold.dataset.images, settings.image_size), fold.dataset.labels
     chosen = calibration.choose(labels, fold.train, fold.seed(settings, "calibration"))
-    tflite = convert.convert(_network(spec, arrays), "int8", images[chosen])
+    tflite = convert.convert(resnet.restored(spec, arrays), "int8", images[chosen])
     files.write(fold.folder / f"{stage}-int8.tflite", tflite)
 
     compared = fold.held_out
@@ -187,76 +186,16 @@ def quantise(stage: str, fold, settings: Settings, progress: Callable[[float, st
     return record | (methods.held_out_record(fold, scores) if len(fold.held_out) else {})
 
 
-def _network(spec, arrays):
-    from wool_tf.networks import weights
-    from wool_tf.networks.resnet import ResNet
+def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
+    """The latencies, measured once for the same files."""
+    from wool_tf.deploy import delivery
 
-    model = ResNet(spec)
-    weights.assign(model, arrays)
-    return model
-
-
-def _claim(out: Path, settings: Settings, images: Dataset) -> None:
-    """Makes the folder this run's, or refuses if it holds results of other settings, images or versions."""
-    claim = {
-        "settings": dataclasses.asdict(settings),
-        "images": images.fingerprint,
-        "contents of --weights": _digest(settings.weights),
-        "versions": {name: importlib.metadata.version(name) for name in ("wool_tf", "keras", "tensorflow")},
-    }
-    found = records.read(out / "run.json")
-    if found is None:
-        if (out / "units").exists():
-            raise WoolError(f"--out={out}: holds results but no readable run.json; delete the folder or choose another")
-        records.write(out / "run.json", claim)
-    elif difference := _difference(found, claim):
-        raise WoolError(f"--out={out}: holds a run with {difference}; choose another folder")
-
-
-def _difference(found, claim: dict) -> str | None:
-    """What is not the same in the run of a folder and in this one, in a few words."""
-    if not isinstance(found, dict) or set(found) != set(claim):
-        return "a run.json of another version"
-    for name, value in claim["settings"].items():
-        before = found["settings"].get(name)
-        if before != value:
-            return f"--{name}={before}, not {value}"
-    return next((f"other {name}" for name, value in claim.items() if found[name] != value), None)
-
-
-def _digest(weights: str) -> str | None:
-    path = Path(weights)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def _write_model(settings: Settings, out: Path, say: Callable[[str], None]) -> dict[str, Path]:
-    """Writes the networks that are timed, and the final one for Keras and for the board; returns the TFLite files."""
-    from wool_tf.deploy import convert
-    from wool_tf.networks import weights
-
-    say("writing the model")
-    final, folder = out / "units" / "final", out / MODEL
-    folder.mkdir(exist_ok=True)
-    tflite = {name: folder / f"{name}.tflite" for name in (BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8)}
-    unpruned = _network(*weights.load(out / "units" / "fold0" / "baseline.safetensors"))
-    files.write(tflite[BASELINE_FLOAT], convert.convert(unpruned, "fp32"))
-    spec, arrays = weights.load(final / f"{settings.final}.safetensors")
-    network = _network(spec, arrays)
-    files.write(tflite[COMPACT_FLOAT], convert.convert(network, "fp32"))
-    files.write(tflite[COMPACT_INT8], (final / f"{settings.final}-int8.tflite").read_bytes())
-    weights.save(folder / "compact.safetensors", spec, arrays)
-    _save_keras(network, folder / "compact.keras")
-    return tflite
-
-
-def _save_keras(network, path: Path) -> None:
-    # Keras goes by the suffix, so the temporary name has it too.
-    temporary = path.with_name(f".{path.name}")
-    try:
-        network.save(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise WoolError(f"{path}: cannot be written ({error.strerror or error}); free the disk") from None
+    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in tflite.items()}
+    found = records.read(record)
+    if found is None or found["files"] != digests:
+        found = {"files": digests, **delivery.latency(program, tflite)}
+        records.write(record, found)
+    return found
 
 
 class _NowAndThen:
@@ -271,26 +210,3 @@ class _NowAndThen:
         if time.monotonic() >= self.next:
             self.next = time.monotonic() + self.SECONDS
             self.say(f"{self.what} {done:,} of {size:,}")
-
-
-def _latency(program: Path, tflite: dict[str, Path], record: Path, say: Callable[[str], None]) -> dict:
-    """What the board's own program measures on this machine; measured once for the same files."""
-    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in tflite.items()}
-    found = records.read(record)
-    if found is None or found["files"] != digests:
-        say("timing it")
-        found = {"files": digests, **_benchmark(program, tflite)}
-        records.write(record, found)
-    return found
-
-
-def _benchmark(program: Path, tflite: dict[str, Path]) -> dict:
-    """The program's document, with the names of the models."""
-    command = [sys.executable, str(program), *map(str, tflite.values()), "--json"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    if finished.returncode:
-        raise WoolError(f"{program}: {finished.stderr.strip() or 'failed'}")
-    document = json.loads(finished.stdout)
-    for row, name in zip(document["models"], tflite, strict=True):
-        row["model"] = name.replace("-", " ")
-    return document

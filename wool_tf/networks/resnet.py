@@ -5,7 +5,9 @@ Deep Residual Learning for Image Recognition, He et al. 2016, https://arxiv.org/
 
 import keras
 
+from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import Block, Convolution, ResNetSpec
+from wool_tf.networks.weights import Weights
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9
@@ -81,3 +83,10 @@ class ResNet(keras.Model):
         )(features)
         features = cls.after_norm(conv, spec, features)
         return keras.layers.ReLU(name=f"{conv.norm}.relu")(features) if conv.relu else features
+
+
+def restored(spec: ResNetSpec, weights: Weights) -> ResNet:
+    """The network of a spec with these weights."""
+    model = ResNet(spec)
+    network_weights.assign(model, weights)
+    return model
