@@ -13,7 +13,7 @@ from wool_tf import files, quiet
 from wool_tf.data import dataset, folds, simulate
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
-from wool_tf.networks import imagenet
+from wool_tf.networks import starting
 from wool_tf.training import claim, driver, records
 from wool_tf.training.driver import Status, Unit
 from wool_tf.training.settings import Settings
@@ -67,7 +67,7 @@ def run(
             source = simulate.write_samples(out / "simulated", samples, settings.seed, SIMULATED_SIDE)
         # Checked, and fetched, before anything that takes long.
         fetching = _NowAndThen(say, "fetching weights, byte")
-        imagenet.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
+        starting.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
         say(f"reading {source}")
         images = dataset.load(source, settings.load_size, out / "cache", _NowAndThen(say, "reading image"))
         parts = folds.split(images.labels, images.groups, settings.folds, settings.seed)

@@ -38,10 +38,11 @@ def check(weights: Mapping[str, np.ndarray], spec: ResNetSpec, source: str) -> N
     for key in weights:
         if key not in expected:
             raise WoolError(f"{source}: the key {key} does not belong to a ResNet-{spec.depth}")
-    # In the order of the network, so that of a wrong width it is the convolution that is named.
-    for key, shape in expected.items():
+    for key in expected:
         if key not in weights:
             raise WoolError(f"{source}: the key {key} of a ResNet-{spec.depth} is missing")
+    # In the order of the network, so that of a wrong width it is the convolution that is named.
+    for key, shape in expected.items():
         if weights[key].shape != shape:
             raise WoolError(f"{source}: {key} has the shape {weights[key].shape}, but the network needs {shape}")
         if not np.isfinite(weights[key]).all():

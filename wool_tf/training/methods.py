@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.data.dataset import Dataset
-from wool_tf.networks import complexity, imagenet
+from wool_tf.networks import complexity, starting
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
@@ -156,7 +156,7 @@ def _asfp_recipe(settings: Settings, rate: float) -> plan.Recipe:
 
 
 def _initial(fold: Fold, settings: Settings) -> Weights:
-    return imagenet.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
+    return starting.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
 
 
 def _course(settings: Settings, epochs: int, learning_rate: float) -> Course:
