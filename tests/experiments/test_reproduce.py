@@ -1,5 +1,6 @@
 """The main job as a user runs it: a whole run in miniature, resumed, and refused."""
 
+import functools
 import json
 import os
 import signal
@@ -128,7 +129,9 @@ def test_other_images_do_not_mix_with_old_results(finished, crops, tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_with_the_same_figures(finished, crops, tmp_path, how):
     command = [sys.executable, str(SCRIPT), f"--data={crops}", f"--out={tmp_path}", "--jobs=2", *TINY]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    # What runs the tests in the background may ignore Ctrl-C, and its children with it.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     while running.poll() is None and len(list(tmp_path.glob("units/fold*/*.json"))) < 2:
         time.sleep(0.1)
     running.send_signal(how)

@@ -78,7 +78,7 @@ def _alone(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise WoolError(f"{folder}: cannot be written ({error.strerror}); set XDG_CACHE_HOME to another folder") from None
+        raise WoolError(f"{folder}: cannot be written ({error.strerror}); set XDG_CACHE_HOME elsewhere") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

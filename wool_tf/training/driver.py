@@ -124,8 +124,12 @@ def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int) -> 
     workers = {"backend": "loky", "initializer": _prepare}
     parallel = joblib.Parallel(jobs, return_as="generator_unordered", batch_size=1, **workers)
     try:
-        for _ in parallel(joblib.delayed(_run_chain)(chain, folder, os.getpid()) for chain in chains):
-            pass
+        # Closing ends the workers at once, whatever they are at, when an error or Ctrl-C leaves from here.
+        with contextlib.closing(
+            parallel(joblib.delayed(_run_chain)(chain, folder, os.getpid()) for chain in chains)
+        ) as finished:
+            for _ in finished:
+                pass
     except BrokenProcessPool:
         raise WoolError(
             "a training process was killed, most likely because memory ran out; what is finished is kept: "
