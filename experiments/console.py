@@ -1,6 +1,7 @@
 """What the scripts share: parsing flags, one line for a mistake, live progress."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -67,6 +68,10 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         sys.exit(0)
     except UnicodeDecodeError:
         raise WoolError("--flagfile: is not a text file; give one with a flag in each line") from None
+    except flags.IllegalFlagValueError as error:
+        missing = re.match(r"flag (--\w+)=None: ", str(error))
+        line = f"{missing[1]}: is required; give a value" if missing else " ".join(str(error).split())
+        raise WoolError(line) from None
     except flags.Error as error:
         raise WoolError(" ".join(f"{error}; --help lists the flags".split())) from None
     if len(rest) > 1:

@@ -203,7 +203,7 @@ class TestRefusals:
         assert "--flagfile" in refusal(f"--flagfile={crops / 'defective' / '0.png'}")
 
     def test_no_out(self):
-        assert "--out" in refusal("--epochs=1")
+        assert "--out: is required" in refusal("--epochs=1")
 
     def test_other_backend(self, crops, tmp_path):
         environment = os.environ | {"KERAS_BACKEND": "numpy"}
