@@ -1,6 +1,7 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what tells whether they are the same."""
 
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 
@@ -28,3 +29,9 @@ def write(path: Path, content: bytes) -> None:
             temporary.unlink()
         reason = error.strerror or error
         raise WoolError(f"{path}: cannot be written ({reason}); free the disk or choose another folder") from None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

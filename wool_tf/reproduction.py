@@ -1,7 +1,6 @@
 """The main job: from a folder of crops to a checked int8 model and a report."""
 
 import functools
-import hashlib
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -153,9 +152,9 @@ def _int8_unit(stage, fold, settings: Settings) -> Unit:
 
 
 def quantise(stage: str, fold, settings: Settings, progress: Callable[[float, str], None]) -> dict:
-    """Converts the network of a stage of a fold to int8 and compares it with the float one.
+    """Converts the network of a stage of a fold to int8 and scores the held-out images with it.
 
-    The comparison is on the held-out images; the final network has none and is compared on some that it was trained on.
+    The final network has none, and is compared with its float form on some images that it was trained on.
 
     Returns:
         The record; the file lies beside the checkpoint.
@@ -172,25 +171,22 @@ def quantise(stage: str, fold, settings: Settings, progress: Callable[[float, st
     tflite = convert.convert(resnet.restored(spec, arrays), "int8", images[chosen])
     files.write(fold.folder / f"{stage}-int8.tflite", tflite)
 
-    compared = fold.held_out
-    if not len(compared):
-        compared = calibration.choose(labels, fold.train, fold.seed(settings, "compared"), COMPARED)
     progress(0.6, "scoring with int8")
-    scores = verify.predict(tflite, images[compared]).astype(np.float64)
+    record = {"stage": f"{stage}-int8", "file": convert.describe(tflite)}
+    if len(fold.held_out):
+        scores = verify.predict(tflite, images[fold.held_out]).astype(np.float64)
+        return record | methods.held_out_record(fold, scores)
+    compared = calibration.choose(labels, fold.train, fold.seed(settings, "compared"), COMPARED)
+    by_int8 = verify.predict(tflite, images[compared]).astype(np.float64)
     by_float = trainer.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
-    record = {
-        "stage": f"{stage}-int8",
-        "file": convert.describe(tflite),
-        "check": verify.compare(labels[compared], by_float, scores),
-    }
-    return record | (methods.held_out_record(fold, scores) if len(fold.held_out) else {})
+    return record | {"check": verify.compare(labels[compared], by_float, by_int8)}
 
 
 def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
     """The latencies, measured once for the same files."""
     from wool_tf.deploy import delivery
 
-    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in tflite.items()}
+    digests = {name: files.sha256(path) for name, path in tflite.items()}
     found = records.read(record)
     if found is None or found["files"] != digests:
         found = {"files": digests, **delivery.latency(program, tflite)}

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
+from telling_networks import telling
 
 from wool_tf.networks import complexity, weights
 from wool_tf.networks.resnet import ResNet
@@ -22,18 +23,6 @@ def narrow(depth: int, channels: int = 3, seed: int = 0) -> ResNetSpec:
     """A network with 2 to 6 channels in each group, no two stages alike."""
     rng = np.random.default_rng(seed)
     return ResNetSpec(depth, tuple(rng.integers(2, 7, len(groups(depth)))), 3, (*ODD, channels))
-
-
-def telling(spec: ResNetSpec, seed: int = 1) -> dict:
-    """Random weights whose batch norms are far from the identity; what blocks add to a trunk stays small."""
-    rng, arrays = np.random.default_rng(seed), weights.initial(spec, seed)
-    adding = {f"{block.convolutions[-1].norm}.weight" for stage in spec.stages for block in stage}
-    for key, array in arrays.items():
-        if array.ndim == 1 and not key.startswith("fc"):
-            low, high = (-0.4, 0.4) if key.endswith(("bias", "mean")) else (0.6, 1.4)
-            scale = 0.25 if key in adding else 1
-            arrays[key] = (scale * rng.uniform(low, high, array.shape)).astype(np.float32)
-    return arrays
 
 
 def loaded(spec: ResNetSpec, arrays: dict, kind: type = ResNet) -> ResNet:

@@ -153,19 +153,6 @@ def test_keys_and_shapes_are_torchvisions(depth, torchvision_resnet):
     assert weights.shapes(spec) == theirs
 
 
-@pytest.fixture
-def precision(request):
-    """Keras and the test in float64 or float32."""
-    import keras
-
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(request.param)
-    keras.config.set_dtype_policy(request.param)
-    yield request.param
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
-
-
 def keras_losses(model, batches: list) -> list[float]:
     import keras
 

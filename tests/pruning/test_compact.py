@@ -194,19 +194,6 @@ class TestCheckEqual:
         assert compact.check_equal(0.01 * ones, 0.01 * ones + 0.9e-4, "x") == pytest.approx(0.9e-4)
 
 
-@pytest.fixture
-def precision(request):
-    """Keras in float64 or float32."""
-    import keras
-
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx(request.param)
-    keras.config.set_dtype_policy(request.param)
-    yield request.param
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
-
-
 @pytest.mark.parametrize(
     ("precision", "within"),
     [

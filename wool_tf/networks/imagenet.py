@@ -5,7 +5,6 @@ They are IMAGENET1K_V1 as safetensors, in the repositories `timm/resnet*.tv_in1k
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import re
 import urllib.request
@@ -14,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 
+from wool_tf import files
 from wool_tf.errors import WoolError, first_line
 from wool_tf.networks import stored, weights
 from wool_tf.networks.spec import ResNetSpec
@@ -106,14 +106,9 @@ def _default_cache() -> Path:
 
 
 def _check_content(file: Path, depth: int, expected: str | None, remedy: str) -> None:
-    if expected and (found := _sha256(file)) != expected:
+    if expected and (found := files.sha256(file)) != expected:
         raise WoolError(f"{file}: is not the published file (SHA-256 {found}, not {expected}); {remedy}")
     weights.check(stored.read_safetensors(file)[1], spec(depth), str(file))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _download(url: str, part: Path, path: Path, progress: Progress | None) -> str:

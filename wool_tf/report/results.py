@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import hashlib
 import importlib.metadata
 import io
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_tf import files
 from wool_tf.data.dataset import CLASSES, Dataset
 from wool_tf.deploy import verify
 from wool_tf.networks import complexity
@@ -29,7 +29,7 @@ def assemble(
     images: Dataset,
     parts: Sequence[np.ndarray],
     records: Mapping[str, Mapping],
-    files: Mapping[str, Path],
+    tflite: Mapping[str, Path],
     latency: Mapping,
     command: str,
 ) -> dict:
@@ -40,7 +40,7 @@ def assemble(
         images: its Dataset.
         parts: held-out indices of each fold.
         records: the record of every unit, by name, `fold0/hard1`.
-        files: the TFLite files that were timed, by name.
+        tflite: the files that were timed, by name.
         latency: what the benchmark program says of them, in the same order.
         command: the command line.
     """
@@ -60,10 +60,10 @@ def assemble(
         "seconds": sum(record["seconds"] for record in records.values()),
         "data": _data(images),
         "folds": [_part(images, part) for part in parts],
-        "stages": [_stage(name, titles[name], found, folds, settings) for name, found in folds.items()],
+        "stages": [_stage(name, titles[name], found, folds) for name, found in folds.items()],
         "histories": {name: _histories(folds[name]) for name in names},
         "scores": scores,
-        "final": _final(settings, images, parts, folds, records, files),
+        "final": _final(settings, images, parts, folds, records, tflite),
         "latency": latency["models"],
         "latency_machine": latency["machine"].get("cpu") or platform.machine(),
         "latency_warnings": latency["warnings"],
@@ -97,7 +97,7 @@ def _part(images: Dataset, part: np.ndarray) -> dict:
     }
 
 
-def _stage(name: str, title: str, found: Sequence[Mapping], folds: Mapping, settings: Settings) -> dict:
+def _stage(name: str, title: str, found: Sequence[Mapping], folds: Mapping) -> dict:
     # The int8 file has the widths of the network that it was made of.
     network, baseline = folds[name.removesuffix("-int8")][0], folds["baseline"][0]
     metrics = [record["metrics"] for record in found]
@@ -130,7 +130,7 @@ def _scores(images: Dataset, parts: Sequence[np.ndarray], folds: Mapping[str, Se
     return [rows[index] for index in sorted(rows)]
 
 
-def _final(settings: Settings, images: Dataset, parts, folds, records: Mapping, files: Mapping[str, Path]) -> dict:
+def _final(settings: Settings, images: Dataset, parts, folds, records: Mapping, tflite: Mapping[str, Path]) -> dict:
     delivered = records[f"final/{settings.final}-int8"]
     # Pooled over the folds, every image judged by the networks that had not seen it.
     labels = images.labels[np.concatenate(parts)]
@@ -141,19 +141,18 @@ def _final(settings: Settings, images: Dataset, parts, folds, records: Mapping, 
     return {
         "stage": settings.final,
         "spec": records[f"final/{settings.final}"]["spec"],
-        "files": [_file(path) for path in files.values()],
+        "files": [_file(path) for path in tflite.values()],
         "check": verify.compare(labels, by_float, by_int8) | {"operators": delivered["file"]["operators"]},
         "delivered": delivered["check"],
     }
 
 
 def _file(path: Path) -> dict:
-    content = path.read_bytes()
     return {
         "name": f"{path.parent.name}/{path.name}",
         "precision": path.stem.split("-")[-1],
-        "bytes": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": path.stat().st_size,
+        "sha256": files.sha256(path),
     }
 
 

@@ -1,10 +1,10 @@
 """A folder belongs to one run: results of different settings, images or versions never mix."""
 
 import dataclasses
-import hashlib
 import importlib.metadata
 from pathlib import Path
 
+from wool_tf import files
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.training import records
@@ -52,4 +52,4 @@ def _difference(found, ours: dict) -> str | None:
 
 def _digest(weights: str) -> str | None:
     path = Path(weights)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+    return files.sha256(path) if path.is_file() else None

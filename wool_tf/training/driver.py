@@ -1,8 +1,8 @@
-"""Runs units of work in parallel processes; a unit whose record exists is not run again.
+"""Runs units of work in parallel processes; a unit that is done is not run again.
 
-A unit is done when its record file is there, and nothing else is remembered, so a run that was interrupted in any way
-goes on where it was. Units say how far they are in small files beside the records, which the main process reads: it
-works the same for one process, many, or many machines that share a folder.
+A unit is done when its record and its products are there, and nothing else is remembered, so a run that was interrupted
+in any way goes on where it was. Units say how far they are in small files beside the records, which the main process
+reads: it works the same for one process, many, or many machines that share a folder.
 """
 
 import contextlib

@@ -80,9 +80,7 @@ def train(
         WoolError: the loss or a weight was not finite.
     """
     model = _compiled(spec, course.optimizer, mask is not None)
-    network_weights.assign(model, weights)
-    if mask is not None:
-        model.apply(mask)
+    _load(model, weights, mask)
     _reset(model.optimizer, course.learning_rate)
     batches = augmented(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
     steps = per_epoch(len(chosen), course.batch_size)
@@ -119,9 +117,7 @@ def logits(
         (chosen, classes) of float32.
     """
     model = _inference(spec, mask is not None)
-    network_weights.assign(model, weights)
-    if mask is not None:
-        model.apply(mask)
+    _load(model, weights, mask)
     batches = (chosen[start : start + SCORING_BATCH] for start in range(0, len(chosen), SCORING_BATCH))
     crops = (normalise(centre_crop(images[batch], spec.input_shape[0])) for batch in batches)
     return np.concatenate([keras.ops.convert_to_numpy(model(batch, training=False)) for batch in crops])
@@ -133,16 +129,24 @@ def probabilities(two_logits: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(margin / 2))
 
 
-@functools.lru_cache(maxsize=KEPT_MODELS)
-def _inference(spec: ResNetSpec, masked: bool) -> ResNet:
+def _load(model: ResNet, weights: Mapping[str, np.ndarray], mask: Plan | None) -> None:
+    network_weights.assign(model, weights)
+    if mask is not None:
+        model.apply(mask)
+
+
+def _built(spec: ResNetSpec, masked: bool) -> ResNet:
     return MaskedResNet(spec) if masked else ResNet(spec)
+
+
+_inference = functools.lru_cache(maxsize=KEPT_MODELS)(_built)
 
 
 # Keras traces a training step anew for every model (about ten seconds), so one compiled model per architecture serves
 # all folds: its weights and the optimizer's state are reset instead.
 @functools.lru_cache(maxsize=KEPT_MODELS)
 def _compiled(spec: ResNetSpec, optimizer: str, masked: bool) -> ResNet:
-    model = MaskedResNet(spec) if masked else ResNet(spec)
+    model = _built(spec, masked)
     model.compile(
         optimizer=keras.optimizers.Adam() if optimizer == "adam" else keras.optimizers.SGD(momentum=SGD_MOMENTUM),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

@@ -1,0 +1,16 @@
+"""What tests of several folders share."""
+
+import pytest
+
+
+@pytest.fixture
+def precision(request):
+    """Keras in float64 or float32."""
+    import keras
+
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx(request.param)
+    keras.config.set_dtype_policy(request.param)
+    yield request.param
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
