@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wool_tf.data import dataset
+from wool_tf.data import dataset, decoding
 from wool_tf.errors import WoolError
 
 SIDE = 20
@@ -184,7 +184,7 @@ def test_nearly_square_is_resized_and_oblong_is_refused(folder):
 
 def test_second_load_does_not_decode(folder, monkeypatch):
     first = load(folder)
-    monkeypatch.setattr(dataset, "_decode", None)
+    monkeypatch.setattr(decoding, "_decode", None)
     second = load(folder)
     np.testing.assert_array_equal(first.images, second.images)
     assert first.fingerprint == second.fingerprint
@@ -375,7 +375,7 @@ def test_bad_image(folder, content, expected):
     assert "defective/2.png" in line and expected in line
 
 
-@pytest.mark.parametrize("kind", dataset.FORMATS)
+@pytest.mark.parametrize("kind", decoding.FORMATS)
 def test_truncation_is_refused_unless_no_pixel_is_lost(folder, kind):
     whole = encoded(noise_image(), kind)
     expected = np.asarray(Image.open(io.BytesIO(whole)))
@@ -417,7 +417,9 @@ def test_an_image_twice_with_another_label_or_in_another_group(folder):
     shutil.copy(folder / "defective/0.png", folder / "defective/9.png")
     assert "defective/9.png is the same image as defective/0.png; remove one" in refusal(folder)
     (folder / "defective/9.png").rename(folder / "non_defective/9.png")
-    assert "non_defective/9.png is the same image as defective/0.png, with another label" in refusal(folder)
+    line = refusal(folder)
+    assert "non_defective/9.png is the same image as defective/0.png, with another label" in line
+    assert "defective/0.png is the same image as non_defective/9.png, with another label" in line
     manifest(folder, ROWS + "non_defective/9.png,defective,A\n")
     assert len(load(folder).paths) == 3
 
@@ -438,6 +440,100 @@ def test_groups_are_known_from_a_manifest_only(folder):
     assert not load(folder).grouped
     manifest(folder, ROWS)
     assert load(folder).grouped
+
+
+def skipping(folder, side=SIDE):
+    return dataset.load(folder, side, folder.parent / "cache", on_bad_image="skip")
+
+
+BAD = {
+    "defective/3.png": (b"", "is empty (0 bytes)"),
+    "defective/4.png": (b"not an image", "is not a readable PNG, TIFF or JPEG image"),
+    "non_defective/5.png": (encoded(Image.effect_noise((SIDE, SIDE), 50))[:200], "cannot be decoded"),
+    "non_defective/6.png": (encoded(Image.new("L", (SIDE, 2 * SIDE))), "images must be square"),
+    "non_defective/notes.txt": (b"x", "is not an image"),
+}
+
+
+def test_skipping_keeps_the_good_and_names_every_bad_one(folder):
+    good = load(folder)
+    for name, (content, _) in BAD.items():
+        (folder / name).write_bytes(content)
+    data = skipping(folder)
+    np.testing.assert_array_equal(data.images, good.images)
+    assert (data.paths, data.labels.tolist()) == (good.paths, good.labels.tolist())
+    assert data.fingerprint == good.fingerprint
+    assert len(data.skipped) == len(BAD)
+    for name, (_, reason) in BAD.items():
+        assert any(line.startswith(name) and reason in line for line in data.skipped)
+
+
+def test_skipped_images_are_remembered_and_not_decoded_again(folder, monkeypatch):
+    (folder / "defective/4.png").write_bytes(b"not an image")
+    first = skipping(folder)
+    monkeypatch.setattr(decoding, "_decode", None)
+    again = skipping(folder)
+    np.testing.assert_array_equal(again.images, first.images)
+    assert again.skipped == first.skipped and len(again.skipped) == 1
+    with pytest.raises(WoolError, match="4.png is not a readable"):
+        load(folder)
+
+
+def test_a_lost_note_of_skipped_images_is_made_again(folder):
+    (folder / "defective/4.png").write_bytes(b"not an image")
+    first = skipping(folder)
+    for note in (folder.parent / "cache").glob("*.json"):
+        note.unlink()
+    again = skipping(folder)
+    assert again.skipped == first.skipped
+    np.testing.assert_array_equal(again.images, first.images)
+
+
+def test_skipping_bad_rows_of_a_manifest(folder):
+    manifest(folder, ROWS + "defective/1.png,bad,C\ndefective/9.png,defective,C\ndefective/0.png,defective,A\n")
+    data = skipping(folder)
+    assert data.paths == ("defective/0.png", "non_defective/0.png")
+    assert len(data.skipped) == 3
+
+
+def test_of_the_same_images_skipping_keeps_what_is_certain(folder):
+    shutil.copy(folder / "defective/0.png", folder / "defective/9.png")
+    assert "defective/0.png" in skipping(folder).paths and "defective/9.png" not in skipping(folder).paths
+    shutil.copy(folder / "defective/0.png", folder / "non_defective/9.png")
+    data = skipping(folder)
+    assert data.paths == ("defective/1.png", "non_defective/0.png", "non_defective/1.png")
+    assert len(data.skipped) == 3
+
+
+def test_nothing_left_after_skipping_is_an_error(folder):
+    for file in (folder / "defective").iterdir():
+        file.write_bytes(b"")
+    with pytest.raises(WoolError, match="no defective images among those that are not bad .*0.png is empty"):
+        skipping(folder)
+
+
+def test_an_unknown_way_with_bad_images(folder):
+    with pytest.raises(WoolError, match="--on_bad_image=ignore: must be fail or skip"):
+        dataset.load(folder, SIDE, folder.parent / "cache", on_bad_image="ignore")
+
+
+def test_defects_and_scans_of_a_manifest(folder):
+    manifest(
+        folder,
+        "path,label,group,defect,scan\ndefective/0.png,defective,A,D1+D3,s0\nnon_defective/0.png,non_defective,A,,s1\n",
+    )
+    data = load(folder)
+    assert data.defects.tolist() == ["D1+D3", ""] and data.scans.tolist() == ["s0", "s1"]
+    assert data.grouped_by("sample").tolist() == ["A", "A"]
+    assert data.grouped_by("scan").tolist() == ["s0", "s1"]
+    assert data.grouped_by("image").tolist() == list(data.paths)
+
+
+def test_grouping_needs_what_it_groups_by(folder):
+    with pytest.raises(WoolError, match="--group_by=scan.*column scan"):
+        load(folder).grouped_by("scan")
+    with pytest.raises(WoolError, match="--group_by=slab: must be one of sample, scan, image"):
+        load(folder).grouped_by("slab")
 
 
 def test_progress(folder):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from wool_tf.data.dataset import CLASSES
+from wool_tf.data.listing import CLASSES
 from wool_tf.errors import WoolError
 
 TRIES = 64

@@ -1,0 +1,181 @@
+"""Images decoded once, into one memory-mapped array on disk that is keyed by their content."""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wool_tf import files
+from wool_tf.data.listing import BadFiles, Entry
+from wool_tf.errors import WoolError
+
+FORMATS = ("PNG", "TIFF", "JPEG")
+
+MAX_PIXELS = 50_000_000
+"""A larger image is refused before it is decoded; 7000 × 7000 pixels are far beyond any crop."""
+
+SQUARENESS = 0.02
+"""How far an image may be from square, as a share of its longer side."""
+
+DECODING = 1
+"""Part of the cache's key: raise it whenever `_decode` gives other pixels for the same file."""
+
+
+def decoded(
+    folder: Path,
+    entries: Sequence[Entry],
+    digests: Sequence[str],
+    side: int,
+    cache: Path,
+    bad: BadFiles,
+    skip: bool,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray | None, list[Entry]]:
+    """The pixels of images, from the cache where they are there.
+
+    Arguments:
+        folder: what the entries' paths are relative to.
+        entries: the images.
+        digests: what identifies the content of each one's file.
+        side: int. Height and width that they are resized to.
+        cache: folder, made if needed. Its files are named by a hash of the images' content and of `side`.
+        bad: is told of images that cannot be decoded.
+        skip: whether the others are kept all the same.
+        progress: told of every image that is decoded: its number and how many there are.
+
+    Returns:
+        (n, side, side) uint8, a read-only memory map, and its entries in order; without `skip` None in place of the
+        former if `bad` knows of any file.
+
+    Raises:
+        WoolError: the cache cannot be written.
+    """
+    target = cache / _cache_name(entries, digests, side)
+    flaws = _flaws(target)
+    images = _cached(target, len(entries) - len(flaws), side)
+    if images is None:
+        flaws = _decode_all(folder, entries, side, target, skip or not bad.reasons, skip, progress)
+    for path, flaw in flaws.items():
+        bad.add(path, flaw)
+    if bad.reasons and not skip:
+        return None, []
+    images = np.load(target, mmap_mode="r") if images is None else images
+    return images, [entry for entry in entries if entry.path not in flaws]
+
+
+def _cache_name(entries: Sequence[Entry], digests: Sequence[str], side: int) -> str:
+    content = [[entry.path, digest] for entry, digest in zip(entries, digests, strict=True)]
+    key = hashlib.sha256(json.dumps([DECODING, side, content]).encode()).hexdigest()
+    return f"images-{side}-{key[:32]}.npy"
+
+
+def _flaws_path(target: Path) -> Path:
+    return target.with_suffix(".json")
+
+
+def _flaws(target: Path) -> dict[str, str]:
+    """Why images were left out of a file of the cache, by their paths."""
+    try:
+        found = json.loads(_flaws_path(target).read_bytes())
+    except (OSError, ValueError):  # None were, or it is damaged: then the array is found to be too short.
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _cached(file: Path, count: int, side: int) -> np.ndarray | None:
+    try:
+        images = np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):  # absent, or damaged: decoded again
+        return None
+    return images if images.shape == (count, side, side) and images.dtype == np.uint8 else None
+
+
+def _decode_all(
+    folder: Path, entries: Sequence[Entry], side: int, target: Path, keep: bool, skip: bool, progress
+) -> dict[str, str]:
+    """Writes the pixels to a file of the cache, if wanted, and returns the flaws."""
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    flaws = {}
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(target.parent, error) from None
+    try:
+        # Written, not memory-mapped: on a full disk a write gives an error, a mapping kills the process.
+        with open(temporary, "wb") as file:
+            _write_header(file, len(entries), side)
+            for number, entry in enumerate(entries, start=1):
+                if progress:
+                    progress(number, len(entries))
+                pixels = _decode(folder / entry.path, side)
+                if isinstance(pixels, str):
+                    flaws[entry.path] = pixels
+                elif keep and (skip or not flaws):
+                    file.write(pixels.tobytes())
+            file.seek(0)
+            _write_header(file, len(entries) - len(flaws), side)
+        if keep and (skip or not flaws):
+            if flaws:
+                files.write(_flaws_path(target), json.dumps(flaws).encode())
+            os.replace(temporary, target)
+    except OSError as error:
+        raise _unwritable(target.parent, error) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return flaws
+
+
+def _unwritable(folder: Path, error: OSError) -> WoolError:
+    return WoolError(f"{folder}: cannot be written ({error.strerror}); give another folder or make room")
+
+
+def _write_header(file, count: int, side: int) -> None:
+    # NumPy pads headers to 64 bytes; with the numbers that occur they take 128, so that one can replace another.
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _decode(file: Path, side: int) -> np.ndarray | str:
+    """The image as (side, side) uint8, or the reason why the file is bad."""
+    try:
+        with warnings.catch_warnings():
+            # Remarks on metadata must not reach the user; too many pixels must.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=FORMATS) as image:
+                return _header_flaw(image) or np.asarray(_resized(_grey(image), side))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return f"has too many pixels; at most {MAX_PIXELS:,} are decoded"
+    except Image.UnidentifiedImageError:
+        return f"is not a readable {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image"
+    except Exception as error:  # Whatever a decoder raises on a damaged file is the file's fault.
+        return f"cannot be decoded ({error})"
+
+
+def _header_flaw(image: Image.Image) -> str | None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        return f"is {width}x{height} pixels; at most {MAX_PIXELS:,} pixels are decoded"
+    if abs(width - height) > SQUARENESS * max(width, height):
+        return f"is {width}x{height} pixels; images must be square to within {SQUARENESS:.0%}: crop it"
+    if getattr(image, "n_frames", 1) > 1:
+        return f"holds {image.n_frames} images; give one per file"
+    if image.mode in ("I", "F"):
+        return "has 32-bit pixels; save it with 8 or 16 bits"
+    return None
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # 257 is odd, so adding 128 before the integer division rounds to nearest.
+        return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    return image.convert("L")
+
+
+def _resized(image: Image.Image, side: int) -> Image.Image:
+    return image if image.size == (side, side) else image.resize((side, side), Image.Resampling.LANCZOS)
