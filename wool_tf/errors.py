@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake may raise."""
+"""The exceptions that are one line for the user."""
 
 
 class WoolError(Exception):
@@ -7,6 +7,14 @@ class WoolError(Exception):
     The message is one line: it names the flag, file or value, the rule, and what to do. Scripts print it as it is and
     exit with status 1; anything else that is raised is a defect of this project and keeps its traceback.
     """
+
+
+class Unwritable(WoolError):
+    """A file cannot be written: no work can go on in that folder, whatever it is."""
+
+
+class Diverged(WoolError):
+    """A training ran off to numbers that are not finite; with other random numbers it may not."""
 
 
 def first_line(error: Exception) -> str:

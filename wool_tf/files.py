@@ -5,7 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from wool_tf.errors import WoolError
+from wool_tf.errors import Unwritable
 
 
 def write(path: Path, content: bytes) -> None:
@@ -14,7 +14,7 @@ def write(path: Path, content: bytes) -> None:
     The folder is made if it is missing.
 
     Raises:
-        WoolError: it cannot be written (read-only folder, full disk); an older file of the name stays as it was.
+        Unwritable: it cannot be written (read-only folder, full disk); an older file of the name stays as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -28,7 +28,7 @@ def write(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         reason = error.strerror or error
-        raise WoolError(f"{path}: cannot be written ({reason}); free the disk or choose another folder") from None
+        raise Unwritable(f"{path}: cannot be written ({reason}); free the disk or choose another folder") from None
 
 
 def sha256(path: Path) -> str:

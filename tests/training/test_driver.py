@@ -1,5 +1,6 @@
 """Units that only sleep or fail: order, resumption, status, and what is left by a process that is killed."""
 
+import dataclasses
 import functools
 import os
 import signal
@@ -9,20 +10,45 @@ import time
 
 import pytest
 
-from wool_tf.errors import WoolError
+from wool_tf.errors import Diverged, Unwritable, WoolError
 from wool_tf.training import driver, records
 from wool_tf.training.driver import Unit
 
 
-def work(name, log, progress):
+def work(name, log, progress, attempt):
     progress(0.5, "half")
     with open(log, "a") as file:
         file.write(f"{name}\n")
-    return {"name": name}
+    return {"name": name, "attempt": attempt}
 
 
-def fail(progress):
-    raise WoolError("this image is bad")
+def fail(log, error, times, progress, attempt):
+    """Fails so many times, counted in a file: another process may be the next to try."""
+    with open(log, "a") as file:
+        file.write("x")
+    if len(log.read_text()) <= times:
+        raise error
+    return {"attempt": attempt}
+
+
+def die(log, times, progress, attempt):
+    """The process of the work is killed so many times."""
+    progress(0.1, "about to die")
+    with open(log, "a") as file:
+        file.write("x")
+    if len(log.read_text()) <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"attempt": attempt}
+
+
+def leave(path, progress, attempt):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{path.name}")
+    return {}
+
+
+def silent(status):
+    pass
 
 
 def units(log, *names) -> list[Unit]:
@@ -33,30 +59,122 @@ def units(log, *names) -> list[Unit]:
 def test_every_unit_once_and_in_the_order_of_its_chain(tmp_path, jobs):
     log, folder = tmp_path / "log", tmp_path / "units"
     chains = [units(log, "a/1", "a/2", "a/3"), units(log, "b/1", "b/2")]
-    found = driver.run(chains, folder, jobs, lambda status: None)
+    found = driver.run(chains, folder, jobs, silent).records
     done = log.read_text().split()
     assert sorted(done) == ["a/1", "a/2", "a/3", "b/1", "b/2"]
     assert [name for name in done if name[0] == "a"] == ["a/1", "a/2", "a/3"]
     assert {name: record["name"] for name, record in found.items()} == {name: name for name in done}
     assert all(record["seconds"] >= 0 for record in found.values())
-    driver.run(chains, folder, jobs, lambda status: None)
+    driver.run(chains, folder, jobs, silent)
     assert log.read_text().split() == done
     assert not [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
 
 
-def test_a_failed_unit_is_named_and_what_was_done_stays(tmp_path):
-    chain = [*units(tmp_path / "log", "a/1"), Unit("a/2", fail, 1.0), *units(tmp_path / "log", "a/3")]
-    with pytest.raises(WoolError, match="^a/2: this image is bad$"):
-        driver.run([chain], tmp_path / "units", 1, lambda status: None)
-    assert records.read(tmp_path / "units/a/1.json")
-    assert not (tmp_path / "units/a/3.json").exists()
+def failing(log, error, times, name="a/2", **options) -> Unit:
+    return Unit(name, functools.partial(fail, log, error, times), 1.0, **options)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_unit_that_fails_twice_is_noted_and_the_others_go_on(tmp_path, jobs):
+    log, count, folder = tmp_path / "log", tmp_path / "count", tmp_path / "units"
+    chain = [
+        *units(log, "a/1"),
+        failing(count, WoolError("this image is bad"), 9),
+        dataclasses.replace(*units(log, "a/3"), needs="a/2"),
+        dataclasses.replace(*units(log, "a/4"), needs="a/1"),
+    ]
+    found = driver.run([chain, units(log, "b/1")], folder, jobs, silent)
+    assert sorted(found.records) == ["a/1", "a/4", "b/1"]
+    assert found.failures == {"a/2": [{"kind": "error", "reason": "this image is bad"}] * 2}
+    assert found.skipped == ("a/3",)
+    assert count.read_text() == "xx"
+
+
+def test_what_failed_has_another_chance_in_the_next_run(tmp_path):
+    chain = [failing(tmp_path / "count", RuntimeError("no room\nfor anything"), 2)]
+    first = driver.run([chain], tmp_path, 1, silent).failures["a/2"]
+    assert [attempt["reason"] for attempt in first] == ["RuntimeError: no room"] * 2
+    assert "Traceback" in first[0]["details"]
+    assert driver.run([chain], tmp_path, 1, silent).records["a/2"]["attempt"] == 0
+
+
+def test_training_that_ran_off_is_tried_with_another_number_whoever_goes_on(tmp_path):
+    chain = [failing(tmp_path / "count", Diverged("loss is nan"), 1)]
+    record = driver.run([chain], tmp_path, 1, silent).records["a/2"]
+    assert record["attempt"] == 1
+    assert record["attempts"] == [{"kind": "diverged", "reason": "loss is nan"}]
+    # The second attempt was under way when the first run was killed: the next one must not begin at the first again.
+    (tmp_path / "a/2.json").unlink()
+    assert driver.run([chain], tmp_path, 1, silent).records["a/2"]["attempt"] == 1
+
+
+def test_training_that_ran_off_twice_is_not_tried_again(tmp_path):
+    chain = [failing(tmp_path / "count", Diverged("loss is nan"), 9)]
+    assert len(driver.run([chain], tmp_path, 1, silent).failures["a/2"]) == 2
+    assert len(driver.run([chain], tmp_path, 1, silent).failures["a/2"]) == 2
+    assert (tmp_path / "count").read_text() == "xx"
+
+
+def test_a_folder_that_cannot_be_written_ends_the_run(tmp_path):
+    with pytest.raises(Unwritable, match="disk is full"):
+        driver.run([[failing(tmp_path / "count", Unwritable("the disk is full"), 9)]], tmp_path, 1, silent)
+    assert not (tmp_path / "a/2.failed.json").exists()
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_process_that_is_killed_is_replaced_and_its_unit_tried_once_more(tmp_path, times):
+    log, count, folder = tmp_path / "log", tmp_path / "count", tmp_path / "units"
+    deadly = Unit("a/2", functools.partial(die, count, times), 1.0)
+    chains = [[*units(log, "a/1"), deadly, *units(log, "a/3")], *([unit] for unit in units(log, "b/1", "c/1", "d/1"))]
+    found = driver.run(chains, folder, 2, silent)
+    assert {"a/1", "a/3", "b/1", "c/1", "d/1"} <= set(found.records)
+    assert count.read_text() == "xx"
+    if times == 1:
+        assert found.records["a/2"]["attempt"] == 0 and not found.failures
+    else:
+        assert [attempt["kind"] for attempt in found.failures["a/2"]] == ["died", "died"]
+
+
+def products(folder, keep) -> list[Unit]:
+    return [
+        Unit(f"a/{number}", functools.partial(leave, folder / f"{number}.bin"), 1.0, folder / f"{number}.bin",
+             f"a/{number - 1}" if number > 1 else None, keep)
+        for number in (1, 2, 3)
+    ]  # fmt: skip
+
+
+def test_products_go_when_their_chain_is_done(tmp_path):
+    driver.run([products(tmp_path, keep=False)], tmp_path, 1, silent)
+    assert not list(tmp_path.glob("*.bin"))
+    assert driver.plan([products(tmp_path, keep=False)], tmp_path) == []
+    assert len(driver.run([products(tmp_path, keep=True)], tmp_path, 1, silent).records) == 3
+    assert len(list(tmp_path.glob("*.bin"))) == 3
+
+
+def test_what_a_missing_unit_needs_is_made_again_and_nothing_else(tmp_path):
+    chain = products(tmp_path, keep=False)
+    driver.run([chain], tmp_path, 1, silent)
+    (tmp_path / "a/3.json").unlink()
+    assert [unit.name for unit in driver.plan([chain], tmp_path)] == ["a/1", "a/2", "a/3"]
+    (tmp_path / "2.bin").write_text("2.bin")
+    assert [unit.name for unit in driver.plan([chain], tmp_path)] == ["a/3"]
+
+
+def test_a_run_ends_when_its_folder_is_another_ones(tmp_path):
+    def take_over(progress, attempt):
+        records.write(tmp_path / ".run", "somebody else")
+        return {}
+
+    with pytest.raises(WoolError, match="taken over by another run"):
+        driver.run([[Unit("a/1", take_over, 1.0)]], tmp_path, 1, silent)
+    assert not (tmp_path / "a/1.json").exists()
 
 
 def test_a_damaged_record_is_made_again(tmp_path):
     chains = [units(tmp_path / "log", "a/1")]
-    driver.run(chains, tmp_path, 1, lambda status: None)
+    driver.run(chains, tmp_path, 1, silent)
     (tmp_path / "a/1.json").write_text('{"name": ')
-    assert driver.run(chains, tmp_path, 1, lambda status: None)["a/1"]["name"] == "a/1"
+    assert driver.run(chains, tmp_path, 1, silent).records["a/1"]["name"] == "a/1"
 
 
 def test_status(tmp_path):
@@ -66,6 +184,14 @@ def test_status(tmp_path):
     assert (seen[0].share, seen[0].finished, seen[0].units, seen[0].remaining) == (0.25, 1, 4, None)
     assert (seen[-1].share, seen[-1].finished) == (1.0, 4)
     assert seen[-1].remaining == 0
+
+
+def test_status_counts_what_failed(tmp_path):
+    seen, log = [], tmp_path / "log"
+    first = failing(tmp_path / "count", WoolError("bad"), 9, "a/1")
+    chain = [first, dataclasses.replace(*units(log, "a/2"), needs="a/1")]
+    driver.run([chain, units(log, "b/1", "b/2")], tmp_path, 1, seen.append)
+    assert (seen[-1].failed, seen[-1].finished, seen[-1].units, seen[-1].remaining) == (2, 2, 4, 0)
 
 
 def test_a_folder_has_one_run(tmp_path):
@@ -85,7 +211,7 @@ ENDLESS = """
 import functools, pathlib, sys, time
 from wool_tf.training import driver
 
-def endless(progress):
+def endless(progress, attempt):
     while True:
         progress(0.1, "working")
         time.sleep(0.05)

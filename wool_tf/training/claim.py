@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+from collections.abc import Sequence
 from pathlib import Path
 
 from wool_tf import files
@@ -10,33 +11,41 @@ from wool_tf.errors import WoolError
 from wool_tf.training import records
 from wool_tf.training.settings import Settings
 
-VERSIONED = ("wool_tf", "keras", "tensorflow")
+CHOICES = ("depth", "optimizer", "weights", "repeats", "rounds", "asfp_rates", "controls", "final")
+"""Settings that say which units there are, and not what comes out of one: a run may go on with others."""
 
 
-def claim(out: Path, settings: Settings, images: Dataset) -> None:
-    """Makes a folder the one of a run, or lets the run go on that is there.
+def claim(out: Path, settings: Sequence[Settings], images: Dataset) -> None:
+    """Makes a folder the one of a run, or lets the run go on that is there, perhaps with more configurations.
 
     Arguments:
         out: folder, whose `run.json` says whose it is.
-        settings: Settings.
+        settings: of every configuration; they differ in `CHOICES` at most.
         images: Dataset.
 
     Raises:
         WoolError: the folder holds a run with other settings, images, weights or versions.
     """
+    import keras
+
+    backend = keras.backend.backend()
     ours = {
-        "settings": dataclasses.asdict(settings),
+        "settings": {name: value for name, value in dataclasses.asdict(settings[0]).items() if name not in CHOICES},
         "images": images.fingerprint,
-        "contents of --weights": _digest(settings.weights),
-        "versions": {name: importlib.metadata.version(name) for name in VERSIONED},
+        "backend": backend,
+        "versions": {name: importlib.metadata.version(name) for name in ("wool_tf", "keras", backend)},
+        "contents of --weights": {each.configuration: _digest(each.weights) for each in settings},
     }
     found = records.read(out / "run.json")
     if found is None:
         if (out / "units").exists():
             raise WoolError(f"--out={out}: holds results but no readable run.json; delete the folder or choose another")
-        records.write(out / "run.json", ours)
     elif difference := _difference(found, ours):
         raise WoolError(f"--out={out}: holds a run with {difference}; choose another folder")
+    else:
+        ours["contents of --weights"] |= found["contents of --weights"]
+    if ours != found:
+        records.write(out / "run.json", ours)
 
 
 def _difference(found, ours: dict) -> str | None:
@@ -47,7 +56,10 @@ def _difference(found, ours: dict) -> str | None:
         before = found["settings"].get(name)
         if before != value:
             return f"--{name}={before}, not {value}"
-    return next((f"other {name}" for name, value in ours.items() if found[name] != value), None)
+    both = found["contents of --weights"].keys() & ours["contents of --weights"].keys()
+    if any(found["contents of --weights"][name] != ours["contents of --weights"][name] for name in both):
+        return "other contents of --weights"
+    return next((f"other {name}" for name in ("images", "backend", "versions") if found[name] != ours[name]), None)
 
 
 def _digest(weights: str) -> str | None:

@@ -7,50 +7,24 @@ after every epoch ever more filters are zeroed, and grow back in the next, until
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 
-from wool_tf.data.dataset import Dataset
 from wool_tf.networks import complexity, starting
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning import compact, criteria, masks, plan, schedules
-from wool_tf.training import seeds, trainer
+from wool_tf.training import trainer
+from wool_tf.training.fold import Fold
 from wool_tf.training.metrics import evaluate
 from wool_tf.training.settings import Settings
 from wool_tf.training.trainer import Course, Progress
 
 CHECKED_IMAGES = 32
 """Training images on which masked and compact network are compared."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Fold:
-    """One split of the images, and the folder that holds its networks.
-
-    Attributes:
-        name: `fold0`, or `final` where all images are trained on.
-        dataset: Dataset.
-        train, held_out: indices into it; `held_out` is empty for `final`.
-        folder: of its checkpoints.
-    """
-
-    name: str
-    dataset: Dataset
-    train: np.ndarray
-    held_out: np.ndarray
-    folder: Path
-
-    def checkpoint(self, stage: str) -> Path:
-        """Path of the network of a stage."""
-        return self.folder / f"{stage}.safetensors"
-
-    def seed(self, settings: Settings, purpose: str) -> int:
-        """The seed of one purpose in this fold."""
-        return seeds.derive(settings.seed, self.name, purpose)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,16 +62,27 @@ def stages(settings: Settings) -> list[Stage]:
     """The stages of a run, each after the one that it continues."""
     full = settings.initial_spec
     listed = [Stage("baseline", "Baseline", None, baseline, full, full, settings.epochs)]
+    listed += _rounds(settings, "hard", "Hard pruning, round {}", hard)
+    for name, rate in zip(settings.stages[len(listed) :], settings.asfp_rates, strict=False):
+        spec = plan.pruned(full, _asfp_recipe(settings, rate))
+        method = functools.partial(asfp, goal=rate)
+        listed.append(Stage(name, f"ASFP, {100 * rate:g} %", None, method, spec, full, settings.asfp_epochs))
+    if "random" in settings.controls:
+        listed += _rounds(settings, "random", "Random filters, round {}", functools.partial(hard, criterion="random"))
+    if "scratch" in settings.controls:
+        spec, title = listed[settings.rounds].spec, f"Round {settings.rounds} from scratch"
+        listed.append(Stage(settings.stages[-1], title, None, scratch, spec, spec, settings.epochs))
+    return listed
+
+
+def _rounds(settings: Settings, name: str, title: str, method: Callable) -> list[Stage]:
+    listed, spec, before = [], settings.initial_spec, "baseline"
     for number in range(1, settings.rounds + 1):
-        before = listed[-1]
-        spec = plan.pruned(before.spec, _hard_recipe(settings))
-        trained = spec if settings.finetune == "compact" else before.spec
-        name, title = f"hard{number}", f"Hard pruning, round {number}"
-        listed.append(Stage(name, title, before.name, hard, spec, trained, settings.finetune_epochs))
-    if settings.asfp_rate:
-        spec = plan.pruned(full, _asfp_recipe(settings, settings.asfp_rate))
-        title = f"ASFP, {100 * settings.asfp_rate:g} %"
-        listed.append(Stage(settings.stages[-1], title, None, asfp, spec, full, settings.asfp_epochs))
+        trained, spec = spec, plan.pruned(spec, _hard_recipe(settings))
+        trained = spec if settings.finetune == "compact" else trained
+        epochs = settings.finetune_epochs
+        listed.append(Stage(f"{name}{number}", title.format(number), before, method, spec, trained, epochs))
+        before = listed[-1].name
     return listed
 
 
@@ -108,16 +93,26 @@ def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -
     return _finish(stage, fold, stage.spec, trained, history)
 
 
-def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
+def scratch(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
+    """Control: trains the architecture that pruning ends with from random weights, as long as the baseline."""
+    course = _course(settings, stage.epochs, settings.learning_rate)
+    initial = starting.resolve("none", stage.spec, fold.seed(settings, "scratch"))
+    trained, history = _train(stage, fold, settings, course, initial, progress)
+    return _finish(stage, fold, stage.spec, trained, history)
+
+
+def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress, criterion: str | None = None) -> dict:
     """One round: prunes the network of the stage before and fine-tunes it.
 
     The compact network is fine-tuned, or the masked one and made compact afterwards; the kept weights come out the
-    same up to rounding. Either way masked and compact network are compared.
+    same up to rounding. Either way masked and compact network are compared. A control names another criterion than the
+    recipe's.
     """
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
     recipe = _hard_recipe(settings)
-    chosen = plan.make(spec, criteria.norms(weights, spec, recipe.criterion), recipe)
-    course = _course(settings, stage.epochs, settings.finetune_learning_rate)
+    scores = criteria.norms(weights, spec, criterion or recipe.criterion, fold.seed(settings, f"{stage.name} filters"))
+    chosen = plan.make(spec, scores, recipe)
+    course = _course(settings, stage.epochs, settings.learning_rate * settings.finetune_factor)
     if settings.finetune == "masked":
         weights, history = _train(stage, fold, settings, course, weights, progress, mask=chosen)
         smaller, difference = _removed(weights, chosen, stage, fold)
@@ -127,11 +122,11 @@ def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> di
     return _finish(stage, fold, chosen.compact, smaller, history, difference)
 
 
-def asfp(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
+def asfp(stage: Stage, fold: Fold, settings: Settings, progress: Progress, goal: float) -> dict:
     """One whole training with filters zeroed after every epoch; after the last one they are removed."""
 
     def weakest(weights: Mapping[str, np.ndarray], epoch: int) -> plan.Plan:
-        rate = schedules.asymptotic(epoch, stage.epochs, settings.asfp_rate)
+        rate = schedules.asymptotic(epoch, stage.epochs, goal)
         recipe = _asfp_recipe(settings, rate)
         return plan.make(stage.trained, criteria.norms(weights, stage.trained, recipe.criterion), recipe)
 
@@ -167,11 +162,21 @@ def _course(settings: Settings, epochs: int, learning_rate: float) -> Course:
         learning_rate,
         settings.plateau_patience,
         settings.plateau_factor,
+        settings.plateau_delta,
+        settings.weight_decay,
     )
 
 
 def _train(stage, fold, settings, course, weights, progress, mask=None, after_epoch=None):
     dataset = fold.dataset
+
+    def merit(trained: Weights) -> float:
+        """Accuracy on the held-out images."""
+        scored = trainer.logits(stage.trained, trained, dataset.images, fold.held_out, mask)
+        return float((scored.argmax(axis=1) == dataset.labels[fold.held_out]).mean())
+
+    # ASFP, which changes the network after its epochs, has pruned all it must after the last one only.
+    peeks = settings.select == "best" and after_epoch is None and len(fold.held_out) > 0
     return trainer.train(
         stage.trained,
         weights,
@@ -183,6 +188,8 @@ def _train(stage, fold, settings, course, weights, progress, mask=None, after_ep
         progress,
         mask,
         after_epoch,
+        merit if peeks else None,
+        fold.logs and fold.logs / stage.name,
     )
 
 

@@ -1,13 +1,17 @@
 """The settings of a run: what a result depends on, besides the images."""
 
 import dataclasses
+from pathlib import Path
 
+from wool_tf.data.dataset import GROUP_BY
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import REDUCTION, ResNetSpec, check_depth
 from wool_tf.pruning.plan import RECIPES
 
 OPTIMIZERS = ("adam", "sgd")
 FINETUNES = ("compact", "masked")
+SELECTS = ("last", "best")
+CONTROLS = ("random", "scratch")
 CLASSES = 2
 
 
@@ -18,22 +22,32 @@ class Settings:
     Attributes:
         depth: one of the five ResNet depths.
         weights: initial weights: `none`, `imagenet` or a file.
+        optimizer: `adam` or `sgd` (with momentum 0.9).
         image_size: side of the network's input in pixels; images are loaded at 244/224 of it, so that random crops
             have the paper's margin.
         folds: parts of the cross-validation.
+        repeats: times that the whole cross-validation is done, each with folds and random numbers of its own.
+        group_by: what two folds never share: `sample`, or `scan` or `image`, which leak.
         seed: base of every random number.
-        optimizer: `adam` or `sgd` (with momentum 0.9).
         batch_size: images per step.
-        epochs, learning_rate: of the baseline.
-        finetune_epochs, finetune_learning_rate: of every round of hard pruning.
-        asfp_epochs, asfp_rate: epochs, and share of the filters pruned at the last one; the learning rate is the
-            baseline's. A rate of 0 leaves ASFP out.
-        plateau_patience, plateau_factor: the learning rate is multiplied by the factor when the training loss has not
-            reached a new minimum for that many epochs.
+        adam_learning_rate, sgd_learning_rate: first learning rate of the baseline and of ASFP, by optimizer.
+        pretrained_factor: what that is multiplied by where the initial weights are not random.
+        weight_decay: decoupled, per step and unit of the learning rate; of kernels only.
+        plateau_patience, plateau_factor, plateau_delta: the learning rate is multiplied by the factor when the training
+            loss has not fallen below its minimum by that share for that many epochs.
+        epochs: of the baseline.
+        finetune_epochs, finetune_factor: epochs of every round of hard pruning, and what the baseline's first
+            learning rate is multiplied by for them.
+        asfp_epochs, asfp_rates: epochs of ASFP; one training per rate, the share of the filters pruned at its last
+            epoch.
         rounds: rounds of hard pruning.
         recipe: what a round removes.
         align: widths are kept a multiple of this.
         finetune: `compact` trains the compact network, `masked` the masked one; the same result, at another cost.
+        controls: of `random`, hard pruning of random filters, and `scratch`, the architecture of the last round trained
+            from random weights.
+        select: `last` reports the network of the last epoch, `best` the one of the epoch that did best on the held-out
+            images, which is too good to be true. ASFP reaches its rate in the last epoch only, so that one counts.
         final: stage that is trained on all images and goes to the board, one of `stages`.
         threads: of every process that trains; the last digits of a result depend on it.
 
@@ -43,48 +57,80 @@ class Settings:
 
     depth: int = 18
     weights: str = "none"
+    optimizer: str = "adam"
     image_size: int = 224
     folds: int = 10
+    repeats: int = 1
+    group_by: str = "sample"
     seed: int = 0
-    optimizer: str = "adam"
     batch_size: int = 16
-    epochs: int = 30
-    learning_rate: float = 1e-3
-    finetune_epochs: int = 10
-    finetune_learning_rate: float = 3e-4
-    asfp_epochs: int = 30
-    asfp_rate: float = 0.3
+    adam_learning_rate: float = 1e-3
+    sgd_learning_rate: float = 1e-2
+    pretrained_factor: float = 0.3
+    weight_decay: float = 0.0
     plateau_patience: int = 3
     plateau_factor: float = 0.3
+    plateau_delta: float = 0.05
+    epochs: int = 30
+    finetune_epochs: int = 10
+    finetune_factor: float = 0.3
+    asfp_epochs: int = 30
+    asfp_rates: tuple[float, ...] = (0.3,)
     rounds: int = 3
     recipe: str = "paper-text"
     align: int = 1
     finetune: str = "compact"
+    controls: tuple[str, ...] = ()
+    select: str = "last"
     final: str = "hard3"
     threads: int = 1
 
     def __post_init__(self):
         check_depth(self.depth)
-        for name in ("batch_size", "epochs", "finetune_epochs", "asfp_epochs", "plateau_patience", "align", "threads"):
+        counted = ("batch_size", "epochs", "finetune_epochs", "asfp_epochs", "plateau_patience", "align", "threads")
+        for name in (*counted, "repeats"):
             _require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("learning_rate", "finetune_learning_rate"):
+        for name in ("adam_learning_rate", "sgd_learning_rate", "pretrained_factor", "finetune_factor"):
             _require(0 < getattr(self, name) < 10, name, "must be above 0 and below 10", getattr(self, name))
+        _require(0 <= self.weight_decay < 1, "weight_decay", "must be in [0, 1)", self.weight_decay)
         _require(self.image_size >= REDUCTION, "image_size", f"must be at least {REDUCTION}", self.image_size)
         _require(self.folds >= 2, "folds", "must be at least 2", self.folds)
         _require(self.seed >= 0, "seed", "must be at least 0", self.seed)
         _require(self.rounds >= 0, "rounds", "must be at least 0", self.rounds)
-        _require(0 <= self.asfp_rate < 1, "asfp_rate", "must be in [0, 1)", self.asfp_rate)
+        rates = ",".join(f"{rate:g}" for rate in self.asfp_rates)
+        _require(all(0 < rate < 1 for rate in self.asfp_rates), "asfp_rates", "must be above 0 and below 1", rates)
+        _require(len(set(self.stages)) == len(self.stages), "asfp_rates", "a rate occurs twice", rates)
         _require(0 < self.plateau_factor < 1, "plateau_factor", "must be above 0 and below 1", self.plateau_factor)
-        for name, allowed in (("optimizer", OPTIMIZERS), ("finetune", FINETUNES), ("recipe", RECIPES)):
+        _require(0 <= self.plateau_delta < 1, "plateau_delta", "must be in [0, 1)", self.plateau_delta)
+        named = (("optimizer", OPTIMIZERS), ("finetune", FINETUNES), ("recipe", RECIPES), ("select", SELECTS))
+        for name, allowed in (*named, ("group_by", GROUP_BY)):
             _require(getattr(self, name) in allowed, name, f"must be one of {', '.join(allowed)}", getattr(self, name))
-
+        controls = ",".join(self.controls)
+        _require(set(self.controls) <= set(CONTROLS), "controls", f"must be of {', '.join(CONTROLS)}", controls)
+        _require(self.rounds > 0 or not self.controls, "controls", "need at least one of --rounds", controls)
         _require(self.final in self.stages, "final", f"the stages of this run are {', '.join(self.stages)}", self.final)
+
+    @property
+    def configuration(self) -> str:
+        """Name of the network and of how it is trained, for folders and tables: `resnet18-adam-none`."""
+        weights = self.weights if self.weights in ("none", "imagenet") else Path(self.weights).stem
+        return f"resnet{self.depth}-{self.optimizer}-{weights}"
 
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of the stages of the protocol, in order."""
-        hard = (f"hard{number}" for number in range(1, self.rounds + 1))
-        return ("baseline", *hard, *([f"asfp{100 * self.asfp_rate:g}"] if self.asfp_rate else []))
+        rounds = range(1, self.rounds + 1)
+        hard = (f"hard{number}" for number in rounds)
+        asfp = (f"asfp{100 * rate:g}" for rate in self.asfp_rates)
+        random = (f"random{number}" for number in rounds if "random" in self.controls)
+        scratch = (f"scratch{self.rounds}",) if "scratch" in self.controls else ()
+        return ("baseline", *hard, *asfp, *random, *scratch)
+
+    @property
+    def learning_rate(self) -> float:
+        """First learning rate of the baseline and of ASFP."""
+        rate = self.adam_learning_rate if self.optimizer == "adam" else self.sgd_learning_rate
+        return rate if self.weights == "none" else rate * self.pretrained_factor
 
     @property
     def initial_spec(self) -> ResNetSpec:

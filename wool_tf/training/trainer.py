@@ -3,11 +3,12 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import keras
 import numpy as np
 
-from wool_tf.errors import WoolError
+from wool_tf.errors import Diverged
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.pixels import normalise
 from wool_tf.networks.resnet import ResNet
@@ -37,6 +38,9 @@ class Course:
         learning_rate: at the start.
         plateau_patience: epochs without a new minimum of the training loss before the learning rate falls.
         plateau_factor: what it is then multiplied by.
+        plateau_delta: share by which a loss must be below the minimum so far to be a new one.
+        weight_decay: share of a kernel that each step takes away, times the learning rate (decoupled from the
+            gradient: Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101).
     """
 
     epochs: int
@@ -45,6 +49,8 @@ class Course:
     learning_rate: float
     plateau_patience: int
     plateau_factor: float
+    plateau_delta: float = 0.0
+    weight_decay: float = 0.0
 
 
 def train(
@@ -58,6 +64,8 @@ def train(
     progress: Progress,
     mask: Plan | None = None,
     after_epoch: Callable[[ResNet, int], None] | None = None,
+    merit: Callable[[Weights], float] | None = None,
+    log: Path | None = None,
 ) -> tuple[Weights, dict[str, list[float]]]:
     """Trains from the given weights.
 
@@ -72,28 +80,29 @@ def train(
         progress: told of every step, at most.
         mask: Plan whose removed channels are masked throughout, or None.
         after_epoch: called with the model and the epoch, from 0, when the epoch is over; may change the model.
+        merit: of weights; the best epoch's are returned, the earliest of equals. None returns the last epoch's.
+        log: folder for TensorBoard's curves, or None.
 
     Returns:
-        The trained arrays, and per epoch `loss`, `accuracy` and `learning_rate`.
+        The trained arrays, and per epoch `loss`, `accuracy` and `learning_rate`, and `merit` where that is given.
 
     Raises:
-        WoolError: the loss or a weight was not finite.
+        Diverged: the loss or a weight was not finite.
     """
-    model = _compiled(spec, course.optimizer, mask is not None)
+    model = _compiled(spec, course.optimizer, course.weight_decay, mask is not None)
     _load(model, weights, mask)
     _reset(model.optimizer, course.learning_rate)
     batches = augmented(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
     steps = per_epoch(len(chosen), course.batch_size)
-    watch = _Watch(course.epochs, progress, after_epoch)
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        monitor="loss", factor=course.plateau_factor, patience=course.plateau_patience, min_delta=0
-    )
-    callbacks = [watch, plateau]
+    watch = _Watch(course.epochs, progress, after_epoch, merit)
+    callbacks = [watch, _Plateau(course)]
+    if log is not None:
+        callbacks.append(keras.callbacks.TensorBoard(log, write_graph=False))
     model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=callbacks, verbose=0)
-    trained = network_weights.read(model)
+    trained = watch.best or network_weights.read(model)
     for key, array in trained.items():
         if not np.isfinite(array).all():
-            raise WoolError(f"{key} became infinite in the last step of the training; try a lower --learning_rate")
+            raise Diverged(f"{key} became infinite in the last step of the training")
     return trained, watch.history
 
 
@@ -145,10 +154,15 @@ _inference = functools.lru_cache(maxsize=KEPT_MODELS)(_built)
 # Keras traces a training step anew for every model (about ten seconds), so one compiled model per architecture serves
 # all folds: its weights and the optimizer's state are reset instead.
 @functools.lru_cache(maxsize=KEPT_MODELS)
-def _compiled(spec: ResNetSpec, optimizer: str, masked: bool) -> ResNet:
+def _compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool) -> ResNet:
     model = _built(spec, masked)
+    decay = weight_decay or None
+    adam, sgd = keras.optimizers.Adam, functools.partial(keras.optimizers.SGD, momentum=SGD_MOMENTUM)
+    method = (adam if optimizer == "adam" else sgd)(weight_decay=decay)
+    if decay:
+        method.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model.compile(
-        optimizer=keras.optimizers.Adam() if optimizer == "adam" else keras.optimizers.SGD(momentum=SGD_MOMENTUM),
+        optimizer=method,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -162,13 +176,36 @@ def _reset(optimizer: keras.optimizers.Optimizer, learning_rate: float) -> None:
     optimizer.learning_rate = learning_rate
 
 
-class _Watch(keras.callbacks.Callback):
-    """Reports progress, keeps the history, stops at a loss that is not finite."""
+class _Plateau(keras.callbacks.Callback):
+    """Lowers the learning rate when the training loss stands still.
 
-    def __init__(self, epochs: int, progress: Progress, after_epoch):
+    Keras' own callback compares with an absolute difference. A loss that halves every few epochs from 0.7 to 0.01 needs
+    a relative one: chance makes tiny new minima, which would put the fall off for ever.
+    """
+
+    def __init__(self, course: Course):
         super().__init__()
-        self.epochs, self.progress, self.after_epoch = epochs, progress, after_epoch
+        self.course, self.least, self.waited = course, np.inf, 0
+
+    def on_epoch_end(self, epoch, logs):
+        if logs["loss"] < self.least * (1 - self.course.plateau_delta):
+            self.least, self.waited = logs["loss"], 0
+            return
+        self.waited += 1
+        if self.waited >= self.course.plateau_patience:
+            rate = float(self.model.optimizer.learning_rate)
+            self.model.optimizer.learning_rate = rate * self.course.plateau_factor
+            self.waited = 0
+
+
+class _Watch(keras.callbacks.Callback):
+    """Reports progress, keeps the history and the best weights, stops at a loss that is not finite."""
+
+    def __init__(self, epochs: int, progress: Progress, after_epoch, merit):
+        super().__init__()
+        self.epochs, self.progress, self.after_epoch, self.merit = epochs, progress, after_epoch, merit
         self.epoch = 0
+        self.best: Weights | None = None
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -176,10 +213,7 @@ class _Watch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs):
         if not np.isfinite(logs["loss"]):
-            raise WoolError(
-                f"the training loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}; "
-                "try a lower --learning_rate"
-            )
+            raise Diverged(f"the training loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}")
         done = (self.epoch + (batch + 1) / self.params["steps"]) / self.epochs
         self.progress(done, f"epoch {self.epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")
 
@@ -189,3 +223,11 @@ class _Watch(keras.callbacks.Callback):
         self.history["learning_rate"].append(float(self.model.optimizer.learning_rate))
         if self.after_epoch:
             self.after_epoch(self.model, epoch)
+        if self.merit:
+            self._compare(network_weights.read(self.model))
+
+    def _compare(self, weights: Weights) -> None:
+        merits = self.history.setdefault("merit", [])
+        merits.append(self.merit(weights))
+        if merits[-1] > max(merits[:-1], default=-np.inf):
+            self.best = weights

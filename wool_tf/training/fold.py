@@ -1,0 +1,43 @@
+"""One split of the images: what a network is trained on, and what it is tested on."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf.data.dataset import Dataset
+from wool_tf.training import seeds
+from wool_tf.training.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Fold:
+    """One split of the images, and the folder that holds its networks.
+
+    Attributes:
+        name: `resnet18-adam-none/repeat0/fold3`, or `…/final` where all images are trained on.
+        repeat: number of the cross-validation that it belongs to.
+        dataset: Dataset.
+        train, held_out: indices into it; `held_out` is empty for `final`.
+        folder: of its checkpoints.
+        logs: folder for TensorBoard's curves, or None.
+        attempt: how often its training has run off before; every attempt has random numbers of its own.
+    """
+
+    name: str
+    repeat: int
+    dataset: Dataset
+    train: np.ndarray
+    held_out: np.ndarray
+    folder: Path
+    logs: Path | None = None
+    attempt: int = 0
+
+    def checkpoint(self, stage: str) -> Path:
+        """Path of the network of a stage."""
+        return self.folder / f"{stage}.safetensors"
+
+    def seed(self, settings: Settings, purpose: str) -> int:
+        """The seed of one purpose in this fold."""
+        again = (self.attempt,) if self.attempt else ()
+        return seeds.derive(settings.seed, self.repeat, self.folder.name, purpose, *again)
