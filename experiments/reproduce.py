@@ -6,58 +6,25 @@
 Without --data it makes simulated crops. A run that was interrupted goes on with the same command.
 """
 
-import dataclasses
-import os
 import shlex
 import sys
 from pathlib import Path
 
 import console
+import training_flags
 from absl import flags
-
-from wool_tf.training.settings import FINETUNES, OPTIMIZERS, Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-_DATA = flags.DEFINE_string("data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.")
-_OUT = flags.DEFINE_string("out", None, "Folder of the run: report, model and results.", required=True)
-_SAMPLES = flags.DEFINE_integer("samples", 100, "Simulated samples, where there is no --data.", lower_bound=2)
-_JOBS = flags.DEFINE_integer("jobs", None, "Processes that train at a time; default: cores / threads.", lower_bound=1)
+_KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep the networks of all folds, not only of the first.")
+_SETTINGS = training_flags.define(without=("repeats", "controls"))
 
-_HELP = {
-    "depth": "Depth of the ResNet: 18, 34, 50, 101 or 152.",
-    "weights": "Initial weights: none, imagenet, or a file (safetensors, .pth, .keras).",
-    "image_size": "Side of the network's input in pixels; images are loaded at 244/224 of it.",
-    "folds": "Parts of the cross-validation.",
-    "seed": "Base of every random number.",
-    "optimizer": f"One of {', '.join(OPTIMIZERS)}.",
-    "batch_size": "Images per training step.",
-    "epochs": "Epochs of the baseline.",
-    "learning_rate": "First learning rate of the baseline and of ASFP.",
-    "finetune_epochs": "Epochs after each round of hard pruning.",
-    "finetune_learning_rate": "First learning rate after each round of hard pruning.",
-    "asfp_epochs": "Epochs of ASFP.",
-    "asfp_rate": "Share of the filters that ASFP prunes in the end; 0 leaves ASFP out.",
-    "plateau_patience": "Epochs without a new minimum of the training loss before the learning rate falls.",
-    "plateau_factor": "What the learning rate is then multiplied by.",
-    "rounds": "Rounds of hard pruning.",
-    "recipe": "What a round removes: paper-text or paper-table3.",
-    "align": "Keep pruned widths a multiple of this; 8 is faster in int8.",
-    "finetune": f"Which network is fine-tuned, one of {', '.join(FINETUNES)}; the results agree.",
-    "final": "Stage that is trained on all images and goes to the board, for example hard3.",
-    "threads": "Threads of each process; the last digits of the results depend on it.",
-}
-_DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
-_SETTINGS = [_DEFINE[item.type](item.name, item.default, _HELP[item.name]) for item in dataclasses.fields(Settings)]
+flags.adopt_module_key_flags(training_flags)
 
 
 def main() -> None:
-    values = {flag.name: flag.value for flag in _SETTINGS}
-    if values["weights"] not in ("none", "imagenet"):
-        values["weights"] = str(console.path("weights", values["weights"]))
-    settings = Settings(**values)
-    out = console.path("out", _OUT.value)
-    source = None if _DATA.value is None else console.path("data", _DATA.value)
+    settings = training_flags.settings(_SETTINGS)
+    out = training_flags.out()
     console.use_threads(settings.threads)
     display = console.Display()
 
@@ -66,10 +33,9 @@ def main() -> None:
     try:
         results = reproduction.run(
             settings=settings,
-            source=source,
-            samples=_SAMPLES.value,
+            source=training_flags.source(),
             out=out,
-            jobs=_JOBS.value or max(1, len(os.sched_getaffinity(0)) // settings.threads),
+            workers=training_flags.workers(settings.threads, keep=_KEEP.value),
             benchmark=REPOSITORY / "tflite" / "benchmark.py",
             command=shlex.join(["python", *sys.argv]),
             show=display.show,

@@ -2,36 +2,33 @@
 
 import functools
 import os
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from wool_tf import files, quiet
-from wool_tf.data import dataset, folds, simulate
+from wool_tf import files, kfold, quiet
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
+from wool_tf.job import Source, Workers
 from wool_tf.networks import starting
-from wool_tf.training import claim, driver, records
-from wool_tf.training.driver import Status, Unit
+from wool_tf.say import NowAndThen
+from wool_tf.training import claim, driver, protocol, records
+from wool_tf.training.driver import Outcome, Status, Unit
+from wool_tf.training.fold import Fold
 from wool_tf.training.settings import Settings
 
 MODEL = "model"
 """Folder, in that of the run, of what goes to the board."""
-SIMULATED_SIDE = 244
 COMPARED = 1000
 """Images on which the final int8 and float network are compared, at most."""
-SETUP_MACS = 3e11
-"""What tracing a new network and scoring cost, in multiply-accumulates that the same time would have trained with."""
 
 
 def run(
     settings: Settings,
-    source: Path | None,
-    samples: int,
+    source: Source,
     out: Path,
-    jobs: int,
+    workers: Workers,
     benchmark: Path,
     command: str,
     show: Callable[[Status], None],
@@ -45,10 +42,9 @@ def run(
 
     Arguments:
         settings: Settings.
-        source: folder of crops, as `dataset.load` reads it, or None for simulated ones.
-        samples: simulated samples, where there is no source.
+        source: Source.
         out: folder of the run.
-        jobs: processes that train at the same time.
+        workers: Workers.
         benchmark: the board's benchmark program.
         command: the command line, for the report.
         show: told the status of the training about twice a second.
@@ -58,37 +54,42 @@ def run(
         The results document, which is also in `results.json`, `report.html` and `report.md` of the folder.
 
     Raises:
-        WoolError: the data, a setting or the folder is not as it must be.
+        WoolError: the data, a setting or the folder is not as it must be, or a network could not be trained.
     """
     with driver.exclusive(out):
-        if source is None:
-            say(f"simulating {samples} samples")
-            source = simulate.write_samples(out / "simulated", samples, settings.seed, SIMULATED_SIDE)
         # Checked, and fetched, before anything that takes long.
-        fetching = _NowAndThen(say, "fetching weights, byte")
+        fetching = NowAndThen(say, "fetching weights, byte")
         starting.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
-        say(f"reading {source}")
-        images = dataset.load(source, settings.load_size, out / "cache", _NowAndThen(say, "reading image"))
-        parts = folds.split(images.labels, images.groups, settings.folds, settings.seed)
-        say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
+        images = kfold.load(source, settings, out, say)
+        (parts,) = protocol.split(settings, images)
         _import_keras()
         from wool_tf.deploy import delivery
         from wool_tf.report import page, results
 
-        claim.claim(out, settings, images)
-        chains = plan_units(settings, images, parts, out)
-        say(f"training {settings.folds} folds and the final network, {jobs} at a time")
-        finished = driver.run(chains, out / "units", jobs, show)
+        claim.claim(out, [settings], images)
+        chains = plan_units(settings, images, parts, out, workers.keep)
+        say(f"training {settings.folds} folds and the final network, {workers.jobs} at a time")
+        outcome = driver.run(chains, out / "units", workers.jobs, show)
+        _check_complete(outcome)
         say("writing the model and timing it")
-        final = out / "units" / "final" / settings.final
-        unpruned = out / "units" / "fold0" / "baseline.safetensors"
+        units, name = out / "units", settings.configuration
+        final = units / name / "final" / settings.final
+        unpruned = units / protocol.fold_name(settings, 0, 0) / "baseline.safetensors"
         int8 = final.with_name(f"{settings.final}-int8.tflite")
         tflite = delivery.write(out / MODEL, unpruned, final.with_suffix(".safetensors"), int8)
         latency = _timed(benchmark, tflite, out / MODEL / "latency.json")
-        document = results.assemble(settings, images, parts, finished, tflite, latency, command)
+        document = results.assemble(settings, images, parts, outcome.records, tflite, latency, command)
         records.write(out / "results.json", document)
         page.write(document, out)
     return document
+
+
+def _check_complete(outcome: Outcome) -> None:
+    for name, attempts in outcome.failures.items():
+        raise WoolError(
+            f"{name}: {attempts[-1]['reason']} ({len(attempts)} attempts); everything else is kept: change what it "
+            "says, in a new --out if that is a setting of the training, or start again"
+        )
 
 
 def _import_keras() -> None:
@@ -103,62 +104,51 @@ def _import_keras() -> None:
         raise WoolError(f"KERAS_BACKEND={keras.backend.backend()}: conversion to TFLite needs KERAS_BACKEND=tensorflow")
 
 
-def plan_units(settings: Settings, images: Dataset, parts: Sequence[np.ndarray], out: Path) -> list[list[Unit]]:
+def plan_units(
+    settings: Settings, images: Dataset, parts: Sequence[np.ndarray], out: Path, keep: bool
+) -> list[list[Unit]]:
     """Every unit of a run, in chains that can run side by side.
 
-    A fold has a chain for each way that starts from the initial weights; the final network needs only the stages that
-    lead to it.
+    The final network needs only the stages that lead to it.
     """
-    from wool_tf.training import methods
-
-    everything = np.arange(len(images.labels))
-    splits = [(f"fold{number}", np.setdiff1d(everything, part), part) for number, part in enumerate(parts)]
-    stages = methods.stages(settings)
-    final = stages[settings.stages.index(settings.final)]
+    units, everything = out / "units", np.arange(len(images.labels))
     chains = []
-    for name, train, held_out in [*splits, ("final", everything, everything[:0])]:
-        fold = methods.Fold(name, images, train, held_out, out / "units" / name)
-        for ways in _chains(stages):
-            if name == "final":
-                if final not in ways:
-                    continue
-                ways = ways[: ways.index(final) + 1]
-            chain = [_training_unit(stage, fold, settings) for stage in ways]
-            if final in ways:
-                chain.insert(ways.index(final) + 1, _int8_unit(final, fold, settings))
-            chains.append(chain)
+    for number, fold in enumerate(protocol.splits(settings, images, [parts], units, None)):
+        # The first fold's networks stay: the unpruned one is timed beside the final one.
+        for chain in protocol.chains(settings, fold, keep or number == 0):
+            chains.append(_with_int8(chain, fold, settings, keep))
+    name = f"{settings.configuration}/final"
+    last = Fold(name, 0, images, everything, everything[:0], units / name)
+    for chain in protocol.chains(settings, last, keep=True):
+        names = [unit.name for unit in chain]
+        if f"{name}/{settings.final}" in names:
+            chain = chain[: names.index(f"{name}/{settings.final}") + 1]
+            chains.append(_with_int8(chain, last, settings, keep=True))
     return chains
 
 
-def _chains(stages: Sequence) -> list[list]:
-    """Stages in order, parted where one starts from the initial weights."""
-    chains = []
-    for stage in stages:
-        if stage.after is None:
-            chains.append([])
-        chains[-1].append(stage)
-    return chains
+def _with_int8(chain: list[Unit], fold, settings: Settings, keep: bool) -> list[Unit]:
+    """The chain with the conversion behind the final stage, if that is in it."""
+    found = []
+    for unit in chain:
+        found.append(unit)
+        if unit.name == f"{fold.name}/{settings.final}":
+            work = functools.partial(quantise, settings.final, fold, settings)
+            product = fold.folder / f"{settings.final}-int8.tflite"
+            found.append(Unit(f"{unit.name}-int8", work, protocol.SETUP_MACS, product, unit.name, keep))
+    return found
 
 
-def _training_unit(stage, fold, settings: Settings) -> Unit:
-    cost = stage.macs(len(fold.train)) + SETUP_MACS
-    work = functools.partial(stage.run, fold, settings)
-    return Unit(f"{fold.name}/{stage.name}", work, cost, (fold.checkpoint(stage.name),))
-
-
-def _int8_unit(stage, fold, settings: Settings) -> Unit:
-    work = functools.partial(quantise, stage.name, fold, settings)
-    return Unit(f"{fold.name}/{stage.name}-int8", work, SETUP_MACS, (fold.folder / f"{stage.name}-int8.tflite",))
-
-
-def quantise(stage: str, fold, settings: Settings, progress: Callable[[float, str], None]) -> dict:
+def quantise(stage: str, fold: Fold, settings: Settings, progress: driver.Progress, attempt: int) -> dict:
     """Converts the network of a stage of a fold to int8 and scores the held-out images with it.
 
-    The final network has none, and is compared with its float form on some images that it was trained on.
+    The final network has none, and is compared with its float form on some images that it was trained on. Nothing in it
+    is random, so that another attempt is the same.
 
     Returns:
         The record; the file lies beside the checkpoint.
     """
+    quiet.import_keras()
     from wool_tf.deploy import calibration, convert, verify
     from wool_tf.networks import resnet, weights
     from wool_tf.training import methods, trainer
@@ -192,17 +182,3 @@ def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
         found = {"files": digests, **delivery.latency(program, tflite)}
         records.write(record, found)
     return found
-
-
-class _NowAndThen:
-    """Says how far something is that usually takes no time."""
-
-    SECONDS = 5.0
-
-    def __init__(self, say: Callable[[str], None], what: str):
-        self.say, self.what, self.next = say, what, time.monotonic() + self.SECONDS
-
-    def __call__(self, done: int, size: int) -> None:
-        if time.monotonic() >= self.next:
-            self.next = time.monotonic() + self.SECONDS
-            self.say(f"{self.what} {done:,} of {size:,}")

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def finished(crops, tmp_path_factory) -> tuple[Path, str]:
 def figures(out: Path) -> dict:
     """What must not depend on how a run went."""
     results = json.loads((out / "results.json").read_text())
-    return {key: results[key] for key in ("data", "folds", "stages", "histories", "scores", "final", "examples")}
+    return {key: results[key] for key in ("data", "folds", "thresholding", "sheets", "stages", "histories", "scores", "final", "examples")}
 
 
 def test_a_run_leaves_report_model_and_results(finished):
@@ -100,10 +101,29 @@ def test_the_same_command_again_has_nothing_to_train(finished, crops):
 def test_what_is_missing_is_made_again(finished, crops):
     out, _ = finished
     before = figures(out)
-    (out / "units/fold0/hard1.safetensors").unlink()
-    (out / "units/fold1/asfp30.json").write_text('{"stage": ')
+    run = out / "units/resnet18-adam-none"
+    (run / "final/hard1.safetensors").unlink()
+    (run / "repeat0/fold1/asfp30.json").write_text('{"stage": ')
     assert reproduce("--data", crops, "--out", out, "--jobs=2", *TINY).returncode == 0
     assert figures(out) == before
+
+
+def test_checkpoints_of_folds_are_kept_only_where_they_are_of_use(finished):
+    kept = {str(path.parent.relative_to(finished[0] / "units")) for path in finished[0].rglob("units/**/*.safetensors")}
+    assert kept == {"resnet18-adam-none/repeat0/fold0", "resnet18-adam-none/final"}
+
+
+def test_bad_images_are_skipped_where_that_is_wanted(crops, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(crops, data)
+    (data / "defective/3.png").write_bytes(b"")
+    out = tmp_path / "out"
+    result = reproduce("--data", data, "--out", out, *TINY, "--on_bad_image=skip", "--asfp_rates=", "--final=baseline")
+    assert result.returncode == 0, result.stderr
+    assert "skipped: defective/3.png is empty (0 bytes)" in result.stdout
+    document = json.loads((out / "results.json").read_text())
+    assert document["data"]["skipped"] == ["defective/3.png is empty (0 bytes)"]
+    assert len(document["scores"]) == 15
 
 
 def test_a_mistake_in_weights_leaves_the_folder_free(crops, tmp_path):
@@ -132,13 +152,13 @@ def test_an_interrupted_run_ends_with_the_same_figures(finished, crops, tmp_path
     # What runs the tests in the background may ignore Ctrl-C, and its children with it.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
-    while running.poll() is None and len(list(tmp_path.glob("units/fold*/*.json"))) < 2:
+    while running.poll() is None and len(list(tmp_path.glob("units/*/repeat0/fold*/*.json"))) < 2:
         time.sleep(0.1)
     running.send_signal(how)
     _, errors = running.communicate(timeout=20)
     assert running.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130)
     assert "Traceback" not in errors
-    assert len(list(tmp_path.glob("units/*/*.json"))) < 11
+    assert len(list(tmp_path.rglob("units/**/*.json"))) < 11
     assert reproduce(*command[2:]).returncode == 0
     assert figures(tmp_path) == figures(finished[0])
 
@@ -214,12 +234,18 @@ class TestRefusals:
         [
             ("--epochs=0", "at least 1"),
             ("--epochs=many", "epochs"),
-            ("--learning_rate=-1", "above 0"),
+            ("--adam_learning_rate=-1", "above 0"),
             ("--depth=19", "18, 34, 50, 101, 152"),
             ("--optimizer=lion", "adam, sgd"),
             ("--recipe=mine", "paper-text"),
             ("--final=hard9", "baseline, hard1, asfp30"),
-            ("--asfp_rate=1", "[0, 1)"),
+            ("--asfp_rates=1", "above 0 and below 1"),
+            ("--asfp_rates=0.3,0.3", "occurs twice"),
+            ("--asfp_rates=few", "numbers with commas"),
+            ("--group_by=slab", "sample, scan, image"),
+            ("--group_by=scan", "column scan"),
+            ("--on_bad_image=ignore", "on_bad_image"),
+            ("--select=first", "last, best"),
             ("--plateau_factor=1", "below 1"),
             ("--threads=0", "at least 1"),
             ("--out=", "--out="),

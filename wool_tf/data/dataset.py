@@ -50,6 +50,16 @@ class Dataset:
     grouped: bool
     skipped: tuple[str, ...] = ()
 
+    def __getstate__(self) -> dict:
+        # By its file: each of the copies that go to other processes would hold all pixels otherwise.
+        mapped = isinstance(self.images, np.memmap)
+        return self.__dict__ | {"images": Path(self.images.filename) if mapped else self.images}
+
+    def __setstate__(self, state: dict) -> None:
+        images = state["images"]
+        images = np.load(images, mmap_mode="r") if isinstance(images, Path) else images
+        self.__dict__.update(state | {"images": images})
+
     def grouped_by(self, what: str) -> np.ndarray:
         """(n,) str, what a fold must not share with another.
 

@@ -1,76 +1,199 @@
-"""A stand-in for X-rayed mineral wool: the data that comes with the project.
+"""A campaign of simulated X-ray scans of mineral wool, as Rafiei et al. made one (section III).
 
-It keeps the outline of the physics and simplifies the rest; it is not a physical simulator, and results on it say
-nothing of real wool. Kept: Beer-Lambert attenuation of one effective energy; defects as bodies in three dimensions,
-seen from several angles with their mass conserved; a column gain error, as a line detector leaves it; quantum and
-electronic noise. Simplified: fibres are band-passed oriented noise rather than fibres, drawn anew for each angle with
-the parameters of their sample; no spectrum, scatter or beam divergence.
-
-The defects are those of Rafiei et al., section II, that X-rays show: D1 drops of melt, D2 lumps of binder, D3 clusters
-of small shots and D6 dirt.
+Some samples are clean, some have defects; each is scanned from one to three angles on a belt. Product, cut, number of
+scans, angles and noise are drawn before and apart from the defects, from the same distributions for both.
 """
 
-import csv
+import contextlib
+import dataclasses
 import json
 import os
 import shutil
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from wool_tf.data.dataset import CLASSES, COLUMNS, MANIFEST
+from wool_tf.data import defects, geometry, xray
+from wool_tf.data.geometry import BELT, Pose, rotation
+from wool_tf.data.wool import Product
 from wool_tf.errors import WoolError
 
 SETTINGS = "simulation.json"
-VERSION = 1
-"""Raise it when the same settings give other images."""
+VERSION = 2
+"""Raise it when the same campaign gives other images."""
 
-EXTENT = 195.2
-"""Side of a crop in mm: 244 elements of 0.8 mm, the paper's line detector."""
+VIEWS = 3
+LEAST_LINES = 320
+HEIGHT = 200.0
+"""mm of height that the machine takes."""
 
-MARGIN = 20.0
-"""A defect whose centre is nearer to the edge of a crop, in mm, is left out, and the crop counts as clean."""
+LEVEL = 0.25
+"""kg/m² of stone, or of what attenuates like it: a box holds what of a defect is above."""
 
-ATTENUATION = 0.05
-"""m²/kg, of basalt at about 40 keV; an area weight in kg/m² times this is the exponent of Beer-Lambert."""
+LEAST_BOX = 6
+"""Pixels; smaller boxes are widened."""
 
-DEFECTS = ("D1", "D2", "D3", "D6")
+REFERENCE_LINES = 400
 
 
-def write_samples(folder: Path | str, samples: int, seed: int, side: int) -> Path:
-    """Writes simulated crops of wool with a manifest, unless they are there already.
-
-    Of each two samples one is defective. A sample is scanned from two or three angles, one crop per scan, all of one
-    group; a crop of a defective sample that shows none of its defect is non-defective. Sample k is the same whatever
-    the number of samples. The mean grey value tells nothing of the class, for samples differ far more in area weight
-    than a defect adds.
+@dataclasses.dataclass(frozen=True)
+class Campaign:
+    """What is scanned.
 
     Arguments:
-        folder: new or empty folder, or one that this function filled with the same settings.
         samples: int. Physical samples, at least 2.
+        clean: int. How many of them have no visible defect; from 1 to samples - 1.
+        scans: int. Scans of all samples together; each gets 1 to 3.
         seed: int, at least 0.
-        side: int. Pixels along each side of a crop, at least 32; the crop spans 195.2 mm in any case.
-
-    Returns:
-        The folder, holding `defective/*.png` and `non_defective/*.png` (8-bit grey, denser is darker) and a
-        `manifest.csv` with path, label, group and defect (D1, D2, D3, D6 or empty).
 
     Raises:
-        WoolError: a number is out of its range, or the folder holds something else or cannot be written.
+        WoolError: a number is out of its range.
     """
-    for name, value, least in (("samples", samples, 2), ("seed", seed, 0), ("side", side, 32)):
-        if value < least:
-            raise WoolError(f"{name}: must be at least {least}, got {value}")
-    folder = Path(folder)
-    settings = {"version": VERSION, "samples": samples, "seed": seed, "side": side}
+
+    samples: int = 153
+    clean: int = 70
+    scans: int = 316
+    seed: int = 0
+
+    def __post_init__(self):
+        most = {"samples": 99999, "clean": self.samples - 1, "scans": VIEWS * self.samples, "seed": 2**32 - 1}
+        least = {"samples": 2, "clean": 1, "scans": self.samples, "seed": 0}
+        for name, value in dataclasses.asdict(self).items():
+            if not least[name] <= value <= most[name]:
+                raise WoolError(f"{name}: must be from {least[name]} to {most[name]}, got {value}")
+
+    def defective(self) -> np.ndarray:
+        """(samples,) bool, which samples have visible defects."""
+        return np.random.default_rng((self.seed, 0)).permutation(self.samples) >= self.clean
+
+    def views(self) -> np.ndarray:
+        """(samples,) int, how many scans each sample gets."""
+        rng = np.random.default_rng((self.seed, 1))
+        extra = rng.permutation(self.samples * (VIEWS - 1))[: self.scans - self.samples] // (VIEWS - 1)
+        return 1 + np.bincount(extra, minlength=self.samples)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """One scan.
+
+    Attributes:
+        counts: (lines, elements) uint16.
+        angle: how the sample lay, in words.
+        boxes: (kind, (x, y, width, height) in pixels) of every defect.
+    """
+
+    counts: np.ndarray
+    angle: str
+    boxes: tuple[tuple[str, tuple[int, int, int, int]], ...]
+
+
+def scans(campaign: Campaign, number: int) -> list[Scan]:
+    """All scans of one sample, numbered from 0."""
+    streams = [np.random.default_rng((campaign.seed, 2, number, part)) for part in range(4)]
+    product = Product.draw(streams[0])
+    found = defects.draw_invisible(product, streams[1])
+    if campaign.defective()[number]:
+        found += defects.draw(product, streams[2])
+    poses = _poses(product, streams[3])
+    detector = _detector(campaign)
+    return [
+        _scan(product, found, *poses[view], detector, np.random.default_rng((campaign.seed, 3, number, view)))
+        for view in range(campaign.views()[number])
+    ]
+
+
+def _detector(campaign: Campaign) -> xray.Detector:
+    return xray.Detector.draw(np.random.default_rng((campaign.seed, 4)))
+
+
+def _poses(product: Product, rng: np.random.Generator) -> list[tuple[str, Pose, int]]:
+    """Three ways to lay a product on the belt: words, pose, lines of the scan."""
+    length, width, thickness = product.size
+    ways = [("upside down", 180.0, 0.0)]
+    if width <= HEIGHT and thickness >= 100:
+        ways.append(("on its side", 90.0, 0.0))
+    if length <= 440:
+        ways.append(("turned by 90° on the belt", 0.0, 90.0))
+    tilt = float(rng.integers(10, 31))
+    if width * np.sin(np.radians(tilt)) + thickness * np.cos(np.radians(tilt)) <= HEIGHT:
+        ways.append((f"tilted by {tilt:.0f}° about the belt", tilt, 0.0))
+    yaw = float(rng.integers(8, 26))
+    ways.append((f"upside down, turned by {yaw:.0f}° on the belt", 180.0, yaw))
+    chosen = [ways[index] for index in rng.permutation(len(ways))[: VIEWS - 1]]
+    return [(words, *_laid(product, roll, yaw, rng)) for words, roll, yaw in [("flat", 0.0, 0.0), *chosen]]
+
+
+def _laid(product: Product, roll: float, yaw: float, rng: np.random.Generator) -> tuple[Pose, int]:
+    # The body's axes along, across, up become the machine's y, x, z, from a right-handed to a right-handed system.
+    upright = np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    turn = rotation(2, yaw + rng.normal(0, 1.5)) @ rotation(1, roll) @ upright
+    reach = np.abs(turn) @ product.size
+    lines = max(LEAST_LINES, int((reach[1] + rng.uniform(30, 70)) / xray.PITCH))
+    y = lines * xray.PITCH / 2 + rng.uniform(-10, 10)
+    return Pose(turn, np.array([rng.normal(0, 8), y, BELT + reach[2] / 2])), lines
+
+
+def _scan(product, found, angle: str, pose: Pose, lines: int, detector, rng) -> Scan:
+    wool = product.project(pose, lines, rng)
+    inclusions, boxes = {}, []
+    for defect in found:
+        shadow = np.zeros_like(wool)
+        for part in defect.parts:
+            weight = geometry.project(part, pose, lines)
+            inclusions[part.material] = inclusions.get(part.material, 0) + weight
+            shadow += weight * defects.strength(part.material)
+        box = _box(shadow, LEVEL if defect.kind in defects.VISIBLE else 1e-6)
+        if box:
+            boxes.append((defect.kind, box))
+    mean, variance = xray.behind(wool, inclusions)
+    return Scan(detector.expose(mean, variance, rng), angle, tuple(boxes))
+
+
+def _box(shadow: np.ndarray, level: float) -> tuple[int, int, int, int] | None:
+    """Box around what exceeds a level, or None where nothing does."""
+    ranges = []
+    for axis in (0, 1):
+        above = np.flatnonzero((np.abs(shadow) > level).any(axis=axis))
+        if not len(above):
+            return None
+        side = shadow.shape[1 - axis]
+        size = max(LEAST_BOX, above[-1] - above[0] + 1)
+        first = int(np.clip((above[0] + above[-1] + 1 - size) // 2, 0, side - size))
+        ranges.append((first, int(size)))
+    (x, width), (y, height) = ranges
+    return x, y, width, height
+
+
+def write(
+    folder: Path | str, campaign: Campaign, jobs: int = 1, progress: Callable[[int, int], None] | None = None
+) -> Path:
+    """Writes the scans of a campaign, unless they are there already.
+
+    Arguments:
+        folder: new or empty folder, or one that this function filled with the same campaign.
+        campaign: Campaign.
+        jobs: int. Processes at work.
+        progress: told the number of finished scans, and of all.
+
+    Returns:
+        The folder, holding `scans/S001_0.png` and so on (16-bit counts), `dark.png`, `bright.png` and
+        `annotations.json` (COCO).
+
+    Raises:
+        WoolError: the folder holds something else or cannot be written, or spekpy or xraydb is missing.
+    """
+    folder, settings = Path(folder), {"version": VERSION, **dataclasses.asdict(campaign)}
     try:
         if _holds(folder, settings):
             return folder
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            wanted = f"{samples} samples of seed {seed} at {side} pixels"
-            raise WoolError(f"{folder}: holds something other than {wanted}; delete it or give a new folder")
-        _write_all(folder, settings)
+            raise WoolError(f"{folder}: holds something other than {campaign}; delete it or give a new folder")
+        _write_all(folder, campaign, settings, jobs, progress or (lambda done, units: None))
     except OSError as error:
         raise WoolError(f"{folder}: cannot be written ({error.strerror}); give another folder") from None
     return folder
@@ -78,146 +201,73 @@ def write_samples(folder: Path | str, samples: int, seed: int, side: int) -> Pat
 
 def _holds(folder: Path, settings: dict) -> bool:
     try:
-        return json.loads((folder / SETTINGS).read_text()) == settings and (folder / MANIFEST).exists()
+        return json.loads((folder / SETTINGS).read_text()) == settings
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
 
 
-def _write_all(folder: Path, settings: dict) -> None:
-    # Made beside the folder and renamed when complete: class folders that are half full would look finished.
+def _write_all(folder: Path, campaign: Campaign, settings: dict, jobs: int, progress) -> None:
+    # Made beside the folder and renamed when complete: a folder that is half full would look finished.
     partial = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        for name in CLASSES:
-            (partial / name).mkdir(parents=True)
-        with open(partial / MANIFEST, "w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow([*COLUMNS, "defect"])
-            for number in range(settings["samples"]):
-                for view, (crop, defect) in enumerate(simulate_sample(number, settings["seed"], settings["side"])):
-                    label = CLASSES[defect != ""]
-                    path = f"{label}/{number:05d}_{view}.png"
-                    Image.fromarray(crop).save(partial / path, compress_level=1)
-                    rows.writerow([path, label, f"S{number:05d}", defect])
+        (partial / "scans").mkdir(parents=True)
+        rng = np.random.default_rng((campaign.seed, 5))
+        for name, lines in zip(("dark", "bright"), _detector(campaign).references(REFERENCE_LINES, rng), strict=True):
+            Image.fromarray(lines).save(partial / f"{name}.png", compress_level=1)
+        described, done = {}, 0
+        for number, images in _write_samples(partial, campaign, jobs):
+            described[number] = images
+            done += len(images)
+            progress(done, campaign.scans)
+        images = [image for number in sorted(described) for image in described[number]]
+        (partial / "annotations.json").write_text(json.dumps(_coco(images, campaign), indent=1))
         (partial / SETTINGS).write_text(json.dumps(settings))
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def simulate_sample(number: int, seed: int, side: int) -> list[tuple[np.ndarray, str]]:
-    """The crops of one physical sample, each (side, side) uint8 with the defect that it shows ("" for none)."""
-    # One toss per pair of samples keeps the classes even, and is all that two samples share.
-    first_is_defective = np.random.default_rng((seed, 0, number // 2)).random() < 0.5
-    defective = first_is_defective == (number % 2 == 0)
-    rng = np.random.default_rng((seed, 1, number))
-    base = rng.uniform(3.0, 15.0)
-    texture = _texture_spectrum(rng, side)
-    gain = 1 + 0.006 * rng.standard_normal(side)
-    kind = str(rng.choice(DEFECTS)) if defective else ""
-    bodies = _bodies(kind, rng) if defective else []
-    centre = rng.uniform(-70, 70, 3)
-    turn = rng.uniform(0, np.pi)
-    crops = []
-    for view in range(rng.integers(2, 4)):
-        place = _turned(turn + view * np.pi / 3) @ centre + rng.uniform(-25, 25, 3)
-        # The lab cuts and crops around a defect: the first crop of a defective sample always shows it.
-        limit = EXTENT / 2 - MARGIN
-        place = np.clip(place, -limit, limit) if view == 0 else place
-        shown = kind if np.abs(place[:2]).max() <= limit else ""
-        weight = base * np.exp(_texture(texture, rng, side))
-        if shown:
-            weight += _project(bodies, _turned(turn + view * np.pi / 3), place[:2], side)
-        crops.append((_expose(weight, gain, rng, side), shown))
-    return crops
+def _write_samples(folder: Path, campaign: Campaign, jobs: int) -> Iterator[tuple[int, list[dict]]]:
+    """Writes the scans of all samples and yields what `_write_sample` returns, in any order."""
+    import joblib
+
+    # Ctrl-C reaches the whole process group; the main process ends its workers itself, without their tracebacks.
+    workers = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)} if jobs > 1 else {}
+    parallel = joblib.Parallel(jobs, backend="loky" if jobs > 1 else "sequential", return_as="generator_unordered",
+                               batch_size=1, **workers)  # fmt: skip
+    try:
+        with contextlib.closing(
+            parallel(joblib.delayed(_write_sample)(folder, campaign, number) for number in range(campaign.samples))
+        ) as finished:
+            yield from finished
+    except BrokenProcessPool:
+        raise WoolError("a process was killed, most likely because memory ran out; use fewer --jobs") from None
 
 
-def _turned(angle: float) -> np.ndarray:
-    """Rotation about the y axis, along which the conveyor moves."""
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]])
+def _write_sample(folder: Path, campaign: Campaign, number: int) -> tuple[int, list[dict]]:
+    """Writes the scans of a sample; returns its number and what to say of each scan."""
+    described, sample = [], f"S{number + 1:03d}"
+    for view, scan in enumerate(scans(campaign, number)):
+        name, lines = f"scans/{sample}_{view}.png", len(scan.counts)
+        Image.fromarray(scan.counts).save(folder / name, compress_level=1)
+        described.append({"file_name": name, "width": xray.ELEMENTS, "height": lines, "sample": sample,
+                          "angle": scan.angle, "dark": "dark.png", "bright": "bright.png", "boxes": scan.boxes})  # fmt: skip
+    return number, described
 
 
-def _texture_spectrum(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Amplitude spectrum of the relative area weight: crossed layers of fibres, flocks and slow variation.
-
-    The layers are independent and Gaussian, so their sum has the root of the sum of their power spectra.
-    """
-    pixel = EXTENT / side
-    fx, fy = np.meshgrid(np.fft.rfftfreq(side, pixel), np.fft.fftfreq(side, pixel))
-    main, length, width = rng.uniform(0, np.pi), rng.uniform(12, 25), rng.uniform(0.8, 1.4)
-    power = 0
-    for angle in (main, main + rng.uniform(0.6, 1.2), main - rng.uniform(0.6, 1.2)):
-        along, across = fx * np.cos(angle) + fy * np.sin(angle), fy * np.cos(angle) - fx * np.sin(angle)
-        layer = np.exp(-((2 * np.pi * along * length / 4) ** 2) - (2 * np.pi * across * width) ** 2)
-        power = power + _scaled(layer, rng.uniform(0.02, 0.03), side)
-    for scale, low, high in ((4, 0.02, 0.035), (12, 0.03, 0.05), (45, 0.04, 0.08)):
-        cloud = np.exp(-((2 * np.pi * scale / 2) ** 2) * (fx**2 + fy**2))
-        power = power + _scaled(cloud, rng.uniform(low, high), side)
-    power[0, 0] = 0
-    return np.sqrt(power)
-
-
-def _scaled(power: np.ndarray, deviation: float, side: int) -> np.ndarray:
-    """The half spectrum scaled so that white noise shaped by its root has this standard deviation."""
-    both_halves = power.sum() + power[:, 1 : (side + 1) // 2].sum()
-    return power * (deviation * side) ** 2 / both_halves
-
-
-def _texture(spectrum: np.ndarray, rng: np.random.Generator, side: int) -> np.ndarray:
-    return np.fft.irfft2(np.fft.rfft2(rng.standard_normal((side, side))) * spectrum, s=(side, side))
-
-
-def _bodies(kind: str, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """The bodies of a defect: (centre in mm (3,), shape (3, 3) in mm², excess density in kg/m² per mm).
-
-    A shape is the covariance of a Gaussian body of the same mass as an ellipsoid of the density given: it looks like
-    the ellipsoid after the blur of source and detector, and its projection has a closed form.
-    """
-    if kind == "D1":
-        bodies = [_body(rng, 12, rng.uniform(2.5, 6.0, 3), 1.7) for _ in range(rng.integers(1, 4))]
-    elif kind == "D2":
-        bodies = [_body(rng, 7, rng.uniform(10, 20, 3), rng.uniform(0.1, 0.2)) for _ in range(2)]
-    elif kind == "D3":
-        bodies = [_body(rng, 8, rng.uniform(0.9, 2.0, 3), 2.2) for _ in range(rng.integers(35, 80))]
-    else:
-        walk = np.cumsum(rng.normal(0, 3.5, (rng.integers(5, 10), 3)), axis=0)
-        flakes = [_body(rng, 1, rng.uniform((3, 1.5, 0.8), (9, 4, 1.8)), rng.uniform(0.8, 1.6)) for _ in walk]
-        bodies = [(centre + step, shape, density) for step, (centre, shape, density) in zip(walk, flakes, strict=True)]
-    # Around their middle: the place of the defect decides whether a crop shows it.
-    middle = np.mean([centre for centre, _, _ in bodies], axis=0)
-    return [(centre - middle, shape, density) for centre, shape, density in bodies]
-
-
-def _body(rng: np.random.Generator, spread: float, axes: np.ndarray, density: float):
-    directions = np.linalg.qr(rng.standard_normal((3, 3)))[0]
-    # A homogeneous ellipsoid has the covariance axes²/5.
-    return rng.normal(0, spread, 3), directions @ np.diag(axes**2 / 5) @ directions.T, density
-
-
-def _project(bodies, turn: np.ndarray, place: np.ndarray, side: int) -> np.ndarray:
-    """Area weight in kg/m² of bodies turned and seen along z, (side, side).
-
-    It sums to their mass at any angle, except for bodies smaller than a pixel, which are sampled and not integrated.
-    """
-    pixel = EXTENT / side
-    grid = (np.arange(side) + 0.5) * pixel - EXTENT / 2
-    total = np.zeros((side, side))
-    for centre, shape, density in bodies:
-        mass = density * 4 / 3 * np.pi * np.sqrt(np.linalg.det(5 * shape))
-        # Blur of source and detector, 0.4 mm, and of the pixel itself.
-        spread = (turn @ shape @ turn.T)[:2, :2] + np.eye(2) * (0.4**2 + pixel**2 / 12)
-        inverse = np.linalg.inv(spread)
-        middle = (turn @ centre)[:2] + place
-        x, y = grid - middle[0], (grid - middle[1])[:, None]
-        exponent = inverse[0, 0] * x**2 + 2 * inverse[0, 1] * x * y + inverse[1, 1] * y**2
-        total += mass / (2 * np.pi * np.sqrt(np.linalg.det(spread))) * np.exp(-exponent / 2)
-    return total
-
-
-def _expose(weight: np.ndarray, gain: np.ndarray, rng: np.random.Generator, side: int) -> np.ndarray:
-    """What the detector records of an area weight in kg/m², as 8-bit grey; the open beam is 255."""
-    quanta = 6000 * (EXTENT / side / 0.8) ** 2
-    counts = rng.poisson(quanta * np.exp(-ATTENUATION * weight)) * gain
-    signal = counts / quanta + rng.normal(0, 0.004, weight.shape)
-    return np.clip(np.rint(255 * signal), 0, 255).astype(np.uint8)
+def _coco(described: list[dict], campaign: Campaign) -> dict:
+    images, annotations = [], []
+    for image in described:
+        boxes = image.pop("boxes")
+        images.append({"id": len(images) + 1, **image})
+        for kind, (x, y, width, height) in boxes:
+            annotations.append({"id": len(annotations) + 1, "image_id": len(images), "bbox": [x, y, width, height],
+                                "category_id": defects.KINDS.index(kind) + 1, "area": width * height,
+                                "iscrowd": 0})  # fmt: skip
+    categories = [
+        {"id": number, "name": kind, "supercategory": "defect"} for number, kind in enumerate(defects.KINDS, 1)
+    ]
+    info = {"description": "simulated X-ray scans of mineral wool", "version": str(VERSION)}
+    info |= dataclasses.asdict(campaign)
+    return {"info": info, "images": images, "annotations": annotations, "categories": categories}

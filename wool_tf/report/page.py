@@ -2,22 +2,72 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jinja2
 
 from wool_tf import files
-from wool_tf.report import findings, plots, tables
-
-SECTIONS = (
-    ("Quality", (tables.accuracy, plots.accuracy, tables.confusion, plots.roc, plots.scores)),
-    ("Size and speed", (tables.complexity, tables.latency, plots.latency)),
-    ("Delivered model", (tables.quantisation, tables.files)),
-    ("Data and training", (tables.data, tables.folds, plots.training)),
-    ("How to repeat this run", (tables.settings, tables.environment)),
+from wool_tf.report import (
+    findings,
+    plots,
+    protocol_findings,
+    protocol_plots,
+    protocol_tables,
+    tables,
 )
-"""Headings of the report with the builders of what stands below them, in order."""
+
+Part = tables.Table | plots.Plot
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What a kind of report consists of; every function takes the results document.
+
+    Attributes:
+        sentences: the outcome.
+        warnings: what speaks against it.
+        summary: the table of the key figures.
+        sections: headings with the builders of what stands below them, in order.
+    """
+
+    sentences: Callable[[Mapping], list[str]]
+    warnings: Callable[[Mapping], list[str]]
+    summary: Callable[[Mapping], tables.Table | None]
+    sections: tuple[tuple[str, tuple[Callable[[Mapping], Part | None], ...]], ...]
+
+
+REPEAT = "How to repeat this run", (tables.settings, tables.environment)
+
+RUN = Layout(
+    findings.sentences,
+    findings.warnings,
+    tables.summary,
+    (
+        ("Quality", (tables.accuracy, plots.accuracy, tables.confusion, plots.roc, plots.scores)),
+        ("Size and speed", (tables.complexity, tables.latency, plots.latency)),
+        ("Delivered model", (tables.quantisation, tables.files)),
+        ("Data and training", (tables.data, tables.folds, plots.training)),
+        REPEAT,
+    ),
+)
+"""The report of the main job."""
+
+PROTOCOL = Layout(
+    protocol_findings.sentences,
+    protocol_findings.warnings,
+    protocol_tables.summary,
+    (
+        ("Beside the paper", (protocol_tables.table1, protocol_tables.table2, protocol_plots.changes)),
+        ("Defects and thresholds", (protocol_tables.by_defect, protocol_tables.operating)),
+        ("Every stage", (protocol_tables.quality, protocol_tables.further, protocol_tables.controls,
+                         protocol_tables.size)),
+        ("Data", (protocol_tables.data,)),
+        ("Failures", (protocol_tables.failures,)),
+        REPEAT,
+    ),
+)  # fmt: skip
+"""The report of the whole protocol."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +75,7 @@ class Section:
     """A heading of the report and the tables and plots below it."""
 
     title: str
-    parts: tuple[tables.Table | plots.Plot, ...]
+    parts: tuple[Part, ...]
 
     @property
     def anchor(self) -> str:
@@ -34,7 +84,7 @@ class Section:
 
 
 def write(results: Mapping, out: Path) -> None:
-    """Writes `report.html` and `report.md` into a folder, replacing older ones.
+    """Writes `report.html` and `report.md` of the main job into a folder, replacing older ones.
 
     Arguments:
         results: the results document of a run, as read from its JSON file; unknown values are None.
@@ -43,22 +93,31 @@ def write(results: Mapping, out: Path) -> None:
     Raises:
         wool_tf.errors.WoolError: the folder cannot be written to.
     """
-    for name, text in render(results).items():
+    _write(render(results), out)
+
+
+def write_protocol(document: Mapping, out: Path) -> None:
+    """Writes `report.html` and `report.md` of a protocol into a folder; otherwise as `write`."""
+    _write(render(document, PROTOCOL), out)
+
+
+def _write(texts: Mapping[str, str], out: Path) -> None:
+    for name, text in texts.items():
         files.write(out / name, text.encode())
 
 
-def render(results: Mapping) -> dict[str, str]:
+def render(results: Mapping, layout: Layout = RUN) -> dict[str, str]:
     """The text of both files, by file name."""
     built = []
-    for title, builders in SECTIONS:
+    for title, builders in layout.sections:
         parts = tuple(part for build in builders if (part := build(results)))
         built += [Section(title, parts)] if parts else []
     values = {
         "title": results.get("title") or "Report",
         "command": results.get("command"),
-        "sentences": findings.sentences(results),
-        "warnings": findings.warnings(results),
-        "summary": tables.summary(results),
+        "sentences": layout.sentences(results),
+        "warnings": layout.warnings(results),
+        "summary": layout.summary(results),
         "sections": built,
         "examples": results.get("examples") or [],
     }

@@ -1,9 +1,7 @@
 """From the records of a run to one results document, of which the report is made."""
 
-import base64
 import dataclasses
 import importlib.metadata
-import io
 import os
 import platform
 import subprocess
@@ -13,11 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files
-from wool_tf.data.dataset import CLASSES, Dataset
+from wool_tf.baselines import threshold
+from wool_tf.data.dataset import Dataset
+from wool_tf.data.listing import CLASSES
 from wool_tf.deploy import verify
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.training.metrics import THRESHOLD, summarise
+from wool_tf.report import sheets
+from wool_tf.training import protocol
+from wool_tf.training.metrics import THRESHOLD, evaluate, summarise
 from wool_tf.training.settings import Settings
 
 EXAMPLES_PER_KIND = 4
@@ -39,7 +41,7 @@ def assemble(
         settings: Settings of the run.
         images: its Dataset.
         parts: held-out indices of each fold.
-        records: the record of every unit, by name, `fold0/hard1`.
+        records: the record of every unit, by name, `resnet18-adam-none/repeat0/fold0/hard1`.
         tflite: the files that were timed, by name.
         latency: what the benchmark program says of them, in the same order.
         command: the command line.
@@ -50,16 +52,19 @@ def assemble(
     titles = {stage.name: stage.title for stage in methods.stages(settings)}
     int8 = f"{settings.final}-int8"
     titles[int8] = f"{titles[settings.final]}, int8"
-    folds = {name: [records[f"fold{number}/{name}"] for number in range(len(parts))] for name in [*names, int8]}
+    prefixes = [protocol.fold_name(settings, 0, number) for number in range(len(parts))]
+    folds = {name: [records[f"{prefix}/{name}"] for prefix in prefixes] for name in [*names, int8]}
     scores = _scores(images, parts, folds)
     return {
         "title": f"Reproduction on {Path(images.folder).resolve().name}",
         "command": command,
         "settings": dataclasses.asdict(settings),
-        "environment": _environment(),
+        "environment": environment(),
         "seconds": sum(record["seconds"] for record in records.values()),
         "data": _data(images),
         "folds": [_part(images, part) for part in parts],
+        "thresholding": _thresholding(images, parts),
+        "sheets": sheets.build(images),
         "stages": [_stage(name, titles[name], found, folds) for name, found in folds.items()],
         "histories": {name: _histories(folds[name]) for name in names},
         "scores": scores,
@@ -84,14 +89,23 @@ def _data(images: Dataset) -> dict:
         "non_defective": len(images.labels) - defective,
         "groups": len(set(images.groups)),
         "grouped": images.grouped,
+        "skipped": list(images.skipped),
         "side": images.images.shape[1],
         "fingerprint": images.fingerprint,
     }
 
 
+def _thresholding(images: Dataset, parts: Sequence[np.ndarray]) -> dict:
+    """What limits on area weight and contrast reach on the same folds."""
+    _, scores = threshold.evaluate_folds(images.images, images.labels, parts)
+    metrics = [evaluate(images.labels[part], scores[part], threshold=0.0) for part in parts]
+    return {"folds": metrics, **summarise(metrics)}
+
+
 def _part(images: Dataset, part: np.ndarray) -> dict:
     return {
         "images": len(part),
+        "indices": part.tolist(),
         "defective": int(images.labels[part].sum()),
         "groups": len(set(images.groups[part])),
     }
@@ -131,7 +145,7 @@ def _scores(images: Dataset, parts: Sequence[np.ndarray], folds: Mapping[str, Se
 
 
 def _final(settings: Settings, images: Dataset, parts, folds, records: Mapping, tflite: Mapping[str, Path]) -> dict:
-    delivered = records[f"final/{settings.final}-int8"]
+    delivered = records[f"{settings.configuration}/final/{settings.final}-int8"]
     # Pooled over the folds, every image judged by the networks that had not seen it.
     labels = images.labels[np.concatenate(parts)]
     by_float, by_int8 = (
@@ -140,7 +154,7 @@ def _final(settings: Settings, images: Dataset, parts, folds, records: Mapping, 
     )
     return {
         "stage": settings.final,
-        "spec": records[f"final/{settings.final}"]["spec"],
+        "spec": records[f"{settings.configuration}/final/{settings.final}"]["spec"],
         "files": [_file(path) for path in tflite.values()],
         "check": verify.compare(labels, by_float, by_int8) | {"operators": delivered["file"]["operators"]},
         "delivered": delivered["check"],
@@ -169,21 +183,13 @@ def _examples(images: Dataset, scores: Sequence[Mapping], stage: str) -> list[di
         {
             "caption": f"{row['path']}: {CLASSES[row['label']].replace('_', '-')}, score {row[stage]:.2f}",
             "kind": kind,
-            "png": _png(images.images[index]),
+            "png": sheets.png(images.images[index]),
         }
         for kind, index, row in chosen
     ]
 
 
-def _png(pixels: np.ndarray) -> str:
-    from PIL import Image
-
-    stream = io.BytesIO()
-    Image.fromarray(np.asarray(pixels)).save(stream, "PNG")
-    return base64.b64encode(stream.getvalue()).decode()
-
-
-def _environment() -> dict:
+def environment() -> dict:
     import keras
 
     import wool_tf

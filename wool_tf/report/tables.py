@@ -13,6 +13,9 @@ from wool_tf.report import paper
 from wool_tf.report.cells import MISSING, count, decimals, duration, known, percent, plain, ratio, significant, tiny
 
 
+THRESHOLDING = "Thresholding, without a network"
+
+
 @dataclasses.dataclass(frozen=True)
 class Table:
     """A table and the words around it.
@@ -63,6 +66,9 @@ def summary(results: Mapping) -> Table | None:
         )
         for role, stage in key_stages(results).items()
     ]
+    if thresholding := results.get("thresholding"):
+        figures = (percent(*measure(thresholding, name)) for name in ("accuracy", "recall"))
+        rows.insert(0, (THRESHOLDING, *figures, decimals(*measure(thresholding, "auc")), MISSING))
     text = (
         "Accuracy is the share of all images that are judged correctly; recall is the share of the defective images "
         "that are found. ROC AUC tells how well the scores separate the two classes: 1 is perfect, 0.5 is guessing. "
@@ -83,6 +89,7 @@ def data(results: Mapping) -> Table | None:
         ("Defective", plain(found.get("defective"))),
         ("Non-defective", plain(found.get("non_defective"))),
         ("Groups", plain(found.get("groups"))),
+        ("Bad images left out", plain(len(found.get("skipped") or ()))),
         ("Side of an image (pixels)", plain(found.get("side"))),
         ("Fingerprint", plain(found.get("fingerprint"))),
     ]
@@ -121,7 +128,13 @@ def accuracy(results: Mapping) -> Table | None:
             reported = paper.accuracy(settings, stage["stage"])
             row.append(MISSING if reported is None else f"{reported:.2f}")
         rows.append(tuple(row))
+    if rows and (thresholding := results.get("thresholding")):
+        row = [percent(*measure(thresholding, name)) for name in ("accuracy", "recall", "precision", "f1")]
+        row = [THRESHOLDING, *row, decimals(*measure(thresholding, "auc"))]
+        rows.insert(0, (*row, "76–82") if recipe else tuple(row))
     text = (
+        "Thresholding is what factories do without a network: an image is defective if its area weight, or its contrast "
+        "to what is around, is above a limit anywhere; the limits are found by trial on the training folds. "
         "Recall: of 100 defective images, how many are found; the others would pass unseen. Precision: of 100 images "
         "that raise an alarm, how many are really defective; the others are false alarms. F1 combines the two into "
         "one number. Hard pruning removes the weakest filters for good and trains the rest further, round after "

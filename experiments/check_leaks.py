@@ -1,0 +1,55 @@
+"""Asks whether anything but the defects tells the class of the crops in a folder: brightness, noise, place, files.
+
+    python experiments/check_leaks.py --data=crops
+
+A network that is trained on such crops would learn that instead. For each feature the table has the area under the ROC
+curve (AUC; 0.5 tells nothing) of a simple classifier on held-out crops, and how high chance gets. The last line is the
+verdict. The exit status is 0 whatever it is: a person has to judge it.
+"""
+
+import sys
+import tempfile
+
+import console
+from absl import flags
+
+_DATA = flags.DEFINE_string(
+    "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True
+)
+_FOLDS = flags.DEFINE_integer("folds", 10, "Parts of the cross-validation.")
+_SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
+
+SIDE = 244
+"""Crops are looked at as a network of the usual size gets them."""
+
+
+def main() -> None:
+    folder = console.path("data", _DATA.value)
+    console.use_threads(1)
+
+    from wool_tf.data import dataset, folds, leaks, nuisance
+
+    with tempfile.TemporaryDirectory() as cache:
+        data = dataset.load(folder, SIDE, cache)
+        crops = nuisance.drawn(data.groups, _SEED.value)
+        names, kinds, values = nuisance.features(data, crops)
+    labels, groups = data.labels[crops], data.groups[crops]
+    parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
+    rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, _show)
+    print(leaks.to_text(rows))
+    alike = sorted(set(names) - {row.name for row in rows})
+    print(f"\n{len(crops)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")
+    if alike:
+        print(f"the same for all: {', '.join(alike)}")
+    print("a large defect changes mean grey, steps and file size a little by itself")
+    print(leaks.verdict(rows))
+
+
+def _show(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        ending = "\n" if done == total else ""
+        print(f"\rguessing with labels exchanged, {done} of {total}", end=ending, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,72 @@
+"""What train_kfold.py and prune_kfold.py share: the grid, the plan, the end."""
+
+import shlex
+import sys
+from collections.abc import Mapping
+
+import console
+import training_flags
+from absl import flags
+
+from wool_tf.job import OperatingPoint
+from wool_tf.report.cells import duration
+from wool_tf.training import settings
+
+FAILED = 2
+"""Exit status of a run that has come to its end without some of its networks."""
+
+_DEPTHS = flags.DEFINE_list("depths", ["18"], "Depths of the ResNets: of 18, 34, 50, 101 and 152.")
+_OPTIMIZERS = flags.DEFINE_list("optimizers", list(settings.OPTIMIZERS), "Optimizers.")
+_WEIGHTS = flags.DEFINE_list("weights", ["none"], "Initial weights: none, imagenet, or files.")
+_SCHEDULER = flags.DEFINE_string("scheduler", None, "Address of a Dask cluster that does the work.")
+_KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep every network, not only its record.")
+_TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write training curves for TensorBoard.")
+_RECALL = flags.DEFINE_float("required_recall", 0.99, "Recall for which one of the thresholds is chosen.")
+_COST = flags.DEFINE_float("cost_ratio", 10.0, "False alarms that a miss costs, for which the other one is chosen.")
+_PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
+
+
+def run(base: settings.Settings) -> int:
+    """Runs the grid, or tells its plan; the exit status.
+
+    Arguments:
+        base: what all configurations have in common.
+    """
+    console.use_threads(base.threads)
+    workers = training_flags.workers(
+        base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
+    )
+    display = console.Display()
+
+    from wool_tf import kfold
+    from wool_tf.report import protocol_export
+    from wool_tf.training import protocol
+
+    depths = training_flags.numbers("depths", _DEPTHS.value, int)
+    weights = [training_flags.weights("weights", value) for value in _WEIGHTS.value]
+    grid = protocol.grid(base, depths, _OPTIMIZERS.value, weights)
+    given = (grid, training_flags.source(), training_flags.out(), workers)
+    if _PLAN.value:
+        _tell(kfold.plan(*given, display.say), workers.jobs, display)
+        return 0
+    operating = OperatingPoint(_RECALL.value, _COST.value)
+    try:
+        results = kfold.run(*given, operating, shlex.join(["python", *sys.argv]), display.show, display.say)
+    finally:
+        display.close()
+    print(protocol_export.to_text(results))
+    display.say(f"report: {training_flags.out() / 'report.html'}")
+    return _failed(results, display)
+
+
+def _tell(plan, jobs: int, display: console.Display) -> None:
+    for name, left in plan.left.items():
+        display.say(f"{name}: {left:,} networks to train")
+    done = plan.units - sum(plan.left.values())
+    display.say(f"{plan.units:,} networks, {done:,} of them done; about {duration(plan.seconds)} with --jobs={jobs}")
+
+
+def _failed(results: Mapping, display: console.Display) -> int:
+    for failure in results["failures"]:
+        display.say(f"failed: {failure['unit']}: {failure['reason']}")
+    return FAILED if results["failures"] else 0

@@ -1,0 +1,28 @@
+"""Table II: what hard filter pruning and ASFP cost, stage by stage, in repeated cross-validation.
+
+    python experiments/prune_kfold.py --flagfile=experiments/flagfiles/paper.cfg --plan
+    python experiments/prune_kfold.py --data=crops --out=runs/table2 --asfp_rates=0.1,0.2,0.3 --controls=random,scratch
+
+Without --data it makes simulated crops. A run that was interrupted goes on with the same command.
+"""
+
+import sys
+
+import console
+import kfold_flags
+import training_flags
+from absl import flags
+
+_SETTINGS = training_flags.define(without=("depth", "optimizer", "weights", "final"))
+
+flags.adopt_module_key_flags(kfold_flags)
+flags.adopt_module_key_flags(training_flags)
+
+
+def main() -> None:
+    base = training_flags.settings(_SETTINGS, final="baseline")
+    sys.exit(kfold_flags.run(base))
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,31 @@
+"""Table I: how well networks of several depths, optimizers and initial weights do in repeated cross-validation.
+
+    python experiments/train_kfold.py --flagfile=experiments/flagfiles/paper.cfg --plan
+    python experiments/train_kfold.py --data=crops --out=runs/table1 --depths=18,50 --repeats=2
+
+Without --data it makes simulated crops. A run that was interrupted goes on with the same command, and prune_kfold.py
+goes on with its networks in the same folder if they were kept.
+"""
+
+import sys
+
+import console
+import kfold_flags
+import training_flags
+from absl import flags
+
+_SETTINGS = training_flags.define(
+    without=("depth", "optimizer", "weights", "rounds", "asfp_rates", "controls", "final")
+)
+
+flags.adopt_module_key_flags(kfold_flags)
+flags.adopt_module_key_flags(training_flags)
+
+
+def main() -> None:
+    base = training_flags.settings(_SETTINGS, rounds=0, asfp_rates=(), final="baseline")
+    sys.exit(kfold_flags.run(base))
+
+
+if __name__ == "__main__":
+    console.run(main)

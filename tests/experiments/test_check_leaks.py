@@ -1,0 +1,70 @@
+"""experiments/check_leaks.py as a user runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPT = REPOSITORY / "experiments" / "check_leaks.py"
+
+
+def run(*flags):
+    return subprocess.run([sys.executable, SCRIPT, *flags], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def another_detector(tmp_path_factory):
+    """Clean and defective crops that differ in nothing but the noise of the detector."""
+    folder, rng = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
+    for number in range(24):
+        label = ("defective", "non_defective")[number % 2]
+        (folder / label).mkdir(exist_ok=True)
+        crop = rng.normal(rng.uniform(100, 180), 4 + 2 * (number % 2), (48, 48)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(crop).save(folder / label / f"{number:02d}.png")
+    return folder
+
+
+def test_noise_of_another_detector_is_found(another_detector):
+    ran = run(f"--data={another_detector}", "--folds=3")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    header, *_, verdict = ran.stdout.splitlines()
+    assert header.split() == ["feature", "of", "guessed", "by", "AUC", "chance", "accuracy"]
+    rows = {line[:28].strip(): line[28:].split() for line in ran.stdout.splitlines()[1:]}
+    assert rows["noise"][-1] == "*" and float(rows["noise"][2]) == 1
+    assert rows["mean grey"][-1] == "%"
+    assert verdict.startswith("A network may learn these instead of defects: ") and "noise (AUC 1.00" in verdict
+    assert "24 of 24 crops, 50.0 % of them defective" in ran.stdout
+    assert "the same for all: 16 bits, PNG, channels" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "flags,named",
+    [
+        ([], "--data: is required"),
+        (["--data="], "--data=: is empty"),
+        (["--data=nowhere"], "nowhere: no such folder"),
+        (["--data={folder}", "--folds=13"], "--folds=13: only 12 groups"),
+        (["--data={folder}", "--seed=-1"], "--seed=-1"),
+    ],
+)
+def test_mistakes_are_one_line(another_detector, flags, named):
+    ran = run(*(flag.format(folder=another_detector) for flag in flags))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("error: ") and named in ran.stderr and ran.stderr.count("\n") == 1
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import runpy, sys; sys.argv = ['check_leaks.py', '--help'];\n"
+        f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
+        f"try: runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "sys.exit(' '.join({'keras', 'tensorflow', 'sklearn', 'scipy'} & set(sys.modules)) or 0)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("Asks whether anything but the defects")

@@ -1,0 +1,304 @@
+"""A folder of scans becomes a folder of crops of two classes; `frames` chooses which."""
+
+import csv
+import dataclasses
+import hashlib
+import itertools
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+
+from wool_tf import files
+from wool_tf.data import annotations, frames, scans
+from wool_tf.data.annotations import Scan
+from wool_tf.data.frames import Choice, Crop, Frame
+from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, BadFiles
+from wool_tf.errors import WoolError
+
+IMAGING = "imaging.json"
+"""How the crops were imaged: whoever looks at other scans with what was trained on them must image those alike."""
+
+VERSION = 1
+"""Raise it when the same settings and scans give other crops."""
+
+HISTOGRAM_STEP = 4
+"""Every fourth line is enough for the percentile of the window, and saves a quarter of the time."""
+
+BRIGHTER, SHARE = -0.2, 0.01
+"""A scan with more than this share of pixels below this attenuation was not taken with the references given."""
+
+BLACK = 0.5
+"""A scan with more than this share of its pixels at the noise floor was taken without beam."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How crops are cut.
+
+    Attributes:
+        side: height and width of a crop in pixels, at least 32.
+        frame_lines: lines of a frame, at least `side`.
+        defects: types that X-rays show; they make a crop defective.
+        invisible: other types that may be marked; they make no difference.
+        defective, non_defective: how many crops of a class are drawn at random; None: as many as there are.
+        seed: base of every random number.
+        window: attenuation (low, high) shown as 255 and 0; None: 0 and the 99.9th percentile of all scans.
+        dark, bright: references of all scans, instead of those that the annotations name.
+        open_beam: counts of the open beam in scans without references; None: the top of the sample type.
+        raw: how raw scans are laid out.
+        pixel_mm: distance of pixels in mm, only written down.
+    """
+
+    side: int = 244
+    frame_lines: int = 320
+    defects: tuple[str, ...] = ("D1", "D2", "D3", "D6")
+    invisible: tuple[str, ...] = ("D4", "D5")
+    defective: int | None = None
+    non_defective: int | None = None
+    seed: int = 0
+    window: tuple[float, float] | None = None
+    dark: Path | None = None
+    bright: Path | None = None
+    open_beam: float | None = None
+    raw: scans.Raw | None = None
+    pixel_mm: float = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What was cut.
+
+    Attributes:
+        choice: the crops, and why frames gave none.
+        lost_boxes: visible boxes in the last lines of a scan, too few for a frame.
+        window: attenuation shown as white and as black.
+        repaired: the elements repaired, by the name of the bright reference that showed them.
+    """
+
+    choice: Choice
+    lost_boxes: int
+    window: tuple[float, float]
+    repaired: dict[str, tuple[int, ...]]
+
+
+def write(folder: Path, out: Path, settings: Settings, say: Callable[[str], None]) -> Result | None:
+    """Cuts crops from a folder of scans.
+
+    The scans are read one at a time, twice: for the window and the product's extent, and for the crops.
+
+    Arguments:
+        folder: holds the scans and their annotations, see `annotations`.
+        out: new or empty folder, or one that this function filled from the same scans with the same settings.
+        settings: how.
+        say: told of each step.
+
+    Returns:
+        What was cut, or None if `out` holds it already. It holds `defective/*.png`, `non_defective/*.png` (8-bit grey,
+        denser is darker), `manifest.csv` (path, label, group, defect, scan, x, y) and `imaging.json`.
+
+    Raises:
+        WoolError: a setting, a scan, an annotation or a reference is wrong, or there are fewer crops than asked for.
+    """
+    _check(settings)
+    try:
+        found = annotations.load(folder, (*settings.defects, *settings.invisible), settings.raw)
+        say(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
+        found = _with_references(found, folder, settings)
+        inputs = _fingerprint(folder, found, settings)
+        if _holds(out, inputs):
+            return None
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise WoolError(f"{out}: holds something other than these crops; delete it or give a new folder")
+    except OSError as error:
+        raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+    pairs = sorted({(scan.dark, scan.bright) for scan in found if scan.dark})
+    corrections = {pair: scans.flat_field(*map(Path, pair), settings.raw) for pair in pairs}
+    surveyed, counts = _survey(folder, found, corrections, settings)
+    window = settings.window or scans.default_window(counts)
+    say(f"{len(surveyed)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")
+    wanted = settings.non_defective, settings.defective
+    choice = frames.choose(surveyed, settings.side, settings.defects, wanted, settings.seed)
+    imaging = {
+        "version": VERSION,
+        "window": window,
+        "crop": settings.side,
+        "pixel_mm": settings.pixel_mm,
+        "references": [dict(zip(("dark", "bright"), _digests(pair), strict=True)) for pair in pairs],
+        "open_beam": settings.open_beam,
+        "inputs": inputs,
+    }
+    names = dict(zip((scan.path for scan in found), _names(found), strict=True))
+    _write_all(out, _cut_out(folder, choice.crops, names, corrections, window, settings), imaging)
+    repaired = {pair[1]: correction.bad for pair, correction in corrections.items()}
+    return Result(choice, _lost_boxes(found, surveyed, settings), window, repaired)
+
+
+def _check(settings: Settings) -> None:
+    if settings.side < 32:
+        raise WoolError(f"side: must be at least 32, got {settings.side}")
+    if settings.frame_lines < settings.side:
+        raise WoolError(f"frame_lines: must be at least the crop's side, {settings.side}, got {settings.frame_lines}")
+    both = sorted(set(settings.defects) & set(settings.invisible))
+    if not settings.defects or both:
+        raise WoolError(f"defects: {f'{both[0]} is one of the invisible as well' if both else 'name one or more'}")
+    if settings.window and not (all(map(math.isfinite, settings.window)) and settings.window[0] < settings.window[1]):
+        raise WoolError("window: must be LOW,HIGH in attenuation, LOW < HIGH, got {:g},{:g}".format(*settings.window))
+    if bool(settings.dark) != bool(settings.bright):
+        raise WoolError(f"{'bright' if settings.dark else 'dark'}: is missing; dark and bright go together")
+    if settings.dark and settings.open_beam is not None:
+        raise WoolError("open_beam: the references tell it; give either")
+    for name in ("open_beam", "pixel_mm"):
+        value = getattr(settings, name)
+        if value is not None and not 0 < value < math.inf:
+            raise WoolError(f"{name}: must be above 0, got {value:g}")
+
+
+def _with_references(found: tuple[Scan, ...], folder: Path, settings: Settings) -> tuple[Scan, ...]:
+    """The scans with the paths of their references as they can be opened."""
+    for file in filter(None, (settings.dark, settings.bright)):
+        if not file.is_file():
+            raise WoolError(f"{file}: no such file; give a reference scan")
+    if settings.open_beam and found[0].dark:
+        raise WoolError(f"open_beam: the references in {folder} tell it; leave it out")
+    if settings.dark:
+        return tuple(dataclasses.replace(s, dark=str(settings.dark), bright=str(settings.bright)) for s in found)
+    if found[0].dark:
+        return tuple(dataclasses.replace(s, dark=str(folder / s.dark), bright=str(folder / s.bright)) for s in found)
+    return found
+
+
+def _fingerprint(folder: Path, found: tuple[Scan, ...], settings: Settings) -> str:
+    """SHA-256 in hex of everything that the crops depend on, wherever it lies."""
+    bad, contents, names = BadFiles(folder), {}, {}
+    for scan, name in zip(found, _names(found), strict=True):
+        first = contents.setdefault(files.sha256(folder / scan.path), scan.path)
+        if first != scan.path:
+            bad.add(scan.path, f"is the same scan as {first}; remove one")
+        first = names.setdefault(name.lower(), scan.path)
+        if first != scan.path:
+            bad.add(scan.path, f"and {first} would both be called {name}; rename one")
+    bad.refuse()
+    pairs = {(scan.dark, scan.bright) for scan in found if scan.dark}
+    references = {pair: _digests(pair) for pair in pairs}
+    listed = [
+        dataclasses.asdict(scan) | {"dark": None, "bright": references.get((scan.dark, scan.bright))} for scan in found
+    ]
+    about = dataclasses.asdict(settings) | {"dark": None, "bright": None}
+    return hashlib.sha256(json.dumps([VERSION, about, listed, list(contents)]).encode()).hexdigest()
+
+
+def _digests(pair: tuple[str, str]) -> list[str]:
+    return [files.sha256(Path(name)) for name in pair]
+
+
+def _names(found: tuple[Scan, ...]) -> list[str]:
+    """The scans' paths without what all of them share and without suffix: the first part of a crop's name."""
+    paths = [PurePosixPath(scan.path) for scan in found]
+    shared = os.path.commonpath([path.parent for path in paths])
+    return ["-".join(path.relative_to(shared).with_suffix("").parts) for path in paths]
+
+
+def _holds(out: Path, inputs: str) -> bool:
+    try:
+        return json.loads((out / IMAGING).read_text())["inputs"] == inputs and (out / MANIFEST).exists()
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _survey(
+    folder: Path, found: tuple[Scan, ...], corrections: dict, settings: Settings
+) -> tuple[list[Frame], np.ndarray]:
+    """All frames with the extent of their wool, and the histogram of all attenuation."""
+    bad, surveyed, counts = BadFiles(folder), [], np.zeros(scans.BINS, np.int64)
+    for scan in found:
+        lines = scans.read(folder / scan.path, settings.raw)
+        reason = lines if isinstance(lines, str) else None
+        if scan.width < settings.side:
+            reason = f"is {scan.width} pixels wide; crops of {settings.side} do not fit"
+        if not reason:
+            correction = _correction(scan, lines.dtype, corrections, settings)
+            if len(correction.gain) == scan.width:
+                reason = _survey_scan(scan, lines, correction, settings, surveyed, counts)
+            else:
+                reason = f"is {scan.width} pixels wide, but its references {len(correction.gain)}"
+        if reason:
+            bad.add(scan.path, reason)
+    bad.refuse()
+    if not surveyed:
+        raise WoolError(f"{folder}: no scan has the {settings.side} lines of a crop")
+    if not counts.any():
+        raise WoolError(f"{folder}: every scan shows air only; were dark and bright taken with an empty belt?")
+    return surveyed, counts
+
+
+def _survey_scan(scan: Scan, lines, correction: scans.Correction, settings: Settings, surveyed, counts) -> str | None:
+    """Adds the frames of a scan to those surveyed and its attenuation to the histogram; tells what is wrong with it."""
+    brighter = black = pixels = 0
+    for number, area in enumerate(frames.areas(scan, settings.frame_lines, settings.side)):
+        attenuation = correction.attenuation(lines[area.y0 : area.y1])
+        surveyed.append(Frame(scan, number, area, frames.wool(attenuation, area)))
+        sparse = attenuation[::HISTOGRAM_STEP]
+        counts += scans.histogram(sparse)
+        brighter += np.count_nonzero(sparse < BRIGHTER)
+        black += np.count_nonzero(sparse >= correction.most)
+        pixels += sparse.size
+    if brighter > SHARE * pixels:
+        return "is brighter than the open beam; are these its references, or is the open beam too low?"
+    if black > BLACK * pixels:
+        return "is black in more than half of its pixels; was the beam on, and are these its references?"
+    return None
+
+
+def _correction(scan: Scan, dtype: np.dtype, corrections: dict, settings: Settings) -> scans.Correction:
+    if scan.dark:
+        return corrections[scan.dark, scan.bright]
+    return scans.corrected_already(scan.width, settings.open_beam or np.iinfo(dtype).max)
+
+
+def _lost_boxes(found: tuple[Scan, ...], surveyed: list[Frame], settings: Settings) -> int:
+    ends = {frame.scan.path: frame.area.y1 for frame in surveyed}
+    boxes = [(scan.path, box) for scan in found for box in scan.boxes if box.defect in settings.defects]
+    return sum((box.y0 + box.y1) // 2 >= ends.get(path, 0) for path, box in boxes)
+
+
+def _cut_out(
+    folder: Path, crops: Iterable[Crop], names: dict, corrections: dict, window: tuple[float, float], settings: Settings
+) -> Iterator[tuple[np.ndarray, list]]:
+    """The crops' pixels with their rows of the manifest; every scan is read once."""
+    for path, those in itertools.groupby(crops, lambda crop: crop.frame.scan.path):
+        lines = scans.read(folder / path, settings.raw)
+        if isinstance(lines, str):
+            raise WoolError(f"{folder}: {path} {lines}; it changed while it was read")
+        for crop in those:
+            scan, area, label = crop.frame.scan, crop.area, CLASSES[crop.label]
+            correction = _correction(scan, lines.dtype, corrections, settings)
+            attenuation = correction.attenuation(lines[area.y0 : area.y1])[:, area.x0 : area.x1]
+            file = f"{label}/{names[path]}_{crop.frame.number}.png"
+            yield scans.grey(attenuation, window), [file, label, scan.sample, crop.defect, path, area.x0, area.y0]
+
+
+def _write_all(out: Path, crops: Iterable[tuple[np.ndarray, list]], imaging: dict) -> None:
+    # Made beside the folder and renamed when complete: class folders that are half full would look finished.
+    partial = out.absolute().with_name(f".{out.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        for name in CLASSES:
+            (partial / name).mkdir(parents=True)
+        with open(partial / MANIFEST, "w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file)
+            rows.writerow([*COLUMNS, "defect", "scan", "x", "y"])
+            for pixels, row in crops:
+                Image.fromarray(pixels).save(partial / row[0])
+                rows.writerow(row)
+        (partial / IMAGING).write_text(json.dumps(imaging, indent=1) + "\n")
+        os.replace(partial, out)
+    except OSError as error:
+        raise WoolError(f"{out}: cannot be written ({error.strerror}); give another folder or make room") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

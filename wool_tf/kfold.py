@@ -1,0 +1,174 @@
+"""The paper's protocol: many configurations in repeated cross-validation, with tables beside the paper's."""
+
+import dataclasses
+import functools
+import importlib.util
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wool_tf import quiet
+from wool_tf.baselines import threshold
+from wool_tf.data import dataset, stand_in
+from wool_tf.data.dataset import Dataset
+from wool_tf.errors import WoolError
+from wool_tf.job import OperatingPoint, Source, Workers
+from wool_tf.networks import starting
+from wool_tf.say import NowAndThen
+from wool_tf.training import claim, driver, protocol, records
+from wool_tf.training.driver import Outcome, Status, Unit
+from wool_tf.training.settings import Settings
+
+MEASURED_STEPS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a run would do.
+
+    Attributes:
+        units: of all.
+        left: units that have no record yet, by configuration.
+        seconds: estimate of the time that they take, with all jobs at work.
+    """
+
+    units: int
+    left: dict[str, int]
+    seconds: float
+
+
+def load(source: Source, settings: Settings, out: Path, say: Callable[[str], None]) -> Dataset:
+    """The crops of a run, simulated if there are none; says what was found.
+
+    Raises:
+        WoolError: the folder or its images are unusable.
+    """
+    folder = source.folder
+    if folder is None:
+        say(f"simulating {source.samples} samples")
+        telling = NowAndThen(say, "simulating sample")
+        folder = stand_in.write(out / "simulated", source.samples, settings.seed, say, telling)
+    say(f"reading {folder}")
+    cache = out / "cache"
+    images = dataset.load(folder, settings.load_size, cache, NowAndThen(say, "reading image"), source.on_bad_image)
+    for reason in images.skipped:
+        say(f"skipped: {reason}")
+    say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
+    return images
+
+
+def run(
+    grid: Sequence[Settings],
+    source: Source,
+    out: Path,
+    workers: Workers,
+    operating: OperatingPoint,
+    command: str,
+    show: Callable[[Status], None],
+    say: Callable[[str], None],
+) -> dict:
+    """Runs the protocol, or goes on with the one that is in the folder.
+
+    Arguments:
+        grid: settings of every configuration, as `protocol.grid` makes them.
+        source: Source.
+        out: folder of the run.
+        workers: Workers.
+        operating: what thresholds are to reach.
+        command: the command line, for the report.
+        show: told the status of the training about twice a second.
+        say: told of each step, in a line.
+
+    Returns:
+        The results document, which is also in `protocol.json`, `report.html`, `report.md`, `table1.csv` and
+        `table2.csv` of the folder. It lists failed units under `failures`.
+
+    Raises:
+        WoolError: the data, a setting or the folder is not as it must be.
+    """
+    with driver.exclusive(out):
+        images, parts, chains = _prepared(grid, source, out, workers, say)
+        say(f"training {sum(map(len, chains)):,} networks of {len(grid)} configurations")
+        outcome = driver.run(chains, out / "units", workers.jobs, show, workers.scheduler)
+        say("judging by thresholds, and writing the report")
+        return _reported(grid, images, parts, outcome, out, command, operating)
+
+
+def plan(
+    grid: Sequence[Settings], source: Source, out: Path, workers: Workers, say: Callable[[str], None]
+) -> Plan:
+    """What `run` would do, and how long it would take on this machine: a few training steps are timed."""
+    with driver.exclusive(out):
+        _, _, chains = _prepared(grid, source, out, workers, say)
+        left = driver.plan(chains, out / "units")
+    names = [settings.configuration for settings in grid]
+    by_name = {name: sum(unit.name.startswith(f"{name}/") for unit in left) for name in names}
+    say(f"timing {MEASURED_STEPS} training steps")
+    seconds = sum(unit.cost for unit in left) * _seconds_per_mac(grid[0]) / max(1, workers.jobs) if left else 0.0
+    return Plan(sum(map(len, chains)), by_name, seconds)
+
+
+def _prepared(grid, source, out, workers, say) -> tuple[Dataset, list, list[list[Unit]]]:
+    if workers.tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise WoolError("--tensorboard: needs TensorBoard; install wool_tf[tensorboard]")
+    # Checked, and fetched, before anything that takes long.
+    for settings in grid:
+        starting.resolve(settings.weights, settings.initial_spec, 0, progress=NowAndThen(say, "fetching weights, byte"))
+    images = load(source, grid[0], out, say)
+    parts = protocol.split(grid[0], images)
+    quiet.import_keras()
+    claim.claim(out, grid, images)
+    records.write(out / "folds.json", [[part.tolist() for part in held_out] for held_out in parts])
+    logs = out / "tensorboard" if workers.tensorboard else None
+    chains = [
+        chain
+        for settings in grid
+        for fold in protocol.splits(settings, images, parts, out / "units", logs)
+        for chain in protocol.chains(settings, fold, workers.keep)
+    ]
+    return images, parts, chains
+
+
+def _seconds_per_mac(settings: Settings) -> float:
+    """What a multiply-accumulate of training takes here: steps of the baseline of the first configuration."""
+    import numpy as np
+
+    from wool_tf.networks import complexity
+    from wool_tf.training import trainer
+
+    spec = settings.initial_spec
+    count = settings.batch_size
+    images = np.zeros((count, settings.load_size, settings.load_size), np.uint8)
+    weights = starting.resolve("none", spec, 0)
+    course = trainer.Course(1, count, settings.optimizer, 1e-9, 1, 0.5)
+    train = functools.partial(trainer.train, spec, weights, images, np.arange(count) % 2, seed=0, progress=lambda *_: 0)
+    train(np.arange(count), course)
+    started = time.monotonic()
+    train(np.resize(np.arange(count), MEASURED_STEPS * count), course)
+    return (time.monotonic() - started) / (3 * complexity.macs(spec) * MEASURED_STEPS * count)
+
+
+def _reported(
+    grid, images: Dataset, parts, outcome: Outcome, out: Path, command: str, operating: OperatingPoint
+) -> dict:
+    from wool_tf.report import page, protocol_export, results
+    from wool_tf.report import protocol as report
+    from wool_tf.training import methods
+
+    document = report.assemble(
+        configurations=grid,
+        stages={stage.name: stage.title for stage in methods.stages(grid[0])},
+        images=images,
+        parts=parts,
+        records=outcome.records,
+        failures=[{"unit": name, "attempts": attempts} for name, attempts in outcome.failures.items()],
+        threshold=[threshold.evaluate_folds(images.images, images.labels, held_out) for held_out in parts],
+        environment=results.environment(),
+        command=command,
+        required_recall=operating.recall,
+        cost_ratio=operating.cost_ratio,
+    )
+    records.write(out / "protocol.json", document)
+    page.write_protocol(document, out)
+    protocol_export.write(document, out)
+    return document

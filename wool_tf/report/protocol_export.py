@@ -1,0 +1,93 @@
+"""A protocol's tables for programs and terminals: comma-separated values in the paper's columns, and plain text."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from wool_tf import files
+from wool_tf.report import paper, protocol_findings, protocol_tables
+from wool_tf.report.cells import known
+from wool_tf.report.protocol_views import BASELINE, find, is_pruned, ordered, stage_names
+from wool_tf.report.tables import Table, measure
+
+RECIPE = ("depth", "optimizer", "pretrained")
+PRETRAINED = {"none": 0, "imagenet": 1}
+
+
+def write(document: Mapping, out: Path) -> None:
+    """Writes what `to_csv` gives into a folder, replacing older files.
+
+    Raises:
+        wool_tf.errors.WoolError: the folder cannot be written to.
+    """
+    for name, text in to_csv(document).items():
+        files.write(out / name, text.encode())
+
+
+def to_csv(document: Mapping) -> dict[str, str]:
+    """Tables I and II with the columns of the paper's, in percent with two decimals, so that the two can be compared.
+
+    Stages that the paper does not have follow in columns of their own; what is not known is empty. A network that
+    started from a file has the name of the file under `pretrained`.
+
+    Returns:
+        Contents by name of the file: `table1.csv`, and `table2.csv` if anything was pruned; with --select=best
+        `table1-optimistic.csv` and `table2-optimistic.csv`, for the columns leave no room to say so.
+    """
+    pruned = [name for name in stage_names(document) if is_pruned(name)]
+    stages = list(dict.fromkeys((*paper.PRUNED_STAGES, *pruned)))
+    table1 = [(*RECIPE, "accuracy_mean", "accuracy_std")]
+    table2 = [(*RECIPE, BASELINE, *map(_column, stages))]
+    for configuration in ordered(document):
+        weights = str(configuration["weights"])
+        recipe = configuration["depth"], configuration["optimizer"], PRETRAINED.get(weights, weights)
+        found = [measure(find(configuration, name) or {}, "accuracy") for name in (BASELINE, *stages)]
+        table1.append((*recipe, *map(_percent, found[0])))
+        table2.append((*recipe, *(_percent(mean) for mean, _ in found)))
+    ending = "-optimistic" if document.get("select") == "best" else ""
+    chosen = {f"table1{ending}.csv": table1} | ({f"table2{ending}.csv": table2} if pruned else {})
+    return {name: _csv(rows) for name, rows in chosen.items()}
+
+
+def table1_text(document: Mapping) -> str:
+    """Table I to read in a terminal, with the key figures, and with what speaks against them first."""
+    return _text(document, protocol_tables.table1, protocol_tables.summary)
+
+
+def table2_text(document: Mapping) -> str:
+    """Table II to read in a terminal, with controls and key figures, and with what speaks against them first."""
+    return _text(document, protocol_tables.table2, protocol_tables.controls, protocol_tables.summary)
+
+
+def _text(document: Mapping, *builders: Callable[[Mapping], Table | None]) -> str:
+    blocks = [f"Note: {warning}" for warning in protocol_findings.warnings(document)]
+    blocks += ["\n".join([table.title, *_aligned(table)]) for build in builders if (table := build(document))]
+    return "\n\n".join(blocks)
+
+
+def _column(stage: str) -> str:
+    """The paper's names: hard1 → hard_round1, asfp10 → asfp_0.1."""
+    if stage.startswith("asfp"):
+        return f"asfp_{float(stage.removeprefix('asfp')) / 100:g}"
+    return stage.replace("hard", "hard_round")
+
+
+def _percent(share: float | None) -> str:
+    return f"{100 * share:.2f}" if known(share) else ""
+
+
+def _csv(rows: Sequence[Sequence]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _aligned(table: Table) -> list[str]:
+    """Lines of equal columns, set to the left or right as the table says."""
+    widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
+    lines = []
+    for row in (table.header, *table.rows):
+        cells = zip(row, widths, table.align, strict=True)
+        lines.append("  ".join(f"{cell:{'>' if side == 'r' else '<'}{width}}" for cell, width, side in cells).rstrip())
+    return lines

@@ -1,0 +1,121 @@
+"""What tables, plots and sentences of a protocol's report read from its results document, and how they name it."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from wool_tf.report.cells import MISSING, known, percent
+from wool_tf.report.tables import measure
+
+BASELINE = "baseline"
+PRUNED = ("hard", "asfp")
+OPTIMISTIC = "optimistic: best epoch"
+"""Stands in the title of every table that the choice of the epoch flatters."""
+OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
+PRETRAINED = {"none": "no", "imagenet": "yes"}
+STARTS = {"none": "from scratch", "imagenet": "pretrained"}
+
+
+def ordered(document: Mapping) -> list[Mapping]:
+    """The configurations in the paper's order: by depth, Adam before SGD, from scratch before pretrained."""
+    found = document.get("configurations") or ()
+    return sorted(found, key=lambda one: (one["depth"], one["optimizer"], one["weights"] != "none"))
+
+
+def best(document: Mapping) -> Mapping | None:
+    """The configuration whose unpruned network judges the most images correctly."""
+    means = [measure(find(one, BASELINE) or {}, "accuracy")[0] for one in ordered(document)]
+    measured = [(mean, one) for mean, one in zip(means, ordered(document), strict=True) if known(mean)]
+    return max(measured, key=lambda pair: pair[0], default=(None, None))[1]
+
+
+def find(configuration: Mapping, name: str) -> Mapping | None:
+    """A stage of a configuration by its name."""
+    return next((stage for stage in configuration["stages"] if stage["stage"] == name), None)
+
+
+def every_stage(document: Mapping) -> Iterator[tuple[Mapping, Mapping]]:
+    """Every configuration with each of its stages."""
+    return ((configuration, stage) for configuration in ordered(document) for stage in configuration["stages"])
+
+
+def key_stages(document: Mapping) -> Iterator[tuple[Mapping, Mapping]]:
+    """Every configuration with its baseline, its last round of hard pruning and its last ASFP."""
+    return ((configuration, stage) for configuration in ordered(document) for stage in key(configuration))
+
+
+def key(configuration: Mapping) -> list[Mapping]:
+    """The baseline, the last round of hard pruning and the last ASFP of a configuration, as far as there are any."""
+    last = {re.match("[a-z]*", stage["stage"])[0]: stage for stage in configuration["stages"]}
+    return [last[kind] for kind in (BASELINE, *PRUNED) if kind in last]
+
+
+def stage_names(document: Mapping) -> list[str]:
+    """Names of the stages of all configurations, in order."""
+    return list(dict.fromkeys(stage["stage"] for _, stage in every_stage(document)))
+
+
+def titles(document: Mapping) -> dict[str, str]:
+    """Titles of the stages, by name."""
+    return {stage["stage"]: stage["title"] for _, stage in every_stage(document)}
+
+
+def short(name: str) -> str:
+    """A pruned stage as the paper heads its columns: Round 1, ASFP 10 %."""
+    method, number = re.fullmatch(r"([a-z]*)(.*)", name).groups()
+    return f"Round {number}" if method == "hard" else f"ASFP {number} %"
+
+
+def is_pruned(name: str) -> bool:
+    """Whether a stage is one of the two methods of the paper, and neither the baseline nor a control."""
+    return name.startswith(PRUNED)
+
+
+def recipe(configuration: Mapping) -> tuple[str, str, str]:
+    """Depth, optimizer, and whether pretrained, or from which file, for columns of their own."""
+    optimizer, weights = configuration["optimizer"], str(configuration["weights"])
+    return str(configuration["depth"]), OPTIMIZERS.get(optimizer, optimizer), PRETRAINED.get(weights, weights)
+
+
+def label(configuration: Mapping) -> str:
+    """A configuration as a person calls it: ResNet-18, Adam, pretrained."""
+    depth, optimizer, _ = recipe(configuration)
+    weights = str(configuration["weights"])
+    return f"ResNet-{depth}, {optimizer}, {STARTS.get(weights, f'from {weights}')}"
+
+
+def false_alarm_rate(stage: Mapping) -> float | None:
+    """Share of the sound images that are called defective at the threshold 0.5, mean over repeats."""
+    sound = [repeat["confusion"][0] for repeat in stage.get("repeats") or () if repeat]
+    return float(np.mean([alarms / (passed + alarms) for passed, alarms in sound])) if sound else None
+
+
+def complete(stage: Mapping) -> str:
+    """How many repeats have all of their folds: 2 of 3."""
+    repeats = stage.get("repeats")
+    return f"{sum(repeat is not None for repeat in repeats)} of {len(repeats)}" if repeats else MISSING
+
+
+def interval(stage: Mapping, name: str, form: Callable[[float], str] = percent) -> str:
+    """The interval of a metric: 96.1–98.4."""
+    ends = (stage.get("interval") or {}).get(name)
+    return "–".join(map(form, ends)) if ends else MISSING
+
+
+def hundredths(share: float | None) -> str:
+    """A share from 0 to 1 in percent with two decimals, as the paper prints it."""
+    return f"{100 * share:.2f}" if known(share) else MISSING
+
+
+def points(difference: float | None, digits: int = 2) -> str:
+    """A difference of shares in percentage points, with its sign.
+
+    >>> points(-0.0134), points(0.0042), points(0.00001)
+    ('−1.34', '+0.42', '0.00')
+    """
+    if not known(difference):
+        return MISSING
+    size = f"{abs(100 * difference):.{digits}f}"
+    sign = "" if float(size) == 0 else "−" if difference < 0 else "+"
+    return sign + size

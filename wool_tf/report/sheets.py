@@ -1,0 +1,53 @@
+"""Contact sheets: some crops of each kind side by side, as they are before anything judges them."""
+
+import base64
+import io
+
+import numpy as np
+
+from wool_tf.data.dataset import Dataset
+
+CROPS = 8
+SIDE = 110
+"""Pixels of a crop on a sheet."""
+GAP = 4
+
+
+def build(images: Dataset) -> list[dict]:
+    """One sheet per type of defect, and one of crops without any.
+
+    Crops are taken evenly from all of a kind, in the order of their paths; nothing about a network plays a part.
+
+    Returns:
+        Of each sheet `kind`, the number of `images` of that kind, how many are `shown`, and a `png` in base64.
+    """
+    kinds = {}
+    for index, (label, defect) in enumerate(zip(images.labels, images.defects, strict=True)):
+        kinds.setdefault((1 - int(label), str(defect)), []).append(index)
+    found = []
+    for (sound, defect), indices in sorted(kinds.items()):
+        chosen = [indices[n * len(indices) // CROPS] for n in range(CROPS)] if len(indices) > CROPS else indices
+        name = "non-defective" if sound else "defective"
+        kind = f"{name}, {defect}" if defect else name
+        sheet = _sheet([images.images[index] for index in chosen])
+        found.append({"kind": kind, "images": len(indices), "shown": len(chosen), "png": png(sheet)})
+    return found
+
+
+def png(pixels: np.ndarray) -> str:
+    """An 8-bit grey image as PNG, in base64."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(np.asarray(pixels)).save(stream, "PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def _sheet(crops: list[np.ndarray]) -> np.ndarray:
+    from PIL import Image
+
+    sheet = np.full((SIDE, CROPS * (SIDE + GAP) - GAP), 255, np.uint8)
+    for number, crop in enumerate(crops):
+        left = number * (SIDE + GAP)
+        sheet[:, left : left + SIDE] = Image.fromarray(np.asarray(crop)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return sheet
