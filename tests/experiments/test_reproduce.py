@@ -10,43 +10,23 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+import scripts
 from PIL import Image
 
-SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "reproduce.py"
+SCRIPT = scripts.FOLDER / "reproduce.py"
 TINY = ("--image_size=32", "--folds=2", "--epochs=1", "--finetune_epochs=1", "--asfp_epochs=1", "--batch_size=8",
         "--rounds=1", "--final=hard1")  # fmt: skip
 STAGES = ["baseline", "hard1", "asfp30", "hard1-int8"]
 
 
-def reproduce(*flags, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(SCRIPT), *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
-
-
-def refusal(*flags, **options) -> str:
-    """The one line that a wrong use gets."""
-    finished = reproduce(*flags, **options)
-    assert finished.returncode == 1, finished.stderr
-    assert "Traceback" not in finished.stderr
-    lines = finished.stderr.splitlines()
-    assert len(lines) == 1, finished.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0]
+reproduce = functools.partial(scripts.run, "reproduce.py")
+refusal = functools.partial(scripts.refusal, "reproduce.py")
 
 
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory) -> Path:
-    """Sixteen crops in class folders, a bright square on the defective ones."""
-    folder, rng = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
-    for name, square in (("defective", 100), ("non_defective", 0)):
-        (folder / name).mkdir()
-        for number in range(8):
-            pixels = rng.integers(0, 100, (40, 40), np.uint8)
-            pixels[10:25, 10:25] += square
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return folder
+    return scripts.write_crops(tmp_path_factory.mktemp("crops"))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +41,8 @@ def finished(crops, tmp_path_factory) -> tuple[Path, str]:
 def figures(out: Path) -> dict:
     """What must not depend on how a run went."""
     results = json.loads((out / "results.json").read_text())
-    return {key: results[key] for key in ("data", "folds", "thresholding", "sheets", "stages", "histories", "scores", "final", "examples")}
+    kept = ("data", "folds", "thresholding", "sheets", "stages", "histories", "scores", "final", "examples")
+    return {key: results[key] for key in kept}
 
 
 def test_a_run_leaves_report_model_and_results(finished):

@@ -35,7 +35,7 @@ def take(folder: Path) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
-            continue
-        _held.append(lock)
-        break
+        else:
+            _held.append(lock)
+            break
     os.environ[VISIBLE] = name

@@ -19,6 +19,7 @@ from wool_tf.training.metrics import METRICS, THRESHOLD, summarise
 
 DRAWS = 1000
 CONFIDENCE = 0.95
+WITH_INTERVAL = ("accuracy", "recall", "auc")
 _BATCH_ELEMENTS = 1 << 20
 """Weights that are looked at together; 1000 draws of 100,000 images would not fit into memory in float64."""
 
@@ -134,7 +135,7 @@ def intervals(
     """
     truth = np.asarray(labels) == 1
     right = np.mean([(found >= THRESHOLD) == truth for found in scores], axis=0)
-    drawn = {name: [] for name in ("accuracy", "recall", "auc")}
+    drawn = {name: [] for name in WITH_INTERVAL}
     for batch in _batches(weights):
         drawn["accuracy"].append(batch @ right / batch.sum(axis=1))
         drawn["recall"].append(batch[:, truth] @ right[truth] / batch[:, truth].sum(axis=1))

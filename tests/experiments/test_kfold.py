@@ -1,0 +1,219 @@
+"""The protocol as a user runs it: Tables I and II in miniature, in several steps, with failures."""
+
+import csv
+import functools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scripts
+
+TINY = ("--image_size=32", "--folds=2", "--repeats=2", "--epochs=1", "--batch_size=8", "--optimizers=adam")
+PRUNE = (*TINY, "--rounds=1", "--finetune_epochs=1", "--asfp_epochs=1", "--asfp_rates=0.3", "--controls=random,scratch")
+STAGES = ["baseline", "hard1", "asfp30", "random1", "scratch1"]
+TABLES = ("table1.csv", "table2.csv")
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory) -> Path:
+    return scripts.write_crops(tmp_path_factory.mktemp("crops"))
+
+
+@pytest.fixture(scope="module")
+def finished(crops, tmp_path_factory) -> tuple[Path, str]:
+    """The folder of a whole run of prune_kfold.py, and what it printed."""
+    out = tmp_path_factory.mktemp("run")
+    result = scripts.run("prune_kfold.py", "--data", crops, "--out", out, "--jobs=2", *PRUNE)
+    assert result.returncode == 0, result.stderr
+    return out, result.stdout
+
+
+def figures(out: Path) -> tuple:
+    """What must not depend on how a run went."""
+    document = json.loads((out / "protocol.json").read_text())
+    return document["configurations"], document["threshold"], *((out / name).read_text() for name in TABLES)
+
+
+def test_a_run_leaves_tables_and_report(finished):
+    out, printed = finished
+    (configuration,), _, *tables = figures(out)
+    assert [stage["stage"] for stage in configuration["stages"]] == STAGES
+    assert all(len(stage["repeats"]) == 2 and stage["missing"] == 0 for stage in configuration["stages"])
+    assert "Table I" in printed and "Table II" in printed
+    for name in ("report.html", "report.md"):
+        assert (out / name).stat().st_size > 0
+    (row,) = csv.DictReader(tables[1].splitlines())
+    for stage, column in (("baseline", "baseline"), ("hard1", "hard_round1"), ("asfp30", "asfp_0.3")):
+        means = {each["stage"]: each["mean"]["accuracy"] for each in configuration["stages"]}
+        assert float(row[column]) == pytest.approx(100 * means[stage], abs=0.005)
+
+
+def test_no_network_is_kept_unless_that_is_wanted(finished):
+    assert not list(finished[0].rglob("*.safetensors"))
+    assert not list(finished[0].rglob("*.progress"))
+
+
+def test_every_repeat_has_folds_of_its_own_and_holds_every_image_out_once(finished):
+    repeats = json.loads((finished[0] / "folds.json").read_text())
+    assert all(sorted(sum(folds, [])) == list(range(16)) for folds in repeats)
+    assert repeats[0] != repeats[1]
+    for repeat, folds in enumerate(repeats):
+        for fold, part in enumerate(folds):
+            unit = finished[0] / f"units/resnet18-adam-none/repeat{repeat}/fold{fold}/hard1.json"
+            assert json.loads(unit.read_text())["held_out"] == part
+
+
+def test_pooled_accuracy_is_that_of_the_records(finished, crops):
+    (configuration,), *_ = figures(finished[0])
+    for stage in configuration["stages"]:
+        for repeat, measured in enumerate(stage["repeats"]):
+            right = 0
+            for fold in (0, 1):
+                name = f"units/resnet18-adam-none/repeat{repeat}/fold{fold}/{stage['stage']}.json"
+                record = json.loads((finished[0] / name).read_text())
+                # Class folders in alphabetical order: the first eight are defective.
+                truth = np.array(record["held_out"]) < 8
+                right += ((np.array(record["scores"]) >= 0.5) == truth).sum()
+            assert measured["accuracy"] == pytest.approx(right / 16)
+
+
+def test_table_one_first_and_table_two_from_its_networks(finished, crops, tmp_path):
+    train = scripts.run("train_kfold.py", "--data", crops, "--out", tmp_path, "--jobs=1", *TINY, "--keep_checkpoints",
+                        "--finetune_epochs=1", "--asfp_epochs=1")  # fmt: skip
+    assert train.returncode == 0, train.stderr
+    times = {path: path.stat().st_mtime for path in tmp_path.rglob("baseline.*")}
+    assert len(times) == 8
+    plan = scripts.run("prune_kfold.py", "--data", crops, "--out", tmp_path, *PRUNE, "--plan")
+    assert "resnet18-adam-none: 16 networks to train" in plan.stdout
+    assert "20 networks, 4 of them done; about" in plan.stdout
+    prune = scripts.run("prune_kfold.py", "--data", crops, "--out", tmp_path, "--jobs=1", *PRUNE)
+    assert prune.returncode == 0, prune.stderr
+    assert {path: path.stat().st_mtime for path in times if path.suffix == ".json"} == {
+        path: when for path, when in times.items() if path.suffix == ".json"
+    }
+    assert figures(tmp_path) == figures(finished[0])
+
+
+def test_a_network_that_cannot_be_trained_is_reported_and_the_others_go_on(crops, tmp_path):
+    """With such a rate SGD runs off, and Adam, which bounds its steps, does not."""
+    result = scripts.run("train_kfold.py", "--data", crops, "--out", tmp_path, "--image_size=32", "--folds=2",
+                         "--epochs=2", "--batch_size=8", "--sgd_learning_rate=9", "--sgd_learning_rate=9.9",
+                         "--jobs=1")  # fmt: skip
+    document = json.loads((tmp_path / "protocol.json").read_text())
+    adam, sgd = (each["stages"][0] for each in document["configurations"])
+    assert adam["missing"] == 0
+    if sgd["missing"]:
+        assert result.returncode == 2
+        assert "failed: resnet18-sgd-none" in result.stdout
+        assert sgd["mean"]["accuracy"] is None
+    else:
+        assert result.returncode == 0
+
+
+def test_other_settings_do_not_mix_with_old_results(finished, crops):
+    line = scripts.refusal("prune_kfold.py", "--data", crops, "--out", finished[0], *PRUNE, "--epochs=2")
+    assert "--epochs=1, not 2" in line
+
+
+@pytest.mark.parametrize(
+    ("flag", "rule"),
+    [
+        ("--depths=19", "18, 34, 50, 101, 152"),
+        ("--depths=deep", "numbers with commas"),
+        ("--depths=", "at least one value"),
+        ("--depths=18,18", "occurs twice"),
+        ("--optimizers=lion", "adam, sgd"),
+        ("--weights=/nowhere.pth", "/nowhere.pth"),
+        ("--controls=luck", "random, scratch"),
+        ("--required_recall=1.2", "at most 1"),
+        ("--cost_ratio=0", "above 0"),
+        ("--repeats=0", "at least 1"),
+        ("--scheduler=tcp://127.0.0.1:9", "--scheduler=tcp://127.0.0.1:9"),
+    ],
+)
+def test_bad_value(crops, tmp_path, flag, rule):
+    assert rule in scripts.refusal("prune_kfold.py", "--data", crops, "--out", tmp_path / "out", *PRUNE, flag)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_the_tables_are_the_same(finished, crops, tmp_path):
+    """Twenty kills, of which a few may come after the end."""
+    rng, command = random.Random(0), [sys.executable, str(scripts.FOLDER / "prune_kfold.py"), f"--data={crops}",
+                                      f"--out={tmp_path}", "--jobs=2", *PRUNE]  # fmt: skip
+    for _ in range(20):
+        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(4, 20))
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    assert scripts.run("prune_kfold.py", *command[2:]).returncode == 0
+    assert figures(tmp_path) == figures(finished[0])
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_costs_nothing(finished, crops, tmp_path):
+    command = [sys.executable, str(scripts.FOLDER / "prune_kfold.py"), f"--data={crops}", f"--out={tmp_path}",
+               "--jobs=2", *PRUNE]  # fmt: skip
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(tmp_path.rglob("*.json.progress")) and not list(tmp_path.rglob("*.progress")):
+        time.sleep(0.1)
+    time.sleep(2)
+    workers = [pid for pid in _children(running.pid) if "--process-name LokyProcess" in _command(pid)]
+    os.kill(workers[0], signal.SIGKILL)
+    assert running.wait(timeout=600) == 0
+    assert figures(tmp_path) == figures(finished[0])
+
+
+@pytest.mark.slow
+def test_two_workers_of_a_cluster_of_which_one_is_killed(finished, crops, tmp_path):
+    pytest.importorskip("distributed")
+    address = "tcp://127.0.0.1:18786"
+    start = functools.partial(subprocess.Popen, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    python = [sys.executable, "-m"]
+    cluster = [start([*python, "distributed.cli.dask_scheduler", "--port=18786", "--dashboard-address=:0"])]
+    cluster += [
+        start([*python, "distributed.cli.dask_worker", address, "--nthreads=1", "--no-dashboard", "--memory-limit=0",
+               f"--local-directory={tmp_path}"], env=os.environ | {"PYTHONPATH": str(scripts.FOLDER.parent)})
+        for _ in range(2)
+    ]  # fmt: skip
+    out = tmp_path / "out"
+    try:
+        time.sleep(5)
+        command = [sys.executable, str(scripts.FOLDER / "prune_kfold.py"), f"--data={crops}", f"--out={out}", *PRUNE]
+        running = start([*command, f"--scheduler={address}"])
+        while len(list(out.rglob("repeat*/fold*/*.json"))) < 2:
+            assert running.poll() is None
+            time.sleep(0.1)
+        cluster[1].kill()
+        for pid in _children(cluster[1].pid):
+            os.kill(pid, signal.SIGKILL)
+        assert running.wait(timeout=600) == 0
+    finally:
+        for process in cluster:
+            for pid in _children(process.pid):
+                os.kill(pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+    assert figures(out) == figures(finished[0])
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(status[1]) == parent:
+            found += [pid, *_children(pid)]
+    return found
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")

@@ -1,0 +1,126 @@
+"""Which units a protocol has, and that their folds are those of a cross-validation."""
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+
+from wool_tf.data.dataset import Dataset
+from wool_tf.errors import WoolError
+from wool_tf.training import claim, methods, protocol, records
+from wool_tf.training.settings import Settings
+
+SETTINGS = Settings(image_size=32, folds=3, repeats=2, asfp_rates=(0.1, 0.2, 0.3), controls=("random", "scratch"))
+ALL = ("baseline", "hard1", "hard2", "hard3", "asfp10", "asfp20", "asfp30", "random1", "random2", "random3", "scratch3")
+
+
+@pytest.fixture
+def images(tmp_path) -> Dataset:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (24, 35, 35), np.uint8))
+    pixels = np.load(tmp_path / "images.npy", mmap_mode="r")
+    samples = np.array([f"S{number // 2}" for number in range(24)])
+    paths = tuple(f"{number}.png" for number in range(24))
+    return Dataset(pixels, np.arange(24) // 2 % 2, samples, np.full(24, ""), np.array(paths), paths, "x", "f", True)
+
+
+def test_stages_are_those_that_the_settings_name():
+    assert SETTINGS.stages == ALL
+    assert tuple(stage.name for stage in methods.stages(SETTINGS)) == ALL
+
+
+def test_what_comes_out_has_the_widths_that_pruning_leaves():
+    by_name = {stage.name: stage for stage in methods.stages(SETTINGS)}
+    assert by_name["random3"].spec == by_name["hard3"].spec == by_name["scratch3"].spec == by_name["scratch3"].trained
+    assert by_name["hard2"].trained == by_name["hard2"].spec != by_name["hard1"].spec
+    assert by_name["asfp30"].trained == by_name["baseline"].spec != by_name["asfp30"].spec
+    masked = {stage.name: stage for stage in methods.stages(dataclasses.replace(SETTINGS, finetune="masked"))}
+    assert masked["hard2"].trained == masked["hard1"].spec
+    assert masked["random1"].trained == masked["baseline"].spec
+
+
+def test_folds_of_every_repeat(images):
+    parts = protocol.split(SETTINGS, images)
+    assert len(parts) == 2
+    for held_out in parts:
+        assert sorted(np.concatenate(held_out)) == list(range(24))
+        for part in held_out:
+            others = np.setdiff1d(np.arange(24), part)
+            assert not set(images.groups[part]) & set(images.groups[others])
+    assert any((one != other).any() for one, other in zip(*parts, strict=True))
+    leaky = protocol.split(dataclasses.replace(SETTINGS, group_by="image"), images)
+    shared = [set(images.groups[part]) & set(np.delete(images.groups, part)) for part in leaky[0]]
+    assert any(shared)
+
+
+def test_chains_hold_every_stage_once_and_after_what_it_needs(images, tmp_path):
+    parts = protocol.split(SETTINGS, images)
+    folds = protocol.splits(SETTINGS, images, parts, tmp_path, None)
+    assert [fold.name for fold in folds[:4]] == [
+        *(f"resnet18-adam-none/repeat0/fold{number}" for number in range(3)), "resnet18-adam-none/repeat1/fold0"
+    ]  # fmt: skip
+    assert all(len(fold.train) + len(fold.held_out) == 24 for fold in folds)
+    chains = protocol.chains(SETTINGS, folds[3], keep=False)
+    names = [[unit.name.rpartition("/")[2] for unit in chain] for chain in chains]
+    assert sorted(sum(names, [])) == sorted(ALL)
+    assert names[0] == ["baseline", "hard1", "hard2", "hard3", "random1", "random2", "random3"]
+    for chain in chains:
+        before = {None}
+        for unit in chain:
+            assert unit.needs in before
+            before.add(unit.name)
+
+
+def test_seeds_differ_by_repeat_fold_purpose_and_attempt(images, tmp_path):
+    folds = protocol.splits(SETTINGS, images, protocol.split(SETTINGS, images), tmp_path, None)
+    folds += [dataclasses.replace(folds[0], attempt=1)]
+    seeds = {fold.seed(SETTINGS, purpose) for fold in folds for purpose in ("initial", "baseline", "hard1")}
+    assert len(seeds) == 7 * 3
+
+
+def test_units_travel_without_the_pixels(images, tmp_path):
+    (fold, *_) = protocol.splits(SETTINGS, images, protocol.split(SETTINGS, images), tmp_path, None)
+    sent = pickle.dumps(protocol.chains(SETTINGS, fold, keep=False)[0])
+    assert images.images.tobytes() not in sent and len(sent) < 20_000
+    received = pickle.loads(pickle.dumps(images))
+    np.testing.assert_array_equal(received.images, images.images)
+    assert isinstance(received.images, np.memmap)
+
+
+def test_the_grid_is_in_the_order_of_the_paper():
+    found = protocol.grid(SETTINGS, (18, 34), ("adam", "sgd"), ("none", "imagenet"))
+    assert [each.configuration for each in found][:5] == [
+        "resnet18-adam-none", "resnet18-adam-imagenet", "resnet18-sgd-none", "resnet18-sgd-imagenet",
+        "resnet34-adam-none",
+    ]  # fmt: skip
+    assert found[1].learning_rate == pytest.approx(1e-3 * SETTINGS.pretrained_factor)
+    assert found[2].learning_rate == 1e-2
+    with pytest.raises(WoolError, match="resnet18-adam-none occurs twice"):
+        protocol.grid(SETTINGS, (18, 18), ("adam",), ("none",))
+
+
+def test_a_folder_may_go_on_with_more_configurations_but_not_with_other_settings(images, tmp_path):
+    claim.claim(tmp_path, [SETTINGS], images)
+    others = dataclasses.replace(SETTINGS, repeats=5, rounds=2, controls=(), final="baseline")
+    more = protocol.grid(others, (18, 50), ("sgd",), ("none",))
+    claim.claim(tmp_path, more, images)
+    assert len(records.read(tmp_path / "run.json")["contents of --weights"]) == 3
+    claim.claim(tmp_path, [SETTINGS], images)
+    for changed, what in (
+        (dataclasses.replace(SETTINGS, seed=1), "--seed=0, not 1"),
+        (dataclasses.replace(SETTINGS, weight_decay=0.1), "--weight_decay=0.0, not 0.1"),
+    ):
+        with pytest.raises(WoolError, match=what):
+            claim.claim(tmp_path, [changed], images)
+    with pytest.raises(WoolError, match="other images"):
+        claim.claim(tmp_path, [SETTINGS], dataclasses.replace(images, fingerprint="g"))
+
+
+def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path):
+    (tmp_path / "mine.pth").write_bytes(b"one")
+    settings = dataclasses.replace(SETTINGS, weights=str(tmp_path / "mine.pth"))
+    assert settings.configuration == "resnet18-adam-mine"
+    claim.claim(tmp_path, [settings], images)
+    (tmp_path / "mine.pth").write_bytes(b"two")
+    with pytest.raises(WoolError, match="other contents of --weights"):
+        claim.claim(tmp_path, [settings], images)
