@@ -189,8 +189,7 @@ def test_the_best_epoch_is_called_optimistic_outside_of_the_page(document):
     assert "optimistic" in protocol_plots.changes(document).title
     assert "optimistic" in protocol_tables.summary(document).header[0]
     assert set(protocol_export.to_csv(document)) == {"table1-optimistic.csv", "table2-optimistic.csv"}
-    for text in (protocol_export.table1_text(document), protocol_export.table2_text(document)):
-        assert text.startswith("Note: Run with --select=best")
+    assert protocol_export.to_text(document).startswith("Note: Run with --select=best")
 
 
 def test_the_page_stands_alone_and_is_the_markdown(document):
@@ -255,7 +254,7 @@ def test_nothing_complete_is_a_page_of_dashes():
     assert "Folds without a result: 110" in pages["report.md"]
     assert protocol_plots.changes(empty) is None
     assert set(protocol_tables.quality(empty).rows[0][2:]) == {"–"}
-    assert "ResNet-18, Adam, from scratch" in protocol_export.table2_text(empty)
+    assert "ResNet-18, Adam, from scratch" in protocol_export.to_text(empty)
     assert page.render({}, page.PROTOCOL)["report.md"].startswith("# Report")
 
 
@@ -276,7 +275,7 @@ def test_the_plot_shows_changes_beside_the_papers(document):
 
 
 def test_console_tables_are_aligned(document):
-    lines = protocol_export.table2_text(document).splitlines()
+    lines = protocol_export.to_text(document).splitlines()
     start = lines.index("Accuracy after pruning (Table II)")
     rows = lines[start + 1 : start + 6]
     assert rows[1].startswith("ResNet-18, Adam, from scratch")

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wool_tf import files
@@ -13,6 +13,7 @@ from wool_tf.report.tables import Table, measure
 
 RECIPE = ("depth", "optimizer", "pretrained")
 PRETRAINED = {"none": 0, "imagenet": 1}
+SHOWN = (protocol_tables.table1, protocol_tables.table2, protocol_tables.controls, protocol_tables.summary)
 
 
 def write(document: Mapping, out: Path) -> None:
@@ -50,19 +51,10 @@ def to_csv(document: Mapping) -> dict[str, str]:
     return {name: _csv(rows) for name, rows in chosen.items()}
 
 
-def table1_text(document: Mapping) -> str:
-    """Table I to read in a terminal, with the key figures, and with what speaks against them first."""
-    return _text(document, protocol_tables.table1, protocol_tables.summary)
-
-
-def table2_text(document: Mapping) -> str:
-    """Table II to read in a terminal, with controls and key figures, and with what speaks against them first."""
-    return _text(document, protocol_tables.table2, protocol_tables.controls, protocol_tables.summary)
-
-
-def _text(document: Mapping, *builders: Callable[[Mapping], Table | None]) -> str:
+def to_text(document: Mapping) -> str:
+    """Tables I and II, controls and key figures to read in a terminal, with what speaks against them first."""
     blocks = [f"Note: {warning}" for warning in protocol_findings.warnings(document)]
-    blocks += ["\n".join([table.title, *_aligned(table)]) for build in builders if (table := build(document))]
+    blocks += ["\n".join([table.title, *_aligned(table)]) for build in SHOWN if (table := build(document))]
     return "\n\n".join(blocks)
 
 

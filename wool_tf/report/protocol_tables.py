@@ -184,7 +184,7 @@ def operating(document: Mapping) -> Table | None:
     text = (
         "The threshold on the score decides how many defective images are missed for how many false alarms. Here it is "
         "chosen for a required recall, or for what a miss costs, on the other folds’ images only, and then measured on "
-        "the images of the fold. What was asked for is therefore met on average at best."
+        "the images of the fold. What was asked for is therefore met only roughly."
     )
     header = ("Network", "Stage", "Threshold chosen for", "Threshold", "Recall (%)", "False alarms (%)")
     header += ("Precision (%)", "Accuracy (%)")
