@@ -41,7 +41,7 @@ def main() -> None:
     print(f"\n{len(crops)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")
     if alike:
         print(f"the same for all: {', '.join(alike)}")
-    print("a large defect changes mean grey, steps and file size a little by itself")
+    print(f"moved a little by a large defect, too: {', '.join(nuisance.MOVED)}")
     print(leaks.verdict(rows))
 
 

@@ -103,7 +103,7 @@ BOX = {"id": 3, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}
 @pytest.mark.parametrize(
     ("document", "said"),
     [
-        (changed("annotations", 0, bbox=[45, 20, 7, 6]), "annotation 1: box 45, 20 of 7x6 pixels is not inside scans/a.png"),
+        (changed("annotations", 0, bbox=[45, 20, 7, 6]), "annotation 1: box 45, 20 of 7x6 pixels is not inside"),
         (changed("annotations", 0, bbox=[-2, 20, 7, 6]), "is not inside"),
         (changed("annotations", 0, bbox=[5, 80.2, 7, 0.5]), "is not inside"),
         (changed("annotations", 0, bbox=[5, 20, 0, 6]), "annotation 1: box 5, 20 of 0x6 pixels is empty"),

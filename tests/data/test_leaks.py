@@ -68,7 +68,8 @@ def test_files_are_told_apart_from_pixels():
     rows = audited([rng.normal(size=len(labels)), date], labels, groups, ["pixels", "files"])
     assert [row.kind for row in rows if row.tells] == ["files"] * 3
     assert rows[1].auc == 1
-    assert leaks.verdict(rows).startswith("No network sees them, but the classes were recorded or stored apart: feature 1")
+    said = leaks.verdict(rows)
+    assert said.startswith("No network sees them, but the classes were recorded or stored apart: feature 1")
 
 
 def test_what_only_two_features_tell_together_is_found():
@@ -76,14 +77,23 @@ def test_what_only_two_features_tell_together_is_found():
     first = rng.uniform(-1, 1, len(labels))
     rows = audited([first, np.where(labels, 1, -1) * np.sign(first) * rng.uniform(0, 1, len(labels))], labels, groups)
     assert [row.classifier for row in rows if row.tells] == ["forest"]
-    assert "all of the pixels together" in leaks.verdict(rows)
+    assert "pixels together" in leaks.verdict(rows)
+
+
+def test_what_a_defect_moves_is_judged_alone():
+    labels, groups, rng = samples()
+    parts = np.array_split(np.arange(len(labels)), 3)
+    values = np.column_stack([3 * labels + rng.normal(size=len(labels)), rng.normal(size=len(labels))])
+    rows = leaks.audit(["mean grey", "noise"], ["pixels"] * 2, values, labels, groups, parts, seed=0)
+    assert [row.name for row in rows if row.tells] == ["mean grey"]
+    assert leaks.verdict(rows).endswith("; a defect moves it, too).")
 
 
 def test_same_for_all_is_left_out_and_repeats_are_the_same():
     labels, groups, rng = samples(20)
     values = [np.full(len(labels), 7.0), rng.normal(size=len(labels))]
     rows = audited(values, labels, groups)
-    assert [row.name for row in rows] == ["feature 1", *["all of the pixels together"] * 2]
+    assert [row.name for row in rows] == ["feature 1", *["pixels together"] * 2]
     assert rows == audited(values, labels, groups)
     table = leaks.to_text(rows).splitlines()
     assert len(table) == 4 and table[1].startswith("feature 1 ")

@@ -1,181 +1,213 @@
-import csv
 import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
-from sklearn.metrics import roc_auc_score
+from scipy.stats import ks_2samp
 
-from wool_tf.data import dataset, simulate
+from wool_tf.data import defects, simulate
+from wool_tf.data.simulate import Campaign
+from wool_tf.data.wool import Product
 from wool_tf.errors import WoolError
 
-
-def rows_of(folder):
-    with open(folder / "manifest.csv", newline="") as file:
-        return list(csv.DictReader(file))
+SMALL = Campaign(samples=3, clean=1, scans=4, seed=5)
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    return simulate.write_samples(tmp_path_factory.mktemp("simulated") / "set", samples=10, seed=3, side=40)
+    return simulate.write(tmp_path_factory.mktemp("simulated") / "scans", SMALL)
 
 
-@pytest.fixture(scope="module")
-def crops():
-    """(crop, defect) of 400 samples, small to be quick."""
-    return [crop for number in range(400) for crop in simulate.simulate_sample(number, seed=5, side=32)]
+def contents(folder):
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_loads_as_a_dataset(small, tmp_path):
-    rows, data = rows_of(small), dataset.load(small, 40, tmp_path)
-    assert sorted(row["path"] for row in rows) == list(data.paths)
-    assert len(data.paths) == len(list(small.glob("*/*.png")))
-    assert len(set(data.groups)) == 10
+def test_the_default_campaign_is_that_of_the_paper():
+    campaign = Campaign()
+    assert (campaign.samples, campaign.clean, campaign.scans) == (153, 70, 316)
+    assert (~campaign.defective()).sum() == 70
+    views = campaign.views()
+    assert len(views) == 153 and views.sum() == 316 and views.min() >= 1 and views.max() <= 3
 
 
-def test_files_are_8_bit_grey_of_the_size_asked(small):
-    for file in small.glob("*/*.png"):
-        with Image.open(file) as image:
-            assert image.mode == "L" and image.size == (40, 40)
+@given(st.integers(2, 60), st.data())
+def test_any_campaign_is_kept_exactly(samples, data):
+    campaign = Campaign(
+        samples, data.draw(st.integers(1, samples - 1)), data.draw(st.integers(samples, 3 * samples)),
+        data.draw(st.integers(0, 2**32 - 1)))  # fmt: skip
+    assert campaign.defective().sum() == samples - campaign.clean
+    views = campaign.views()
+    assert views.sum() == campaign.scans and views.min() >= 1 and views.max() <= 3
 
 
-def test_a_group_is_two_or_three_crops_and_half_the_samples_are_defective(small):
-    groups = {}
-    for row in rows_of(small):
-        assert (row["label"] == "defective") == (row["defect"] in simulate.DEFECTS)
-        assert row["path"].startswith(row["label"] + "/")
-        groups.setdefault(row["group"], []).append(row["label"])
-    assert {len(labels) for labels in groups.values()} <= {2, 3}
-    assert sum("defective" in labels for labels in groups.values()) == 5
+@pytest.mark.parametrize(
+    "wrong,line",
+    [
+        ({"samples": 1}, "samples: must be from 2 to 99999, got 1"),
+        ({"clean": 153}, "clean: must be from 1 to 152, got 153"),
+        ({"clean": 0}, "clean: must be from 1 to 152, got 0"),
+        ({"scans": 152}, "scans: must be from 153 to 459, got 152"),
+        ({"seed": -1}, "seed: must be from 0 to 4294967295, got -1"),
+    ],
+)
+def test_numbers_out_of_range(wrong, line):
+    with pytest.raises(WoolError, match=line):
+        Campaign(**wrong)
 
 
-def test_a_sample_has_one_kind_of_defect(small):
-    kinds = {}
-    for row in rows_of(small):
-        kinds.setdefault(row["group"], set()).update({row["defect"]} - {""})
-    assert all(len(found) <= 1 for found in kinds.values())
+def test_layout_of_the_folder(small):
+    document = json.loads((small / "annotations.json").read_text())
+    assert [kind["name"] for kind in document["categories"]] == ["D1", "D2", "D3", "D4", "D5", "D6"]
+    assert len(document["images"]) == 4 and {image["sample"] for image in document["images"]} == {"S001", "S002", "S003"}
+    assert {image["file_name"] for image in document["images"]} == {f"scans/{f.name}" for f in (small / "scans").iterdir()}
+    for image in document["images"]:
+        with Image.open(small / image["file_name"]) as scan:
+            assert scan.mode == "I;16" and scan.size == (640, image["height"]) and image["height"] >= 320
+    for reference in ("dark.png", "bright.png"):
+        with Image.open(small / reference) as scan:
+            assert scan.mode == "I;16" and scan.width == 640
+    heights = {image["id"]: image["height"] for image in document["images"]}
+    for annotation in document["annotations"]:
+        x, y, width, height = annotation["bbox"]
+        assert min(x, y) >= 0 and x + width <= 640 and y + height <= heights[annotation["image_id"]]
+        assert min(width, height) >= simulate.LEAST_BOX and annotation["area"] == width * height
 
 
-def test_same_sample_whatever_the_number_of_samples(small, tmp_path):
-    fewer = simulate.write_samples(tmp_path / "fewer", samples=4, seed=3, side=40)
-    for row in rows_of(fewer):
-        assert (fewer / row["path"]).read_bytes() == (small / row["path"]).read_bytes()
-    assert rows_of(fewer) == rows_of(small)[: len(rows_of(fewer))]
+def test_as_many_samples_have_visible_defects_as_asked(small):
+    document = json.loads((small / "annotations.json").read_text())
+    sample = {image["id"]: image["sample"] for image in document["images"]}
+    names = {kind["id"]: kind["name"] for kind in document["categories"]}
+    visible = {sample[a["image_id"]] for a in document["annotations"] if names[a["category_id"]] in defects.VISIBLE}
+    assert visible == {f"S{number + 1:03d}" for number in np.flatnonzero(SMALL.defective())}
 
 
-def test_another_seed_gives_other_crops():
-    first, second = (simulate.simulate_sample(0, seed, 40)[0][0] for seed in (3, 4))
-    assert not np.array_equal(first, second)
+def test_same_bytes_from_several_processes(small, tmp_path):
+    again = simulate.write(tmp_path / "again", SMALL, jobs=2)
+    assert contents(again) == contents(small)
 
 
-def test_mean_brightness_does_not_tell_the_class(crops):
-    # 400 samples: the standard error of an AUC without information is below 0.03 even with crops of a sample alike.
-    defective = [defect != "" for _, defect in crops]
-    assert abs(roc_auc_score(defective, [crop.mean() for crop, _ in crops]) - 0.5) < 0.08
+def test_a_sample_depends_on_its_number_and_the_seed_alone(small):
+    number = int(np.flatnonzero(SMALL.defective())[0])
+    other = next(campaign for seed in range(99) if (campaign := Campaign(5, 2, 11, SMALL.seed)).defective()[number])
+    mine, theirs = simulate.scans(SMALL, number), simulate.scans(other, number)
+    for a, b in zip(mine, theirs, strict=False):
+        assert a.angle == b.angle and a.boxes == b.boxes and np.array_equal(a.counts, b.counts)
 
 
-def test_number_of_the_sample_does_not_tell_the_class():
-    first = [any(defect for _, defect in simulate.simulate_sample(number, 5, 32)) for number in range(0, 200, 2)]
-    # 100 fair tosses: 4 standard deviations.
-    assert 30 <= sum(first) <= 70
+def test_another_seed_gives_other_scans():
+    a, b = (simulate.scans(Campaign(2, 1, 2, seed), 0)[0].counts for seed in (0, 1))
+    assert a.shape != b.shape or not np.array_equal(a, b)
 
 
-def test_all_kinds_occur_and_some_views_miss_the_defect(crops):
-    kinds = [defect for _, defect in crops]
-    assert all(kinds.count(kind) > 30 for kind in simulate.DEFECTS)
-    views = [simulate.simulate_sample(number, 5, 32) for number in range(100)]
-    mixed = [sample for sample in views if len({defect != "" for _, defect in sample}) == 2]
-    assert mixed and all(sample[0][1] for sample in mixed)
+def test_a_defect_changes_its_box_and_nothing_else(monkeypatch):
+    """The same sample with and without its defects: product, pose and noise must not tell."""
+    campaign = Campaign(2, 1, 2, 3)
+    number = int(np.flatnonzero(campaign.defective())[0])
+    (defective,) = simulate.scans(campaign, number)
+    monkeypatch.setattr(Campaign, "defective", lambda self: np.zeros(2, bool))
+    (clean,) = simulate.scans(campaign, number)
+    assert clean.angle == defective.angle and clean.counts.shape == defective.counts.shape
+    assert not [kind for kind, _ in clean.boxes if kind in defects.VISIBLE]
+    change = clean.counts.astype(float) - defective.counts
+    visible = [box for kind, box in defective.boxes if kind in defects.VISIBLE]
+    outside = np.ones(change.shape, bool)
+    for x, y, width, height in (box for _, box in defective.boxes):
+        outside[max(y - 3, 0) : y + height + 3, max(x - 3, 0) : x + width + 3] = False
+    # Noise is drawn anew where the signal differs, so only its mean must be the same: over n pixels, to 5 deviations.
+    assert abs(change[outside].mean()) < 5 * change[outside].std() / np.sqrt(outside.sum())
+    x, y, width, height = max(visible, key=lambda box: box[2] * box[3])
+    inside = change[y : y + height, x : x + width]
+    assert inside.mean() > 4 * change[outside].std() / np.sqrt(inside.size)
 
 
-def test_grey_values_are_not_clipped(crops):
-    pixels = np.concatenate([crop.ravel() for crop, _ in crops])
-    assert np.mean((pixels == 0) | (pixels == 255)) < 1e-3
+def test_products_of_clean_and_defective_samples_are_of_one_distribution():
+    campaign = Campaign(600, 280, 1239, 0)
+    defective, views, products = campaign.defective(), campaign.views(), []
+    for number in range(0, 600, 6):
+        product = Product.draw(np.random.default_rng((0, 2, number, 0)))
+        products.append([*product.size, product.density, product.unevenness, views[number]])
+    products, defective = np.array(products), defective[::6]
+    for values in products.T:
+        assert ks_2samp(values[defective], values[~defective]).pvalue > 0.001
 
 
-@pytest.mark.parametrize("angle", [0.0, 0.7, 1.9])
-@pytest.mark.parametrize("side,tolerance", [(61, 0.012), (244, 1e-6)])
-def test_projection_conserves_mass_at_any_angle(angle, side, tolerance):
-    # A homogeneous ellipsoid weighs density · 4/3·π·a·b·c, wherever it is seen from. By Poisson's summation formula
-    # a Gaussian sampled at steps p sums to its mass within 2·exp(-2π²σ²/p²): at 61 pixels σ is half a step: 1.2 %.
-    shape = np.diag(np.array([3.0, 8.0, 5.0]) ** 2 / 5)
-    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
-    weight = simulate._project([(np.array([4.0, 2.0, -3.0]), shape, 1.3)], turn, np.array([5.0, -20.0]), side)
-    mass = weight.sum() * (simulate.EXTENT / side) ** 2
-    assert mass == pytest.approx(1.3 * 4 / 3 * np.pi * 3 * 8 * 5, rel=tolerance)
+def test_products_do_not_follow_the_class():
+    # The stronger half of the same: what is drawn for a sample is the same whichever class it has.
+    one, other = Campaign(4, 1, 8, 9), Campaign(4, 3, 8, 9)
+    assert np.any(one.defective() != other.defective())
+    assert np.array_equal(one.views(), other.views())
 
 
-def test_projection_puts_a_body_where_it_is():
-    turn = np.array([[0, 0, 1.0], [0, 1, 0], [-1, 0, 0]])
-    weight = simulate._project([(np.array([9.0, 6.0, 12.0]), np.eye(3) * 4, 1.0)], turn, np.array([10.0, -30.0]), 122)
-    grid = (np.arange(122) + 0.5) * 1.6 - 97.6
-    # Turned by 90° about y, x becomes z: (12, 6) from the place of the defect.
-    assert weight.sum(axis=0) @ grid / weight.sum() == pytest.approx(22, abs=1e-6)
-    assert weight.sum(axis=1) @ grid / weight.sum() == pytest.approx(-24, abs=1e-6)
+def test_every_pose_fits_the_machine():
+    for number in range(60):
+        product = Product.draw(np.random.default_rng(number))
+        poses = simulate._poses(product, np.random.default_rng(number))
+        assert len(poses) == 3 and len({words for words, *_ in poses}) == 3
+        for _, pose, lines in poses:
+            reach = np.abs(pose.turn) @ product.size
+            assert np.linalg.det(pose.turn) == pytest.approx(1)
+            # Turned askew by a degree or two, its height is still its height.
+            assert reach[2] <= 200.5 and pose.place[2] - reach[2] / 2 == pytest.approx(simulate.BELT)
+            assert lines * 0.8 >= reach[1] and lines >= 320
 
 
-def test_exposure_follows_beer_lambert():
-    rng = np.random.default_rng(0)
-    for weight in (2.0, 8.0, 20.0):
-        crop = simulate._expose(np.full((200, 200), weight), np.ones(200), rng, 200)
-        assert crop.mean() == pytest.approx(255 * np.exp(-0.05 * weight), abs=0.1)
+@given(st.integers(0, 10**6), st.floats(0.1, 3.0))
+def test_a_box_holds_all_that_exceeds_the_level(seed, level):
+    rng = np.random.default_rng(seed)
+    shadow = np.zeros((60, 80))
+    for _ in range(rng.integers(0, 4)):
+        shadow[rng.integers(60), rng.integers(80)] = rng.normal(0, 2)
+    box = simulate._box(shadow, level)
+    above = np.abs(shadow) > level
+    if box is None:
+        assert not above.any()
+        return
+    x, y, width, height = box
+    assert above[y : y + height, x : x + width].sum() == above.sum() > 0
+    assert min(width, height) >= simulate.LEAST_BOX
+    assert min(x, y) >= 0 and x + width <= 80 and y + height <= 60
+    rows, columns = np.nonzero(above)
+    assert width == max(simulate.LEAST_BOX, np.ptp(columns) + 1) and height == max(simulate.LEAST_BOX, np.ptp(rows) + 1)
 
 
-@pytest.mark.parametrize("side", [40, 61])
-def test_texture_has_the_deviation_asked(side):
-    rng = np.random.default_rng(0)
-    spectrum = np.sqrt(simulate._scaled(np.ones((side, side // 2 + 1)), 0.1, side))
-    assert simulate._texture(spectrum, rng, side).std() == pytest.approx(0.1, rel=0.05)
+def test_finished_campaign_is_not_made_again(small, monkeypatch):
+    monkeypatch.setattr(simulate, "scans", None)
+    assert simulate.write(small, SMALL) == small
 
 
-def test_finished_set_is_not_made_again(small, monkeypatch):
-    monkeypatch.setattr(simulate, "simulate_sample", None)
-    assert simulate.write_samples(small, samples=10, seed=3, side=40) == small
-
-
-def test_other_settings_do_not_touch_a_finished_set(small):
-    before = sorted(small.rglob("*"))
-    with pytest.raises(WoolError, match="holds something other than 12 samples of seed 3 at 40 pixels"):
-        simulate.write_samples(small, samples=12, seed=3, side=40)
-    assert sorted(small.rglob("*")) == before
+def test_another_campaign_does_not_touch_a_finished_one(small):
+    before = contents(small)
+    with pytest.raises(WoolError, match=r"scans: holds something other than .*seed=6.*; delete it or give a new folder$"):
+        simulate.write(small, Campaign(3, 1, 4, 6))
+    assert contents(small) == before
 
 
 def test_a_users_folder_is_not_touched(tmp_path):
-    (tmp_path / "defective").mkdir()
+    (tmp_path / "scans").mkdir()
     with pytest.raises(WoolError, match="holds something other"):
-        simulate.write_samples(tmp_path, samples=4, seed=0, side=32)
-    assert [file.name for file in tmp_path.iterdir()] == ["defective"]
-
-
-def test_empty_folder_is_filled(tmp_path):
-    (tmp_path / "set").mkdir()
-    folder = simulate.write_samples(tmp_path / "set", samples=2, seed=0, side=32)
-    assert json.loads((folder / "simulation.json").read_text())["samples"] == 2
-    assert [file.name for file in tmp_path.iterdir()] == ["set"]
-
-
-def test_interrupted_generation_leaves_nothing(tmp_path, monkeypatch):
-    original = simulate.simulate_sample
-
-    def interrupted(number, seed, side):
-        if number == 3:
-            raise KeyboardInterrupt
-        return original(number, seed, side)
-
-    monkeypatch.setattr(simulate, "simulate_sample", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        simulate.write_samples(tmp_path / "set", samples=8, seed=0, side=32)
-    assert not list(tmp_path.iterdir())
+        simulate.write(tmp_path, SMALL)
+    assert [file.name for file in tmp_path.iterdir()] == ["scans"]
 
 
 def test_unwritable_folder(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WoolError, match="cannot be written"):
-        simulate.write_samples(tmp_path / "file" / "set", samples=2, seed=0, side=32)
+        simulate.write(tmp_path / "file" / "scans", SMALL)
 
 
-@pytest.mark.parametrize("name,value", [("samples", 1), ("seed", -1), ("side", 31)])
-def test_numbers_out_of_range(tmp_path, name, value):
-    arguments = {"samples": 2, "seed": 0, "side": 32, name: value}
-    with pytest.raises(WoolError, match=f"{name}: must be at least"):
-        simulate.write_samples(tmp_path / "set", **arguments)
+def test_interrupted_campaign_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(campaign, number):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate, "scans", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        simulate.write(tmp_path / "scans", SMALL)
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_is_told(tmp_path):
+    told = []
+    simulate.write(tmp_path / "scans", Campaign(2, 1, 2, 0), progress=lambda done, scans: told.append((done, scans)))
+    assert told == [(1, 2), (2, 2)]

@@ -6,9 +6,9 @@ import pytest
 from wool_tf.data import xray
 from wool_tf.errors import WoolError
 
-# Mass attenuation coefficients in cm²/g without coherent scattering left out, NIST XCOM as in Hubbell and Seltzer
-# (1995), tables 3 and 4.
+# Hubbell and Seltzer (NIST, 1995): mass attenuation coefficients, and for air mass energy-absorption, in cm²/g by keV.
 NIST = {"water": {30: 0.3756, 40: 0.2683, 50: 0.2269, 60: 0.2059}, "iron": {30: 8.176, 40: 3.629, 50: 1.958, 60: 1.205}}
+AIR = {5: 39.31, 10: 4.742, 15: 1.334, 20: 0.5389, 30: 0.1537, 40: 0.06833, 50: 0.04098, 60: 0.03041, 80: 0.02407}
 
 
 def open_detector(gain=20000.0):
@@ -74,7 +74,7 @@ def test_the_beam_hardens():
     assert hardest < effective[-1] and effective[0] < softest
 
 
-def test_aluminium_halves_the_kerma_where_spekpy_says(monkeypatch):
+def test_aluminium_halves_the_kerma_where_spekpy_says():
     import spekpy
     import xraydb
 
@@ -82,8 +82,8 @@ def test_aluminium_halves_the_kerma_where_spekpy_says(monkeypatch):
     tube.filter("Al", 2.5)
     energies, number = xray.spectrum()
     left = number * np.exp(-xraydb.material_mu("Al", energies * 1e3) * tube.get_hvl1() / 10)
-    air = xraydb.mu_elam("N", energies * 1e3, kind="photo") * energies
-    assert (left * air).sum() / (number * air).sum() == pytest.approx(0.5, abs=0.02)
+    air = energies * np.exp(np.interp(np.log(energies), np.log(list(AIR)), np.log(list(AIR.values()))))
+    assert (left * air).sum() / (number * air).sum() == pytest.approx(0.5, abs=0.01)
 
 
 def test_table_agrees_with_the_sum_over_energies():

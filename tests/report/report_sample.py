@@ -46,6 +46,8 @@ def sample(separation: float = 5.0, stages: tuple[str, ...] = tuple(TITLES), fol
         "data": {"folder": "data/simulated", "images": images, "defective": images // 2, "non_defective": images // 2,
                  "groups": 25 * folds, "side": 72, "fingerprint": "0123456789abcdef" * 4},  # fmt: skip
         "folds": [{"images": PER_FOLD, "defective": PER_FOLD // 2, "groups": 25} for _ in range(folds)],
+        "thresholding": _thresholding(rows, folds),
+        "sheets": [{"kind": "defective, D1", "images": 30, "shown": 8, "png": _png(np.random.default_rng(1))}],
         "stages": [_stage(name, rows, folds) for name in stages],
         "histories": {name: _history(rng, folds, name) for name in stages if not name.endswith("-int8")},
         "scores": rows,
@@ -95,7 +97,19 @@ def _stage(name, rows, folds) -> dict:
         "mean": {key: float(np.mean(value)) for key, value in values.items()},
         "std": {key: float(np.std(value, ddof=1)) for key, value in values.items()} if folds > 1 else None,
         "mask_difference": None if name in ("baseline", "hard3-int8") else 1.2e-6,
+        "by_defect": {"D1": {"images": 20, "recall": 0.95}, "D6": {"images": 10, "recall": 0.9}},
     }
+
+
+def _thresholding(rows, folds) -> dict:
+    """Half of the non-defective images are called defective."""
+    guessed = [row | {"threshold": row["label"] if index % 4 else 0.6} for index, row in enumerate(rows)]
+    measured = [_measured([row for row in guessed if row["fold"] == fold], "threshold") for fold in range(folds)]
+    keys = [key for key in measured[0] if key != "confusion"]
+    mean = {key: float(np.mean([fold[key] for fold in measured])) for key in keys}
+    found = {"D1": {"images": 20, "recall": 0.75}, "D6": {"images": 10, "recall": 0.5}}
+    spread = dict.fromkeys(keys, 0.01) if folds > 1 else None
+    return {"folds": measured, "mean": mean, "std": spread, "by_defect": found}
 
 
 def _measured(rows, name) -> dict:

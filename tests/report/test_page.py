@@ -72,7 +72,7 @@ def columns(row: str) -> int:
 def test_the_page_stands_alone(pages, results):
     reader = Reader(pages["report.html"])
     assert not {"script", "link", "iframe", "object", "base"} & set(reader.tags)
-    assert reader.tags.count("img") == 5 + len(results["examples"])
+    assert reader.tags.count("img") == 5 + len(results["sheets"]) + len(results["examples"])
     assert all(source.startswith("data:image/") for source in reader.values("src"))
     assert all(target.startswith("#") for target in reader.values("href"))
     assert not re.search(r"https?:|url\(|@import", pages["report.html"])
@@ -107,7 +107,7 @@ def test_both_files_show_every_stage_setting_and_the_command():
 
 def test_tables_of_the_page_are_those_of_the_markdown(pages):
     tables = markdown_tables(pages["report.md"])
-    assert Reader(pages["report.html"]).tags.count("table") == len(tables) == 11
+    assert Reader(pages["report.html"]).tags.count("table") == len(tables) == 12
     for rows in tables:
         assert len({columns(row) for row in rows}) == 1
         assert re.fullmatch(r"\|( (:---|---:) \|)+", rows[1])

@@ -15,6 +15,7 @@ BUILDERS = (
     tables.data,
     tables.folds,
     tables.accuracy,
+    tables.by_defect,
     tables.complexity,
     tables.confusion,
     tables.quantisation,
@@ -92,7 +93,7 @@ def test_nothing_known_makes_no_table(build):
 def test_stages_without_figures_stay_in_the_tables():
     document = sample(stages=("baseline",))
     document["stages"][0] |= dict.fromkeys(("mean", "std", "folds", "params", "macs", "params_share", "macs_share"))
-    assert tables.accuracy(document).rows[0][:6] == ("Baseline", *[cells.MISSING] * 5)
+    assert tables.accuracy(document).rows[1][:6] == ("Baseline", *[cells.MISSING] * 5)
     assert tables.confusion(document) is None
 
 
@@ -109,7 +110,7 @@ def test_the_paper_stands_beside_its_own_recipe_only():
     document = sample()
     table = tables.accuracy(document)
     assert table.header[-1] == "Paper’s accuracy (%)"
-    assert [row[-1] for row in table.rows] == ["98.08", "98.16", "98.12", "98.50", "96.91", "96.45", "94.05", "–"]
+    assert [row[-1] for row in table.rows[1:]] == ["98.08", "98.16", "98.12", "98.50", "96.91", "96.45", "94.05", "–"]
     assert "cannot be compared one to one" in table.note
     document["settings"]["optimizer"] = "lion"
     assert "Paper’s accuracy (%)" not in tables.accuracy(document).header
@@ -195,3 +196,22 @@ def test_sentences_name_size_and_speed():
 def test_tables_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         tables.data(sample()).title = "other"
+
+
+def test_thresholding_stands_beside_the_networks():
+    document = sample()
+    mean = document["thresholding"]["mean"]
+    # Wrong about one image in four, and these are all of one class.
+    assert mean["accuracy"] == pytest.approx(0.75)
+    for build in (tables.summary, tables.accuracy):
+        first = build(document).rows[0]
+        assert first[0] == tables.THRESHOLDING
+        assert first[1].startswith(f"{100 * mean['accuracy']:.1f}") and first[2].startswith(f"{100 * mean['recall']:.1f}")
+    assert tables.accuracy(document).rows[0][-1] == "76–82"
+
+
+def test_recall_by_type_of_defect():
+    table = tables.by_defect(sample())
+    assert table.header == ("Network", "D1 (20)", "D6 (10)")
+    assert table.rows[0] == (tables.THRESHOLDING, "75.0", "50.0")
+    assert table.rows[1] == ("Baseline", "95.0", "90.0")

@@ -86,7 +86,7 @@ def load(folder: Path, defects: Iterable[str], raw: scans.Raw | None) -> tuple[S
         raw: how raw files are laid out, if there are any.
 
     Raises:
-        WoolError: something is wrong. One line names up to three bad, and how many more there are.
+        WoolError: something is wrong. One line names up to three flaws, and how many more there are.
     """
     if not folder.is_dir():
         raise WoolError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; give one with scans")
@@ -254,7 +254,7 @@ def _file_flaw(root: Path, path: object) -> str | None:
 def _checked_box(mark: _Marked, scan: Scan, known: tuple[str, ...]) -> Box | str:
     """The box in whole pixels, rounded outwards; or what is wrong with it."""
     if mark.defect not in known:
-        return f"defect {mark.defect!r} is none of {', '.join(known)}; correct it, or name it in a flag"
+        return f"defect {mark.defect!r} is none of {', '.join(known)}; correct it, or add it to defects or to invisible"
     try:
         x, y, width, height = map(float, mark.numbers if isinstance(mark.numbers, list) else ())
     except (TypeError, ValueError, OverflowError):

@@ -28,7 +28,7 @@ VERSION = 1
 """Raise it when the same settings and scans give other crops."""
 
 HISTOGRAM_STEP = 4
-"""Every fourth line is enough for the percentile of the window, and saves a quarter of the time."""
+"""Every so many lines are enough for the percentile of the window."""
 
 BRIGHTER, SHARE = -0.2, 0.01
 """A scan with more than this share of pixels below this attenuation was not taken with the references given."""

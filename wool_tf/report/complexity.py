@@ -9,6 +9,7 @@ from wool_tf.networks.complexity import LayerCost, layers
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan
 from wool_tf.report import paper
+from wool_tf.report.cells import aligned
 
 ROUNDS = 3
 PAPER_RECIPE = "paper-table3"
@@ -113,14 +114,14 @@ def to_json(table: Sequence[Row], with_layers: bool = False) -> str:
 def to_text(table: Sequence[Row], with_layers: bool = False) -> str:
     """The table to read in a terminal; with a list of the layers of every network below it if wanted."""
     header = ("depth", "round", "parameters", "paper", "agrees", "operations", "paper", "agrees")
-    lines = _aligned([header, *map(_cells, table)])
+    lines = aligned([header, *map(_cells, table)], "r" * len(header))
     judged = [agreed for row in table for agreed in row.agreement]
     if judged:
         lines += ["", f"{sum(judged)} of {len(judged)} values agree with the paper's Table III to its printed digits."]
     for row in table if with_layers else ():
         costs = [(cost.name, "×".join(map(str, cost.output)), *_counts(cost)) for cost in row.layers]
         lines += ["", f"ResNet-{row.depth}, round {row.round}"]
-        lines += _aligned([("layer", "output", "parameters", "MACs", "operations"), *costs], left=1)
+        lines += aligned([("layer", "output", "parameters", "MACs", "operations"), *costs], "lrrrr")
     return "\n".join(lines)
 
 
@@ -142,15 +143,3 @@ def _scientific(value: int) -> str:
     """1.2e7, as the paper prints it."""
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"
-
-
-def _aligned(cells: Sequence[Sequence[str]], left: int = 0) -> list[str]:
-    """Lines of equal columns, the first `left` of them set to the left."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(
-            text.ljust(width) if index < left else text.rjust(width)
-            for index, (text, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]

@@ -8,14 +8,7 @@ from pathlib import Path
 import jinja2
 
 from wool_tf import files
-from wool_tf.report import (
-    findings,
-    plots,
-    protocol_findings,
-    protocol_plots,
-    protocol_tables,
-    tables,
-)
+from wool_tf.report import findings, plots, protocol_findings, protocol_plots, protocol_tables, tables
 
 Part = tables.Table | plots.Plot
 
@@ -44,13 +37,14 @@ RUN = Layout(
     findings.warnings,
     tables.summary,
     (
-        ("Quality", (tables.accuracy, plots.accuracy, tables.confusion, plots.roc, plots.scores)),
+        ("Quality", (tables.accuracy, plots.accuracy, tables.by_defect, tables.confusion, plots.roc,
+                     plots.scores)),
         ("Size and speed", (tables.complexity, tables.latency, plots.latency)),
         ("Delivered model", (tables.quantisation, tables.files)),
         ("Data and training", (tables.data, tables.folds, plots.training)),
         REPEAT,
     ),
-)
+)  # fmt: skip
 """The report of the main job."""
 
 PROTOCOL = Layout(
@@ -120,6 +114,7 @@ def render(results: Mapping, layout: Layout = RUN) -> dict[str, str]:
         "summary": layout.summary(results),
         "sections": built,
         "examples": results.get("examples") or [],
+        "sheets": results.get("sheets") or [],
     }
     environment = _environment()
     return {

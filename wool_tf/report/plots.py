@@ -107,7 +107,7 @@ def accuracy(results: Mapping) -> Plot | None:
     text = "Rings: the folds one by one. Dot and bar: their mean ± standard deviation."
     if reported:
         text += " Diamonds: the paper’s mean for the same recipe, on other images."
-    return _plot("Accuracy of each fold", text, alt, draw, height=1.15 + 0.42 * len(stages))
+    return drawn("Accuracy of each fold", text, alt, draw, height=1.15 + 0.42 * len(stages))
 
 
 def roc(results: Mapping) -> Plot | None:
@@ -146,7 +146,7 @@ def roc(results: Mapping) -> Plot | None:
     alt = "ROC curves: " + "; ".join(
         f"{title}, area under the curve {roc_auc_score(truth, scores):.3f}" for _, title, truth, scores in curves
     )
-    return _plot("Recall against false alarms (ROC)", text, alt, draw, height=5.5, width=4.8)
+    return drawn("Recall against false alarms (ROC)", text, alt, draw, height=5.5, width=4.8)
 
 
 def scores(results: Mapping) -> Plot | None:
@@ -189,7 +189,7 @@ def scores(results: Mapping) -> Plot | None:
         "network was."
     )
     alt = f"Histograms of the scores. {panels[0][2]}. {panels[1][2]}"
-    return _plot("Scores by class", text, alt, draw, height=4.4)
+    return drawn("Scores by class", text, alt, draw, height=4.4)
 
 
 def training(results: Mapping) -> Plot | None:
@@ -233,7 +233,7 @@ def training(results: Mapping) -> Plot | None:
         for title, means in ((title, losses.mean(axis=0).compressed()) for title, losses in curves)
     )
     width = WIDTH if columns == 3 else 0.6 + 2.4 * columns
-    return _plot("Training loss", text, alt, draw, height=0.6 + 1.75 * rows, width=width)
+    return drawn("Training loss", text, alt, draw, height=0.6 + 1.75 * rows, width=width)
 
 
 def latency(results: Mapping) -> Plot | None:
@@ -271,10 +271,10 @@ def latency(results: Mapping) -> Plot | None:
         for label, row in zip(labels, found, strict=True)
     )
     text = "Bars: file size, and median time per image. The thin line ends where 90 of 100 images were done."
-    return _plot("Size and time", text, alt, draw, height=0.8 + 0.4 * len(found))
+    return drawn("Size and time", text, alt, draw, height=0.8 + 0.4 * len(found))
 
 
-def _plot(title: str, text: str, alt: str, draw: Callable[[Figure], None], height: float, width: float = WIDTH) -> Plot:
+def drawn(title: str, text: str, alt: str, draw: Callable[[Figure], None], height: float, width: float = WIDTH) -> Plot:
     """Draws on a new figure of a size in inches."""
     buffer = io.BytesIO()
     # The style is global to matplotlib: two reports written at the same time must not see each other's.

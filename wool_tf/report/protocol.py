@@ -12,6 +12,7 @@ import numpy as np
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
+from wool_tf.report import sheets
 from wool_tf.training import operating, pooled
 from wool_tf.training.metrics import THRESHOLD, evaluate
 from wool_tf.training.protocol import fold_name
@@ -85,6 +86,7 @@ def assemble(
         "configurations": [_configuration(settings, stages, study) for settings in configurations],
         "failures": [_failure(failure) for failure in failures],
         "select": first.select,
+        "sheets": sheets.build(images),
     }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from wool_tf import files
 from wool_tf.report import paper, protocol_findings, protocol_tables
-from wool_tf.report.cells import known
+from wool_tf.report.cells import aligned, known
 from wool_tf.report.protocol_views import BASELINE, find, is_pruned, ordered, stage_names
-from wool_tf.report.tables import Table, measure
+from wool_tf.report.tables import measure
 
 RECIPE = ("depth", "optimizer", "pretrained")
 PRETRAINED = {"none": 0, "imagenet": 1}
@@ -54,7 +54,9 @@ def to_csv(document: Mapping) -> dict[str, str]:
 def to_text(document: Mapping) -> str:
     """Tables I and II, controls and key figures to read in a terminal, with what speaks against them first."""
     blocks = [f"Note: {warning}" for warning in protocol_findings.warnings(document)]
-    blocks += ["\n".join([table.title, *_aligned(table)]) for build in SHOWN if (table := build(document))]
+    for build in SHOWN:
+        if table := build(document):
+            blocks.append("\n".join([table.title, *aligned([table.header, *table.rows], table.align)]))
     return "\n\n".join(blocks)
 
 
@@ -73,13 +75,3 @@ def _csv(rows: Sequence[Sequence]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
-
-
-def _aligned(table: Table) -> list[str]:
-    """Lines of equal columns, set to the left or right as the table says."""
-    widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
-    lines = []
-    for row in (table.header, *table.rows):
-        cells = zip(row, widths, table.align, strict=True)
-        lines.append("  ".join(f"{cell:{'>' if side == 'r' else '<'}{width}}" for cell, width, side in cells).rstrip())
-    return lines

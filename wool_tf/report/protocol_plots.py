@@ -73,7 +73,7 @@ def changes(document: Mapping) -> plots.Plot | None:
         for title, ours, _ in panels
     )
     title = "Cost of pruning" + (f" – {OPTIMISTIC}" if document.get("select") == "best" else "")
-    return plots._plot(title, text, alt, draw, height=0.9 + 1.8 * rows)
+    return plots.drawn(title, text, alt, draw, height=0.9 + 1.8 * rows)
 
 
 def _changes(configuration: Mapping, names: list[str]) -> tuple[np.ndarray, np.ndarray]:

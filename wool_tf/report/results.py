@@ -18,7 +18,7 @@ from wool_tf.deploy import verify
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.report import sheets
-from wool_tf.training import protocol
+from wool_tf.training import pooled, protocol
 from wool_tf.training.metrics import THRESHOLD, evaluate, summarise
 from wool_tf.training.settings import Settings
 
@@ -63,9 +63,12 @@ def assemble(
         "seconds": sum(record["seconds"] for record in records.values()),
         "data": _data(images),
         "folds": [_part(images, part) for part in parts],
-        "thresholding": _thresholding(images, parts),
+        "thresholding": thresholding(images, parts),
         "sheets": sheets.build(images),
-        "stages": [_stage(name, titles[name], found, folds) for name, found in folds.items()],
+        "stages": [
+            _stage(name, titles[name], found, folds) | {"by_defect": _by_defect(images, parts, found)}
+            for name, found in folds.items()
+        ],
         "histories": {name: _histories(folds[name]) for name in names},
         "scores": scores,
         "final": _final(settings, images, parts, folds, records, tflite),
@@ -95,11 +98,19 @@ def _data(images: Dataset) -> dict:
     }
 
 
-def _thresholding(images: Dataset, parts: Sequence[np.ndarray]) -> dict:
+def thresholding(images: Dataset, parts: Sequence[np.ndarray]) -> dict:
     """What limits on area weight and contrast reach on the same folds."""
-    _, scores = threshold.evaluate_folds(images.images, images.labels, parts)
+    calls, scores = threshold.evaluate_folds(images.images, images.labels, parts)
     metrics = [evaluate(images.labels[part], scores[part], threshold=0.0) for part in parts]
-    return {"folds": metrics, **summarise(metrics)}
+    found = pooled.recall_by_defect(images.labels, calls[None] == 1, images.defects)
+    return {"folds": metrics, **summarise(metrics), "by_defect": found}
+
+
+def _by_defect(images: Dataset, parts: Sequence[np.ndarray], found: Sequence[Mapping]) -> dict:
+    called = np.zeros((1, len(images.labels)), bool)
+    for part, record in zip(parts, found, strict=True):
+        called[0, part] = np.array(record["scores"]) >= THRESHOLD
+    return pooled.recall_by_defect(images.labels, called, images.defects)
 
 
 def _part(images: Dataset, part: np.ndarray) -> dict:

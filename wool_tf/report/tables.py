@@ -12,7 +12,6 @@ import numpy as np
 from wool_tf.report import paper
 from wool_tf.report.cells import MISSING, count, decimals, duration, known, percent, plain, ratio, significant, tiny
 
-
 THRESHOLDING = "Thresholding, without a network"
 
 
@@ -133,8 +132,8 @@ def accuracy(results: Mapping) -> Table | None:
         row = [THRESHOLDING, *row, decimals(*measure(thresholding, "auc"))]
         rows.insert(0, (*row, "76–82") if recipe else tuple(row))
     text = (
-        "Thresholding is what factories do without a network: an image is defective if its area weight, or its contrast "
-        "to what is around, is above a limit anywhere; the limits are found by trial on the training folds. "
+        "Thresholding is what factories do without a network: an image is defective if its area weight, or its "
+        "contrast to what is around, is above a limit anywhere; the limits are found by trial on the training folds. "
         "Recall: of 100 defective images, how many are found; the others would pass unseen. Precision: of 100 images "
         "that raise an alarm, how many are really defective; the others are false alarms. F1 combines the two into "
         "one number. Hard pruning removes the weakest filters for good and trains the rest further, round after "
@@ -183,6 +182,23 @@ def complexity(results: Mapping) -> Table | None:
             "the column before counts: multiply-accumulates, and the elements of batch norms, ReLUs and pools."
         )
     return _table("Size and work per stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
+
+
+def by_defect(results: Mapping) -> Table | None:
+    """Recall of each type of defect, with thresholding in the first row."""
+    named = {THRESHOLDING: (results.get("thresholding") or {}).get("by_defect")}
+    named |= {stage["title"]: stage.get("by_defect") for stage in key_stages(results).values()}
+    named = {name: found for name, found in named.items() if found}
+    images = {kind: one["images"] for found in named.values() for kind, one in found.items()}
+    kinds = sorted(images)
+    rows = [(name, *(percent(found.get(kind, {}).get("recall")) for kind in kinds)) for name, found in named.items()]
+    text = (
+        "Of 100 images with a type of defect, how many are found. In brackets the number of images; one with several "
+        "types counts for each, and those of unknown type are left out."
+    )
+    header = ("Network", *(f"{kind} ({images[kind]})" for kind in kinds))
+    note = "With few images of a type, one image more or less is several percent."
+    return _table("Recall by type of defect (%)", text, header, rows, "l" + "r" * len(kinds), note)
 
 
 def confusion(results: Mapping) -> Table | None:
