@@ -82,8 +82,9 @@ def _write(folder: Path) -> None:
 
 
 def _in_child(loader: str) -> dict:
-    # The pages that the child maps count as its memory whether or not they were cached before.
-    ran = subprocess.run([sys.executable, *sys.argv, f"--loader={loader}"], stdout=subprocess.PIPE, text=True, check=True)
+    # A process of its own, for memory that was freed once is not all given back.
+    command = [sys.executable, *sys.argv, f"--loader={loader}"]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(ran.stdout)
 
 

@@ -33,7 +33,7 @@ def test_noise_of_another_detector_is_found(another_detector):
     assert (ran.returncode, ran.stderr) == (0, "")
     header, *_, verdict = ran.stdout.splitlines()
     assert header.split() == ["feature", "of", "guessed", "by", "AUC", "chance", "accuracy"]
-    rows = {line[:28].strip(): line[28:].split() for line in ran.stdout.splitlines()[1:]}
+    rows = {line[:22].strip(): line[22:].split() for line in ran.stdout.splitlines()[1:]}
     assert rows["noise"][-1] == "*" and float(rows["noise"][2]) == 1
     assert rows["mean grey"][-1] == "%"
     assert verdict.startswith("A network may learn these instead of defects: ") and "noise (AUC 1.00" in verdict

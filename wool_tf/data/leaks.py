@@ -4,8 +4,8 @@ A network learns whatever separates the classes. If the defective crops came fro
 another program, it learns that, scores well, and fails in the factory. Here simple classifiers guess the class from
 features that a defect should not change (`wool_tf.data.nuisance`), and how well they do is compared with chance.
 
-A large defect changes some of these features by itself, the mean grey by its mass: what tells something is found here,
-and a person has to judge why.
+A large defect changes some of these features by itself (`nuisance.MOVED`), the mean grey by its mass: what tells
+something is found here, and a person has to judge why.
 """
 
 import dataclasses
@@ -19,6 +19,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+
+from wool_tf.data.nuisance import MOVED
 
 SHUFFLES = 40
 """Times that labels are exchanged to learn what chance does; its mean and deviation are all that is taken from them."""
@@ -68,10 +70,10 @@ def audit(
     """Lets simple classifiers guess the class from features that should not tell it.
 
     Each feature alone goes to a logistic regression on its rank and the square of that; those of the pixels together,
-    and those of the files together, to a logistic regression on the ranks and to a small random forest. (Not all at
-    once: how large a file is for its brightness and noise measures what it shows, the defect too.) What chance would
-    do is learnt by repeating everything with labels exchanged among groups: each group gets the labels of another one,
-    so that crops of one sample stay as alike in class as they are. A feature that is the same for all is left out.
+    and those of the files together, but for `MOVED`, to a logistic regression on the ranks and to a small random
+    forest. What chance would do is learnt by repeating everything with labels exchanged among groups: each group gets
+    the labels of another one, so that crops of one sample stay as alike in class as they are. A feature that is the
+    same for all is left out.
 
     Arguments:
         names, kinds, values: as `features` gave them.
@@ -102,12 +104,12 @@ def audit(
 
 def to_text(rows: Sequence[Row]) -> str:
     """A table of the rows; a star marks those that tell something."""
-    lines = [f"{'feature':28}{'of':8}{'guessed by':12}{'AUC':>5}{'chance':>9}{'accuracy':>10}"]
+    lines = [f"{'feature':22}{'of':8}{'guessed by':12}{'AUC':>5}{'chance':>9}{'accuracy':>10}"]
     for row in rows:
         star = " *" if row.tells else ""
         accuracy = f"{100 * row.accuracy:.1f} %"
         lines.append(
-            f"{row.name:28}{row.kind:8}{row.classifier:12}{row.auc:5.2f}{f'to {row.chance:.2f}':>9}{accuracy:>10}{star}"
+            f"{row.name:22}{row.kind:8}{row.classifier:12}{row.auc:5.2f}{f'to {row.chance:.2f}':>9}{accuracy:>10}{star}"
         )
     return "\n".join(lines)
 
@@ -124,7 +126,10 @@ def verdict(rows: Sequence[Row]) -> str:
 
 def _listed(rows: Iterable[Row]) -> str:
     worst_first = sorted(rows, key=lambda row: -row.auc)
-    return ", ".join(f"{row.name} (AUC {row.auc:.2f}, chance at most {row.chance:.2f})" for row in worst_first)
+    return ", ".join(
+        f"{row.name} (AUC {row.auc:.2f}, chance to {row.chance:.2f}{'; a defect moves it, too' * (row.name in MOVED)})"
+        for row in worst_first
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,9 +153,9 @@ def _tests(names: Sequence[str], kinds: Sequence[str], values: np.ndarray, seed:
         RandomForestClassifier, n_estimators=TREES, max_depth=4, min_samples_leaf=5, random_state=seed
     )
     for kind in ("pixels", "files"):
-        inputs = ranks[:, [i for i in varying if kinds[i] == kind]]
+        inputs = ranks[:, [i for i in varying if kinds[i] == kind and names[i] not in MOVED]]
         if inputs.size:
-            name = f"all of the {kind} together"
+            name = f"{kind} together"
             tests += [_Test(name, kind, "regression", inputs, LogisticRegression)]
             tests += [_Test(name, kind, "forest", inputs, forest)]
     return tests

@@ -2,8 +2,8 @@
 
 Features are of two kinds. Those of the pixels are what a network can learn from. Those of the files (size, date, name,
 place in the scan) are not seen by a network; they only show that the classes were recorded or stored apart, which is
-a reason to look closer. Where they can be, features are medians, so that a defect somewhere in a crop does not move
-them; the mean grey and the file size it does move, by a little.
+a reason to look closer. Features are medians where they can be, so that a defect somewhere in a crop does not move
+them; those of `MOVED` it does move, by a little.
 """
 
 import contextlib
@@ -23,12 +23,17 @@ BORDER = 1 / 16
 BLOCK = 16
 """Side in pixels of the blocks that noise is measured on; the median over blocks is not moved by a defect in a few."""
 
-LEVELS_AT_END = 5
-"""Grey levels at either end that count as black or white."""
+WHITE = 250
+"""Grey from which on a pixel shows air. Black is not looked at: there a dense defect is."""
+
+MOVED = ("mean grey", "share without noise", "file size")
+"""What a large or dense defect changes a little by itself. Beside the median or the noise these measure the defect, so
+they are judged alone and not together with others."""
 
 POSITION = ("x", "y")
 MOST = 5000
 """Crops that are looked at; more would take longer and find what differs too little to matter."""
+
 
 def drawn(groups: np.ndarray, seed: int) -> np.ndarray:
     """Sorted indices of the crops to look at: all, or whole groups at random that have at most `MOST` together.
@@ -86,8 +91,7 @@ def _of_pixels(image: np.ndarray) -> dict[str, float]:
         "noise": _typical(np.diff(right, axis=0)) / 2,
         "steps along rows": _typical(right),
         "steps along columns": _typical(below),
-        "share of white": counts[-LEVELS_AT_END:].sum() / image.size,
-        "share of black": counts[:LEVELS_AT_END].sum() / image.size,
+        "share of white": counts[WHITE:].sum() / image.size,
         "share without noise": np.mean((right[:-1] == 0) & (below[:, :-1] == 0)),
         # Between quantiles, for a dense defect adds levels at the dark end.
         "grey levels left out": np.mean(counts[low : high + 1] == 0),
