@@ -83,7 +83,7 @@ def shows(crop, frame, box):
     )
 
 
-def test_a_box_may_lie_anywhere_in_its_crop():
+def test_a_box_may_lie_anywhere_in_its_crop_but_in_its_margin():
     box = Box(45, 25, 55, 35, "D1")
     found = [
         crop.area
@@ -91,9 +91,21 @@ def test_a_box_may_lie_anywhere_in_its_crop():
         for crop in choose([*framed(scan([box])), *clean(1)], wanted=(1, 1), seed=seed).crops
         if crop.label
     ]
-    # 31 offsets across; along, the frame of 60 lines leaves 21: 0 to 20.
-    assert {area.x0 for area in found} == set(range(15, 46))
+    # The margin is 20/244 of 40 pixels, 3. 25 offsets across; along, the frame of 60 lines leaves 21: 0 to 20.
+    assert {area.x0 for area in found} == set(range(18, 43))
     assert {area.y0 for area in found} == set(range(0, 21))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 99), st.integers(1, 40), st.integers(0, 1000))
+def test_what_training_and_judging_cut_off_holds_nothing_of_a_box(x, width, seed):
+    """The margin is kept unless the border of the scan is in its way; a large box has half of what is left."""
+    box = Box(x, 10, min(x + width, WIDTH), 20, "D1")
+    crop = choose([*framed(scan([box])), *clean(1)], wanted=(1, 1), seed=seed).crops[0]
+    margin = min(3, (SIDE - (box.x1 - box.x0)) // 2)
+    if crop.label:
+        assert box.x0 - crop.area.x0 >= margin or crop.area.x0 == 0
+        assert crop.area.x1 - box.x1 >= margin or crop.area.x1 == WIDTH
 
 
 def test_a_box_larger_than_a_crop_spans_it():

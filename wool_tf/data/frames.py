@@ -4,7 +4,7 @@ A frame is a piece of a scan, as wide as it and some lines long. At most one cro
 section III, have one of each source image.
 
 A defective crop shows a box of a visible defect, drawn at random among those of its frame, at a place drawn at random
-among all that hold the box whole. A box larger than the crop along an axis spans the crop along it. A box that a border
+among all that hold the box whole, with a margin around it as far as the frame reaches. A box larger than the crop along an axis spans the crop along it. A box that a border
 of frames cuts belongs to the frame of its middle, which holds half of it or more, and counts as that part.
 
 A non-defective crop touches no visible box. It comes from a frame to which none belongs, and is placed by the same
@@ -27,6 +27,10 @@ from wool_tf.errors import WoolError
 EDGE = 0.2
 """Lines and columns belong to the product if they attenuate on average more than this share of what the densest tenth
 does, so that a corner or a skewed edge counts."""
+
+MARGIN = 20 / 244
+"""Share of a crop's side that is kept around a box where the frame has it: training takes random parts of 224 pixels of
+crops of 244, and judging the middle one, and a defect that these leave out would be a wrong label."""
 
 DRAWN = 100
 """Frames among which the most similar one is taken for a phantom."""
@@ -158,12 +162,17 @@ def _part(box: Box, area: Box) -> Box | None:
 
 
 def _around(box: Box, area: Box, side: int, rng: np.random.Generator) -> Box:
-    """A crop inside a frame at random among those that hold a box of the frame, or lie in its span."""
-    x, y = (
-        int(rng.integers(max(min(start, stop - side), low), min(max(start, stop - side), high - side) + 1))
-        for start, stop, low, high in ((box.x0, box.x1, area.x0, area.x1), (box.y0, box.y1, area.y0, area.y1))
-    )
+    """A crop inside a frame at random among those that hold a box of the frame and a margin, or lie in its span."""
+    x = _start(box.x0, box.x1, area.x0, area.x1, side, rng)
+    y = _start(box.y0, box.y1, area.y0, area.y1, side, rng)
     return Box(x, y, x + side, y + side)
+
+
+def _start(first: int, stop: int, low: int, high: int, side: int, rng: np.random.Generator) -> int:
+    """Where a crop begins along one axis of a box from `first` to `stop` in a frame from `low` to `high`."""
+    margin = max(0, min(int(MARGIN * side), (side - (stop - first)) // 2))
+    ends = np.clip(sorted((first - margin, stop + margin - side)), low, high - side)
+    return int(rng.integers(ends[0], ends[1] + 1))
 
 
 def _non_defective(
