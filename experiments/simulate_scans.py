@@ -18,6 +18,7 @@ _SAMPLES = flags.DEFINE_integer("samples", 153, "Physical samples.", lower_bound
 _CLEAN = flags.DEFINE_integer("clean", 70, "Samples without a visible defect.", lower_bound=1)
 _SCANS = flags.DEFINE_integer("scans", 316, "Scans of all samples together; a sample gets 1 to 3.", lower_bound=2)
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
+_CONTRAST = flags.DEFINE_float("contrast", 1.0, "Scale of how visible defects are, 0.5 to 4.")
 _JOBS = flags.DEFINE_integer("jobs", None, "Processes at work; default: all cores.", lower_bound=1)
 
 
@@ -34,7 +35,7 @@ def main() -> None:
             last = time.monotonic()
             display.say(f"{done} of {scans} scans")
 
-    campaign = simulate.Campaign(_SAMPLES.value, _CLEAN.value, _SCANS.value, _SEED.value)
+    campaign = simulate.Campaign(_SAMPLES.value, _CLEAN.value, _SCANS.value, _SEED.value, _CONTRAST.value)
     simulate.write(out, campaign, _JOBS.value or len(os.sched_getaffinity(0)), progress)
     display.say(f"scans: {out}")
 

@@ -48,6 +48,7 @@ _HELP = {
 _DATA = flags.DEFINE_string("data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.")
 _OUT = flags.DEFINE_string("out", None, "Folder of the run: report, records and results.", required=True)
 _SAMPLES = flags.DEFINE_integer("samples", 153, "Simulated samples, where there is no --data.", lower_bound=8)
+_CONTRAST = flags.DEFINE_float("contrast", 1.0, "How visible simulated defects are, 0.5 to 4; 1 is like the paper.")
 _ON_BAD_IMAGE = flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that are no good.")
 _JOBS = flags.DEFINE_integer(
     "jobs", None, "Processes that train at a time; default: GPUs, or cores / threads.", lower_bound=1
@@ -97,7 +98,7 @@ def out() -> Path:
 def source() -> Source:
     """Where the crops come from."""
     folder = None if _DATA.value is None else console.path("data", _DATA.value)
-    return Source(folder, _SAMPLES.value, _ON_BAD_IMAGE.value)
+    return Source(folder, _SAMPLES.value, _CONTRAST.value, _ON_BAD_IMAGE.value)
 
 
 def workers(threads: int, **others) -> Workers:

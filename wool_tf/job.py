@@ -13,11 +13,13 @@ class Source:
     Attributes:
         folder: of crops, as `dataset.load` reads it, or None for simulated ones.
         samples: simulated samples, where there is no folder.
+        contrast: of their defects, see `simulate.Campaign`.
         on_bad_image: `fail` or `skip`.
     """
 
     folder: Path | None
     samples: int
+    contrast: float = 1.0
     on_bad_image: str = "fail"
 
 

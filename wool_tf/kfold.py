@@ -46,8 +46,9 @@ def load(source: Source, settings: Settings, out: Path, say: Callable[[str], Non
     folder = source.folder
     if folder is None:
         say(f"simulating {source.samples} samples")
-        telling = NowAndThen(say, "simulating sample")
-        folder = stand_in.write(out / "simulated", source.samples, settings.seed, say, telling)
+        telling = NowAndThen(say, "simulating scan")
+        place = out / "simulated"
+        folder = stand_in.write(place, source.samples, settings.seed, source.contrast, say, telling)
     say(f"reading {folder}")
     cache = out / "cache"
     images = dataset.load(folder, settings.load_size, cache, NowAndThen(say, "reading image"), source.on_bad_image)

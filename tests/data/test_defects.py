@@ -13,7 +13,7 @@ def drawn():
     for number in range(40):
         product = Product.draw(np.random.default_rng((3, number)))
         rng = np.random.default_rng((4, number))
-        found.append((product, defects.draw_invisible(product, rng) + defects.draw(product, rng)))
+        found.append((product, defects.draw_invisible(product, rng) + defects.draw(product, 1.0, rng)))
     return found
 
 
@@ -37,12 +37,24 @@ def test_defects_lie_in_the_product(drawn):
 def test_sizes_are_those_stated(drawn):
     for _, drop in of_kind(drawn, "D1"):
         largest = max(np.linalg.det(shape) ** (1 / 6) for shape in drop.parts[0].shapes)
-        assert 1.4 * 0.7 <= largest <= 7 * 1.4
+        assert 1.8 * 0.7 <= largest <= 9 * 1.4
     for _, cluster in of_kind(drawn, "D3"):
-        assert 30 <= len(cluster.parts[0].centres) <= 250
+        assert 70 <= len(cluster.parts[0].centres) <= 350
         assert np.sqrt(cluster.parts[0].shapes[:, 0, 0]).max() <= 1.2
     assert {part.material for _, dirt in of_kind(drawn, "D6") for part in dirt.parts} == {"wool", "iron"}
     assert {part.material for _, lump in of_kind(drawn, "D2") for part in lump.parts} == {"binder"}
+
+
+def test_contrast_scales_what_is_added():
+    """The median mass of drops goes with the cube of a size, that of lumps with their density."""
+    masses = {}
+    for contrast in (1.0, 2.0):
+        for kind, shape in (("D1", defects._drops), ("D2", defects._lump)):
+            rng = np.random.default_rng(0)
+            drawn = [sum(part.mass() for part in shape(rng, contrast)) for _ in range(300)]
+            masses[kind, contrast] = np.median(drawn)
+    assert masses["D2", 2.0] == pytest.approx(2 * masses["D2", 1.0])
+    assert 4 < masses["D1", 2.0] / masses["D1", 1.0] <= 8
 
 
 def test_visible_ones_add_mass_and_stand_out(drawn):

@@ -4,8 +4,9 @@ A frame is a piece of a scan, as wide as it and some lines long. At most one cro
 section III, have one of each source image.
 
 A defective crop shows a box of a visible defect, drawn at random among those of its frame, at a place drawn at random
-among all that hold the box whole, with a margin around it as far as the frame reaches. A box larger than the crop along an axis spans the crop along it. A box that a border
-of frames cuts belongs to the frame of its middle, which holds half of it or more, and counts as that part.
+among all that hold the box whole, with a margin around it as far as the frame reaches. A box larger than the crop along
+an axis spans the crop along it. A box that a border of frames cuts belongs to the frame of its middle, which holds half
+of it or more, and counts as that part.
 
 A non-defective crop touches no visible box. It comes from a frame to which none belongs, and is placed by the same
 rule around a phantom: the box of a defective crop drawn at random, moved to the same relative place of the wool that

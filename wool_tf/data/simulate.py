@@ -23,7 +23,7 @@ from wool_tf.data.wool import Product
 from wool_tf.errors import WoolError
 
 SETTINGS = "simulation.json"
-VERSION = 2
+VERSION = 4
 """Raise it when the same campaign gives other images."""
 
 VIEWS = 3
@@ -49,6 +49,7 @@ class Campaign:
         clean: int. How many of them have no visible defect; from 1 to samples - 1.
         scans: int. Scans of all samples together; each gets 1 to 3.
         seed: int, at least 0.
+        contrast: float. Scale of how visible defects are, from 0.5 to 4; at 1 thresholding does as in the paper.
 
     Raises:
         WoolError: a number is out of its range.
@@ -58,13 +59,19 @@ class Campaign:
     clean: int = 70
     scans: int = 316
     seed: int = 0
+    contrast: float = 1.0
 
     def __post_init__(self):
-        most = {"samples": 99999, "clean": self.samples - 1, "scans": VIEWS * self.samples, "seed": 2**32 - 1}
-        least = {"samples": 2, "clean": 1, "scans": self.samples, "seed": 0}
-        for name, value in dataclasses.asdict(self).items():
-            if not least[name] <= value <= most[name]:
-                raise WoolError(f"{name}: must be from {least[name]} to {most[name]}, got {value}")
+        ranges = {
+            "samples": (2, 99999),
+            "clean": (1, self.samples - 1),
+            "scans": (self.samples, VIEWS * self.samples),
+            "seed": (0, 2**32 - 1),
+            "contrast": (0.5, 4),
+        }
+        for name, (least, most) in ranges.items():
+            if not least <= getattr(self, name) <= most:
+                raise WoolError(f"{name}: must be from {least} to {most}, got {getattr(self, name)}")
 
     def defective(self) -> np.ndarray:
         """(samples,) bool, which samples have visible defects."""
@@ -98,7 +105,7 @@ def scans(campaign: Campaign, number: int) -> list[Scan]:
     product = Product.draw(streams[0])
     found = defects.draw_invisible(product, streams[1])
     if campaign.defective()[number]:
-        found += defects.draw(product, streams[2])
+        found += defects.draw(product, campaign.contrast, streams[2])
     poses = _poses(product, streams[3])
     detector = _detector(campaign)
     return [
@@ -251,8 +258,8 @@ def _write_sample(folder: Path, campaign: Campaign, number: int) -> tuple[int, l
     for view, scan in enumerate(scans(campaign, number)):
         name, lines = f"scans/{sample}_{view}.png", len(scan.counts)
         Image.fromarray(scan.counts).save(folder / name, compress_level=1)
-        described.append({"file_name": name, "width": xray.ELEMENTS, "height": lines, "sample": sample,
-                          "angle": scan.angle, "dark": "dark.png", "bright": "bright.png", "boxes": scan.boxes})  # fmt: skip
+        about = {"file_name": name, "width": xray.ELEMENTS, "height": lines, "sample": sample, "angle": scan.angle}
+        described.append(about | {"dark": "dark.png", "bright": "bright.png", "boxes": scan.boxes})
     return number, described
 
 

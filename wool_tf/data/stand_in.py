@@ -10,21 +10,24 @@ PAPER = simulate.Campaign()
 PAPER_CROPS = {"defective": 242, "non_defective": 236}
 
 
-def campaign(samples: int, seed: int) -> simulate.Campaign:
+def campaign(samples: int, seed: int, contrast: float) -> simulate.Campaign:
     """A campaign of so many samples, with the paper's shares of clean samples and of scans."""
     clean = min(max(round(samples * PAPER.clean / PAPER.samples), 1), samples - 1)
-    return simulate.Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed)
+    return simulate.Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
 
 
-def write(folder: Path, samples: int, seed: int, say: Callable[[str], None], progress=None) -> Path:
+def write(
+    folder: Path, samples: int, seed: int, contrast: float, say: Callable[[str], None], progress=None
+) -> Path:
     """Simulates scans and cuts crops from them, unless they are there already.
 
     Arguments:
         folder: of this one campaign; `scans/` and `crops/` are made in it.
         samples: int. Physical samples; as many as in the paper give the paper's number of crops, others all there are.
         seed: int.
+        contrast: float. Scale of how visible defects are, see `simulate.Campaign`.
         say: told of each step, in a line.
-        progress: told how many samples are scanned, and of how many.
+        progress: told how many scans are done, and of how many.
 
     Returns:
         The folder of the crops.
@@ -34,6 +37,6 @@ def write(folder: Path, samples: int, seed: int, say: Callable[[str], None], pro
     """
     wanted = PAPER_CROPS if samples == PAPER.samples else {}
     jobs = len(os.sched_getaffinity(0))
-    simulate.write(folder / "scans", campaign(samples, seed), jobs, progress)
+    simulate.write(folder / "scans", campaign(samples, seed, contrast), jobs, progress)
     crops.write(folder / "scans", folder / "crops", crops.Settings(seed=seed, **wanted), say)
     return folder / "crops"

@@ -20,12 +20,14 @@ CELL = 4.0
 """mm; side of a cell of the coarse field along and across."""
 
 PRODUCTS = (
-    ("flexible batt", 30, 45, 60, 200),
-    ("partition slab", 45, 80, 50, 200),
-    ("facade slab", 70, 110, 50, 150),
-    ("roof board", 110, 180, 40, 90),
+    ("flexible batt", 32, 100),
+    ("flexible batt", 32, 150),
+    ("partition slab", 60, 70),
+    ("partition slab", 60, 100),
+    ("facade slab", 90, 100),
+    ("roof board", 140, 60),
 )
-"""Name, least and largest density in kg/m³ and thickness in mm, as data sheets of stone wool give them."""
+"""Name, density in kg/m³ and thickness in mm of what a few lines make, within what data sheets of stone wool give."""
 
 SLAB = 1000.0, 600.0
 """mm along and across of a whole slab, the largest that the machine takes."""
@@ -60,8 +62,8 @@ class Product:
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Product":
         """A product at random: a quarter are whole slabs, the others offcuts."""
-        _, *ranges = PRODUCTS[rng.integers(len(PRODUCTS))]
-        density, thickness = rng.uniform(*ranges[:2]), rng.uniform(*ranges[2:])
+        _, density, thickness = PRODUCTS[rng.integers(len(PRODUCTS))]
+        density, thickness = density * np.exp(rng.normal(0, 0.04)), thickness * np.exp(rng.normal(0, 0.02))
         whole = rng.random() < 0.25
         narrow = rng.random() < 0.12
         sides = (rng.uniform(320, 850), rng.uniform(150, 195) if narrow else rng.uniform(260, 480))
@@ -72,7 +74,7 @@ class Product:
         normals[[0, 1, 3, 4]] += cuts * (1 - np.abs(normals[[0, 1, 3, 4]]))
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         crossing = rng.uniform(12, 40)
-        layers, uneven = _layers(size, crossing, rng), rng.uniform(0.045, 0.075)
+        layers, uneven = _layers(size, crossing, rng), rng.uniform(0.045, 0.095)
         return cls(size, density, normals, np.tile(size / 2, 2), layers, crossing, uneven, _shot(size, density, rng))
 
     @property
@@ -142,8 +144,8 @@ def _layers(size: np.ndarray, crossing: float, rng: np.random.Generator) -> np.n
 def _shot(size: np.ndarray, density: float, rng: np.random.Generator) -> Bodies:
     """Single shots of 0.9 to 2.4 mm, a few hundredths of a per cent of the mass."""
     mass = density * np.prod(size) * 1e-9
-    share = 3e-4 * np.exp(rng.normal(0, 0.5))
-    radius = np.minimum(0.45 + rng.exponential(0.13, 100000), 1.2)
+    share = 1.5e-4 * np.exp(rng.normal(0, 0.5))
+    radius = np.minimum(0.45 + rng.exponential(0.1, 100000), 0.95)
     heavy = np.cumsum(SHOT * 4 / 3 * np.pi * radius**3 * 1e-9)
     radius = radius[: np.searchsorted(heavy, share * mass)]
     shapes = radius[:, None, None] ** 2 * np.eye(3)
