@@ -144,6 +144,15 @@ def test_an_interrupted_run_ends_with_the_same_figures(finished, crops, tmp_path
     assert figures(tmp_path) == figures(finished[0])
 
 
+@pytest.mark.slow
+def test_simulated_crops_where_there_are_no_others(tmp_path):
+    result = reproduce(f"--flagfile={scripts.FOLDER / 'flagfiles' / 'smoke.cfg'}", f"--out={tmp_path / 'out'}")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out/report.html").exists()
+    document = json.loads((tmp_path / "out/results.json").read_text())
+    assert {sheet["kind"].split(",")[0] for sheet in document["sheets"]} == {"defective", "non-defective"}
+
+
 def test_help_does_not_wait_for_tensorflow():
     code = f"""
 import runpy, sys
