@@ -20,7 +20,7 @@ VISIBLE = ("D1", "D2", "D3", "D6")
 SHARES = 0.25, 0.25, 0.25, 0.25
 """How frequent each of `VISIBLE` is; none are published."""
 
-CONTRAST = 1.05
+CONTRAST = 1.12
 """The one knob of difficulty: scale of the sizes of drops, shots and flakes, and of the densities of lumps and crusts.
 
 Set by trial so that the thresholding of `baselines.threshold` calls about four of five crops of the default campaign

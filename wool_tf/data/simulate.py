@@ -23,7 +23,7 @@ from wool_tf.data.wool import Product
 from wool_tf.errors import WoolError
 
 SETTINGS = "simulation.json"
-VERSION = 4
+VERSION = 5
 """Raise it when the same campaign gives other images."""
 
 VIEWS = 3
