@@ -18,11 +18,15 @@ LINE_SECONDS = 15
 """Where nobody watches a terminal, a line this often is enough."""
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], resumes: bool = False) -> None:
     """Parses the flags and runs a script.
 
     A mistake in a flag or in what it points to is one line on standard error and exit status 1; Ctrl-C and SIGTERM end
     with status 130. Anything else is a defect and keeps its traceback.
+
+    Arguments:
+        main: the script.
+        resumes: whether it goes on where it was interrupted.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -33,7 +37,7 @@ def run(main: Callable[[], None]) -> None:
     except (WoolError, flags.Error) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        print(f"\ninterrupted; the same command {'goes on from here' if resumes else 'starts again'}", file=sys.stderr)
         # Worker processes and their pipes need no farewell, and would print one.
         sys.stderr.flush()
         os._exit(INTERRUPTED)

@@ -20,7 +20,9 @@ from wool_tf.data.listing import CLASSES
 _SCANS = flags.DEFINE_string("scans", None, "Folder of the scans and their annotations.", required=True)
 _OUT = flags.DEFINE_string("out", None, "New folder for the crops.", required=True)
 _DEFECTIVE = flags.DEFINE_integer("defective", None, "Defective crops; default: all.", lower_bound=1)
-_NON_DEFECTIVE = flags.DEFINE_integer("non_defective", None, "Non-defective crops; default: all.", lower_bound=1)
+_NON_DEFECTIVE = flags.DEFINE_integer(
+    "non_defective", None, "Non-defective crops; default: as many, of half of the frames at most.", lower_bound=1
+)
 _SIDE = flags.DEFINE_integer("side", 244, "Side of a crop in pixels.", lower_bound=32)
 _FRAME = flags.DEFINE_integer("frame_lines", 320, "Lines of a frame, of which one crop is cut.", lower_bound=32)
 _DEFECTS = flags.DEFINE_list("defects", ["D1", "D2", "D3", "D6"], "Types that make a crop defective.")

@@ -1,12 +1,13 @@
 """X-ray scans of mineral wool with marked defects, simulated: a stand-in where there are no real ones.
 
     python experiments/simulate_scans.py --out=scans
-    python experiments/simulate_scans.py --out=few --samples=6 --clean=3 --scans=12
+    python experiments/simulate_scans.py --out=few --samples=6 --contrast=2
 
 The defaults are the campaign of Rafiei et al., section III. The folder gets 16-bit PNGs, dark.png, bright.png and
 annotations.json; `crop_scans.py` cuts crops from it. It needs `pip install wool_tf[simulate]`.
 """
 
+import dataclasses
 import os
 import time
 
@@ -15,8 +16,8 @@ from absl import flags
 
 _OUT = flags.DEFINE_string("out", None, "New folder for the scans.", required=True)
 _SAMPLES = flags.DEFINE_integer("samples", 153, "Physical samples.", lower_bound=2)
-_CLEAN = flags.DEFINE_integer("clean", 70, "Samples without a visible defect.", lower_bound=1)
-_SCANS = flags.DEFINE_integer("scans", 316, "Scans of all samples together; a sample gets 1 to 3.", lower_bound=2)
+_CLEAN = flags.DEFINE_integer("clean", None, "Samples without a visible defect; default: the paper's share.")
+_SCANS = flags.DEFINE_integer("scans", None, "Scans of all samples, 1 to 3 of each; default: the paper's share.")
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 _CONTRAST = flags.DEFINE_float("contrast", 1.0, "Scale of how visible defects are, 0.5 to 4.")
 _JOBS = flags.DEFINE_integer("jobs", None, "Processes at work; default: all cores.", lower_bound=1)
@@ -27,7 +28,7 @@ def main() -> None:
     # Many small transforms: processes pay, threads within them do not.
     console.use_threads(1)
 
-    from wool_tf.data import simulate
+    from wool_tf.data import simulate, stand_in
 
     def progress(done: int, scans: int) -> None:
         nonlocal last
@@ -35,7 +36,9 @@ def main() -> None:
             last = time.monotonic()
             display.say(f"{done} of {scans} scans")
 
-    campaign = simulate.Campaign(_SAMPLES.value, _CLEAN.value, _SCANS.value, _SEED.value, _CONTRAST.value)
+    campaign = stand_in.campaign(_SAMPLES.value, _SEED.value, _CONTRAST.value)
+    given = {"clean": _CLEAN.value, "scans": _SCANS.value}
+    campaign = dataclasses.replace(campaign, **{name: value for name, value in given.items() if value is not None})
     simulate.write(out, campaign, _JOBS.value or len(os.sched_getaffinity(0)), progress)
     display.say(f"scans: {out}")
 

@@ -52,6 +52,8 @@ def load(source: Source, settings: Settings, out: Path, say: Callable[[str], Non
     say(f"reading {folder}")
     cache = out / "cache"
     images = dataset.load(folder, settings.load_size, cache, NowAndThen(say, "reading image"), source.on_bad_image)
+    if images.unlisted:
+        say(f"{images.unlisted} images in class folders are not in the manifest, and are not used")
     for reason in images.skipped:
         say(f"skipped: {reason}")
     say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
@@ -89,6 +91,8 @@ def run(
     """
     with driver.exclusive(out):
         images, parts, chains = _prepared(grid, source, out, workers, say)
+        claim.claim(out, grid, images)
+        records.write(out / "folds.json", [[part.tolist() for part in held_out] for held_out in parts])
         say(f"training {sum(map(len, chains)):,} networks of {len(grid)} configurations")
         outcome = driver.run(chains, out / "units", workers.jobs, show, workers.scheduler)
         say("judging by thresholds, and writing the report")
@@ -100,7 +104,8 @@ def plan(
 ) -> Plan:
     """What `run` would do, and how long it would take on this machine: a few training steps are timed."""
     with driver.exclusive(out):
-        _, _, chains = _prepared(grid, source, out, workers, say)
+        images, _, chains = _prepared(grid, source, out, workers, say)
+        claim.claim(out, grid, images, write=False)
         left = driver.plan(chains, out / "units")
     names = [settings.configuration for settings in grid]
     by_name = {name: sum(unit.name.startswith(f"{name}/") for unit in left) for name in names}
@@ -118,8 +123,6 @@ def _prepared(grid, source, out, workers, say) -> tuple[Dataset, list, list[list
     images = load(source, grid[0], out, say)
     parts = protocol.split(grid[0], images)
     quiet.import_keras()
-    claim.claim(out, grid, images)
-    records.write(out / "folds.json", [[part.tolist() for part in held_out] for held_out in parts])
     logs = out / "tensorboard" if workers.tensorboard else None
     chains = [
         chain
@@ -164,7 +167,7 @@ def _reported(
         parts=parts,
         records=outcome.records,
         failures=[{"unit": name, "attempts": attempts} for name, attempts in outcome.failures.items()],
-        threshold=[threshold.evaluate_folds(images.images, images.labels, held_out) for held_out in parts],
+        threshold=threshold.evaluate_repeats(images.images, images.labels, parts),
         environment=results.environment(),
         command=command,
         required_recall=operating.recall,

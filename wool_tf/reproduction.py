@@ -73,10 +73,10 @@ def run(
         _check_complete(outcome)
         say("writing the model and timing it")
         units, name = out / "units", settings.configuration
-        final = units / name / "final" / settings.final
+        final = units / name / "final" / f"{settings.final}.safetensors"
         unpruned = units / protocol.fold_name(settings, 0, 0) / "baseline.safetensors"
         int8 = final.with_name(f"{settings.final}-int8.tflite")
-        tflite = delivery.write(out / MODEL, unpruned, final.with_suffix(".safetensors"), int8)
+        tflite = delivery.write(out / MODEL, unpruned, final, int8)
         latency = _timed(benchmark, tflite, out / MODEL / "latency.json")
         document = results.assemble(settings, images, parts, outcome.records, tflite, latency, command)
         records.write(out / "results.json", document)

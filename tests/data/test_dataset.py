@@ -221,10 +221,14 @@ def test_fingerprint_depends_on_labels_groups_and_pixels(folder):
     seen.add(load(folder).fingerprint)
     manifest(folder, "path,label,group\ndefective/0.png,non_defective,A\nnon_defective/0.png,defective,B\n")
     seen.add(load(folder).fingerprint)
+    for column in ("scan", "defect"):
+        header, *rows = ROWS.splitlines()
+        manifest(folder, "\n".join([f"{header},{column}", *(f"{row},{number}" for number, row in enumerate(rows))]))
+        seen.add(load(folder).fingerprint)
     manifest(folder, ROWS)
     grey(3).save(folder / "defective/0.png")
     seen.add(load(folder).fingerprint)
-    assert len(seen) == 5
+    assert len(seen) == 7
 
 
 def test_fingerprint_ignores_encoding_place_and_line_order(folder):
@@ -281,8 +285,10 @@ def test_manifest_without_a_class(folder, text):
         (ROWS + "defective/1.png,defective\n", "line 4: group of 'defective/1.png' is empty"),
         (ROWS + ",defective,C\n", "line 4: path is empty"),
         (ROWS + "defective\\1.png,defective,C\n", "backslash"),
-        (ROWS + "defective/0.png,defective,C\n", "defective/0.png is listed twice"),
-        (ROWS + "defective/./0.png,defective,C\n", "defective/0.png is listed twice"),
+        (ROWS + "defective/0.png,defective,A\n", "defective/0.png is listed twice"),
+        (ROWS + "defective/./0.png,defective,A\n", "defective/0.png is listed twice"),
+        (ROWS + "defective/0.png,defective,C\n", "defective/0.png is listed in two groups"),
+        (ROWS + "defective/0.png,non_defective,A\n", "defective/0.png is listed with two labels"),
         (ROWS + "defective/9.png,defective,C\n", "defective/9.png does not exist"),
         (ROWS + "defective,defective,C\n", "defective is not a file"),
         (ROWS + "../data/defective/1.png,defective,C\n", "leads out of the folder"),
@@ -318,7 +324,7 @@ def test_link_out_of_the_folder(folder):
 
 def test_link_to_a_listed_file(folder):
     (folder / "defective/2.png").symlink_to("0.png")
-    assert "defective/2.png is the same file as defective/0.png" in refusal(folder)
+    assert "defective/2.png is the same image as defective/0.png" in refusal(folder)
 
 
 def test_link_loop(folder):
@@ -503,6 +509,52 @@ def test_of_the_same_images_skipping_keeps_what_is_certain(folder):
     data = skipping(folder)
     assert data.paths == ("defective/1.png", "non_defective/0.png", "non_defective/1.png")
     assert len(data.skipped) == 3
+
+
+@pytest.mark.parametrize("how", [{"compress_level": 0}, {"format": "TIFF"}])
+def test_the_same_pixels_in_another_file_are_the_same_image(folder, how):
+    image = Image.open(folder / "defective/0.png")
+    image.save(folder / "non_defective/9.png", **how)
+    line = refusal(folder)
+    assert "non_defective/9.png is the same image as defective/0.png, with another label" in line
+    data = skipping(folder)
+    assert data.paths == ("defective/1.png", "non_defective/0.png", "non_defective/1.png")
+    np.testing.assert_array_equal(data.images[0], np.asarray(Image.open(folder / "defective/1.png")))
+    np.testing.assert_array_equal(data.images[2], np.asarray(Image.open(folder / "non_defective/1.png")))
+    assert len(data.skipped) == 2
+
+
+def test_a_label_that_is_corrected_is_heeded_though_the_pixels_are_cached(folder):
+    Image.open(folder / "defective/0.png").save(folder / "defective/9.png", compress_level=0)
+    rows = ROWS + "defective/9.png,defective,A\n"
+    manifest(folder, rows)
+    assert len(load(folder).paths) == 3
+    manifest(folder, rows.replace("9.png,defective", "9.png,non_defective"))
+    with pytest.raises(WoolError, match="with another label"):
+        load(folder)
+
+
+def test_a_file_listed_with_two_labels_is_not_trusted(folder):
+    manifest(folder, ROWS + "defective/0.png,non_defective,A\ndefective/1.png,defective,C\n")
+    assert skipping(folder).paths == ("defective/1.png", "non_defective/0.png")
+
+
+def test_a_scan_shows_one_sample(folder):
+    header, first, second = ROWS.splitlines()
+    manifest(folder, "\n".join([f"{header},scan", f"{first},s0", f"{second},s0"]))
+    assert "non_defective/0.png is of scan s0, as defective/0.png is, but of another group" in refusal(folder)
+
+
+def test_images_that_the_manifest_does_not_name_are_counted(folder):
+    assert load(folder).unlisted == 0
+    manifest(folder, ROWS)
+    assert load(folder).unlisted == 2
+
+
+def test_inverted_16_bit_tiff_is_refused(folder):
+    values = sixteen_bit()
+    Image.fromarray(values).save(folder / "defective/2.tif", "TIFF", tiffinfo={262: 0})
+    assert "counts white as zero" in refusal(folder)
 
 
 def test_nothing_left_after_skipping_is_an_error(folder):

@@ -87,5 +87,5 @@ def test_prominence_of_a_plain_ball_by_hand():
     product = Product.draw(np.random.default_rng(0))
     # A wide ball of little density: in the middle, a window of 3 pixels holds its diameter.
     ball = geometry.Bodies(np.zeros((1, 3)), 400.0 * np.eye(3)[None], np.array([100.0]), "stone")
-    expected = 0.1 * 40 / (0.7 * product.unevenness * product.area_weight + 0.4 / 15)
+    expected = 0.1 * 40 / (0.7 * product.unevenness * product.area_weight + 0.6 / 15)
     assert defects.prominence([ball], product) == pytest.approx(expected, rel=0.04)

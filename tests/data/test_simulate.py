@@ -60,8 +60,9 @@ def test_numbers_out_of_range(wrong, line):
 def test_layout_of_the_folder(small):
     document = json.loads((small / "annotations.json").read_text())
     assert [kind["name"] for kind in document["categories"]] == ["D1", "D2", "D3", "D4", "D5", "D6"]
-    assert len(document["images"]) == 4 and {image["sample"] for image in document["images"]} == {"S001", "S002", "S003"}
-    assert {image["file_name"] for image in document["images"]} == {f"scans/{f.name}" for f in (small / "scans").iterdir()}
+    images = document["images"]
+    assert len(images) == 4 and {image["sample"] for image in images} == {"S001", "S002", "S003"}
+    assert {image["file_name"] for image in images} == {f"scans/{f.name}" for f in (small / "scans").iterdir()}
     for image in document["images"]:
         with Image.open(small / image["file_name"]) as scan:
             assert scan.mode == "I;16" and scan.size == (640, image["height"]) and image["height"] >= 320
@@ -179,7 +180,8 @@ def test_finished_campaign_is_not_made_again(small, monkeypatch):
 
 def test_another_campaign_does_not_touch_a_finished_one(small):
     before = contents(small)
-    with pytest.raises(WoolError, match=r"scans: holds something other than .*seed=6.*; delete it or give a new folder$"):
+    said = r"scans: holds something other than .*seed=6.*; delete it or give a new folder$"
+    with pytest.raises(WoolError, match=said):
         simulate.write(small, Campaign(3, 1, 4, 6))
     assert contents(small) == before
 

@@ -56,14 +56,38 @@ def test_one_energy_follows_beer_and_lambert(monkeypatch):
 
     energies = np.array([40.0])
     monkeypatch.setattr(xray, "spectrum", lambda: (energies, np.array([1.0])))
-    monkeypatch.setattr(xray, "response", lambda: energies)
-    monkeypatch.setattr(xray, "attenuation", lambda name: 0.1 * np.array([xraydb.material_mu("SiO2", 40e3, density=1.0)]))
+    monkeypatch.setattr(xray, "absorbed", lambda: np.ones(1))
+    quartz = 0.1 * np.array([xraydb.material_mu("SiO2", 40e3, density=1.0)])
+    monkeypatch.setattr(xray, "attenuation", lambda name: quartz)
     weights = np.array([0.0, 3.0, 20.0])
     mean, variance = xray.moments({"wool": weights})
     expected = np.exp(-0.1 * xraydb.material_mu("SiO2", 40e3, density=1.0) * weights)
     np.testing.assert_allclose(mean, expected, rtol=1e-12)
     # Quanta of one energy are counted: the variance of a Poisson number is its mean.
     np.testing.assert_allclose(variance * xray.quanta(), mean, rtol=1e-12)
+
+
+def test_moments_are_those_of_quanta_that_are_absorbed_one_by_one(monkeypatch):
+    """Against drawing: Poisson numbers of quanta, each taken up or not, each giving its energy."""
+    energies, chances = np.array([25.0, 40.0, 60.0]), np.array([0.9, 0.5, 0.7])
+    monkeypatch.setattr(xray, "spectrum", lambda: (energies, np.array([2.0, 5.0, 3.0])))
+    monkeypatch.setattr(xray, "absorbed", lambda: chances)
+    monkeypatch.setattr(xray, "quanta", lambda: 200.0)
+    monkeypatch.setattr(xray, "attenuation", lambda name: np.array([0.2, 0.05, 0.03]))
+    rng = np.random.default_rng(0)
+    arrived = rng.poisson(200 * np.array([0.2, 0.5, 0.3]) * np.exp(-4.0 * np.array([0.2, 0.05, 0.03])), (400_000, 3))
+    signal = rng.binomial(arrived, chances) @ energies / (200 * np.array([0.2, 0.5, 0.3]) @ (chances * energies))
+    mean, variance = xray.moments({"wool": np.array(4.0)})
+    assert signal.mean() == pytest.approx(float(mean), rel=2e-3)
+    assert signal.var() == pytest.approx(float(variance), rel=1e-2)
+
+
+def test_no_better_than_counting_what_is_absorbed():
+    """SNR² can at most be the number of absorbed quanta."""
+    mean, variance = xray.moments({"wool": np.array(0.0)})
+    share = xray.spectrum()[1] / xray.spectrum()[1].sum()
+    counted = xray.quanta() * share @ xray.absorbed()
+    assert 0.8 * counted < float(mean**2 / variance) < counted
 
 
 def test_the_beam_hardens():
@@ -138,7 +162,7 @@ def test_dead_elements_give_their_offset_and_nothing_saturates():
 @pytest.mark.parametrize("missing", ["spekpy", "xraydb"])
 def test_missing_library_is_named_with_the_remedy(monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
-    cached = xray.spectrum if missing == "spekpy" else xray.response
+    cached = xray.spectrum if missing == "spekpy" else xray.absorbed
     cached.cache_clear()
     with pytest.raises(WoolError, match=rf"^{missing}: .*pip install wool_tf\[simulate\]$"):
         cached()

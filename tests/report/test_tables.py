@@ -206,7 +206,8 @@ def test_thresholding_stands_beside_the_networks():
     for build in (tables.summary, tables.accuracy):
         first = build(document).rows[0]
         assert first[0] == tables.THRESHOLDING
-        assert first[1].startswith(f"{100 * mean['accuracy']:.1f}") and first[2].startswith(f"{100 * mean['recall']:.1f}")
+        assert first[1].startswith(f"{100 * mean['accuracy']:.1f}")
+        assert first[2].startswith(f"{100 * mean['recall']:.1f}")
     assert tables.accuracy(document).rows[0][-1] == "76–82"
 
 

@@ -151,6 +151,13 @@ def test_products_go_when_their_chain_is_done(tmp_path):
     assert len(list(tmp_path.glob("*.bin"))) == 3
 
 
+def test_what_an_earlier_run_kept_stays(tmp_path):
+    driver.run([products(tmp_path, keep=True)], tmp_path, 1, silent)
+    (tmp_path / "a/3.json").unlink()
+    driver.run([products(tmp_path, keep=False)], tmp_path, 1, silent)
+    assert sorted(path.name for path in tmp_path.glob("*.bin")) == ["1.bin", "2.bin"]
+
+
 def test_what_a_missing_unit_needs_is_made_again_and_nothing_else(tmp_path):
     chain = products(tmp_path, keep=False)
     driver.run([chain], tmp_path, 1, silent)

@@ -133,21 +133,33 @@ class ThresholdClassifier(ClassifierMixin, BaseEstimator):
 def evaluate_folds(
     images: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
+    """`evaluate_repeats` of one cross-validation."""
+    return evaluate_repeats(images, labels, [folds])[0]
+
+
+def evaluate_repeats(
+    images: np.ndarray, labels: np.ndarray, repeats: Sequence[Sequence[np.ndarray]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Calls and scores of the images of each fold, by limits that were found on the other folds.
 
     Arguments:
         images: (n, side, side) uint8, also a memory map: images are read one by one, and once.
         labels: (n,) int, 1 for defective images and 0 for others.
-        folds: for each fold the indices of its held-out images; together every image once.
+        repeats: for each cross-validation and each of its folds the indices of the held-out images; all folds of one
+            together every image once.
 
     Returns:
-        (n,) int, the label that each image was given; (n,) float, its score, at least 0 where it was called defective.
-        Limits differ from fold to fold and the scores with them: metrics of scores are to be taken fold by fold.
+        For each cross-validation (n,) int, the label that each image was given, and (n,) float, its score, at least 0
+        where it was called defective. Limits differ from fold to fold and the scores with them: metrics of scores are
+        to be taken fold by fold.
     """
-    classifier = ThresholdClassifier()
     # What is measured on an image depends on that image alone, so it need not be repeated for each fold.
-    measured, labels = classifier._measure(images), np.asarray(labels)
-    calls, scores = np.empty(len(labels), np.int64), np.empty(len(labels))
+    measured, labels = ThresholdClassifier()._measure(images), np.asarray(labels)
+    return [_judged(measured, labels, folds) for folds in repeats]
+
+
+def _judged(measured: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    classifier, calls, scores = ThresholdClassifier(), np.empty(len(labels), np.int64), np.empty(len(labels))
     for held_out in folds:
         training = np.setdiff1d(np.arange(len(labels)), held_out)
         classifier._fit_measured(measured[training], labels[training])

@@ -18,7 +18,7 @@ from wool_tf import files
 from wool_tf.data import annotations, frames, scans
 from wool_tf.data.annotations import Scan
 from wool_tf.data.frames import Choice, Crop, Frame
-from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, BadFiles
+from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, SUFFIXES, BadFiles
 from wool_tf.errors import WoolError
 
 IMAGING = "imaging.json"
@@ -46,7 +46,8 @@ class Settings:
         frame_lines: lines of a frame, at least `side`.
         defects: types that X-rays show; they make a crop defective.
         invisible: other types that may be marked; they make no difference.
-        defective, non_defective: how many crops of a class are drawn at random; None: as many as there are.
+        defective: how many defective crops are drawn at random; None: as many as there are.
+        non_defective: how many others; None: as many as defective ones, of half of the frames at most.
         seed: base of every random number.
         window: attenuation (low, high) shown as 255 and 0; None: 0 and the 99.9th percentile of all scans.
         dark, bright: references of all scans, instead of those that the annotations name.
@@ -110,6 +111,12 @@ def write(folder: Path, out: Path, settings: Settings, say: Callable[[str], None
         found = annotations.load(folder, (*settings.defects, *settings.invisible), settings.raw)
         say(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
         found = _with_references(found, folder, settings)
+        if not found[0].dark:
+            top = settings.open_beam or "the top of the sample type"
+            say(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
+        unnamed = _unnamed(folder, found)
+        if unnamed:
+            say(f"{unnamed} images beside the scans are not in the annotations, and are not used")
         inputs = _fingerprint(folder, found, settings)
         if _holds(out, inputs):
             return None
@@ -171,6 +178,15 @@ def _with_references(found: tuple[Scan, ...], folder: Path, settings: Settings) 
     if found[0].dark:
         return tuple(dataclasses.replace(s, dark=str(folder / s.dark), bright=str(folder / s.bright)) for s in found)
     return found
+
+
+def _unnamed(folder: Path, found: tuple[Scan, ...]) -> int:
+    """How many images lie where the scans do, and are neither scans nor references."""
+    known = {(folder / scan.path).resolve() for scan in found}
+    known |= {Path(file).resolve() for scan in found for file in (scan.dark, scan.bright) if file}
+    places = {(folder / scan.path).parent for scan in found}
+    files = (file for place in places for file in place.iterdir() if file.suffix.lower() in SUFFIXES)
+    return sum(file.resolve() not in known for file in files)
 
 
 def _fingerprint(folder: Path, found: tuple[Scan, ...], settings: Settings) -> str:

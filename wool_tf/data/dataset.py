@@ -34,9 +34,10 @@ class Dataset:
         scans: (n,) str, the scan that an image was cut from; empty where it is not known.
         paths: n paths relative to `folder`, sorted, with forward slashes.
         folder: the folder as it was given.
-        fingerprint: SHA-256 in hex over paths, labels, groups and pixels, in order.
+        fingerprint: SHA-256 in hex over all of these but the folder, in order.
         grouped: whether a manifest gave the groups; otherwise every image is its own.
         skipped: what was left out because it was bad, each with its reason.
+        unlisted: number of images in class folders that the manifest does not name.
     """
 
     images: np.ndarray
@@ -49,6 +50,7 @@ class Dataset:
     fingerprint: str
     grouped: bool
     skipped: tuple[str, ...] = ()
+    unlisted: int = 0
 
     def __getstate__(self) -> dict:
         # By its file: each of the copies that go to other processes would hold all pixels otherwise.
@@ -112,8 +114,8 @@ def load(
             of `side`, so unchanged images are decoded once and a changed one is noticed. It may be deleted any time.
         progress: told of every image that is decoded: its number and how many there are.
         on_bad_image: "fail" refuses the folder if any image is bad; "skip" leaves the bad ones out, and says in the
-            Dataset which and why. Of images that are the same, all are left out if their labels differ, and all but
-            the first if their groups differ.
+            Dataset which and why. Of images with the same pixels, all are left out if their labels differ, and all
+            but the first if their groups differ.
 
     Returns:
         The Dataset; both classes are present.
@@ -128,6 +130,7 @@ def load(
     bad = BadFiles(folder)
     try:
         entries, digests = listing.entries(folder, bad)
+        unlisted = listing.unlisted(folder, entries)
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     if skip or not bad.reasons:
@@ -147,6 +150,7 @@ def load(
         fingerprint=_fingerprint(images, entries),
         grouped=listing.has_manifest(folder),
         skipped=tuple(bad.reasons),
+        unlisted=unlisted,
     )
 
 
@@ -158,7 +162,7 @@ def _check_classes(folder: Path, entries: list[Entry], bad: BadFiles) -> None:
 
 
 def _fingerprint(images: np.ndarray, entries: list[Entry]) -> str:
-    about = [list(images.shape), [[entry.path, entry.label, entry.group] for entry in entries]]
+    about = [list(images.shape), [dataclasses.astuple(entry) for entry in entries]]
     digest = hashlib.sha256(json.dumps(about).encode())
     for image in images:
         digest.update(image)

@@ -1,6 +1,7 @@
 """Images decoded once, into one memory-mapped array on disk that is keyed by their content."""
 
 import hashlib
+import itertools
 import json
 import os
 import warnings
@@ -11,10 +12,13 @@ import numpy as np
 from PIL import Image
 
 from wool_tf import files
-from wool_tf.data.listing import BadFiles, Entry
+from wool_tf.data.listing import BadFiles, Entry, conflicts
 from wool_tf.errors import WoolError
 
 FORMATS = ("PNG", "TIFF", "JPEG")
+
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0
+"""Tag of TIFF, and its value for inverted grey, which Pillow heeds for 8 bits and not for 16."""
 
 MAX_PIXELS = 50_000_000
 """A larger image is refused before it is decoded; 7000 × 7000 pixels are far beyond any crop."""
@@ -22,7 +26,7 @@ MAX_PIXELS = 50_000_000
 SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""
 
-DECODING = 1
+DECODING = 2
 """Part of the cache's key: raise it whenever `_decode` gives other pixels for the same file."""
 
 
@@ -44,7 +48,7 @@ def decoded(
         digests: what identifies the content of each one's file.
         side: int. Height and width that they are resized to.
         cache: folder, made if needed. Its files are named by a hash of the images' content and of `side`.
-        bad: is told of images that cannot be decoded.
+        bad: is told of images that cannot be decoded, and of those whose pixels are another's.
         skip: whether the others are kept all the same.
         progress: told of every image that is decoded: its number and how many there are.
 
@@ -69,7 +73,8 @@ def decoded(
 
 
 def _cache_name(entries: Sequence[Entry], digests: Sequence[str], side: int) -> str:
-    content = [[entry.path, digest] for entry, digest in zip(entries, digests, strict=True)]
+    # Labels and groups decide which of two images that look the same have to go.
+    content = [[entry.path, entry.label, entry.group, digest] for entry, digest in zip(entries, digests, strict=True)]
     key = hashlib.sha256(json.dumps([DECODING, side, content]).encode()).hexdigest()
     return f"images-{side}-{key[:32]}.npy"
 
@@ -100,7 +105,7 @@ def _decode_all(
 ) -> dict[str, str]:
     """Writes the pixels to a file of the cache, if wanted, and returns the flaws."""
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-    flaws = {}
+    flaws, shown = {}, []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,10 +120,17 @@ def _decode_all(
                 pixels = _decode(folder / entry.path, side)
                 if isinstance(pixels, str):
                     flaws[entry.path] = pixels
-                elif keep and (skip or not flaws):
+                    continue
+                shown.append((entry, hashlib.sha256(pixels).hexdigest()))
+                if keep and (skip or not flaws):
                     file.write(pixels.tobytes())
             file.seek(0)
-            _write_header(file, len(entries) - len(flaws), side)
+            _write_header(file, len(shown), side)
+        # The same picture in another file: saved anew, or in another format.
+        same = conflicts(shown)
+        flaws |= same
+        if same and keep and skip:
+            _rewrite(temporary, [entry.path not in same for entry, _ in shown], side)
         if keep and (skip or not flaws):
             if flaws:
                 files.write(_flaws_path(target), json.dumps(flaws).encode())
@@ -128,6 +140,17 @@ def _decode_all(
     finally:
         temporary.unlink(missing_ok=True)
     return flaws
+
+
+def _rewrite(file: Path, kept: Sequence[bool], side: int) -> None:
+    """Leaves images out of an array on disk."""
+    whole = np.load(file, mmap_mode="r")
+    smaller = file.with_name(f"{file.name}-kept")
+    with open(smaller, "wb") as stream:
+        _write_header(stream, sum(kept), side)
+        for image in itertools.compress(whole, kept):
+            stream.write(image.tobytes())
+    os.replace(smaller, file)
 
 
 def _unwritable(folder: Path, error: OSError) -> WoolError:
@@ -165,6 +188,8 @@ def _header_flaw(image: Image.Image) -> str | None:
         return f"is {width}x{height} pixels; images must be square to within {SQUARENESS:.0%}: crop it"
     if getattr(image, "n_frames", 1) > 1:
         return f"holds {image.n_frames} images; give one per file"
+    if image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        return "counts white as zero; save it with black as zero"
     if image.mode in ("I", "F"):
         return "has 32-bit pixels; save it with 8 or 16 bits"
     return None

@@ -54,16 +54,19 @@ class Frame:
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-    """A crop: its frame, its area in the scan, and its label, an index into `dataset.CLASSES`."""
+    """A crop.
+
+    Attributes:
+        frame: Frame that it is cut from.
+        area: in the scan.
+        label: index into `dataset.CLASSES`.
+        defect: the types that it shows, joined by +: those that make it defective, or, if there are none, others.
+    """
 
     frame: Frame
     area: Box
     label: int
-
-    @property
-    def defect(self) -> str:
-        """The types of all boxes that it touches, joined by +."""
-        return "+".join(sorted({box.defect for box in self.frame.scan.boxes if box.touches(self.area)}))
+    defect: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,14 +113,14 @@ def choose(
 ) -> Choice:
     """Chooses the crops, depending on the frames and not on their order.
 
-    Where all non-defective crops are wanted, phantoms cannot choose among frames, and the extent of the wool may tell
-    something of the class.
+    Phantoms must have frames to choose among, or the extent of the wool may tell something of the class: unless a
+    number of non-defective crops is wanted, there are as many as defective ones, of half of the frames at most.
 
     Arguments:
         frames: all frames of all scans.
         side: of a crop in pixels, at most the height of a frame.
         defects: types of boxes that make a crop defective; others are not looked at.
-        wanted: how many non-defective and defective crops to draw, in the order of the labels; None is all.
+        wanted: how many non-defective and defective crops to draw, in the order of the labels, or None.
         seed: int, at least 0.
 
     Raises:
@@ -138,9 +141,11 @@ def choose(
     for index in sorted(rng.choice(len(sources), _enough("defective", wanted[1], len(sources)), replace=False)):
         frame, parts = sources[index]
         box = parts[rng.integers(len(parts))]
-        crops.append(Crop(frame, _around(box, frame.area, side, rng), 1))
+        area = _around(box, frame.area, side, rng)
+        crops.append(Crop(frame, area, 1, _types(frame, area, defects)))
         phantoms.append(_Phantom(box, frame.wool or frame.area))
-    clean, crowded = _non_defective(free, phantoms, side, wanted[0], rng)
+    fewer = max(1, min(len(crops), len(free) // 2)) if wanted[0] is None else wanted[0]
+    clean, crowded = _non_defective(free, phantoms, side, fewer, rng)
     _enough("non_defective", wanted[0], len(clean))
     without += {NO_ROOM: crowded, NOT_DRAWN: len(sources) + len(free) - len(crops) - len(clean) - crowded}
     crops = sorted((*crops, *clean), key=lambda crop: (crop.frame.scan.path, crop.frame.number))
@@ -153,6 +158,11 @@ def _enough(name: str, wanted: int | None, found: int) -> int:
     if found < (wanted or 0):
         raise WoolError(f"{name}: {wanted} crops wanted, but only {found} frames give one; add scans or ask for fewer")
     return wanted or found
+
+
+def _types(frame: Frame, area: Box, among: frozenset[str] | None = None) -> str:
+    touched = {box.defect for box in frame.scan.boxes if box.touches(area)}
+    return "+".join(sorted(touched if among is None else touched & among))
 
 
 def _part(box: Box, area: Box) -> Box | None:
@@ -180,13 +190,13 @@ def _non_defective(
     free: list[tuple[Frame, list[Box]]],
     phantoms: list[_Phantom],
     side: int,
-    wanted: int | None,
+    wanted: int,
     rng: np.random.Generator,
 ) -> tuple[list[Crop], int]:
     """Crops of frames to which no visible box belongs, and how many frames had no room for one."""
     free, crops, crowded = list(free), [], 0
     extents = np.array([_extents(frame.wool) for frame, _ in free])
-    while free and (wanted is None or len(crops) < wanted):
+    while free and len(crops) < wanted:
         phantom = phantoms[rng.integers(len(phantoms))]
         drawn = rng.integers(len(free), size=DRAWN)
         chosen = drawn[np.abs(extents[drawn] - _extents(phantom.wool)).max(axis=1).argmin()]
@@ -197,7 +207,7 @@ def _non_defective(
         for _ in range(PHANTOMS):
             area = _around(_moved(phantom, frame.wool), frame.area, side, rng)
             if not any(box.touches(area) for box in boxes):
-                crops.append(Crop(frame, area, 0))
+                crops.append(Crop(frame, area, 0, _types(frame, area)))
                 break
             phantom = phantoms[rng.integers(len(phantoms))]
         else:

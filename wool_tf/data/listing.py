@@ -73,7 +73,29 @@ def entries(folder: Path, bad: BadFiles) -> tuple[list[Entry], list[str]]:
         found = "is not a folder" if folder.exists() else "no such folder"
         raise WoolError(f"{folder}: {found}; give one with images")
     listing = _from_manifest if has_manifest(folder) else _from_class_folders
-    return _existing(folder, sorted(listing(folder, bad), key=lambda entry: entry.path), bad)
+    listed = sorted(listing(folder, bad), key=lambda entry: entry.path)
+    return _existing(folder, _of_one_sample(listed, bad), bad)
+
+
+def _of_one_sample(listed: Iterable[Entry], bad: BadFiles) -> Iterator[Entry]:
+    """The images whose scan is not said to be of another sample elsewhere."""
+    samples = {}
+    for entry in listed:
+        first = samples.setdefault(entry.scan, entry) if entry.scan else entry
+        if first.group == entry.group:
+            yield entry
+        else:
+            reason = f"is of scan {entry.scan}, as {first.path} is, but of another group; correct one of them"
+            bad.add(entry.path, reason)
+
+
+def unlisted(folder: Path, entries: Iterable[Entry]) -> int:
+    """How many images lie in class folders beside a manifest that does not name them."""
+    if not has_manifest(folder):
+        return 0
+    known = {entry.path for entry in entries}
+    found = (path for name in CLASSES for path in (folder / name).glob("*") if path.suffix.lower() in SUFFIXES)
+    return sum(path.relative_to(folder).as_posix() not in known for path in found)
 
 
 def has_manifest(folder: Path) -> bool:
@@ -146,24 +168,28 @@ def _existing(folder: Path, listed: Iterable[Entry], bad: BadFiles) -> tuple[lis
         try:
             file = os.path.realpath(folder / entry.path)
             reason = _file_flaw(roots, entry.path, file)
-            if not reason and file in seen:
-                reason = "is listed twice" if seen[file] == entry.path else f"is the same file as {seen[file]}"
+            first = seen.setdefault(file, entry)
+            if not reason and first is not entry and (first.label, first.group) == (entry.label, entry.group):
+                reason = "is listed twice" if first.path == entry.path else f"is the same file as {first.path}"
             if not reason:
                 found.append((entry, files.sha256(Path(file))))
-                seen[file] = entry.path
         except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             reason = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         if reason:
             bad.add(entry.path, reason)
-    conflicts = _conflicts(found)
-    for path, reason in conflicts.items():
+    clashing = conflicts(found)
+    for path, reason in clashing.items():
         bad.add(path, reason)
-    kept = [(entry, digest) for entry, digest in found if entry.path not in conflicts]
+    kept = [(entry, digest) for entry, digest in found if entry.path not in clashing]
     return [entry for entry, _ in kept], [digest for _, digest in kept]
 
 
-def _conflicts(found: Iterable[tuple[Entry, str]]) -> dict[str, str]:
-    """Why images must not occur twice, with two labels or in two folds, by the paths of those that must go."""
+def conflicts(found: Iterable[tuple[Entry, str]]) -> dict[str, str]:
+    """Why images must not occur twice, with two labels or in two folds, by the paths of those that must go.
+
+    Arguments:
+        found: images with a digest of what they show.
+    """
     same, reasons = defaultdict(list), {}
     for entry, digest in found:
         same[digest].append(entry)
@@ -173,10 +199,14 @@ def _conflicts(found: Iterable[tuple[Entry, str]]) -> dict[str, str]:
                 # Which label is right is not known: neither can be used.
                 for one, other in ((first, entry), (entry, first)):
                     reasons[one.path] = f"is the same image as {other.path}, with another label; correct one of them"
+                    if one.path == other.path:
+                        reasons[one.path] = "is listed with two labels; correct one of them"
             elif entry.group != first.group:
                 reasons[entry.path] = (
                     f"is the same image as {first.path}; remove one, or give both one group in a {MANIFEST}"
                 )
+                if first.path == entry.path:
+                    reasons[entry.path] = "is listed in two groups; correct one of them"
         if first.path in reasons:
             for entry in others:
                 reasons.setdefault(entry.path, reasons[first.path])

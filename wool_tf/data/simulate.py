@@ -71,7 +71,7 @@ class Campaign:
         }
         for name, (least, most) in ranges.items():
             if not least <= getattr(self, name) <= most:
-                raise WoolError(f"{name}: must be from {least} to {most}, got {getattr(self, name)}")
+                raise WoolError(f"--{name}: must be from {least} to {most}, got {getattr(self, name)}")
 
     def defective(self) -> np.ndarray:
         """(samples,) bool, which samples have visible defects."""

@@ -46,24 +46,34 @@ SPEED = 0.2
 SCINTILLATOR = "Gd2O2S", 1.0
 """What absorbs, and its area weight in kg/m² (100 mg/cm²), as in common line-scan cameras."""
 
+_STONE = {
+    "SiO2": 0.40,
+    "Al2O3": 0.20,
+    "CaO": 0.165,
+    "MgO": 0.105,
+    "FeO": 0.065,
+    "Na2O": 0.03,
+    "K2O": 0.015,
+    "TiO2": 0.02,
+}
+_BINDER = 0.035
+
 MATERIALS = {
-    "wool": {"SiO2": 0.38, "Al2O3": 0.19, "CaO": 0.17, "MgO": 0.10, "FeO": 0.065, "Na2O": 0.02, "K2O": 0.01,
-             "TiO2": 0.03, "C7H6O": 0.035},
-    "stone": {"SiO2": 0.394, "Al2O3": 0.197, "CaO": 0.176, "MgO": 0.104, "FeO": 0.067, "Na2O": 0.021, "K2O": 0.010,
-              "TiO2": 0.031},
+    "wool": {formula: share * (1 - _BINDER) for formula, share in _STONE.items()} | {"C7H6O": _BINDER},
+    "stone": _STONE,
     "binder": {"C7H6O": 1.0},
     "water": {"H2O": 1.0},
     "iron": {"Fe": 1.0},
-}  # fmt: skip
+}
 """Mass fractions of each material.
 
-Stone is the middle of the ranges that define high-alumina, low-silica stone wool (IARC Monographs 81, 2002: SiO2 33-43,
-Al2O3 18-24, CaO and MgO together 23-33, iron oxides 3-9, Na2O and K2O together 1-10, TiO2 up to 3 per cent). Wool is
-the same with 3.5 per cent of cured phenolic binder, taken as C7H6O.
+Stone is within the ranges that define high-alumina, low-silica stone wool (IARC Monographs 81, 2002: SiO2 33-43, Al2O3
+18-24, CaO and MgO together 23-33, iron oxides 3-9, Na2O and K2O together 1-10, TiO2 up to 3 per cent). Wool is the same
+with 3.5 per cent of cured phenolic binder, taken as C7H6O.
 """
 
 ELECTRONIC_NOISE = 60.0
-"""Standard deviation in counts, about three quanta."""
+"""Standard deviation in counts, about one and a half absorbed quanta."""
 
 BRIGHT = 42000.0
 """Counts of an open element of mean gain: full scale is never reached."""
@@ -100,12 +110,14 @@ def attenuation(material: str) -> np.ndarray:
 
 
 @functools.cache
-def response() -> np.ndarray:
-    """Signal of one quantum of each energy in keV: its energy times the chance that the scintillator absorbs it."""
+def absorbed() -> np.ndarray:
+    """Chance that the scintillator takes up a quantum, at the energies of `spectrum`.
+
+    By the photoelectric effect alone, and with all of its energy: what K-fluorescence carries away is left out.
+    """
     formula, weight = SCINTILLATOR
-    energies = spectrum()[0]
-    mu = 0.1 * _import("xraydb").material_mu(formula, energies * 1e3, density=1.0)
-    return energies * -np.expm1(-mu * weight)
+    mu = 0.1 * _import("xraydb").material_mu(formula, spectrum()[0] * 1e3, density=1.0, kind="photo")
+    return -np.expm1(-mu * weight)
 
 
 @functools.cache
@@ -118,8 +130,9 @@ def quanta() -> float:
 def moments(weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of the signal behind some materials, both in units of an open element's mean.
 
-    Quanta of each energy arrive as Poisson numbers, so the sum of their signals has the mean Σ n r and the variance
-    Σ n r². The variance is scaled as if `quanta` quanta made up an open line.
+    Quanta of each energy arrive as Poisson numbers n, and so do those that are absorbed, n a, each of which gives a
+    signal of its energy E: the sum has the mean Σ n a E and the variance Σ n a E² (Swank 1973, "Absorption and noise in
+    x-ray phosphors"). The variance is scaled as if `quanta` quanta made up an open line.
 
     Arguments:
         weights: area weight in kg/m² of each material along the ray; arrays of one shape.
@@ -127,12 +140,12 @@ def moments(weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Mean and variance, arrays of that shape.
     """
-    number, signal = spectrum()[1], response()
-    number = number / number.sum() * quanta()
+    energies, number = spectrum()
+    number = number / number.sum() * quanta() * absorbed()
     exponent = sum(np.multiply.outer(weight, attenuation(name)) for name, weight in weights.items())
     left = np.exp(-exponent)
-    open_signal = number @ signal
-    return left @ (number * signal) / open_signal, left @ (number * signal**2) / open_signal**2
+    open_signal = number @ energies
+    return left @ (number * energies) / open_signal, left @ (number * energies**2) / open_signal**2
 
 
 @functools.cache

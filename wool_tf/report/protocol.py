@@ -12,7 +12,7 @@ import numpy as np
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
-from wool_tf.report import sheets
+from wool_tf.report import provenance, sheets
 from wool_tf.training import operating, pooled
 from wool_tf.training.metrics import THRESHOLD, evaluate
 from wool_tf.training.protocol import fold_name
@@ -81,7 +81,7 @@ def assemble(
         "settings": _settings(configurations),
         "environment": dict(environment),
         "seconds": float(sum(record.get("seconds") or 0 for record in records.values())),
-        "data": _data(images, first.group_by),
+        "data": provenance.describe(images, first.group_by),
         "threshold": _threshold(images, parts, threshold) if threshold else None,
         "configurations": [_configuration(settings, stages, study) for settings in configurations],
         "failures": [_failure(failure) for failure in failures],
@@ -100,22 +100,6 @@ def _settings(configurations: Sequence[Settings]) -> dict:
         values = list(dict.fromkeys(getattr(settings, name) for settings in configurations))
         shared[name] = values if len(values) > 1 else values[0]
     return shared
-
-
-def _data(images: Dataset, group_by: str) -> dict:
-    defective = int(images.labels.sum())
-    return {
-        "folder": images.folder,
-        "images": len(images.labels),
-        "defective": defective,
-        "non_defective": len(images.labels) - defective,
-        "groups": len(set(images.groups)),
-        "grouped": images.grouped,
-        "group_by": group_by,
-        "side": images.images.shape[1],
-        "fingerprint": images.fingerprint,
-        "skipped": list(images.skipped),
-    }
 
 
 def _failure(failure: Mapping) -> dict:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from wool_tf.report import paper
+from wool_tf.report import paper, provenance
 from wool_tf.report.cells import known, percent
 from wool_tf.report.protocol_views import (
     BASELINE,
@@ -153,12 +153,8 @@ def _about_data(document: Mapping) -> list[str]:
             "the networks were tested on products that they had seen in training: all figures here are too good and "
             "the intervals too narrow."
         )
-    if data.get("group_by") not in (None, "sample"):
-        found.append(
-            f"The folds keep only each {data['group_by']} together (--group_by={data['group_by']}), so networks were "
-            "tested on products that they had seen in training. The figures are too good on purpose, to show how much "
-            "this leak flatters; they are no estimate for new products."
-        )
+    leak = provenance.leak(data)
+    found += [leak] if leak else []
     groups = data.get("groups")
     if known(groups) and groups < FEW_GROUPS:
         found.append(f"There are only {groups} physical samples: the intervals are wide, and still too narrow.")

@@ -15,9 +15,10 @@ from wool_tf.baselines import threshold
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
 from wool_tf.deploy import verify
+from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.report import sheets
+from wool_tf.report import provenance, sheets
 from wool_tf.training import pooled, protocol
 from wool_tf.training.metrics import THRESHOLD, evaluate, summarise
 from wool_tf.training.settings import Settings
@@ -54,6 +55,7 @@ def assemble(
     titles[int8] = f"{titles[settings.final]}, int8"
     prefixes = [protocol.fold_name(settings, 0, number) for number in range(len(parts))]
     folds = {name: [records[f"{prefix}/{name}"] for prefix in prefixes] for name in [*names, int8]}
+    _check_folds(parts, folds)
     scores = _scores(images, parts, folds)
     return {
         "title": f"Reproduction on {Path(images.folder).resolve().name}",
@@ -61,7 +63,7 @@ def assemble(
         "settings": dataclasses.asdict(settings),
         "environment": environment(),
         "seconds": sum(record["seconds"] for record in records.values()),
-        "data": _data(images),
+        "data": provenance.describe(images, settings.group_by),
         "folds": [_part(images, part) for part in parts],
         "thresholding": thresholding(images, parts),
         "sheets": sheets.build(images),
@@ -79,23 +81,15 @@ def assemble(
     }
 
 
+def _check_folds(parts: Sequence[np.ndarray], folds: Mapping[str, Sequence[Mapping]]) -> None:
+    for name, found in folds.items():
+        for number, (part, record) in enumerate(zip(parts, found, strict=True)):
+            if record["held_out"] != part.tolist():
+                raise WoolError(f"fold{number}/{name}: its record is of other folds than this run's; use another --out")
+
+
 def _histories(found: Sequence[Mapping]) -> list[dict]:
     return [{"fold": number, **record["history"]} for number, record in enumerate(found)]
-
-
-def _data(images: Dataset) -> dict:
-    defective = int(images.labels.sum())
-    return {
-        "folder": images.folder,
-        "images": len(images.labels),
-        "defective": defective,
-        "non_defective": len(images.labels) - defective,
-        "groups": len(set(images.groups)),
-        "grouped": images.grouped,
-        "skipped": list(images.skipped),
-        "side": images.images.shape[1],
-        "fingerprint": images.fingerprint,
-    }
 
 
 def thresholding(images: Dataset, parts: Sequence[np.ndarray]) -> dict:

@@ -14,7 +14,7 @@ GAP = 4
 
 
 def build(images: Dataset) -> list[dict]:
-    """One sheet per type of defect, and one of crops without any.
+    """One sheet per type of defect, on which crops with several types may be too, and such of non-defective crops.
 
     Crops are taken evenly from all of a kind, in the order of their paths; nothing about a network plays a part.
 
@@ -23,7 +23,8 @@ def build(images: Dataset) -> list[dict]:
     """
     kinds = {}
     for index, (label, defect) in enumerate(zip(images.labels, images.defects, strict=True)):
-        kinds.setdefault((1 - int(label), str(defect)), []).append(index)
+        for name in str(defect).split("+"):
+            kinds.setdefault((1 - int(label), name), []).append(index)
     found = []
     for (sound, defect), indices in sorted(kinds.items()):
         chosen = [indices[n * len(indices) // CROPS] for n in range(CROPS)] if len(indices) > CROPS else indices

@@ -88,7 +88,9 @@ def data(results: Mapping) -> Table | None:
         ("Defective", plain(found.get("defective"))),
         ("Non-defective", plain(found.get("non_defective"))),
         ("Groups", plain(found.get("groups"))),
+        ("Images beside the manifest, not used", plain(found.get("unlisted"))),
         ("Bad images left out", plain(len(found.get("skipped") or ()))),
+        *(("", reason) for reason in found.get("skipped") or ()),
         ("Side of an image (pixels)", plain(found.get("side"))),
         ("Fingerprint", plain(found.get("fingerprint"))),
     ]
@@ -105,10 +107,11 @@ def folds(results: Mapping) -> Table | None:
     rows = []
     for number, fold in enumerate(found, start=1):
         rows.append((str(number), *(plain(value) for value in _fold_counts(fold))))
+    kept = {"scan": "scan", "image": "file"}.get((results.get("data") or {}).get("group_by"), "group")
     text = (
         "The images are divided into parts, the folds. Each fold is held out once: a network is trained on all "
         "other folds and then judges this one, so every image is judged by a network that has never seen it. "
-        "Images of one group always stay in the same fold."
+        f"Images of one {kept} always stay in the same fold."
     )
     header = ("Held-out fold", "Images", "Defective", "Non-defective", "Groups")
     return _table("Folds", text, header, rows, "lrrrr")

@@ -15,13 +15,14 @@ CHOICES = ("depth", "optimizer", "weights", "repeats", "rounds", "asfp_rates", "
 """Settings that say which units there are, and not what comes out of one: a run may go on with others."""
 
 
-def claim(out: Path, settings: Sequence[Settings], images: Dataset) -> None:
+def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool = True) -> None:
     """Makes a folder the one of a run, or lets the run go on that is there, perhaps with more configurations.
 
     Arguments:
         out: folder, whose `run.json` says whose it is.
         settings: of every configuration; they differ in `CHOICES` at most.
         images: Dataset.
+        write: whether the folder is claimed; otherwise only asked whether it could be.
 
     Raises:
         WoolError: the folder holds a run with other settings, images, weights or versions.
@@ -44,7 +45,7 @@ def claim(out: Path, settings: Sequence[Settings], images: Dataset) -> None:
         raise WoolError(f"--out={out}: holds a run with {difference}; choose another folder")
     else:
         ours["contents of --weights"] |= found["contents of --weights"]
-    if ours != found:
+    if write and ours != found:
         records.write(out / "run.json", ours)
 
 

@@ -289,7 +289,9 @@ def run_chain(
             return
         _attempt(todo[0], folder, _Beat(_beat_path(todo[0].record(folder)), folder, token, main))
     for unit in chain:
-        if unit.product is not None and not unit.keep:
+        record = records.read(unit.record(folder)) or {}
+        # What an earlier run was to keep stays.
+        if unit.product is not None and not unit.keep and not record.get("kept"):
             unit.product.unlink(missing_ok=True)
 
 
@@ -301,6 +303,7 @@ def _attempt(unit: Unit, folder: Path, beat: "_Beat") -> None:
         document = unit.run(beat, len(diverged))
         beat.check()
         record = document | {"started": started, "seconds": time.monotonic() - clock, "attempts": diverged}
+        record["kept"] = unit.keep
         records.write(unit.record(folder), record)
     except Unwritable:
         raise
@@ -337,7 +340,6 @@ class _Beat:
 
     def __init__(self, path: Path, folder: Path, token: str, main: int | None):
         self.path, self.folder, self.token, self.main, self.next = path, folder, token, main, 0.0
-        path.parent.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, share: float, note: str) -> None:
         if time.monotonic() < self.next:
@@ -346,6 +348,7 @@ class _Beat:
         self.check()
         # Progress is a courtesy: on a full disk it is the result that has to fail, with its own message.
         with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_suffix(".progress-new")
             temporary.write_text(json.dumps([share, note]))
             os.replace(temporary, self.path)

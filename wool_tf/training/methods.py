@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from wool_tf.errors import Diverged
 from wool_tf.networks import complexity, starting
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
@@ -199,13 +200,17 @@ def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage,
     # Spread over all of them, for they are sorted by class where they come in class folders.
     images, checked = fold.dataset.images, fold.train[:: -(-len(fold.train) // CHECKED_IMAGES)]
     masked = trainer.logits(chosen.spec, weights, images, checked, mask=chosen)
+    if not np.isfinite(masked).all():
+        raise Diverged("the trained network's outputs are not finite")
     difference = compact.check_equal(masked, trainer.logits(chosen.compact, smaller, images, checked), stage.title)
     return smaller, difference
 
 
 def _finish(stage, fold, spec, weights, history, difference=None) -> dict:
     """Writes the checkpoint and returns the record."""
-    fold.folder.mkdir(parents=True, exist_ok=True)
+    logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out) if len(fold.held_out) else np.zeros(2)
+    if not np.isfinite(logits).all():
+        raise Diverged("the trained network's outputs are not finite")
     network_weights.save(fold.checkpoint(stage.name), spec, weights)
     record = {
         "stage": stage.name,
@@ -216,7 +221,6 @@ def _finish(stage, fold, spec, weights, history, difference=None) -> dict:
         "mask_difference": difference,
     }
     if len(fold.held_out):
-        logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out)
         record |= held_out_record(fold, trainer.probabilities(logits))
     return record
 
