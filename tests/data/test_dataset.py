@@ -549,6 +549,9 @@ def test_images_that_the_manifest_does_not_name_are_counted(folder):
     assert load(folder).unlisted == 0
     manifest(folder, ROWS)
     assert load(folder).unlisted == 2
+    shutil.copy(folder / "defective/0.png", folder / "copy.png")
+    manifest(folder, ROWS + "copy.png,non_defective,A\ndefective/1.png,defective,A\n")
+    assert skipping(folder).unlisted == 1
 
 
 def test_inverted_16_bit_tiff_is_refused(folder):

@@ -129,8 +129,7 @@ def load(
     folder, skip = Path(folder), on_bad_image == "skip"
     bad = BadFiles(folder)
     try:
-        entries, digests = listing.entries(folder, bad)
-        unlisted = listing.unlisted(folder, entries)
+        entries, digests, unlisted = listing.entries(folder, bad)
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     if skip or not bad.reasons:

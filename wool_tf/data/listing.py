@@ -55,7 +55,7 @@ class BadFiles:
             raise WoolError(f"{self.folder}: {self.summary()}")
 
 
-def entries(folder: Path, bad: BadFiles) -> tuple[list[Entry], list[str]]:
+def entries(folder: Path, bad: BadFiles) -> tuple[list[Entry], list[str], int]:
     """The images of a folder, sorted by path, whose files are there and hold something new.
 
     Arguments:
@@ -63,7 +63,8 @@ def entries(folder: Path, bad: BadFiles) -> tuple[list[Entry], list[str]]:
         bad: is told of all others.
 
     Returns:
-        The entries, and the SHA-256 of each one's file.
+        The entries, the SHA-256 of each one's file, and how many images lie in class folders beside a manifest that
+        does not name them.
 
     Raises:
         WoolError: there is neither, or the manifest cannot be understood at all.
@@ -74,7 +75,8 @@ def entries(folder: Path, bad: BadFiles) -> tuple[list[Entry], list[str]]:
         raise WoolError(f"{folder}: {found}; give one with images")
     listing = _from_manifest if has_manifest(folder) else _from_class_folders
     listed = sorted(listing(folder, bad), key=lambda entry: entry.path)
-    return _existing(folder, _of_one_sample(listed, bad), bad)
+    unlisted = _unlisted(folder, listed) if has_manifest(folder) else 0
+    return *_existing(folder, _of_one_sample(listed, bad), bad), unlisted
 
 
 def _of_one_sample(listed: Iterable[Entry], bad: BadFiles) -> Iterator[Entry]:
@@ -89,11 +91,8 @@ def _of_one_sample(listed: Iterable[Entry], bad: BadFiles) -> Iterator[Entry]:
             bad.add(entry.path, reason)
 
 
-def unlisted(folder: Path, entries: Iterable[Entry]) -> int:
-    """How many images lie in class folders beside a manifest that does not name them."""
-    if not has_manifest(folder):
-        return 0
-    known = {entry.path for entry in entries}
+def _unlisted(folder: Path, listed: Iterable[Entry]) -> int:
+    known = {entry.path for entry in listed}
     found = (path for name in CLASSES for path in (folder / name).glob("*") if path.suffix.lower() in SUFFIXES)
     return sum(path.relative_to(folder).as_posix() not in known for path in found)
 

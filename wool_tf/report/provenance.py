@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from wool_tf.data.dataset import Dataset
 
+
 def describe(images: Dataset, group_by: str) -> dict:
     """The part of a results document that is about the images."""
     defective = int(images.labels.sum())
