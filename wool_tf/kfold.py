@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from wool_tf import quiet
+from wool_tf import environment, quiet
 from wool_tf.baselines import threshold
 from wool_tf.data import dataset, stand_in
 from wool_tf.data.dataset import Dataset
@@ -156,7 +156,7 @@ def _seconds_per_mac(settings: Settings) -> float:
 def _reported(
     grid, images: Dataset, parts, outcome: Outcome, out: Path, command: str, operating: OperatingPoint
 ) -> dict:
-    from wool_tf.report import page, protocol_export, results
+    from wool_tf.report import page, protocol_export
     from wool_tf.report import protocol as report
     from wool_tf.training import methods
 
@@ -168,7 +168,7 @@ def _reported(
         records=outcome.records,
         failures=[{"unit": name, "attempts": attempts} for name, attempts in outcome.failures.items()],
         threshold=threshold.evaluate_repeats(images.images, images.labels, parts),
-        environment=results.environment(),
+        environment=environment.describe(),
         command=command,
         required_recall=operating.recall,
         cost_ratio=operating.cost_ratio,

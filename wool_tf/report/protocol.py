@@ -80,6 +80,7 @@ def assemble(
         "command": command,
         "settings": _settings(configurations),
         "environment": dict(environment),
+        "commits": provenance.commits(records),
         "seconds": float(sum(record.get("seconds") or 0 for record in records.values())),
         "data": provenance.describe(images, first.group_by),
         "threshold": _threshold(images, parts, threshold) if threshold else None,

@@ -33,3 +33,16 @@ def leak(data: Mapping) -> str | None:
         "had seen in training. The figures are too good on purpose, to show how much this leak flatters; they are no "
         "estimate for new products."
     )
+
+
+def commits(records: Mapping[str, Mapping]) -> list[str]:
+    """The commits of the code that records were made with; empty where it ran from no checkout."""
+    return sorted({commit for one in records.values() if (commit := (one.get("environment") or {}).get("commit"))})
+
+
+def mixture(results: Mapping) -> str | None:
+    """What is wrong with where the records come from, or None."""
+    found = results.get("commits") or ()
+    if len(found) < 2:
+        return None
+    return f"The records were made with {len(found)} versions of the code ({', '.join(found)}), which may differ."

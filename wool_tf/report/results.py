@@ -1,16 +1,13 @@
 """From the records of a run to one results document, of which the report is made."""
 
 import dataclasses
-import importlib.metadata
-import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from wool_tf import files
+from wool_tf import environment, files
 from wool_tf.baselines import threshold
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
@@ -24,7 +21,6 @@ from wool_tf.training.metrics import THRESHOLD, evaluate, summarise
 from wool_tf.training.settings import Settings
 
 EXAMPLES_PER_KIND = 4
-VERSIONED = ("keras", "tensorflow", "ai-edge-litert", "numpy", "scikit-learn")
 
 
 def assemble(
@@ -61,7 +57,8 @@ def assemble(
         "title": f"Reproduction on {Path(images.folder).resolve().name}",
         "command": command,
         "settings": dataclasses.asdict(settings),
-        "environment": environment(),
+        "environment": environment.describe(),
+        "commits": provenance.commits(records),
         "seconds": sum(record["seconds"] for record in records.values()),
         "data": provenance.describe(images, settings.group_by),
         "folds": [_part(images, part) for part in parts],
@@ -192,31 +189,3 @@ def _examples(images: Dataset, scores: Sequence[Mapping], stage: str) -> list[di
         }
         for kind, index, row in chosen
     ]
-
-
-def environment() -> dict:
-    import keras
-
-    import wool_tf
-
-    return {
-        "wool_tf": wool_tf.__version__,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in VERSIONED},
-        "backend": keras.backend.backend(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
-    }
-
-
-def _commit() -> str | None:
-    """The commit that the code is at, where it runs from its own checkout; "-dirty" where that was changed."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    return finished.stdout.strip() or None

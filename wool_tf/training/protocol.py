@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import quiet
+from wool_tf import environment, quiet
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
@@ -118,4 +118,10 @@ def _work(stage: str, fold: Fold, settings: Settings, progress, attempt: int) ->
     from wool_tf.training import methods
 
     (found,) = (each for each in methods.stages(settings) if each.name == stage)
-    return found.run(dataclasses.replace(fold, attempt=attempt), settings, progress)
+    fold = dataclasses.replace(fold, attempt=attempt)
+    about = {
+        "seed": fold.seed(settings, stage),
+        "images": fold.dataset.fingerprint,
+        "environment": environment.describe(),
+    }
+    return found.run(fold, settings, progress) | about
