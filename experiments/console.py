@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from wool_tf import WoolError
 from wool_tf.report.cells import duration
 
 INTERRUPTED = 130
+GRACE_SECONDS = 5.0
 LINE_SECONDS = 15
 """Where nobody watches a terminal, a line this often is enough."""
 
@@ -28,7 +30,24 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
         main: the script.
         resumes: whether it goes on where it was interrupted.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end = f"\ninterrupted; the same command {'goes on from here' if resumes else 'starts again'}"
+
+    def leave() -> None:
+        print(end, file=sys.stderr)
+        # Worker processes and their pipes need no farewell, and would print one.
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
+
+    def stop(number, frame) -> None:
+        # An exception that is raised in a finalizer or a callback of C++ code is lost; the timer is not.
+        timer = threading.Timer(GRACE_SECONDS, leave)
+        timer.daemon = True
+        timer.start()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, stop)
     try:
         app.run(lambda _: main(), flags_parser=_parse)
     except BrokenPipeError:
@@ -37,10 +56,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     except (WoolError, flags.Error) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print(f"\ninterrupted; the same command {'goes on from here' if resumes else 'starts again'}", file=sys.stderr)
-        # Worker processes and their pipes need no farewell, and would print one.
-        sys.stderr.flush()
-        os._exit(INTERRUPTED)
+        leave()
 
 
 def use_threads(threads: int) -> None:
