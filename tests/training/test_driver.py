@@ -177,16 +177,18 @@ def test_a_run_ends_when_its_folder_is_another_ones(tmp_path):
     assert not (tmp_path / "a/1.json").exists()
 
 
-def test_a_damaged_record_is_made_again(tmp_path):
+@pytest.mark.parametrize("damage", ['{"name": ', "", "{}", '"x"', "null", '{"seconds": 1}'])
+def test_a_damaged_record_is_made_again(tmp_path, damage):
     chains = [units(tmp_path / "log", "a/1")]
     driver.run(chains, tmp_path, 1, silent)
-    (tmp_path / "a/1.json").write_text('{"name": ')
+    (tmp_path / "a/1.json").write_text(damage)
+    (tmp_path / "a/1.failed.json").write_text(damage)
     assert driver.run(chains, tmp_path, 1, silent).records["a/1"]["name"] == "a/1"
 
 
 def test_status(tmp_path):
     seen = []
-    records.write(tmp_path / "a/1.json", {"name": "a/1"})
+    records.write(tmp_path / "a/1.json", {"name": "a/1", **dict.fromkeys(driver.WRITTEN, 0)})
     driver.run([units(tmp_path / "log", "a/1", "a/2", "a/3", "a/4")], tmp_path, 1, seen.append)
     assert (seen[0].share, seen[0].finished, seen[0].units, seen[0].remaining) == (0.25, 1, 4, None)
     assert (seen[-1].share, seen[-1].finished) == (1.0, 4)

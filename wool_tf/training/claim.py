@@ -37,10 +37,13 @@ def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool 
         "versions": {name: importlib.metadata.version(name) for name in ("wool_tf", "keras", backend)},
         "contents of --weights": {each.configuration: _digest(each.weights) for each in settings},
     }
-    found = records.read(out / "run.json")
+    found = records.read(out / "run.json", "settings")
     if found is None:
         if (out / "units").exists():
-            raise WoolError(f"--out={out}: holds results but no readable run.json; delete the folder or choose another")
+            raise WoolError(
+                f"--out={out}: its run.json is missing or damaged, and without it nobody knows whose the results in it "
+                "are; restore that file from a copy, or choose another folder"
+            )
     elif difference := _difference(found, ours):
         raise WoolError(f"--out={out}: holds a run with {difference}; choose another folder")
     else:
@@ -51,7 +54,7 @@ def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool 
 
 def _difference(found, ours: dict) -> str | None:
     """What is not the same in the run of a folder and in this one, in a few words."""
-    if not isinstance(found, dict) or set(found) != set(ours):
+    if set(found) != set(ours) or any(type(found[name]) is not type(value) for name, value in ours.items()):
         return "a run.json of another version"
     for name, value in ours["settings"].items():
         before = found["settings"].get(name)

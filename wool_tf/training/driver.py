@@ -28,6 +28,8 @@ from wool_tf.training import pool, records
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 1.0
 ATTEMPTS = 2
+WRITTEN = ("started", "seconds", "attempts", "kept")
+"""What the driver adds to every record; a file without it is not one."""
 
 Progress = Callable[[float, str], None]
 
@@ -179,7 +181,11 @@ def _todo(chain: Sequence[Unit], folder: Path) -> list[Unit]:
 
 
 def _done(unit: Unit, folder: Path) -> bool:
-    return records.read(unit.record(folder)) is not None
+    return _record(unit, folder) is not None
+
+
+def _record(unit: Unit, folder: Path) -> dict | None:
+    return records.read(unit.record(folder), *WRITTEN)
 
 
 def _failed(unit: Unit, folder: Path) -> bool:
@@ -190,7 +196,7 @@ def _failed(unit: Unit, folder: Path) -> bool:
 
 def attempts(unit: Unit, folder: Path) -> list[dict]:
     """The failed attempts of a unit, each with its `kind` (diverged, died or error) and `reason`."""
-    found = records.read(unit.failure(folder))
+    found = records.read(unit.failure(folder), "attempts")
     return found["attempts"] if found else []
 
 
@@ -212,7 +218,7 @@ def _forgive(units: Sequence[Unit], folder: Path) -> None:
 
 
 def _outcome(units: Sequence[Unit], folder: Path) -> Outcome:
-    found = {unit.name: records.read(unit.record(folder)) for unit in units}
+    found = {unit.name: _record(unit, folder) for unit in units}
     done = {name: record for name, record in found.items() if record is not None}
     failures = {unit.name: attempts(unit, folder) for unit in units if _failed(unit, folder)}
     skipped = tuple(name for name in found if name not in done and name not in failures)
@@ -289,7 +295,7 @@ def run_chain(
             return
         _attempt(todo[0], folder, _Beat(_beat_path(todo[0].record(folder)), folder, token, main))
     for unit in chain:
-        record = records.read(unit.record(folder)) or {}
+        record = _record(unit, folder) or {}
         # What an earlier run was to keep stays.
         if unit.product is not None and not unit.keep and not record.get("kept"):
             unit.product.unlink(missing_ok=True)
@@ -369,6 +375,9 @@ def _shown(units: Sequence[Unit], folder: Path, show: Callable[[Status], None]) 
     """Shows the status until the work is done."""
     for unit in units:
         _beat_path(unit.record(folder)).unlink(missing_ok=True)
+        if not _done(unit, folder):
+            # A damaged record, if any: that a file is there has to mean that the unit is done.
+            unit.record(folder).unlink(missing_ok=True)
     finished = threading.Event()
     watcher = _Watcher(units, folder)
 

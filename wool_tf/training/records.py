@@ -16,9 +16,17 @@ def write(path: Path, document) -> None:
     files.write(path, json.dumps(document, indent=1, allow_nan=False).encode())
 
 
-def read(path: Path):
-    """The document of a file, or None where the file is missing or was damaged, so that its unit has to run again."""
+def read(path: Path, *keys: str):
+    """The document of a file, or None where the file is missing or was damaged, so that its unit has to run again.
+
+    Arguments:
+        path: of the file.
+        *keys: what the document must have; with any it must be an object.
+    """
     try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        document = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
+    if keys and not (isinstance(document, dict) and document.keys() >= set(keys)):
+        return None
+    return document
