@@ -97,10 +97,10 @@ def test_a_box_may_lie_anywhere_in_its_crop_but_in_its_margin():
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.integers(0, 99), st.integers(1, 40), st.integers(0, 1000))
+@given(st.integers(3, 94), st.integers(1, 40), st.integers(0, 1000))
 def test_what_training_and_judging_cut_off_holds_nothing_of_a_box(x, width, seed):
     """The margin is kept unless the border of the scan is in its way; a large box has half of what is left."""
-    box = Box(x, 10, min(x + width, WIDTH), 20, "D1")
+    box = Box(x, 10, min(x + width, 96), 20, "D1")
     crop = choose([*framed(scan([box])), *clean(1)], wanted=(1, 1), seed=seed).crops[0]
     margin = min(3, (SIDE - (box.x1 - box.x0)) // 2)
     if crop.label:
@@ -115,10 +115,17 @@ def test_a_box_larger_than_a_crop_spans_it():
 
 
 def test_a_box_cut_by_frames_belongs_to_that_of_its_middle():
-    (crop,) = defective([Box(50, 50, 55, 75, "D1")])
+    (crop,) = defective([Box(50, 50, 55, 81, "D1")])
     assert crop.frame.number == 1
-    # All 15 lines that the frame holds.
+    # All 21 lines that the frame holds.
     assert crop.area.y0 == 60
+
+
+@pytest.mark.parametrize("box", [Box(50, 50, 55, 75, "D1"), Box(0, 20, 3, 24, "D1"), Box(96, 20, 99, 24, "D1")])
+def test_a_box_whose_middle_is_in_the_margin_makes_no_crop_defective_and_is_in_no_other(box):
+    choice = choose([*framed(scan([box])), *framed(scan([Box(50, 20, 55, 25, "D1")], path="z.png")), *clean(4)])
+    assert {crop.frame.scan.path for crop in choice.crops if crop.label} == {"z.png"}
+    assert not any(crop.area.touches(box) for crop in choice.crops if crop.frame.scan.path == "a.png")
 
 
 def test_types_of_all_boxes_touched_are_listed_once():

@@ -6,7 +6,8 @@ section III, have one of each source image.
 A defective crop shows a box of a visible defect, drawn at random among those of its frame, at a place drawn at random
 among all that hold the box whole, with a margin around it as far as the frame reaches. A box larger than the crop along
 an axis spans the crop along it. A box that a border of frames cuts belongs to the frame of its middle, which holds half
-of it or more, and counts as that part.
+of it or more, and counts as that part; where the middle is within a margin of a border it belongs to none, and only
+keeps non-defective crops away.
 
 A non-defective crop touches no visible box. It comes from a frame to which none belongs, and is placed by the same
 rule around a phantom: the box of a defective crop drawn at random, moved to the same relative place of the wool that
@@ -130,7 +131,7 @@ def choose(
     sources, free, without = [], [], collections.Counter()
     for frame in sorted(frames, key=lambda frame: (frame.scan.path, frame.number)):
         visible = [box for box in frame.scan.boxes if box.defect in defects]
-        parts = [part for box in visible if (part := _part(box, frame.area))]
+        parts = [part for box in visible if (part := _part(box, frame.area, side))]
         if parts:
             sources.append((frame, parts))
         elif frame.wool:
@@ -165,9 +166,12 @@ def _types(frame: Frame, area: Box, among: frozenset[str] | None = None) -> str:
     return "+".join(sorted(touched if among is None else touched & among))
 
 
-def _part(box: Box, area: Box) -> Box | None:
-    """What a frame holds of a box that belongs to it."""
-    if not area.y0 <= (box.y0 + box.y1) // 2 < area.y1:
+def _part(box: Box, area: Box, side: int) -> Box | None:
+    """What a frame holds of a box that belongs to it, if that is not lost in the margin of every crop."""
+    margin = int(MARGIN * side)
+    if not area.y0 + margin <= (box.y0 + box.y1) // 2 < area.y1 - margin:
+        return None
+    if not area.x0 + margin <= (box.x0 + box.x1) // 2 < area.x1 - margin:
         return None
     return Box(box.x0, max(box.y0, area.y0), box.x1, min(box.y1, area.y1))
 
