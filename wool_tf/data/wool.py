@@ -74,7 +74,7 @@ class Product:
         normals[[0, 1, 3, 4]] += cuts * (1 - np.abs(normals[[0, 1, 3, 4]]))
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
         crossing = rng.uniform(12, 40)
-        layers, uneven = _layers(size, crossing, rng), rng.uniform(0.045, 0.095)
+        layers, uneven = _layers(size, crossing, rng), rng.uniform(0.05, 0.1)
         return cls(size, density, normals, np.tile(size / 2, 2), layers, crossing, uneven, _shot(size, density, rng))
 
     @property
