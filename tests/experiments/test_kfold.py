@@ -84,6 +84,7 @@ def test_pooled_accuracy_is_that_of_the_records(finished, crops):
             assert measured["accuracy"] == pytest.approx(right / 16)
 
 
+@pytest.mark.slow
 def test_table_one_first_and_table_two_from_its_networks(finished, crops, tmp_path):
     train = scripts.run("train_kfold.py", "--data", crops, "--out", tmp_path, "--jobs=1", *TINY, "--keep_checkpoints",
                         "--finetune_epochs=1", "--asfp_epochs=1")  # fmt: skip
