@@ -22,11 +22,6 @@ TABLES = ("table1.csv", "table2.csv")
 
 
 @pytest.fixture(scope="module")
-def crops(tmp_path_factory) -> Path:
-    return scripts.write_crops(tmp_path_factory.mktemp("crops"))
-
-
-@pytest.fixture(scope="module")
 def finished(crops, tmp_path_factory) -> tuple[Path, str]:
     """The folder of a whole run of prune_kfold.py, and what it printed."""
     out = tmp_path_factory.mktemp("run")

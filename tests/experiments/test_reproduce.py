@@ -25,11 +25,6 @@ refusal = functools.partial(scripts.refusal, "reproduce.py")
 
 
 @pytest.fixture(scope="module")
-def crops(tmp_path_factory) -> Path:
-    return scripts.write_crops(tmp_path_factory.mktemp("crops"))
-
-
-@pytest.fixture(scope="module")
 def finished(crops, tmp_path_factory) -> tuple[Path, str]:
     """The folder of a whole run, and what it printed."""
     out = tmp_path_factory.mktemp("run")

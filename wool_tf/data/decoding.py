@@ -7,13 +7,14 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from wool_tf import files
 from wool_tf.data.listing import BadFiles, Entry, conflicts
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, first_line
 
 FORMATS = ("PNG", "TIFF", "JPEG")
 
@@ -165,19 +166,30 @@ def _write_header(file, count: int, side: int) -> None:
 
 def _decode(file: Path, side: int) -> np.ndarray | str:
     """The image as (side, side) uint8, or the reason why the file is bad."""
+    return opened(file, FORMATS, lambda image: _header_flaw(image) or np.asarray(_resized(_grey(image), side)))
+
+
+def opened(file: Path, formats: Sequence[str], use: Callable[[Image.Image], Any]) -> Any:
+    """What a function makes of an image, or the reason, a str, why the file is no image that can be decoded.
+
+    Arguments:
+        file: of the image.
+        formats: Pillow's names of those that are read, two or more.
+        use: function of the open image.
+    """
     try:
         with warnings.catch_warnings():
             # Remarks on metadata must not reach the user; too many pixels must.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as image:
-                return _header_flaw(image) or np.asarray(_resized(_grey(image), side))
+            with Image.open(file, formats=formats) as image:
+                return use(image)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         return f"has too many pixels; at most {MAX_PIXELS:,} are decoded"
     except Image.UnidentifiedImageError:
-        return f"is not a readable {', '.join(FORMATS[:-1])} or {FORMATS[-1]} image"
+        return f"is not a readable {', '.join(formats[:-1])} or {formats[-1]} image"
     except Exception as error:  # Whatever a decoder raises on a damaged file is the file's fault.
-        return f"cannot be decoded ({error})"
+        return f"cannot be decoded ({first_line(error)})"
 
 
 def _header_flaw(image: Image.Image) -> str | None:

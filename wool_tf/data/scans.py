@@ -9,21 +9,18 @@ beside the product.
 """
 
 import dataclasses
-import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from wool_tf.errors import WoolError, first_line
+from wool_tf.data.decoding import MAX_PIXELS, PHOTOMETRIC, WHITE_IS_ZERO, opened
+from wool_tf.errors import WoolError
 
 IMAGES = (".png", ".tif", ".tiff")
 RAWS = (".raw", ".bin")
 RAW_TYPES = {"uint8": "|u1", "uint16le": "<u2", "uint16be": ">u2"}
-
-MAX_PIXELS = 50_000_000
-"""A larger PNG or TIFF is refused before it is decoded: 62 m of belt at 640 elements and 0.8 mm."""
 
 REFERENCE_LINES = (16, 4096)
 """A reference needs so many lines for the noise of an element to be told from chance; of more only the first count."""
@@ -165,19 +162,7 @@ def _raw_size(file: Path, raw: Raw | None) -> tuple[int, int] | str:
 def _opened(file: Path, use) -> tuple[int, int] | np.ndarray | str:
     if file.suffix.lower() not in IMAGES:
         return f"is not a scan; a scan ends in {', '.join((*IMAGES, *RAWS))}"
-    try:
-        with warnings.catch_warnings():
-            # Remarks on metadata must not reach the user; too many pixels must.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=("PNG", "TIFF")) as image:
-                return _header_flaw(image) or use(image)
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        return f"has too many pixels; at most {MAX_PIXELS:,} are decoded"
-    except Image.UnidentifiedImageError:
-        return "is not a readable PNG or TIFF image"
-    except Exception as error:  # Whatever a decoder raises on a damaged file is the file's fault.
-        return f"cannot be decoded ({first_line(error)})"
+    return opened(file, ("PNG", "TIFF"), lambda image: _header_flaw(image) or use(image))
 
 
 def _header_flaw(image: Image.Image) -> str | None:
@@ -188,7 +173,7 @@ def _header_flaw(image: Image.Image) -> str | None:
         return f"holds {image.n_frames} images; give one per file"
     if image.mode != "L" and not image.mode.startswith("I;16"):
         return f"has pixels of type {image.mode}; save it as grey with 8 or 16 bits"
-    if image.format == "TIFF" and image.tag_v2.get(262) == 0:
+    if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:
         return "is a negative (white is zero); save it so that more X-ray is a higher value"
     return None
 
