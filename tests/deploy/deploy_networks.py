@@ -27,6 +27,21 @@ def pictures(count: int, seed: int) -> np.ndarray:
     return np.clip(patches + rng.normal(0, 12, patches.shape), 0, 255).astype(np.uint8)
 
 
+def scenes(count: int, side: int, seed: int) -> np.ndarray:
+    """Crops of any size as a scanner might give them: waves, dense spots, air at one side, and noise."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side] / side
+    found = []
+    for phase, slope, edge in rng.uniform(0, 1, (count, 3)):
+        image = 120 + 50 * np.sin(7 * (rows + slope * columns) + 6 * phase)
+        for row, column, radius in rng.uniform((0, 0, 0.02), (1, 1, 0.08), (5, 3)):
+            image[(rows - row) ** 2 + (columns - column) ** 2 < radius**2] = 10
+        image += rng.normal(0, 12, image.shape)
+        image[columns > 0.7 + edge] = 255
+        found.append(np.clip(image, 0, 255).astype(np.uint8))
+    return np.stack(found)
+
+
 def network(spec: ResNetSpec, arrays=None):
     """A network with the weights given, or random ones whose batch norms all differ from the identity."""
     from wool_tf.networks import weights

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -6,6 +7,7 @@ from deploy_networks import SIDE, network, pictures
 
 from wool_tf.deploy import convert as conversion
 from wool_tf.deploy.convert import convert, describe
+from wool_tf.deploy.geometry import Geometry
 from wool_tf.errors import WoolError
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
@@ -102,11 +104,22 @@ def test_the_scale_of_the_input_is_the_normalisation_whatever_the_calibration(lo
 
 def test_images_that_span_the_range_are_calibrated_on_alone():
     images = np.arange(32 * 32 * 2, dtype=np.uint8).reshape(2, 32, 32)
-    assert conversion._spanning(images) is images
+    whole = Geometry(32, 32)
+    assert conversion._spanning(images, whole) is images
     narrow = images // 2
-    stretched = conversion._spanning(narrow)
+    stretched = conversion._spanning(narrow, whole)
     assert stretched.shape == (3, 32, 32)
     assert (stretched[2].min(), stretched[2].max(), (stretched[2] != narrow[0]).sum()) == (0, 255, 1)
+
+
+def test_what_is_not_seen_does_not_span_the_range():
+    images = np.full((2, 35, 35), 100, np.uint8)
+    images[:, 0, :2] = 0, 255
+    stretched = conversion._spanning(images, Geometry(35, 32))
+    assert stretched.shape == (3, 35, 35)
+    # 32 pixels from the second on.
+    seen = stretched[2, 1:33, 1:33]
+    assert (seen.min(), seen.max(), (seen != 100).sum()) == (0, 255, 2)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
@@ -149,8 +162,9 @@ def test_notes_are_shown_if_an_error_leaves(capfd):
 @pytest.mark.parametrize(
     ("precision", "calibration", "message"),
     [
-        ("int16", None, r"^precision: must be one of fp32, int8, got 'int16'$"),
+        ("int16", None, r"^precision: must be one of fp32, fp16, dynamic, int8, int8-float-io, got 'int16'$"),
         ("int8", None, r"^calibration: .* at least 1 image .*, got none$"),
+        ("int8-float-io", None, r"^calibration: an int8-float-io file needs at least 1 image .*, got none$"),
         ("int8", np.zeros((0, 32, 32), np.uint8), r"^calibration: .* at least 1 image .*, got none$"),
         ("int8", np.zeros((2, 32, 31), np.uint8), r"^calibration: .*\(n, 32, 32\), got uint8 of shape \(2, 32, 31\)$"),
         ("int8", np.zeros((2, 32, 32), np.float32), r"^calibration: .* got float32 of shape \(2, 32, 32\)$"),
@@ -159,6 +173,20 @@ def test_notes_are_shown_if_an_error_leaves(capfd):
 def test_refuses_what_does_not_fit(precision, calibration, message, tiny):
     with pytest.raises(WoolError, match=message):
         convert(tiny, precision, calibration)
+
+
+def test_refuses_sides_and_heatmaps_that_do_not_fit(tiny):
+    with pytest.raises(WoolError, match="^side: native crops have at least 1 pixel, got 0$"):
+        convert(tiny, "fp32", side=0)
+    spec = ResNetSpec.full(18, 3, (32, 32, 1)).resized({group: 1 for group in tiny.spec.by_group()})
+    with pytest.raises(WoolError, match="^heatmap: shows the margin between 2 classes, got a network with 3$"):
+        convert(network(spec), "fp32", heatmap=True)
+    oblong = dataclasses.replace(tiny.spec, input_shape=(32, 64, 1))
+    with pytest.raises(WoolError, match="^input_shape: a board model reads square crops, got .* for 32×64 pixels$"):
+        convert(network(oblong), "fp32")
+    calibration = np.zeros((2, 32, 32), np.uint8)
+    with pytest.raises(WoolError, match=r"^calibration: .*\(n, 50, 50\), got uint8 of shape \(2, 32, 32\)$"):
+        convert(tiny, "int8", calibration, side=50)
 
 
 def test_refuses_networks_that_read_colours():
@@ -182,64 +210,3 @@ def test_a_layer_that_says_nothing_is_named_as_the_likely_reason(tiny, tiny_imag
     arrays["layer2.0.bn1.bias"][:] = -50
     with pytest.raises(WoolError, match=r"^int8: the converted file does not run, is a whole layer zero [^\n]*$"):
         convert(network(tiny.spec, arrays), "int8", tiny_images)
-
-
-def spoilt(monkeypatch, **settings):
-    """Conversion with other settings of the converter."""
-    quantise = conversion._quantise
-
-    def spoil(converter, calibration):
-        quantise(converter, calibration)
-        for name, value in settings.items():
-            setattr(converter, name, value)
-
-    monkeypatch.setattr(conversion, "_quantise", spoil)
-
-
-def test_notices_float_inputs(tiny, tiny_images, monkeypatch):
-    import tensorflow as tf
-
-    spoilt(monkeypatch, inference_input_type=tf.float32)
-    with pytest.raises(WoolError, match="^int8: the converted file must map uint8 to int8, but maps float32 to int8$"):
-        convert(tiny, "int8", tiny_images)
-
-
-def test_notices_weights_with_one_scale(tiny, tiny_images, monkeypatch):
-    spoilt(monkeypatch, _experimental_disable_per_channel=True)
-    with pytest.raises(WoolError, match="^int8: the weights .* lack a scale for each channel$"):
-        convert(tiny, "int8", tiny_images)
-
-
-def test_notices_another_scale_of_the_input(tiny, tiny_images, monkeypatch):
-    monkeypatch.setattr(conversion, "_spanning", lambda images: images)
-    message = "^int8: scale and zero point of the input must be 0.0173521 and 115, got 0.0"
-    with pytest.raises(WoolError, match=message):
-        convert(tiny, "int8", tiny_images // 4 + 100)
-
-
-def test_notices_operators_that_do_not_belong(odd):
-    with pytest.raises(WoolError, match="^int8: the converted file has the unexpected operators MUL, SUB$"):
-        conversion._check_file(odd.fp32, "int8")
-
-
-@pytest.mark.parametrize("place", ["before", "between", "after"])
-def test_notices_what_xnnpack_does_not_take(place):
-    import tensorflow as tf
-
-    def function(image):
-        image = tf.cumsum(image, axis=1) if place == "before" else tf.nn.relu(image)
-        image = tf.cumsum(image * 2, axis=1) if place == "between" else image * 2
-        image = tf.nn.relu(image + 1)
-        return tf.cumsum(image, axis=1) if place == "after" else image
-
-    traced = tf.function(function, input_signature=[tf.TensorSpec((1, 32, 32, 1))]).get_concrete_function()
-    with quiet():
-        tflite = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
-    assert describe(tflite)["xnnpack"] is False
-    assert "CUMSUM" in describe(tflite)["operators"]
-
-
-@pytest.mark.parametrize("damage", [lambda tflite: b"", lambda tflite: b"no model", lambda tflite: tflite[:-9999]])
-def test_refuses_what_is_no_tflite_file(damage, odd):
-    with pytest.raises(WoolError, match=r"^not a TFLite file that runs here: [^\n]+$"):
-        describe(damage(odd.fp32))

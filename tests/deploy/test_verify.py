@@ -21,7 +21,7 @@ def test_fp32_scores_are_the_softmax_of_the_logits_of_keras(name, request):
     scores = predict(case.fp32, case.images)
     exponentials = np.exp(case.logits.astype(np.float64))
     np.testing.assert_allclose(scores, exponentials[:, 1] / exponentials.sum(axis=1), atol=1e-5)
-    assert scores.dtype == np.float32 and scores.shape == (len(case.images),)
+    assert scores.dtype == np.float64 and scores.shape == (len(case.images),)
 
 
 def test_int8_scores_are_near_and_on_the_grid_of_the_output(real):
@@ -44,6 +44,21 @@ def test_order_and_threads_change_nothing(precision, odd):
     scores = predict(tflite, odd.images)
     np.testing.assert_array_equal(predict(tflite, odd.images[::-1])[::-1], scores)
     np.testing.assert_array_equal(predict(tflite, odd.images, threads=2), scores)
+
+
+def test_chosen_images_are_looked_at_in_their_order(odd):
+    chosen = np.array([7, 2, 30])
+    np.testing.assert_array_equal(predict(odd.int8, odd.images, chosen=chosen), predict(odd.int8, odd.images)[chosen])
+
+
+def test_neither_a_heatmap_nor_a_card_changes_the_scores():
+    spec = ResNetSpec.full(18, 2, (32, 32, 1))
+    model = network(spec.resized({group: 2 for group in spec.by_group()}))
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 32), np.uint8)
+    scores = predict(convert(model, "fp32"), images)
+    with_heatmap = convert(model, "fp32", heatmap=True)
+    np.testing.assert_allclose(predict(with_heatmap, images), scores, rtol=1e-5)
+    np.testing.assert_array_equal(predict(with_heatmap + b"PK any archive", images), predict(with_heatmap, images))
 
 
 def test_no_images_give_no_scores(odd):

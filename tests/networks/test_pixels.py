@@ -1,8 +1,10 @@
-"""Normalisation of grey pixels."""
+"""Normalisation of grey pixels, and the size that they are loaded in."""
 
 import numpy as np
+import pytest
 
 from wool_tf.networks import pixels
+from wool_tf.training.settings import Settings
 
 
 def test_every_grey_value():
@@ -26,3 +28,9 @@ def test_any_leading_axes():
     normalised = pixels.normalise(images)
     assert normalised.shape == (3, 2, 4, 5, 1)
     np.testing.assert_array_equal(normalised[1, 0], pixels.normalise(images[1, 0]))
+
+
+@pytest.mark.parametrize(("reads", "loads"), [(224, 244), (112, 122), (64, 70), (56, 61), (32, 35)])
+def test_crops_are_loaded_with_the_papers_margin(reads, loads):
+    assert pixels.load_size(reads) == loads
+    assert Settings(image_size=reads).load_size == loads

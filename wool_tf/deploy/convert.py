@@ -1,110 +1,111 @@
-"""From a network to a TFLite file that reads grey pixels, and the proof that the file is what it should be.
+"""From a network to the TFLite file of a board model, which reads native grey crops.
 
-Every file reads pixels from 0 to 255 as a camera gives them, so no program on a board can get the normalisation wrong:
-an `fp32` file computes it, and in an `int8` file it is the very scale and zero point of the input (Jacob et al. 2018,
-https://arxiv.org/abs/1712.05877, equation 1).
+Every file reads the 8-bit pixels of a crop as they are: resizing, cropping and normalisation are in the model, so no
+program on a board can get them wrong.
 """
 
-import hashlib
 import math
 import warnings
 
 import numpy as np
 
-from wool_tf.deploy import runtime
+from wool_tf.deploy import graph
+from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.inspection import check, describe
 from wool_tf.errors import WoolError
-from wool_tf.networks import pixels, weights
+from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.quiet import quiet
 
-PRECISIONS = ("fp32", "int8")
-INPUT_SCALE = 1 / (255 * pixels.STD)
-INPUT_ZERO_POINT = round(255 * pixels.MEAN)
-_KERNELS = {"PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "RESHAPE", "FULLY_CONNECTED"}
-"""What networks are made of; of a last feature map of 1×1 the mean is a mere reshape."""
-_OPERATORS = {"fp32": _KERNELS | {"SUB", "MUL"}, "int8": _KERNELS | {"QUANTIZE"}}
+__all__ = ["PRECISIONS", "check", "convert", "describe"]
+
+PRECISIONS = ("fp32", "fp16", "dynamic", "int8", "int8-float-io")
+CALIBRATED = ("int8", "int8-float-io")
 
 
-def convert(model: ResNet, precision: str, calibration: np.ndarray | None = None) -> bytes:
-    """A TFLite file of a network that reads one grey image of pixels from 0 to 255 and returns logits.
+def convert(
+    model: ResNet,
+    precision: str,
+    calibration: np.ndarray | None = None,
+    side: int | None = None,
+    heatmap: bool = False,
+) -> bytes:
+    """A TFLite file of a network that reads one grey crop of pixels from 0 to 255 and returns logits.
 
-    | precision | input (1, height, width, 1) | output (1, classes) |
-    |-----------|-----------------------------|---------------------|
-    | fp32      | float32, 0 to 255           | float32             |
-    | int8      | uint8                       | int8                |
+    | precision                          | input (1, side, side, 1) | outputs |
+    |------------------------------------|--------------------------|---------|
+    | fp32, fp16, dynamic, int8-float-io | float32, 0 to 255        | float32 |
+    | int8                               | uint8                    | int8    |
+
+    `fp16` stores weights in half precision, `dynamic` as 8-bit integers, and both compute in float32 (`dynamic` rounds what
+    it multiplies on the way). `int8-float-io` computes what `int8` does. The logits have the shape (1, classes), and where
+    a heatmap is wanted, it is a second output, (1, height, width, 1): what each cell of the last feature map adds to the
+    margin between the logits, which is their mean.
 
     The same weights and calibration images give the same bytes.
 
     Arguments:
         model: ResNet that reads one channel. A masked one must be compacted first.
-        precision: `fp32` or `int8`.
-        calibration: (n, height, width) of uint8. Images from which the ranges of an `int8` file's activations are
-            taken, typical ones of every class; not used for `fp32`.
+        precision: one of `PRECISIONS`.
+        calibration: (n, side, side) of uint8. Images from which the ranges of an 8-bit file's activations are taken,
+            typical ones of every class; not used by the others.
+        side: height and width of native crops in pixels; the model resizes them and takes their middle as training does
+            (`geometry`). None: the crops have the size that the network reads.
+        heatmap: whether there is one.
 
     Raises:
-        WoolError: the network or the images do not fit, or the file is not what it should be.
+        WoolError: the network, the side or the images do not fit, or the file is not what it should be.
     """
     if type(model) is not ResNet:
         raise TypeError(f"convert: needs a ResNet, got a {type(model).__name__}; compact a masked network first")
-    _check_request(model, precision, calibration)
-    converter, _variables = _converter(model, precision)
-    if precision == "int8":
-        _quantise(converter, _spanning(calibration))
+    geometry = _geometry(model, side)
+    _check_request(model, precision, calibration, geometry, heatmap)
+    # Pixels can have the normalisation as their scale, unless they are to be resized or come as floats.
+    normal = precision == "int8" and not geometry.resizes
+    converter, _variables = _converter(model, geometry, precision, normal, heatmap)
+    _quantise(converter, precision, normal, None if calibration is None else _spanning(calibration, geometry))
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tflite = converter.convert()
-    _check_file(tflite, precision)
+    check(tflite, precision, heatmap)
     return tflite
 
 
-def describe(tflite: bytes) -> dict:
-    """What a TFLite file is.
-
-    Returns:
-        `operators`, names sorted; `xnnpack`, whether XNNPACK runs all of it; `input` and `output`, each with `dtype`,
-        `shape`, `scale` and `zero_point` (None where the tensor is not quantised); `bytes`; `sha256`.
-
-    Raises:
-        WoolError: the bytes are no TFLite file.
-    """
-    opened = runtime.interpreter(tflite)
-    return {
-        "operators": runtime.operators(opened),
-        "xnnpack": runtime.runs_in_xnnpack(opened),
-        "input": _tensor(opened.get_input_details()[0]),
-        "output": _tensor(opened.get_output_details()[0]),
-        "bytes": len(tflite),
-        "sha256": hashlib.sha256(tflite).hexdigest(),
-    }
+def _geometry(model: ResNet, side: int | None) -> Geometry:
+    height, width, _ = model.spec.input_shape
+    if height != width:
+        raise WoolError(f"input_shape: a board model reads square crops, got a network for {height}×{width} pixels")
+    if side is not None and side < 1:
+        raise WoolError(f"side: native crops have at least 1 pixel, got {side}")
+    return Geometry(height if side is None else side, height)
 
 
-def _tensor(details: dict) -> dict:
-    scale, zero_point = details["quantization"]
-    return {
-        "dtype": details["dtype"].__name__,
-        "shape": details["shape"].tolist(),
-        "scale": scale or None,
-        "zero_point": zero_point if scale else None,
-    }
-
-
-def _check_request(model: ResNet, precision: str, calibration: np.ndarray | None) -> None:
-    height, width, channels = model.spec.input_shape
+def _check_request(
+    model: ResNet, precision: str, calibration: np.ndarray | None, geometry: Geometry, heatmap: bool
+) -> None:
+    _, _, channels = model.spec.input_shape
     if precision not in PRECISIONS:
         raise WoolError(f"precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if channels != 1:
         raise WoolError(f"input_shape: only networks that read 1 grey channel can be converted, got {channels}")
-    if precision == "fp32":
+    if heatmap and model.spec.classes != 2:
+        raise WoolError(f"heatmap: shows the margin between 2 classes, got a network with {model.spec.classes}")
+    if precision not in CALIBRATED:
         return
     if calibration is None or len(calibration) == 0:
-        raise WoolError("calibration: an int8 file needs at least 1 image to be calibrated on, got none")
-    if calibration.shape[1:] != (height, width) or calibration.dtype != np.uint8:
+        raise WoolError(f"calibration: an {precision} file needs at least 1 image to be calibrated on, got none")
+    if calibration.shape[1:] != (geometry.side, geometry.side) or calibration.dtype != np.uint8:
+        expected = f"(n, {geometry.side}, {geometry.side})"
         found = f"{calibration.dtype} of shape {calibration.shape}"
-        raise WoolError(f"calibration: needs images of uint8 pixels, (n, {height}, {width}), got {found}")
+        raise WoolError(f"calibration: needs images of uint8 pixels, {expected}, got {found}")
 
 
-def _converter(model: ResNet, precision: str):
-    """The converter of a network and the variables that must outlive its use."""
+def _converter(model: ResNet, geometry: Geometry, precision: str, normal: bool, heatmap: bool):
+    """The converter of a network and the variables that must outlive its use.
+
+    Arguments:
+        normal: whether the images are normalised, not pixels of 0 to 255.
+    """
     import keras
     import tensorflow as tf
 
@@ -112,85 +113,87 @@ def _converter(model: ResNet, precision: str):
         raise WoolError(f"KERAS_BACKEND: conversion needs tensorflow, got {keras.backend.backend()}")
     # Keras numbers the models of a process, and their names go into the file.
     network = ResNet(model.spec, name="resnet")
-    weights.assign(network, weights.read(model))
+    arrays = weights.read(model)
+    weights.assign(network, arrays)
+    features = network.get_layer("avgpool").input
+    both = keras.Model(network.input, [network.output, features], name="resnet") if heatmap else None
 
-    def logits(image):
-        if precision == "fp32":
-            # Subtracting first keeps the mean exactly zero.
-            image = (image - INPUT_ZERO_POINT) * INPUT_SCALE
-        return network(image, training=False)
+    def outputs(image):
+        if geometry.resizes and precision in CALIBRATED:
+            image = graph.resized(image, geometry)
+        elif geometry.resizes:
+            image = graph.resized_in_floats(image, graph.MATRICES[precision](geometry))
+        else:
+            image = graph.cropped(image, geometry)
+            image = image if normal else graph.normal(image)
+        if not heatmap:
+            return network(image, training=False)
+        logits, last = both(image, training=False)
+        return logits, graph.margins(last, arrays["fc.weight"], arrays["fc.bias"])
 
     variables = tf.Module()
     variables.all = [variable.value for variable in network.variables]
-    signature = tf.TensorSpec((1, *model.spec.input_shape), tf.float32, name="image")
-    function = tf.function(logits, input_signature=[signature]).get_concrete_function()
+    function = graph.traced(outputs, geometry.side)
     return tf.lite.TFLiteConverter.from_concrete_functions([function], variables), variables
 
 
-def _quantise(converter, calibration: np.ndarray) -> None:
+def _quantise(converter, precision: str, normal: bool, calibration: np.ndarray | None) -> None:
+    """Tells the converter of a precision.
+
+    Arguments:
+        calibration: images of uint8, in 8-bit precisions.
+    """
     import tensorflow as tf
 
+    if precision == "fp32":
+        return
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([pixels.normalise(image[np.newaxis])] for image in calibration)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.uint8
-    converter.inference_output_type = tf.int8
+    if precision == "fp16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision in CALIBRATED:
+        converter.representative_dataset = lambda: ([_given(image, normal)] for image in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    if precision == "int8":
+        converter.inference_input_type = tf.uint8
+        converter.inference_output_type = tf.int8
 
 
-def _spanning(calibration: np.ndarray) -> np.ndarray:
-    """The images, and one more with pixels of 0 and 255 if they have none: the first, stretched at its extremes.
+def _given(image: np.ndarray, normal: bool) -> np.ndarray:
+    """An image as the traced function takes it."""
+    image = image[np.newaxis, ..., np.newaxis].astype(np.float32)
+    # By the very arithmetic of `int8-float-io`, so that both get the same ranges.
+    return graph.normal(image) if normal else image
 
-    The converter takes the range of the input from the images, and only the whole range gives the scale and zero point
-    that stand for the normalisation.
+
+def _spanning(calibration: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """The images, and one more that spans all grey values if they do not: the first, changed as little as possible.
+
+    The converter takes the ranges of pixels from the images, and only whole ranges give the scales and zero points that
+    stand for the normalisation, and for grey values after resizing.
     """
-    if calibration.min() == 0 and calibration.max() == 255:
+    if geometry.resizes:
+        return np.concatenate([calibration, _with_squares(calibration[:1], geometry)])
+    calibration_seen = calibration[:, _seen(geometry), _seen(geometry)]
+    if calibration_seen.min() == 0 and calibration_seen.max() == 255:
         return calibration
     stretched = calibration[:1].copy()
-    flat = stretched.reshape(-1)
-    flat[flat.argmin()] = 0
-    flat[-1 - flat[::-1].argmax()] = 255
+    flat = stretched[0, _seen(geometry), _seen(geometry)]
+    flat[np.unravel_index(flat.argmin(), flat.shape)] = 0
+    flat[::-1, ::-1][np.unravel_index(flat[::-1, ::-1].argmax(), flat.shape)] = 255
     return np.concatenate([calibration, stretched])
 
 
-def _check_file(tflite: bytes, precision: str) -> None:
-    try:
-        opened = runtime.interpreter(tflite)
-    except WoolError as error:
-        hint = "is a whole layer zero on every calibration image?"
-        raise WoolError(f"{precision}: the converted file does not run, {hint} ({error})") from None
-    unexpected = sorted(set(runtime.operators(opened)) - _OPERATORS[precision])
-    if unexpected:
-        raise WoolError(f"{precision}: the converted file has the unexpected operators {', '.join(unexpected)}")
-    if not runtime.runs_in_xnnpack(opened):
-        raise WoolError(f"{precision}: XNNPACK does not take the whole converted file, so it would be slow")
-    if precision == "int8":
-        _check_integers(opened)
-        _check_input_scale(opened)
-        _check_weight_scales(opened)
+def _seen(geometry: Geometry) -> slice:
+    """Rows, or columns, of a crop that is not resized that the network sees."""
+    return slice(geometry.first, geometry.first + geometry.image_size)
 
 
-def _check_integers(opened) -> None:
-    image, logits = opened.get_input_details()[0], opened.get_output_details()[0]
-    if (image["dtype"], logits["dtype"]) != (np.uint8, np.int8):
-        found = f"{image['dtype'].__name__} to {logits['dtype'].__name__}"
-        raise WoolError(f"int8: the converted file must map uint8 to int8, but maps {found}")
-    for tensor in opened.get_tensor_details():
-        if not np.issubdtype(tensor["dtype"], np.integer):
-            raise WoolError(f"int8: the tensor {tensor['name']} of the converted file is {tensor['dtype'].__name__}")
-
-
-def _check_input_scale(opened) -> None:
-    scale, zero_point = opened.get_input_details()[0]["quantization"]
-    # The converter computes in float32.
-    if zero_point != INPUT_ZERO_POINT or not math.isclose(scale, INPUT_SCALE, rel_tol=1e-6):
-        expected = f"{INPUT_SCALE:.7f} and {INPUT_ZERO_POINT}"
-        raise WoolError(f"int8: scale and zero point of the input must be {expected}, got {scale:.7f} and {zero_point}")
-
-
-def _check_weight_scales(opened) -> None:
-    tensors = {tensor["index"]: tensor for tensor in opened.get_tensor_details()}
-    for node in runtime.nodes(opened):
-        if node["op_name"] == "CONV_2D":
-            kernel = tensors[node["inputs"][1]]
-            if len(kernel["quantization_parameters"]["scales"]) != kernel["shape"][0]:
-                raise WoolError(f"int8: the weights {kernel['name']} lack a scale for each channel")
+def _with_squares(images: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """The images with a black and a white square, just large enough for resizing to reach both ends of the range."""
+    side = geometry.side
+    square = math.ceil(3 * max(1, side / geometry.load))
+    rows = slice((side - square) // 2, (side - square) // 2 + square)
+    images = images.copy()
+    for grey, column in ((0, side // 3), (255, 2 * side // 3)):
+        images[:, rows, column - square // 2 : column - square // 2 + square] = grey
+    return images

@@ -44,3 +44,22 @@ def runs_in_xnnpack(opened) -> bool:
     feeding = {producer[tensor] for tensor in delegates[0]["inputs"] if tensor in producer}
     results = {tensor["index"] for tensor in opened.get_output_details()}
     return feeding <= {"QUANTIZE"} and results <= set(delegates[0]["outputs"])
+
+
+def outputs(opened) -> list[dict]:
+    """Details of the outputs: the logits first, then the heatmap if there is one. Files have them in any order."""
+    return sorted(opened.get_output_details(), key=lambda output: len(output["shape"]))
+
+
+def constants(opened) -> set[int]:
+    """Indices of the tensors that are stored in the file."""
+    made = {tensor for node in nodes(opened) for tensor in node["outputs"]}
+    given = {tensor["index"] for tensor in opened.get_input_details()}
+    return {tensor["index"] for tensor in opened.get_tensor_details()} - made - given
+
+
+def weights(opened) -> set[int]:
+    """Indices of the weights of the convolutions and matrix products, as they are stored."""
+    widened = {node["outputs"][0]: node["inputs"][0] for node in nodes(opened) if node["op_name"] == "DEQUANTIZE"}
+    used = [node["inputs"][1] for node in nodes(opened) if node["op_name"] in ("CONV_2D", "FULLY_CONNECTED")]
+    return {widened.get(index, index) for index in used}

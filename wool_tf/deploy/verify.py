@@ -6,30 +6,32 @@ from wool_tf.deploy import runtime
 from wool_tf.errors import WoolError
 
 
-def predict(tflite: bytes, images: np.ndarray, threads: int = 1) -> np.ndarray:
+def predict(tflite: bytes, images: np.ndarray, threads: int = 1, chosen: np.ndarray | None = None) -> np.ndarray:
     """Probability that each image is defective, as a TFLite file sees it on a board.
 
     Arguments:
-        tflite: bytes of a file that `convert` made of a network with two classes.
-        images: (n, height, width) of uint8.
+        tflite: bytes of a file that `convert` made of a network with two classes, with or without a card and a heatmap.
+        images: (n, height, width) of uint8, may be a memory map.
         threads: int. CPU threads, at least 1.
+        chosen: indices of the images to look at; None: all.
 
     Returns:
-        (n,) of float32: the softmax of the second class.
+        (chosen,) of float64: the softmax of the second class, computed as the programs on a board do.
 
     Raises:
         WoolError: the bytes are no TFLite file, it has not two classes, or the images have another size.
     """
     opened = runtime.interpreter(tflite, threads)
-    image, logits = opened.get_input_details()[0], opened.get_output_details()[0]
+    image, logits = opened.get_input_details()[0], runtime.outputs(opened)[0]
     if tuple(logits["shape"]) != (1, 2):
         raise WoolError(f"model: must have 2 classes, its output has the shape {tuple(logits['shape'].tolist())}")
     if images.shape[1:] != tuple(image["shape"][1:3]):
         height, width = image["shape"][1:3]
         raise WoolError(f"images: the model reads {height}×{width} pixels, got images of shape {images.shape[1:]}")
-    outputs = np.empty((len(images), 2), logits["dtype"])
-    for row, pixels in zip(outputs, images, strict=True):
-        opened.set_tensor(image["index"], pixels[np.newaxis, ..., np.newaxis].astype(image["dtype"]))
+    chosen = np.arange(len(images)) if chosen is None else chosen
+    outputs = np.empty((len(chosen), 2), logits["dtype"])
+    for row, index in zip(outputs, chosen, strict=True):
+        opened.set_tensor(image["index"], images[index][np.newaxis, ..., np.newaxis].astype(image["dtype"]))
         opened.invoke()
         row[:] = opened.get_tensor(logits["index"])[0]
     return _probability(outputs, *logits["quantization"])
@@ -64,10 +66,10 @@ def compare(labels: np.ndarray, float_scores: np.ndarray, quantised_scores: np.n
 
 
 def _probability(outputs: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    # The zero point is the same for both logits, so it leaves their difference alone.
-    difference = outputs[:, 1].astype(np.float64) - outputs[:, 0]
-    margin = difference * scale if scale else difference
-    return (0.5 * (1 + np.tanh(margin / 2))).astype(np.float32)
+    logits = outputs.astype(np.float64)
+    if scale:
+        logits = (logits - zero_point) * scale
+    return 0.5 * (1 + np.tanh((logits[:, 1] - logits[:, 0]) / 2))
 
 
 def _share(true: np.ndarray) -> float | None:

@@ -9,6 +9,14 @@ moved to a multiple of 1/255, so that in an int8 model the zero point of the inp
 normalisation is then exactly the input's scale, and the padding of the first convolution exactly that zero point."""
 
 
+def load_size(image_size: int) -> int:
+    """Side in pixels at which crops are loaded for a network that reads image_size² of them: 244 for 224.
+
+    As in the paper; training takes random crops of what is loaded, and everything else its middle.
+    """
+    return round(image_size * 244 / 224)
+
+
 def normalise(images: np.ndarray) -> np.ndarray:
     """Grey images as a network with one input channel reads them.
 

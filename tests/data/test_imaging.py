@@ -1,0 +1,78 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wool_tf.data import imaging
+from wool_tf.data.imaging import Imaging
+from wool_tf.errors import WoolError
+
+SAID = {"version": 1, "window": [0.0, 1.071], "crop": 244, "pixel_mm": 0.8, "references": []}
+
+
+def write(folder, sides, said=None):
+    rng = np.random.default_rng(0)
+    for name in ("defective", "non_defective"):
+        (folder / name).mkdir(parents=True)
+        for number, size in enumerate(sides):
+            Image.fromarray(rng.integers(0, 256, size[::-1], np.uint8)).save(folder / name / f"{number}.png")
+    if said is not None:
+        (folder / "imaging.json").write_text(said if isinstance(said, str) else json.dumps(said))
+    return folder
+
+
+def test_the_file_says_it(tmp_path):
+    assert imaging.read(write(tmp_path, [(40, 40)], SAID)) == Imaging(244, (0.0, 1.071), 0.8)
+
+
+def test_the_flag_wins(tmp_path):
+    assert imaging.read(write(tmp_path, [(40, 40)], SAID), 60) == Imaging(60, (0.0, 1.071), 0.8)
+
+
+def test_without_a_file_the_commonest_side_is_taken_and_nothing_else_known(tmp_path):
+    assert imaging.read(write(tmp_path, [(50, 50), (40, 40), (60, 60), (40, 40)])) == Imaging(40)
+
+
+def test_of_oblong_images_it_is_the_longer_side_and_of_equally_common_ones_the_greater(tmp_path):
+    assert imaging.read(write(tmp_path, [(99, 100), (100, 99), (40, 40), (40, 40)])).side == 100
+
+
+@pytest.mark.parametrize("said", [{}, {"window": None, "crop": None, "pixel_mm": None}])
+def test_what_the_file_does_not_say_is_not_known(said, tmp_path):
+    assert imaging.read(write(tmp_path, [(40, 40)], said)) == Imaging(40)
+
+
+def test_images_that_cannot_be_read_do_not_count(tmp_path):
+    folder = write(tmp_path, [(40, 40)])
+    for number in range(5):
+        (folder / "defective" / f"bad{number}.png").write_bytes(b"no image %d" % number)
+    assert imaging.read(folder).side == 40
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("{", r"imaging.json: cannot be read as JSON \(.*\); restore it from a copy, or remove it$"),
+        ("[]", "imaging.json: must hold an object, got list; restore it"),
+        (SAID | {"window": [1.0, 0.5]}, r"imaging.json: window must be two numbers, the lower one first, got \[1.0, 0.5\]$"),
+        (SAID | {"window": [0.0]}, "window must be"),
+        (SAID | {"window": [0.0, "1"]}, "window must be"),
+        (SAID | {"window": [0, float("inf")]}, "window must be"),
+        (SAID | {"pixel_mm": 0}, "pixel_mm must be a number above 0, got 0$"),
+        (SAID | {"pixel_mm": True}, "pixel_mm must be"),
+        (SAID | {"crop": 244.5}, "crop must be a whole number above 0, got 244.5$"),
+        (SAID | {"crop": 0}, "crop must be"),
+    ],
+)
+def test_damaged_files_are_one_line(said, message, tmp_path):
+    with pytest.raises(WoolError, match=message) as caught:
+        imaging.read(write(tmp_path, [(40, 40)], said))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_images(tmp_path):
+    with pytest.raises(WoolError, match="no image that can be read"):
+        imaging.read(write(tmp_path, []))
+    with pytest.raises(WoolError, match="no such folder"):
+        imaging.read(tmp_path / "none")

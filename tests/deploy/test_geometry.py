@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from wool_tf.deploy.geometry import Geometry
+from wool_tf.training.batches import centre_crop
+
+SIDES = st.tuples(st.integers(20, 260), st.integers(32, 120)).map(lambda pair: Geometry(*pair))
+
+
+def resized(image: np.ndarray, load: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(image).resize((load, load), Image.Resampling.LANCZOS))
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "load", "margin"),
+    [
+        (244, 224, 244, 10),
+        (244, 112, 122, 10),
+        (488, 224, 244, 20),
+        (224, 224, 224, 0),
+        (244, 64, 70, 244 * 3 / 70),
+        (35, 32, 35, 1.5),
+    ],
+)
+def test_sizes(side, size, load, margin):
+    geometry = Geometry(side, size)
+    assert geometry.load == load
+    assert geometry.resizes == (side != load)
+    assert geometry.margin == pytest.approx(margin)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SIDES)
+def test_the_matrix_is_pillows_resampling_and_the_crop_of_training(geometry):
+    image = np.random.default_rng(0).uniform(0, 255, (geometry.side, geometry.side)).astype(np.float32)
+    expected = centre_crop(resized(image, geometry.load), geometry.image_size)
+    matrix = geometry.matrix()
+    assert (matrix.dtype, matrix.shape) == (np.float32, (geometry.image_size, geometry.side))
+    np.testing.assert_allclose(matrix @ image @ matrix.T, expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SIDES)
+def test_rows_of_steps_are_whole_numbers_that_keep_flat_grey(geometry):
+    matrix, exact = geometry.matrix_of_steps(), geometry.matrix()
+    steps = matrix / matrix.max(axis=1, keepdims=True) * 127
+    np.testing.assert_allclose(steps, steps.round(), atol=1e-3)
+    np.testing.assert_allclose(matrix.sum(axis=1, dtype=np.float64), 1, atol=1e-6)
+    # Half a step of a row, and what its sum is off by.
+    assert np.abs(matrix - exact).max() < 2 * exact.max() / 127
+
+
+@settings(max_examples=50, deadline=None)
+@given(SIDES)
+def test_rows_of_halves_are_half_precision_floats_that_keep_flat_grey(geometry):
+    matrix = geometry.matrix_of_halves()
+    np.testing.assert_array_equal(matrix.astype(np.float16).astype(np.float64), matrix)
+    np.testing.assert_array_equal(matrix.sum(axis=1, dtype=np.float64), 1)
+    assert np.abs(matrix - geometry.matrix()).max() < 8 / 2048
+
+
+@settings(max_examples=30, deadline=None)
+@given(SIDES.filter(lambda geometry: geometry.side >= geometry.image_size))
+def test_the_border_within_the_margin_is_not_seen(geometry):
+    # The middle of the first pixel that is seen is half a pixel of the network's beyond the margin.
+    seen = geometry.matrix() @ np.arange(geometry.side) + 0.5
+    pixel = geometry.side / geometry.load
+    uneven = (geometry.load - geometry.image_size) % 2 / 2
+    if geometry.first >= 3:  # else the edge cuts the filter off
+        assert seen[0] == pytest.approx(geometry.margin + (0.5 - uneven) * pixel, abs=0.05 * pixel)

@@ -1,0 +1,158 @@
+"""Every way in which a converted file can be wrong is noticed."""
+
+import numpy as np
+import pytest
+from deploy_networks import network, pictures
+
+from wool_tf.deploy import convert as conversion
+from wool_tf.deploy import graph
+from wool_tf.deploy.convert import PRECISIONS, convert
+from wool_tf.deploy.inspection import check, describe
+from wool_tf.errors import WoolError
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.quiet import quiet
+
+NATIVE = 48
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """A network that converts in a second or two, and has convolutions that `dynamic` makes integers of."""
+    spec = ResNetSpec.full(18, 2, (32, 32, 1))
+    return network(spec.resized({group: 4 for group in spec.by_group()} | {"layer4": 32, "layer4.0.conv1": 32}))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return pictures(4, seed=7)[:, :NATIVE, :NATIVE].copy()
+
+
+@pytest.fixture(scope="module")
+def files(tiny, images) -> dict[str, bytes]:
+    return {precision: convert(tiny, precision, images, NATIVE) for precision in PRECISIONS}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("claimed", [*PRECISIONS, "qat"])
+def test_tells_every_precision_from_the_others(precision, claimed, files):
+    if claimed == precision or (precision, claimed) == ("int8", "qat"):
+        return check(files[precision], claimed)
+    with pytest.raises(WoolError, match=f"^{claimed}: [^\n]+$"):
+        check(files[precision], claimed)
+
+
+@pytest.mark.parametrize(
+    ("precision", "claimed", "message"),
+    [
+        ("fp32", "int8", "^int8: the converted file must map uint8 to int8, but maps float32 to float32$"),
+        ("int8", "int8-float-io", "^int8-float-io: .* must map float32 to float32, but maps uint8 to int8$"),
+        ("fp32", "fp16", "^fp16: the tensor .* is float32$"),
+        ("fp16", "fp32", "^fp32: the tensor .* is float16$"),
+        ("dynamic", "fp32", "^fp32: the tensor .* is int8$"),
+        ("fp32", "dynamic", "^dynamic: the tensor .* is float32$"),
+        ("dynamic", "int8-float-io", "^int8-float-io: the tensor .* is float32$"),
+        ("int8-float-io", "dynamic", "^dynamic: .* has the unexpected operators DEQUANTIZE, QUANTIZE$"),
+    ],
+)
+def test_says_what_is_wrong(precision, claimed, message, files):
+    with pytest.raises(WoolError, match=message):
+        check(files[precision], claimed)
+
+
+def test_notices_heatmaps_that_are_missing_or_too_many(tiny, files):
+    with pytest.raises(WoolError, match="^fp32: the converted file must map one image to logits and a heatmap, but"):
+        check(files["fp32"], "fp32", heatmap=True)
+    both = convert(tiny, "fp32", heatmap=True)
+    with pytest.raises(WoolError, match="^fp32: the converted file must map one image to logits, but has other ends$"):
+        check(both, "fp32")
+
+
+def spoilt(monkeypatch, **settings):
+    """Conversion with other settings of the converter."""
+    quantise = conversion._quantise
+
+    def spoil(converter, *arguments):
+        quantise(converter, *arguments)
+        for name, value in settings.items():
+            setattr(converter, name, value)
+
+    monkeypatch.setattr(conversion, "_quantise", spoil)
+
+
+def test_notices_float_inputs(tiny, images, monkeypatch):
+    import tensorflow as tf
+
+    spoilt(monkeypatch, inference_input_type=tf.float32)
+    with pytest.raises(WoolError, match="^int8: the converted file must map uint8 to int8, but maps float32 to int8$"):
+        convert(tiny, "int8", images, NATIVE)
+
+
+def test_notices_weights_with_one_scale(tiny, images, monkeypatch):
+    spoilt(monkeypatch, _experimental_disable_per_channel=True)
+    with pytest.raises(WoolError, match="^int8: the weights .* lack a scale for each channel$"):
+        convert(tiny, "int8", images, NATIVE)
+
+
+def test_notices_another_scale_of_the_input(tiny, images, monkeypatch):
+    monkeypatch.setattr(conversion, "_spanning", lambda images, geometry: images)
+    message = "^int8: scale and zero point of the input must be 0.0173521 and 115, got 0.0"
+    with pytest.raises(WoolError, match=message):
+        convert(tiny, "int8", images[:, :32, :32] // 4 + 100)
+
+
+@pytest.mark.parametrize("precision", ["int8", "int8-float-io"])
+def test_notices_other_scales_of_resized_pixels(precision, tiny, images, monkeypatch):
+    def ends(images, geometry):
+        images = images // 4 + 100
+        images[0, 0, 0], images[0, 0, 1] = 0, 255
+        return images
+
+    monkeypatch.setattr(conversion, "_spanning", ends)
+    message = f"^{precision}: scale and zero point of what the network reads must be 0.0173521 and -13, got 0.0"
+    with pytest.raises(WoolError, match=message):
+        convert(tiny, precision, images, NATIVE)
+
+
+def traced(function) -> bytes:
+    import tensorflow as tf
+
+    with quiet():
+        return tf.lite.TFLiteConverter.from_concrete_functions([graph.traced(function, 32)], tf.Module()).convert()
+
+
+def test_notices_operators_that_do_not_belong():
+    import tensorflow as tf
+
+    tflite = traced(lambda image: tf.reduce_mean(tf.tanh(image), (1, 2)))
+    with pytest.raises(WoolError, match="^fp32: the converted file has the unexpected operators TANH$"):
+        check(tflite, "fp32")
+
+
+def test_notices_what_xnnpack_does_not_take_in_files_of_known_operators():
+    import tensorflow as tf
+
+    # XNNPACK leaves no pixels out.
+    tflite = traced(lambda image: tf.reduce_mean(image[:, ::2, ::2, :], (1, 2)))
+    with pytest.raises(WoolError, match="^fp32: XNNPACK does not take the whole converted file, so it would be slow$"):
+        check(tflite, "fp32")
+
+
+@pytest.mark.parametrize("place", ["before", "between", "after"])
+def test_describes_what_xnnpack_does_not_take(place):
+    import tensorflow as tf
+
+    def function(image):
+        image = tf.cumsum(image, axis=1) if place == "before" else tf.nn.relu(image)
+        image = tf.cumsum(image * 2, axis=1) if place == "between" else image * 2
+        image = tf.nn.relu(image + 1)
+        return tf.cumsum(image, axis=1) if place == "after" else image
+
+    tflite = traced(function)
+    assert describe(tflite)["xnnpack"] is False
+    assert "CUMSUM" in describe(tflite)["operators"]
+
+
+@pytest.mark.parametrize("damage", [lambda tflite: b"", lambda tflite: b"no model", lambda tflite: tflite[:-9999]])
+def test_refuses_what_is_no_tflite_file(damage, files):
+    with pytest.raises(WoolError, match=r"^not a TFLite file that runs here: [^\n]+$"):
+        describe(damage(files["fp32"]))

@@ -1,0 +1,92 @@
+"""How the crops of a folder were imaged: what a program on a board has to do alike."""
+
+import collections
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+from wool_tf.data import listing
+from wool_tf.data.crops import IMAGING
+from wool_tf.data.decoding import FORMATS, opened
+from wool_tf.data.listing import BadFiles
+from wool_tf.errors import WoolError
+
+
+@dataclasses.dataclass(frozen=True)
+class Imaging:
+    """What is known of it.
+
+    Attributes:
+        side: height and width of a crop in pixels.
+        window: attenuation (low, high) that is shown as 255 and 0, or None where it is not known.
+        pixel_mm: distance of pixels in mm, or None where it is not known.
+    """
+
+    side: int
+    window: tuple[float, float] | None = None
+    pixel_mm: float | None = None
+
+
+def read(folder: Path, side: int | None = None) -> Imaging:
+    """How the crops of a folder were imaged, as its `imaging.json` says.
+
+    Arguments:
+        folder: of crops, as `dataset.load` reads it.
+        side: of the crops; None: as the file says, or, where there is no file, the commonest of the images.
+
+    Raises:
+        WoolError: the folder cannot be used, or the file is damaged.
+    """
+    said = _said(folder / IMAGING)
+    window, pixel, crop = said.get("window"), said.get("pixel_mm"), said.get("crop")
+    return Imaging(
+        side=side or crop or _commonest(folder),
+        window=None if window is None else tuple(map(float, window)),
+        pixel_mm=None if pixel is None else float(pixel),
+    )
+
+
+def _said(file: Path) -> dict:
+    try:
+        said = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise WoolError(f"{file}: cannot be read as JSON ({error}); restore it from a copy, or remove it") from None
+    if not isinstance(said, dict):
+        raise WoolError(f"{file}: must hold an object, got {type(said).__name__}; restore it from a copy, or remove it")
+    for name, (rule, holds) in _RULES.items():
+        if said.get(name) is not None and not holds(said[name]):
+            raise WoolError(f"{file}: {name} must be {rule}, got {json.dumps(said[name])}")
+    return said
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_side(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_window(value) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] < value[1]
+
+
+_RULES = {
+    "window": ("two numbers, the lower one first", _is_window),
+    "pixel_mm": ("a number above 0", lambda value: _is_number(value) and value > 0),
+    "crop": ("a whole number above 0", _is_side),
+}
+
+
+def _commonest(folder: Path) -> int:
+    """The commonest longer side of the images; the greatest of those that are equally common."""
+    # Flawed files are told of by whoever loads the images.
+    entries, _, _ = listing.entries(folder, BadFiles(folder))
+    sides = (opened(folder / entry.path, FORMATS, lambda image: max(image.size)) for entry in entries)
+    counts = collections.Counter(side for side in sides if isinstance(side, int))
+    if not counts:
+        raise WoolError(f"{folder}: no image that can be read; give a folder of crops")
+    return max(counts, key=lambda side: (counts[side], side))

@@ -1,0 +1,143 @@
+"""The card that a board model carries: what it reads, how it decides, where it comes from.
+
+It is a zip archive with one member behind the TFLite file, as the associated files of TFLite metadata are. Interpreters do
+not look so far; `unzip -p model.tflite card.json` prints it.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+
+from wool_tf import environment
+from wool_tf.data.imaging import Imaging
+from wool_tf.data.listing import CLASSES
+from wool_tf.deploy import inspection
+from wool_tf.deploy.geometry import Geometry
+from wool_tf.errors import WoolError
+from wool_tf.networks import complexity
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.weights import Weights, shapes
+
+FORMAT = 1
+MEMBER = "card.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The first date that a zip archive knows."""
+_ADVICE = "convert the network again, or take a whole copy"
+
+
+def make(
+    tflite: bytes,
+    precision: str,
+    spec: ResNetSpec,
+    arrays: Weights,
+    *,
+    threshold: float,
+    rule: str,
+    imaging: Imaging,
+    fingerprint: str,
+    images: int,
+    metrics: dict | None = None,
+) -> dict:
+    """The card of a board model, as JSON values.
+
+    Arguments:
+        tflite: the model, without a card.
+        precision: one of `convert.PRECISIONS`, or `qat`.
+        spec, arrays: of the network that it was made of.
+        threshold: probability of "defective" from which on a crop is called so.
+        rule: in words, how the threshold was chosen.
+        imaging: of the crops.
+        fingerprint, images: of the dataset of native crops: its SHA-256 and its number of images.
+        metrics: what this file achieves on held-out images, or None where there are none.
+
+    Raises:
+        WoolError: the bytes are no TFLite file that runs here.
+    """
+    about = inspection.describe(tflite)
+    side, heatmap = about["input"]["shape"][1], about.get("heatmap")
+    return {
+        "format": FORMAT,
+        "precision": precision,
+        "labels": list(CLASSES),
+        "decision": {"threshold": threshold, "rule": rule},
+        "input": {
+            "side": side,
+            "margin": Geometry(side, spec.input_shape[0]).margin,
+            "pixels": "grey, 255 is air",
+            "window": None if imaging.window is None else list(imaging.window),
+            "pixel_mm": imaging.pixel_mm,
+        },
+        "heatmap": heatmap["shape"][1:3] if heatmap else None,
+        "network": {
+            "spec": spec.get_config(),
+            "params": complexity.parameters(spec),
+            "macs": complexity.macs(spec),
+            "weights_sha256": weights_sha256(spec, arrays),
+        },
+        "training": {"fingerprint": fingerprint, "images": images},
+        "metrics": metrics,
+        "environment": environment.describe(),
+    }
+
+
+def weights_sha256(spec: ResNetSpec, arrays: Weights) -> str:
+    """SHA-256 in hex over the names and the little-endian float32 values of all weights, in the network's order."""
+    digest = hashlib.sha256()
+    for key in shapes(spec):
+        digest.update(key.encode())
+        digest.update(arrays[key].astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def text(card: dict) -> str:
+    """A card as it stands in a file."""
+    return json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def attach(tflite: bytes, card: dict) -> bytes:
+    """A model with its card, to which the model's size and SHA-256 are added.
+
+    The same model and card give the same bytes.
+
+    Arguments:
+        tflite: the model, without a card.
+        card: as `make` gives it.
+    """
+    stated = card | {"model": {"bytes": len(tflite), "sha256": hashlib.sha256(tflite).hexdigest()}}
+    member = zipfile.ZipInfo(MEMBER, _EPOCH)
+    member.create_system, member.external_attr = 3, 0o644 << 16
+    file = io.BytesIO(tflite)
+    file.seek(0, io.SEEK_END)
+    # Not compressed: what zlib makes of the same text differs between its versions.
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(member, text(stated))
+    return file.getvalue()
+
+
+def read(file: bytes, name: str = "model") -> dict:
+    """The card of a model.
+
+    Arguments:
+        file: the model with its card.
+        name: of the file, for messages.
+
+    Raises:
+        WoolError: there is no card, it is damaged or of another format, or the model is not the one that it describes.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(file)) as archive:
+            (member,) = archive.infolist()
+            card = json.loads(archive.read(MEMBER))
+    # A damaged archive raises whatever the reader stumbles over.
+    except Exception as error:
+        if not zipfile.is_zipfile(io.BytesIO(file)):
+            raise WoolError(f"{name}: has no card; {_ADVICE}") from None
+        raise WoolError(f"{name}: its card cannot be read ({' '.join(str(error).split())}); {_ADVICE}") from None
+    if not isinstance(card, dict) or card.get("format") != FORMAT:
+        found = card.get("format") if isinstance(card, dict) else type(card).__name__
+        raise WoolError(f"{name}: its card must be of format {FORMAT}, got {found!r}; {_ADVICE}")
+    tflite = file[: member.header_offset]
+    if card.get("model") != {"bytes": len(tflite), "sha256": hashlib.sha256(tflite).hexdigest()}:
+        raise WoolError(f"{name}: is not the model that its card describes (another size or SHA-256); {_ADVICE}")
+    return card

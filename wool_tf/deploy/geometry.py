@@ -1,0 +1,79 @@
+"""From a native crop to the pixels that the network reads, as a matrix.
+
+Training resizes crops with Pillow's Lanczos filter to `pixels.load_size` and judges their middle. Resampling is linear and
+separable: along each axis it is one matrix, which a board model multiplies by, so that no program on a board resizes.
+"""
+
+import dataclasses
+
+import numpy as np
+from PIL import Image
+
+from wool_tf.networks import pixels
+
+INT8_STEPS = 127
+"""Whole numbers on each side of zero that the converter gives to 8-bit weights."""
+FLOAT16_STEPS = 2048
+"""Half-precision floats hold all multiples of 1/2048 up to 1, and every other one up to 2."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """Native crops and the network's input.
+
+    Attributes:
+        side: height and width in pixels of the native crop.
+        image_size: height and width in pixels of what the network reads: the middle of the crop after it was resized to
+            `load`, or the whole crop where that has the very size.
+    """
+
+    side: int
+    image_size: int
+
+    @property
+    def load(self) -> int:
+        """Side in pixels to which crops are resized before their middle is taken."""
+        return self.image_size if self.side == self.image_size else pixels.load_size(self.image_size)
+
+    @property
+    def resizes(self) -> bool:
+        return self.side != self.load
+
+    @property
+    def first(self) -> int:
+        """Row and column of the resized crop where the middle begins, as `batches.centre_crop` has it."""
+        return (self.load - self.image_size) // 2
+
+    @property
+    def margin(self) -> float:
+        """Width in native pixels of the border of a crop, on each side, that the network does not see."""
+        return (self.side - self.side * self.image_size / self.load) / 2
+
+    def matrix(self) -> np.ndarray:
+        """(image_size, side) of float32: what of each native pixel goes into each one that the network reads.
+
+        Every row sums to 1.
+        """
+        # In mode "F" nothing is rounded, and Pillow leaves the axis alone that keeps its size.
+        identity = Image.fromarray(np.eye(self.side, dtype=np.float32))
+        resized = np.asarray(identity.resize((self.load, self.side), Image.Resampling.LANCZOS))
+        return resized.T[self.first : self.first + self.image_size].copy()
+
+    def matrix_of_steps(self) -> np.ndarray:
+        """The matrix that an 8-bit one stands for exactly: rows of whole numbers, over their sum.
+
+        Rounded by the converter, the rows would not quite sum to 1, and flat grey would come out striped. These rows it
+        finds again as they are, since it scales the greatest number of a row to `INT8_STEPS`.
+        """
+        matrix = self.matrix().astype(np.float64)
+        whole = np.round(matrix / matrix.max(axis=1, keepdims=True) * INT8_STEPS)
+        return (whole / whole.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def matrix_of_halves(self) -> np.ndarray:
+        """The matrix that half-precision floats hold exactly; its rows, too, sum to 1."""
+        matrix = self.matrix()
+        # Where images grow, the greatest number of a row can be a little over 1.
+        steps = np.where(matrix.max(axis=1) < 0.9, FLOAT16_STEPS, FLOAT16_STEPS // 2).astype(np.float32)
+        whole = np.round(matrix * steps[:, np.newaxis])
+        whole[np.arange(len(whole)), whole.argmax(axis=1)] += steps - whole.sum(axis=1)
+        return whole / steps[:, np.newaxis]
