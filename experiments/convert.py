@@ -1,0 +1,78 @@
+"""TFLite files of a trained network, for a board: one of each precision, with its card inside and beside it.
+
+    python experiments/convert.py --network=hard3.safetensors --data=crops --out=board --folds=run/folds.json --fold=0
+    python experiments/convert.py --network=run/model/compact.keras --data=crops --out=board --precisions=int8 --heatmap
+
+With --folds and --fold the images that the network held out are kept out of calibration, threshold and fine-tuning, and
+the card says what the file achieves on them. Without, all images count as training images, and it does not.
+
+A file decides at a threshold that is chosen on the training images, by that file's own scores: where a miss costs as
+much as --cost_ratio false alarms, or where --required_recall of the defective ones are found. A network remembers its
+training images, so it scores them better than any others, and such a threshold is optimistic: of new images, expect
+fewer to be found than were required. One that was found on out-of-fold scores, as in the report of prune_kfold.py, is
+not, and can be given as --threshold.
+"""
+
+import console
+import trained_flags
+from absl import flags
+
+from wool_tf import WoolError
+
+_OUT = flags.DEFINE_string("out", None, "Folder for the files.", required=True)
+_PRECISIONS = flags.DEFINE_list(
+    "precisions", ["fp32", "fp16", "dynamic", "int8", "int8-float-io"], "Which files, of these and qat."
+)
+_CALIBRATION = flags.DEFINE_integer(
+    "calibration_images", 100, "Training images that the ranges of 8-bit files are taken from.", lower_bound=2
+)
+_SIDE = flags.DEFINE_integer(
+    "side", None, "Side of a crop in pixels; default: as imaging.json says, or the commonest.", lower_bound=1
+)
+_HEATMAP = flags.DEFINE_bool("heatmap", False, "Files say where the defect is, too.")
+_C_ARRAY = flags.DEFINE_bool("c_array", False, "Write int8 and qat files as C source as well, for microcontrollers.")
+_RECALL = flags.DEFINE_float("required_recall", None, "Share of the defective training images that must be found.")
+_COST = flags.DEFINE_float("cost_ratio", None, "How many false alarms a miss costs; default: 1.")
+_THRESHOLD = flags.DEFINE_float("threshold", None, "Score from which on an image is called defective.")
+_QAT_EPOCHS = flags.DEFINE_integer("qat_epochs", 4, "Epochs of fine-tuning for qat.", lower_bound=0)
+_QAT_BATCH = flags.DEFINE_integer("qat_batch_size", 16, "Images per step of it.", lower_bound=1)
+_QAT_RATE = flags.DEFINE_float("qat_learning_rate", 1e-4, "Adam's first learning rate in it.", lower_bound=0.0)
+_SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
+
+flags.adopt_module_key_flags(trained_flags)
+
+
+def main() -> None:
+    source, threads = trained_flags.source(), trained_flags.THREADS.value
+    out, decision = console.path("out", _OUT.value), _decision()
+    console.use_threads(threads)
+
+    from wool_tf import conversion
+    from wool_tf.deploy.qat import Course
+
+    order = conversion.Order(
+        out=out,
+        precisions=tuple(_PRECISIONS.value),
+        decision=decision,
+        side=_SIDE.value,
+        calibration_images=_CALIBRATION.value,
+        heatmap=_HEATMAP.value,
+        c_array=_C_ARRAY.value,
+        seed=_SEED.value,
+        threads=threads,
+        course=Course(_QAT_EPOCHS.value, _QAT_BATCH.value, _QAT_RATE.value, _SEED.value),
+    )
+    conversion.run(source, order, console.Display().say)
+
+
+def _decision():
+    from wool_tf.conversion import Decision
+
+    given = [flag for flag in (_THRESHOLD, _RECALL, _COST) if flag.value is not None]
+    if len(given) > 1:
+        raise WoolError(f"--{given[0].name} and --{given[1].name}: both choose the threshold; give one of them")
+    return Decision(_THRESHOLD.value, _RECALL.value, _COST.value if given else 1.0)
+
+
+if __name__ == "__main__":
+    console.run(main)

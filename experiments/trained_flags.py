@@ -1,0 +1,28 @@
+"""Flags of the scripts that work on a trained network and its images."""
+
+import console
+from absl import flags
+
+from wool_tf import WoolError
+from wool_tf.data.dataset import ON_BAD_IMAGE
+from wool_tf.trained import Held, Source
+
+_NETWORK = flags.DEFINE_string("network", None, "The network: a checkpoint (.safetensors) or .keras.", required=True)
+_DATA = flags.DEFINE_string(
+    "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True
+)
+_ON_BAD_IMAGE = flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that are no good.")
+_FOLDS = flags.DEFINE_string("folds", None, "The folds.json of the run that trained the network.")
+_REPEAT = flags.DEFINE_integer("repeat", 0, "Repeat of the cross-validation in --folds, from 0.", lower_bound=0)
+_FOLD = flags.DEFINE_integer("fold", None, "The fold that the network held out, from 0.", lower_bound=0)
+THREADS = flags.DEFINE_integer("threads", 1, "Threads that compute.", lower_bound=1)
+
+
+def source() -> Source:
+    """Where the network and its images are."""
+    if (_FOLDS.value is None) != (_FOLD.value is None):
+        raise WoolError("--folds and --fold go together; give both")
+    held = None
+    if _FOLDS.value is not None:
+        held = Held(console.path("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
+    return Source(console.path("network", _NETWORK.value), console.path("data", _DATA.value), _ON_BAD_IMAGE.value, held)

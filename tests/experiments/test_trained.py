@@ -1,0 +1,150 @@
+"""Which network and which images the scripts take, and which of them the network saw."""
+
+import dataclasses
+import json
+import shutil
+
+import numpy as np
+import pytest
+import trained_networks
+from trained_networks import HELD_OUT, IMAGE_SIZE, OTHERS, SIDE
+
+from wool_tf.errors import WoolError
+from wool_tf.networks import weights
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.trained import Held, Source, opened
+
+LOADED = 35
+"""Side at which training loads images of `IMAGE_SIZE`, 32 · 244 / 224."""
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory, crops):
+    return trained_networks.write_network(tmp_path_factory.mktemp("trained") / "net.safetensors", crops)
+
+
+@pytest.fixture
+def source(network, crops, tmp_path):
+    """A copy of the network, with nothing beside it, and folds."""
+    shutil.copy(network, tmp_path / "net.safetensors")
+    trained_networks.write_folds(tmp_path / "folds.json")
+    return Source(tmp_path / "net.safetensors", crops, held=Held(tmp_path / "folds.json", 0, 0))
+
+
+def looked_at(source):
+    return opened(source, source.network.parent / "cache", list().append)
+
+
+def test_a_fold_is_held_out_and_the_rest_trains(source):
+    found = looked_at(source)
+    assert (found.held_out.tolist(), found.train.tolist()) == (HELD_OUT, OTHERS)
+    found = looked_at(dataclasses.replace(source, held=dataclasses.replace(source.held, fold=1)))
+    assert (found.held_out.tolist(), found.train.tolist()) == (OTHERS, HELD_OUT)
+    found = looked_at(dataclasses.replace(source, held=None))
+    assert (found.held_out.tolist(), found.train.tolist()) == ([], list(range(16)))
+
+
+def test_images_are_as_in_training_and_of_any_other_size(source, crops):
+    found = looked_at(source)
+    assert found.images.images.shape == (16, LOADED, LOADED)
+    pixels, labels = trained_networks.labelled(crops)
+    np.testing.assert_array_equal(found.load(SIDE).images, pixels)
+    np.testing.assert_array_equal(found.images.labels, labels)
+
+
+def test_scores_are_those_of_the_network(source):
+    from wool_tf.networks import pixels, resnet
+
+    found = looked_at(source)
+    # load 35, middle 32
+    middle = found.images.images[OTHERS][:, 1:33, 1:33]
+    logits = np.asarray(resnet.restored(found.spec, found.arrays)(pixels.normalise(middle), training=False), np.float64)
+    expected = np.exp(logits[:, 1]) / np.exp(logits).sum(axis=1)
+    np.testing.assert_allclose(found.scores(np.array(OTHERS)), expected, rtol=1e-5)
+
+
+def test_keras_files_are_networks_too(source, tmp_path):
+    from wool_tf.networks import resnet
+
+    spec, arrays = weights.load(source.network)
+    resnet.restored(spec, arrays).save(tmp_path / "net.keras")
+    found = looked_at(dataclasses.replace(source, network=tmp_path / "net.keras"))
+    assert found.spec == spec
+    assert all(np.array_equal(found.arrays[key], arrays[key]) for key in arrays)
+
+
+def test_other_networks_are_refused(source, tmp_path):
+    for shape, classes in (((32, 32, 3), 2), ((32, 64, 1), 2), ((32, 32, 1), 3)):
+        spec = ResNetSpec.full(18, classes, shape)
+        spec = spec.resized({group: 1 for group in spec.by_group()})
+        weights.save(tmp_path / "other.safetensors", spec, weights.initial(spec, 0))
+        with pytest.raises(WoolError, match="^--network=.*: must read square grey images and know 2 classes, but has"):
+            looked_at(dataclasses.replace(source, network=tmp_path / "other.safetensors"))
+
+
+def test_what_is_no_network_is_refused(source, tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({"fc.bias": np.zeros(2, np.float32)}, tmp_path / "bare.safetensors")
+    for name, message in (
+        ("none.safetensors", "none.safetensors: cannot be read as safetensors"),
+        ("net.pth", "^--network=.*net.pth: must be a checkpoint, and end in .safetensors or .keras$"),
+        ("bare.safetensors", "^--network=.*: no spec in its header, so it is no checkpoint of wool_tf$"),
+    ):
+        with pytest.raises(WoolError, match=message):
+            looked_at(dataclasses.replace(source, network=tmp_path / name))
+
+
+def recorded(source, **others):
+    """With a record of the training beside the network."""
+    record = {"stage": "hard3", "images": looked_at(dataclasses.replace(source, held=None)).images.fingerprint}
+    source.network.with_suffix(".json").write_text(json.dumps(record | others))
+    return source
+
+
+def test_a_network_that_saw_the_held_out_images_is_refused(source):
+    for others, message in (
+        ({}, "^--network=.*: was trained on 8 of the 8 images of --fold=0, as the record beside it says$"),
+        ({"held_out": HELD_OUT[1:]}, "^--network=.*: was trained on 1 of the 8 images of --fold=0, as the record"),
+        ({"held_out": HELD_OUT, "images": "0" * 64}, "^--network=.*: was trained on other images than those of"),
+    ):
+        with pytest.raises(WoolError, match=message):
+            looked_at(recorded(source, **others))
+    assert looked_at(recorded(source, held_out=HELD_OUT))
+    assert looked_at(dataclasses.replace(recorded(source), held=None))
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", "[[0, 1]]", '[[[0, "1"]]]', "[[[0.5]]]", "[[[true]]]"])
+def test_damaged_folds_are_refused(text, source):
+    source.held.folds.write_text(text)
+    with pytest.raises(WoolError, match=r"^--folds=.*: (cannot be read as JSON|must be a list of repeats)[^\n]*$"):
+        looked_at(source)
+
+
+@pytest.mark.parametrize(
+    ("repeats", "repeat", "fold", "message"),
+    [
+        ([[HELD_OUT, OTHERS]], 1, 0, r"^--repeat=1: .*folds.json has 1, counted from 0$"),
+        ([[HELD_OUT, OTHERS]], 0, 2, r"^--fold=2: .*folds.json has 2, counted from 0$"),
+        ([[HELD_OUT, OTHERS[:-1]]], 0, 0, r"^--folds=.*: does not divide the 16 images of .*; give their run's$"),
+        ([[HELD_OUT, [*OTHERS, 0]]], 0, 0, r"^--folds=.*: does not divide"),
+        ([[list(range(8)), list(range(8, 16))]], 0, 0, r"^--fold=0: in .* its held-out images are not of both classes$"),
+        ([[[0, 1, *range(8, 16)], list(range(2, 8))]], 0, 0, r"^--fold=0: in .* its training images are not of both"),
+    ],
+)
+def test_folds_that_do_not_fit_are_refused(repeats, repeat, fold, message, source):
+    source.held.folds.write_text(json.dumps(repeats))
+    with pytest.raises(WoolError, match=message):
+        looked_at(dataclasses.replace(source, held=Held(source.held.folds, repeat, fold)))
+
+
+def test_folds_of_a_run_with_other_images_are_refused(source):
+    images = looked_at(source).images.fingerprint
+    for size, said, fits in ((IMAGE_SIZE, "0" * 64, False), (IMAGE_SIZE, images, True), (64, "0" * 64, True)):
+        run = {"settings": {"image_size": size}, "images": said}
+        source.held.folds.with_name("run.json").write_text(json.dumps(run))
+        if fits:
+            assert looked_at(source)
+        else:
+            with pytest.raises(WoolError, match="^--folds=.*: is of a run with other images than those of"):
+                looked_at(source)

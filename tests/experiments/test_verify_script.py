@@ -1,0 +1,158 @@
+"""experiments/verify.py as a user runs it, and the job behind it."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import scripts
+import trained_networks
+from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
+from trained_networks import HELD_OUT
+
+from wool_tf import conversion, verification
+from wool_tf.conversion import Decision, Order
+from wool_tf.errors import WoolError
+from wool_tf.trained import Held, Source
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, crops):
+    folder = tmp_path_factory.mktemp("trained")
+    trained_networks.write_network(folder / "net.safetensors", crops)
+    trained_networks.write_folds(folder / "folds.json")
+    return Source(folder / "net.safetensors", crops, held=Held(folder / "folds.json", 0, 0))
+
+
+@pytest.fixture(scope="module")
+def models(source, tmp_path_factory):
+    """An fp32 file and an int8 file that decide at a threshold of their own."""
+    order = Order(tmp_path_factory.mktemp("board"), ("fp32", "int8"), Decision(threshold=0.4))
+    return conversion.run(source, order, list().append)
+
+
+def flags(source, models, *others):
+    paths = f"--models={','.join(map(str, models))}"
+    held = (f"--folds={source.held.folds}", f"--fold={source.held.fold}")
+    return f"--network={source.network}", f"--data={source.data}", paths, *held, *others
+
+
+@pytest.fixture(scope="module")
+def ran(source, models, tmp_path_factory):
+    out = tmp_path_factory.mktemp("said") / "found.json"
+    finished = scripts.run("verify.py", *flags(source, models, "--max_accuracy_drop=100", f"--json={out}"))
+    return finished, out
+
+
+@pytest.fixture(scope="module")
+def document(ran):
+    finished, out = ran
+    assert (finished.returncode, finished.stderr) == (0, "")
+    return json.loads(out.read_text())
+
+
+def test_the_figures_are_those_of_the_scores(document, source, models):
+    from wool_tf.deploy import verify
+    from wool_tf.trained import opened
+
+    labels = trained_networks.labelled(source.data)[1][HELD_OUT]
+    by_float = opened(source, source.network.parent / "cache", list().append).scores(np.array(HELD_OUT))
+    assert document["data"] == {"folder": str(source.data), "images": 8, "defective": 4, "held_out": True}
+    assert document["float"]["threshold"] == 0.5
+    assert document["float"]["accuracy"] == pytest.approx(accuracy_score(labels, by_float >= 0.5))
+    for path, row in zip(models, document["models"], strict=True):
+        scores, called, _ = trained_networks.seen(path, source.data)
+        scores, called = scores[HELD_OUT], called[HELD_OUT]
+        assert (row["file"], row["bytes"]) == (str(path), path.stat().st_size)
+        assert (row["threshold"], row["rule"]) == (0.4, "given")
+        assert row["accuracy"] == pytest.approx(accuracy_score(labels, called))
+        assert row["recall"] == pytest.approx(recall_score(labels, called))
+        assert row["auc"] == pytest.approx(roc_auc_score(labels, scores.round(6)))
+        assert row["agreement"] == pytest.approx((called == (by_float >= 0.4)).mean())
+        assert row["mean_difference"] == pytest.approx(np.abs(scores - by_float).mean(), rel=1e-5)
+        assert row["max_difference"] == pytest.approx(np.abs(scores - by_float).max(), rel=1e-5)
+        assert row["float_at_threshold"]["recall"] == pytest.approx(recall_score(labels, by_float >= 0.4))
+        assert row["accuracy_drop"] == pytest.approx(document["float"]["accuracy"] - row["accuracy"])
+        np.testing.assert_allclose(scores, verify.predict(path.read_bytes(), trained_networks.labelled(source.data)[0])[HELD_OUT])
+
+
+def test_the_table_has_both_thresholds(ran, document):
+    lines = ran[0].stdout.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("8 held-out images of "))
+    assert lines[start].endswith(", 4 of them defective")
+    header, by_float, *rows = lines[start + 2 :]
+    assert header.split("  ")[0] == "file"
+    assert by_float.startswith("net.safetensors, float in Keras") and " 0.5000 " in by_float
+    assert [row.split()[0] for row in rows] == ["net-fp32.tflite", "float", "net-int8.tflite", "float"]
+    assert all(" 0.4000 " in row for row in rows)
+    for row, found in zip(rows[::2], document["models"], strict=True):
+        assert f"{found['bytes']:,}" in row and f"{100 * found['accuracy']:.2f}" in row
+
+
+def test_too_large_a_drop_is_one_line_and_status_1(source, models):
+    finished = scripts.run("verify.py", *flags(source, models[1:], "--max_accuracy_drop=-101"))
+    assert finished.returncode == 1
+    assert "net-int8.tflite" in finished.stdout
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith("error: --max_accuracy_drop=-101: the network's accuracy is ")
+    assert " net-int8.tflite is " in line and " points below at 0.4000" in line
+    assert line.endswith("one image of 8 is 12.50 points")
+
+
+def judged(accuracy, drop):
+    return {
+        "file": f"board/{accuracy}.tflite",
+        "threshold": 0.25,
+        "accuracy": accuracy,
+        "accuracy_drop": drop,
+        "float_at_threshold": {"accuracy": 0.94},
+    }
+
+
+def test_what_is_past():
+    rows = [judged(0.955, 0.005), judged(0.95, 0.01), judged(0.97, -0.01)]
+    found = {"float": {"accuracy": 0.96, "threshold": 0.5}, "data": {"images": 200}, "models": rows}
+    assert verification.past(found, 1.0) is None
+    assert verification.past(found, 0.5) == (
+        "the network's accuracy is 96.00 % at 0.5000; 0.95.tflite is 1.00 points below at 0.2500, where the network has "
+        "94.00 %; one image of 200 is 0.50 points"
+    )
+
+
+def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
+    document = verification.run(dataclasses.replace(source, held=None), models[:1], 1, list().append)
+    assert document["data"] == {"folder": str(source.data), "images": 16, "defective": 8, "held_out": False}
+    text = verification.to_text(document)
+    assert text.startswith("16 images, which the network may have been trained on, of ")
+
+
+def test_a_file_of_another_network_is_refused(source, models, crops, tmp_path):
+    other = trained_networks.write_network(tmp_path / "other.safetensors", crops, seed=1)
+    message = r"^--models=.*net-fp32.tflite: was made of another network than .*other.safetensors, as its card says"
+    with pytest.raises(WoolError, match=message):
+        verification.run(dataclasses.replace(source, network=other), models[:1], 1, list().append)
+
+
+def test_files_without_a_card_or_changed_ones_are_refused(source, models, tmp_path):
+    content = models[0].read_bytes()
+    size = json.loads(models[0].with_suffix(".json").read_text())["model"]["bytes"]
+    for name, damaged in (("bare", content[:size]), ("changed", b"\1" + content[1:]), ("none", None)):
+        if damaged is not None:
+            (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(WoolError, match=rf"^--models={tmp_path / name}: [^\n]+$"):
+            verification.run(source, [tmp_path / name], 1, list().append)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--data=b", "--models=c"), "--network: is required"),
+        (("--network=a", "--data=b"), "--models: is required"),
+        (("--network=a", "--data=b", "--models="), "--models=: is empty; give one or more files"),
+        (("--network=a", "--data=b", "--models=c", "--fold=1"), "--folds and --fold go together"),
+        (("--network=a", "--data=b", "--models=no.tflite"), "--models=no.tflite: cannot be read (No such file"),
+        (("--network=a", "--data=b", "--models=c", "--max_accuracy_drop=x"), "--max_accuracy_drop=x"),
+    ],
+)
+def test_wrong_flags_get_one_line(given, said, tmp_path):
+    assert said in scripts.refusal("verify.py", *given, cwd=tmp_path)

@@ -1,0 +1,141 @@
+"""Whether TFLite files say of images what their network says."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf import environment, quiet
+from wool_tf.deploy import card, verify
+from wool_tf.errors import WoolError
+from wool_tf.report.cells import MISSING, aligned, decimals
+from wool_tf.trained import Source, opened
+from wool_tf.training import metrics
+
+FORMAT = 1
+HEADER = ("file", "threshold", "accuracy %", "recall %", "AUC", "agreement %", "mean diff.", "largest", "bytes")
+ROUNDING = 1e-9
+"""Of a difference of two shares, in points."""
+
+
+def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str], None]) -> dict:
+    """Judges TFLite files beside the network that they were made of, on its held-out images, or on all if none is.
+
+    Each file calls an image defective by the threshold of its card, the network by 0.5. So the two differ by the
+    precision and by the threshold; to tell these apart, the network is also judged at the file's threshold.
+
+    Arguments:
+        source: Source.
+        models: files with a card.
+        threads: of the interpreter.
+        say: told of each step, in a line.
+
+    Returns:
+        `network` (`file` and `weights_sha256`), `data` (`folder`, `images`, `defective`, and `held_out`, whether they
+        were), `float`, the network's metrics at 0.5 with its `threshold`, `models`, and `environment`. Each of the
+        models has `file`, `precision`, `bytes`, `threshold` and the `rule` of it, its metrics, `accuracy_drop`, the
+        share by which its accuracy is below that of the network at 0.5, and at the file's threshold
+        `float_at_threshold`, the network's metrics, and `agreement`, `mean_difference` and `max_difference`, see
+        `deploy.verify.compare`.
+
+    Raises:
+        WoolError: a file is unusable, or was made of another network.
+    """
+    contents = {path: _content(path) for path in models}
+    cards = {path: card.read(content, f"--models={path}") for path, content in contents.items()}
+    quiet.import_keras()
+    with tempfile.TemporaryDirectory() as cache:
+        trained = opened(source, Path(cache), say)
+        digest = card.weights_sha256(trained.spec, trained.arrays)
+        for path in models:
+            _check_same(path, cards[path], source.network, digest)
+        chosen = trained.held_out if len(trained.held_out) else trained.train
+        labels = trained.images.labels[chosen]
+        say(f"{source.network}: scoring {len(chosen):,} images")
+        expected = trained.scores(chosen)
+        by_float = {"threshold": metrics.THRESHOLD, **metrics.evaluate(labels, expected)}
+        rows = []
+        for path in models:
+            say(f"{path}: scoring {len(chosen):,} images")
+            crops = trained.load(cards[path]["input"]["side"]).images
+            found = verify.predict(contents[path], crops, threads, chosen)
+            row = {"file": str(path), "bytes": len(contents[path]), **_judged(cards[path], labels, expected, found)}
+            rows.append(row | {"accuracy_drop": by_float["accuracy"] - row["accuracy"]})
+    data = {"folder": str(source.data), "images": len(chosen), "defective": int(labels.sum())}
+    return {
+        "format": FORMAT,
+        "network": {"file": str(source.network), "weights_sha256": digest},
+        "data": data | {"held_out": bool(len(trained.held_out))},
+        "float": by_float,
+        "models": rows,
+        "environment": environment.describe(),
+    }
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WoolError(f"--models={path}: cannot be read ({error.strerror or error})") from None
+
+
+def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
+    if about["network"]["weights_sha256"] != digest:
+        raise WoolError(f"--models={path}: was made of another network than {network}, as its card says; give that one")
+
+
+def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
+    """What a file with this card says, beside what the network says, at the file's threshold."""
+    threshold = about["decision"]["threshold"]
+    compared = verify.compare(labels, expected, found, threshold)
+    return {
+        "precision": about["precision"],
+        "threshold": threshold,
+        "rule": about["decision"]["rule"],
+        **metrics.evaluate(labels, found, threshold),
+        "float_at_threshold": metrics.evaluate(labels, expected, threshold),
+        **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
+    }
+
+
+def to_text(document: Mapping) -> str:
+    """The document of `run` as a table, with what the images are above it."""
+    data, network = document["data"], document["network"]["file"]
+    kind = "held-out images" if data["held_out"] else "images, which the network may have been trained on,"
+    about = f"{data['images']:,} {kind} of {data['folder']}, {data['defective']:,} of them defective"
+    rows = [(f"{Path(network).name}, float in Keras", *_figures(document["float"]), *[MISSING] * 4)]
+    for model in document["models"]:
+        far = (f"{model['mean_difference']:.4f}", f"{model['max_difference']:.4f}", f"{model['bytes']:,}")
+        rows.append((Path(model["file"]).name, *_figures(model), _percent(model["agreement"]), *far))
+        same = {"threshold": model["threshold"], **model["float_at_threshold"]}
+        rows.append(("  float at this threshold", *_figures(same), *[""] * 4))
+    return "\n".join([about, "", *aligned([HEADER, *rows], "l" + "r" * (len(HEADER) - 1))])
+
+
+def past(document: Mapping, allowed: float) -> str | None:
+    """Which files lose more accuracy than is allowed, in a line, or None.
+
+    Arguments:
+        document: as `run` returns it.
+        allowed: percentage points below the accuracy of the network at its own threshold.
+    """
+    by_float, images = document["float"], document["data"]["images"]
+    told = [
+        f"{Path(model['file']).name} is {_percent(model['accuracy_drop'])} points below at {model['threshold']:.4f}, "
+        f"where the network has {_percent(model['float_at_threshold']['accuracy'])} %"
+        for model in document["models"]
+        if 100 * model["accuracy_drop"] > allowed + ROUNDING
+    ]
+    network = f"the network's accuracy is {_percent(by_float['accuracy'])} % at {by_float['threshold']:.4f}"
+    worth = f"one image of {images:,} is {_percent(1 / images)} points"
+    return "; ".join([network, *told, worth]) if told else None
+
+
+def _figures(found: Mapping) -> tuple[str, ...]:
+    shares = (_percent(found[name]) for name in ("accuracy", "recall"))
+    return f"{found['threshold']:.4f}", *shares, decimals(found["auc"])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
