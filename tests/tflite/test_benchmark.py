@@ -1,22 +1,26 @@
 import ast
-import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import candidates
 import numpy as np
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "tflite" / "benchmark.py"
-TIMES = {"load_ms", "first_ms", "mean_ms", "p50_ms", "p90_ms", "p99_ms", "images_per_second"}
-FIGURES = {"file", "bytes", "threads", "runs"} | TIMES
+PROGRAM = Path(candidates.__file__).with_name("benchmark.py")
+TIMES = {"load_ms", "first_ms", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "images_per_second"}
+MEMORY = {"memory_mb", "process_mb"}
+FIGURES = {"file", "bytes", "network", "precision", "card", "runtime", "threads", "runs"} | TIMES | MEMORY
+ARM64 = PROGRAM.parents[2] / "shared" / "tools" / "arm64_python"
 
 
 def run(*arguments, **environment) -> subprocess.CompletedProcess:
     # Isolated from the repository, as on a board.
-    command = [sys.executable, "-P", str(PROGRAM), *map(str, arguments)]
+    command = [sys.executable, str(PROGRAM), *map(str, arguments)]
     settings = os.environ | {"PYTHONPATH": ""} | environment
     return subprocess.run(command, capture_output=True, text=True, env=settings, cwd="/", check=False)
 
@@ -47,14 +51,6 @@ def folder(tmp_path_factory) -> Path:
     return made
 
 
-@pytest.fixture(scope="module")
-def program():
-    description = importlib.util.spec_from_file_location("board_benchmark", PROGRAM)
-    module = importlib.util.module_from_spec(description)
-    description.loader.exec_module(module)
-    return module
-
-
 def test_measures_several_models(folder):
     files = [folder / "float.tflite", folder / "integer.tflite"]
     finished = run(*files, "--runs=120", "--json")
@@ -64,29 +60,61 @@ def test_measures_several_models(folder):
     for file, model in zip(files, document["models"], strict=True):
         assert set(model) == FIGURES
         assert (model["bytes"], model["threads"], model["runs"]) == (file.stat().st_size, 1, 120)
-        assert 0 < model["p50_ms"] <= model["p90_ms"] <= model["p99_ms"]
+        assert 0 < model["p50_ms"] <= model["p90_ms"] <= model["p95_ms"] <= model["p99_ms"]
         assert model["load_ms"] > 0 and model["first_ms"] > 0
         assert model["images_per_second"] == pytest.approx(1000 / model["mean_ms"], rel=0.05)
+        assert model["card"] is model["network"] is model["precision"] is None
+        assert model["runtime"].startswith("LiteRT ")
+        # Python and NumPy alone take more than these models.
+        assert 0 < model["memory_mb"] < model["process_mb"] / 2
     assert document["models"][1]["p50_ms"] > 3 * document["models"][0]["p50_ms"]
-    machine = document["machine"]
-    assert machine["cores"] == os.cpu_count()
-    assert machine["architecture"] == os.uname().machine
-    assert machine["kernel"].endswith(os.uname().release)
-    assert {"board", "cpu", "governor", "temperature_before", "temperature_after", "others_cores"} <= set(machine)
-    assert isinstance(document["warnings"], list)
+    (tile,) = document["preprocessing"]
+    assert tile["side"] == 64 and tile["runs"] == 120 and 0 < tile["p50_ms"] <= tile["p95_ms"]
+    assert {"board", "governor", "clock_seen_mhz", "temperature_after", "others_cores"} <= set(document["machine"])
+    assert isinstance(document["warnings"], list) and document["notes"] == []
     assert document["warm_up_runs"] > 0
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_several_numbers_of_threads_give_a_row_each(folder):
+    files = [folder / "float.tflite", folder / "integer.tflite"]
+    document = json.loads(run(*files, "--runs=2", "--threads=2,4096,1,2", "--json").stdout)
+    rows = [(model["file"], model["threads"]) for model in document["models"]]
+    assert rows == [(str(file), threads) for file in files for threads in (2, 1)]
+    cores = len(os.sched_getaffinity(0))
+    assert document["notes"] == [f"--threads=4096: left out, there are {cores} cores"]
+    assert len(document["preprocessing"]) == 1
+
+
 def test_prints_a_table(folder):
-    finished = run(folder / "float.tflite", "--runs=3")
+    finished = run(folder / "float.tflite", "--runs=3", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     lines = finished.stdout.splitlines()
-    assert finished.returncode == 0
+    assert finished.returncode == 0, finished.stderr
+    names = ["model", "MB", "threads", "load", "first", "mean", "p50", "p90", "p95", "p99", "images/s", "RAM"]
     header = next(line for line in lines if line.startswith("model"))
-    assert header.split() == ["model", "MB", "load", "first", "mean", "p50", "p90", "p99", "images/s"]
+    assert header.split() == names
     row = next(line for line in lines if line.startswith(str(folder)))
-    assert len(row) == len(header) and len(row.split()) == 9
+    assert len(row) == len(header) and len(row.split()) == len(names)
     assert "3 runs of each model in turns, after 10 to warm up" in finished.stdout
+    assert any(line.startswith("before it, counts to pixels of a tile of 64") for line in lines)
     assert lines[-1] == "warning: 3 runs are too few for a 99th percentile; use --runs=100 or more"
+
+
+def test_says_what_the_card_says(board_model, tmp_path):
+    finished = run(board_model, "--runs=1", f"--json={tmp_path / 'right.json'}")
+    (row,) = json.loads((tmp_path / "right.json").read_text())["models"]
+    assert (row["precision"], row["card"]) == ("int8", "right")
+    assert row["network"].startswith("ResNet-18, 0.")
+    assert f"{board_model}: int8, {row['network']}, card right" in finished.stdout.splitlines()
+
+    content = bytearray(board_model.read_bytes())
+    # In the middle are weights, so that the file still runs.
+    content[len(content) // 2] ^= 1
+    (tmp_path / "changed.tflite").write_bytes(content)
+    document = json.loads(run(tmp_path / "changed.tflite", "--runs=1", "--json").stdout)
+    assert document["models"][0]["card"].startswith("wrong: is not the model that its card describes")
+    told = f"{tmp_path / 'changed.tflite'}: card wrong: is not the model that its card describes"
+    assert any(warning.startswith(told) for warning in document["warnings"])
 
 
 def test_json_alone_does_not_take_the_model_for_its_file(folder):
@@ -114,10 +142,13 @@ def test_json_goes_into_a_file_beside_the_table(folder, tmp_path):
         (["."], 1, ": cannot be read (Is a directory)"),
         (["float.tflite", "--threads=0"], 1, "--threads=0: must be 1 to "),
         (["float.tflite", "--threads=4096"], 1, "--threads=4096: must be 1 to "),
+        (["float.tflite", "--threads=1,-2"], 1, "--threads=1,-2: must be 1 to "),
         (["float.tflite", "--runs=0"], 1, "--runs=0: must be at least 1"),
         (["float.tflite", "--json=/nowhere/a.json"], 1, "--json=/nowhere/a.json: must be a file in a folder"),
         (["float.tflite", "--json="], 1, "must be a file in a folder"),
         ([], 2, "required: MODEL"),
+        (["float.tflite", "--threads=1;2"], 2, "argument --threads: must be numbers with commas between, got '1;2'"),
+        (["float.tflite", "--threads="], 2, "argument --threads: must be numbers"),
         (["float.tflite", "--runs=many"], 2, "argument --runs: invalid int value: 'many'"),
         (["float.tflite", "--run=5"], 2, "unrecognized arguments: --run=5"),
     ],
@@ -132,100 +163,80 @@ def test_wrong_use_gets_one_line(arguments, status, message, folder):
     assert finished.stderr.startswith("benchmark.py: ") and message in finished.stderr
 
 
+def test_ends_when_it_is_told_to(folder):
+    command = [sys.executable, str(PROGRAM), str(folder / "integer.tflite"), "--runs=100000"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not catches(started.pid, signal.SIGTERM):
+        time.sleep(0.1)
+    time.sleep(1)
+    started.send_signal(signal.SIGTERM)
+    printed, complained = started.communicate(timeout=10)
+    assert (started.returncode, printed) == (130, "")
+    assert "Traceback" not in complained
+
+
+def catches(process: int, number: int) -> bool:
+    """Whether a process is prepared for a signal."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
+
+
 def test_needs_nothing_but_its_requirements():
-    names = set()
-    for node in ast.walk(ast.parse(PROGRAM.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0
-            names.add(node.module.split(".")[0])
-    lines = (PROGRAM.parent / "requirements.txt").read_text().splitlines()
-    required = {line.split(">")[0].replace("-", "_") for line in lines if not line.startswith("#")}
-    assert names - set(sys.stdlib_module_names) == required == {"ai_edge_litert", "numpy"}
+    own, needed = {path.stem for path in PROGRAM.parent.glob("*.py")}, set()
+    for name in ("benchmark", "board", "candidates", "timing"):
+        for node in ast.walk(ast.parse(PROGRAM.with_stem(name).read_text())):
+            if isinstance(node, ast.Import):
+                needed |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                needed.add(node.module.split(".")[0])
+    assert needed - own - set(sys.stdlib_module_names) == {"ai_edge_litert", "numpy"}
 
 
-QUIET = {"others_cores": 0.1, "cores": 4, "temperature_after": None, "throttled_before": None, "throttled_after": None}
-STEADY = {"file": "a.tflite", "p50_ms": 10.0, "p90_ms": 14.9, "runs": 200}
-
-
-@pytest.mark.parametrize(
-    ("machine", "model", "message"),
-    [
-        ({"others_cores": 2.3}, {}, "other programs kept 2.3 of 4 cores busy"),
-        ({"temperature_after": 81.2}, {}, "the CPU reached 81 °C"),
-        ({"throttled_before": 0, "throttled_after": 0x50005}, {}, "the board reports under-voltage"),
-        ({"throttled_before": 0, "throttled_after": 0x40000}, {}, "the board reports throttling"),
-        ({}, {"p90_ms": 16.0}, "a.tflite: the slowest tenth of the runs took over 1.6 times the median"),
-        ({}, {"runs": 99}, "99 runs are too few"),
-    ],
-)
-def test_warns_of_figures_that_cannot_be_trusted(machine, model, message, program):
-    found = program.find_warnings(QUIET | machine, [STEADY | model])
-    assert found[0].startswith(message)
-
-
-@pytest.mark.parametrize(
-    "machine",
-    [
-        {"others_cores": None},
-        {"others_cores": 2.0},
-        {"temperature_after": 79.0},
-        {"throttled_before": 0xF0000, "throttled_after": 0xF0000},
-    ],
-)
-def test_trusts_figures_otherwise(machine, program):
-    assert program.find_warnings(QUIET | machine, [STEADY]) == []
-
-
-def test_asks_a_raspberry_pi_for_its_throttling(program, tmp_path, monkeypatch):
-    command = tmp_path / "vcgencmd"
-    command.write_text('#!/bin/sh\n[ "$1" = get_throttled ] && echo throttled=0x50005\n')
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert program.throttled() == 0x50005
-    command.write_text("#!/bin/sh\necho VCHI initialization failed\nexit 1\n")
-    assert program.throttled() is None
-
-
-def test_other_programs_are_told_from_its_own_work(program):
-    before = program.others_seconds()
-    own = sum(number * number for number in range(3_000_000))
-    assert own > 0
-    busy = subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 1: pass"], check=True)
-    assert busy.returncode == 0
-    assert program.others_seconds() - before > 0.9
-
-
-def test_pixels_fit_what_a_model_reads(program):
+def test_pixels_fit_what_a_model_reads():
     shape = np.array([1, 64, 64, 1])
     for dtype, low, high in ((np.uint8, 0, 255), (np.float32, 0, 255), (np.int8, -128, 127)):
-        pixels = program.random_pixels(shape, dtype)
+        pixels = candidates.random_pixels(shape, dtype)
         assert (pixels.dtype, pixels.shape, pixels.min(), pixels.max()) == (dtype, (1, 64, 64, 1), low, high)
-    np.testing.assert_array_equal(program.random_pixels(shape, np.uint8), program.random_pixels(shape, np.float32))
+    np.testing.assert_array_equal(
+        candidates.random_pixels(shape, np.uint8), candidates.random_pixels(shape, np.float32)
+    )
 
 
-def test_models_take_turns(program):
-    order = []
-
-    class Fake:
-        def __init__(self, name):
-            self.name = name
-
-        def run(self):
-            order.append(self.name)
-            return float(len(order))
-
-    times = program.measure([Fake("a"), Fake("b"), Fake("c")], 5)
-    assert order == ["a", "b", "c"] * (program.WARM_UP_RUNS + 5)
-    assert times.shape == (5, 3)
-    np.testing.assert_array_equal(times[0] + 3, times[1])
+def test_memory_is_that_of_the_model(folder):
+    small, large = (candidates.added_memory(folder / f"{name}.tflite", 1) for name in ("float", "integer"))
+    # The feature map of the larger one has 64·64·64 values of one byte, its image 64·64.
+    assert large["memory_mb"] > small["memory_mb"] + 0.2
 
 
-def test_percentiles_of_known_times(program):
-    class Fake:
-        path, bytes, load_ms, first_ms = Path("a.tflite"), 7, 1.0, 2.0
+def test_memory_that_cannot_be_found_is_unknown(folder, monkeypatch, tmp_path):
+    unknown = {"memory_mb": None, "process_mb": None}
+    (tmp_path / "foreign").write_bytes(b"no program for this machine")
+    (tmp_path / "foreign").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "foreign"))
+    assert candidates.added_memory(folder / "float.tflite", 1) == unknown
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    assert candidates.added_memory(folder / "float.tflite", 1) == unknown
 
-    found = program.summary(Fake, np.arange(101.0), threads=1)
-    assert (found["p50_ms"], found["p90_ms"], found["p99_ms"], found["mean_ms"]) == (50, 90, 99, 50)
-    assert (found["images_per_second"], found["runs"]) == (20, 101)
+
+def test_a_tile_is_neither_black_nor_white():
+    """Or the time would be that of clipping."""
+    tile = candidates.Tile(64)
+    pixels = candidates.grey(tile._correction.attenuation(tile._counts), (0.0, 1.0))
+    assert pixels.shape == (64, 64)
+    assert 0.9 < np.mean((pixels > 0) & (pixels < 255)) <= 1
+    assert tile.run() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", ["cortex-a53", "cortex-a72", "cortex-a76"])
+def test_runs_on_emulated_boards_and_says_that_they_are(cpu, board_model):
+    if not ARM64.exists():
+        pytest.skip("needs ../shared/tools/arm64_python")
+    command = [str(ARM64), "--cpu", cpu, str(PROGRAM), str(board_model), "--runs=1", "--json"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    document = json.loads(finished.stdout)
+    assert document["machine"]["architecture"] == "aarch64"
+    assert document["machine"]["cpu"] == cpu.title()
+    assert document["warnings"][0] == "qemu-aarch64 emulates this CPU: the times say nothing about any board"
+    assert document["models"][0]["card"] == "right"
