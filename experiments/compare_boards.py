@@ -1,0 +1,67 @@
+"""One table of what `tflite/benchmark.py` measured on several boards, and of PyTorch and ONNX Runtime on this machine.
+
+    python tflite/benchmark.py compact-int8.tflite --threads=1,2,4 --json=pi5.json          # on the board
+    python experiments/compare_boards.py --files=pi4.json,pi5.json --out=boards
+    python experiments/compare_boards.py --files=pi5.json --network=hard3.safetensors --threads=1,2 --out=boards
+
+With --network the network is measured here, in turns, in float32 on images of its own size; this needs the extras
+torch and onnx. --out gets boards.md, boards.csv, and of a measurement workstation.json, one of the --files later.
+"""
+
+import sys
+from pathlib import Path
+
+import console
+from absl import flags
+
+from wool_tf import WoolError
+
+_FILES = flags.DEFINE_list("files", [], "JSON files that tflite/benchmark.py wrote, with commas between them.")
+_NETWORK = flags.DEFINE_string("network", None, "Checkpoint (.safetensors) to measure in PyTorch and ONNX Runtime.")
+_THREADS = flags.DEFINE_list("threads", ["1"], "CPU threads of that measurement; several: 1,2,4.")
+_RUNS = flags.DEFINE_integer("runs", 200, "Runs of that measurement that are timed.", lower_bound=1)
+_REFERENCE = flags.DEFINE_integer("reference", 1, "Number of the row that all others are compared with.", lower_bound=1)
+_OUT = flags.DEFINE_string("out", None, "Folder for the table as Markdown and CSV, and for the measurement.")
+
+TFLITE = Path(__file__).resolve().parents[1] / "tflite"
+
+
+def main() -> None:
+    from wool_tf import files
+    from wool_tf.report import boards
+    from wool_tf.training import records
+
+    if not _FILES.value and _NETWORK.value is None:
+        raise WoolError("--files=: is empty; give one or more, or a --network to be measured here")
+    out = None if _OUT.value is None else console.path("out", _OUT.value)
+    documents = {value: boards.read(console.path("files", value)) for value in _FILES.value}
+    if _NETWORK.value is not None:
+        documents["now"] = _measure(console.path("network", _NETWORK.value))
+        if out is not None:
+            records.write(out / "workstation.json", documents["now"])
+    comparison = boards.compare(documents, _REFERENCE.value)
+    print(boards.to_text(comparison))
+    if out is not None:
+        files.write(out / "boards.md", boards.to_markdown(comparison).encode())
+        files.write(out / "boards.csv", boards.to_csv(comparison).encode())
+
+
+def _measure(network: Path) -> dict:
+    """The document of a measurement by the very program of the boards."""
+    sys.path.insert(0, str(TFLITE))
+    import timing
+    from recognizer import UserError
+
+    from wool_tf.deploy import workstation
+
+    try:
+        threads, notes = timing.usable([int(count) for count in _THREADS.value])
+    except ValueError:
+        raise WoolError(f"--threads={','.join(_THREADS.value)}: must be numbers with commas between them") from None
+    except UserError as error:
+        raise WoolError(str(error)) from None
+    return timing.document(workstation.loader(network), threads, _RUNS.value) | {"notes": notes}
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,126 @@
+"""experiments/stream_scans.py as a user runs it, with a recogniser that can be foreseen in the place of the network."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scripts import FOLDER, refusal
+
+RIG = Path(__file__).resolve().parents[1] / "tflite"
+WIDTH, LINES = 100, 300
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory) -> Path:
+    """Three scans of a product each, with a defect in two of them, one of them marked as another type."""
+    sys.path.append(str(RIG))
+    try:
+        import rig
+    finally:
+        sys.path.remove(str(RIG))
+    folder, detector = tmp_path_factory.mktemp("scans"), rig.Detector(WIDTH)
+    detector.references(folder)
+    images, annotations = [], []
+    for number, defect in enumerate(("D1", "D2", None), start=1):
+        attenuation = np.zeros((LINES, WIDTH))
+        attenuation[50:250, 10:90] = rig.WOOL
+        if defect:
+            attenuation[150:160, 40:50] = rig.DEFECT
+            category = int(defect[1])
+            annotations.append({"id": number, "image_id": number, "bbox": [40, 150, 10, 10], "category_id": category})
+        Image.fromarray(detector.expose(attenuation, number)).save(folder / f"{number}.png")
+        images.append({"id": number, "file_name": f"{number}.png", "sample": f"S{number}"})
+    for image in images:
+        image |= {"dark": "dark.png", "bright": "bright.png"}
+    categories = [{"id": 1, "name": "D1"}, {"id": 2, "name": "D2"}]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(document))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory) -> Path:
+    """The program of the board with that recogniser."""
+    path = tmp_path_factory.mktemp("program") / "inspect_line.py"
+    path.write_text(f"import sys; sys.path.insert(0, {str(RIG)!r})\nimport rig; sys.exit(rig.main(sys.argv[1:]))\n")
+    return path
+
+
+def run(program: Path, *flags) -> subprocess.CompletedProcess:
+    code = (
+        f"import sys; sys.path[:0] = [{str(FOLDER)!r}]\n"
+        "import console, stream_scans, pathlib\n"
+        f"stream_scans.PROGRAM = pathlib.Path({str(program)!r})\nconsole.run(stream_scans.main)"
+    )
+    return subprocess.run([sys.executable, "-c", code, *map(str, flags)], capture_output=True, text=True, check=False)
+
+
+def table(output: str) -> dict[str, list[str]]:
+    """The rows of the table by their first cell."""
+    rows = [re.split("  +", line) for line in output.splitlines() if not line.startswith(("[", " "))]
+    return {name: cells for name, *cells in rows}
+
+
+def test_defects_are_found_and_figures_written(scans, program, tmp_path):
+    out = tmp_path / "out.json"
+    ran = run(program, f"--scans={scans}", "--model=m", "--speed=0,2", f"--json={out}", "--gap_lines=100")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    document = json.loads(out.read_text())
+    assert list(document["runs"]) == ["0", "2"] and document["model"] == "m"
+    for speed, figures in document["runs"].items():
+        assert figures["defects"] == {name: {"boxes": n, "found": n} for name, n in (("D1", 1), ("D2", 1), ("all", 2))}
+        assert (figures["rejects"], figures["false_rejects"], figures["false_mm"]) == (2, 0, 0)
+        # Blocks of 16 lines do not change what a scan shows of its product: three times 200 lines of 0.5 mm.
+        assert figures["product_m"] == pytest.approx(0.3, abs=0.01)
+        assert (figures["unseen_mm"], figures["forgotten_mm"], figures["lost_lines"]) == (0, 0, 0)
+        assert figures["lines"] == 3 * LINES + 4 * 100
+        assert (figures["stated_latency"] is None) == (speed == "0")
+    assert document["runs"]["2"]["lines_per_second"] <= 2500
+    assert document["runs"]["2"]["late"] == 0
+    cells = table(ran.stdout)
+    assert cells["found of all"] == ["2 of 2", "2 of 2"]
+    assert cells["forgotten, mm"] == ["0", "0"] and cells["stated reject latency, mm"] == ["–", "1200"]
+
+
+def test_types_that_are_not_visible_are_not_missed(scans, program, tmp_path):
+    flags = f"--scans={scans}", "--model=m", "--speed=0", "--defects=D1", "--invisible=D2", "--samples=S1,S2"
+    ran = run(program, *flags)
+    assert ran.returncode == 0, ran.stderr
+    cells = table(ran.stdout)
+    assert cells["found of D1"] == ["1 of 1"] and "found of D2" not in cells
+    assert float(cells["false rejects per m of product"][0]) == pytest.approx(1 / 0.2, rel=0.05)
+
+
+def test_hours_of_lines_pass_over_and_over(scans, program, tmp_path):
+    out = tmp_path / "out.json"
+    flags = f"--scans={scans}", "--model=m", "--hours=0.01", f"--json={out}", "--lines_per_second=500"
+    ran = run(program, *flags)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    figures = json.loads(out.read_text())["runs"]["0"]
+    assert figures["lines"] == 0.01 * 3600 * 500 and "defects" not in figures
+    assert (figures["forgotten_mm"], figures["lost_lines"], figures["alarms"]) == (0, 0, [])
+    assert figures["memory_samples"]
+    assert "found of" not in ran.stdout and "peak memory, MB" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--scans=no", "--model=m"), "no: no such folder"),
+        (("--model=m",), "--scans: is required"),
+        (("--scans=SCANS",), "--model: is required"),
+        (("--scans=SCANS", "--model=m", "--speed=1,x"), "--speed=1,x: must be numbers of 0 or more"),
+        (("--scans=SCANS", "--model=m", "--speed=-1"), "--speed=-1: must be numbers of 0 or more"),
+        (("--scans=SCANS", "--model=m", "--hours=0"), "--hours=0: must be above 0"),
+        (("--scans=SCANS", "--model=m", "--samples=S9"), "samples: S9 is the sample of no scan"),
+        (("--scans=SCANS", "--model=m", "--defects=D1"), "defect 'D2' is none of"),
+        (("--scans=SCANS", "--model=no.tflite"), "no.tflite: cannot be read (No such file or directory)"),
+    ],
+)
+def test_wrong_flags_get_one_line(scans, flags, said):
+    assert said in refusal("stream_scans.py", *(flag.replace("SCANS", str(scans)) for flag in flags))
