@@ -14,9 +14,13 @@ import console
 import training_flags
 from absl import flags
 
+from wool_tf import WoolError
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 _KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep the networks of all folds, not only of the first.")
+_RECALL = flags.DEFINE_float("required_recall", None, "Share of the defective images that the model must find.")
+_COST = flags.DEFINE_float("cost_ratio", None, "How many false alarms a miss costs; default: 1.")
 _SETTINGS = training_flags.define(without=("repeats", "controls"))
 
 flags.adopt_module_key_flags(training_flags)
@@ -24,7 +28,7 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     settings = training_flags.settings(_SETTINGS)
-    out = training_flags.out()
+    out, decision = training_flags.out(), _decision()
     console.use_threads(settings.threads)
     display = console.Display()
 
@@ -36,6 +40,7 @@ def main() -> None:
             source=training_flags.source(),
             out=out,
             workers=training_flags.workers(settings.threads, keep=_KEEP.value),
+            decision=decision,
             benchmark=REPOSITORY / "tflite" / "benchmark.py",
             command=shlex.join(["python", *sys.argv]),
             show=display.show,
@@ -47,6 +52,14 @@ def main() -> None:
         figures = ", ".join(f"{name} {stage['mean'][name]:.3f}" for name in ("accuracy", "recall", "auc"))
         display.say(f"{stage['title']}: {figures}, {stage['params']:,} parameters")
     display.say(f"report: {out / 'report.html'}")
+
+
+def _decision():
+    from wool_tf.conversion import Decision
+
+    if _RECALL.value is not None and _COST.value is not None:
+        raise WoolError("--required_recall and --cost_ratio: both choose the threshold; give one of them")
+    return Decision(recall=_RECALL.value, cost_ratio=_COST.value or (1.0 if _RECALL.value is None else None))
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
 """The main job: from a folder of crops to a checked int8 model and a report."""
 
+import dataclasses
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from wool_tf import files, kfold, quiet
+from wool_tf.conversion import Decision
+from wool_tf.data import dataset, imaging
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.job import Source, Workers
 from wool_tf.networks import starting
 from wool_tf.say import NowAndThen
-from wool_tf.training import claim, driver, protocol, records
+from wool_tf.training import claim, driver, metrics, protocol, records
 from wool_tf.training.driver import Outcome, Status, Unit
 from wool_tf.training.fold import Fold
 from wool_tf.training.settings import Settings
@@ -29,6 +32,7 @@ def run(
     source: Source,
     out: Path,
     workers: Workers,
+    decision: Decision,
     benchmark: Path,
     command: str,
     show: Callable[[Status], None],
@@ -38,13 +42,15 @@ def run(
 
     The images are split into group-disjoint folds; every stage is trained on each; the network of the final stage is
     converted to int8, per fold, so that its metrics are those of unseen images too; then the final recipe is trained
-    on all images and written into `model/`, and this machine's latencies are measured.
+    on all images and written into `model/`, and this machine's latencies are measured. The threshold that goes with the
+    model comes from the scores of the folds' int8 networks, each on the images that it had not seen.
 
     Arguments:
         settings: Settings.
         source: Source.
         out: folder of the run.
         workers: Workers.
+        decision: how the threshold of the delivered model is chosen.
         benchmark: the board's benchmark program.
         command: the command line, for the report.
         show: told the status of the training about twice a second.
@@ -61,13 +67,18 @@ def run(
         fetching = NowAndThen(say, "fetching weights, byte")
         starting.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
         images = kfold.load(source, settings, out, say)
+        how = imaging.read(Path(images.folder))
+        telling = NowAndThen(say, "reading crop")
+        # Files for a board read crops as they come.
+        crops = dataset.load(images.folder, how.side, out / "cache", telling, source.on_bad_image)
         (parts,) = protocol.split(settings, images)
         _import_keras()
         from wool_tf.deploy import delivery
         from wool_tf.report import page, results
 
         claim.claim(out, [settings], images)
-        chains = plan_units(settings, images, parts, out, workers.keep)
+        records.write(out / "folds.json", [[part.tolist() for part in parts]])
+        chains = plan_units(settings, images, crops, parts, out, workers.keep)
         say(f"training {settings.folds} folds and the final network, {workers.jobs} at a time")
         outcome = driver.run(chains, out / "units", workers.jobs, show)
         _check_complete(outcome)
@@ -76,9 +87,12 @@ def run(
         final = units / name / "final" / f"{settings.final}.safetensors"
         unpruned = units / protocol.fold_name(settings, 0, 0) / "baseline.safetensors"
         int8 = final.with_name(f"{settings.final}-int8.tflite")
-        tflite = delivery.write(out / MODEL, unpruned, final, int8)
+        stages = ("baseline", settings.final, f"{settings.final}-int8")
+        judged = [_judged(stage, settings, images.labels, parts, outcome.records, decision) for stage in stages]
+        tflite = delivery.write(out / MODEL, unpruned, final, int8, judged, how, crops)
         latency = _timed(benchmark, tflite, out / MODEL / "latency.json")
         document = results.assemble(settings, images, parts, outcome.records, tflite, latency, command)
+        document["final"]["decision"] = dataclasses.asdict(judged[-1])
         records.write(out / "results.json", document)
         page.write(document, out)
     return document
@@ -104,42 +118,63 @@ def _import_keras() -> None:
         raise WoolError(f"KERAS_BACKEND={keras.backend.backend()}: conversion to TFLite needs KERAS_BACKEND=tensorflow")
 
 
+def _judged(stage: str, settings: Settings, labels: np.ndarray, parts, found: Mapping, decision: Decision):
+    """What the folds' networks of a stage say of the images that they had not seen, as a `delivery.Judged`."""
+    from wool_tf.deploy.delivery import Judged
+
+    names = [f"{protocol.fold_name(settings, 0, number)}/{stage}" for number in range(len(parts))]
+    scores = np.concatenate([found[name]["scores"] for name in names])
+    labels = labels[np.concatenate(parts)]
+    threshold, rule = decision.made(labels, lambda: scores, "held-out images of all folds")
+    return Judged(threshold, rule, {"images": len(labels), **metrics.evaluate(labels, scores, threshold)})
+
+
 def plan_units(
-    settings: Settings, images: Dataset, parts: Sequence[np.ndarray], out: Path, keep: bool
+    settings: Settings, images: Dataset, crops: Dataset, parts: Sequence[np.ndarray], out: Path, keep: bool
 ) -> list[list[Unit]]:
     """Every unit of a run, in chains that can run side by side.
 
     The final network needs only the stages that lead to it.
+
+    Arguments:
+        settings: Settings.
+        images: Dataset that networks are trained on.
+        crops: the same images in their native size, which files for a board read.
+        parts: held-out indices of each fold.
+        out: folder of the run.
+        keep: whether the networks of all folds stay.
     """
     units, everything = out / "units", np.arange(len(images.labels))
     chains = []
     for number, fold in enumerate(protocol.splits(settings, images, [parts], units, None)):
         # The first fold's networks stay: the unpruned one is timed beside the final one.
         for chain in protocol.chains(settings, fold, keep or number == 0):
-            chains.append(_with_int8(chain, fold, settings, keep))
+            chains.append(_with_int8(chain, fold, crops, settings, keep))
     name = f"{settings.configuration}/final"
     last = Fold(name, 0, images, everything, everything[:0], units / name)
     for chain in protocol.chains(settings, last, keep=True):
         names = [unit.name for unit in chain]
         if f"{name}/{settings.final}" in names:
             chain = chain[: names.index(f"{name}/{settings.final}") + 1]
-            chains.append(_with_int8(chain, last, settings, keep=True))
+            chains.append(_with_int8(chain, last, crops, settings, keep=True))
     return chains
 
 
-def _with_int8(chain: list[Unit], fold, settings: Settings, keep: bool) -> list[Unit]:
+def _with_int8(chain: list[Unit], fold: Fold, crops: Dataset, settings: Settings, keep: bool) -> list[Unit]:
     """The chain with the conversion behind the final stage, if that is in it."""
     found = []
     for unit in chain:
         found.append(unit)
         if unit.name == f"{fold.name}/{settings.final}":
-            work = functools.partial(quantise, settings.final, fold, settings)
+            work = functools.partial(quantise, settings.final, fold, crops, settings)
             product = fold.folder / f"{settings.final}-int8.tflite"
             found.append(Unit(f"{unit.name}-int8", work, protocol.SETUP_MACS, product, unit.name, keep))
     return found
 
 
-def quantise(stage: str, fold: Fold, settings: Settings, progress: driver.Progress, attempt: int) -> dict:
+def quantise(
+    stage: str, fold: Fold, crops: Dataset, settings: Settings, progress: driver.Progress, attempt: int
+) -> dict:
     """Converts the network of a stage of a fold to int8 and scores the held-out images with it.
 
     The final network has none, and is compared with its float form on some images that it was trained on. Nothing in it
@@ -152,13 +187,12 @@ def quantise(stage: str, fold: Fold, settings: Settings, progress: driver.Progre
     from wool_tf.deploy import calibration, convert, verify
     from wool_tf.networks import resnet, weights
     from wool_tf.training import methods, trainer
-    from wool_tf.training.batches import centre_crop
 
     progress(0.1, "converting to int8")
     spec, arrays = weights.load(fold.checkpoint(stage))
-    images, labels = centre_crop(fold.dataset.images, settings.image_size), fold.dataset.labels
+    images, labels, side = crops.images, crops.labels, crops.images.shape[1]
     chosen = calibration.choose(labels, fold.train, fold.seed(settings, "calibration"))
-    tflite = convert.convert(resnet.restored(spec, arrays), "int8", images[chosen])
+    tflite = convert.convert(resnet.restored(spec, arrays), "int8", images[chosen], side, heatmap=True)
     files.write(fold.folder / f"{stage}-int8.tflite", tflite)
 
     progress(0.6, "scoring with int8")

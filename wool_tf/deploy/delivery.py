@@ -1,28 +1,52 @@
 """The folder that goes to the board, and how fast its models are here."""
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wool_tf import files
-from wool_tf.deploy import convert
+from wool_tf.data.dataset import Dataset
+from wool_tf.data.imaging import Imaging
+from wool_tf.deploy import card, convert
 from wool_tf.errors import WoolError
 from wool_tf.networks import resnet, weights
 
 BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8 = "baseline-float32", "compact-float32", "compact-int8"
 
 
-def write(folder: Path, unpruned: Path, final: Path, int8: Path) -> dict[str, Path]:
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """How a network decides, and how well networks of its kind did on images that they had not seen.
+
+    Attributes:
+        threshold: score from which on an image is called defective, 0 to 1.
+        rule: in words, how it was chosen.
+        metrics: at that threshold.
+    """
+
+    threshold: float
+    rule: str
+    metrics: dict
+
+
+def write(
+    folder: Path, unpruned: Path, final: Path, int8: Path, judged: Sequence[Judged], imaging: Imaging, crops: Dataset
+) -> dict[str, Path]:
     """Writes what goes to the board, what Keras and PyTorch can read of it, and what it is timed against.
 
     Arguments:
-        folder: made if it is missing; gets `compact.keras`, `compact.safetensors` and three TFLite files.
+        folder: made if it is missing; gets `compact.keras`, `compact.safetensors`, and three TFLite files with their
+            cards inside and beside them.
         unpruned: checkpoint of an unpruned network.
         final: checkpoint of the network that is delivered.
         int8: its int8 file.
+        judged: of the unpruned network, of the delivered one, and of its int8 file.
+        imaging: of the crops.
+        crops: Dataset in native size.
 
     Returns:
         The TFLite files, by name: the unpruned network, the delivered one, and its int8 file.
@@ -30,15 +54,33 @@ def write(folder: Path, unpruned: Path, final: Path, int8: Path) -> dict[str, Pa
     Raises:
         WoolError: a checkpoint cannot be read, or a file cannot be written.
     """
-    tflite = {name: folder / f"{name}.tflite" for name in (BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8)}
-    files.write(tflite[BASELINE_FLOAT], convert.convert(resnet.restored(*weights.load(unpruned)), "fp32"))
-    spec, arrays = weights.load(final)
-    network = resnet.restored(spec, arrays)
-    files.write(tflite[COMPACT_FLOAT], convert.convert(network, "fp32"))
-    files.write(tflite[COMPACT_INT8], int8.read_bytes())
+    side = crops.images.shape[1]
+    networks = {name: weights.load(path) for name, path in ((BASELINE_FLOAT, unpruned), (COMPACT_FLOAT, final))}
+    networks[COMPACT_INT8] = networks[COMPACT_FLOAT]
+    written = {}
+    for (name, (spec, arrays)), about in zip(networks.items(), judged, strict=True):
+        if name == COMPACT_INT8:
+            precision, tflite = "int8", int8.read_bytes()
+        else:
+            precision, tflite = "fp32", convert.convert(resnet.restored(spec, arrays), "fp32", side=side, heatmap=True)
+        made = card.make(
+            tflite,
+            precision,
+            spec,
+            arrays,
+            **dataclasses.asdict(about),
+            imaging=imaging,
+            fingerprint=crops.fingerprint,
+            images=len(crops.labels),
+        )
+        written[name] = folder / f"{name}.tflite"
+        content = card.attach(tflite, made)
+        files.write(written[name], content)
+        files.write(written[name].with_suffix(".json"), card.text(card.read(content)).encode())
+    spec, arrays = networks[COMPACT_FLOAT]
     weights.save(folder / "compact.safetensors", spec, arrays)
-    _save_keras(network, folder / "compact.keras")
-    return tflite
+    _save_keras(resnet.restored(spec, arrays), folder / "compact.keras")
+    return written
 
 
 def _save_keras(network, path: Path) -> None:
