@@ -32,7 +32,7 @@ _HELP = {
     "plateau_delta": "Share by which the loss must fall below its minimum to make a new one.",
     "epochs": "Epochs of the baseline.",
     "finetune_epochs": "Epochs after each round of hard pruning.",
-    "finetune_factor": "What the first learning rate is multiplied by after each round of hard pruning.",
+    "finetune_factor": "What the optimizer's learning rate is multiplied by after each round of hard pruning.",
     "asfp_epochs": "Epochs of ASFP.",
     "asfp_rates": "Shares of the filters that ASFP prunes in the end, a training each; empty leaves ASFP out.",
     "rounds": "Rounds of hard pruning.",

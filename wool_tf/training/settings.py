@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wool_tf.data.dataset import GROUP_BY
 from wool_tf.errors import WoolError
+from wool_tf.networks import pixels
 from wool_tf.networks.spec import REDUCTION, ResNetSpec, check_depth
 from wool_tf.pruning.plan import RECIPES
 
@@ -36,8 +37,8 @@ class Settings:
         plateau_patience, plateau_factor, plateau_delta: the learning rate is multiplied by the factor when the training
             loss has not fallen below its minimum by that share for that many epochs.
         epochs: of the baseline.
-        finetune_epochs, finetune_factor: epochs of every round of hard pruning, and what the baseline's first
-            learning rate is multiplied by for them.
+        finetune_epochs, finetune_factor: epochs of every round of hard pruning, and what the optimizer's learning rate
+            is multiplied by for them, whatever the initial weights: after a round they are no longer what they were.
         asfp_epochs, asfp_rates: epochs of ASFP; one training per rate, the share of the filters pruned at its last
             epoch.
         rounds: rounds of hard pruning.
@@ -72,7 +73,7 @@ class Settings:
     plateau_factor: float = 0.3
     plateau_delta: float = 0.05
     epochs: int = 30
-    finetune_epochs: int = 10
+    finetune_epochs: int = 20
     finetune_factor: float = 0.3
     asfp_epochs: int = 30
     asfp_rates: tuple[float, ...] = (0.3,)
@@ -129,8 +130,16 @@ class Settings:
     @property
     def learning_rate(self) -> float:
         """First learning rate of the baseline and of ASFP."""
-        rate = self.adam_learning_rate if self.optimizer == "adam" else self.sgd_learning_rate
-        return rate if self.weights == "none" else rate * self.pretrained_factor
+        return self._base_rate if self.weights == "none" else self._base_rate * self.pretrained_factor
+
+    @property
+    def finetune_rate(self) -> float:
+        """First learning rate of every round of hard pruning."""
+        return self._base_rate * self.finetune_factor
+
+    @property
+    def _base_rate(self) -> float:
+        return self.adam_learning_rate if self.optimizer == "adam" else self.sgd_learning_rate
 
     @property
     def initial_spec(self) -> ResNetSpec:
@@ -140,7 +149,7 @@ class Settings:
     @property
     def load_size(self) -> int:
         """Side in pixels at which images are loaded: 244 for an input of 224, as in the paper."""
-        return round(self.image_size * 244 / 224)
+        return pixels.load_size(self.image_size)
 
 
 def _require(holds: bool, name: str, rule: str, value) -> None:
