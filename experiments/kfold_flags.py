@@ -26,11 +26,12 @@ _COST = flags.DEFINE_float("cost_ratio", 10.0, "False alarms that a miss costs, 
 _PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
 
 
-def run(base: settings.Settings) -> int:
+def run(base: settings.Settings, name: str) -> int:
     """Runs the grid, or tells its plan; the exit status.
 
     Arguments:
         base: what all configurations have in common.
+        name: of the script, and of the files of its report.
     """
     console.use_threads(base.threads)
     workers = training_flags.workers(
@@ -47,23 +48,26 @@ def run(base: settings.Settings) -> int:
     grid = protocol.grid(base, depths, _OPTIMIZERS.value, weights)
     given = (grid, training_flags.source(), training_flags.out(), workers)
     if _PLAN.value:
-        _tell(kfold.plan(*given, display.say), workers.jobs, display)
+        _tell(kfold.plan(*given, display.say), display)
         return 0
-    operating = OperatingPoint(_RECALL.value, _COST.value)
+    operating, command = OperatingPoint(_RECALL.value, _COST.value), shlex.join(["python", *sys.argv])
     try:
-        results = kfold.run(*given, operating, shlex.join(["python", *sys.argv]), display.show, display.say)
+        results = kfold.run(*given, operating, name, command, display.show, display.say)
     finally:
         display.close()
     print(protocol_export.to_text(results))
-    display.say(f"report: {training_flags.out() / 'report.html'}")
+    display.say(f"report: {training_flags.out() / f'{name}.html'}")
     return _failed(results, display)
 
 
-def _tell(plan, jobs: int, display: console.Display) -> None:
+def _tell(plan, display: console.Display) -> None:
     for name, left in plan.left.items():
         display.say(f"{name}: {left:,} networks to train")
     done = plan.units - sum(plan.left.values())
-    display.say(f"{plan.units:,} networks, {done:,} of them done; about {duration(plan.seconds)} with --jobs={jobs}")
+    where = f"--jobs={plan.workers}"
+    if _SCHEDULER.value is not None:
+        where = f"the {plan.workers} workers of the cluster, if each is as fast as this machine"
+    display.say(f"{plan.units:,} networks, {done:,} of them done; about {duration(plan.seconds)} with {where}")
 
 
 def _failed(results: Mapping, display: console.Display) -> int:

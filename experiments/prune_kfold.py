@@ -3,7 +3,9 @@
     python experiments/prune_kfold.py --flagfile=experiments/flagfiles/paper.cfg --plan
     python experiments/prune_kfold.py --data=crops --out=runs/table2 --asfp_rates=0.1,0.2,0.3 --controls=random,scratch
 
-Without --data it makes simulated crops. A run that was interrupted goes on with the same command.
+Without --data it makes simulated crops. The report is prune_kfold.html, and .md, .json, -table1.csv and -table2.csv
+beside it; what train_kfold.py or reproduce.py wrote in the same folder stays. A run that was interrupted goes on with
+the same command.
 """
 
 import sys
@@ -21,7 +23,7 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     base = training_flags.settings(_SETTINGS, final="baseline")
-    sys.exit(kfold_flags.run(base))
+    sys.exit(kfold_flags.run(base, "prune_kfold"))
 
 
 if __name__ == "__main__":

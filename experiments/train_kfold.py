@@ -3,8 +3,10 @@
     python experiments/train_kfold.py --flagfile=experiments/flagfiles/paper.cfg --plan
     python experiments/train_kfold.py --data=crops --out=runs/table1 --depths=18,50 --repeats=2
 
-Without --data it makes simulated crops. A run that was interrupted goes on with the same command, and prune_kfold.py
-goes on with its networks in the same folder if they were kept.
+Without --data it makes simulated crops. The report is train_kfold.html, and .md, .json and -table1.csv beside it. A run
+that was interrupted goes on with the same command, and prune_kfold.py goes on with its records in the same folder, and
+with its networks if they were kept. Settings of pruning say nothing here; they are accepted so that one flagfile serves
+both scripts.
 """
 
 import sys
@@ -24,7 +26,7 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     base = training_flags.settings(_SETTINGS, rounds=0, asfp_rates=(), final="baseline")
-    sys.exit(kfold_flags.run(base))
+    sys.exit(kfold_flags.run(base, "train_kfold"))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """The paper's protocol: many configurations in repeated cross-validation, with tables beside the paper's."""
 
 import dataclasses
-import functools
 import importlib.util
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,11 +13,11 @@ from wool_tf.errors import WoolError
 from wool_tf.job import OperatingPoint, Source, Workers
 from wool_tf.networks import starting
 from wool_tf.say import NowAndThen
-from wool_tf.training import claim, driver, protocol, records
+from wool_tf.training import claim, driver, estimate, pool, protocol, records
+from wool_tf.training.batches import per_epoch
 from wool_tf.training.driver import Outcome, Status, Unit
+from wool_tf.training.estimate import Speed, Work
 from wool_tf.training.settings import Settings
-
-MEASURED_STEPS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +26,14 @@ class Plan:
 
     Attributes:
         units: of all.
-        left: units that have no record yet, by configuration.
-        seconds: estimate of the time that they take, with all jobs at work.
+        left: units that have to run, by configuration.
+        workers: processes that would be at work at the same time.
+        seconds: estimate of the time that they take, if each is as fast as this machine.
     """
 
     units: int
     left: dict[str, int]
+    workers: int
     seconds: float
 
 
@@ -66,6 +66,7 @@ def run(
     out: Path,
     workers: Workers,
     operating: OperatingPoint,
+    name: str,
     command: str,
     show: Callable[[Status], None],
     say: Callable[[str], None],
@@ -78,17 +79,21 @@ def run(
         out: folder of the run.
         workers: Workers.
         operating: what thresholds are to reach.
+        name: of the files of the report. Runs with different parts of the same protocol in one folder share their
+            networks, and each has a report of its own, of what it was asked for.
         command: the command line, for the report.
         show: told the status of the training about twice a second.
         say: told of each step, in a line.
 
     Returns:
-        The results document, which is also in `protocol.json`, `report.html`, `report.md`, `table1.csv` and
-        `table2.csv` of the folder. It lists failed units under `failures`.
+        The results document, which is also in `NAME.json`, `NAME.html`, `NAME.md`, `NAME-table1.csv` and, if anything
+        was pruned, `NAME-table2.csv` of the folder. It lists failed units under `failures`.
 
     Raises:
         WoolError: the data, a setting or the folder is not as it must be.
     """
+    # The machines of a cluster have other working directories.
+    out = out.absolute()
     with driver.exclusive(out):
         images, parts, chains = _prepared(grid, source, out, workers, say)
         claim.claim(out, grid, images)
@@ -96,22 +101,22 @@ def run(
         say(f"training {sum(map(len, chains)):,} networks of {len(grid)} configurations")
         outcome = driver.run(chains, out / "units", workers.jobs, show, workers.scheduler)
         say("judging by thresholds, and writing the report")
-        return _reported(grid, images, parts, outcome, out, command, operating)
+        return _reported(grid, images, parts, outcome, out, name, command, operating)
 
 
 def plan(
     grid: Sequence[Settings], source: Source, out: Path, workers: Workers, say: Callable[[str], None]
 ) -> Plan:
-    """What `run` would do, and how long it would take on this machine: a few training steps are timed."""
+    """What `run` would do, and how long it would take on this machine: a few training steps of each depth are timed."""
     with driver.exclusive(out):
         images, _, chains = _prepared(grid, source, out, workers, say)
         claim.claim(out, grid, images, write=False)
         left = driver.plan(chains, out / "units")
     names = [settings.configuration for settings in grid]
-    by_name = {name: sum(unit.name.startswith(f"{name}/") for unit in left) for name in names}
-    say(f"timing {MEASURED_STEPS} training steps")
-    seconds = sum(unit.cost for unit in left) * _seconds_per_mac(grid[0]) / max(1, workers.jobs) if left else 0.0
-    return Plan(sum(map(len, chains)), by_name, seconds)
+    by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
+    jobs = workers.jobs if workers.scheduler is None else max(1, pool.workers(workers.scheduler))
+    seconds = estimate.makespan(_works(grid, len(images.labels), left, say), jobs)
+    return Plan(sum(map(len, chains)), by_name, jobs, seconds)
 
 
 def _prepared(grid, source, out, workers, say) -> tuple[Dataset, list, list[list[Unit]]]:
@@ -133,28 +138,52 @@ def _prepared(grid, source, out, workers, say) -> tuple[Dataset, list, list[list
     return images, parts, chains
 
 
-def _seconds_per_mac(settings: Settings) -> float:
-    """What a multiply-accumulate of training takes here: steps of the baseline of the first configuration."""
+def _works(
+    grid: Sequence[Settings], images: int, chains: Sequence[Sequence[Unit]], say: Callable[[str], None]
+) -> list[list[Work]]:
+    """What the time of the units of each chain depends on; times the depths that occur."""
+    from wool_tf.training import methods
+
+    stages = {(one.configuration, stage.name): (one, stage) for one in grid for stage in methods.stages(one)}
+    held_out, speeds, works = -(-images // grid[0].folds), {}, []
+    for chain in chains:
+        works.append([])
+        for unit in chain:
+            settings, stage = stages[unit.name.partition("/")[0], unit.name.rpartition("/")[2]]
+            if settings.depth not in speeds:
+                say(f"timing training steps of ResNet-{settings.depth}")
+                speeds[settings.depth] = _speed(settings, held_out)
+            # Every batch is filled up.
+            trained = per_epoch(images - held_out, settings.batch_size) * settings.batch_size
+            masked = stage.after is not None and settings.finetune == "masked"
+            architecture = stage.trained, settings.optimizer, masked
+            works[-1].append(Work(architecture, stage.macs(trained), speeds[settings.depth]))
+    return works
+
+
+def _speed(settings: Settings, held_out: int) -> Speed:
+    """How fast baselines of a depth are trained here, each with the scoring of some images."""
     import numpy as np
 
     from wool_tf.networks import complexity
     from wool_tf.training import trainer
 
-    spec = settings.initial_spec
-    count = settings.batch_size
+    spec, count = settings.initial_spec, settings.batch_size
     # Not all equal: denormal numbers would be slow.
     images = np.random.default_rng(0).integers(0, 256, (count, settings.load_size, settings.load_size), np.uint8)
-    weights = starting.resolve("none", spec, 0)
+    weights, labels = starting.resolve("none", spec, 0), np.arange(count) % 2
     course = trainer.Course(1, count, settings.optimizer, 1e-9, 1, 0.5)
-    train = functools.partial(trainer.train, spec, weights, images, np.arange(count) % 2, seed=0, progress=lambda *_: 0)
-    train(np.arange(count), course)
-    started = time.monotonic()
-    train(np.resize(np.arange(count), MEASURED_STEPS * count), course)
-    return (time.monotonic() - started) / (3 * complexity.macs(spec) * MEASURED_STEPS * count)
+
+    def train(steps: int) -> None:
+        chosen = np.resize(np.arange(count), steps * count)
+        trained, _ = trainer.train(spec, weights, images, labels, chosen, course, 0, lambda *_: None)
+        trainer.logits(spec, trained, images, np.resize(np.arange(count), held_out))
+
+    return estimate.measure(train, 3 * complexity.macs(spec) * count)
 
 
 def _reported(
-    grid, images: Dataset, parts, outcome: Outcome, out: Path, command: str, operating: OperatingPoint
+    grid, images: Dataset, parts, outcome: Outcome, out: Path, name: str, command: str, operating: OperatingPoint
 ) -> dict:
     from wool_tf.report import page, protocol_export
     from wool_tf.report import protocol as report
@@ -173,7 +202,7 @@ def _reported(
         required_recall=operating.recall,
         cost_ratio=operating.cost_ratio,
     )
-    records.write(out / "protocol.json", document)
-    page.write_protocol(document, out)
-    protocol_export.write(document, out)
+    records.write(out / f"{name}.json", document)
+    page.write_protocol(document, out, name)
+    protocol_export.write(document, out, name)
     return document

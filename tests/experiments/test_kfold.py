@@ -18,7 +18,7 @@ import scripts
 TINY = ("--image_size=32", "--folds=2", "--repeats=2", "--epochs=1", "--batch_size=8", "--optimizers=adam")
 PRUNE = (*TINY, "--rounds=1", "--finetune_epochs=1", "--asfp_epochs=1", "--asfp_rates=0.3", "--controls=random,scratch")
 STAGES = ["baseline", "hard1", "asfp30", "random1", "scratch1"]
-TABLES = ("table1.csv", "table2.csv")
+TABLES = ("prune_kfold-table1.csv", "prune_kfold-table2.csv")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def finished(crops, tmp_path_factory) -> tuple[Path, str]:
 
 def figures(out: Path) -> tuple:
     """What must not depend on how a run went."""
-    document = json.loads((out / "protocol.json").read_text())
+    document = json.loads((out / "prune_kfold.json").read_text())
     return document["configurations"], document["threshold"], *((out / name).read_text() for name in TABLES)
 
 
@@ -42,8 +42,9 @@ def test_a_run_leaves_tables_and_report(finished):
     assert [stage["stage"] for stage in configuration["stages"]] == STAGES
     assert all(len(stage["repeats"]) == 2 and stage["missing"] == 0 for stage in configuration["stages"])
     assert "Table I" in printed and "Table II" in printed
-    for name in ("report.html", "report.md"):
+    for name in ("prune_kfold.html", "prune_kfold.md"):
         assert (out / name).stat().st_size > 0
+    assert "prune_kfold.html" in printed
     (row,) = csv.DictReader(tables[1].splitlines())
     for stage, column in (("baseline", "baseline"), ("hard1", "hard_round1"), ("asfp30", "asfp_0.3")):
         means = {each["stage"]: each["mean"]["accuracy"] for each in configuration["stages"]}
@@ -52,7 +53,8 @@ def test_a_run_leaves_tables_and_report(finished):
 
 def test_no_network_is_kept_unless_that_is_wanted(finished):
     assert not list(finished[0].rglob("*.safetensors"))
-    assert not list(finished[0].rglob("*.progress"))
+    left = {path.suffix for path in (finished[0] / "units").rglob("*") if path.is_file()}
+    assert left == {".json"}
 
 
 def test_every_repeat_has_folds_of_its_own_and_holds_every_image_out_once(finished):
@@ -81,9 +83,13 @@ def test_pooled_accuracy_is_that_of_the_records(finished, crops):
 
 @pytest.mark.slow
 def test_table_one_first_and_table_two_from_its_networks(finished, crops, tmp_path):
-    train = scripts.run("train_kfold.py", "--data", crops, "--out", tmp_path, "--jobs=1", *TINY, "--keep_checkpoints",
-                        "--finetune_epochs=1", "--asfp_epochs=1")  # fmt: skip
+    """What train_kfold.py is told of pruning binds nobody, and its report stays beside that of prune_kfold.py."""
+    flags = ("--data", crops, "--out", tmp_path, "--jobs=1", *TINY)
+    train = scripts.run("train_kfold.py", *flags, "--keep_checkpoints", "--finetune_epochs=7")
     assert train.returncode == 0, train.stderr
+    names = ("train_kfold.html", "train_kfold.md", "train_kfold.json", "train_kfold-table1.csv")
+    report = {name: (tmp_path / name).read_bytes() for name in names}
+    assert not list(tmp_path.glob("*table2*"))
     times = {path: path.stat().st_mtime for path in tmp_path.rglob("baseline.*")}
     assert len(times) == 8
     plan = scripts.run("prune_kfold.py", "--data", crops, "--out", tmp_path, *PRUNE, "--plan")
@@ -96,6 +102,27 @@ def test_table_one_first_and_table_two_from_its_networks(finished, crops, tmp_pa
     }
     assert figures(tmp_path) == figures(finished[0])
     assert {path.stem for path in tmp_path.rglob("*.safetensors")} == {"baseline"}
+    assert {name: (tmp_path / name).read_bytes() for name in names} == report
+    tables = [(tmp_path / name).read_bytes() for name in TABLES]
+    assert scripts.run("train_kfold.py", *flags).returncode == 0
+    assert [(tmp_path / name).read_bytes() for name in TABLES] == tables
+
+
+@pytest.mark.slow
+def test_the_best_epoch_and_curves(crops, tmp_path):
+    pytest.importorskip("tensorboard")
+    flags = ("--image_size=32", "--folds=2", "--epochs=2", "--batch_size=8", "--optimizers=adam", "--jobs=1")
+    result = scripts.run("train_kfold.py", "--data", crops, "--out", tmp_path, *flags, "--select=best", "--tensorboard")
+    assert result.returncode == 0, result.stderr
+    assert "Note: Run with --select=best" in result.stdout
+    assert (tmp_path / "train_kfold-table1-optimistic.csv").exists()
+    assert not (tmp_path / "train_kfold-table1.csv").exists()
+    for fold in (0, 1):
+        name = f"resnet18-adam-none/repeat0/fold{fold}"
+        record = json.loads((tmp_path / f"units/{name}/baseline.json").read_text())
+        merits = record["history"]["merit"]
+        assert len(merits) == 2 and max(merits) == record["metrics"]["accuracy"]
+        assert len(list((tmp_path / f"tensorboard/{name}/baseline").rglob("*tfevents*"))) == 1
 
 
 def test_a_plan_binds_the_folder_to_nothing(crops, tmp_path):
@@ -111,7 +138,7 @@ def test_a_network_that_cannot_be_trained_is_reported_and_the_others_go_on(crops
                          "--epochs=4", "--batch_size=8", "--sgd_learning_rate=9.9", "--jobs=1")  # fmt: skip
     assert result.returncode == 2, result.stdout + result.stderr
     assert "failed: resnet18-sgd-none/repeat0/fold" in result.stdout
-    document = json.loads((tmp_path / "protocol.json").read_text())
+    document = json.loads((tmp_path / "train_kfold.json").read_text())
     adam, sgd = (each["stages"][0] for each in document["configurations"])
     assert adam["missing"] == 0 < sgd["missing"]
     assert adam["mean"]["accuracy"] is not None and sgd["mean"]["accuracy"] is None

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.networks.starting import resolve
+from wool_tf.networks.starting import pretrained, resolve
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "weights" / "resnet18.safetensors"
 GREY = ResNetSpec.full(18, classes=2, input_shape=(64, 64, 1))
@@ -315,3 +315,28 @@ class Bomb:
 
     def __reduce__(self):
         return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize(
+    ("classes", "channels", "found"), [(1000, 3, True), (1000, 1, None), (2, 3, None), (1001, 3, None)]
+)
+def test_what_is_in_a_file_tells_whether_it_is_of_imagenet(tmp_path, classes, channels, found):
+    spec = narrow(18, classes, channels)
+    path = tmp_path / "anything.safetensors"
+    save_file(weights.initial(spec, 0), path)
+    assert pretrained(str(path)) is found
+    weights.save(path, spec, weights.initial(spec, 0))
+    assert pretrained(str(path)) is found
+
+
+def test_weights_without_a_file(tmp_path):
+    assert (pretrained("none"), pretrained("imagenet")) == (False, True)
+    (tmp_path / "damaged.safetensors").write_bytes(b"no")
+    for name in ("absent.safetensors", "damaged.safetensors", "what.txt"):
+        assert pretrained(str(tmp_path / name)) is None
+
+
+def test_real_weights_are_of_imagenet():
+    if not REAL.exists():
+        pytest.skip(f"no real weights here ({REAL})")
+    assert pretrained(str(REAL)) is True

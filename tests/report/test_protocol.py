@@ -1,6 +1,7 @@
 """The results document of a protocol: against scikit-learn, the paper's tables, and records that are missing."""
 
 import csv
+import dataclasses
 import functools
 import io
 import json
@@ -13,6 +14,8 @@ from protocol_sample import STAGES, dataset, inputs, record, sample, settings
 from sklearn import metrics
 
 from wool_tf.errors import WoolError
+from wool_tf.networks import weights
+from wool_tf.networks.spec import ResNetSpec
 from wool_tf.report import paper, protocol, protocol_export
 from wool_tf.training import pooled
 
@@ -79,6 +82,35 @@ def test_stages_against_the_baseline(document):
     assert whole["missing"] == pruned["missing"] == 0
 
 
+def test_changes_are_those_of_the_repeats_that_both_stages_have(given):
+    """The second repeat of the baseline is missing, the first of the pruned stage, and only the third has both."""
+    three = inputs(ONE, FEW, repeats=3)
+    without = {"resnet18-adam-none/repeat1/fold0/baseline", "resnet18-adam-none/repeat0/fold4/hard1"}
+    left = {name: found for name, found in three["records"].items() if name not in without}
+    whole, pruned = protocol.assemble(**three | {"records": left})["configurations"][0]["stages"]
+    labels = three["images"].labels
+    shares = [metrics.accuracy_score(labels, pool(three, 2, name) >= 0.5) for name in ("hard1", "baseline")]
+    assert pruned["drop"] == pytest.approx(shares[0] - shares[1])
+    assert pruned["drop"] != pytest.approx(pruned["mean"]["accuracy"] - whole["mean"]["accuracy"])
+    del left["resnet18-adam-none/repeat2/fold0/hard1"]
+    assert protocol.assemble(**three | {"records": left})["configurations"][0]["stages"][1]["drop"] is None
+
+
+def test_a_file_is_what_is_in_it(tmp_path):
+    """Two networks that differ in their names and in nothing else, and one that is not of ImageNet."""
+    full = ResNetSpec.full(18, 1000, (32, 32, 3))
+    narrow = full.resized(dict.fromkeys(full.by_group(), 2))
+    files = [tmp_path / f"{name}.safetensors" for name in ("one", "two", "three")]
+    for path, spec in zip(files, (narrow, narrow, dataclasses.replace(narrow, classes=2)), strict=True):
+        weights.save(path, spec, weights.initial(spec, 0))
+    recipes = [("adam", "none"), *(("adam", str(path)) for path in files), ("sgd", str(files[0]))]
+    found = sample(recipes=recipes, stages={"baseline": "Baseline"})["configurations"]
+    assert [(one["pretrained"], one["file"]) for one in found] == [
+        (False, None), (True, "one.safetensors"), (True, "two.safetensors"), (None, None), (True, None)
+    ]  # fmt: skip
+    assert paper.accuracy(found[4], "hard3") == paper.pruned_accuracy(18, "sgd", True, "hard3")
+
+
 def test_recall_by_defect_counts_images(given, document):
     defects, labels = given["images"].defects, given["images"].labels
     called = np.array([pool(given, repeat, "baseline") >= 0.5 for repeat in range(2)])
@@ -114,14 +146,16 @@ def test_rules_are_named_after_what_is_asked(given):
     assert rules == ["recall ≥ 0.95", "a miss costs 2.5 false alarms"]
 
 
-def test_thresholding_is_ranked_fold_by_fold(given, document):
+def test_thresholding_is_measured_as_the_networks_are(given, document):
     labels = given["images"].labels
     calls, scores = given["threshold"][0]
-    areas = [
-        statistics.mean(metrics.roc_auc_score(labels[part], scores[part]) for part in parts) for parts in given["parts"]
-    ]
+    # Scores that a network might have given must come out as that network's.
+    assert protocol.assemble(**given | {"threshold": [(pool(given, n, "hard1") >= 0.5, pool(given, n, "hard1"))
+                                                      for n in (0, 1)]})["threshold"]["auc"] == {
+        name: pytest.approx(document["configurations"][0]["stages"][1][name]["auc"]) for name in ("mean", "std")
+    }  # fmt: skip
     found = document["threshold"]
-    assert found["auc"] == pytest.approx({"mean": statistics.mean(areas), "std": statistics.stdev(areas)})
+    assert found["auc"] == {"mean": pytest.approx(metrics.roc_auc_score(labels, scores)), "std": 0}
     assert found["accuracy"]["mean"] == pytest.approx(metrics.accuracy_score(labels, calls))
     assert found["recall"] == {"mean": pytest.approx(metrics.recall_score(labels, calls)), "std": 0}
     assert set(found["by_defect"]) == {"D1", "D2", "D3"}

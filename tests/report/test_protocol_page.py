@@ -81,7 +81,10 @@ def of_the_paper() -> dict:
     for (depth, optimizer, pretrained), (mean, spread) in reversed(paper.BASELINE.items()):
         pruned = paper.PRUNED[depth, optimizer, pretrained]
         stages = [stage("baseline", mean / 100, spread / 100)]
-        stages += [stage(name, value / 100) for name, value in zip(paper.PRUNED_STAGES, pruned, strict=True)]
+        stages += [
+            stage(name, value / 100, drop=(value - mean) / 100)
+            for name, value in zip(paper.PRUNED_STAGES, pruned, strict=True)
+        ]
         weights = "imagenet" if pretrained else "none"
         found["configurations"] += written(*stages, depth=depth, optimizer=optimizer, weights=weights)["configurations"]
     return found
@@ -95,7 +98,8 @@ def test_table_1_by_hand():
 
 
 def test_table_2_by_hand():
-    found = written(stage("baseline", 0.98), stage("hard1", 0.9666), stage("hard2", 0.98), stage("asfp10", None))
+    changed = stage("hard1", 0.9666, drop=-0.0134), stage("hard2", 0.98, drop=0.0), stage("asfp10", None)
+    found = written(stage("baseline", 0.98), *changed)
     table = protocol_tables.table2(found)
     assert table.header == ("Network", "Baseline", "Round 1", "Round 2", "ASFP 10 %")
     assert table.rows == (
@@ -103,6 +107,15 @@ def test_table_2_by_hand():
         ("– the paper", "98.08", "98.16 (+0.08)", "98.12 (+0.04)", "96.91 (−1.17)"),
     )
     assert protocol_tables.table2(written(stage("baseline", 0.98))) is None
+
+
+def test_a_change_that_is_not_the_difference_of_its_columns_is_explained():
+    found = written(stage("baseline", 0.98), stage("hard1", 0.96, drop=-0.01, missing=1))
+    table = protocol_tables.table2(found)
+    assert table.rows[0][2] == "96.00 (−1.00)"
+    assert "the change is that of the repeats which both stages have" in table.note
+    found["configurations"][0]["stages"][1]["missing"] = 0
+    assert "both stages" not in protocol_tables.table2(found).note
 
 
 def test_drops_are_those_that_the_paper_prints():
@@ -116,10 +129,10 @@ def test_drops_are_those_that_the_paper_prints():
 
 @pytest.mark.parametrize("name", ["table1.csv", "table2.csv"])
 def test_the_files_have_the_form_of_the_papers(name, tmp_path):
-    protocol_export.write(of_the_paper(), tmp_path)
+    protocol_export.write(of_the_paper(), tmp_path, "prune")
     if not PAPER.exists():
         pytest.skip(f"the paper's tables are not here ({PAPER})")
-    assert (tmp_path / name).read_text().split() == (PAPER / name).read_text().split()
+    assert (tmp_path / f"prune-{name}").read_text().split() == (PAPER / name).read_text().split()
 
 
 def test_files_leave_unknown_values_empty_and_add_other_stages():
@@ -231,11 +244,60 @@ def test_hostile_strings_stay_text(document):
 
 
 def test_written_twice_the_files_are_the_same(document, tmp_path):
-    page.write_protocol(document, tmp_path)
+    page.write_protocol(document, tmp_path, "train")
     first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    page.write_protocol(copy.deepcopy(document), tmp_path)
+    page.write_protocol(copy.deepcopy(document), tmp_path, "train")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
-    assert set(first) == {"report.html", "report.md"}
+    assert set(first) == {"train.html", "train.md"}
+
+
+def test_tables_that_are_no_more_go_and_those_of_others_stay(document, tmp_path):
+    for name in ("report.html", "train-table2.csv", "table2.csv"):
+        (tmp_path / name).write_text("of another run")
+    protocol_export.write(document, tmp_path, "prune")
+    left = {"report.html", "train-table2.csv", "table2.csv", "prune-table1.csv", "prune-table2.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    protocol_export.write(written(stage("baseline", 0.98)), tmp_path, "prune")
+    assert {path.name for path in tmp_path.iterdir()} == left - {"prune-table2.csv"}
+
+
+def test_weights_of_a_file_that_are_imagenets_stand_beside_the_papers():
+    one, other = stage("baseline", 0.98), stage("hard1", 0.97, drop=-0.01)
+    found = written(one, other, weights="/weights/mine.pth") | {"threshold": None}
+    found["configurations"][0]["pretrained"] = True
+    (row,) = protocol_tables.table1(found).rows
+    assert row[:3] == ("18", "Adam", "yes") and row[-2:] == ("98.33", "0.27")
+    assert protocol_tables.table2(found).rows[1] == ("– the paper", "98.33", "98.58 (+0.25)")
+    for build in (protocol_tables.table1, protocol_tables.table2):
+        assert "Pretrained by a file: mine.pth, which has a head of 1000 classes" in build(found).note
+    assert protocol_tables.table2(found).rows[0][0] == "ResNet-18, Adam, pretrained"
+    for text in protocol_export.to_csv(found).values():
+        assert text.splitlines()[1].startswith("18,adam,1,98.00")
+    assert "98.33" in protocol_findings.sentences(found)[-1]
+    assert "Pretrained by a file" not in protocol_tables.table1(written(one, weights="imagenet")).note
+    # Of another file nobody knows what it is.
+    found["configurations"][0]["pretrained"] = None
+    (row,) = protocol_tables.table1(found).rows
+    assert row[2] == "mine.pth" and row[-2:] == ("–", "–")
+
+
+def test_two_pretrained_networks_are_told_apart():
+    found = written(stage("baseline", 0.98), weights="imagenet")
+    found["configurations"] += written(stage("baseline", 0.97), weights="/w/mine.pth")["configurations"]
+    found["configurations"][1] |= {"pretrained": True, "file": "mine.pth"}
+    assert [row[2] for row in protocol_tables.table1(found).rows] == ["yes", "yes (mine.pth)"]
+    assert [protocol_views.label(one) for one in found["configurations"]] == [
+        "ResNet-18, Adam, pretrained", "ResNet-18, Adam, pretrained (mine.pth)"
+    ]  # fmt: skip
+    rows = list(csv.reader(io.StringIO(protocol_export.to_csv(found)["table1.csv"])))
+    assert [row[2] for row in rows[1:]] == ["1", "/w/mine.pth"]
+
+
+def test_the_key_stages_do_not_depend_on_the_order_of_the_rates():
+    names = ("asfp5", "asfp30", "asfp12.5", "asfp10")
+    stages = [stage("asfp10", 0.9) | {"stage": name} for name in names]
+    found = written(stage("baseline", 0.98), stage("hard1", 0.97), stage("hard2", 0.96), *stages)
+    assert [one["stage"] for _, one in protocol_views.key_stages(found)] == ["baseline", "hard2", "asfp30"]
 
 
 @pytest.mark.parametrize("name", ["threshold", "failures", "data", "environment", "settings", "seconds", "command"])

@@ -1,6 +1,7 @@
 """Who gets which GPU, on a machine that only pretends to have some."""
 
 import fcntl
+import platform
 
 import pytest
 
@@ -42,7 +43,8 @@ def test_every_process_takes_the_first_that_is_free(monkeypatch, tmp_path):
         devices.take(tmp_path)
         taken.append(devices.os.environ[devices.VISIBLE])
     assert taken == ["0", "1", "2", "2"]
-    assert [lock.name for lock in devices._held] == [str(tmp_path / f".gpu-{number}.lock") for number in range(3)]
+    locks = [str(tmp_path / f".gpu-{platform.node()}-{number}.lock") for number in range(3)]
+    assert [lock.name for lock in devices._held] == locks
     devices._held.pop(1).close()
     monkeypatch.setenv(devices.VISIBLE, "0,1,2")
     devices.take(tmp_path)
@@ -58,7 +60,24 @@ def test_a_single_one_needs_no_lock(monkeypatch, tmp_path):
 
 def test_locks_end_with_their_holder(monkeypatch, tmp_path):
     monkeypatch.setenv(devices.VISIBLE, "0,1")
-    with open(tmp_path / ".gpu-0.lock", "w") as other:
+    path = tmp_path / f".gpu-{platform.node()}-0.lock"
+    with open(path, "w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
     devices.take(tmp_path)
+    assert devices.os.environ[devices.VISIBLE] == "0"
+
+
+def test_another_machine_of_the_cluster_has_gpus_of_its_own(monkeypatch, tmp_path):
+    for node in ("left", "right"):
+        monkeypatch.setattr(devices.platform, "node", lambda node=node: node)
+        monkeypatch.setenv(devices.VISIBLE, "0,1")
+        devices.take(tmp_path)
+        assert devices.os.environ[devices.VISIBLE] == "0"
+        devices.take(tmp_path)
+        assert devices.os.environ[devices.VISIBLE] == "0"
+
+
+def test_a_folder_that_cannot_be_written_costs_no_traceback(monkeypatch, tmp_path):
+    monkeypatch.setenv(devices.VISIBLE, "0,1")
+    devices.take(tmp_path / "absent")
     assert devices.os.environ[devices.VISIBLE] == "0"

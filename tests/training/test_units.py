@@ -124,3 +124,46 @@ def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path
     (tmp_path / "mine.pth").write_bytes(b"two")
     with pytest.raises(WoolError, match="other contents of --weights"):
         claim.claim(tmp_path, [settings], images)
+
+
+BASELINE = dataclasses.replace(SETTINGS, rounds=0, asfp_rates=(), controls=(), final="baseline")
+
+
+def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
+    pruning = {"finetune_epochs": 3, "finetune_factor": 1.0, "asfp_epochs": 7, "align": 8, "recipe": "paper-table3"}
+    claim.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
+    # Nothing was pruned yet, so that other settings of pruning may follow; then those bind, each of its own kind.
+    claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_rates=())], images)
+    for name, value in pruning.items():
+        changed = dataclasses.replace(SETTINGS, **{name: value})
+        if name == "asfp_epochs":
+            claim.claim(tmp_path, [changed], images, write=False)
+        else:
+            with pytest.raises(WoolError, match=f"--{name}="):
+                claim.claim(tmp_path, [changed], images)
+    claim.claim(tmp_path, [SETTINGS], images)
+    with pytest.raises(WoolError, match="--asfp_epochs=30, not 7"):
+        claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
+    # The baseline goes on whatever it says of pruning, and what binds stays.
+    claim.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
+    with pytest.raises(WoolError, match="--asfp_epochs=30, not 7"):
+        claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
+    with pytest.raises(WoolError, match="--epochs=30, not 2"):
+        claim.claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
+
+
+def test_folders_of_earlier_runs_stay_theirs(images, tmp_path):
+    """Every setting stood in `run.json` then, also those of pruning in a folder of baselines."""
+    claim.claim(tmp_path, [SETTINGS], images)
+    document = records.read(tmp_path / "run.json")
+    assert set(document["settings"]) == {
+        field.name for field in dataclasses.fields(SETTINGS) if field.name not in claim.CHOICES
+    }
+    claim.claim(tmp_path, [SETTINGS], images)
+    assert records.read(tmp_path / "run.json") == document
+
+
+def test_files_of_weights_are_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (found,) = protocol.grid(SETTINGS, (18,), ("adam",), ("mine.pth",))
+    assert found.weights == str(tmp_path / "mine.pth")

@@ -47,6 +47,23 @@ def resolve(
     return _fit(arrays, found or _inferred_spec(arrays, spec), spec, seed, str(path))
 
 
+def pretrained(choice: str) -> bool | None:
+    """Whether the weights that `--weights=none | imagenet | FILE` stands for were trained on ImageNet.
+
+    Of a file its content tells and not its name: a head of a thousand classes behind a stem for colour images is what
+    a ResNet trained on ImageNet has. None where it has neither, or cannot be read, so that nobody knows.
+    """
+    if choice in ("none", "imagenet"):
+        return choice == "imagenet"
+    try:
+        _, arrays = stored.read(Path(choice).expanduser())
+    except WoolError:
+        return None
+    found = [arrays[key].shape for key in (f"{weights.HEAD}.weight", "conv1.weight") if key in arrays]
+    is_imagenet = len(found) == 2 and found[0][:1] == (imagenet.CLASSES,) and found[1][1:2] == (3,)
+    return True if is_imagenet else None
+
+
 def _fit(arrays: Weights, held: ResNetSpec, spec: ResNetSpec, seed: int, source: str) -> Weights:
     """The weights of a stored network as those of another that differs in nothing but image and head."""
     if held.depth != spec.depth:

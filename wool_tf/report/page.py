@@ -87,17 +87,17 @@ def write(results: Mapping, out: Path) -> None:
     Raises:
         wool_tf.errors.WoolError: the folder cannot be written to.
     """
-    _write(render(results), out)
+    _write(render(results), out, "report")
 
 
-def write_protocol(document: Mapping, out: Path) -> None:
-    """Writes `report.html` and `report.md` of a protocol into a folder; otherwise as `write`."""
-    _write(render(document, PROTOCOL), out)
+def write_protocol(document: Mapping, out: Path, name: str) -> None:
+    """Writes `NAME.html` and `NAME.md` of a protocol into a folder; otherwise as `write`."""
+    _write(render(document, PROTOCOL), out, name)
 
 
-def _write(texts: Mapping[str, str], out: Path) -> None:
-    for name, text in texts.items():
-        files.write(out / name, text.encode())
+def _write(texts: Mapping[str, str], out: Path, name: str) -> None:
+    for file, text in texts.items():
+        files.write(out / f"{name}{Path(file).suffix}", text.encode())
 
 
 def render(results: Mapping, layout: Layout = RUN) -> dict[str, str]:

@@ -117,13 +117,20 @@ def recipe(settings: Mapping) -> Recipe | None:
     """Which of the paper's recipes the settings of a run name, or None where they name none of them.
 
     Arguments:
-        settings: flags of the run; `weights` is `none` or `imagenet`. Of a file nobody knows what it was trained on.
+        settings: flags of the run, and `pretrained` as `pretrained` reads it.
     """
-    depth, optimizer, weights = (settings.get(name) for name in ("depth", "optimizer", "weights"))
-    if weights not in ("none", "imagenet"):
-        return None
-    key = (depth, optimizer, weights == "imagenet")
+    key = settings.get("depth"), settings.get("optimizer"), pretrained(settings)
     return key if key in BASELINE else None
+
+
+def pretrained(settings: Mapping) -> bool | None:
+    """Whether training started from ImageNet weights, or None where that is not known.
+
+    Arguments:
+        settings: flags of the run. `weights` is `none`, `imagenet` or a file; of a file `pretrained`, if it is there,
+            says what `networks.starting.pretrained` found in it.
+    """
+    return settings.get("pretrained", {"none": False, "imagenet": True}.get(settings.get("weights")))
 
 
 def accuracy(settings: Mapping, stage: str) -> float | None:

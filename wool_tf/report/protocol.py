@@ -12,7 +12,8 @@ import numpy as np
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
-from wool_tf.report import provenance, sheets
+from wool_tf.networks import starting
+from wool_tf.report import paper, provenance, sheets
 from wool_tf.training import operating, pooled
 from wool_tf.training.metrics import THRESHOLD, evaluate
 from wool_tf.training.protocol import fold_name
@@ -83,8 +84,8 @@ def assemble(
         "commits": provenance.commits(records),
         "seconds": float(sum(record.get("seconds") or 0 for record in records.values())),
         "data": provenance.describe(images, first.group_by),
-        "threshold": _threshold(images, parts, threshold) if threshold else None,
-        "configurations": [_configuration(settings, stages, study) for settings in configurations],
+        "threshold": _threshold(images, threshold) if threshold else None,
+        "configurations": _told_apart([_configuration(settings, stages, study) for settings in configurations]),
         "failures": [_failure(failure) for failure in failures],
         "select": first.select,
         "sheets": sheets.build(images),
@@ -112,14 +113,15 @@ def _failure(failure: Mapping) -> dict:
     }
 
 
-def _threshold(images: Dataset, parts, repeats: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:
+def _threshold(images: Dataset, repeats: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:
     labels, values = images.labels, {name: [] for name in pooled.WITH_INTERVAL}
-    for folds, (calls, scores) in zip(parts, repeats, strict=True):
+    for calls, scores in repeats:
         judged = operating.judged(labels, calls == 1)
         values["accuracy"].append(judged["accuracy"])
         values["recall"].append(judged["recall"])
-        # Its scores count from the limits of a fold, so those of different folds cannot be ranked together.
-        values["auc"].append(np.mean([evaluate(labels[part], scores[part])["auc"] for part in folds]))
+        # Over all folds at once, as of the networks. The limits of each fold differ, as its network does, and zero is
+        # where they are.
+        values["auc"].append(evaluate(labels, scores, threshold=0.0)["auc"])
     spread = {
         name: {"mean": float(np.mean(found)), "std": float(np.std(found, ddof=1)) if len(found) > 1 else None}
         for name, found in values.items()
@@ -135,13 +137,29 @@ def _configuration(settings: Settings, stages: Mapping[str, str], study: _Study)
         for name in ("params", "macs"):
             known = stage[name] is not None and whole.get(name)
             stage[f"{name}_share"] = stage[name] / whole[name] if known else None
-        means = stage["mean"]["accuracy"], whole.get("mean", {}).get("accuracy")
-        stage["drop"] = None if stage is whole or None in means else means[0] - means[1]
+        stage["drop"] = None if stage is whole else _change(stage["repeats"], whole.get("repeats") or ())
     return {
         "name": settings.configuration,
         **{name: getattr(settings, name) for name in _OF_CONFIGURATION},
+        "pretrained": starting.pretrained(settings.weights),
         "stages": measured,
     }
+
+
+def _change(pruned: Sequence[dict | None], whole: Sequence[dict | None]) -> float | None:
+    """Mean change of the accuracy over the repeats that both have: others had other folds, and another difficulty."""
+    pairs = [(after, before) for after, before in zip(pruned, whole, strict=False) if after and before]
+    changes = [after["accuracy"] - before["accuracy"] for after, before in pairs]
+    return float(np.mean(changes)) if changes else None
+
+
+def _told_apart(configurations: list[dict]) -> list[dict]:
+    """Notes of pretrained networks the file of their weights (`file`) where they would be called alike without."""
+    recipes = [paper.recipe(each) for each in configurations]
+    for one, recipe in zip(configurations, recipes, strict=True):
+        alike = recipe is not None and recipes.count(recipe) > 1
+        one["file"] = Path(one["weights"]).name if alike and one["weights"] != "imagenet" else None
+    return configurations
 
 
 def _stage(settings: Settings, name: str, title: str, study: _Study) -> dict:

@@ -10,30 +10,35 @@ from wool_tf.report import paper, protocol_findings, protocol_tables
 from wool_tf.report.cells import aligned, known
 from wool_tf.report.protocol_views import BASELINE, find, is_pruned, ordered, stage_names
 from wool_tf.report.tables import measure
+from wool_tf.training import units
 
 RECIPE = ("depth", "optimizer", "pretrained")
-PRETRAINED = {"none": 0, "imagenet": 1}
+TABLES = ("table1.csv", "table2.csv", "table1-optimistic.csv", "table2-optimistic.csv")
 SHOWN = (protocol_tables.table1, protocol_tables.table2, protocol_tables.controls, protocol_tables.summary)
 
 
-def write(document: Mapping, out: Path) -> None:
-    """Writes what `to_csv` gives into a folder, replacing older files.
+def write(document: Mapping, out: Path, name: str) -> None:
+    """Writes what `to_csv` gives into a folder, as `NAME-table1.csv`, and removes older tables that it does not give.
 
     Raises:
         wool_tf.errors.WoolError: the folder cannot be written to.
     """
-    for name, text in to_csv(document).items():
-        files.write(out / name, text.encode())
+    chosen = to_csv(document)
+    for table in TABLES:
+        if table in chosen:
+            files.write(out / f"{name}-{table}", chosen[table].encode())
+        else:
+            units.remove(out / f"{name}-{table}")
 
 
 def to_csv(document: Mapping) -> dict[str, str]:
     """Tables I and II with the columns of the paper's, in percent with two decimals, so that the two can be compared.
 
     Stages that the paper does not have follow in columns of their own; what is not known is empty. A network that
-    started from a file has the name of the file under `pretrained`.
+    started from a file of which nobody knows whether it is of ImageNet has its path under `pretrained`.
 
     Returns:
-        Contents by name of the file: `table1.csv`, and `table2.csv` if anything was pruned; with --select=best
+        Contents by name: `table1.csv`, and `table2.csv` if anything was pruned; with --select=best
         `table1-optimistic.csv` and `table2-optimistic.csv`, for the columns leave no room to say so.
     """
     pruned = [name for name in stage_names(document) if is_pruned(name)]
@@ -41,8 +46,7 @@ def to_csv(document: Mapping) -> dict[str, str]:
     table1 = [(*RECIPE, "accuracy_mean", "accuracy_std")]
     table2 = [(*RECIPE, BASELINE, *map(_column, stages))]
     for configuration in ordered(document):
-        weights = str(configuration["weights"])
-        recipe = configuration["depth"], configuration["optimizer"], PRETRAINED.get(weights, weights)
+        recipe = configuration["depth"], configuration["optimizer"], _pretrained(configuration)
         found = [measure(find(configuration, name) or {}, "accuracy") for name in (BASELINE, *stages)]
         table1.append((*recipe, *map(_percent, found[0])))
         table2.append((*recipe, *(_percent(mean) for mean, _ in found)))
@@ -58,6 +62,12 @@ def to_text(document: Mapping) -> str:
         if table := build(document):
             blocks.append("\n".join([table.title, *aligned([table.header, *table.rows], table.align)]))
     return "\n\n".join(blocks)
+
+
+def _pretrained(configuration: Mapping) -> int | str:
+    found = paper.pretrained(configuration)
+    unclear = found is None or configuration.get("file")
+    return str(configuration["weights"]) if unclear else int(found)
 
 
 def _column(stage: str) -> str:

@@ -19,6 +19,7 @@ from wool_tf.report.protocol_views import (
     false_alarm_rate,
     find,
     hundredths,
+    imagenet_files,
     interval,
     is_pruned,
     key,
@@ -67,7 +68,7 @@ def table1(document: Mapping) -> Table | None:
     )
     header = ("Depth", "Optimizer", "Pretrained", "Mean (%)", "Standard deviation", "95 % interval", "Repeats")
     header += ("Paper: mean (%)", "Paper: standard deviation")
-    note = f"The interval is drawn over physical samples (bootstrap). {_paper_note()}"
+    note = f"The interval is drawn over physical samples (bootstrap). {_paper_note(document)}"
     return _table(document, "Accuracy before pruning (Table I)", text, header, rows, "lll" + "r" * 6, note)
 
 
@@ -78,12 +79,14 @@ def table2(document: Mapping) -> Table | None:
         return None
     rows = []
     for configuration in ordered(document):
-        means = {name: measure(find(configuration, name) or {}, "accuracy")[0] for name in (BASELINE, *names)}
-        rows.append((label(configuration), *_with_changes(means)))
+        stages = [find(configuration, name) or {} for name in (BASELINE, *names)]
+        means = [measure(stage, "accuracy")[0] for stage in stages]
+        rows.append((label(configuration), *map(_with_change, means, [stage.get("drop") for stage in stages])))
         if paper.recipe(configuration):
-            reported = {name: paper.accuracy(configuration, name) for name in means}
-            shares = {name: None if value is None else value / 100 for name, value in reported.items()}
-            rows.append(("– the paper", *_with_changes(shares)))
+            reported = [paper.accuracy(configuration, name) for name in (BASELINE, *names)]
+            shares = [None if value is None else value / 100 for value in reported]
+            changes = [None, *(None if share is None else share - shares[0] for share in shares[1:])]
+            rows.append(("– the paper", *map(_with_change, shares, changes)))
     text = (
         "Accuracy in percent before and after pruning, mean over repeats. In brackets the change against the same "
         "network before pruning, in percentage points: with a minus, pruning costs accuracy. The paper calls it "
@@ -92,7 +95,10 @@ def table2(document: Mapping) -> Table | None:
     )
     header = ("Network", "Baseline", *map(short, names))
     align = "l" + "r" * (1 + len(names))
-    return _table(document, "Accuracy after pruning (Table II)", text, header, rows, align, _paper_note())
+    note = _paper_note(document)
+    if any(stage.get("missing") for _, stage in every_stage(document)):
+        note = f"Where repeats are incomplete, the change is that of the repeats which both stages have. {note}"
+    return _table(document, "Accuracy after pruning (Table II)", text, header, rows, align, note)
 
 
 def controls(document: Mapping) -> Table | None:
@@ -246,20 +252,22 @@ def summary(document: Mapping) -> Table | None:
     return _table(document, "Key figures of the best network", text, header, rows, "lrrrrr", note)
 
 
-def _with_changes(means: Mapping[str, float | None]) -> list[str]:
-    """The accuracies of Table II, the baseline first, with the change against it."""
-    whole, cells = means[BASELINE], []
-    for name, mean in means.items():
-        changed = name != BASELINE and known(mean) and known(whole)
-        cells.append(hundredths(mean) + (f" ({points(mean - whole)})" if changed else ""))
-    return cells
+def _with_change(mean: float | None, change: float | None) -> str:
+    """An accuracy of Table II with its change against the baseline, where there is one."""
+    return hundredths(mean) + (f" ({points(change)})" if known(change) else "")
 
 
-def _paper_note() -> str:
-    return (
+def _paper_note(document: Mapping) -> str:
+    note = (
         f"The paper is {paper.CITATION}: ten repeats of ten folds on that factory’s own images. Its values show the "
         "order of magnitude and the trend, and cannot be compared one to one."
     )
+    if found := imagenet_files(document):
+        note += (
+            f" Pretrained by a file: {', '.join(found)}, which has a head of 1000 classes behind a stem for colour "
+            "images and is therefore taken for ImageNet weights, but need not be those of the paper."
+        )
+    return note
 
 
 def _table(

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import numpy as np
 
+from wool_tf.report import paper
 from wool_tf.report.cells import MISSING, known, percent
 from wool_tf.report.tables import measure
 
@@ -13,8 +15,8 @@ PRUNED = ("hard", "asfp")
 OPTIMISTIC = "optimistic: best epoch"
 """Stands in the title of every table that the choice of the epoch flatters."""
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
-PRETRAINED = {"none": "no", "imagenet": "yes"}
-STARTS = {"none": "from scratch", "imagenet": "pretrained"}
+PRETRAINED = {False: "no", True: "yes"}
+STARTS = {False: "from scratch", True: "pretrained"}
 
 
 def ordered(document: Mapping) -> list[Mapping]:
@@ -41,14 +43,17 @@ def every_stage(document: Mapping) -> Iterator[tuple[Mapping, Mapping]]:
 
 
 def key_stages(document: Mapping) -> Iterator[tuple[Mapping, Mapping]]:
-    """Every configuration with its baseline, its last round of hard pruning and its last ASFP."""
+    """Every configuration with its baseline, its last round of hard pruning and its highest rate of ASFP."""
     return ((configuration, stage) for configuration in ordered(document) for stage in key(configuration))
 
 
 def key(configuration: Mapping) -> list[Mapping]:
-    """The baseline, the last round of hard pruning and the last ASFP of a configuration, as far as there are any."""
-    last = {re.match("[a-z]*", stage["stage"])[0]: stage for stage in configuration["stages"]}
-    return [last[kind] for kind in (BASELINE, *PRUNED) if kind in last]
+    """The baseline, the last round of hard pruning and the highest rate of ASFP, as far as there are any."""
+    found = {}
+    for stage in configuration["stages"]:
+        kind, number = _parted(stage["stage"])
+        found.setdefault(kind, []).append((number, stage))
+    return [max(found[kind], key=lambda pair: pair[0])[1] for kind in (BASELINE, *PRUNED) if kind in found]
 
 
 def stage_names(document: Mapping) -> list[str]:
@@ -63,8 +68,8 @@ def titles(document: Mapping) -> dict[str, str]:
 
 def short(name: str) -> str:
     """A pruned stage as the paper heads its columns: Round 1, ASFP 10 %."""
-    method, number = re.fullmatch(r"([a-z]*)(.*)", name).groups()
-    return f"Round {number}" if method == "hard" else f"ASFP {number} %"
+    method, number = _parted(name)
+    return f"Round {number:g}" if method == "hard" else f"ASFP {number:g} %"
 
 
 def is_pruned(name: str) -> bool:
@@ -74,15 +79,35 @@ def is_pruned(name: str) -> bool:
 
 def recipe(configuration: Mapping) -> tuple[str, str, str]:
     """Depth, optimizer, and whether pretrained, or from which file, for columns of their own."""
-    optimizer, weights = configuration["optimizer"], str(configuration["weights"])
-    return str(configuration["depth"]), OPTIMIZERS.get(optimizer, optimizer), PRETRAINED.get(weights, weights)
+    optimizer = configuration["optimizer"]
+    return str(configuration["depth"]), OPTIMIZERS.get(optimizer, optimizer), _start(configuration, PRETRAINED, "")
 
 
 def label(configuration: Mapping) -> str:
     """A configuration as a person calls it: ResNet-18, Adam, pretrained."""
     depth, optimizer, _ = recipe(configuration)
-    weights = str(configuration["weights"])
-    return f"ResNet-{depth}, {optimizer}, {STARTS.get(weights, f'from {weights}')}"
+    return f"ResNet-{depth}, {optimizer}, {_start(configuration, STARTS, 'from ')}"
+
+
+def imagenet_files(document: Mapping) -> list[str]:
+    """Names of the files that are taken for ImageNet weights because of what is in them."""
+    found = [str(one["weights"]) for one in ordered(document) if paper.pretrained(one)]
+    return list(dict.fromkeys(Path(weights).name for weights in found if weights != "imagenet"))
+
+
+def _start(configuration: Mapping, words: Mapping[bool, str], before: str) -> str:
+    """What a network started from, in the words given, or the file of which nobody knows what it is."""
+    pretrained = paper.pretrained(configuration)
+    if pretrained is None:
+        return f"{before}{Path(str(configuration['weights'])).name}"
+    file = configuration.get("file")
+    return words[pretrained] + (f" ({file})" if file else "")
+
+
+def _parted(name: str) -> tuple[str, float]:
+    """hard1 → hard, 1; asfp12.5 → asfp, 12.5; baseline → baseline, 0."""
+    kind, number = re.fullmatch(r"([a-z]*)(.*)", name).groups()
+    return kind, float(number or 0)
 
 
 def false_alarm_rate(stage: Mapping) -> float | None:

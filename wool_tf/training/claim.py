@@ -13,10 +13,14 @@ from wool_tf.training.settings import Settings
 
 CHOICES = ("depth", "optimizer", "weights", "repeats", "rounds", "asfp_rates", "controls", "final")
 """Settings that say which units there are, and not what comes out of one: a run may go on with others."""
+OF_HARD = ("finetune_epochs", "finetune_factor", "finetune")
+OF_ASFP = ("asfp_epochs",)
+OF_BOTH = ("recipe", "align")
+"""Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
 
 
 def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool = True) -> None:
-    """Makes a folder the one of a run, or lets the run go on that is there, perhaps with more configurations.
+    """Makes a folder the one of a run, or lets the run go on that is there, perhaps with more configurations or stages.
 
     Arguments:
         out: folder, whose `run.json` says whose it is.
@@ -31,7 +35,7 @@ def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool 
 
     backend = keras.backend.backend()
     ours = {
-        "settings": {name: value for name, value in dataclasses.asdict(settings[0]).items() if name not in CHOICES},
+        "settings": _binding(settings[0]),
         "images": images.fingerprint,
         "backend": backend,
         "versions": {name: importlib.metadata.version(name) for name in ("wool_tf", "keras", backend)},
@@ -47,9 +51,22 @@ def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool 
     elif difference := _difference(found, ours):
         raise WoolError(f"--out={out}: holds a run with {difference}; choose another folder")
     else:
-        ours["contents of --weights"] |= found["contents of --weights"]
+        for name in ("settings", "contents of --weights"):
+            ours[name] = found[name] | ours[name]
     if write and ours != found:
         records.write(out / "run.json", ours)
+
+
+def _binding(settings: Settings) -> dict:
+    """What the records of these settings depend on, by name."""
+    free = {*CHOICES}
+    if not settings.rounds:
+        free |= {*OF_HARD}
+    if not settings.asfp_rates:
+        free |= {*OF_ASFP}
+    if not settings.rounds and not settings.asfp_rates:
+        free |= {*OF_BOTH}
+    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in free}
 
 
 def _difference(found, ours: dict) -> str | None:
@@ -58,7 +75,8 @@ def _difference(found, ours: dict) -> str | None:
         return "a run.json of another version"
     for name, value in ours["settings"].items():
         before = found["settings"].get(name)
-        if before != value:
+        unbound = name not in found["settings"] and name in (*OF_HARD, *OF_ASFP, *OF_BOTH)
+        if before != value and not unbound:
             return f"--{name}={before}, not {value}"
     both = found["contents of --weights"].keys() & ours["contents of --weights"].keys()
     if any(found["contents of --weights"][name] != ours["contents of --weights"][name] for name in both):

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import platform
 from pathlib import Path
 
 PROC = Path("/proc/driver/nvidia/gpus")
@@ -21,16 +22,24 @@ def visible() -> list[str]:
 def take(folder: Path) -> None:
     """Gives the calling process a GPU of its own for as long as it lives, where there are several.
 
-    Must be called before anything looks for GPUs. Processes beyond the number of GPUs share the last one.
+    Must be called before anything looks for GPUs; a second call changes nothing. Processes beyond the number of GPUs
+    share the last one.
 
     Arguments:
-        folder: writable; processes that name the same one agree by locks in it, which end with their holder.
+        folder: writable; processes of a machine that name the same one agree by locks in it, which end with their
+            holder.
     """
     names = visible()
     if len(names) < 2:
         return
     for name in names:
-        lock = open(folder / f".gpu-{name.replace('/', '-')}.lock", "w")
+        # Other machines of a cluster see the same folder, and have GPUs of the same names.
+        path = folder / f".gpu-{platform.node()}-{name.replace('/', '-')}.lock"
+        try:
+            lock = open(path, "w")
+        except OSError:
+            # A folder that cannot be written ends the work with a message of its own.
+            break
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -1,8 +1,7 @@
 """Runs units of work in parallel processes; a unit that is done is not run again.
 
 A unit is done when its record is there, and nothing else is remembered, so a run that was interrupted in any way goes
-on where it was. Units say how far they are in small files beside the records, which the main process reads: it works
-the same for one process, many, or many machines that share a folder.
+on where it was. It works the same for one process, many, or many machines that share a folder.
 
 A unit that fails leaves a note of its attempts beside the place of its record. Training that ran off is tried once more
 with other random numbers, and the note says so to whoever goes on later; a process that was killed is replaced, and its
@@ -13,75 +12,18 @@ need it.
 import contextlib
 import dataclasses
 import fcntl
-import json
 import os
-import threading
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from wool_tf.errors import Diverged, Unwritable, WoolError, first_line
-from wool_tf.training import pool, records
+from wool_tf.training import leftovers, pool, progress, records, units
+from wool_tf.training.progress import Beat, Orphaned, Status
+from wool_tf.training.units import ATTEMPTS, Progress, Unit
 
-POLL_SECONDS = 0.5
-BEAT_SECONDS = 1.0
-ATTEMPTS = 2
-WRITTEN = ("started", "seconds", "attempts", "kept")
-"""What the driver adds to every record; a file without it is not one."""
-
-Progress = Callable[[float, str], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Unit:
-    """One piece of work with one record.
-
-    Attributes:
-        name: `resnet18-adam-none/repeat0/fold0/hard1`; its record is `<name>.json` in the folder of the records.
-        run: does the work and returns the record. Is told how to report progress, and the number of the attempt, from
-            0. Must be picklable.
-        cost: expected time, in any unit that is the same for all.
-        product: file that the work leaves besides the record, or None.
-        needs: name of an earlier unit of the chain whose product the work reads, or None.
-        keep: whether the product stays when the chain is done.
-    """
-
-    name: str
-    run: Callable[[Progress, int], dict]
-    cost: float
-    product: Path | None = None
-    needs: str | None = None
-    keep: bool = True
-
-    def record(self, folder: Path) -> Path:
-        """Path of its record."""
-        return folder / f"{self.name}.json"
-
-    def failure(self, folder: Path) -> Path:
-        """Path of the note of its failed attempts."""
-        return folder / f"{self.name}.failed.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """How far a run is.
-
-    Attributes:
-        share: finished share of the work, 0 to 1.
-        remaining: seconds to the end at the speed so far, or None while that is unknown.
-        finished, units: number of finished units, and of all.
-        failed: number of units that failed for good, or needed one that did.
-        running: (name, share, note) of every unit at work.
-    """
-
-    share: float
-    remaining: float | None
-    finished: int
-    units: int
-    failed: int
-    running: tuple[tuple[str, float, str], ...]
+__all__ = ["Outcome", "Progress", "Status", "Unit", "exclusive", "plan", "run", "run_chain"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +52,7 @@ def run(
 
     Arguments:
         chains: units of one chain may use what earlier ones left; chains must not depend on each other.
-        folder: of the records.
+        folder: of the records; nobody else works there.
         jobs: processes at work at the same time; with 1 the calling process does it all.
         show: told the status about twice a second, from another thread.
         scheduler: address of a Dask cluster that does the work instead; all its machines see the folder under the same
@@ -119,13 +61,14 @@ def run(
     Raises:
         WoolError: the folder cannot be written, or the cluster cannot be reached; finished units keep their records.
     """
-    units = [unit for chain in chains for unit in chain]
     # The longest first, so that no worker is left alone with it at the end.
     ordered = sorted(chains, key=lambda chain: -sum(unit.cost for unit in chain))
-    _forgive(units, folder)
-    left = [chain for chain in ordered if _todo(chain, folder)]
+    everything = [unit for chain in chains for unit in chain]
+    _tidy(chains, folder)
+    work = [units.todo(chain, folder) for chain in ordered]
+    left = [chain for chain, todo in zip(ordered, work, strict=True) if todo]
     try:
-        with _shown(units, folder, show), _token(folder) as token:
+        with progress.shown(everything, sum(work, []), folder, show), progress.token(folder) as token:
             if scheduler is not None:
                 _run_on_cluster(left, folder, scheduler, token)
             elif min(jobs, len(left)) > 1:
@@ -135,17 +78,22 @@ def run(
                     run_chain(chain, folder, token)
     except Orphaned:
         raise WoolError(f"{folder}: was deleted, or taken over by another run; start again") from None
-    return _outcome(units, folder)
+    # Of chains whose process died nobody has.
+    for chain in left:
+        units.drop_products(chain, folder)
+    return _outcome(everything, folder)
 
 
-def plan(chains: Sequence[Sequence[Unit]], folder: Path) -> list[Unit]:
-    """The units that a run would do, in the order of the chains."""
-    return [unit for chain in chains for unit in _todo(chain, folder)]
+def plan(chains: Sequence[Sequence[Unit]], folder: Path) -> list[list[Unit]]:
+    """The units of each chain that a run would do."""
+    return [units.todo(chain, folder) for chain in chains]
 
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Holds a folder for one run; the hold ends with the process, however it ends.
+    """Holds a folder for one run, and clears away what killed runs have left there.
+
+    The hold ends with the process, however it ends.
 
     Raises:
         WoolError: another run holds it, or the folder cannot be made or written.
@@ -158,69 +106,31 @@ def exclusive(folder: Path) -> Iterator[None]:
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise WoolError(f"--out={folder}: another run is at work there; wait, or choose another folder") from None
+        except OSError as error:
+            raise WoolError(f"--out={folder}: cannot be locked ({error.strerror}); choose another disk") from None
+        leftovers.clear(folder)
         yield
 
 
-def _todo(chain: Sequence[Unit], folder: Path) -> list[Unit]:
-    """The units of a chain that have to run: those without a record, and those whose lost product one of them needs."""
-    todo, needed = [], set()
-    failed = {unit.name for unit in chain if _failed(unit, folder)}
-    for unit in chain:
-        if unit.needs in failed:
-            failed.add(unit.name)
-    for unit in reversed(chain):
-        if unit.name in failed:
-            continue
-        missing = unit.product is not None and not unit.product.exists()
-        if not _done(unit, folder) or (missing and (unit.keep or unit.name in needed)):
-            todo.append(unit)
-            needed.add(unit.needs)
-    return todo[::-1]
+def _tidy(chains: Sequence[Sequence[Unit]], folder: Path) -> None:
+    """Makes the folder what a run that ended well would have left."""
+    leftovers.clear_records(folder)
+    for chain in chains:
+        units.forgive(chain, folder)
+        for unit in chain:
+            if units.record(unit, folder) is None:
+                # A damaged record, if any: that a file is there has to mean that the unit is done.
+                units.remove(unit.record(folder))
+        if not units.todo(chain, folder):
+            units.drop_products(chain, folder)
 
 
-def _done(unit: Unit, folder: Path) -> bool:
-    return _record(unit, folder) is not None
-
-
-def _record(unit: Unit, folder: Path) -> dict | None:
-    return records.read(unit.record(folder), *WRITTEN)
-
-
-def _failed(unit: Unit, folder: Path) -> bool:
-    kinds = [attempt["kind"] for attempt in attempts(unit, folder)]
-    # By kind: how often training runs off must not depend on how often the machine fails.
-    return not _done(unit, folder) and any(kinds.count(kind) >= ATTEMPTS for kind in kinds)
-
-
-def attempts(unit: Unit, folder: Path) -> list[dict]:
-    """The failed attempts of a unit, each with its `kind` (diverged, died or error) and `reason`."""
-    found = records.read(unit.failure(folder), "attempts")
-    return found["attempts"] if found else []
-
-
-def note_failure(unit: Unit, folder: Path, kind: str, reason: str, details: str = "") -> None:
-    """Adds a failed attempt to the note of a unit."""
-    attempt = {"kind": kind, "reason": reason} | ({"details": details} if details else {})
-    records.write(unit.failure(folder), {"unit": unit.name, "attempts": [*attempts(unit, folder), attempt]})
-
-
-def _forgive(units: Sequence[Unit], folder: Path) -> None:
-    """Forgets what the machine is to blame for: the next run has its chance. Training that runs off always will."""
-    for unit in units:
-        found = attempts(unit, folder)
-        kept = [attempt for attempt in found if attempt["kind"] == "diverged"]
-        if kept != found:
-            unit.failure(folder).unlink()
-            for attempt in kept:
-                note_failure(unit, folder, attempt["kind"], attempt["reason"])
-
-
-def _outcome(units: Sequence[Unit], folder: Path) -> Outcome:
-    found = {unit.name: _record(unit, folder) for unit in units}
+def _outcome(everything: Sequence[Unit], folder: Path) -> Outcome:
+    found = {unit.name: units.record(unit, folder) for unit in everything}
     done = {name: record for name, record in found.items() if record is not None}
-    failures = {unit.name: attempts(unit, folder) for unit in units if _failed(unit, folder)}
+    failures = {unit.name: units.attempts(unit, folder) for unit in everything if units.failed(unit, folder)}
     skipped = tuple(name for name in found if name not in done and name not in failures)
     return Outcome(done, failures, skipped)
 
@@ -233,7 +143,7 @@ def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, tok
             return
         except pool.Died:
             # Which of the processes died is not known: whatever was at work is tried again, alone.
-            suspects = [(chain, unit) for chain in chains if (unit := _at_work(chain, folder))]
+            suspects = [(chain, unit) for chain in chains if (unit := progress.at_work(chain, folder))]
             if not suspects:
                 raise WoolError(
                     "worker processes die as they start, most likely because memory runs out; use fewer --jobs"
@@ -242,7 +152,7 @@ def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, tok
                 _note_death(unit, folder, "its process was killed, most likely because memory ran out")
             for chain, unit in suspects:
                 _run_alone(chain, unit, folder, token)
-            chains = [chain for chain in chains if _todo(chain, folder)]
+            chains = [chain for chain in chains if units.todo(chain, folder)]
 
 
 def _run_alone(chain: Sequence[Unit], unit: Unit, folder: Path, token: str) -> None:
@@ -254,22 +164,27 @@ def _run_alone(chain: Sequence[Unit], unit: Unit, folder: Path, token: str) -> N
 
 
 def _note_death(unit: Unit, folder: Path, reason: str) -> None:
-    note_failure(unit, folder, "died", reason)
-    _beat_path(unit.record(folder)).unlink(missing_ok=True)
+    units.note_failure(unit, folder, "died", reason)
+    progress.end(unit, folder)
 
 
 def _run_on_cluster(chains: Sequence[Sequence[Unit]], folder: Path, scheduler: str, token: str) -> None:
-    tasks = [(chain, folder, token, None) for chain in chains]
-    for number in pool.run_on_cluster(run_chain, tasks, scheduler):
-        for _ in range(ATTEMPTS):  # The cluster has tried it several times.
-            unit = _at_work(chains[number], folder) or _todo(chains[number], folder)[0]
-            note_failure(unit, folder, "died", "the cluster's workers died of it, most likely because memory ran out")
-        _beat_path(unit.record(folder)).unlink(missing_ok=True)
-
-
-def _at_work(chain: Sequence[Unit], folder: Path) -> Unit | None:
-    """The unit of a chain that was begun and is not done."""
-    return next((unit for unit in chain if _beat_path(unit.record(folder)).exists()), None)
+    """Runs chains on a cluster; where it gives one up, the units of it that need not the deadly one go on."""
+    while chains:
+        tasks = [(chain, folder, token) for chain in chains]
+        given_up = set(pool.run_on_cluster(run_chain, tasks, scheduler, folder))
+        left = [number for number, chain in enumerate(chains) if units.todo(chain, folder)]
+        if not given_up.issuperset(left):
+            # Workers that do not find the token of the run take it for gone, and end.
+            raise WoolError(
+                f"--scheduler={scheduler}: workers ended without leaving results in {folder}; every machine of the "
+                "cluster must see that folder under this path; then the same command goes on"
+            )
+        chains = [chains[number] for number in left]
+        for chain in chains:
+            unit = progress.at_work(chain, folder) or units.todo(chain, folder)[0]
+            for _ in range(ATTEMPTS):  # The cluster has tried it several times.
+                _note_death(unit, folder, "the cluster's workers died of it, most likely because memory ran out")
 
 
 def run_chain(
@@ -290,21 +205,17 @@ def run_chain(
     """
     # A unit that failed takes along those that need it, so what is left is asked for anew.
     names = [unit.name for unit in chain]
-    while todo := _todo(chain, folder):
+    while todo := units.todo(chain, folder):
         if last is not None and names.index(todo[0].name) > names.index(last):
             return
-        _attempt(todo[0], folder, _Beat(_beat_path(todo[0].record(folder)), folder, token, main))
-    for unit in chain:
-        record = _record(unit, folder) or {}
-        # What an earlier run was to keep stays.
-        if unit.product is not None and not unit.keep and not record.get("kept"):
-            unit.product.unlink(missing_ok=True)
+        _attempt(todo[0], folder, Beat(todo[0], folder, token, main))
+    units.drop_products(chain, folder)
 
 
-def _attempt(unit: Unit, folder: Path, beat: "_Beat") -> None:
+def _attempt(unit: Unit, folder: Path, beat: Beat) -> None:
     started, clock = time.time(), time.monotonic()
     beat(0, "starting")
-    diverged = [attempt for attempt in attempts(unit, folder) if attempt["kind"] == "diverged"]
+    diverged = [attempt for attempt in units.attempts(unit, folder) if attempt["kind"] == "diverged"]
     try:
         document = unit.run(beat, len(diverged))
         beat.check()
@@ -314,118 +225,9 @@ def _attempt(unit: Unit, folder: Path, beat: "_Beat") -> None:
     except Unwritable:
         raise
     except Diverged as error:
-        note_failure(unit, folder, "diverged", str(error))
+        units.note_failure(unit, folder, "diverged", str(error))
     except Exception as error:  # Whatever it is, the other units are not to blame.
         known = isinstance(error, WoolError)
         reason = str(error) if known else f"{type(error).__name__}: {first_line(error)}"
-        note_failure(unit, folder, "error", reason, "" if known else traceback.format_exc())
-    beat.end()
-
-
-def _beat_path(record: Path) -> Path:
-    return record.with_suffix(".progress")
-
-
-@contextlib.contextmanager
-def _token(folder: Path) -> Iterator[str]:
-    """Names a run: workers that it has left behind find another name in the folder, or none, and end."""
-    token, path = uuid.uuid4().hex, folder / ".run"
-    records.write(path, token)
-    try:
-        yield token
-    finally:
-        path.unlink(missing_ok=True)
-
-
-class Orphaned(BaseException):
-    """The run that this work was for is no more."""
-
-
-class _Beat:
-    """Writes how far a unit is, at most once a second; ends the work when its run is gone."""
-
-    def __init__(self, path: Path, folder: Path, token: str, main: int | None):
-        self.path, self.folder, self.token, self.main, self.next = path, folder, token, main, 0.0
-
-    def __call__(self, share: float, note: str) -> None:
-        if time.monotonic() < self.next:
-            return
-        self.next = time.monotonic() + BEAT_SECONDS
-        self.check()
-        # Progress is a courtesy: on a full disk it is the result that has to fail, with its own message.
-        with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self.path.with_suffix(".progress-new")
-            temporary.write_text(json.dumps([share, note]))
-            os.replace(temporary, self.path)
-
-    def check(self) -> None:
-        """Ends the work if its run is gone: the folder may be another run's by now."""
-        if self.main is not None and self.main != os.getppid():
-            os._exit(1)
-        if records.read(self.folder / ".run") != self.token:
-            raise Orphaned
-
-    def end(self) -> None:
-        self.path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _shown(units: Sequence[Unit], folder: Path, show: Callable[[Status], None]) -> Iterator[None]:
-    """Shows the status until the work is done."""
-    for unit in units:
-        _beat_path(unit.record(folder)).unlink(missing_ok=True)
-        if not _done(unit, folder):
-            # A damaged record, if any: that a file is there has to mean that the unit is done.
-            unit.record(folder).unlink(missing_ok=True)
-    finished = threading.Event()
-    watcher = _Watcher(units, folder)
-
-    def watch() -> None:
-        cost = 0.0
-        # Looking after thousands of units must not keep a core busy.
-        while not finished.wait(max(POLL_SECONDS, 20 * cost)):
-            started = time.monotonic()
-            show(watcher.status())
-            cost = time.monotonic() - started
-
-    show(watcher.status())
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        finished.set()
-        thread.join()
-        show(watcher.status())
-
-
-class _Watcher:
-    """Reads the status from the files."""
-
-    def __init__(self, units: Sequence[Unit], folder: Path):
-        self.folder = folder
-        self.total, self.units = sum(unit.cost for unit in units), len(units)
-        self.open = [unit for unit in units if not _done(unit, folder)]
-        self.before = self.total - sum(unit.cost for unit in self.open)
-        self.started = time.monotonic()
-
-    def status(self) -> Status:
-        # There may be thousands of records; that one exists is all that has to be asked twice a second.
-        self.open = [unit for unit in self.open if not unit.record(self.folder).exists()]
-        running, failed, left = [], set(), 0.0
-        for unit in self.open:
-            beat = records.read(_beat_path(unit.record(self.folder)))
-            if beat is not None:
-                running.append((unit.name, *beat))
-                left += unit.cost * (1 - beat[0])
-            elif unit.needs in failed or _failed(unit, self.folder):
-                failed.add(unit.name)
-            else:
-                left += unit.cost
-        done = self.total - left
-        remaining = None
-        if done > self.before:
-            remaining = (time.monotonic() - self.started) * left / (done - self.before)
-        finished = self.units - len(self.open)
-        return Status(done / self.total, remaining, finished, self.units, len(failed), tuple(running))
+        units.note_failure(unit, folder, "error", reason, "" if known else traceback.format_exc())
+    progress.end(unit, folder)

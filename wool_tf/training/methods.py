@@ -8,7 +8,9 @@ after every epoch ever more filters are zeroed, and grow back in the next, until
 
 import dataclasses
 import functools
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -113,7 +115,7 @@ def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress, crite
     recipe = _hard_recipe(settings)
     scores = criteria.norms(weights, spec, criterion or recipe.criterion, fold.seed(settings, f"{stage.name} filters"))
     chosen = plan.make(spec, scores, recipe)
-    course = _course(settings, stage.epochs, settings.learning_rate * settings.finetune_factor)
+    course = _course(settings, stage.epochs, settings.finetune_rate)
     if settings.finetune == "masked":
         weights, history = _train(stage, fold, settings, course, weights, progress, mask=chosen)
         smaller, difference = _removed(weights, chosen, stage, fold)
@@ -190,8 +192,16 @@ def _train(stage, fold, settings, course, weights, progress, mask=None, after_ep
         mask,
         after_epoch,
         merit if peeks else None,
-        fold.logs and fold.logs / stage.name,
+        _log(stage, fold),
     )
+
+
+def _log(stage: Stage, fold: Fold) -> Path | None:
+    """The folder for TensorBoard's curves, empty: those of an earlier attempt would be drawn as one with these."""
+    if fold.logs is None:
+        return None
+    shutil.rmtree(fold.logs / stage.name, ignore_errors=True)
+    return fold.logs / stage.name
 
 
 def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold) -> tuple[Weights, float]:

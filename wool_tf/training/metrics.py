@@ -1,4 +1,4 @@
-"""Figures of merit of one set of scores, and their mean and spread over folds."""
+"""Figures of merit of one set of scores, and their mean and spread over several sets."""
 
 from collections.abc import Sequence
 
@@ -34,10 +34,17 @@ def evaluate(labels: np.ndarray, scores: np.ndarray, threshold: float = THRESHOL
     }
 
 
-def summarise(folds: Sequence[dict]) -> dict:
-    """Mean and sample standard deviation (n − 1) of each metric over folds; the latter None with a single fold."""
-    values = {name: np.array([fold[name] for fold in folds]) for name in METRICS}
+def summarise(measured: Sequence[dict]) -> dict:
+    """Mean and sample standard deviation (n − 1) of each metric.
+
+    Arguments:
+        measured: what `evaluate` says of each set of scores, one for each fold or repeat; at least one.
+
+    Returns:
+        `mean` and `std` of each of `METRICS`; the standard deviation of a single set is None.
+    """
+    values = {name: np.array([metrics[name] for metrics in measured]) for name in METRICS}
     return {
         "mean": {name: float(array.mean()) for name, array in values.items()},
-        "std": {name: float(array.std(ddof=1)) if len(folds) > 1 else None for name, array in values.items()},
+        "std": {name: float(array.std(ddof=1)) if len(measured) > 1 else None for name, array in values.items()},
     }

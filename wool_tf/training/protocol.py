@@ -23,11 +23,13 @@ SETUP_MACS = 3e11
 def grid(base: Settings, depths: Sequence[int], optimizers: Sequence[str], weights: Sequence[str]) -> list[Settings]:
     """The settings of every configuration, in the order of the paper's tables.
 
+    Files of weights become absolute paths: the machines of a cluster have other working directories.
+
     Raises:
         WoolError: a value breaks its rule, or two configurations would have the same name.
     """
     found = [
-        dataclasses.replace(base, depth=depth, optimizer=optimizer, weights=initial)
+        dataclasses.replace(base, depth=depth, optimizer=optimizer, weights=_absolute(initial))
         for depth in depths
         for optimizer in optimizers
         for initial in weights
@@ -39,6 +41,10 @@ def grid(base: Settings, depths: Sequence[int], optimizers: Sequence[str], weigh
         if names.count(name) > 1:
             raise WoolError(f"--depths, --optimizers, --weights: {name} occurs twice; name each once, and files apart")
     return found
+
+
+def _absolute(weights: str) -> str:
+    return weights if weights in ("none", "imagenet") else str(Path(weights).absolute())
 
 
 def split(settings: Settings, images: Dataset) -> list[list[np.ndarray]]:

@@ -1,0 +1,86 @@
+"""How long a run will take: from the timing of a few training steps to the moment when the last worker is done."""
+
+import dataclasses
+import heapq
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+MEASURED_SECONDS = 3.0
+MOST_STEPS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """What training takes on this machine.
+
+    Attributes:
+        setup: seconds that a process needs before it can train an architecture, once for each.
+        unit: seconds that every training takes beside its steps: weights in and out, scoring.
+        mac: seconds of a multiply-accumulate of its steps.
+    """
+
+    setup: float
+    unit: float
+    mac: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What the time of a unit depends on.
+
+    Attributes:
+        architecture: what a process sets up once and then has.
+        macs: multiply-accumulates of its training.
+        speed: of such networks.
+    """
+
+    architecture: Hashable
+    macs: float
+    speed: Speed
+
+    @property
+    def seconds(self) -> float:
+        """Time that it takes in a process that is set up."""
+        return self.speed.unit + self.macs * self.speed.mac
+
+
+def measure(train: Callable[[int], None], macs: float, clock: Callable[[], float] = time.monotonic) -> Speed:
+    """The speed of one kind of network.
+
+    Trainings of two lengths are compared, for what a training takes beside its steps is no small part of a short one.
+
+    Arguments:
+        train: trains for so many steps; the first call sets up.
+        macs: multiply-accumulates of a step.
+        clock: gives the time in seconds.
+    """
+
+    def timed(steps: int) -> float:
+        started = clock()
+        train(steps)
+        return clock() - started
+
+    first, short = timed(1), timed(1)
+    more = min(max(round(MEASURED_SECONDS / short), 1), MOST_STEPS)
+    long = timed(1 + more)
+    # Where something else disturbed the shorter one, all of the time counts as steps.
+    step = (long - short) / more if long > short else long / (1 + more)
+    return Speed(max(first - short, 0.0), max(short - step, 0.0), step / macs)
+
+
+def makespan(chains: Sequence[Sequence[Work]], jobs: int) -> float:
+    """Seconds until all is done, if whoever is free takes the longest chain that is left.
+
+    Arguments:
+        chains: what has to be done in order by the same process.
+        jobs: processes; each sets up every architecture that it meets.
+    """
+    free = [(0.0, number) for number in range(jobs)]
+    known = [set() for _ in free]
+    for chain in sorted(chains, key=lambda chain: -sum(work.seconds for work in chain)):
+        end, number = heapq.heappop(free)
+        for work in chain:
+            end += work.seconds + (0.0 if work.architecture in known[number] else work.speed.setup)
+            known[number].add(work.architecture)
+        heapq.heappush(free, (end, number))
+    return max(end for end, _ in free)
