@@ -18,6 +18,7 @@ import trained_flags
 from absl import flags
 
 from wool_tf import WoolError
+from wool_tf.decision import Decision
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the files.", required=True)
 _PRECISIONS = flags.DEFINE_list(
@@ -65,9 +66,7 @@ def main() -> None:
     conversion.run(source, order, console.Display().say)
 
 
-def _decision():
-    from wool_tf.conversion import Decision
-
+def _decision() -> Decision:
     given = [flag for flag in (_THRESHOLD, _RECALL, _COST) if flag.value is not None]
     if len(given) > 1:
         raise WoolError(f"--{given[0].name} and --{given[1].name}: both choose the threshold; give one of them")

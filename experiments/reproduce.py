@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _decision():
-    from wool_tf.conversion import Decision
+    from wool_tf.decision import Decision
 
     if _RECALL.value is not None and _COST.value is not None:
         raise WoolError("--required_recall and --cost_ratio: both choose the threshold; give one of them")

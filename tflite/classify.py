@@ -101,7 +101,7 @@ def picture_name(image: Path) -> Path:
 def listed(given: list[Path], output: Output) -> Iterator[tuple[Path, Path]]:
     """The images that are asked for, and their names in the folder of pictures; complains of folders without any."""
     for path in given:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             yield path, Path(path.name)
             continue
         complaints = output.complaints
@@ -187,7 +187,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; leaves with status 2 if it is wrong."""
     parser = _Parser(prog="classify.py", description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("model", metavar="MODEL", type=Path, help="TFLite file with a card, as convert.py makes it")
-    parser.add_argument("given", metavar="IMAGE|DIR", nargs="*", type=Path, help="PNG, TIFF or JPEG, or folders of them")
+    text = "PNG, TIFF or JPEG, or a folder of them"
+    parser.add_argument("given", metavar="IMAGE|DIR", nargs="*", type=Path, help=text)
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print comma-separated values, the first line their names")
     form.add_argument("--json", action="store_true", help="print a JSON object a line")
@@ -214,9 +215,9 @@ def check(options: argparse.Namespace) -> None:
     cores = len(os.sched_getaffinity(0))
     if not 1 <= options.threads <= cores:
         raise UserError(f"--threads={options.threads}: must be 1 to {cores}, the cores that there are")
-    if options.watch and not options.watch.is_dir():
+    if options.watch and not os.path.isdir(options.watch):
         raise UserError(f"--watch={one_line(options.watch)}: must be a folder that exists")
-    read = [path for path in (*options.given, options.watch) if path and path.is_dir()]
+    read = [path for path in (*options.given, options.watch) if path and os.path.isdir(path)]
     for flag, folder in (("heatmap", options.pictures), ("done", options.done)):
         if not folder:
             continue

@@ -86,8 +86,8 @@ class _Seen:
 class Watch:
     """Files that arrive in a folder or its subfolders, each once, as soon as it is complete.
 
-    A file whose status changed after its content was renamed into place: it is ready at once. Any other is ready when it
-    has not changed for `SETTLING`. One that then cannot be decoded is tried again when it has not changed for
+    A file whose status changed after its content was renamed into place: it is ready at once. Any other is ready when
+    it has not changed for `SETTLING`. One that then cannot be decoded is tried again when it has not changed for
     `PATIENCE`. Files that are gone are forgotten. A file that is written again, or replaced, counts as another.
 
     Arguments:

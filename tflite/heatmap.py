@@ -21,7 +21,7 @@ class Peak(NamedTuple):
     """Where a heatmap speaks most for a defect.
 
     Attributes:
-        left, top, right, bottom: of a box of a cell's size in the image, in pixels; the right and lower edge are outside.
+        left, top, right, bottom: of a box of a cell's size in the image, in pixels, the last two outside of it.
         margin: what the strongest cell adds to the margin between both classes; above 0 it speaks for a defect.
     """
 

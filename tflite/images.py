@@ -1,5 +1,6 @@
 """Image files become crops, exactly as the images that a network is trained on do."""
 
+import os
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +46,7 @@ def read(path: Path, side: int) -> Crop:
         BadImage: the file cannot be read, or is no image that a network could be trained on.
         FileNotFoundError: it is not there.
     """
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise BadImage("is not a file")  # To open a FIFO would wait for its writer.
     try:
         with warnings.catch_warnings():
@@ -62,8 +63,9 @@ def read(path: Path, side: int) -> Crop:
     except Image.UnidentifiedImageError:
         raise BadImage("is not a readable PNG, TIFF or JPEG image") from None
     except Exception as error:  # Whatever a decoder raises on a damaged file is the file's fault.
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
-        raise BadImage(f"cannot be decoded ({reason})") from None
+        if isinstance(error, OSError) and error.strerror:
+            raise BadImage(f"cannot be read ({error.strerror})") from None
+        raise BadImage(f"cannot be decoded ({' '.join(str(error).split()) or type(error).__name__})") from None
 
 
 def _check(image: Image.Image) -> None:

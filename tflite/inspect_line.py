@@ -2,9 +2,19 @@
 
     python inspect_line.py MODEL [INPUT] --dark=dark.png --bright=bright.png [--width=640] [--type=uint16le]
 
-INPUT is a file, a FIFO or, by default, the standard input. Events are JSON Lines on the standard output, one for each
-tile that the network looks at and one for each stretch of the belt to be rejected; every line of the input is accounted
-for by a `tile`, `air` or `unseen` event. Alarms are events too. Needs ai-edge-litert, numpy and Pillow.
+INPUT is a file, a FIFO or, by default, the standard input. Events are JSON Lines on the standard output, with
+millimetres along the belt from the first line, and across from the first element:
+
+    start     what inspects, how, and how late a reject comes at most
+    tile      what the network says of a piece of the belt
+    reject    a stretch to be thrown out, or a part of a long one
+    air       where nothing lay on the belt
+    unseen    what could not be looked at, and why
+    overlap   how far the overlap of tiles is thinned, for the board to keep up
+    alarm     something is wrong with the detector, the lines or this machine, or is right again
+    summary   figures, now and then and at the end
+
+Every line is accounted for by a `tile`, an `air` or an `unseen`. Needs ai-edge-litert, numpy and Pillow.
 """
 
 import argparse

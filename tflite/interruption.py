@@ -5,7 +5,7 @@ import time
 
 
 class Interruption:
-    """Ctrl-C and SIGTERM: they end the program between two images, so that each is finished or was not begun."""
+    """Ctrl-C and SIGTERM: they end a program between two pieces of work, so that each is finished or not begun."""
 
     def __init__(self):
         self.asked, self._idle = False, True

@@ -195,7 +195,7 @@ def _opened(path: Path, threads: int):
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keeps the interpreter's note on its delegates off the standard error, where each line is an error of a program's."""
+    """Keeps the interpreter's notes off the standard error, where each line is a complaint of a program."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files, kfold, quiet
-from wool_tf.conversion import Decision
 from wool_tf.data import dataset, imaging
 from wool_tf.data.dataset import Dataset
+from wool_tf.decision import Decision
 from wool_tf.errors import WoolError
 from wool_tf.job import Source, Workers
 from wool_tf.networks import starting

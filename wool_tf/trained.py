@@ -72,7 +72,7 @@ class Trained:
     load: Callable[[int], Dataset]
 
     def scores(self, chosen: np.ndarray) -> np.ndarray:
-        """(chosen,) float64 probability of "defective", by the network in Keras and what its training does to images."""
+        """(chosen,) float64 probability of "defective" by the network in Keras, of the images as training read them."""
         from wool_tf.training import trainer
 
         return trainer.probabilities(trainer.logits(self.spec, self.arrays, self.images.images, chosen))
@@ -129,7 +129,8 @@ def _held_out(held: Held, images: Dataset) -> np.ndarray:
         raise WoolError(f"--fold={held.fold}: {held.folds} has {len(parts)}, counted from 0")
     number = len(images.labels)
     if sorted(index for part in parts for index in part) != list(range(number)):
-        raise WoolError(f"--folds={held.folds}: does not divide the {number} images of {images.folder}; give their run's")
+        rule = f"does not divide the {number} images of {images.folder}; give their run's"
+        raise WoolError(f"--folds={held.folds}: {rule}")
     held_out = np.array(sorted(parts[held.fold]), np.int64)
     for part, chosen in (("held-out", held_out), ("training", np.setdiff1d(np.arange(number), held_out))):
         if len(np.unique(images.labels[chosen])) < len(CLASSES):
@@ -143,7 +144,7 @@ def _folds(path: Path) -> list[list[list[int]]]:
     except (OSError, ValueError) as error:
         raise WoolError(f"--folds={path}: cannot be read as JSON ({error})") from None
     if not _nested(repeats, 3):
-        raise WoolError(f"--folds={path}: must be a list of repeats, each a list of folds, each a list of image numbers")
+        raise WoolError(f"--folds={path}: must be a list of repeats, each a list of folds, each of image numbers")
     return repeats
 
 

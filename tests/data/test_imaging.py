@@ -55,7 +55,7 @@ def test_images_that_cannot_be_read_do_not_count(tmp_path):
     [
         ("{", r"imaging.json: cannot be read as JSON \(.*\); restore it from a copy, or remove it$"),
         ("[]", "imaging.json: must hold an object, got list; restore it"),
-        (SAID | {"window": [1.0, 0.5]}, r"imaging.json: window must be two numbers, the lower one first, got \[1.0, 0.5\]$"),
+        (SAID | {"window": [1.0, 0.5]}, r"window must be two numbers, the lower one first, got \[1.0, 0.5\]$"),
         (SAID | {"window": [0.0]}, "window must be"),
         (SAID | {"window": [0.0, "1"]}, "window must be"),
         (SAID | {"window": [0, float("inf")]}, "window must be"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from deploy_networks import SIDE, Case, case, network, pictures, spread
+from deploy_networks import NATIVE, SIDE, Case, case, network, pictures, scenes, spread
 
 from wool_tf.networks.spec import ResNetSpec
 
@@ -43,3 +43,20 @@ def real() -> Case:
     crops = np.stack([np.asarray(Image.open(file).convert("L").resize((SIDE, SIDE))) for file in files])
     model = network(ResNetSpec.full(18, 2, (SIDE, SIDE, 1)), arrays)
     return case(model, crops[::2], crops[1::2])
+
+
+@pytest.fixture(scope="session")
+def native():
+    """A network for native crops that Pillow would resize, its last stage wide enough to be stored as integers."""
+    spec = ResNetSpec.full(18, 2, (SIDE, SIDE, 1))
+    widths = {group: max(2, width // 16) for group, width in spec.by_group().items()} | {"layer4": 512}
+    return spread(network(spec.resized(widths)))
+
+
+@pytest.fixture(scope="session")
+def native_files(native) -> dict[str, bytes]:
+    """Its files with a heatmap, by precision."""
+    from wool_tf.deploy.convert import PRECISIONS, convert
+
+    calibration = scenes(12, NATIVE, seed=4)
+    return {precision: convert(native, precision, calibration, NATIVE, heatmap=True) for precision in PRECISIONS}

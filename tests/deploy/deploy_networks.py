@@ -6,7 +6,8 @@ import numpy as np
 
 from wool_tf.networks.spec import ResNetSpec
 
-SIDE = 64
+SIDE, NATIVE = 64, 100
+"""Of the networks' input, and of crops that they resize."""
 
 
 @dataclasses.dataclass(frozen=True)

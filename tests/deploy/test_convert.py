@@ -94,7 +94,7 @@ def check_input(tflite: bytes):
     assert source["scale"] == pytest.approx(1 / (255 * 0.226), rel=1e-6)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0, 200), (100, 150), (115, 115)])
+@pytest.mark.parametrize(("low", "high"), [(0, 200), (115, 115)])
 def test_the_scale_of_the_input_is_the_normalisation_whatever_the_calibration(low, high, tiny, tiny_images):
     images = np.linspace(low, high, tiny_images.size).round().astype(np.uint8).reshape(tiny_images.shape)
     before = images.copy()
@@ -128,15 +128,6 @@ def test_the_pixel_115_is_zero_to_the_network(precision, odd):
     expected = np.asarray(odd.model(np.zeros((1, SIDE, SIDE, 1), np.float32), training=False))
     found = run(getattr(odd, precision), image)
     np.testing.assert_allclose(found, expected, atol=1e-4 if precision == "fp32" else margins(odd.logits).std())
-
-
-def test_the_same_network_gives_the_same_bytes_however_many_others_there_are(tiny, tiny_images):
-    first = convert(tiny, "fp32"), convert(tiny, "int8", tiny_images)
-    from wool_tf.networks import weights
-
-    again = network(tiny.spec, weights.read(tiny))
-    assert again.name != tiny.name
-    assert (convert(again, "fp32"), convert(again, "int8", tiny_images)) == first
 
 
 def test_conversion_is_silent_and_leaves_the_network_alone(tiny, tiny_images, capfd):

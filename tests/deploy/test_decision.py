@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wool_tf.conversion import Decision, merged
+from wool_tf.decision import Decision, merged
 from wool_tf.errors import WoolError
 
 GRID = st.integers(0, 20).map(lambda step: step / 20)
-BOTH = st.lists(st.tuples(st.integers(0, 1), GRID), min_size=1, max_size=30).map(lambda rows: [(1, 0.35), (0, 0.6), *rows])
+ROWS = st.lists(st.tuples(st.integers(0, 1), GRID), min_size=1, max_size=30)
+BOTH = ROWS.map(lambda rows: [(1, 0.35), (0, 0.6), *rows])
 
 
 def columns(rows):

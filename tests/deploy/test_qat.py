@@ -210,8 +210,9 @@ def test_a_course_without_steps_of_any_length_changes_little_of_native_crops_and
     told, arrays = [], weights.read(odd.model)
     course = qat.Course(epochs=2, batch_size=8, learning_rate=0)
     labels = np.arange(20) % 2
-    tell = lambda *words: told.append(words)  # noqa: E731
-    tflite = qat.convert(odd.model.spec, arrays, images, labels, course, side, True, progress=tell)
+    tflite = qat.convert(
+        odd.model.spec, arrays, images, labels, course, side, True, progress=lambda *words: told.append(words)
+    )
     assert [done for done, _ in told] == [0.5, 1.0]
     assert [what[:9] for _, what in told] == ["epoch 1/2", "epoch 2/2"]
     float32, int8 = (convert(odd.model, precision, images, side, True) for precision in ("fp32", "int8"))
@@ -243,23 +244,24 @@ def heatmaps(tflite: bytes, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.slow
 def test_learns_and_gives_the_same_bytes_again():
+    from wool_tf.networks import pixels
+
     rng = np.random.default_rng(0)
     labels = np.arange(48) % 2
     images = np.clip(rng.normal(np.where(labels, 150, 100)[:, None, None], 25, (48, 32, 32)), 0, 255).astype(np.uint8)
-    arrays = weights.read(network(TINY))
-    courses = [qat.Course(epochs, batch_size=8, learning_rate=1e-2) for epochs in (0, 6, 6)]
-    before, after, again = (
-        qat.convert(TINY, arrays, images[:32], labels[:32], course, progress=ignore) for course in courses
-    )
-    assert ((margins(before, images[32:]) > 0) == labels[32:]).mean() < 0.8
-    assert ((margins(after, images[32:]) > 0) == labels[32:]).all()
-    assert after == again
+    model = network(TINY)
+    before = np.asarray(model(pixels.normalise(images[32:]), training=False))
+    assert ((before[:, 1] > before[:, 0]) == labels[32:]).mean() < 0.8
+    course, arrays = qat.Course(epochs=10, batch_size=8, learning_rate=3e-2), weights.read(model)
+    first, again = (qat.convert(TINY, arrays, images[:32], labels[:32], course, progress=ignore) for _ in range(2))
+    assert ((margins(first, images[32:]) > 0) == labels[32:]).all()
+    assert first == again
 
 
 @pytest.mark.slow
 def test_a_course_that_diverges_is_one_line():
     course = qat.Course(epochs=3, batch_size=2, learning_rate=3e38)
-    with pytest.raises(WoolError, match="^the loss of the fine-tuning became (nan|inf) in epoch [123]; lower .*$"):
+    with pytest.raises(WoolError, match="^[^\n]* became [^\n]* the fine-tuning; lower its learning rate$"):
         request(course=course)
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT, IMAGE_SIZE, OTHERS, SIDE
 
-from wool_tf.conversion import Decision, Order, run
+from wool_tf.conversion import Order, run
+from wool_tf.decision import Decision
 from wool_tf.errors import WoolError
 from wool_tf.trained import Held, Source
 

@@ -128,7 +128,7 @@ def test_damaged_folds_are_refused(text, source):
         ([[HELD_OUT, OTHERS]], 0, 2, r"^--fold=2: .*folds.json has 2, counted from 0$"),
         ([[HELD_OUT, OTHERS[:-1]]], 0, 0, r"^--folds=.*: does not divide the 16 images of .*; give their run's$"),
         ([[HELD_OUT, [*OTHERS, 0]]], 0, 0, r"^--folds=.*: does not divide"),
-        ([[list(range(8)), list(range(8, 16))]], 0, 0, r"^--fold=0: in .* its held-out images are not of both classes$"),
+        ([[list(range(8)), list(range(8, 16))]], 0, 0, r"^--fold=0: in .* its held-out images are not of both"),
         ([[[0, 1, *range(8, 16)], list(range(2, 8))]], 0, 0, r"^--fold=0: in .* its training images are not of both"),
     ],
 )

@@ -11,7 +11,8 @@ from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT
 
 from wool_tf import conversion, verification
-from wool_tf.conversion import Decision, Order
+from wool_tf.conversion import Order
+from wool_tf.decision import Decision
 from wool_tf.errors import WoolError
 from wool_tf.trained import Held, Source
 
@@ -73,7 +74,8 @@ def test_the_figures_are_those_of_the_scores(document, source, models):
         assert row["max_difference"] == pytest.approx(np.abs(scores - by_float).max(), rel=1e-5)
         assert row["float_at_threshold"]["recall"] == pytest.approx(recall_score(labels, by_float >= 0.4))
         assert row["accuracy_drop"] == pytest.approx(document["float"]["accuracy"] - row["accuracy"])
-        np.testing.assert_allclose(scores, verify.predict(path.read_bytes(), trained_networks.labelled(source.data)[0])[HELD_OUT])
+        images, _ = trained_networks.labelled(source.data)
+        np.testing.assert_allclose(scores, verify.predict(path.read_bytes(), images, chosen=np.array(HELD_OUT)))
 
 
 def test_the_table_has_both_thresholds(ran, document):
@@ -114,8 +116,8 @@ def test_what_is_past():
     found = {"float": {"accuracy": 0.96, "threshold": 0.5}, "data": {"images": 200}, "models": rows}
     assert verification.past(found, 1.0) is None
     assert verification.past(found, 0.5) == (
-        "the network's accuracy is 96.00 % at 0.5000; 0.95.tflite is 1.00 points below at 0.2500, where the network has "
-        "94.00 %; one image of 200 is 0.50 points"
+        "the network's accuracy is 96.00 % at 0.5000; 0.95.tflite is 1.00 points below at 0.2500, where the network "
+        "has 94.00 %; one image of 200 is 0.50 points"
     )
 
 

@@ -83,21 +83,22 @@ def test_events_of_a_belt_with_a_product_and_two_defects(folder, flags, tmp_path
     assert summary["peak_memory_mb"] > 10
 
 
+# In steps of 8 pixels, so that every part of a box shows in its block of 16 by 16.
 BOXES = st.lists(
-    st.tuples(st.integers(0, 390), st.integers(1, 200), st.integers(0, 95), st.integers(3, 100), st.booleans()),
-    max_size=5,
+    st.tuples(st.integers(0, 49), st.integers(1, 25), st.integers(0, 12), st.integers(1, 13), st.booleans()), max_size=5
 )
 
 
 # Shrinking a failure would take minutes.
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
-@given(BOXES, st.integers(1, 400), st.floats(0, 0.8))
+@given(BOXES, st.integers(1, 50), st.floats(0, 0.8))
 def test_whatever_lies_on_the_belt_every_line_is_accounted_for_and_every_defect_rejected(
-    folder, tmp_path_factory, boxes, lines, overlap
+    folder, tmp_path_factory, boxes, eighths, overlap
 ):
+    lines = 8 * eighths
     attenuation = belt(lines)
     for top, length, left, width, defective in boxes:
-        attenuation[top : top + length, left : left + width] = DEFECT if defective else WOOL
+        attenuation[8 * top : 8 * (top + length), 8 * left : 8 * (left + width)] = DEFECT if defective else WOOL
     path = tmp_path_factory.mktemp("belt") / "belt.raw"
     path.write_bytes(DETECTOR.expose(attenuation).tobytes())
     found = rig.inspect(path, folder, DETECTOR, overlap=overlap)
@@ -106,13 +107,9 @@ def test_whatever_lies_on_the_belt_every_line_is_accounted_for_and_every_defect_
     for event in kinds(found, "reject"):
         (top, bottom), (left, right) = ([round(mm / MM) for mm in event[key]] for key in ("along_mm", "across_mm"))
         marked[top:bottom, left:right] = True
-    # The dead element is repaired, so that a defect of three elements beside it may be hidden but in one.
-    dark = attenuation == DEFECT
-    dark[:, 33] = False
-    assert marked[dark].all()
-    assert bool(kinds(found, "reject")) == any(
-        event["defective"] for event in kinds(found, "tile")
-    ), "a reject is made of defective tiles"
+    assert marked[attenuation == DEFECT].all()
+    tiles = [event for event in kinds(found, "tile") if event["defective"]]
+    assert bool(tiles) == bool(kinds(found, "reject"))
 
 
 def test_scores_are_those_of_the_library_on_the_same_pixels(board_model, heatmap_model, tmp_path):

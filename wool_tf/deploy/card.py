@@ -1,7 +1,7 @@
 """The card that a board model carries: what it reads, how it decides, where it comes from.
 
-It is a zip archive with one member behind the TFLite file, as the associated files of TFLite metadata are. Interpreters do
-not look so far; `unzip -p model.tflite card.json` prints it.
+It is a zip archive with one member behind the TFLite file, as the associated files of TFLite metadata are.
+Interpreters do not look so far; `unzip -p model.tflite card.json` prints it.
 """
 
 import hashlib

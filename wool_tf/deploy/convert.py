@@ -37,10 +37,11 @@ def convert(
     | fp32, fp16, dynamic, int8-float-io | float32, 0 to 255        | float32 |
     | int8                               | uint8                    | int8    |
 
-    `fp16` stores weights in half precision, `dynamic` as 8-bit integers, and both compute in float32 (`dynamic` rounds what
-    it multiplies on the way). `int8-float-io` computes what `int8` does. The logits have the shape (1, classes), and where
-    a heatmap is wanted, it is a second output, (1, height, width, 1): what each cell of the last feature map adds to the
-    margin between the logits, which is their mean.
+    `fp16` stores weights in half precision and computes in float32; `dynamic` stores 8-bit weights and multiplies 8-bit
+    integers, with ranges that it finds anew for every crop; `int8-float-io` gives the logits of `int8`.
+
+    The logits have the shape (1, classes). A heatmap is a second output, (1, height, width, 1): what each cell of the
+    last feature map adds to the margin between the logits, which is the mean of the cells.
 
     The same weights and calibration images give the same bytes.
 
@@ -173,19 +174,15 @@ def _spanning(calibration: np.ndarray, geometry: Geometry) -> np.ndarray:
     """
     if geometry.resizes:
         return np.concatenate([calibration, _with_squares(calibration[:1], geometry)])
-    calibration_seen = calibration[:, _seen(geometry), _seen(geometry)]
-    if calibration_seen.min() == 0 and calibration_seen.max() == 255:
+    seen = slice(geometry.first, geometry.first + geometry.image_size)
+    if calibration[:, seen, seen].min() == 0 and calibration[:, seen, seen].max() == 255:
         return calibration
     stretched = calibration[:1].copy()
-    flat = stretched[0, _seen(geometry), _seen(geometry)]
-    flat[np.unravel_index(flat.argmin(), flat.shape)] = 0
-    flat[::-1, ::-1][np.unravel_index(flat[::-1, ::-1].argmax(), flat.shape)] = 255
+    pixels = stretched[0, seen, seen]
+    darkest, lightest = pixels.argmin(), pixels.size - 1 - pixels[::-1, ::-1].argmax()
+    pixels[np.unravel_index(darkest, pixels.shape)] = 0
+    pixels[np.unravel_index(lightest, pixels.shape)] = 255
     return np.concatenate([calibration, stretched])
-
-
-def _seen(geometry: Geometry) -> slice:
-    """Rows, or columns, of a crop that is not resized that the network sees."""
-    return slice(geometry.first, geometry.first + geometry.image_size)
 
 
 def _with_squares(images: np.ndarray, geometry: Geometry) -> np.ndarray:

@@ -65,14 +65,16 @@ def _train(model: tf_keras.Model, images: np.ndarray, labels: np.ndarray, course
     if course.epochs == 0:
         return
     side, steps = model.spec.input_shape[0], per_epoch(len(images), course.batch_size)
-    model.compile(
-        tf_keras.optimizers.Adam(tf_keras.optimizers.schedules.CosineDecay(course.learning_rate, steps * course.epochs)),
-        tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    rate = tf_keras.optimizers.schedules.CosineDecay(float(course.learning_rate), steps * course.epochs)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(tf_keras.optimizers.Adam(rate), loss)
     batches = augmented(images, labels, np.arange(len(images)), side, course.batch_size, course.seed)
     watch = _Watch(course.epochs, progress)
     model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch], verbose=0)
-    quantised.set_kernel_ranges(model)
+    for variable in model.trainable_variables:
+        if not np.isfinite(variable.numpy()).all():
+            raise Diverged(f"{variable.name} became infinite in the fine-tuning; lower its learning rate")
+    quantised.set_known_ranges(model)
 
 
 class _Watch(tf_keras.callbacks.Callback):
@@ -84,5 +86,5 @@ class _Watch(tf_keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs):
         if not math.isfinite(logs["loss"]):
-            raise Diverged(f"the loss of the fine-tuning became {logs['loss']} in epoch {epoch + 1}; lower its learning rate")
+            raise Diverged(f"the loss became {logs['loss']} in epoch {epoch + 1} of the fine-tuning; lower its learning rate")
         self.progress((epoch + 1) / self.epochs, f"epoch {epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")

@@ -1,7 +1,7 @@
 """From a native crop to the pixels that the network reads, as a matrix.
 
-Training resizes crops with Pillow's Lanczos filter to `pixels.load_size` and judges their middle. Resampling is linear and
-separable: along each axis it is one matrix, which a board model multiplies by, so that no program on a board resizes.
+Training resizes crops with Pillow's Lanczos filter to `pixels.load_size` and judges their middle. Resampling is linear
+and separable: along each axis it is one matrix, which a board model multiplies by, so no program on a board resizes.
 """
 
 import dataclasses

@@ -12,8 +12,10 @@ NORMAL_ZERO_POINT = round(255 * pixels.MEAN)
 """The normalisation as an 8-bit tensor's scale and zero point (Jacob et al. 2018, https://arxiv.org/abs/1712.05877,
 equation 1): the very numbers 0 to 255 stand for what the network reads."""
 GREY_SCALE = 6 / 255
-"""Of resized pixels in an 8-bit file, 0 to 6: RELU6 is the one clamp at both ends that kernels do in passing. These 8 bits
-are Pillow's grey values again."""
+"""Of resized pixels in an 8-bit file, 0 to 6: RELU6 is the one clamp at both ends that kernels do in passing. These 8
+bits are Pillow's grey values again."""
+MATRICES = {"fp32": Geometry.matrix, "fp16": Geometry.matrix_of_halves, "dynamic": Geometry.matrix_of_steps}
+"""What `resized_in_floats` multiplies by, by the precision of the file, which stores it exactly."""
 
 
 def normal(image):
@@ -48,8 +50,8 @@ def resized(image, geometry: Geometry):
     matrix = geometry.matrix_of_steps().T
     rows = tf.nn.relu6(tf.matmul(_flat(image), matrix * np.float32(GREY_SCALE)))
     columns = tf.nn.relu6(tf.matmul(tf.transpose(rows, (0, 2, 1)), matrix))
-    # A convolution of one weight; a subtraction would share memory with the product before it, and the calibration would
-    # mistake the one's range for the other's.
+    # A convolution of one weight: a subtraction would share memory with the product before it, and the calibration
+    # would mistake the one's range for the other's.
     gain = np.full((1, 1, 1, 1), NORMAL_SCALE / GREY_SCALE, np.float32)
     return tf.nn.bias_add(tf.nn.conv2d(_upright(columns), gain, 1, "VALID"), [np.float32(normal(0.0))])
 
@@ -59,7 +61,7 @@ def resized_in_floats(image, matrix: np.ndarray):
 
     Arguments:
         image: (1, side, side, 1) of float, pixels of 0 to 255.
-        matrix: (image_size, side) of float32, one of those of `Geometry` that the file can store.
+        matrix: (image_size, side) of float32, as `MATRICES` makes it of a Geometry.
 
     Returns:
         (1, image_size, image_size, 1).
@@ -91,10 +93,6 @@ def _whole_grey(values):
     return tf.round(tf.minimum(tf.nn.relu(values), 255.0))
 
 
-MATRICES = {"fp32": Geometry.matrix, "fp16": Geometry.matrix_of_halves, "dynamic": Geometry.matrix_of_steps}
-"""What `resized_in_floats` multiplies by, by the precision."""
-
-
 def margins(features, head: np.ndarray, bias: np.ndarray):
     """What each cell of the last feature map adds to the margin between the classes; its mean is logit 1 - logit 0.
 
@@ -111,7 +109,7 @@ def margins(features, head: np.ndarray, bias: np.ndarray):
     import tensorflow as tf
 
     difference = (head[1] - head[0])[np.newaxis, np.newaxis, :, np.newaxis]
-    return tf.nn.bias_add(tf.nn.conv2d(features, difference, 1, "VALID"), (bias[1:] - bias[:1]))
+    return tf.nn.bias_add(tf.nn.conv2d(features, difference, 1, "VALID"), bias[1:] - bias[:1])
 
 
 def traced(read: Callable, side: int):

@@ -34,7 +34,7 @@ def describe(tflite: bytes) -> dict:
     """What a TFLite file is.
 
     Returns:
-        `operators`, names sorted; `xnnpack`, whether XNNPACK runs all of it; `input` and `output` (the logits) and, where
+        `operators`, names sorted; `xnnpack`, whether XNNPACK runs all of it; `input`, `output` (the logits) and, where
         there is one, `heatmap`, each with `dtype`, `shape`, `scale` and `zero_point` (None where the tensor is not
         quantised); `bytes`; `sha256`.
 

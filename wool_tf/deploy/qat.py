@@ -119,10 +119,8 @@ def _run(folder: Path, progress: Callable[[float, str], None]) -> None:
     command = [sys.executable, "-P", "-m", "wool_tf.deploy.qat", str(folder)]
     failure = None
     with open(folder / _NOTES, "w") as notes:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=notes, text=True, env=os.environ | _ENVIRONMENT
-        )
-        with child:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": notes}
+        with subprocess.Popen(command, text=True, env=os.environ | _ENVIRONMENT, **streams) as child:
             try:
                 for line in child.stdout:
                     said = json.loads(line)
@@ -169,7 +167,4 @@ def _answered(folder: Path, progress: Callable[[float, str], None]) -> bytes:
 
 
 if __name__ == "__main__":
-    # As the module that others import, not as a second copy of it.
-    from wool_tf.deploy import qat
-
-    sys.exit(qat.answer(Path(sys.argv[1])))
+    sys.exit(answer(Path(sys.argv[1])))

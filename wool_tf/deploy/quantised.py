@@ -35,19 +35,22 @@ def quantised(network: tf_keras.Model, images: np.ndarray) -> tf_keras.Model:
     """
     model = tfmot.quantization.keras.quantize_model(network)
     model.spec = network.spec
-    _, image, *_ = model.layers
-    _set(image.quantizer_vars.values(), NORMAL_RANGE)
     layers = _layers(model).items()
     found = {name: ends for name, layer in layers for kind in _OUTPUTS if (ends := _range_variables(layer, kind))}
     taps = tf_keras.Model(network.inputs, [network.get_layer(name).output for name in found])
     for ends, values in zip(found.values(), _ranges(taps, images), strict=True):
         _set(ends, values)
-    set_kernel_ranges(model)
+    set_known_ranges(model)
     return model
 
 
-def set_kernel_ranges(model: tf_keras.Model) -> None:
-    """Takes the ranges of the kernels from what they are: a training step takes them from what they were before it."""
+def set_known_ranges(model: tf_keras.Model) -> None:
+    """Sets the range of the image, which is given, and those of the kernels from what they are.
+
+    A training step takes the kernels' from what they were before it.
+    """
+    _, image, *_ = model.layers
+    _set(image.quantizer_vars.values(), NORMAL_RANGE)
     for layer in _layers(model).values():
         if ends := _range_variables(layer, "kernel"):
             size = np.abs(_variables(layer)["kernel"].numpy())
