@@ -3,10 +3,10 @@
     python experiments/verify.py --network=hard3.safetensors --models=board/hard3-int8.tflite --data=crops \\
         --folds=run/folds.json --fold=0
 
-The images are those of the fold that the network held out; without --folds all, which flatters both. The network in
-Keras decides at its own threshold of 0.5, a file at the one of its card: a loss of accuracy may come from the precision
-or from the threshold. The line below each file is the network at the file's threshold, so what differs between these
-two lines is the precision alone; agreement, too, is that of their decisions. Differences are those of the scores.
+The images are those of the fold that the network held out; without --folds all, which flatters both unless they are
+others than it was trained on. A file decides at the threshold of its card. The line below each file is the network in
+Keras with the threshold that the same rule gave for its own scores, so what differs between these two lines is the
+precision alone. Agreement is that of their decisions at the file's threshold; differences are those of the scores.
 
 The exit status is 1 if the accuracy of a file is more than --max_accuracy_drop percentage points below the network's.
 """

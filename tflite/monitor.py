@@ -56,7 +56,7 @@ class Monitor:
     """
 
     def __init__(self, correction: Correction, layout: Format, window: tuple[float, float], alarms: Alarms):
-        self._correction, self._layout, self._black, self._alarms = correction, layout, window[1], alarms
+        self._correction, self._black, self._alarms = correction, window[1], alarms
         self._good, self._top = correction.good, np.iinfo(layout.dtype).max
         gain = np.maximum(correction.gain, 1)
         self._pattern = _pattern(gain)[self._good]

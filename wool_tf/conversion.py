@@ -115,6 +115,12 @@ class _Work:
         return self.crops.images[calibration.choose(labels, train, seed, self.order.calibration_images)]
 
     @functools.cached_property
+    def float_threshold(self) -> float:
+        """By the rule for the files, the threshold of the network itself."""
+        trained = self.trained
+        return self.order.decision.made(trained.images.labels[trained.train], lambda: trained.scores(trained.train))[0]
+
+    @functools.cached_property
     def by_float(self) -> np.ndarray:
         """What the network says of the held-out images."""
         return self.trained.scores(self.trained.held_out)
@@ -138,6 +144,7 @@ def _made(network: Path, precision: str, work: _Work, say: Callable[[str], None]
         trained.arrays,
         threshold=threshold,
         rule=rule,
+        float_threshold=work.float_threshold,
         imaging=work.how,
         fingerprint=work.crops.fingerprint,
         images=len(work.crops.labels),

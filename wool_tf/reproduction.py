@@ -122,11 +122,16 @@ def _judged(stage: str, settings: Settings, labels: np.ndarray, parts, found: Ma
     """What the folds' networks of a stage say of the images that they had not seen, as a `delivery.Judged`."""
     from wool_tf.deploy.delivery import Judged
 
-    names = [f"{protocol.fold_name(settings, 0, number)}/{stage}" for number in range(len(parts))]
-    scores = np.concatenate([found[name]["scores"] for name in names])
+    def judged(stage: str) -> tuple[np.ndarray, float, str]:
+        names = [f"{protocol.fold_name(settings, 0, number)}/{stage}" for number in range(len(parts))]
+        scores = np.concatenate([found[name]["scores"] for name in names])
+        return scores, *decision.made(labels, lambda: scores, "held-out images of all folds")
+
     labels = labels[np.concatenate(parts)]
-    threshold, rule = decision.made(labels, lambda: scores, "held-out images of all folds")
-    return Judged(threshold, rule, {"images": len(labels), **metrics.evaluate(labels, scores, threshold)})
+    scores, threshold, rule = judged(stage)
+    _, float_threshold, _ = judged(stage.removesuffix("-int8"))
+    achieved = {"images": len(labels), **metrics.evaluate(labels, scores, threshold)}
+    return Judged(threshold, rule, float_threshold, achieved)
 
 
 def plan_units(

@@ -22,8 +22,8 @@ ROUNDING = 1e-9
 def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str], None]) -> dict:
     """Judges TFLite files beside the network that they were made of, on its held-out images, or on all if none is.
 
-    Each file calls an image defective by the threshold of its card, the network by 0.5. So the two differ by the
-    precision and by the threshold; to tell these apart, the network is also judged at the file's threshold.
+    Each file calls an image defective by the threshold of its card, and the network by the one that the same rule gave
+    for itself, as the card says too: so the two differ by the precision alone, whatever the rule does to accuracy.
 
     Arguments:
         source: Source.
@@ -34,9 +34,9 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
     Returns:
         `network` (`file` and `weights_sha256`), `data` (`folder`, `images`, `defective`, and `held_out`, whether they
         were), `float`, the network's metrics at 0.5 with its `threshold`, `models`, and `environment`. Each of the
-        models has `file`, `precision`, `bytes`, `threshold` and the `rule` of it, its metrics, `accuracy_drop`, the
-        share by which its accuracy is below that of the network at 0.5, and at the file's threshold
-        `float_at_threshold`, the network's metrics, and `agreement`, `mean_difference` and `max_difference`, see
+        models has `file`, `precision`, `bytes`, `threshold` and the `rule` of it, its metrics, `float_by_rule`, the
+        network's metrics with its `threshold` by the same rule, `accuracy_drop`, the share by which the accuracy of the
+        file is below these, and at the file's threshold `agreement`, `mean_difference` and `max_difference`, see
         `deploy.verify.compare`.
 
     Raises:
@@ -60,8 +60,8 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
             say(f"{path}: scoring {len(chosen):,} images")
             crops = trained.load(cards[path]["input"]["side"]).images
             found = verify.predict(contents[path], crops, threads, chosen)
-            row = {"file": str(path), "bytes": len(contents[path]), **_judged(cards[path], labels, expected, found)}
-            rows.append(row | {"accuracy_drop": by_float["accuracy"] - row["accuracy"]})
+            rows.append({"file": str(path), "bytes": len(contents[path])})
+            rows[-1] |= _judged(cards[path], labels, expected, found)
     data = {"folder": str(source.data), "images": len(chosen), "defective": int(labels.sum())}
     return {
         "format": FORMAT,
@@ -86,15 +86,17 @@ def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
 
 
 def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
-    """What a file with this card says, beside what the network says, at the file's threshold."""
-    threshold = about["decision"]["threshold"]
+    """What a file with this card says, beside what the network says."""
+    threshold, own = about["decision"]["threshold"], about["decision"]["float_threshold"]
     compared = verify.compare(labels, expected, found, threshold)
+    achieved, by_rule = metrics.evaluate(labels, found, threshold), metrics.evaluate(labels, expected, own)
     return {
         "precision": about["precision"],
         "threshold": threshold,
         "rule": about["decision"]["rule"],
-        **metrics.evaluate(labels, found, threshold),
-        "float_at_threshold": metrics.evaluate(labels, expected, threshold),
+        **achieved,
+        "float_by_rule": {"threshold": own, **by_rule},
+        "accuracy_drop": by_rule["accuracy"] - achieved["accuracy"],
         **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
     }
 
@@ -108,8 +110,7 @@ def to_text(document: Mapping) -> str:
     for model in document["models"]:
         far = (f"{model['mean_difference']:.4f}", f"{model['max_difference']:.4f}", f"{model['bytes']:,}")
         rows.append((Path(model["file"]).name, *_figures(model), _percent(model["agreement"]), *far))
-        same = {"threshold": model["threshold"], **model["float_at_threshold"]}
-        rows.append(("  float at this threshold", *_figures(same), *[""] * 4))
+        rows.append(("  float, by the same rule", *_figures(model["float_by_rule"]), *[""] * 4))
     return "\n".join([about, "", *aligned([HEADER, *rows], "l" + "r" * (len(HEADER) - 1))])
 
 
@@ -118,18 +119,18 @@ def past(document: Mapping, allowed: float) -> str | None:
 
     Arguments:
         document: as `run` returns it.
-        allowed: percentage points below the accuracy of the network at its own threshold.
+        allowed: percentage points below the accuracy of the network, with the threshold that the same rule gives it.
     """
-    by_float, images = document["float"], document["data"]["images"]
+    images = document["data"]["images"]
     told = [
-        f"{Path(model['file']).name} is {_percent(model['accuracy_drop'])} points below at {model['threshold']:.4f}, "
-        f"where the network has {_percent(model['float_at_threshold']['accuracy'])} %"
+        f"{Path(model['file']).name} has an accuracy of {_percent(model['accuracy'])} % at {model['threshold']:.4f}, "
+        f"{_percent(model['accuracy_drop'])} points below the network's {_percent(model['float_by_rule']['accuracy'])} % "
+        f"at {model['float_by_rule']['threshold']:.4f}"
         for model in document["models"]
         if 100 * model["accuracy_drop"] > allowed + ROUNDING
     ]
-    network = f"the network's accuracy is {_percent(by_float['accuracy'])} % at {by_float['threshold']:.4f}"
     worth = f"one image of {images:,} is {_percent(1 / images)} points"
-    return "; ".join([network, *told, worth]) if told else None
+    return "; ".join([*told, worth]) if told else None
 
 
 def _figures(found: Mapping) -> tuple[str, ...]:

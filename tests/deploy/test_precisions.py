@@ -88,7 +88,7 @@ def test_the_same_integers_with_float_ends(found):
     check_same(found["int8"], found["int8-float-io"])
 
 
-@pytest.mark.parametrize("side", [70, None])
+@pytest.mark.parametrize("side", [70, pytest.param(None, marks=pytest.mark.slow)])
 def test_the_same_integers_with_float_ends_and_no_resizing(side, native):
     calibration, images = scenes(6, side or SIDE, seed=4) // 2, scenes(24, side or SIDE, seed=3)
     both = [convert(native, precision, calibration, side, heatmap=True) for precision in ("int8", "int8-float-io")]

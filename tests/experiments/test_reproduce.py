@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,26 @@ def test_a_run_leaves_report_model_and_results(finished):
     assert "left" in printed
     assert "report.html" in printed
     assert not list(out.rglob("*.progress"))
+
+
+def test_the_model_carries_its_card(finished, crops):
+    out, _ = finished
+    with zipfile.ZipFile(out / "model/compact-int8.tflite") as archive:
+        card = json.loads(archive.read("card.json"))
+    assert card == json.loads((out / "model/compact-int8.json").read_text())
+    scores = [row["hard1-int8"] for row in figures(out)["scores"]]
+    labels = [row["label"] for row in figures(out)["scores"]]
+    called = [score >= card["decision"]["threshold"] for score in scores]
+    assert card["metrics"]["accuracy"] == sum(a == b for a, b in zip(called, labels, strict=True)) / len(labels)
+    # No other threshold judges more of the held-out images rightly.
+    best = max(sum((score >= at) == label for score, label in zip(scores, labels, strict=True)) for at in [*scores, 2])
+    assert card["metrics"]["accuracy"] == best / len(labels)
+    among = f"{len(labels)} held-out images of all folds"
+    assert card["decision"]["rule"] == f"a miss costs as much as 1 false alarms, on {among}"
+    with Image.open(next(crops.rglob("*.png"))) as crop:
+        assert card["input"]["side"] == crop.width
+    folds = json.loads((out / "folds.json").read_text())
+    assert sorted(index for part in folds[0] for index in part) == list(range(len(labels)))
 
 
 def test_every_image_is_scored_once_by_a_network_that_had_not_seen_it(finished, crops):

@@ -54,7 +54,8 @@ def board_models(tmp_path_factory) -> Models:
         "int8-heatmap": convert.convert(model, "int8", seen, SIDE, heatmap=True),
     }
     threshold = float(np.median(verify.predict(models["fp32-heatmap"], seen)))
-    facts = {"threshold": threshold, "rule": "half of the crops", "fingerprint": "0" * 64, "images": len(seen)}
+    facts = {"threshold": threshold, "rule": "half of the crops", "float_threshold": threshold}
+    facts |= {"fingerprint": "0" * 64, "images": len(seen)}
     files, imaging = Models(folder), Imaging(SIDE, (0.0, 1.071), 0.8)
     for name, tflite in models.items():
         made = card.make(tflite, name.partition("-")[0], spec, arrays, imaging=imaging, **facts)

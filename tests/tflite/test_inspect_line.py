@@ -240,7 +240,8 @@ def test_lines_that_no_ring_can_hold_are_named(flags):
     assert (status, errors) == (0, "")
     lost = [event for event in kinds(found, "unseen") if event["reason"] == "lost_lines"]
     assert lost
-    assert sum(round((end - start) / MM) for start, end in (event["along_mm"] for event in lost)) == found[-1]["lost_lines"]
+    lengths = [round((stop - start) / MM) for start, stop in (event["along_mm"] for event in lost)]
+    assert sum(lengths) == found[-1]["lost_lines"]
     assert accounted(found) == [0, 30000 * MM]
     assert ("lost_lines", None) in alarms(found)
     # The reject was told, but not before all of the lines had come.

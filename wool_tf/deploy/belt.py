@@ -75,7 +75,7 @@ def lay(
     taken = [scan for scan in found if not samples or scan.sample in samples][: limit or None]
     alike = {(scan.width, scan.dark, scan.bright) for scan in taken}
     if len(alike) > 1 or not taken[0].dark:
-        raise WoolError(f"{folder}: scans on a belt must all have the same width and the same dark and bright references")
+        raise WoolError(f"{folder}: scans on a belt must all have the same width and the same two references")
     dark, bright = folder / taken[0].dark, folder / taken[0].bright
     correction = scans.flat_field(dark, bright, None)
     starts, boxes, end, product = [], [], gap, 0

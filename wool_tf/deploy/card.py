@@ -34,6 +34,7 @@ def make(
     *,
     threshold: float,
     rule: str,
+    float_threshold: float,
     imaging: Imaging,
     fingerprint: str,
     images: int,
@@ -47,6 +48,7 @@ def make(
         spec, arrays: of the network that it was made of.
         threshold: probability of "defective" from which on a crop is called so.
         rule: in words, how the threshold was chosen.
+        float_threshold: what the same rule gives for the network itself, which the file is compared with.
         imaging: of the crops.
         fingerprint, images: of the dataset of native crops: its SHA-256 and its number of images.
         metrics: what this file achieves on held-out images, or None where there are none.
@@ -60,7 +62,7 @@ def make(
         "format": FORMAT,
         "precision": precision,
         "labels": list(CLASSES),
-        "decision": {"threshold": threshold, "rule": rule},
+        "decision": {"threshold": threshold, "rule": rule, "float_threshold": float_threshold},
         "input": {
             "side": side,
             "margin": Geometry(side, spec.input_shape[0]).margin,

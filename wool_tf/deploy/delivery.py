@@ -25,11 +25,13 @@ class Judged:
     Attributes:
         threshold: score from which on an image is called defective, 0 to 1.
         rule: in words, how it was chosen.
+        float_threshold: what the same rule gives for the network in floating point.
         metrics: at that threshold.
     """
 
     threshold: float
     rule: str
+    float_threshold: float
     metrics: dict
 
 

@@ -35,8 +35,10 @@ def quantised(network: tf_keras.Model, images: np.ndarray) -> tf_keras.Model:
     """
     model = tfmot.quantization.keras.quantize_model(network)
     model.spec = network.spec
-    layers = _layers(model).items()
-    found = {name: ends for name, layer in layers for kind in _OUTPUTS if (ends := _range_variables(layer, kind))}
+    layers = _layers(model)
+    for layer in layers.values():
+        layer.trainable = not isinstance(layer.layer, tf_keras.layers.BatchNormalization)
+    found = {name: ends for name in layers for kind in _OUTPUTS if (ends := _range_variables(layers[name], kind))}
     taps = tf_keras.Model(network.inputs, [network.get_layer(name).output for name in found])
     for ends, values in zip(found.values(), _ranges(taps, images), strict=True):
         _set(ends, values)
