@@ -223,7 +223,7 @@ def test_a_course_without_steps_of_any_length_changes_little_of_native_crops_and
         ours, theirs = describe(tflite)[end], describe(int8)[end]
         assert (ours["dtype"], ours["shape"]) == (theirs["dtype"], theirs["shape"])
     assert describe(tflite)["input"] == describe(int8)["input"]
-    np.testing.assert_allclose(heatmaps(tflite, images).mean(axis=(1, 2)), found, atol=0.1 * expected.std())
+    np.testing.assert_allclose(heatmaps(tflite, images).mean(axis=(1, 2)), found, atol=0.2 * expected.std())
 
 
 def heatmaps(tflite: bytes, images: np.ndarray) -> np.ndarray:
