@@ -1,6 +1,5 @@
 """Every way in which a converted file can be wrong is noticed."""
 
-import numpy as np
 import pytest
 from deploy_networks import network, scenes
 

@@ -86,5 +86,6 @@ class _Watch(tf_keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs):
         if not math.isfinite(logs["loss"]):
-            raise Diverged(f"the loss became {logs['loss']} in epoch {epoch + 1} of the fine-tuning; lower its learning rate")
+            reason = f"the loss became {logs['loss']} in epoch {epoch + 1}"
+            raise Diverged(f"{reason} of the fine-tuning; lower its learning rate")
         self.progress((epoch + 1) / self.epochs, f"epoch {epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")

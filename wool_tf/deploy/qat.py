@@ -1,8 +1,8 @@
 """Quantisation-aware fine-tuning of a compact network, and the TFLite file that comes of it.
 
 It is done with TFMOT, which needs tf_keras (Keras 2) and, once imported, sets the Keras of TensorFlow for the whole
-process. So it runs in a process of its own: `python -m wool_tf.deploy.qat FOLDER` reads a request from a folder, writes the
-file into it, and says how far it is on standard output, a JSON object a line.
+process. So it runs in a process of its own: `python -m wool_tf.deploy.qat FOLDER` reads a request from a folder, writes
+the file into it, and says how far it is on standard output, a JSON object a line.
 """
 
 import dataclasses
@@ -26,12 +26,20 @@ from wool_tf.networks.spec import ResNetSpec
 _REQUEST, _NETWORK, _IMAGES, _LABELS = "request.json", "network.safetensors", "images.npy", "labels.npy"
 _ANSWER = "qat.tflite"
 _NOTES = "notes.txt"
-_ENVIRONMENT = {"TF_USE_LEGACY_KERAS": "1", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+_ENVIRONMENT = {
+    "TF_USE_LEGACY_KERAS": "1",
+    "KERAS_BACKEND": "tensorflow",
+    "TF_DETERMINISTIC_OPS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Course:
     """How a network is fine-tuned.
+
+    The defaults did best of what was tried, most pairs of 4 or 8 epochs and 1e-5, 1e-4, 3e-4 or 1e-3, for the AUC of a
+    twice and a thrice pruned ResNet-18 on 158 unseen crops after training on 320.
 
     Attributes:
         epochs: passes over the images; 0 takes the ranges of its activations from them and no more.
@@ -40,9 +48,9 @@ class Course:
         seed: of the order of the images and their augmentation.
     """
 
-    epochs: int = 4
+    epochs: int = 8
     batch_size: int = 16
-    learning_rate: float = 1e-4
+    learning_rate: float = 3e-4
     seed: int = 0
 
     def __post_init__(self):
@@ -65,10 +73,10 @@ def convert(
     *,
     progress: Callable[[float, str], None],
 ) -> bytes:
-    """A TFLite file of a network that was fine-tuned to compute in 8 bits; it reads and returns what an `int8` file does.
+    """A TFLite file of a network that was fine-tuned to compute in 8 bits; its ends are those of an `int8` file.
 
-    Images are flipped and cropped at random as in training; where they have the very size that the network reads, they are
-    only flipped. The same arguments give the same bytes, with the same number of threads (`TF_NUM_INTRAOP_THREADS`).
+    Images are flipped and cropped at random as in training; where they have the very size that the network reads, they
+    are only flipped. The same arguments give the same bytes, with as many threads (`TF_NUM_INTRAOP_THREADS`).
 
     Arguments:
         spec: ResNetSpec that reads one channel.
@@ -80,7 +88,8 @@ def convert(
         progress: told of every epoch: the finished share of them and a few words.
 
     Raises:
-        WoolError: the arguments do not fit, the training diverged, the file is not what it should be, or the process failed.
+        WoolError: the arguments do not fit, the training diverged, the file is not what it should be, or the process
+            failed.
     """
     height, width, channels = spec.input_shape
     if (height, channels) != (width, 1):

@@ -27,11 +27,16 @@ _OUTPUTS = ("output", "post_activation")
 def quantised(network: tf_keras.Model, images: np.ndarray) -> tf_keras.Model:
     """The network with fake quantisation: before any training as near to it as 8 bits allow.
 
+    Its batch norms are frozen, so that what is trained is what the file computes. With statistics of small batches it
+    is not: six steps at a learning rate of zero then moved margins by five times their standard deviation (a narrow
+    network of the tests). Tried on a thrice pruned ResNet-18: in 4 epochs at 1e-4, the AUC of unseen crops went from
+    0.868 to 0.863 and 0.870 (two seeds) without freezing, to 0.888 and 0.907 with it.
+
     Arguments:
         network: of `tf_keras_resnet`.
-        images: (n, height, width) of uint8, typical ones, as the network reads them. The first ranges of the activations
-            are what they take there; TFMOT's own, -6 to 6, follow them by a thousandth a step, too slowly for a course of
-            some hundred steps.
+        images: (n, height, width) of uint8, typical ones, as the network reads them. The first ranges of the
+            activations are what they take there; TFMOT's own, -6 to 6, follow them by a thousandth a step, too slowly
+            for a course of some hundred steps.
     """
     model = tfmot.quantization.keras.quantize_model(network)
     model.spec = network.spec
