@@ -172,16 +172,24 @@ def test_bad_value(crops, tmp_path, flag, rule):
 
 @pytest.mark.slow
 def test_killed_at_random_moments_the_tables_are_the_same(finished, crops, tmp_path):
-    """Twenty kills, of which a few may come after the end."""
+    """Twenty kills, each up to twelve seconds after units are at work; a few may come after the end."""
     rng, command = random.Random(0), [sys.executable, str(scripts.FOLDER / "prune_kfold.py"), f"--data={crops}",
                                       f"--out={tmp_path}", "--jobs=2", *PRUNE]  # fmt: skip
+    done = []
     for _ in range(20):
+        started = time.time()
         running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(4, 20))
+        while running.poll() is None and not _works(tmp_path, started):
+            time.sleep(0.1)
+        time.sleep(rng.uniform(0, 12))
         running.send_signal(signal.SIGKILL)
         running.wait()
+        done.append(len(list(tmp_path.rglob("repeat*/fold*/*.json"))))
+    print(f"finished units at each kill: {done}")
     assert scripts.run("prune_kfold.py", *command[2:]).returncode == 0
     assert figures(tmp_path) == figures(finished[0])
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix not in (".json", ".npy", ".csv")]
+    assert {path.name for path in left} == {".lock", "prune_kfold.html", "prune_kfold.md"}
 
 
 @pytest.mark.slow
@@ -228,6 +236,14 @@ def test_two_workers_of_a_cluster_of_which_one_is_killed(finished, crops, tmp_pa
             process.kill()
             process.wait()
     assert figures(out) == figures(finished[0])
+
+
+def _works(out: Path, since: float) -> bool:
+    """Whether a unit has told of its progress since then."""
+    try:
+        return any(path.stat().st_mtime > since for path in out.rglob("*.progress"))
+    except FileNotFoundError:
+        return False
 
 
 def _children(parent: int) -> list[int]:
