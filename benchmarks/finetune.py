@@ -12,7 +12,6 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
-
 from wool_tf import quiet
 
 _SIDE = flags.DEFINE_integer("image_size", 64, "Side of the input in pixels.", lower_bound=32)

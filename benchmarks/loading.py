@@ -23,7 +23,6 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
-
 from wool_tf import WoolError
 from wool_tf.data import dataset
 

@@ -10,8 +10,9 @@ verdict. The exit status is 0 whatever it is: a person has to judge it.
 import sys
 import tempfile
 
-import console
 from absl import flags
+
+import console
 
 _DATA = flags.DEFINE_string(
     "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True

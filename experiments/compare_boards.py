@@ -11,9 +11,9 @@ torch and onnx. --out gets boards.md, boards.csv, and of a measurement workstati
 import sys
 from pathlib import Path
 
-import console
 from absl import flags
 
+import console
 from wool_tf import WoolError
 
 _FILES = flags.DEFINE_list("files", [], "JSON files that tflite/benchmark.py wrote, with commas between them.")
@@ -51,7 +51,6 @@ def _measure(network: Path) -> dict:
     sys.path.insert(0, str(TFLITE))
     import timing
     from recognizer import UserError
-
     from wool_tf.deploy import workstation
 
     try:

@@ -6,9 +6,9 @@
 The paper's values stand beside ours where they apply: recipe paper-table3, 1000 classes, inputs of 224 × 224 × 3.
 """
 
-import console
 from absl import flags
 
+import console
 from wool_tf.networks.spec import DEPTHS
 from wool_tf.pruning.plan import RECIPES
 from wool_tf.report import complexity

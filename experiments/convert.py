@@ -13,10 +13,10 @@ fewer to be found than were required. One that was found on out-of-fold scores, 
 not, and can be given as --threshold.
 """
 
-import console
-import trained_flags
 from absl import flags
 
+import console
+import trained_flags
 from wool_tf import WoolError
 from wool_tf.decision import Decision
 

@@ -10,9 +10,9 @@ without dark and bright references count as corrected already: the open beam is 
 
 import collections
 
-import console
 from absl import flags
 
+import console
 from wool_tf import WoolError
 from wool_tf.data import crops, scans
 from wool_tf.data.listing import CLASSES

@@ -4,10 +4,10 @@ import shlex
 import sys
 from collections.abc import Mapping
 
-import console
-import training_flags
 from absl import flags
 
+import console
+import training_flags
 from wool_tf.job import OperatingPoint
 from wool_tf.report.cells import duration
 from wool_tf.training import settings

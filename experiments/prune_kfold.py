@@ -10,10 +10,11 @@ the same command.
 
 import sys
 
+from absl import flags
+
 import console
 import kfold_flags
 import training_flags
-from absl import flags
 
 _SETTINGS = training_flags.define(without=("depth", "optimizer", "weights", "final"))
 

@@ -10,10 +10,10 @@ import shlex
 import sys
 from pathlib import Path
 
-import console
-import training_flags
 from absl import flags
 
+import console
+import training_flags
 from wool_tf import WoolError
 
 REPOSITORY = Path(__file__).resolve().parent.parent

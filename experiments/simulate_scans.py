@@ -11,8 +11,9 @@ import dataclasses
 import os
 import time
 
-import console
 from absl import flags
+
+import console
 
 _OUT = flags.DEFINE_string("out", None, "New folder for the scans.", required=True)
 _SAMPLES = flags.DEFINE_integer("samples", 153, "Physical samples.", lower_bound=2)

@@ -14,9 +14,9 @@ A network that was trained on these scans does better on them than on others: na
 import math
 from pathlib import Path
 
-import console
 from absl import flags
 
+import console
 from wool_tf import WoolError
 
 _SCANS = flags.DEFINE_string("scans", None, "Folder of the scans and their annotations.", required=True)

@@ -1,8 +1,8 @@
 """Flags of the scripts that work on a trained network and its images."""
 
-import console
 from absl import flags
 
+import console
 from wool_tf import WoolError
 from wool_tf.data.dataset import ON_BAD_IMAGE
 from wool_tf.trained import Held, Source

@@ -5,9 +5,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import console
 from absl import flags
 
+import console
 from wool_tf import WoolError
 from wool_tf.data.dataset import GROUP_BY, ON_BAD_IMAGE
 from wool_tf.job import Source, Workers

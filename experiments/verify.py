@@ -11,10 +11,10 @@ precision alone. Agreement is that of their decisions at the file's threshold; d
 The exit status is 1 if the accuracy of a file is more than --max_accuracy_drop percentage points below the network's.
 """
 
-import console
-import trained_flags
 from absl import flags
 
+import console
+import trained_flags
 from wool_tf import WoolError
 
 _MODELS = flags.DEFINE_list("models", None, "The TFLite files, with a card each.", required=True)

@@ -124,8 +124,8 @@ def past(document: Mapping, allowed: float) -> str | None:
     images = document["data"]["images"]
     told = [
         f"{Path(model['file']).name} has an accuracy of {_percent(model['accuracy'])} % at {model['threshold']:.4f}, "
-        f"{_percent(model['accuracy_drop'])} points below the network's {_percent(model['float_by_rule']['accuracy'])} % "
-        f"at {model['float_by_rule']['threshold']:.4f}"
+        f"{_percent(model['accuracy_drop'])} points below the network's "
+        f"{_percent(model['float_by_rule']['accuracy'])} % at {model['float_by_rule']['threshold']:.4f}"
         for model in document["models"]
         if 100 * model["accuracy_drop"] > allowed + ROUNDING
     ]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
-from telling_networks import telling
 
+from telling_networks import telling
 from wool_tf.networks import complexity, weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import DEPTHS, ResNetSpec, groups

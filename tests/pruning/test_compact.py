@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from telling_networks import loaded, logits, pictures, scale_head, telling, weakest
 
+from telling_networks import loaded, logits, pictures, scale_head, telling, weakest
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet

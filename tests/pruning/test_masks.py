@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from telling_networks import loaded, logits, pictures, telling, weakest
 
+from telling_networks import loaded, logits, pictures, telling, weakest
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec, groups

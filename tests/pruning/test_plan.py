@@ -15,6 +15,7 @@ from wool_tf.pruning import plan
 from wool_tf.pruning.plan import Recipe
 
 percents = st.integers(0, 99)
+ALIGN = st.sampled_from([1, 1, 4, 8])
 
 
 @st.composite
@@ -35,7 +36,7 @@ def scores(draw, spec: ResNetSpec) -> dict[str, np.ndarray]:
 
 
 @st.composite
-def cases(draw, depths=DEPTHS, align=st.sampled_from([1, 1, 4, 8])):
+def cases(draw, depths=DEPTHS, align=ALIGN):
     """A network, its norms, a recipe, and the percentages of the four stages that the recipe was made from."""
     spec = draw(specs(depths))
     shares = draw(st.lists(percents, min_size=4, max_size=4))

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rig
-from conftest import PROGRAMS, SIDE, crops
 from PIL import Image
+
+from conftest import PROGRAMS, SIDE, crops
 
 EMULATOR = Path(__file__).parents[3] / "shared" / "tools" / "arm64_python"
 CORES = ("cortex-a53", "cortex-a72", "cortex-a76")

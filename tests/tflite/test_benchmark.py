@@ -7,9 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-import candidates
 import numpy as np
 import pytest
+
+import candidates
 
 PROGRAM = Path(candidates.__file__).with_name("benchmark.py")
 TIMES = {"load_ms", "first_ms", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "images_per_second"}

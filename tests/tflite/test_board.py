@@ -4,8 +4,9 @@ import sys
 import time
 from pathlib import Path
 
-import board
 import pytest
+
+import board
 
 QUIET = {
     "emulator": None,

@@ -12,14 +12,15 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+import pytest
+from PIL import Image
+
 import classify
 import folders
 import heatmap
 import images
-import numpy as np
-import pytest
 from conftest import PROGRAMS, SIDE, crops
-from PIL import Image
 from recognizer import Recognizer
 
 PROGRAM = PROGRAMS / "classify.py"

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 import rig  # noqa: F401  (puts tflite/ on the path)
-from flat_field import Format, correction, grey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from recognizer import UserError
 
+from flat_field import Format, correction, grey
+from recognizer import UserError
 from wool_tf import WoolError
 from wool_tf.data import scans
 

@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 import rig  # noqa: F401  (puts tflite/ on the path)
-from flat_field import Format
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from flat_field import Format
 from lines import PIPE_BYTES, Block, Left, Lost, Reader, Ring
 from recognizer import UserError
 

@@ -5,10 +5,11 @@ import io
 import numpy as np
 import pytest
 import rig
-from events import Alarms, Events
-from flat_field import Format, correction
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from events import Alarms, Events
+from flat_field import Format, correction
 from monitor import SPAN, Monitor, seems_width
 
 DETECTOR = rig.Detector(width=160)

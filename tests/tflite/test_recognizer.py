@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PROGRAMS, SIDE, crops
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
+from conftest import PROGRAMS, SIDE, crops
 from recognizer import Recognizer, Result, UserError, read_card
 
 SEEN = crops(30, seed=7)

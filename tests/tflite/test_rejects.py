@@ -5,6 +5,7 @@ import itertools
 import rig  # noqa: F401  (puts tflite/ on the path)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from rejects import Rejects
 
 SEEN, WIDTH = 40, 100

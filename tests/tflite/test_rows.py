@@ -4,6 +4,7 @@ import numpy as np
 import rig  # noqa: F401  (puts tflite/ on the path)
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+
 from rows import GAP, Row, Rows
 from strip import BLOCK, Strip
 from tiles import tiling

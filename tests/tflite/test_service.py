@@ -9,8 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import inspect_line
 import pytest
+
+import inspect_line
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "tflite" / "wool-inspect.service"

@@ -4,6 +4,7 @@ import numpy as np
 import rig  # noqa: F401  (puts tflite/ on the path)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from strip import Strip
 
 

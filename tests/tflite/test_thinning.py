@@ -2,6 +2,7 @@
 
 import pytest
 import rig  # noqa: F401  (puts tflite/ on the path)
+
 from thinning import HOLD, Thinning
 from tiles import tiling
 

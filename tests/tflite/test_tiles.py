@@ -5,6 +5,7 @@ import math
 import rig  # noqa: F401  (puts tflite/ on the path)
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tiles import Level, tiling
 
 SIDES = st.integers(8, 300)

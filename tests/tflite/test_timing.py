@@ -1,6 +1,7 @@
-import board
 import numpy as np
 import pytest
+
+import board
 import timing
 from recognizer import UserError
 

@@ -48,7 +48,7 @@ def describe(tflite: bytes) -> dict:
         "xnnpack": runtime.runs_in_xnnpack(opened),
         "input": _tensor(opened.get_input_details()[0]),
         "output": _tensor(logits),
-        **{"heatmap": _tensor(heatmap) for heatmap in heatmaps},
+        **({"heatmap": _tensor(heatmaps[0])} if heatmaps else {}),
         "bytes": len(tflite),
         "sha256": hashlib.sha256(tflite).hexdigest(),
     }
