@@ -154,7 +154,7 @@ def test_an_interrupted_run_ends_with_the_same_figures(finished, crops, tmp_path
     running.send_signal(how)
     _, errors = running.communicate(timeout=20)
     assert running.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 130)
-    assert "Traceback" not in errors
+    assert errors.strip() in ("", "interrupted; the same command goes on from here")
     assert len(list(tmp_path.rglob("units/**/*.json"))) < 11
     assert reproduce(*command[2:]).returncode == 0
     assert figures(tmp_path) == figures(finished[0])

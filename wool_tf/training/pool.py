@@ -26,6 +26,10 @@ PACKAGES = ("wool_tf", "keras", "numpy")
 """What has to be the same there, and the packages of Keras' backend."""
 
 
+LEAKED = "ignore:resource_tracker:UserWarning"
+"""What joblib's tracker would say after Ctrl-C, of semaphores that it removes itself; it is a process of its own."""
+
+
 class Died(Exception):
     """A worker process ended in the midst of its work; the others of its pool were ended too."""
 
@@ -45,6 +49,9 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
     """
     import joblib
 
+    warnings = os.environ.get("PYTHONWARNINGS", "")
+    if LEAKED not in warnings:
+        os.environ["PYTHONWARNINGS"] = f"{warnings},{LEAKED}" if warnings else LEAKED
     # joblib would do a single job in the calling process.
     options = {"backend": "loky", "initializer": functools.partial(_prepare, folder)}
     parallel = joblib.Parallel(max(2, jobs), return_as="generator_unordered", batch_size=1, **options)
