@@ -12,7 +12,7 @@ import numpy as np
 
 import board
 from flat_field import Correction, grey
-from recognizer import UserError, read_card
+from recognizer import UserError, opened, read_card
 
 ADDED_MEMORY = "import sys; sys.path.insert(0, sys.argv[1]); import candidates; candidates.print_memory(*sys.argv[2:])"
 
@@ -35,16 +35,13 @@ class Model:
     """
 
     def __init__(self, facts: dict, threads: int):
-        from ai_edge_litert.interpreter import Interpreter
+        # To load the library is no part of opening a file.
+        import ai_edge_litert.interpreter  # noqa: F401
 
         self.facts = facts
         started = time.perf_counter()
-        try:
-            self._interpreter = Interpreter(model_path=facts["file"], num_threads=threads)
-            self._interpreter.allocate_tensors()
-            self.load_ms = _since(started)
-        except (ValueError, RuntimeError) as error:
-            raise UserError(f"{facts['file']}: cannot be run ({' '.join(str(error).split())})") from None
+        self._interpreter = opened(Path(facts["file"]), threads)
+        self.load_ms = _since(started)
         inputs = self._interpreter.get_input_details()
         self.side = _side([tuple(map(int, tensor["shape"])) for tensor in inputs])
         self._inputs = [(tensor["index"], random_pixels(tensor["shape"], tensor["dtype"])) for tensor in inputs]

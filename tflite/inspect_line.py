@@ -33,6 +33,7 @@ from lines import Reader, Ring
 from recognizer import Recognizer, UserError
 from settings import Settings, shortest_latency
 from tiles import Tiling, tiling
+from watchdog import Watchdog
 
 BUFFER_SECONDS = 4
 """What the ring holds, of lines at full speed: longer than any tile takes, and some megabytes."""
@@ -96,7 +97,7 @@ def inspect(options: argparse.Namespace, interruption: Interruption) -> None:
     reader = Reader(options.input, options.recorded, options.reopen)
     settings = _settings(options, recognizer, cut, reader.live)
     capacity = max(round(BUFFER_SECONDS * options.lines_per_second), 2 * (settings.latency or cut.side))
-    ring, events = Ring(layout, capacity), Events(sys.stdout)
+    ring, events, watchdog = Ring(layout, capacity), Events(sys.stdout), Watchdog()
     inspection = Inspection(recognizer, corrected, cut, ring, settings, events)
     interruption.work()
     events.tell("start", **_start(options, recognizer, corrected, settings, cut, inspection.monitor.knows_pattern))
@@ -105,7 +106,8 @@ def inspect(options: argparse.Namespace, interruption: Interruption) -> None:
         text = f"{options.input} has {reader.size:,} bytes, which are not whole lines of {layout.line_bytes:,} bytes"
         inspection.alarms.once("size", text, bytes=reader.size)
     with reader.reading(ring):
-        inspection.run(lambda: interruption.asked)
+        watchdog.ready()
+        inspection.run(lambda: interruption.asked, watchdog.alive)
     interruption.check()
 
 

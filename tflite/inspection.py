@@ -51,14 +51,16 @@ class Inspection:
         self._strip = self._inspector.strip
         self._heard = time.monotonic()
 
-    def run(self, is_stopped: Callable[[], bool]) -> None:
+    def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None]) -> None:
         """Inspects until the input ends.
 
         Arguments:
             is_stopped: whether to end at once all the same; lines that wait are then told to be unseen.
+            alive: is called time and again, as long as the inspection does not hang.
         """
         self._heard = time.monotonic()
         while not is_stopped():
+            alive()
             item = self._ring.take(CHUNK, WAIT_SECONDS)
             if isinstance(item, Block):
                 self._add(item)

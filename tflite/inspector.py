@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+import heatmap as heatmaps
 from events import Alarms, Events
 from recognizer import Recognizer, Result
 from rejects import Reject, Rejects
@@ -153,13 +154,9 @@ class Inspector:
         return result
 
     def _hottest(self, heatmap: np.ndarray, line: int, element: int) -> list[float]:
-        """Where the middle of the hottest cell of a tile lies, in millimetres along and across."""
-        cell, margin = np.unravel_index(int(heatmap.argmax()), heatmap.shape), self._recognizer.margin
-        pitches = [(self._tiling.side - 2 * margin) / cells for cells in heatmap.shape]
-        return [
-            self._settings.mm(corner + margin + (int(number) + 0.5) * pitch)
-            for corner, number, pitch in zip((line, element), cell, pitches, strict=True)
-        ]
+        """Where a tile speaks most for a defect, in millimetres along and across."""
+        across, along = heatmaps.centre(heatmap, self._recognizer.margin, self._tiling.side)
+        return [self._settings.mm(line + along), self._settings.mm(element + across)]
 
     def _tell_rejects(self, rejects: list[Reject]) -> None:
         for reject in rejects:

@@ -144,7 +144,7 @@ class Recognizer:
         self.card = read_card(path)
         self.side, self.margin = self.card["input"]["side"], float(self.card["input"]["margin"])
         self.threshold = float(self.card["decision"]["threshold"])
-        self._interpreter = _opened(path, threads)
+        self._interpreter = opened(path, threads)
         image, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         logits = [tensor for tensor in outputs if tuple(tensor["shape"]) == (1, 2)]
         heatmaps = [tensor for tensor in outputs if len(tensor["shape"]) == 4]
@@ -181,7 +181,16 @@ class Recognizer:
         return (cells.astype(np.float32) - zero_point) * np.float32(scale) if scale else cells
 
 
-def _opened(path: Path, threads: int):
+def opened(path: Path, threads: int):
+    """An interpreter of a TFLite file, ready to run.
+
+    Arguments:
+        path: of the file.
+        threads: CPU threads, at least 1.
+
+    Raises:
+        UserError: it does not run here.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     try:

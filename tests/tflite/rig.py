@@ -143,5 +143,5 @@ def inspect(path: Path, folder: Path, detector: Detector, recognizer=None, **opt
     reader, ring, stream = lines.Reader(str(path), False, False), lines.Ring(layout, 200), io.StringIO()
     started = inspection.Inspection(recognizer or Recogniser(), corrected, cut, ring, settings, Events(stream))
     with reader.reading(ring):
-        started.run(lambda: False)
+        started.run(lambda: False, lambda: None)
     return events(stream.getvalue())

@@ -86,6 +86,13 @@ def test_ends_that_are_wanted_are_no_failures_and_hopeless_ones_not_tried_again(
     assert service["Restart"] == "always"
 
 
+def test_the_unit_listens_to_the_signs_of_life_and_leaves_time_for_them(unit):
+    service = unit["Service"]
+    assert service["Type"] == "notify"
+    assert f"no sign of life for {service['WatchdogSec']}\nseconds" in GUIDE
+    assert "AF_UNIX" in service["RestrictAddressFamilies"].split()
+
+
 def test_the_guide_makes_the_users_files_and_folders_that_the_unit_needs(unit):
     service = unit["Service"]
     assert f" --home-dir {service['WorkingDirectory']} --shell /usr/sbin/nologin {service['User']}\n" in GUIDE
