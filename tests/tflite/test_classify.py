@@ -1,53 +1,24 @@
-import contextlib
+"""tflite/classify.py on files and folders that are given to it."""
+
 import csv
 import io
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from classifying import SEEN, clean, command, expected, records, run, save
 from PIL import Image
 
 import classify
-import folders
-import heatmap
 import images
-from conftest import PROGRAMS, SIDE, crops
+from conftest import PROGRAMS, SIDE
 from recognizer import Recognizer
-
-PROGRAM = PROGRAMS / "classify.py"
-SEEN = crops(12, seed=9)
-
-
-def run(*arguments, **more) -> subprocess.CompletedProcess:
-    return subprocess.run(command(arguments), capture_output=True, text=True, env=clean(), check=False, **more)
-
-
-def command(arguments) -> list[str]:
-    return [sys.executable, str(PROGRAM), *map(str, arguments)]
-
-
-def clean() -> dict:
-    # As on a board: nothing of the repository can be imported by chance.
-    return os.environ | {"PYTHONPATH": ""}
-
-
-def records(finished: subprocess.CompletedProcess) -> list[dict]:
-    return [json.loads(line) for line in finished.stdout.splitlines()]
-
-
-def save(path: Path, pixels: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
 
 
 @pytest.fixture
@@ -57,12 +28,6 @@ def folder(tmp_path) -> Path:
     for number, pixels in enumerate(SEEN):
         save(made / f"{number // 6}" / f"{number:02}.png", pixels)
     return made
-
-
-def expected(model: Path, seen: np.ndarray = SEEN) -> list[float]:
-    from wool_tf.deploy import verify
-
-    return [round(float(score), 6) for score in verify.predict(model.read_bytes(), seen)]
 
 
 def test_json_has_the_scores_of_the_library(board_model, folder):
@@ -290,41 +255,6 @@ def test_heatmap_in_the_other_forms(heatmap_model, folder, tmp_path):
     assert set(records(run(heatmap_model, image, "--json"))[0]) == {"file", "score", "defective", "label", "resized"}
 
 
-def test_the_centre_of_a_heatmap():
-    """244 pixels, 10 of them a margin on each side, in 7 cells of 32."""
-    cells = np.full((7, 7), -3.0, np.float32)
-    cells[2, 5] = 8.0
-    assert heatmap.centre(cells, 10, 244) == (10 + 5.5 * 32, 10 + 2.5 * 32)
-    cells[2, 4] = 8.0
-    assert heatmap.centre(cells, 10, 244) == (10 + 5 * 32, 10 + 2.5 * 32)
-    cells[3, 4] = cells[3, 5] = 4.0
-    assert heatmap.centre(cells, 10, 244) == (10 + 5 * 32, pytest.approx(10 + (2.5 + 1 / 3) * 32))
-    cells[6, 0] = 7.0  # Another defect, far away.
-    assert heatmap.centre(cells, 10, 244) == (10 + 5 * 32, pytest.approx(10 + (2.5 + 1 / 3) * 32))
-    assert heatmap.centre(-1 - np.eye(7)[::-1] * cells, 10, 244)[0] < 244
-    assert heatmap.centre(np.full((3, 2), -1.0), 0, 120) == (30, 20)
-    assert heatmap.peak(cells, 10, 244, (488, 244)) == (2 * 154, 85, 2 * 186, 117, 8.0)
-
-
-def test_a_picture_shows_tinted_cells_and_a_frame():
-    cells = np.full((7, 7), -3, np.float32)
-    cells[2, 5] = 8.0
-    cells[2, 0] = 4.0
-    grey = np.full((244, 244), 128, np.uint8)
-    picture = np.asarray(heatmap.picture(grey, cells, 10.0)).astype(int)
-    red = picture[..., 0] - picture[..., 2]
-    strong, weak = red[3 * 90, 3 * 186], red[3 * 90, 3 * 26]
-    assert strong > 80 and weak == pytest.approx(strong / 2, abs=2)
-    framed = np.argwhere(red < -50)
-    assert framed.min(axis=0).tolist() == [3 * (10 + 64), 3 * (10 + 5 * 32)]
-    assert framed.max(axis=0).tolist() == [3 * (10 + 96) - 1, 3 * (10 + 6 * 32) - 1]
-    tinted = np.argwhere(red > 5)
-    assert tinted.min(axis=0).tolist() == [3 * (10 + 64), 3 * 10]
-    pale = np.asarray(heatmap.picture(grey, np.minimum(cells, 0.5), 10.0)).astype(int)
-    assert 0 < pale[3 * 90, 3 * 26, 0] - 128 < 20
-    assert (np.asarray(heatmap.picture(grey, -abs(cells), 10.0)) == 128).all()
-
-
 @pytest.fixture
 def handlers():
     """Restores those of signals."""
@@ -419,223 +349,6 @@ def test_output_that_nobody_takes(board_model, folder):
             assert finished.stderr == f"classify.py: standard output: cannot be written ({reason})\n"
 
 
-class Watching:
-    """The program while it watches a folder."""
-
-    def __init__(self, folder: Path, *arguments):
-        folder.mkdir(exist_ok=True)
-        self.process = subprocess.Popen(
-            command([*arguments, f"--watch={folder}", "--json"]),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=clean(),
-        )
-        self.records, self.times, self.complaints = [], {}, []
-        self._readers = [threading.Thread(target=read) for read in (self._read_records, self._read_complaints)]
-        for reader in self._readers:
-            reader.start()
-
-    def _read_records(self):
-        for line in self.process.stdout:
-            record = json.loads(line)
-            self.times[Path(record["file"]).name] = time.time()
-            self.records.append(record)
-
-    def _read_complaints(self):
-        for line in self.process.stderr:
-            self.complaints.append(line.rstrip("\n"))
-
-    @property
-    def names(self) -> list[str]:
-        return [Path(record["file"]).name for record in self.records]
-
-    def wait(self, count: int, seconds: float = 60) -> None:
-        """Until there are so many records."""
-        self.until(lambda: len(self.records) >= count, seconds)
-
-    def until(self, holds, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, (self.names, self.complaints)
-            assert self.process.poll() is None, self.complaints
-            time.sleep(0.02)
-
-    def end(self, number: int = signal.SIGTERM) -> None:
-        self.process.send_signal(number)
-        assert self.process.wait(30) == 130
-        self.close()
-
-    def close(self) -> None:
-        self.process.kill()
-        for reader in self._readers:
-            reader.join()
-        self.process.communicate()
-
-
-@pytest.fixture
-def watching(tmp_path, board_model):
-    """Starts watching `tmp_path/in`."""
-    with contextlib.ExitStack() as stack:
-
-        def start(*arguments) -> Watching:
-            started = Watching(tmp_path / "in", board_model, *arguments)
-            stack.callback(started.close)
-            return started
-
-        yield start
-
-
-def png(pixels: np.ndarray) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
-
-
-def write_slowly(path: Path, content: bytes, pieces: int, pause: float) -> float:
-    """Writes a file in pieces; returns when it was complete."""
-    edges = [len(content) * number // pieces for number in range(pieces + 1)]
-    with open(path, "wb", buffering=0) as file:
-        for start, end in zip(edges, edges[1:], strict=False):
-            file.write(content[start:end])
-            time.sleep(pause)
-    return time.time() - pause
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_watches_until_it_is_ended(number, watching, tmp_path, board_model):
-    save(tmp_path / "in" / "there.png", SEEN[0])
-    program = watching()
-    program.wait(1)
-    save(tmp_path / "in" / "sub" / "folder" / "arrived.png", SEEN[1])
-    program.wait(2)
-    program.end(number)
-    assert program.names == ["there.png", "arrived.png"]
-    assert [record["score"] for record in program.records] == expected(board_model, SEEN[:2])
-    assert program.complaints == []
-
-
-def test_waits_for_files_that_are_partly_written(watching, tmp_path):
-    program = watching()
-    save(tmp_path / "in" / "first.png", SEEN[0])
-    program.wait(1)
-    complete = write_slowly(tmp_path / "in" / "slow.png", png(SEEN[1]), pieces=4, pause=0.5)
-    program.wait(2)
-    # A file of its full size from the start on, as some network shares make them, decodes too early.
-    bare = io.BytesIO()
-    Image.fromarray(SEEN[2]).save(bare, "TIFF")
-    content = bare.getvalue()
-    with open(tmp_path / "in" / "sized.tif", "wb", buffering=0) as file:
-        file.write(content[:300])
-        file.truncate(len(content))
-        for start in range(300, len(content), 3000):
-            time.sleep(0.4)
-            os.pwrite(file.fileno(), content[start : start + 3000], start)
-    sized = time.time()
-    program.wait(3)
-    program.end()
-    assert program.names == ["first.png", "slow.png", "sized.tif"]
-    assert program.times["slow.png"] > complete and program.times["sized.tif"] > sized
-    assert program.complaints == []
-
-
-def test_a_renamed_file_does_not_wait(tmp_path):
-    watch = folders.Watch(tmp_path, lambda *_: None)
-    (tmp_path / ".part").write_bytes(b"whole")
-    assert watch.poll() == []
-    time.sleep(0.05)  # A clock of file systems ticks every few milliseconds.
-    os.rename(tmp_path / ".part", tmp_path / "a.png")
-    (tmp_path / "b.png").write_bytes(b"perhaps more is to come")
-    assert watch.poll() == [tmp_path / "a.png"]
-
-
-@pytest.mark.slow
-def test_a_damaged_file_is_told_of_once(watching, tmp_path):
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "bad.png").write_text("no image")
-    save(tmp_path / "in" / "good.png", SEEN[0])
-    program = watching()
-    program.wait(1)
-    assert program.complaints == []
-    program.until(lambda: program.complaints)
-    shutil.copy(tmp_path / "in" / "good.png", tmp_path / "in" / "bad.png")
-    program.wait(2)
-    program.end()
-    reason = "is not a readable PNG, TIFF or JPEG image"
-    assert program.complaints == [f"classify.py: {tmp_path}/in/bad.png: {reason}"]
-    assert program.names == ["good.png", "bad.png"]
-
-
-def test_every_file_once_with_its_own_score(watching, tmp_path, board_model):
-    """Writers in a hurry and slow ones, into subfolders, by renaming, copying and overwriting what goes again."""
-    seen = crops(60, seed=11)
-    scores = dict(zip((f"{number:02}.png" for number in range(60)), expected(board_model, seen), strict=True))
-    program = watching()
-    target = tmp_path / "in"
-
-    def write(numbers, seed):
-        rng = random.Random(seed)
-        for number in numbers:
-            content, name = png(seen[number]), f"{number:02}.png"
-            place = target / rng.choice(["", "a", "a/b"])
-            place.mkdir(parents=True, exist_ok=True)
-            way = rng.randrange(4)
-            if way == 0:
-                write_slowly(place / name, content, pieces=3, pause=rng.uniform(0, 0.3))
-            elif way == 1:
-                (place / f".{name}").write_bytes(content)
-                os.rename(place / f".{name}", place / name)
-            elif way == 2:
-                (tmp_path / name).write_bytes(content)
-                shutil.copy2(tmp_path / name, place / name)
-            else:
-                write_slowly(place / f"{name}.part", content, pieces=2, pause=0.05)
-                os.rename(place / f"{name}.part", place / name)
-                (place / f"gone-{name}").write_bytes(content)
-                os.unlink(place / f"gone-{name}")
-
-    writers = [threading.Thread(target=write, args=(range(start, 60, 3), start)) for start in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    program.wait(60)
-    time.sleep(2)
-    program.end()
-    assert sorted(program.names) == sorted(scores)
-    assert {Path(record["file"]).name: record["score"] for record in program.records} == scores
-    assert program.complaints == []
-
-
-def test_done_files_are_moved_and_left_out_by_a_restart(watching, tmp_path):
-    for number in range(3):
-        save(tmp_path / "in" / "sub" / f"{number}.png", SEEN[number])
-    (tmp_path / "in" / "bad.png").write_text("no image")
-    done = tmp_path / "done"
-    first = watching(f"--done={done}")
-    first.until(lambda: len(list(done.rglob("*.png"))) == 3)
-    first.end()
-    second = watching(f"--done={done}")
-    save(tmp_path / "in" / "sub" / "0.png", SEEN[5])
-    second.until(lambda: len(list(done.rglob("*.png"))) == 4)
-    second.end()
-    assert (sorted(first.names), second.names) == (["0.png", "1.png", "2.png"], ["0.png"])
-    assert second.records[0]["score"] != first.records[first.names.index("0.png")]["score"]
-    assert [path.name for path in (tmp_path / "in").rglob("*.png")] == ["bad.png"]
-    # Neither of two files of the same name is lost.
-    kept = sorted(np.asarray(Image.open(path)).tobytes() for path in (done / "sub").iterdir())
-    assert kept == sorted(pixels.tobytes() for pixels in SEEN[[0, 1, 2, 5]])
-
-
-def test_classifies_what_is_given_before_it_watches(watching, tmp_path):
-    other = save(tmp_path / "other.png", SEEN[0])
-    save(tmp_path / "in" / "a.png", SEEN[1])
-    program = watching(other)
-    program.wait(2)
-    program.end()
-    assert program.names == ["other.png", "a.png"]
-
-
 def test_is_ended_between_two_images_of_a_list(board_model, tmp_path):
     image = save(tmp_path / "a.png", SEEN[0])
     arguments = command([board_model, *[image] * 20_000, "--json"])
@@ -646,140 +359,3 @@ def test_is_ended_between_two_images_of_a_list(board_model, tmp_path):
     assert process.returncode == 130
     assert len(lines) < 20_000
     assert {json.loads(line)["file"] for line in lines} == {str(image)}
-
-
-@pytest.mark.slow
-def test_an_idle_watch_leaves_the_cpu_alone(watching, tmp_path):
-    (tmp_path / "in").mkdir()
-    first = save(tmp_path / "first.png", SEEN[0])
-    program = watching(first)
-    program.wait(1)
-    for number in range(3000):
-        (tmp_path / "in" / f"{number}.png").touch()
-    time.sleep(1)
-
-    def used() -> float:
-        fields = Path(f"/proc/{program.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    before, started = used(), time.monotonic()
-    time.sleep(4)
-    assert used() - before < 0.3 * (time.monotonic() - started)
-    program.end()
-
-
-class Clock:
-    """Stands in for `time` in `folders`."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr(folders, "time", made)
-    return made
-
-
-def ready(watch: folders.Watch) -> list[str]:
-    return [path.name for path in watch.poll()]
-
-
-def test_a_file_is_ready_when_it_has_settled(clock, tmp_path):
-    watch, file = folders.Watch(tmp_path, lambda *_: None), tmp_path / "a.PNG"
-    for content in (b"a", b"ab", b"abc"):
-        file.write_bytes(content)
-        assert ready(watch) == []
-        clock.now += folders.SETTLING - 0.01
-    assert ready(watch) == []
-    clock.now += 0.02
-    assert ready(watch) == ready(watch) == ["a.PNG"]
-    watch.done(file)
-    clock.now += 1e6
-    assert ready(watch) == []
-    file.write_bytes(b"abcd")
-    assert ready(watch) == []
-    clock.now += folders.SETTLING
-    assert ready(watch) == ["a.PNG"]
-    assert watch.unchanged(file)
-    file.write_bytes(b"abcde")
-    assert not watch.unchanged(file)
-
-
-def test_a_doubtful_file_gets_a_second_chance(clock, tmp_path):
-    watch, file = folders.Watch(tmp_path, lambda *_: None), tmp_path / "a.jpeg"
-    file.write_bytes(b"a")
-    ready(watch)
-    clock.now += folders.SETTLING
-    assert ready(watch) == ["a.jpeg"]
-    assert watch.doubt(file)
-    clock.now += folders.PATIENCE - folders.SETTLING - 0.01
-    assert ready(watch) == []
-    clock.now += 0.02
-    assert ready(watch) == ["a.jpeg"]
-    assert not watch.doubt(file)
-
-
-def test_files_that_are_gone_are_forgotten(clock, tmp_path):
-    watch, file, away = folders.Watch(tmp_path, lambda *_: None), tmp_path / "a.tif", tmp_path / "elsewhere"
-    file.write_bytes(b"a")
-    ready(watch)
-    clock.now += folders.SETTLING
-    (path,) = watch.poll()
-    watch.done(path)
-    file.rename(away)
-    assert ready(watch) == []
-    assert not watch.unchanged(file)
-    away.rename(file)
-    clock.now += 1
-    ready(watch)
-    clock.now += folders.SETTLING
-    assert ready(watch) == ["a.tif"]
-
-
-def test_memory_stays_bounded(tmp_path):
-    import tracemalloc
-
-    watch, sizes = folders.Watch(tmp_path, lambda *_: None), []
-    tracemalloc.start()
-    for turn in range(20):
-        for number in range(50):
-            (tmp_path / f"{turn}-{number}.png").touch()
-        watch.poll()
-        for file in tmp_path.iterdir():
-            file.unlink()
-        watch.poll()
-        sizes.append(tracemalloc.get_traced_memory()[0])
-    tracemalloc.stop()
-    assert max(sizes[10:]) < sizes[9] + 10_000
-
-
-def test_a_folder_that_is_away_for_a_while_brings_no_file_twice(clock, tmp_path):
-    told = []
-    folder, away = tmp_path / "in", tmp_path / "away"
-    folder.mkdir()
-    watch = folders.Watch(folder, lambda path, error: told.append((path, error.strerror)))
-    (folder / "a.png").write_bytes(b"a")
-    ready(watch)
-    clock.now += folders.SETTLING
-    (path,) = watch.poll()
-    watch.done(path)
-    for _ in range(2):
-        folder.rename(away)
-        assert ready(watch) == ready(watch) == []
-        away.rename(folder)
-        clock.now += 100
-        assert ready(watch) == []
-    assert told == [(str(folder), "No such file or directory")] * 2
-
-
-def test_the_oldest_file_comes_first(clock, tmp_path):
-    watch = folders.Watch(tmp_path, lambda *_: None)
-    for number, name in enumerate(("c.png", "a.png", "b.png")):
-        (tmp_path / name).write_bytes(b"a")
-        os.utime(tmp_path / name, (1e9 + number, 1e9 + number))
-    assert ready(watch) == ["c.png", "a.png", "b.png"]
