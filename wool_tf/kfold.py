@@ -8,13 +8,13 @@ from pathlib import Path
 from wool_tf import environment, quiet
 from wool_tf.baselines import threshold
 from wool_tf.data import dataset, stand_in
+from wool_tf.data.batches import per_epoch
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.job import OperatingPoint, Source, Workers
 from wool_tf.networks import starting
 from wool_tf.say import NowAndThen
 from wool_tf.training import claim, driver, estimate, pool, protocol, records
-from wool_tf.training.batches import per_epoch
 from wool_tf.training.driver import Outcome, Status, Unit
 from wool_tf.training.estimate import Speed, Work
 from wool_tf.training.settings import Settings

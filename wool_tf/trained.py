@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.data import dataset
+from wool_tf.data import dataset, pixels
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import WoolError
-from wool_tf.networks import pixels, stored, weights
+from wool_tf.networks import stored, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.say import NowAndThen

@@ -63,7 +63,8 @@ def network(spec: ResNetSpec, arrays=None):
 
 def spread(model):
     """The network with a head that puts the margins of pictures on both sides of zero, a standard deviation of 2."""
-    from wool_tf.networks import pixels, weights
+    from wool_tf.data import pixels
+    from wool_tf.networks import weights
 
     arrays = weights.read(model)
     logits = np.asarray(model(pixels.normalise(pictures(20, seed=4)), training=False))
@@ -76,8 +77,8 @@ def spread(model):
 
 
 def case(model, images: np.ndarray, calibration: np.ndarray) -> Case:
+    from wool_tf.data import pixels
     from wool_tf.deploy import convert
-    from wool_tf.networks import pixels
 
     fp32, int8 = convert.convert(model, "fp32"), convert.convert(model, "int8", calibration)
     return Case(model, fp32, int8, images, np.asarray(model(pixels.normalise(images), training=False)))

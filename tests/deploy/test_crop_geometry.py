@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from wool_tf.data.batches import centre_crop
 from wool_tf.deploy.geometry import Geometry
-from wool_tf.training.batches import centre_crop
 
 SIDES = st.tuples(st.integers(20, 260), st.integers(32, 120)).map(lambda pair: Geometry(*pair))
 

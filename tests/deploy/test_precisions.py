@@ -5,10 +5,11 @@ import pytest
 from deploy_networks import NATIVE, SIDE, network, scenes
 from PIL import Image
 
+from wool_tf.data import pixels
+from wool_tf.data.batches import centre_crop
 from wool_tf.deploy import inspection, runtime
 from wool_tf.deploy.convert import PRECISIONS, convert
-from wool_tf.networks import pixels, weights
-from wool_tf.training.batches import centre_crop
+from wool_tf.networks import weights
 
 OF_NETWORK = 20 + 2
 """Operators with weights: the convolutions, the head and the heatmap. Two products before them resize."""

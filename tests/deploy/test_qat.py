@@ -173,7 +173,7 @@ for file in sys.argv[1:]:
 
 @pytest.mark.slow
 def test_tf_keras_gives_the_logits_of_keras(odd, bottlenecks, tmp_path):
-    from wool_tf.networks import pixels
+    from wool_tf.data import pixels
 
     paths = []
     for case in (odd, bottlenecks):
@@ -246,7 +246,7 @@ def heatmaps(tflite: bytes, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.slow
 def test_learns_and_gives_the_same_bytes_again():
-    from wool_tf.networks import pixels
+    from wool_tf.data import pixels
 
     rng = np.random.default_rng(0)
     labels = np.arange(48) % 2

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from wool_tf.data.batches import centre_crop
 from wool_tf.deploy import convert, graph
 from wool_tf.deploy.geometry import Geometry
 from wool_tf.quiet import quiet
-from wool_tf.training.batches import centre_crop
 
 SIDE = 100
 GEOMETRIES = [Geometry(SIDE, 46), Geometry(SIDE, 64), Geometry(SIDE, 112)]

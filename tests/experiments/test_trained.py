@@ -53,7 +53,8 @@ def test_images_are_as_in_training_and_of_any_other_size(source, crops):
 
 
 def test_scores_are_those_of_the_network(source):
-    from wool_tf.networks import pixels, resnet
+    from wool_tf.data import pixels
+    from wool_tf.networks import resnet
 
     found = looked_at(source)
     # load 35, middle 32

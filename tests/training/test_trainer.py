@@ -62,8 +62,8 @@ def test_one_step_of_sgd_is_the_gradient_descent(images):
     """Of the head's bias, whose gradient has a closed form: mean(softmax − one-hot)."""
     import keras
 
+    from wool_tf.data.batches import augmented
     from wool_tf.networks.resnet import ResNet
-    from wool_tf.training.batches import augmented
 
     start = network_weights.initial(SPEC, 0)
     trained, _ = train(images, optimizer="sgd", epochs=1, batch_size=24, learning_rate=0.1)

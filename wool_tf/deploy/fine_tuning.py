@@ -11,16 +11,16 @@ import numpy as np
 import tf_keras
 from PIL import Image
 
+from wool_tf.data import pixels
+from wool_tf.data.batches import augmented, centre_crop, per_epoch
 from wool_tf.deploy import quantised, tf_keras_resnet
 from wool_tf.deploy.geometry import Geometry
 from wool_tf.deploy.inspection import check
 from wool_tf.deploy.qat import Course
 from wool_tf.errors import Diverged
-from wool_tf.networks import pixels
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.quiet import quiet
-from wool_tf.training.batches import augmented, centre_crop, per_epoch
 
 RANGE_IMAGES = 256
 """Images that the first ranges of the activations are taken from."""

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from PIL import Image
 
-from wool_tf.networks import pixels
+from wool_tf.data import pixels
 
 INT8_STEPS = 127
 """Whole numbers on each side of zero that the converter gives to 8-bit weights."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from wool_tf.data import pixels
 from wool_tf.deploy.geometry import Geometry
-from wool_tf.networks import pixels
 
 NORMAL_SCALE = 1 / (255 * pixels.STD)
 NORMAL_ZERO_POINT = round(255 * pixels.MEAN)
@@ -32,7 +32,7 @@ def cropped(image, geometry: Geometry):
     return image[:, rows, rows, :]
 
 
-def resized(image, geometry: Geometry):
+def resized(image, geometry: Geometry, grey: Callable | None = None):
     """The middle of resized images, normalised, for a file of 8-bit integers.
 
     Pillow resizes along the rows, then along the columns, and each time clamps what its filter overshoots at edges and
@@ -41,15 +41,16 @@ def resized(image, geometry: Geometry):
     Arguments:
         image: (1, side, side, 1) of float, pixels of 0 to 255.
         geometry: Geometry.
+        grey: makes grey values, from 0 to 6, of what the matrices give; by default a clamp.
 
     Returns:
         (1, image_size, image_size, 1).
     """
     import tensorflow as tf
 
-    matrix = geometry.matrix_of_steps().T
-    rows = tf.nn.relu6(tf.matmul(_flat(image), matrix * np.float32(GREY_SCALE)))
-    columns = tf.nn.relu6(tf.matmul(tf.transpose(rows, (0, 2, 1)), matrix))
+    grey, matrix = grey or tf.nn.relu6, geometry.matrix_of_steps().T
+    rows = grey(tf.matmul(_flat(image), matrix * np.float32(GREY_SCALE)))
+    columns = grey(tf.matmul(tf.transpose(rows, (0, 2, 1)), matrix))
     # A convolution of one weight: a subtraction would share memory with the product before it, and the calibration
     # would mistake the one's range for the other's.
     gain = np.full((1, 1, 1, 1), NORMAL_SCALE / GREY_SCALE, np.float32)

@@ -13,9 +13,10 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 
+from wool_tf.data import pixels
 from wool_tf.deploy import graph, tf_keras_resnet
 from wool_tf.deploy.geometry import Geometry
-from wool_tf.networks import pixels, weights
+from wool_tf.networks import weights
 
 BATCH = 32
 NORMAL_RANGE = tuple(graph.normal(np.array([0, 255], np.float32)).tolist())
@@ -101,15 +102,8 @@ def to_tflite(model: tf_keras.Model, geometry: Geometry, heatmap: bool, images: 
 
 
 def _resized(image, geometry: Geometry):
-    """What `graph.resized` computes, every step rounded; what it clamps, the ends of the ranges clamp."""
-    side, size = geometry.side, geometry.image_size
-    matrix = geometry.matrix_of_steps().T
-    image = tf.reshape(_rounded(image, (0, 255)), (1, side, side))
-    along_rows = _rounded(tf.matmul(image, matrix * np.float32(graph.GREY_SCALE)), GREY_RANGE)
-    along_columns = _rounded(tf.matmul(tf.transpose(along_rows, (0, 2, 1)), matrix), GREY_RANGE)
-    grey = tf.reshape(tf.transpose(along_columns, (0, 2, 1)), (1, size, size, 1))
-    gain = np.full((1, 1, 1, 1), graph.NORMAL_SCALE / graph.GREY_SCALE, np.float32)
-    return tf.nn.bias_add(tf.nn.conv2d(grey, gain, 1, "VALID"), [np.float32(NORMAL_RANGE[0])])
+    """What `graph.resized` computes, every step rounded: the ends of the range clamp as well."""
+    return graph.resized(_rounded(image, (0, 255)), geometry, lambda values: _rounded(values, GREY_RANGE))
 
 
 def _rounded(features, ends: tuple[float, float]):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_tf.data import pixels
 from wool_tf.errors import WoolError
-from wool_tf.networks import complexity, pixels, weights
+from wool_tf.networks import complexity, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 

@@ -18,7 +18,7 @@ BATCH_NORM_MOMENTUM = 0.9
 class ResNet(keras.Model):
     """A residual network with the widths of its spec; gives logits.
 
-    Reads normalised images (`wool_tf.networks.pixels`) of shape (batch, height, width, channels) and returns logits of
+    Reads normalised images (`wool_tf.data.pixels`) of shape (batch, height, width, channels) and returns logits of
     shape (batch, classes). Layers carry torchvision's names: `layer2.0.conv1`, `layer2.0.bn1`,
     `layer2.0.downsample.0`, `fc`.
 

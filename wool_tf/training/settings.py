@@ -3,9 +3,9 @@
 import dataclasses
 from pathlib import Path
 
+from wool_tf.data import pixels
 from wool_tf.data.dataset import GROUP_BY
 from wool_tf.errors import WoolError
-from wool_tf.networks import pixels
 from wool_tf.networks.spec import REDUCTION, ResNetSpec, check_depth
 from wool_tf.pruning.plan import RECIPES
 

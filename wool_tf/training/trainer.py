@@ -8,15 +8,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from wool_tf.data.batches import augmented, centre_crop, per_epoch
+from wool_tf.data.pixels import normalise
 from wool_tf.errors import Diverged
 from wool_tf.networks import weights as network_weights
-from wool_tf.networks.pixels import normalise
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning.masks import MaskedResNet
 from wool_tf.pruning.plan import Plan
-from wool_tf.training.batches import augmented, centre_crop, per_epoch
 
 SGD_MOMENTUM = 0.9
 SCORING_BATCH = 32

@@ -3,8 +3,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from wool_tf.networks.pixels import MEAN, STD
-from wool_tf.training.batches import augmented, centre_crop, per_epoch
+from wool_tf.data.batches import augmented, centre_crop, per_epoch
+from wool_tf.data.pixels import MEAN, STD
 
 SIDE, CROP, BATCH = 9, 7, 4
 

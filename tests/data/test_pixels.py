@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wool_tf.networks import pixels
+from wool_tf.data import pixels
 from wool_tf.training.settings import Settings
 
 

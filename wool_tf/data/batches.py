@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wool_tf.networks.pixels import normalise
+from wool_tf.data.pixels import normalise
 
 
 def centre_crop(images: np.ndarray, side: int) -> np.ndarray:
