@@ -71,6 +71,9 @@ def use_threads(threads: int) -> None:
         "TF_DETERMINISTIC_OPS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        # What TF_DETERMINISTIC_OPS is to TensorFlow.
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".lstrip()
 
 
 def path(flag: str, value: str) -> Path:

@@ -63,11 +63,10 @@ def run(base: settings.Settings, name: str) -> int:
 def _tell(plan, display: console.Display) -> None:
     for name, left in plan.left.items():
         display.say(f"{name}: {left:,} networks to train")
-    done = plan.units - sum(plan.left.values())
     where = f"--jobs={plan.workers}"
     if _SCHEDULER.value is not None:
         where = f"the {plan.workers} workers of the cluster, if each is as fast as this machine"
-    display.say(f"{plan.units:,} networks, {done:,} of them done; about {duration(plan.seconds)} with {where}")
+    display.say(f"{plan.units:,} networks, {plan.done:,} of them done; about {duration(plan.seconds)} with {where}")
 
 
 def _failed(results: Mapping, display: console.Display) -> int:

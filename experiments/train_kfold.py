@@ -17,16 +17,14 @@ import console
 import kfold_flags
 import training_flags
 
-_SETTINGS = training_flags.define(
-    without=("depth", "optimizer", "weights", "rounds", "asfp_rates", "controls", "final")
-)
+_SETTINGS = training_flags.define(without=("depth", "optimizer", "weights", "final"))
 
 flags.adopt_module_key_flags(kfold_flags)
 flags.adopt_module_key_flags(training_flags)
 
 
 def main() -> None:
-    base = training_flags.settings(_SETTINGS, rounds=0, asfp_rates=(), final="baseline")
+    base = training_flags.settings(_SETTINGS, rounds=0, asfp_rates=(), controls=(), final="baseline")
     sys.exit(kfold_flags.run(base, "train_kfold"))
 
 

@@ -42,7 +42,7 @@ _HELP = {
     "controls": f"Control baselines, of {', '.join(CONTROLS)}.",
     "select": f"Epoch that is reported, {' or '.join(SELECTS)} on the held-out images; the latter is too good.",
     "final": "Stage that is trained on all images and goes to the board, for example hard3.",
-    "threads": "Threads of each process; the last digits of the results depend on it.",
+    "threads": "Threads of TensorFlow in each process; the last digits of the results depend on it.",
 }
 
 _DATA = flags.DEFINE_string("data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.")

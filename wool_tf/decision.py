@@ -1,6 +1,7 @@
 """From which score on a file for a board calls an image defective."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -34,8 +35,8 @@ class Decision:
             raise WoolError(f"--threshold={self.threshold}: must be from 0 to 1")
         if self.recall is not None and not 0 < self.recall <= 1:
             raise WoolError(f"--required_recall={self.recall}: must be above 0 and at most 1")
-        if self.cost_ratio is not None and not self.cost_ratio > 0:
-            raise WoolError(f"--cost_ratio={self.cost_ratio}: must be above 0")
+        if self.cost_ratio is not None and not 0 < self.cost_ratio < math.inf:
+            raise WoolError(f"--cost_ratio={self.cost_ratio}: must be above 0 and finite")
 
     def made(
         self, labels: np.ndarray, score: Callable[[], np.ndarray], among: str = "training images"

@@ -1,6 +1,7 @@
 """With what a script works, and who does the work: what results do not depend on, or say themselves."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 from wool_tf.errors import WoolError
@@ -55,5 +56,5 @@ class OperatingPoint:
     def __post_init__(self):
         if not 0 < self.recall <= 1:
             raise WoolError(f"--required_recall={self.recall}: must be above 0 and at most 1")
-        if not self.cost_ratio > 0:
-            raise WoolError(f"--cost_ratio={self.cost_ratio}: must be above 0")
+        if not 0 < self.cost_ratio < math.inf:
+            raise WoolError(f"--cost_ratio={self.cost_ratio}: must be above 0 and finite")

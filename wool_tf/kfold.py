@@ -26,12 +26,14 @@ class Plan:
 
     Attributes:
         units: of all.
+        done: units that have their records.
         left: units that have to run, by configuration.
         workers: processes that would be at work at the same time.
         seconds: estimate of the time that they take, if each is as fast as this machine.
     """
 
     units: int
+    done: int
     left: dict[str, int]
     workers: int
     seconds: float
@@ -97,7 +99,7 @@ def run(
     with driver.exclusive(out):
         images, parts, chains = _prepared(grid, source, out, workers, say)
         claim.claim(out, grid, images)
-        records.write(out / "folds.json", [[part.tolist() for part in held_out] for held_out in parts])
+        claim.claim_folds(out, parts)
         say(f"training {sum(map(len, chains)):,} networks of {len(grid)} configurations")
         outcome = driver.run(chains, out / "units", workers.jobs, show, workers.scheduler)
         say("judging by thresholds, and writing the report")
@@ -111,12 +113,12 @@ def plan(
     with driver.exclusive(out):
         images, _, chains = _prepared(grid, source, out, workers, say)
         claim.claim(out, grid, images, write=False)
-        left = driver.plan(chains, out / "units")
+        left, done = driver.plan(chains, out / "units"), driver.done(chains, out / "units")
     names = [settings.configuration for settings in grid]
     by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
     jobs = workers.jobs if workers.scheduler is None else max(1, pool.workers(workers.scheduler))
     seconds = estimate.makespan(_works(grid, len(images.labels), left, say), jobs)
-    return Plan(sum(map(len, chains)), by_name, jobs, seconds)
+    return Plan(sum(map(len, chains)), done, by_name, jobs, seconds)
 
 
 def _prepared(grid, source, out, workers, say) -> tuple[Dataset, list, list[list[Unit]]]:

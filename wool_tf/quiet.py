@@ -7,6 +7,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from wool_tf.errors import WoolError
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
@@ -33,6 +35,13 @@ def quiet() -> Iterator[None]:
 
 
 def import_keras() -> None:
-    """Imports Keras and its backend; TensorFlow says a word on import that no setting of it holds back."""
-    with quiet():
-        import keras  # noqa: F401
+    """Imports Keras and its backend; TensorFlow says a word on import that no setting of it holds back.
+
+    Raises:
+        WoolError: there is no such backend, or it is not installed.
+    """
+    try:
+        with quiet():
+            import keras  # noqa: F401
+    except (ImportError, ValueError) as error:
+        raise WoolError(f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be imported ({error})") from None

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -77,7 +76,7 @@ def run(
         from wool_tf.report import page, results
 
         claim.claim(out, [settings], images)
-        records.write(out / "folds.json", [[part.tolist() for part in parts]])
+        claim.claim_folds(out, [parts])
         chains = plan_units(settings, images, crops, parts, out, workers.keep)
         say(f"training {settings.folds} folds and the final network, {workers.jobs} at a time")
         outcome = driver.run(chains, out / "units", workers.jobs, show)
@@ -108,10 +107,7 @@ def _check_complete(outcome: Outcome) -> None:
 
 def _import_keras() -> None:
     # Not at the top: it takes seconds, and most mistakes are in what can be checked without.
-    try:
-        quiet.import_keras()
-    except ImportError as error:
-        raise WoolError(f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be imported ({error})") from None
+    quiet.import_keras()
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -156,7 +152,8 @@ def plan_units(
         for chain in protocol.chains(settings, fold, keep or number == 0):
             chains.append(_with_int8(chain, fold, crops, settings, keep))
     name = f"{settings.configuration}/final"
-    last = Fold(name, 0, images, everything, everything[:0], units / name)
+    initial = claim.digest(settings.weights)
+    last = Fold(name, 0, images, everything, everything[:0], units / name, initial=initial)
     for chain in protocol.chains(settings, last, keep=True):
         names = [unit.name for unit in chain]
         if f"{name}/{settings.final}" in names:

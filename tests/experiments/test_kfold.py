@@ -125,6 +125,21 @@ def test_the_best_epoch_and_curves(crops, tmp_path):
         assert len(list((tmp_path / f"tensorboard/{name}/baseline").rglob("*tfevents*"))) == 1
 
 
+@pytest.mark.parametrize("script", ["train_kfold.py", "prune_kfold.py"])
+@pytest.mark.parametrize("name", ["paper", "reduced"])
+def test_one_flagfile_serves_both_scripts(script, name):
+    flagfile = scripts.FOLDER / "flagfiles" / f"{name}.cfg"
+    checked = scripts.run(script, f"--flagfile={flagfile}", "--only_check_args")
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("backend", ["theano", "numpi"])
+def test_another_backend_is_one_line(crops, tmp_path, backend):
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    line = scripts.refusal("train_kfold.py", "--data", crops, "--out", tmp_path, *TINY, env=environment)
+    assert line.startswith(f"error: KERAS_BACKEND={backend}: cannot be imported")
+
+
 def test_a_plan_binds_the_folder_to_nothing(crops, tmp_path):
     for epochs in (1, 2):
         plan = scripts.run("train_kfold.py", "--data", crops, "--out", tmp_path, *TINY, f"--epochs={epochs}", "--plan")
@@ -153,15 +168,16 @@ def test_other_settings_do_not_mix_with_old_results(finished, crops):
 @pytest.mark.parametrize(
     ("flag", "rule"),
     [
-        ("--depths=19", "18, 34, 50, 101, 152"),
+        ("--depths=18,19", "--depths=18,19: must be of 18, 34, 50, 101, 152"),
         ("--depths=deep", "numbers with commas"),
         ("--depths=", "at least one value"),
         ("--depths=18,18", "occurs twice"),
-        ("--optimizers=lion", "adam, sgd"),
+        ("--optimizers=lion", "--optimizers=lion: must be of adam, sgd"),
         ("--weights=/nowhere.pth", "/nowhere.pth"),
         ("--controls=luck", "random, scratch"),
         ("--required_recall=1.2", "at most 1"),
         ("--cost_ratio=0", "above 0"),
+        ("--cost_ratio=inf", "finite"),
         ("--repeats=0", "at least 1"),
         ("--scheduler=tcp://127.0.0.1:9", "--scheduler=tcp://127.0.0.1:9"),
     ],

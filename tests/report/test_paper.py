@@ -27,14 +27,14 @@ def test_table_1():
     rows = read("table1.csv")
     assert len(rows) == len(paper.BASELINE)
     for row in rows:
-        assert paper.baseline_accuracy(*key(row)) == (float(row["accuracy_mean"]), float(row["accuracy_std"]))
+        assert paper.BASELINE[key(row)] == (float(row["accuracy_mean"]), float(row["accuracy_std"]))
 
 
 def test_table_2():
     rows = read("table2.csv")
     assert len(rows) == len(paper.PRUNED)
     for row in rows:
-        assert paper.baseline_accuracy(*key(row))[0] == float(row["baseline"])
+        assert paper.BASELINE[key(row)][0] == float(row["baseline"])
         found = [paper.pruned_accuracy(*key(row), stage) for stage in paper.PRUNED_STAGES]
         assert found == [float(row[column]) for column in COLUMNS]
 
@@ -51,7 +51,7 @@ def test_table_3():
 def test_drops_that_the_text_of_the_paper_names():
     # Section V.B: hard pruning loses at most 1.34 %, save for a few cases such as ResNet-34 with SGD, pretrained.
     losses = {
-        recipe: min(paper.pruned_accuracy(*recipe, f"hard{n}") - paper.baseline_accuracy(*recipe)[0] for n in (1, 2, 3))
+        recipe: min(paper.pruned_accuracy(*recipe, f"hard{n}") - paper.BASELINE[recipe][0] for n in (1, 2, 3))
         for recipe in paper.BASELINE
     }
     assert round(losses.pop((34, "sgd", True)), 2) == -19.09
@@ -60,7 +60,6 @@ def test_drops_that_the_text_of_the_paper_names():
 
 @pytest.mark.parametrize("recipe", [(20, "adam", True), (18, "rmsprop", True)])
 def test_unknown_recipes_have_no_accuracy(recipe):
-    assert paper.baseline_accuracy(*recipe) is None
     assert paper.pruned_accuracy(*recipe, "hard1") is None
 
 

@@ -232,7 +232,7 @@ def of_the_paper(recipes, monkeypatch) -> dict:
         for stage in STAGES:
             mean, spread = paper.accuracy({"depth": depth, "optimizer": optimizer, "weights": one.weights}, stage), 0
             if stage == "baseline":
-                spread = paper.baseline_accuracy(depth, optimizer, pretrained)[1]
+                spread = paper.BASELINE[depth, optimizer, pretrained][1]
             # The standard deviation of m − s, m, m + s is s.
             for repeat, share in enumerate((mean - spread, mean, mean + spread)):
                 right = np.arange(IMAGES) >= wrong(share)

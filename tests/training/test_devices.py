@@ -11,6 +11,7 @@ from wool_tf.training import devices
 @pytest.fixture(autouse=True)
 def afresh(monkeypatch):
     monkeypatch.delenv(devices.VISIBLE, raising=False)
+    monkeypatch.setattr(devices, "PATIENCE_SECONDS", 0)
     held = []
     monkeypatch.setattr(devices, "_held", held)
     yield
@@ -81,3 +82,15 @@ def test_a_folder_that_cannot_be_written_costs_no_traceback(monkeypatch, tmp_pat
     monkeypatch.setenv(devices.VISIBLE, "0,1")
     devices.take(tmp_path / "absent")
     assert devices.os.environ[devices.VISIBLE] == "0"
+
+
+def test_one_that_is_given_back_soon_is_waited_for(monkeypatch, tmp_path):
+    monkeypatch.setenv(devices.VISIBLE, "0,1")
+    monkeypatch.setattr(devices, "PATIENCE_SECONDS", 9)
+    held = [open(tmp_path / f".gpu-{platform.node()}-{number}.lock", "w") for number in (0, 1)]
+    for lock in held:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    monkeypatch.setattr(devices.time, "sleep", lambda _: held[0].close())
+    devices.take(tmp_path)
+    assert devices.os.environ[devices.VISIBLE] == "0"
+    held[1].close()

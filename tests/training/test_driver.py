@@ -42,10 +42,11 @@ def die(log, times, progress, attempt):
     return {"attempt": attempt}
 
 
-def linger(work, progress, attempt):
-    progress(0.5, "half")
+def linger(work, report, attempt):
+    time.sleep(progress.BEAT_SECONDS + 0.1)  # What is said before is not passed on.
+    report(0.5, "half")
     time.sleep(0.3)
-    return work(progress, attempt)
+    return work(report, attempt)
 
 
 def leave(path, progress, attempt):
@@ -128,18 +129,37 @@ def test_a_folder_that_cannot_be_written_ends_the_run(tmp_path):
     assert not (tmp_path / "a/2.failed.json").exists()
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("times", [1, 9])
-def test_a_process_that_is_killed_is_replaced_and_its_unit_tried_once_more(tmp_path, times):
+def test_a_process_that_is_killed_is_replaced_and_its_unit_tried_once_more(tmp_path, times, jobs):
     log, count, folder = tmp_path / "log", tmp_path / "count", tmp_path / "units"
     deadly = Unit("a/2", functools.partial(die, count, times), 1.0)
     chains = [[*units(log, "a/1"), deadly, *units(log, "a/3")], *([unit] for unit in units(log, "b/1", "c/1", "d/1"))]
-    found = driver.run(chains, folder, 2, silent)
+    found = driver.run(chains, folder, jobs, silent)
     assert {"a/1", "a/3", "b/1", "c/1", "d/1"} <= set(found.records)
     assert count.read_text() == "xx"
     if times == 1:
         assert found.records["a/2"]["attempt"] == 0 and not found.failures
     else:
         assert [attempt["kind"] for attempt in found.failures["a/2"]] == ["died", "died"]
+        # The next run would try again, and a plan says so.
+        assert [[unit.name for unit in left] for left in driver.plan(chains, folder)] == [["a/2"], [], [], []]
+        assert driver.done(chains, folder) == 5
+
+
+def together(log, progress, attempt):
+    """Notes when it begins and ends."""
+    for what in "be":
+        with open(log, "a") as file:
+            file.write(what)
+        time.sleep(0.2)
+    return {}
+
+
+def test_a_single_job_is_one_at_a_time(tmp_path):
+    chains = [[Unit(f"{name}/1", functools.partial(together, tmp_path / "log"), 1.0)] for name in "abcd"]
+    driver.run(chains, tmp_path, 1, silent)
+    assert (tmp_path / "log").read_text() == "be" * 4
 
 
 def products(folder, keep) -> list[Unit]:
@@ -328,7 +348,6 @@ def test_status(tmp_path):
 def test_status_shows_units_that_are_made_again_and_the_end_once(tmp_path, monkeypatch):
     """Their records are there all the time, so that a record alone does not tell that they are done."""
     monkeypatch.setattr(progress, "POLL_SECONDS", 0.01)
-    monkeypatch.setattr(progress, "BEAT_SECONDS", 0.0)
     first, second, third = products(tmp_path, keep=False)
     driver.run([[first, second, third]], tmp_path, 1, silent)
     (tmp_path / "a/3.json").unlink()

@@ -62,6 +62,18 @@ def test_a_worker_without_the_software_is_told(scheduler, tmp_path):
         pool.run_on_cluster(lacking, [(0,)], scheduler, tmp_path)
 
 
+class Away:
+    """Cannot be unpickled where its file is not, as images that a worker does not see."""
+
+    def __reduce__(self):
+        return open, ("/nowhere/images.npy",)
+
+
+def test_a_worker_that_does_not_see_the_folder_is_told(scheduler, tmp_path):
+    with pytest.raises(WoolError, match=f"does not see {tmp_path}/away; every machine of the cluster must see it"):
+        pool.run_on_cluster(work, [(Away(), 0)], scheduler, tmp_path / "away")
+
+
 def test_workers_are_counted(scheduler):
     assert pool.workers(scheduler) == 2
 

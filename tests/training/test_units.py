@@ -126,6 +126,22 @@ def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path
         claim.claim(tmp_path, [settings], images)
 
 
+def test_other_folds_do_not_mix_and_more_repeats_may_come(tmp_path):
+    one, other = [np.array([0, 2]), np.array([1, 3])], [np.array([0, 1]), np.array([2, 3])]
+    claim.claim_folds(tmp_path, [one])
+    claim.claim_folds(tmp_path, [one, other])
+    claim.claim_folds(tmp_path, [one])
+    assert records.read(tmp_path / "folds.json") == [[[0, 2], [1, 3]], [[0, 1], [2, 3]]]
+    with pytest.raises(WoolError, match="with other folds"):
+        claim.claim_folds(tmp_path, [other])
+
+
+def test_controls_that_start_from_random_weights_are_trained_like_it():
+    settings = dataclasses.replace(SETTINGS, weights="imagenet")
+    assert settings.base_rate == dataclasses.replace(SETTINGS, weights="none").learning_rate
+    assert settings.learning_rate == pytest.approx(settings.base_rate * settings.pretrained_factor)
+
+
 BASELINE = dataclasses.replace(SETTINGS, rounds=0, asfp_rates=(), controls=(), final="baseline")
 
 

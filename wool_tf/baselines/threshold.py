@@ -150,8 +150,8 @@ def evaluate_repeats(
 
     Returns:
         For each cross-validation (n,) int, the label that each image was given, and (n,) float, its score, at least 0
-        where it was called defective. Limits differ from fold to fold and the scores with them: metrics of scores are
-        to be taken fold by fold.
+        where it was called defective. Limits differ from fold to fold and the scores with them, as those of a network
+        do: a rank over several folds compares several classifiers.
     """
     # What is measured on an image depends on that image alone, so it need not be repeated for each fold.
     measured, labels = ThresholdClassifier()._measure(images), np.asarray(labels)

@@ -78,23 +78,6 @@ COMPLEXITY: Final[dict[int, tuple[tuple[float, float], ...]]] = {
 they are counted."""
 
 
-def baseline_accuracy(depth: int, optimizer: str, pretrained: bool) -> tuple[float, float] | None:
-    """Table I: the accuracy of an unpruned network.
-
-    Arguments:
-        depth: int. 18, 34, 50, 101 or 152.
-        optimizer: `adam` or `sgd`.
-        pretrained: whether training started from ImageNet weights.
-
-    Returns:
-        Mean and standard deviation in percent, or None where the paper has no such network.
-
-    >>> baseline_accuracy(18, "adam", False)
-    (98.08, 0.24)
-    """
-    return BASELINE.get((depth, optimizer, pretrained))
-
-
 def pruned_accuracy(depth: int, optimizer: str, pretrained: bool, stage: str) -> float | None:
     """Table II: the accuracy after a stage of `PRUNED_STAGES`, in percent, or None where the paper has none.
 

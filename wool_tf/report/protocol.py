@@ -58,7 +58,7 @@ def assemble(
         records: the records there are, by unit, `resnet18-adam-none/repeat0/fold3/hard1`; those of failed or unfinished
             units are missing.
         failures: of each unit that failed its name (`unit`), and its `attempts`, each with `kind` and `reason`.
-        threshold: what `baselines.threshold.evaluate_folds` says, calls and scores, for each repeat; or None.
+        threshold: what `baselines.threshold.evaluate_repeats` says, calls and scores, for each repeat; or None.
         environment: software and machine, by name.
         command: the command line.
         required_recall, cost_ratio: what thresholds are chosen for: a recall in (0, 1], and how many false alarms a

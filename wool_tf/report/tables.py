@@ -37,7 +37,7 @@ class Table:
 
 
 def measure(stage: Mapping, name: str) -> tuple[float | None, float | None]:
-    """Mean and standard deviation over folds of one metric of a stage."""
+    """Mean and standard deviation, over folds or repeats, of one metric of a stage."""
     return (stage.get("mean") or {}).get(name), (stage.get("std") or {}).get(name)
 
 

@@ -5,6 +5,8 @@ import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from wool_tf import files
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
@@ -39,7 +41,7 @@ def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool 
         "images": images.fingerprint,
         "backend": backend,
         "versions": {name: importlib.metadata.version(name) for name in ("wool_tf", "keras", backend)},
-        "contents of --weights": {each.configuration: _digest(each.weights) for each in settings},
+        "contents of --weights": {each.configuration: digest(each.weights) for each in settings},
     }
     found = records.read(out / "run.json", "settings")
     if found is None:
@@ -84,6 +86,22 @@ def _difference(found, ours: dict) -> str | None:
     return next((f"other {name}" for name in ("images", "backend", "versions") if found[name] != ours[name]), None)
 
 
-def _digest(weights: str) -> str | None:
+def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:
+    """Writes which images each fold of each repeat holds out into `folds.json`, or lets the run go on with the same.
+
+    Raises:
+        WoolError: the folder holds a run with other folds.
+    """
+    ours, found = [[part.tolist() for part in held_out] for held_out in parts], records.read(out / "folds.json")
+    found = found if isinstance(found, list) else []
+    if any(ours[repeat] != found[repeat] for repeat in range(min(len(ours), len(found)))):
+        raise WoolError(
+            f"--out={out}: holds a run with other folds, perhaps another scikit-learn's; choose another folder"
+        )
+    records.write(out / "folds.json", max(ours, found, key=len))
+
+
+def digest(weights: str) -> str | None:
+    """SHA-256 of a file of weights, or None of `none` and `imagenet`."""
     path = Path(weights)
     return files.sha256(path) if path.is_file() else None

@@ -3,10 +3,14 @@
 import fcntl
 import os
 import platform
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 PROC = Path("/proc/driver/nvidia/gpus")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+PATIENCE_SECONDS = 20
+"""Workers of a run that was killed notice it after a training step, and the first one may have to be compiled."""
 
 _held = []
 
@@ -23,7 +27,7 @@ def take(folder: Path) -> None:
     """Gives the calling process a GPU of its own for as long as it lives, where there are several.
 
     Must be called before anything looks for GPUs; a second call changes nothing. Processes beyond the number of GPUs
-    share the last one.
+    wait for a while, and then share the last one.
 
     Arguments:
         folder: writable; processes of a machine that name the same one agree by locks in it, which end with their
@@ -32,6 +36,14 @@ def take(folder: Path) -> None:
     names = visible()
     if len(names) < 2:
         return
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while (free := _lock_one(names, folder)) is None and time.monotonic() < patience:
+        time.sleep(0.5)
+    os.environ[VISIBLE] = free or names[-1]
+
+
+def _lock_one(names: Sequence[str], folder: Path) -> str | None:
+    """Locks the first GPU that no process holds; returns its name, or None where all are held."""
     for name in names:
         # Other machines of a cluster see the same folder, and have GPUs of the same names.
         path = folder / f".gpu-{platform.node()}-{name.replace('/', '-')}.lock"
@@ -39,12 +51,12 @@ def take(folder: Path) -> None:
             lock = open(path, "w")
         except OSError:
             # A folder that cannot be written ends the work with a message of its own.
-            break
+            return name
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
         else:
             _held.append(lock)
-            break
-    os.environ[VISIBLE] = name
+            return name
+    return None

@@ -23,7 +23,7 @@ from wool_tf.training import leftovers, pool, progress, records, units
 from wool_tf.training.progress import Beat, Orphaned, Status
 from wool_tf.training.units import ATTEMPTS, Progress, Unit
 
-__all__ = ["Outcome", "Progress", "Status", "Unit", "exclusive", "plan", "run", "run_chain"]
+__all__ = ["Outcome", "Progress", "Status", "Unit", "done", "exclusive", "plan", "run", "run_chain"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def run(
     Arguments:
         chains: units of one chain may use what earlier ones left; chains must not depend on each other.
         folder: of the records; nobody else works there.
-        jobs: processes at work at the same time; with 1 the calling process does it all.
+        jobs: processes at work at the same time. None of them is the calling one, which is to survive them.
         show: told the status about twice a second, from another thread.
         scheduler: address of a Dask cluster that does the work instead; all its machines see the folder under the same
             path.
@@ -71,11 +71,8 @@ def run(
         with progress.shown(everything, sum(work, []), folder, show), progress.token(folder) as token:
             if scheduler is not None:
                 _run_on_cluster(left, folder, scheduler, token)
-            elif min(jobs, len(left)) > 1:
-                _run_parallel(left, folder, min(jobs, len(left)), token)
             else:
-                for chain in left:
-                    run_chain(chain, folder, token)
+                _run_parallel(left, folder, jobs, token)
     except Orphaned:
         raise WoolError(f"{folder}: was deleted, or taken over by another run; start again") from None
     # Of chains whose process died nobody has.
@@ -85,8 +82,13 @@ def run(
 
 
 def plan(chains: Sequence[Sequence[Unit]], folder: Path) -> list[list[Unit]]:
-    """The units of each chain that a run would do."""
-    return [units.todo(chain, folder) for chain in chains]
+    """The units of each chain that a run would do; it would try again what the machine was to blame for."""
+    return [units.todo(chain, folder, forgiving=True) for chain in chains]
+
+
+def done(chains: Sequence[Sequence[Unit]], folder: Path) -> int:
+    """How many units have their records."""
+    return sum(units.record(unit, folder) is not None for chain in chains for unit in chain)
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ class Fold:
         folder: of its checkpoints.
         logs: folder for TensorBoard's curves, or None.
         attempt: how often its training has run off before; every attempt has random numbers of its own.
+        initial: SHA-256 of the file of initial weights when the run began, or None where there is no such file.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Fold:
     folder: Path
     logs: Path | None = None
     attempt: int = 0
+    initial: str | None = None
 
     def checkpoint(self, stage: str) -> Path:
         """Path of the network of a stage."""

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.errors import Diverged
+from wool_tf.errors import Diverged, WoolError
 from wool_tf.networks import complexity, starting
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning import compact, criteria, masks, plan, schedules
-from wool_tf.training import trainer
+from wool_tf.training import claim, trainer
 from wool_tf.training.fold import Fold
 from wool_tf.training.metrics import evaluate
 from wool_tf.training.settings import Settings
@@ -98,7 +98,7 @@ def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -
 
 def scratch(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
     """Control: trains the architecture that pruning ends with from random weights, as long as the baseline."""
-    course = _course(settings, stage.epochs, settings.learning_rate)
+    course = _course(settings, stage.epochs, settings.base_rate)
     initial = starting.resolve("none", stage.spec, fold.seed(settings, "scratch"))
     trained, history = _train(stage, fold, settings, course, initial, progress)
     return _finish(stage, fold, stage.spec, trained, history)
@@ -154,6 +154,8 @@ def _asfp_recipe(settings: Settings, rate: float) -> plan.Recipe:
 
 
 def _initial(fold: Fold, settings: Settings) -> Weights:
+    if fold.initial not in (None, claim.digest(settings.weights)):
+        raise WoolError(f"--weights={settings.weights}: was changed while the run was at work; put it back")
     return starting.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
 
 

@@ -20,7 +20,7 @@ from wool_tf.training.progress import Orphaned
 
 CONNECT_SECONDS = 10
 ENVIRONMENT = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_DETERMINISTIC_OPS",
-               "TF_CPP_MIN_LOG_LEVEL")  # fmt: skip
+               "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")  # fmt: skip
 """What results depend on, and the machines of a cluster have to take over."""
 PACKAGES = ("wool_tf", "keras", "numpy")
 """What has to be the same there, and the packages of Keras' backend."""
@@ -40,7 +40,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
     Arguments:
         work: function that can be pickled.
         tasks: its arguments.
-        jobs: processes.
+        jobs: tasks at the same time.
         folder: where processes agree on who has which GPU.
 
     Raises:
@@ -48,18 +48,21 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         Exception: what `work` raised; the other processes are ended at once.
     """
     import joblib
+    from joblib.externals import loky
 
     warnings = os.environ.get("PYTHONWARNINGS", "")
     if LEAKED not in warnings:
         os.environ["PYTHONWARNINGS"] = f"{warnings},{LEAKED}" if warnings else LEAKED
-    # joblib would do a single job in the calling process.
-    options = {"backend": "loky", "initializer": functools.partial(_prepare, folder)}
-    parallel = joblib.Parallel(max(2, jobs), return_as="generator_unordered", batch_size=1, **options)
+    options = {"return_as": "generator_unordered", "initializer": functools.partial(_prepare, folder)}
+    # joblib does the work of a single process in the calling one; so there is a second one, which gets no task.
+    parallel = joblib.Parallel(max(2, jobs), "loky", pre_dispatch=jobs, batch_size=1, **options)
     try:
         # Closing ends the workers at once, whatever they are at, when an error or Ctrl-C leaves from here.
         with contextlib.closing(parallel(joblib.delayed(work)(*task) for task in tasks)) as finished:
             for _ in finished:
                 pass
+        # Idle workers would keep the memory of their GPUs from what comes next.
+        loky.get_reusable_executor(reuse=True).shutdown()
     except BrokenProcessPool:
         raise Died from None
 
@@ -94,8 +97,11 @@ def run_on_cluster(work: Callable, tasks: Sequence[tuple], scheduler: str, folde
     finished, given_up = 0, []
     with _connected(scheduler) as client:
         import distributed
+        from distributed.protocol import pickle
 
-        futures = [client.submit(_on_worker, environment, software, folder, work, task, pure=False) for task in tasks]
+        # As bytes: a task names files of the run's folder, which the scheduler, who unpickles what it can, may not see.
+        given = (environment, software, folder)
+        futures = [client.submit(_on_worker, *given, pickle.dumps((work, task)), pure=False) for task in tasks]
         number = {future.key: position for position, future in enumerate(futures)}
         for future in distributed.as_completed(futures, loop=client.loop):
             if future.status not in ("finished", "error"):
@@ -148,23 +154,31 @@ def _client(scheduler: str):
 def _explained(error: Exception, scheduler: str) -> Exception:
     if isinstance(error, ImportError):
         return WoolError(f"--scheduler={scheduler}: a worker cannot import {error.name}; install wool_tf there too")
+    if isinstance(error, RuntimeError) and "deserialization" in str(error):
+        return WoolError(f"--scheduler={scheduler}: the scheduler cannot read the work; install wool_tf there too")
     return error
 
 
 _one_at_a_time = threading.Lock()
 
 
-def _on_worker(
-    environment: dict[str, str], software: dict[str, str], folder: Path, work: Callable, task: tuple
-) -> None:
+def _on_worker(environment: dict[str, str], software: dict[str, str], folder: Path, pickled: bytes) -> None:
     # A worker with several threads would train several networks in one process, which shares models among them.
     with _one_at_a_time:
         other = [name for name, value in environment.items() if os.environ.get(name) != value]
         if other and "keras" in sys.modules:
             raise WoolError(f"--scheduler: a worker has worked with another {other[0]}; start the workers anew")
+        if not folder.is_dir():
+            raise WoolError(
+                f"--scheduler: a worker on {platform.node()} does not see {folder}; every machine of the cluster must "
+                "see it under this path; then the same command goes on"
+            )
         os.environ |= environment
         devices.take(folder)
         _compare(software, _software())
+        from distributed.protocol import pickle
+
+        work, task = pickle.loads(pickled)
         # The run is gone, and with it whoever would be told.
         with contextlib.suppress(Orphaned):
             work(*task)

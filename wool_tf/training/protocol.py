@@ -11,10 +11,11 @@ from wool_tf import environment, quiet
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
-from wool_tf.training import seeds
+from wool_tf.networks.spec import DEPTHS
+from wool_tf.training import claim, seeds
 from wool_tf.training.driver import Unit
 from wool_tf.training.fold import Fold
-from wool_tf.training.settings import Settings
+from wool_tf.training.settings import OPTIMIZERS, Settings
 
 SETUP_MACS = 3e11
 """What tracing a new network and scoring cost, in multiply-accumulates that the same time would have trained with."""
@@ -28,6 +29,8 @@ def grid(base: Settings, depths: Sequence[int], optimizers: Sequence[str], weigh
     Raises:
         WoolError: a value breaks its rule, or two configurations would have the same name.
     """
+    _check_of("depths", depths, DEPTHS)
+    _check_of("optimizers", optimizers, OPTIMIZERS)
     found = [
         dataclasses.replace(base, depth=depth, optimizer=optimizer, weights=_absolute(initial))
         for depth in depths
@@ -41,6 +44,11 @@ def grid(base: Settings, depths: Sequence[int], optimizers: Sequence[str], weigh
         if names.count(name) > 1:
             raise WoolError(f"--depths, --optimizers, --weights: {name} occurs twice; name each once, and files apart")
     return found
+
+
+def _check_of(flag: str, given: Sequence, allowed: Sequence) -> None:
+    if not set(given) <= set(allowed):
+        raise WoolError(f"--{flag}={','.join(map(str, given))}: must be of {', '.join(map(str, allowed))}")
 
 
 def _absolute(weights: str) -> str:
@@ -77,13 +85,14 @@ def splits(
         units: folder of the records.
         logs: folder for TensorBoard's curves, or None.
     """
-    everything = np.arange(len(images.labels))
+    everything, initial = np.arange(len(images.labels)), claim.digest(settings.weights)
     found = []
     for repeat, held_out in enumerate(parts):
         for number, part in enumerate(held_out):
             name = fold_name(settings, repeat, number)
             train = np.setdiff1d(everything, part)
-            found.append(Fold(name, repeat, images, train, part, units / name, logs and logs / name))
+            curves = logs and logs / name
+            found.append(Fold(name, repeat, images, train, part, units / name, curves, initial=initial))
     return found
 
 

@@ -130,15 +130,16 @@ class Settings:
     @property
     def learning_rate(self) -> float:
         """First learning rate of the baseline and of ASFP."""
-        return self._base_rate if self.weights == "none" else self._base_rate * self.pretrained_factor
+        return self.base_rate if self.weights == "none" else self.base_rate * self.pretrained_factor
 
     @property
     def finetune_rate(self) -> float:
         """First learning rate of every round of hard pruning."""
-        return self._base_rate * self.finetune_factor
+        return self.base_rate * self.finetune_factor
 
     @property
-    def _base_rate(self) -> float:
+    def base_rate(self) -> float:
+        """First learning rate of whatever starts from random weights."""
         return self.adam_learning_rate if self.optimizer == "adam" else self.sgd_learning_rate
 
     @property

@@ -54,13 +54,19 @@ def record(unit: Unit, folder: Path) -> dict | None:
     return records.read(unit.record(folder), *WRITTEN)
 
 
-def todo(chain: Sequence[Unit], folder: Path) -> list[Unit]:
-    """The units of a chain that have to run: those without a record, and those whose lost product one of them needs."""
+def todo(chain: Sequence[Unit], folder: Path, forgiving: bool = False) -> list[Unit]:
+    """The units of a chain that have to run: those without a record, and those whose lost product one of them needs.
+
+    Arguments:
+        chain: units, in order.
+        folder: of the records.
+        forgiving: whether to count as if `forgive` had been called.
+    """
     done = {unit.name for unit in chain if record(unit, folder) is not None}
     lacking = {unit.name for unit in chain if unit.name not in done or unit.lost}
     hopeless = set()
     for unit in chain:
-        if unit.name in lacking and (unit.needs in hopeless or _exhausted(unit, folder)):
+        if unit.name in lacking and (unit.needs in hopeless or _exhausted(unit, folder, forgiving)):
             hopeless.add(unit.name)
     found, needed = [], set()
     for unit in reversed(chain):
@@ -120,8 +126,10 @@ def remove(path: Path) -> None:
         ) from None
 
 
-def _exhausted(unit: Unit, folder: Path) -> bool:
+def _exhausted(unit: Unit, folder: Path, forgiving: bool = False) -> bool:
     kinds = [attempt["kind"] for attempt in attempts(unit, folder)]
+    if forgiving:
+        kinds = [kind for kind in kinds if kind == "diverged"]
     # By kind: how often training runs off must not depend on how often the machine fails.
     return any(kinds.count(kind) >= ATTEMPTS for kind in kinds)
 
