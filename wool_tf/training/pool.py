@@ -9,6 +9,7 @@ import platform
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -50,9 +51,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
     import joblib
     from joblib.externals import loky
 
-    warnings = os.environ.get("PYTHONWARNINGS", "")
-    if LEAKED not in warnings:
-        os.environ["PYTHONWARNINGS"] = f"{warnings},{LEAKED}" if warnings else LEAKED
+    _keep_quiet()
     options = {"return_as": "generator_unordered", "initializer": functools.partial(_prepare, folder)}
     # joblib does the work of a single process in the calling one; so there is a second one, which gets no task.
     parallel = joblib.Parallel(max(2, jobs), "loky", pre_dispatch=jobs, batch_size=1, **options)
@@ -65,6 +64,15 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         loky.get_reusable_executor(reuse=True).shutdown()
     except BrokenProcessPool:
         raise Died from None
+
+
+def _keep_quiet() -> None:
+    """Silences what joblib says of what it does by design; after hours of training it would look like a fault."""
+    # It replaces workers that have grown by some hundred megabytes, between two tasks.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+    given = os.environ.get("PYTHONWARNINGS", "")
+    if LEAKED not in given:
+        os.environ["PYTHONWARNINGS"] = f"{given},{LEAKED}" if given else LEAKED
 
 
 def _prepare(folder: Path) -> None:
