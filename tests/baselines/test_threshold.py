@@ -42,7 +42,7 @@ def test_larger_blob_loses_contrast_but_no_weight():
     assert measured(wool(200, 60, 24), 0.1) == pytest.approx((55 + 60, 30))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(arrays.arrays(np.uint8, (9, 9)), st.sampled_from([1 / 9, 2 / 9, 1 / 3, 1.0]), st.sampled_from([0.5, 1.0, 2.0]))
 def test_agrees_with_loops_over_every_window(image, window, surroundings):
     weight, side = 255.0 - image, len(image)
@@ -115,7 +115,7 @@ def test_wide_slow_gradient_does_not_trigger(window):
     assert measured(clean[-1], window)[1] <= 30 / 79 * 1.5 * width + 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(arrays.arrays(np.uint8, (12, 4, 4)), st.integers(0, 2**12 - 1).filter(lambda bits: 0 < bits < 2**12 - 1))
 def test_no_pair_of_limits_is_better_on_the_training_images(images, bits):
     labels = np.array([bits >> number & 1 for number in range(12)])

@@ -22,7 +22,7 @@ def images(counts):
 GROUPS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)).filter(any), min_size=2, max_size=20)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(GROUPS, st.integers(2, 6), st.integers(0, 1000))
 def test_folds_are_a_partition_by_groups_with_both_classes(counts, number, seed):
     labels, groups = images(counts)
@@ -43,7 +43,7 @@ def test_folds_are_a_partition_by_groups_with_both_classes(counts, number, seed)
 
 
 @given(GROUPS, st.integers(-1, 30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_impossible_numbers_name_the_flag(counts, number):
     labels, groups = images(counts)
     most = min(np.sum([bad > 0 for _, bad in counts]), np.sum([clean > 0 for clean, _ in counts]))

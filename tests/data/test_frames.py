@@ -58,7 +58,7 @@ BOXES = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(BOXES, max_size=5), st.integers(0, 1000))
 def test_rules_of_both_classes_hold_for_any_boxes(boxes, seed):
     start = [*framed(scan([Box(5, 5, 9, 9, "D1")], path="z.png")), *clean(1)]
@@ -96,7 +96,7 @@ def test_a_box_may_lie_anywhere_in_its_crop_but_in_its_margin():
     assert {area.y0 for area in found} == set(range(0, 21))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(3, 94), st.integers(1, 40), st.integers(0, 1000))
 def test_what_training_and_judging_cut_off_holds_nothing_of_a_box(x, width, seed):
     """The margin is kept unless the border of the scan is in its way; a large box has half of what is left."""

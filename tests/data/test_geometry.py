@@ -53,7 +53,7 @@ def test_chord_of_a_ball_in_closed_form():
     assert np.all(middle[np.abs(miss) > radius + 1] == 0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 999), st.floats(1.0, 12.0), st.floats(1.0, 12.0), st.floats(-60, 60), st.floats(40, 200))
 def test_mass_is_conserved_however_a_body_is_turned(numbers, a, b, x, z):
     shape = np.diag([a**2, b**2, 25.0])
@@ -67,7 +67,7 @@ def test_mass_is_conserved_however_a_body_is_turned(numbers, a, b, x, z):
     assert body.mass() == pytest.approx(2650 * 4 / 3 * np.pi * a * b * 5 * 1e-9)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 999), st.floats(-150, 150), st.floats(40, 230))
 def test_ellipsoids_against_marching_along_the_ray(numbers, x, z):
     rng = np.random.default_rng(numbers)

@@ -32,7 +32,7 @@ def test_sizes(side, size, load, margin):
     assert geometry.margin == pytest.approx(margin)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SIDES)
 def test_the_matrix_is_pillows_resampling_and_the_crop_of_training(geometry):
     image = np.random.default_rng(0).uniform(0, 255, (geometry.side, geometry.side)).astype(np.float32)
@@ -43,7 +43,7 @@ def test_the_matrix_is_pillows_resampling_and_the_crop_of_training(geometry):
     np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SIDES)
 def test_rows_of_steps_are_whole_numbers_that_keep_flat_grey(geometry):
     matrix, exact = geometry.matrix_of_steps(), geometry.matrix()
@@ -54,7 +54,7 @@ def test_rows_of_steps_are_whole_numbers_that_keep_flat_grey(geometry):
     assert np.abs(matrix - exact).max() < 2 * exact.max() / 127
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(SIDES)
 def test_rows_of_halves_are_half_precision_floats_that_keep_flat_grey(geometry):
     matrix = geometry.matrix_of_halves()
@@ -63,7 +63,7 @@ def test_rows_of_halves_are_half_precision_floats_that_keep_flat_grey(geometry):
     assert np.abs(matrix - geometry.matrix()).max() < 8 / 2048
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SIDES.filter(lambda geometry: geometry.side >= geometry.image_size))
 def test_the_border_within_the_margin_is_not_seen(geometry):
     # The middle of the first pixel that is seen is half a pixel of the network's beyond the margin.

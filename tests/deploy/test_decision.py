@@ -80,7 +80,8 @@ def test_a_threshold_that_calls_nothing_is_still_one_that_a_card_may_hold():
         ({"threshold": float("nan")}, "^--threshold=nan: "),
         ({"recall": 0.0}, "^--required_recall=0.0: must be above 0 and at most 1$"),
         ({"recall": 1.1}, "^--required_recall=1.1: "),
-        ({"cost_ratio": 0.0}, "^--cost_ratio=0.0: must be above 0$"),
+        ({"cost_ratio": 0.0}, "^--cost_ratio=0.0: must be above 0 and finite$"),
+        ({"cost_ratio": float("inf")}, "^--cost_ratio=inf: "),
     ],
 )
 def test_refuses_what_is_out_of_range(given, message):

@@ -96,7 +96,7 @@ def test_edges_do_not_overshoot(precision, resize):
     assert np.abs(found - by_pillow(image, GEOMETRIES[0])).max() < 2.5
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(20, 300), st.integers(32, 240), st.integers(0, 255))
 def test_squares_for_the_calibration_reach_both_ends_whatever_the_sizes(side, size, grey):
     geometry = Geometry(side, size)

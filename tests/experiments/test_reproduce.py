@@ -110,6 +110,7 @@ def test_checkpoints_of_folds_are_kept_only_where_they_are_of_use(finished):
     assert kept == {"resnet18-adam-none/repeat0/fold0", "resnet18-adam-none/final"}
 
 
+@pytest.mark.slow
 def test_bad_images_are_skipped_where_that_is_wanted(crops, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(crops, data)

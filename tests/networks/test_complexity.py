@@ -120,7 +120,7 @@ def test_published_parameter_counts():
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_parameters_are_the_sizes_of_the_trainable_arrays(data):
     depth = data.draw(st.sampled_from(DEPTHS))
     widths = data.draw(st.lists(st.integers(1, 64), min_size=len(groups(depth)), max_size=len(groups(depth))))

@@ -165,7 +165,7 @@ def test_layers_have_torchvisions_names(depth):
 
 
 @given(st.data())
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_parameter_counts_of_random_specs(data):
     depth = data.draw(st.sampled_from([18, 34, 50]))
     widths = data.draw(st.lists(st.integers(1, 9), min_size=len(groups(depth)), max_size=len(groups(depth))))

@@ -98,7 +98,7 @@ class TestAgainstThePaper:
 
 
 @given(specs())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_round_trips(spec):
     again = ResNetSpec.from_json(spec.to_json())
     assert again == spec
@@ -110,7 +110,7 @@ def test_round_trips(spec):
 
 
 @given(specs(), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_resized_changes_the_named_groups_alone(spec, data):
     named = data.draw(st.dictionaries(st.sampled_from(groups(spec.depth)), st.integers(1, 99)))
     assert spec.resized(named).by_group() == spec.by_group() | named
@@ -118,7 +118,7 @@ def test_resized_changes_the_named_groups_alone(spec, data):
 
 
 @given(specs(), st.randoms())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_order_of_groups_in_a_config_does_not_matter(spec, random):
     config = spec.get_config()
     shuffled = list(config["widths"].items())

@@ -104,7 +104,7 @@ def test_after_saving_and_loading(depth, divisor, recipe, tmp_path):
 
 
 @given(st.data())
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_random_networks_and_recipes(data):
     depth = data.draw(st.sampled_from([18, 50]))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))

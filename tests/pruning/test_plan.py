@@ -76,7 +76,7 @@ def brute_force(spec: ResNetSpec, norms: dict, trunk: str, shares: list[int]) ->
 
 
 @given(cases())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_against_brute_force(case):
     spec, norms, recipe, shares = case
     if recipe.trunk == "group":
@@ -95,7 +95,7 @@ def test_against_brute_force(case):
 
 
 @given(cases())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_properties(case):
     spec, norms, recipe, shares = case
     made = plan.make(spec, norms, recipe)
@@ -119,7 +119,7 @@ def test_properties(case):
 
 
 @given(cases(), st.floats(0.1, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_zeroed_filters_are_the_ones_that_go_again(case, scale):
     """Soft pruning plans anew after it zeroed: whatever the trunk rule, the same channels go."""
     spec, norms, recipe, _ = case
@@ -131,7 +131,7 @@ def test_zeroed_filters_are_the_ones_that_go_again(case, scale):
 
 
 @given(cases(align=st.just(1)), st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_overrides(case, data):
     spec, norms, recipe, shares = case
     overrides = data.draw(st.dictionaries(st.sampled_from(groups(spec.depth)), percents, max_size=4))
@@ -165,7 +165,7 @@ def test_decimal_rates_mean_what_they_say():
 
 
 @given(st.integers(1, 4000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_30_percent_three_times_keeps_34_percent(width):
     spec = ResNetSpec(18, (width,) * 12, 2, (32, 32, 1))
     by_hand = width

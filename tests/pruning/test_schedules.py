@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
@@ -43,7 +43,6 @@ def test_decay_from_zero():
     assert -math.log((second - first) / first) * 8 == pytest.approx(11.08999, abs=1e-5)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.floats(0.01, 0.99))
 def test_three_points(eighth, goal):
     last = 8 * eighth
@@ -52,7 +51,6 @@ def test_three_points(eighth, goal):
     assert asymptotic(last, last + 1, goal) == goal
 
 
-@settings(deadline=None)
 @given(st.integers(1, 400), st.floats(0.05, 0.95), st.floats(0, 0.65), st.data())
 def test_against_a_root_finder(last, goal, share, data):
     start = goal * share
@@ -61,7 +59,6 @@ def test_against_a_root_finder(last, goal, share, data):
     assert asymptotic(epoch, last + 1, goal, start) == pytest.approx(expected, rel=1e-7, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(st.integers(2, 120), st.floats(0.01, 0.99), st.floats(0, 0.71))
 def test_grows_from_start_to_goal(epochs, goal, share):
     start = goal * share

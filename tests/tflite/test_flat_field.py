@@ -39,7 +39,7 @@ def references(width: int, lines: int, flaws: dict[int, str], seed: int) -> Refe
     return References(*(np.clip(np.rint(counts), 0, 65535).astype(np.uint16) for counts in (dark, bright)))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_same_numbers_as_for_training(tmp_path_factory, data):
     width = data.draw(st.integers(31, 160), label="width")

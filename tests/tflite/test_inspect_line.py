@@ -90,7 +90,7 @@ BOXES = st.lists(
 
 
 # Shrinking a failure would take minutes.
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(BOXES, st.integers(1, 50), st.floats(0, 0.8))
 def test_whatever_lies_on_the_belt_every_line_is_accounted_for_and_every_defect_rejected(
     folder, tmp_path_factory, boxes, eighths, overlap

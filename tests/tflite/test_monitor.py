@@ -111,7 +111,7 @@ def test_noise_has_no_width():
     assert seems_width(np.full((64, 160), 7)) is None
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 50))
 def test_repeated_lines_against_runs_counted_by_hand(corrected_for_runs, runs, chunk):
     lines = np.repeat(np.arange(len(runs)), runs)[:, None] % 7 + DETECTOR.expose(np.zeros((1, 160)))

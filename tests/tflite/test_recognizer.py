@@ -15,7 +15,7 @@ from conftest import PROGRAMS, SIDE, crops
 from recognizer import Recognizer, Result, UserError, read_card
 
 SEEN = crops(30, seed=7)
-FIXTURES = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FIXTURES = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def parts(path: Path) -> tuple[bytes, dict]:

@@ -97,7 +97,7 @@ TILES = st.builds(
 ROWS = st.lists(st.lists(TILES, max_size=3), min_size=1, max_size=15)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(ROWS, st.integers(4, SEEN), st.integers(SEEN, 200))
 def test_every_defective_tile_is_told_in_time(rows, step, part):
     told = play(rows, step, part)
@@ -120,7 +120,7 @@ def test_every_defective_tile_is_told_in_time(rows, step, part):
     assert sorted(ended + joined) == sorted({reject.number for _, reject in told})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(ROWS, st.integers(4, SEEN))
 def test_tiles_that_touch_are_of_one_reject(rows, step):
     told = [reject for _, reject in play(rows, step)]
@@ -138,7 +138,7 @@ def test_tiles_that_touch_are_of_one_reject(rows, step):
             assert homes(one) & homes(other)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(4, SEEN))
 def test_one_column_against_runs_counted_by_hand(marked, step):
     told = play([[A] if mark else [] for mark in marked], step)

@@ -85,7 +85,7 @@ def test_a_row_waits_for_no_more_than_it_must():
 
 
 # Shrinking a failure takes minutes and hardly helps to understand it.
-@settings(max_examples=40, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=40, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(data=st.data())
 def test_every_pixel_of_every_product_is_seen_whatever_the_levels(data):
     """With the strip and the tiles: products anywhere, lines that come in any chunks, levels that change."""

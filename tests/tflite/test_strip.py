@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strip import Strip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_tiles_are_cut_out_of_a_strip_that_moves(data):
     """Against the whole belt in one array, with air around it."""
@@ -50,7 +50,7 @@ def test_noisy_air_is_no_product():
     assert thin.shows(0, 224) and thin.products(0, 224, 10) == [(0, 640)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_a_drop_of_melt_anywhere_is_product(data):
     lines, width = data.draw(st.integers(1, 60), label="lines"), data.draw(st.integers(1, 100), label="width")

@@ -50,7 +50,7 @@ def test_a_margin_counts_whole_pixels_and_a_narrow_detector_is_in_the_middle():
     assert cut.span(-6) == (0, 20)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_every_element_of_a_product_is_seen_at_every_level(data):
     cut = draw_tiling(data)
@@ -65,7 +65,7 @@ def test_every_element_of_a_product_is_seen_at_every_level(data):
         assert len(columns) == cut.count(right - left, level.across)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_levels_thin_along_and_then_across_down_to_what_just_touches(data):
     cut = draw_tiling(data)
@@ -78,7 +78,7 @@ def test_levels_thin_along_and_then_across_down_to_what_just_touches(data):
     assert loads == sorted(set(loads), reverse=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_what_fits_into_the_overlap_is_whole_in_one_tile(data):
     side, width = data.draw(SIDES, label="side"), data.draw(st.integers(1, 900), label="width")

@@ -80,7 +80,7 @@ def test_no_recall_without_defective_images():
 
 
 @pytest.mark.parametrize("choose", CHOICES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.integers(0, 3))
 def test_a_fold_has_no_say_in_its_own_threshold(choose, seed, fold):
     rng = np.random.default_rng(seed)

@@ -48,7 +48,7 @@ def test_recall_by_defect():
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 8))
 def test_weighted_area_is_that_of_scikit_learn(seed, levels):
     rng = np.random.default_rng(seed)
