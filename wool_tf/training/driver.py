@@ -72,7 +72,7 @@ def run(
             if scheduler is not None:
                 _run_on_cluster(left, folder, scheduler, token)
             else:
-                _run_parallel(left, folder, jobs, token)
+                _run_parallel(left, folder, min(jobs, len(left)), token)
     except Orphaned:
         raise WoolError(f"{folder}: was deleted, or taken over by another run; start again") from None
     # Of chains whose process died nobody has.

@@ -1,7 +1,6 @@
 """Processes that work side by side: of this machine by joblib, of a cluster by Dask."""
 
 import contextlib
-import functools
 import importlib.metadata
 import logging
 import os
@@ -11,6 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -48,22 +48,22 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         Died: a process was killed.
         Exception: what `work` raised; the other processes are ended at once.
     """
-    import joblib
+    # Not joblib.Parallel, which does the work of a single process in the calling one.
     from joblib.externals import loky
 
     _keep_quiet()
-    options = {"return_as": "generator_unordered", "initializer": functools.partial(_prepare, folder)}
-    # joblib does the work of a single process in the calling one; so there is a second one, which gets no task.
-    parallel = joblib.Parallel(max(2, jobs), "loky", pre_dispatch=jobs, batch_size=1, **options)
+    executor = loky.ProcessPoolExecutor(jobs, initializer=_prepare, initargs=(folder,))
     try:
-        # Closing ends the workers at once, whatever they are at, when an error or Ctrl-C leaves from here.
-        with contextlib.closing(parallel(joblib.delayed(work)(*task) for task in tasks)) as finished:
-            for _ in finished:
-                pass
-        # Idle workers would keep the memory of their GPUs from what comes next.
-        loky.get_reusable_executor(reuse=True).shutdown()
-    except BrokenProcessPool:
-        raise Died from None
+        for finished in as_completed([executor.submit(work, *task) for task in tasks]):
+            finished.result()
+    except BaseException as error:
+        # At once, whatever they are at.
+        executor.shutdown(kill_workers=True)
+        if isinstance(error, BrokenProcessPool):
+            raise Died from None
+        raise
+    # Idle workers would keep the memory of their GPUs from what comes next.
+    executor.shutdown()
 
 
 def _keep_quiet() -> None:
