@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import files, quiet
+from wool_tf import files, quiet, seeds
 from wool_tf.data import imaging
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
@@ -16,7 +16,7 @@ from wool_tf.decision import Decision
 from wool_tf.deploy import calibration, card, inspection, micro, qat, verify
 from wool_tf.errors import WoolError
 from wool_tf.trained import Source, Trained, opened
-from wool_tf.training import metrics, seeds
+from wool_tf.training import metrics
 
 QAT = "qat"
 TOLD = ("accuracy", "recall")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from wool_tf import seeds
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import WoolError
 
@@ -37,7 +38,7 @@ def split(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> list
     _check_possible(labels, groups, folds)
     best, least = None, np.inf
     for number in range(TRIES):
-        derived = int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+        derived = seeds.derive(seed, "split", number)
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=derived)
         held_out = [part for _, part in splitter.split(labels, labels, groups)]
         try:

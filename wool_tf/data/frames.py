@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from wool_tf import seeds
 from wool_tf.data.annotations import Box, Scan
 from wool_tf.data.scans import AIR
 from wool_tf.errors import WoolError
@@ -127,7 +128,7 @@ def choose(
     Raises:
         WoolError: there are fewer crops of a class than wanted, or none.
     """
-    rng, defects = np.random.default_rng(seed), frozenset(defects)
+    rng, defects = seeds.generator(seed, "crops"), frozenset(defects)
     sources, free, without = [], [], collections.Counter()
     for frame in sorted(frames, key=lambda frame: (frame.scan.path, frame.number)):
         visible = [box for box in frame.scan.boxes if box.defect in defects]

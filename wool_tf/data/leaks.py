@@ -20,6 +20,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from wool_tf import seeds
 from wool_tf.data.nuisance import MOVED
 
 SHUFFLES = 40
@@ -87,7 +88,7 @@ def audit(
         A row for each feature, in order, then those for several together.
     """
     tests = _tests(names, kinds, values, seed)
-    rng = np.random.default_rng(seed)
+    rng = seeds.generator(seed, "leaks: exchanged labels")
     by_chance = np.empty((SHUFFLES, len(tests)))
     found = [_guessed(test, labels, folds) for test in tests]
     for number in range(SHUFFLES):
@@ -150,7 +151,11 @@ def _tests(names: Sequence[str], kinds: Sequence[str], values: np.ndarray, seed:
         for i in varying
     ]
     forest = functools.partial(
-        RandomForestClassifier, n_estimators=TREES, max_depth=4, min_samples_leaf=5, random_state=seed
+        RandomForestClassifier,
+        n_estimators=TREES,
+        max_depth=4,
+        min_samples_leaf=5,
+        random_state=seeds.derive(seed, "leaks: forests"),
     )
     for kind in ("pixels", "files"):
         inputs = ranks[:, [i for i in varying if kinds[i] == kind and names[i] not in MOVED]]

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from wool_tf import seeds
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import MANIFEST
 
@@ -43,7 +44,7 @@ def drawn(groups: np.ndarray, seed: int) -> np.ndarray:
         seed: int, at least 0.
     """
     names, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = np.random.default_rng(seed).permutation(len(names))
+    order = seeds.generator(seed, "leaks: crops").permutation(len(names))
     kept = order[np.cumsum(sizes[order]) <= max(MOST, sizes[order[0]])]
     return np.flatnonzero(np.isin(of, kept))
 

@@ -11,6 +11,7 @@ import numpy as np
 import tf_keras
 from PIL import Image
 
+from wool_tf import seeds
 from wool_tf.data import pixels
 from wool_tf.data.batches import augmented, centre_crop, per_epoch
 from wool_tf.deploy import quantised, tf_keras_resnet
@@ -41,7 +42,7 @@ def fine_tuned(
     """As `qat.convert`, in this process; arguments are as there."""
     loaded = _loaded(images, geometry)
     network = tf_keras_resnet.build(spec, arrays)
-    typical = np.random.default_rng(course.seed).permutation(len(loaded))[:RANGE_IMAGES]
+    typical = seeds.generator(course.seed, "ranges").permutation(len(loaded))[:RANGE_IMAGES]
     middle = centre_crop(loaded[np.sort(typical)], geometry.image_size)
     tf_keras_resnet.check_agreement(network, arrays, pixels.normalise(middle[:COMPARED]))
     model = quantised.quantised(network, middle)
@@ -68,7 +69,8 @@ def _train(model: tf_keras.Model, images: np.ndarray, labels: np.ndarray, course
     rate = tf_keras.optimizers.schedules.CosineDecay(float(course.learning_rate), steps * course.epochs)
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(tf_keras.optimizers.Adam(rate), loss)
-    batches = augmented(images, labels, np.arange(len(images)), side, course.batch_size, course.seed)
+    seed = seeds.derive(course.seed, "batches")
+    batches = augmented(images, labels, np.arange(len(images)), side, course.batch_size, seed)
     watch = _Watch(course.epochs, progress)
     model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch], verbose=0)
     for variable in model.trainable_variables:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_tf import seeds
 from wool_tf.data.dataset import Dataset
-from wool_tf.training import seeds
 from wool_tf.training.settings import Settings
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from wool_tf import seeds
 from wool_tf.errors import WoolError
 from wool_tf.training.metrics import METRICS, THRESHOLD, summarise
 
@@ -108,7 +109,7 @@ def draw(labels: np.ndarray, groups: np.ndarray, draws: int = DRAWS, seed: int =
     _, group_of = np.unique(groups, return_inverse=True)
     holds = [np.bincount(group_of, weights=labels == kind) > 0 for kind in (0, 1)]
     stratum_of = holds[0] + 2 * holds[1]
-    rng = np.random.default_rng(seed)
+    rng = seeds.generator(seed, "bootstrap")
     times = np.empty((draws, len(stratum_of)), np.uint16)
     for stratum in np.unique(stratum_of):
         members = np.flatnonzero(stratum_of == stratum)

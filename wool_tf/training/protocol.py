@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import environment, quiet
+from wool_tf import environment, quiet, seeds
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import DEPTHS
-from wool_tf.training import claim, seeds
+from wool_tf.training import claim
 from wool_tf.training.driver import Unit
 from wool_tf.training.fold import Fold
 from wool_tf.training.settings import OPTIMIZERS, Settings

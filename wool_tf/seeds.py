@@ -1,4 +1,8 @@
-"""Random state is explicit: every seed derives from the base seed and what it is for."""
+"""Random state is explicit: every seed derives from the base seed and what it is for.
+
+NumPy pads what a generator is seeded with by zeros, so that `default_rng(7)` and `default_rng((7, 0))` are one stream.
+Names of purposes keep streams apart.
+"""
 
 import zlib
 
@@ -17,3 +21,13 @@ def derive(base: int, *path: int | str) -> int:
     """
     words = [part if isinstance(part, int) else zlib.crc32(part.encode()) for part in path]
     return int(np.random.SeedSequence([base, *words]).generate_state(1)[0])
+
+
+def generator(base: int, *path: int | str) -> np.random.Generator:
+    """A random generator of one purpose, with a stream of its own.
+
+    Arguments:
+        base: int. The seed of the whole run, at least 0.
+        *path: what it is for; at least one part is a name.
+    """
+    return np.random.default_rng(derive(base, *path))
