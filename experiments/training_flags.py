@@ -11,6 +11,7 @@ import console
 from wool_tf import WoolError
 from wool_tf.data.dataset import GROUP_BY, ON_BAD_IMAGE
 from wool_tf.job import Source, Workers
+from wool_tf.training.schedules import SCHEDULES
 from wool_tf.training.settings import CONTROLS, FINETUNES, OPTIMIZERS, SELECTS, Settings
 
 _HELP = {
@@ -27,6 +28,9 @@ _HELP = {
     "sgd_learning_rate": "The same with SGD.",
     "pretrained_factor": "What these are multiplied by unless the initial weights are random.",
     "weight_decay": "Decoupled weight decay of the kernels.",
+    "schedule": f"What the learning rate does, one of {', '.join(SCHEDULES)}.",
+    "bn_images": "Training images that batch norms are re-estimated from after pruning and training; 0: not at all.",
+    "asfp_finetune_epochs": "Plain epochs of the compact network after ASFP.",
     "plateau_patience": "Epochs without a new minimum of the training loss before the learning rate falls.",
     "plateau_factor": "What the learning rate is then multiplied by.",
     "plateau_delta": "Share by which the loss must fall below its minimum to make a new one.",

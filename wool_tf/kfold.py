@@ -174,7 +174,7 @@ def _speed(settings: Settings, held_out: int) -> Speed:
     # Not all equal: denormal numbers would be slow.
     images = np.random.default_rng(0).integers(0, 256, (count, settings.load_size, settings.load_size), np.uint8)
     weights, labels = starting.resolve("none", spec, 0), np.arange(count) % 2
-    course = trainer.Course(1, count, settings.optimizer, 1e-9, 1, 0.5)
+    course = trainer.Course(1, count, settings.optimizer, 1e-9)
 
     def train(steps: int) -> None:
         chosen = np.resize(np.arange(count), steps * count)

@@ -7,7 +7,7 @@ import numpy as np
 import tf_keras
 
 from wool_tf.errors import WoolError
-from wool_tf.networks import resnet, weights
+from wool_tf.networks import batch_norm, resnet, weights
 from wool_tf.networks.spec import Block, Convolution, ResNetSpec
 from wool_tf.networks.weights import Weights
 
@@ -70,6 +70,6 @@ def _unit(conv: Convolution, spec: ResNetSpec, features):
         spec.width(conv.writes), conv.kernel, conv.stride, padding, use_bias=False, name=conv.name
     )(features)
     features = tf_keras.layers.BatchNormalization(
-        epsilon=resnet.BATCH_NORM_EPSILON, momentum=resnet.BATCH_NORM_MOMENTUM, name=conv.norm
+        epsilon=batch_norm.EPSILON, momentum=batch_norm.MOMENTUM, name=conv.norm
     )(features)
     return tf_keras.layers.ReLU(name=f"{conv.norm}.relu")(features) if conv.relu else features

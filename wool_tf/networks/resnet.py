@@ -6,12 +6,9 @@ Deep Residual Learning for Image Recognition, He et al. 2016, https://arxiv.org/
 import keras
 
 from wool_tf.networks import weights as network_weights
+from wool_tf.networks.batch_norm import BatchNormalization
 from wool_tf.networks.spec import Block, Convolution, ResNetSpec
 from wool_tf.networks.weights import Weights
-
-BATCH_NORM_EPSILON = 1e-5
-BATCH_NORM_MOMENTUM = 0.9
-"""PyTorch's momentum of 0.1 in Keras' sense: the share of the old running value that is kept."""
 
 
 @keras.saving.register_keras_serializable("wool_tf")
@@ -78,9 +75,7 @@ class ResNet(keras.Model):
         features = keras.layers.Conv2D(
             spec.width(conv.writes), conv.kernel, conv.stride, padding, use_bias=False, name=conv.name
         )(features)
-        features = keras.layers.BatchNormalization(
-            epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=conv.norm
-        )(features)
+        features = BatchNormalization(name=conv.norm)(features)
         features = cls.after_norm(conv, spec, features)
         return keras.layers.ReLU(name=f"{conv.norm}.relu")(features) if conv.relu else features
 

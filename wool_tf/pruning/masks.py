@@ -43,20 +43,17 @@ class MaskedResNet(ResNet):
 
 
 def zero_filters(model: ResNet, plan: Plan) -> None:
-    """Soft pruning: zeroes the filters that the plan removes, and leaves them free to grow back.
+    """Soft pruning: zeroes the kernels of the filters that the plan removes, and leaves them free to grow back.
 
-    The kernel, the batch norm's shift and its running mean become zero, so the channel is zero at inference as if it
-    were masked (He et al. 2019, section III-B, zero the kernel alone and let the batch norm go on emitting its
-    constant, which removal at the end would then take away unannounced). The batch norm's scale is kept, or nothing
-    could grow back. At exactly zero the ReLU passes no gradient: the first step after it moves the filter by what the
-    optimizer remembers of earlier steps, as every one with momentum does, and from then on it gets gradients.
+    Kernels alone (He et al. 2019, section III-B, and their published code): the batch norm goes on emitting its
+    constant, so that the ReLU behind it passes gradients and the filter grows back in the next epoch. With the shift
+    zeroed as well the ReLU is closed, and what is pruned first hardly ever returns: that is hard pruning under another
+    name.
 
     Arguments:
         model: `ResNet`, changed in place; its widths are those of the plan's spec.
         plan: Plan.
     """
     for conv in model.spec.convolutions():
-        mask = plan.mask(conv.writes)
-        norm = model.get_layer(conv.norm)
-        for variable in (model.get_layer(conv.name).kernel, norm.beta, norm.moving_mean):
-            variable.assign(ops.multiply(variable, mask))
+        kernel = model.get_layer(conv.name).kernel
+        kernel.assign(ops.multiply(kernel, plan.mask(conv.writes)))

@@ -16,7 +16,7 @@ from wool_tf.training.settings import Settings
 CHOICES = ("depth", "optimizer", "weights", "repeats", "rounds", "asfp_rates", "controls", "final")
 """Settings that say which units there are, and not what comes out of one: a run may go on with others."""
 OF_HARD = ("finetune_epochs", "finetune_factor", "finetune")
-OF_ASFP = ("asfp_epochs",)
+OF_ASFP = ("asfp_epochs", "asfp_finetune_epochs")
 OF_BOTH = ("recipe", "align")
 """Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
 

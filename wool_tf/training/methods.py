@@ -3,7 +3,10 @@
 Baseline: trained from the initial weights. Hard filter pruning (Li et al. 2016, https://arxiv.org/abs/1608.08710): the
 trained baseline loses its weakest filters and is fine-tuned, several rounds over; what is gone stays gone. Asymptotic
 soft filter pruning (ASFP; He et al. 2019, https://arxiv.org/abs/1808.07471): one training from the initial weights;
-after every epoch ever more filters are zeroed, and grow back in the next, until the last epoch removes them.
+after every epoch the kernels of ever more filters are zeroed, and grow back in the next, until the last epoch removes
+them; a few plain epochs of the compact network consolidate it.
+
+Whenever filters have gone, and when a training is over, batch norms are re-estimated (`training.batch_norms`).
 """
 
 import dataclasses
@@ -20,7 +23,7 @@ from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning import compact, criteria, masks, plan, schedules
-from wool_tf.training import claim, trainer
+from wool_tf.training import batch_norms, claim, trainer
 from wool_tf.training.fold import Fold
 from wool_tf.training.metrics import evaluate
 from wool_tf.training.settings import Settings
@@ -42,6 +45,7 @@ class Stage:
         spec: of the network that comes out.
         trained: spec of the network while it is trained.
         epochs: of its training.
+        consolidation: epochs of the network that comes out, after those.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Stage:
     spec: ResNetSpec
     trained: ResNetSpec
     epochs: int
+    consolidation: int = 0
 
     def run(self, fold: Fold, settings: Settings, progress: Progress) -> dict:
         """Does the stage for a fold: writes its checkpoint and returns its record."""
@@ -58,7 +63,8 @@ class Stage:
 
     def macs(self, images: int) -> int:
         """Multiply-accumulates of its training on so many images; a backward pass costs two forward ones."""
-        return 3 * complexity.macs(self.trained) * self.epochs * images
+        before, after = complexity.macs(self.trained) * self.epochs, complexity.macs(self.spec) * self.consolidation
+        return 3 * (before + after) * images
 
 
 def stages(settings: Settings) -> list[Stage]:
@@ -69,7 +75,8 @@ def stages(settings: Settings) -> list[Stage]:
     for name, rate in zip(settings.stages[len(listed) :], settings.asfp_rates, strict=False):
         spec = plan.pruned(full, _asfp_recipe(settings, rate))
         method = functools.partial(asfp, goal=rate)
-        listed.append(Stage(name, f"ASFP, {100 * rate:g} %", None, method, spec, full, settings.asfp_epochs))
+        epochs = settings.asfp_epochs, settings.asfp_finetune_epochs
+        listed.append(Stage(name, f"ASFP, {100 * rate:g} %", None, method, spec, full, *epochs))
     if "random" in settings.controls:
         listed += _rounds(settings, "random", "Random filters, round {}", functools.partial(hard, criterion="random"))
     if "scratch" in settings.controls:
@@ -93,7 +100,7 @@ def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -
     """Trains the unpruned network from the initial weights."""
     course = _course(settings, stage.epochs, settings.learning_rate)
     trained, history = _train(stage, fold, settings, course, _initial(fold, settings), progress)
-    return _finish(stage, fold, stage.spec, trained, history)
+    return _finish(stage, fold, settings, trained, history)
 
 
 def scratch(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
@@ -101,7 +108,7 @@ def scratch(stage: Stage, fold: Fold, settings: Settings, progress: Progress) ->
     course = _course(settings, stage.epochs, settings.base_rate)
     initial = starting.resolve("none", stage.spec, fold.seed(settings, "scratch"))
     trained, history = _train(stage, fold, settings, course, initial, progress)
-    return _finish(stage, fold, stage.spec, trained, history)
+    return _finish(stage, fold, settings, trained, history)
 
 
 def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress, criterion: str | None = None) -> dict:
@@ -116,32 +123,55 @@ def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress, crite
     scores = criteria.norms(weights, spec, criterion or recipe.criterion, fold.seed(settings, f"{stage.name} filters"))
     chosen = plan.make(spec, scores, recipe)
     course = _course(settings, stage.epochs, settings.finetune_rate)
+    smaller, difference = _removed(weights, chosen, stage, fold)
+    smaller = _reestimated(stage.spec, smaller, fold, settings)
+    before = _held_out_metrics(fold, stage.spec, smaller)
     if settings.finetune == "masked":
+        weights = _reestimated(spec, weights, fold, settings, mask=chosen)
         weights, history = _train(stage, fold, settings, course, weights, progress, mask=chosen)
         smaller, difference = _removed(weights, chosen, stage, fold)
     else:
-        smaller, difference = _removed(weights, chosen, stage, fold)
         smaller, history = _train(stage, fold, settings, course, smaller, progress)
-    return _finish(stage, fold, chosen.compact, smaller, history, difference)
+    pruned = {"mask_difference": difference, "before_finetuning": before}
+    return _finish(stage, fold, settings, smaller, history, **pruned)
 
 
 def asfp(stage: Stage, fold: Fold, settings: Settings, progress: Progress, goal: float) -> dict:
-    """One whole training with filters zeroed after every epoch; after the last one they are removed."""
+    """One whole training with kernels zeroed after every epoch; after the last one the filters are removed.
+
+    A zeroed filter's batch norm still lets its constant through until the filter is removed. What that changes, batch
+    norms that are re-estimated make good for the greater part, and the epochs of consolidation for the rest.
+    """
 
     def weakest(weights: Mapping[str, np.ndarray], epoch: int) -> plan.Plan:
-        rate = schedules.asymptotic(epoch, stage.epochs, goal)
-        recipe = _asfp_recipe(settings, rate)
+        recipe = _asfp_recipe(settings, schedules.asymptotic(epoch, stage.epochs, goal))
         return plan.make(stage.trained, criteria.norms(weights, stage.trained, recipe.criterion), recipe)
 
     def zero(model, epoch: int) -> None:
         masks.zero_filters(model, weakest(network_weights.read(model), epoch))
 
+    share = stage.epochs / (stage.epochs + stage.consolidation)
     course = _course(settings, stage.epochs, settings.learning_rate)
-    weights, history = _train(stage, fold, settings, course, _initial(fold, settings), progress, after_epoch=zero)
+    told = _part(progress, 0, share)
+    weights, history = _train(stage, fold, settings, course, _initial(fold, settings), told, after_epoch=zero)
     # The filters zeroed after the last epoch have norm zero, so they are the weakest again.
     chosen = weakest(weights, stage.epochs - 1)
     smaller, difference = _removed(weights, chosen, stage, fold)
-    return _finish(stage, fold, chosen.compact, smaller, history, difference)
+    smaller = _reestimated(stage.spec, smaller, fold, settings)
+    before = _held_out_metrics(fold, stage.spec, smaller)
+    if stage.consolidation:
+        compacted = dataclasses.replace(stage, name=f"{stage.name} consolidation", trained=stage.spec)
+        course = _course(settings, stage.consolidation, settings.finetune_rate)
+        told = _part(progress, share, 1)
+        smaller, more = _train(compacted, fold, settings, course, smaller, told)
+        history = {name: values + more[name] for name, values in history.items()}
+    pruned = {"mask_difference": difference, "before_finetuning": before}
+    return _finish(stage, fold, settings, smaller, history, **pruned)
+
+
+def _part(progress: Progress, start: float, end: float) -> Progress:
+    """Progress of a part of the work."""
+    return lambda share, what: progress(start + (end - start) * share, what)
 
 
 def _hard_recipe(settings: Settings) -> plan.Recipe:
@@ -149,8 +179,8 @@ def _hard_recipe(settings: Settings) -> plan.Recipe:
 
 
 def _asfp_recipe(settings: Settings, rate: float) -> plan.Recipe:
-    """One rate for all stages and L2 norms, as ASFP has it; the trunks are treated as in hard pruning."""
-    return dataclasses.replace(_hard_recipe(settings), rates=rate, criterion="l2")
+    """ASFP's own rule: the same share of every channel group goes, once, by L2 norms, whatever hard pruning does."""
+    return plan.Recipe(rate, trunk="group", criterion="l2", align=settings.align)
 
 
 def _initial(fold: Fold, settings: Settings) -> Weights:
@@ -165,6 +195,7 @@ def _course(settings: Settings, epochs: int, learning_rate: float) -> Course:
         settings.batch_size,
         settings.optimizer,
         learning_rate,
+        settings.schedule,
         settings.plateau_patience,
         settings.plateau_factor,
         settings.plateau_delta,
@@ -218,19 +249,38 @@ def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage,
     return smaller, difference
 
 
-def _finish(stage, fold, spec, weights, history, difference=None) -> dict:
-    """Writes the checkpoint and returns the record."""
+def _reestimated(spec: ResNetSpec, weights: Mapping, fold: Fold, settings: Settings, mask=None) -> Weights:
+    seed = fold.seed(settings, "batch norms")
+    return batch_norms.reestimated(spec, weights, fold.dataset.images, fold.train, settings.bn_images, seed, mask)
+
+
+def _held_out_metrics(fold: Fold, spec: ResNetSpec, weights: Mapping) -> dict | None:
+    """What a network says of the held-out images, or None where there are none."""
+    if not len(fold.held_out):
+        return None
+    logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out)
+    return evaluate(fold.dataset.labels[fold.held_out], trainer.probabilities(logits))
+
+
+def _finish(stage, fold, settings, weights, history, **pruned) -> dict:
+    """Re-estimates batch norms, writes the checkpoint and returns the record."""
+    spec = stage.spec
+    weights = _reestimated(spec, weights, fold, settings)
     logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out) if len(fold.held_out) else np.zeros(2)
     if not np.isfinite(logits).all():
         raise Diverged("the trained network's outputs are not finite")
     network_weights.save(fold.checkpoint(stage.name), spec, weights)
+    full = settings.initial_spec.by_group()
     record = {
         "stage": stage.name,
         "spec": spec.get_config(),
         "params": complexity.parameters(spec),
         "macs": complexity.macs(spec),
+        "removed": {group: 1 - width / full[group] for group, width in spec.by_group().items()},
         "history": history,
-        "mask_difference": difference,
+        "bn_images": min(settings.bn_images, len(fold.train)),
+        "mask_difference": None,
+        **pruned,
     }
     if len(fold.held_out):
         record |= held_out_record(fold, trainer.probabilities(logits))

@@ -8,6 +8,7 @@ from wool_tf.data.dataset import GROUP_BY
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import REDUCTION, ResNetSpec, check_depth
 from wool_tf.pruning.plan import RECIPES
+from wool_tf.training.schedules import SCHEDULES
 
 OPTIMIZERS = ("adam", "sgd")
 FINETUNES = ("compact", "masked")
@@ -34,13 +35,17 @@ class Settings:
         adam_learning_rate, sgd_learning_rate: first learning rate of the baseline and of ASFP, by optimizer.
         pretrained_factor: what that is multiplied by where the initial weights are not random.
         weight_decay: decoupled, per step and unit of the learning rate; of kernels only.
-        plateau_patience, plateau_factor, plateau_delta: the learning rate is multiplied by the factor when the training
-            loss has not fallen below its minimum by that share for that many epochs.
+        schedule: what the learning rate does from the first step to the last, one of `schedules.SCHEDULES`.
+        plateau_patience, plateau_factor, plateau_delta: of the schedule `plateau`, which multiplies the rate by the
+            factor when the training loss has not fallen below its minimum by that share for that many epochs.
+        bn_images: training images from which batch norms are re-estimated whenever filters have gone and when a
+            training is over, at most; 0 leaves their running averages as training left them.
         epochs: of the baseline.
         finetune_epochs, finetune_factor: epochs of every round of hard pruning, and what the optimizer's learning rate
             is multiplied by for them, whatever the initial weights: after a round they are no longer what they were.
-        asfp_epochs, asfp_rates: epochs of ASFP; one training per rate, the share of the filters pruned at its last
-            epoch.
+        asfp_epochs, asfp_rates: epochs of ASFP; one training per rate, the share of every channel group that is gone
+            after its last epoch.
+        asfp_finetune_epochs: plain epochs of the compact network after those.
         rounds: rounds of hard pruning.
         recipe: what a round removes.
         align: widths are kept a multiple of this.
@@ -69,13 +74,16 @@ class Settings:
     sgd_learning_rate: float = 1e-2
     pretrained_factor: float = 0.3
     weight_decay: float = 0.0
+    schedule: str = "cosine"
     plateau_patience: int = 3
     plateau_factor: float = 0.3
     plateau_delta: float = 0.05
-    epochs: int = 30
-    finetune_epochs: int = 20
-    finetune_factor: float = 0.3
-    asfp_epochs: int = 30
+    bn_images: int = 1000
+    epochs: int = 10
+    finetune_epochs: int = 8
+    finetune_factor: float = 1.0
+    asfp_epochs: int = 14
+    asfp_finetune_epochs: int = 3
     asfp_rates: tuple[float, ...] = (0.3,)
     rounds: int = 3
     recipe: str = "paper-text"
@@ -93,6 +101,8 @@ class Settings:
             _require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
         for name in ("adam_learning_rate", "sgd_learning_rate", "pretrained_factor", "finetune_factor"):
             _require(0 < getattr(self, name) < 10, name, "must be above 0 and below 10", getattr(self, name))
+        for name in ("bn_images", "asfp_finetune_epochs"):
+            _require(getattr(self, name) >= 0, name, "must be at least 0", getattr(self, name))
         _require(0 <= self.weight_decay < 1, "weight_decay", "must be in [0, 1)", self.weight_decay)
         _require(self.image_size >= REDUCTION, "image_size", f"must be at least {REDUCTION}", self.image_size)
         _require(self.folds >= 2, "folds", "must be at least 2", self.folds)
@@ -104,7 +114,7 @@ class Settings:
         _require(0 < self.plateau_factor < 1, "plateau_factor", "must be above 0 and below 1", self.plateau_factor)
         _require(0 <= self.plateau_delta < 1, "plateau_delta", "must be in [0, 1)", self.plateau_delta)
         named = (("optimizer", OPTIMIZERS), ("finetune", FINETUNES), ("recipe", RECIPES), ("select", SELECTS))
-        for name, allowed in (*named, ("group_by", GROUP_BY)):
+        for name, allowed in (*named, ("group_by", GROUP_BY), ("schedule", SCHEDULES)):
             _require(getattr(self, name) in allowed, name, f"must be one of {', '.join(allowed)}", getattr(self, name))
         controls = ",".join(self.controls)
         _require(set(self.controls) <= set(CONTROLS), "controls", f"must be of {', '.join(CONTROLS)}", controls)

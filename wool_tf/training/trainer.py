@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -17,6 +17,7 @@ from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning.masks import MaskedResNet
 from wool_tf.pruning.plan import Plan
+from wool_tf.training import schedules
 
 SGD_MOMENTUM = 0.9
 SCORING_BATCH = 32
@@ -35,10 +36,9 @@ class Course:
         epochs: passes over the images.
         batch_size: images per step.
         optimizer: `adam` or `sgd`.
-        learning_rate: at the start.
-        plateau_patience: epochs without a new minimum of the training loss before the learning rate falls.
-        plateau_factor: what it is then multiplied by.
-        plateau_delta: share by which a loss must be below the minimum so far to be a new one.
+        learning_rate: the largest one of the schedule.
+        schedule: one of `schedules.SCHEDULES`.
+        plateau_patience, plateau_factor, plateau_delta: of the schedule `plateau`, see `schedules.plateau`.
         weight_decay: share of a kernel that each step takes away, times the learning rate (decoupled from the
             gradient: Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101).
     """
@@ -47,10 +47,25 @@ class Course:
     batch_size: int
     optimizer: str
     learning_rate: float
-    plateau_patience: int
-    plateau_factor: float
-    plateau_delta: float = 0.0
+    schedule: str = "cosine"
+    plateau_patience: int = 3
+    plateau_factor: float = 0.3
+    plateau_delta: float = 0.05
     weight_decay: float = 0.0
+
+    def rate(self, step: int, steps: int, losses: Sequence[float]) -> float:
+        """The learning rate at a step.
+
+        Arguments:
+            step: from 0, of the whole training.
+            steps: of the whole training.
+            losses: training losses of the epochs that are over.
+        """
+        if self.schedule == "plateau":
+            factor = schedules.plateau(losses, self.plateau_patience, self.plateau_factor, self.plateau_delta)
+        else:
+            factor = {"cosine": schedules.cosine, "one_cycle": schedules.one_cycle}[self.schedule](step, steps)
+        return self.learning_rate * factor
 
 
 def train(
@@ -91,11 +106,11 @@ def train(
     """
     model = _compiled(spec, course.optimizer, course.weight_decay, mask is not None)
     _load(model, weights, mask)
-    _reset(model.optimizer, course.learning_rate)
+    _reset(model.optimizer)
     batches = augmented(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
     steps = per_epoch(len(chosen), course.batch_size)
     watch = _Watch(course.epochs, progress, after_epoch, merit)
-    callbacks = [watch, _Plateau(course)]
+    callbacks = [watch, _Schedule(course, steps)]
     if log is not None:
         callbacks.append(keras.callbacks.TensorBoard(log, write_graph=False))
     model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=callbacks, verbose=0)
@@ -125,8 +140,7 @@ def logits(
     Returns:
         (chosen, classes) of float32.
     """
-    model = _inference(spec, mask is not None)
-    _load(model, weights, mask)
+    model = loaded(spec, weights, mask)
     batches = (chosen[start : start + SCORING_BATCH] for start in range(0, len(chosen), SCORING_BATCH))
     crops = (normalise(centre_crop(images[batch], spec.input_shape[0])) for batch in batches)
     return np.concatenate([keras.ops.convert_to_numpy(model(batch, training=False)) for batch in crops])
@@ -136,6 +150,13 @@ def probabilities(two_logits: np.ndarray) -> np.ndarray:
     """(n,) probability of "defective", class 1, from (n, 2) logits."""
     margin = two_logits[:, 1].astype(np.float64) - two_logits[:, 0]
     return 0.5 * (1 + np.tanh(margin / 2))
+
+
+def loaded(spec: ResNetSpec, weights: Mapping[str, np.ndarray], mask: Plan | None = None) -> ResNet:
+    """A network with these weights, masked by a plan if there is one; the next call for the same spec reuses it."""
+    model = _inference(spec, mask is not None)
+    _load(model, weights, mask)
+    return model
 
 
 def _load(model: ResNet, weights: Mapping[str, np.ndarray], mask: Plan | None) -> None:
@@ -170,32 +191,28 @@ def _compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: boo
     return model
 
 
-def _reset(optimizer: keras.optimizers.Optimizer, learning_rate: float) -> None:
+def _reset(optimizer: keras.optimizers.Optimizer) -> None:
     for variable in optimizer.variables:
         variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
-    optimizer.learning_rate = learning_rate
 
 
-class _Plateau(keras.callbacks.Callback):
-    """Lowers the learning rate when the training loss stands still.
+class _Schedule(keras.callbacks.Callback):
+    """Sets the learning rate of every step."""
 
-    Keras' own callback compares with an absolute difference. A loss that halves every few epochs from 0.7 to 0.01 needs
-    a relative one: chance makes tiny new minima, which would put the fall off for ever.
-    """
-
-    def __init__(self, course: Course):
+    def __init__(self, course: Course, steps_per_epoch: int):
         super().__init__()
-        self.course, self.least, self.waited = course, np.inf, 0
+        self.course, self.steps_per_epoch, self.epoch, self.losses = course, steps_per_epoch, 0, []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        step = self.epoch * self.steps_per_epoch + batch
+        steps = self.course.epochs * self.steps_per_epoch
+        self.model.optimizer.learning_rate = self.course.rate(step, steps, self.losses)
 
     def on_epoch_end(self, epoch, logs):
-        if logs["loss"] < self.least * (1 - self.course.plateau_delta):
-            self.least, self.waited = logs["loss"], 0
-            return
-        self.waited += 1
-        if self.waited >= self.course.plateau_patience:
-            rate = float(self.model.optimizer.learning_rate)
-            self.model.optimizer.learning_rate = rate * self.course.plateau_factor
-            self.waited = 0
+        self.losses.append(float(logs["loss"]))
 
 
 class _Watch(keras.callbacks.Callback):
