@@ -14,7 +14,7 @@ from wool_tf.errors import Diverged
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import masks
-from wool_tf.training import methods, trainer
+from wool_tf.training import batch_norms, methods, trainer
 from wool_tf.training.fold import Fold
 from wool_tf.training.settings import Settings
 
@@ -23,7 +23,8 @@ FULL = ResNetSpec.full(18, 2, (32, 32, 1))
 SPEC = FULL.resized(dict.fromkeys(FULL.by_group(), 10))
 SETTINGS = Settings(
     image_size=32, batch_size=8, epochs=2, finetune_epochs=1, asfp_epochs=3, rounds=2, asfp_rates=(0.3,), folds=2,
-    controls=("random", "scratch"), final="baseline", adam_learning_rate=3e-3,
+    controls=("random", "scratch"), final="baseline", adam_learning_rate=3e-3, finetune_factor=0.3, bn_images=0,
+    asfp_finetune_epochs=0,
 )  # fmt: skip
 IMAGES = 16
 
@@ -160,11 +161,12 @@ def test_asfp_zeroes_more_after_every_epoch_and_the_goal_exactly_in_the_end(prot
     # They were trained on meanwhile, and grew.
     last, _ = zeroed[2]
     assert any(not filters <= _zeros(last[f"{name}.weight"]) for name, filters in gone[1].items())
-    for (_, after), filters in zip(zeroed, gone, strict=True):
+    for (before, after), filters in zip(zeroed, gone, strict=True):
         for conv in convolutions:
-            for part in ("bias", "running_mean"):
-                # The batch norm must not go on emitting a constant.
-                assert not after[f"{conv.norm}.{part}"][list(filters[conv.name])].any()
+            # Kernels alone: with its shift the batch norm keeps the ReLU open, and the filter can grow back.
+            for part in ("weight", "bias", "running_mean", "running_var"):
+                assert np.array_equal(after[f"{conv.norm}.{part}"], before[f"{conv.norm}.{part}"])
+            assert filters[conv.name] <= _zeros(after[f"{conv.name}.weight"])
     # What is removed is what was zeroed last, and all of it.
     spec, arrays = loaded(fold, "asfp30")
     left = zeroed[2][1]
@@ -212,6 +214,47 @@ def test_fine_tuning_masked_or_compact_is_the_same_and_brings_nothing_back(datas
 def _zeros(kernel: np.ndarray) -> set[int]:
     """The filters that are zero altogether."""
     return set(np.flatnonzero(~kernel.reshape(len(kernel), -1).any(axis=1)).tolist())
+
+
+@pytest.mark.parametrize("recipe", ["paper-text", "paper-table3"])
+@pytest.mark.parametrize("depth", [18, 34, 50])
+def test_asfp_removes_of_every_group_what_its_rate_says(depth, recipe):
+    """⌊w · rate⌋ of w channels, whatever the recipe of hard pruning does with the residual streams."""
+    settings = Settings(depth=depth, recipe=recipe, asfp_rates=(0.1, 0.3), final="baseline")
+    full = settings.initial_spec.by_group()
+    for stage in methods.stages(settings):
+        if stage.name.startswith("asfp"):
+            rate = int(stage.name[4:])
+            assert stage.spec.by_group() == {group: width - width * rate // 100 for group, width in full.items()}
+
+
+def test_records_say_what_share_of_each_group_is_gone(protocol):
+    _, records = protocol
+    for name, share in {"baseline": 0, "hard1": 0.3, "hard2": 0.5, "asfp30": 0.3}.items():
+        assert records[name]["removed"] == pytest.approx(dict.fromkeys(SPEC.by_group(), share))
+
+
+def test_batch_norms_are_reestimated_before_fine_tuning_and_at_the_end(dataset, tmp_path, monkeypatch):
+    """Every network that leaves a stage has the statistics of its own inputs; fine-tuning starts with them too."""
+    fold, settings = fold_of(dataset, tmp_path), narrow(bn_images=1000, asfp_finetune_epochs=2)
+    train, started = trainer.train, []
+
+    def watched(spec, weights, *given):
+        started.append((spec, weights))
+        return train(spec, weights, *given)
+
+    monkeypatch.setattr(trainer, "train", watched)
+    records = run(settings, fold, "baseline", "hard1", "asfp30")
+    assert [len(record["history"]["loss"]) for record in records.values()] == [2, 1, 5]
+    assert [spec.width("layer1") for spec, _ in started] == [10, 7, 10, 7]
+    assert all(records[name]["before_finetuning"]["confusion"] for name in ("hard1", "asfp30"))
+    networks = [*(loaded(fold, name) for name in records), started[1], started[3]]
+    for spec, arrays in networks:
+        again = batch_norms.reestimated(
+            spec, arrays, dataset.images, fold.train, 1000, fold.seed(settings, "batch norms")
+        )
+        for key in arrays:
+            np.testing.assert_allclose(again[key], arrays[key], rtol=1e-5, atol=1e-6)
 
 
 def test_controls_prune_by_lot_and_train_from_scratch(dataset, protocol, tmp_path, monkeypatch):
