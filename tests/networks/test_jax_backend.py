@@ -29,8 +29,8 @@ import numpy as np
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.pruning import compact, criteria, plan
-from wool_tf.pruning.masks import MaskedResNet, zero_filters
+from wool_tf.pruning import compact, importance, plan
+from wool_tf.pruning.layers import MaskedResNet, zero_filters
 from wool_tf.training import trainer
 
 folder, found = Path(sys.argv[1]), {"backend": np.array(keras.config.backend())}
@@ -63,7 +63,7 @@ for depth in (18, 50):
             arrays[key] = rng.uniform(low, high, array.shape).astype(np.float32)
     images = rng.normal(size=(3, *spec.input_shape)).astype(np.float32)
     recipe = plan.named("paper-text", depth)
-    chosen = plan.make(spec, criteria.norms(arrays, spec, recipe.criterion), recipe)
+    chosen = plan.make(spec, importance.scores(arrays, spec, recipe.criterion), recipe)
     found[f"{depth} whole"] = logits(ResNet, spec, arrays, images)
     found[f"{depth} masked"] = logits(MaskedResNet, spec, arrays, images, mask=chosen)
     found[f"{depth} zeroed"] = logits(ResNet, spec, arrays, images, zeroed=chosen)
@@ -74,7 +74,7 @@ spec = full.resized({group: width // 8 for group, width in full.by_group().items
 arrays = weights.initial(spec, seed=1)
 images, labels = rng.integers(0, 256, (12, 70, 70)).astype(np.uint8), np.arange(12) % 2
 recipe = plan.Recipe(0.3)
-chosen = plan.make(spec, criteria.norms(arrays, spec, "l1"), recipe)
+chosen = plan.make(spec, importance.scores(arrays, spec, "l1"), recipe)
 def zero(model, epoch):
     zero_filters(model, chosen)
 
