@@ -204,22 +204,13 @@ class TestCheckEqual:
         assert compact.check_equal(0.01 * ones, 0.01 * ones + 0.9e-4, "x") == pytest.approx(0.9e-4)
 
 
-@pytest.mark.parametrize(
-    ("precision", "within"),
-    [
-        # Only the order in which sums are added differs: a dozen digits agree.
-        ("float64", 1e-9),
-        # Batch norms over twelve values in the last stage magnify rounding at every step.
-        ("float32", 0.1),
-    ],
-    indirect=["precision"],
-)
+@pytest.mark.parametrize("precision", ["float64"], indirect=True)
 @pytest.mark.parametrize("depth", [18, pytest.param(50, marks=pytest.mark.slow)])
-def test_training_masked_is_training_compact(depth, precision, within):
+def test_training_masked_is_training_compact(depth, precision):
     """Five steps of SGD with momentum, batch norms in training mode: the kept weights come out the same.
 
-    The tolerance is relative to what training changed in an array, the worst of all arrays. float64 shows that the
-    steps are the same; in float32 rounding is all that is added.
+    Only the order in which sums are added differs, so in float64 a dozen digits agree. In float32 batch norms over
+    twelve values in the last stage magnify rounding at every step, by how much depends on the processor.
     """
     import keras
 
@@ -237,16 +228,17 @@ def test_training_masked_is_training_compact(depth, precision, within):
         model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss, run_eagerly=True)
         losses.append([float(model.train_on_batch(batch, labels)) for batch, labels in batches])
     print(f"losses {np.round(losses[0], 4)}, differ by {np.abs(np.subtract(*losses)).max():.1e}")
-    np.testing.assert_allclose(*losses, rtol=1e-4 * within)
+    np.testing.assert_allclose(*losses, rtol=1e-13)
     masked, smaller = (weights.read(model) for model in pair)
     gathered, first = compact.gather(masked, chosen), compact.gather(start, chosen)
+    # The worst of all arrays, relative to what training changed in it.
     worst = 0.0
     for key, array in smaller.items():
         change = np.linalg.norm(array - first[key])
         assert change > 0, key
         worst = max(worst, float(np.linalg.norm(gathered[key] - array) / change))
     print(f"ResNet-{depth} {precision}: kept weights differ by {worst:.1e} of what training changed")
-    assert worst <= within
+    assert worst <= 1e-9
 
     # What is masked gets no gradient: its weights have not moved by a bit, nor have those that would read it.
     for conv in spec.convolutions():
