@@ -43,7 +43,7 @@ class HardPruning(_Pruning):
     """Masks filters at the beginning of given epochs; the epochs between fine-tune what is left.
 
     Each time the recipe is applied to the channels that are left, as to a network without the others (Li et al. 2016,
-    https://arxiv.org/abs/1608.08710, section 3.3). Masked filters get no gradient. Momentum from before the round and
+    https://arxiv.org/abs/1608.08710, section 3.4). Masked filters get no gradient. Momentum from before the round and
     weight decay still move their weights for a while, which changes nothing: nothing reads their channels, which stay
     masked. A round leaves the learning rate as it is.
 
