@@ -26,7 +26,7 @@ def main() -> None:
     from wool_tf.networks.resnet import ResNet
     from wool_tf.networks.spec import ResNetSpec
     from wool_tf.pruning import plan
-    from wool_tf.pruning.masks import MaskedResNet
+    from wool_tf.pruning.layers import MaskedResNet
 
     spec = ResNetSpec.full(18, 2, (_SIDE.value, _SIDE.value, 1))
     networks = {"masked, full width": _ready(MaskedResNet(spec))}

@@ -4,7 +4,7 @@ import numpy as np
 
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.pruning import criteria, plan
+from wool_tf.pruning import importance, plan
 
 LARGEST_LOGIT = 5.0
 
@@ -43,7 +43,7 @@ def scale_head(arrays: dict, found: np.ndarray) -> dict:
 
 
 def weakest(spec: ResNetSpec, arrays: dict, recipe: plan.Recipe) -> plan.Plan:
-    return plan.make(spec, criteria.norms(arrays, spec, recipe.criterion), recipe)
+    return plan.make(spec, importance.scores(arrays, spec, recipe.criterion), recipe)
 
 
 def loaded(kind: type, spec: ResNetSpec, arrays: dict):

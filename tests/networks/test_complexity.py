@@ -152,7 +152,7 @@ def test_keras_models_have_these_counts(depth, rounds):
     """
     from wool_tf.networks.resnet import ResNet
     from wool_tf.pruning.compact import gather
-    from wool_tf.pruning.masks import MaskedResNet
+    from wool_tf.pruning.layers import MaskedResNet
 
     spec = ResNetSpec.full(depth, classes=1000, input_shape=(224, 224, 3))
     for number in range(rounds + 1):

@@ -10,7 +10,7 @@ from telling_networks import telling
 from wool_tf.networks import complexity, weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import DEPTHS, ResNetSpec, groups
-from wool_tf.pruning.masks import MaskedResNet
+from wool_tf.pruning.layers import MaskedResNet
 
 # TensorFlow's variables do not know NumPy 2's copy keyword, which shows whenever one is read.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -208,7 +208,7 @@ class TestRefusals:
         "wool_tf.pruning.schedules",
         "wool_tf.report.complexity",
         "wool_tf.report.paper",
-        "wool_tf.training.seeds",
+        "wool_tf.seeds",
     ],
 )
 def test_examples_in_docstrings(module):

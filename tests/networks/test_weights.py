@@ -41,7 +41,7 @@ class TestModels:
     @pytest.mark.parametrize(("depth", "masked"), [(18, False), (34, True), (50, False), (101, True)])
     def test_round_trip(self, depth, masked):
         from wool_tf.networks.resnet import ResNet
-        from wool_tf.pruning.masks import MaskedResNet
+        from wool_tf.pruning.layers import MaskedResNet
 
         spec = narrow(depth)
         model, arrays = (MaskedResNet if masked else ResNet)(spec), distinct(spec)

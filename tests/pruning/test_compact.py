@@ -13,7 +13,7 @@ from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import DEPTHS, ResNetSpec, groups
 from wool_tf.pruning import compact, plan
-from wool_tf.pruning.masks import MaskedResNet, zero_filters
+from wool_tf.pruning.layers import MaskedResNet, zero_filters
 from wool_tf.pruning.plan import Recipe
 
 # TensorFlow's variables do not know NumPy 2's copy keyword, which shows whenever one is read.
@@ -53,7 +53,6 @@ def test_masked_and_compact_logits(depth, divisor, recipes):
             smaller = smaller or ResNet(chosen.compact)
             if method == "soft":
                 zero_filters(masked, chosen)
-                zeroed = logits(masked, images)
                 kept = weights.read(masked)
                 chosen = weakest(spec, kept, dataclasses.replace(recipe, criterion=criterion))
             else:
@@ -69,9 +68,6 @@ def test_masked_and_compact_logits(depth, divisor, recipes):
             assert np.abs(before - whole).max() > 0.01
             assert difference <= TOLERANCE
             assert compact.check_equal(before, after, "test") == pytest.approx(difference)
-            if method == "soft":
-                # Zeroed as zero_filters does it, a channel is as good as masked even before the mask.
-                assert np.abs(zeroed - after).max() <= TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -90,7 +86,8 @@ def test_after_saving_and_loading(depth, divisor, recipe, tmp_path):
     chosen = weakest(spec, kept, plan.named(recipe, depth))
     masked.apply(chosen)
     expected = logits(masked, images)
-    smaller = loaded(ResNet, chosen.compact, compact.gather(kept, chosen))
+    smaller = compact.compact(masked)
+    assert smaller.spec == chosen.compact
     for name, model in (("masked", masked), ("compact", smaller)):
         model.save(tmp_path / f"{name}.keras")
         again = keras.saving.load_model(tmp_path / f"{name}.keras", safe_mode=True)
@@ -125,6 +122,19 @@ def test_random_networks_and_recipes(data):
     masked.apply(chosen)
     smaller = loaded(ResNet, chosen.compact, compact.gather(weights.read(masked), chosen))
     np.testing.assert_allclose(logits(masked, images), logits(smaller, images), rtol=0, atol=TOLERANCE)
+
+
+def test_a_network_without_masks_is_refused():
+    spec = narrow(18)
+    with pytest.raises(WoolError, match="^model: has no masks that say what to remove, it is a ResNet$"):
+        compact.compact(ResNet(spec))
+    model = MaskedResNet(spec)
+    # None of whose channels is masked, so that all stay.
+    assert compact.compact(model).spec == spec
+    model.get_layer("layer2.1.bn2.mask").mask.assign(np.eye(spec.width("layer2"), dtype=np.float32)[0])
+    expected = "^masks: layer2.1.conv2 is masked otherwise than what else writes to layer2$"
+    with pytest.raises(WoolError, match=expected):
+        compact.compact(model)
 
 
 def test_gather_by_hand():
@@ -194,22 +204,13 @@ class TestCheckEqual:
         assert compact.check_equal(0.01 * ones, 0.01 * ones + 0.9e-4, "x") == pytest.approx(0.9e-4)
 
 
-@pytest.mark.parametrize(
-    ("precision", "within"),
-    [
-        # Only the order in which sums are added differs: a dozen digits agree.
-        ("float64", 1e-9),
-        # Batch norms over twelve values in the last stage magnify rounding at every step.
-        ("float32", 0.1),
-    ],
-    indirect=["precision"],
-)
+@pytest.mark.parametrize("precision", ["float64"], indirect=True)
 @pytest.mark.parametrize("depth", [18, pytest.param(50, marks=pytest.mark.slow)])
-def test_training_masked_is_training_compact(depth, precision, within):
+def test_training_masked_is_training_compact(depth, precision):
     """Five steps of SGD with momentum, batch norms in training mode: the kept weights come out the same.
 
-    The tolerance is relative to what training changed in an array, the worst of all arrays. float64 shows that the
-    steps are the same; in float32 rounding is all that is added.
+    Only the order in which sums are added differs, so in float64 a dozen digits agree. In float32 batch norms over
+    twelve values in the last stage magnify rounding at every step, by how much depends on the processor.
     """
     import keras
 
@@ -227,16 +228,17 @@ def test_training_masked_is_training_compact(depth, precision, within):
         model.compile(keras.optimizers.SGD(0.01, momentum=0.9), loss, run_eagerly=True)
         losses.append([float(model.train_on_batch(batch, labels)) for batch, labels in batches])
     print(f"losses {np.round(losses[0], 4)}, differ by {np.abs(np.subtract(*losses)).max():.1e}")
-    np.testing.assert_allclose(*losses, rtol=1e-4 * within)
+    np.testing.assert_allclose(*losses, rtol=1e-13)
     masked, smaller = (weights.read(model) for model in pair)
     gathered, first = compact.gather(masked, chosen), compact.gather(start, chosen)
+    # The worst of all arrays, relative to what training changed in it.
     worst = 0.0
     for key, array in smaller.items():
         change = np.linalg.norm(array - first[key])
         assert change > 0, key
         worst = max(worst, float(np.linalg.norm(gathered[key] - array) / change))
     print(f"ResNet-{depth} {precision}: kept weights differ by {worst:.1e} of what training changed")
-    assert worst <= within
+    assert worst <= 1e-9
 
     # What is masked gets no gradient: its weights have not moved by a bit, nor have those that would read it.
     for conv in spec.convolutions():

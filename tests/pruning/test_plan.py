@@ -130,19 +130,19 @@ def test_zeroed_filters_are_the_ones_that_go_again(case, scale):
     assert all(np.array_equal(again.kept[group], made.kept[group]) for group in made.kept)
 
 
-@given(cases(align=st.just(1)), st.data())
+@given(cases(), st.data())
 @settings(max_examples=40)
-def test_overrides(case, data):
-    spec, norms, recipe, shares = case
-    overrides = data.draw(st.dictionaries(st.sampled_from(groups(spec.depth)), percents, max_size=4))
-    changed = dataclasses.replace(recipe, overrides={group: share / 100 for group, share in overrides.items()})
-    plain, made = plan.make(spec, norms, recipe), plan.make(spec, norms, changed)
+def test_two_plans_in_turn_are_one(case, data):
+    """What the second removes of the smaller network is found again in the larger one by following the indices."""
+    spec, norms, recipe, _ = case
+    first = plan.make(spec, norms, recipe)
+    second = plan.make(first.compact, data.draw(scores(first.compact)), recipe)
+    both = first.then(second)
+    assert (both.spec, both.compact) == (spec, second.compact)
     for group in groups(spec.depth):
-        if group not in overrides:
-            assert np.array_equal(made.kept[group], plain.kept[group])
-        elif "." in group or (group == "conv1" and recipe.trunk != "none"):
-            width = spec.width(group)
-            assert width - len(made.kept[group]) == math.floor(Fraction(overrides[group], 100) * width)
+        left = list(range(spec.width(group)))
+        left = [left[index] for index in first.kept[group]]
+        assert both.kept[group].tolist() == [left[index] for index in second.kept[group]]
 
 
 def uniform_norms(spec: ResNetSpec) -> dict:
@@ -206,16 +206,10 @@ def test_named_recipes():
 
 
 def test_recipes_rebuild():
-    for recipe in (Recipe(0.3), Recipe([0, 0.1, 0.2, 0.9], "none", "random", 8, {"layer1": 0.5}), Recipe(0)):
+    for recipe in (Recipe(0.3), Recipe([0, 0.1, 0.2, 0.9], "none", "random", 8), Recipe(0)):
         assert Recipe(**dataclasses.asdict(recipe)) == recipe
         assert dataclasses.replace(recipe) == recipe
-    assert Recipe(0.1).rate("conv1", stage=0) == 0.1
-    assert Recipe((0.1, 0.2, 0.3, 0.4)).rate("conv1", stage=0) == 0.1
-    assert Recipe((0.1, 0.2, 0.3, 0.4)).rate("layer3", stage=3) == 0.3
-    overrides = {"layer1": 0.5}
-    recipe = Recipe(0.1, overrides=overrides)
-    overrides["layer1"] = 0.9
-    assert recipe.rate("layer1", stage=1) == 0.5
+    assert Recipe(0.1).rates == (0.1, 0.1, 0.1, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -225,9 +219,8 @@ def test_recipes_rebuild():
         ({"rates": -0.1}, "rates: a pruning rate must be in [0, 1), got -0.1"),
         ({"rates": math.nan}, "rates: a pruning rate must be in [0, 1), got nan"),
         ({"rates": (0.1, 0.2)}, "rates: must be one rate, or four, one per stage, got 2"),
-        ({"rates": 0.1, "overrides": {"layer1": 2}}, "rates: a pruning rate must be in [0, 1), got 2"),
         ({"rates": 0.1, "trunk": "all"}, "trunk: must be one of none, group, per_block, got 'all'"),
-        ({"rates": 0.1, "criterion": "l3"}, "criterion: must be one of l1, l2, random, got 'l3'"),
+        ({"rates": 0.1, "criterion": "l3"}, "criterion: must be one of l1, l2, random, bn_scale, taylor, got 'l3'"),
         ({"rates": 0.1, "align": 0}, "align: must be at least 1, got 0"),
     ],
 )
@@ -239,7 +232,8 @@ def test_recipe_refusals(arguments, expected):
 
 def test_other_refusals():
     spec = ResNetSpec.full(18, 2, (32, 32, 1))
-    with pytest.raises(WoolError, match=r"^overrides: ResNet-18 has no channel group 'conv1'$"):
-        plan.make(spec, uniform_norms(spec), Recipe(0.1, overrides={"conv1": 0.2}))
+    made = plan.make(spec, uniform_norms(spec), Recipe(0.1))
+    with pytest.raises(WoolError, match=r"^plan: the later one is not of the network that the first one leaves$"):
+        made.then(made)
     with pytest.raises(WoolError, match=r"^recipe: must be one of paper-text, paper-table3, got 'table3'$"):
         plan.named("table3", 18)

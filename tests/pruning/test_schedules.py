@@ -12,12 +12,12 @@ from wool_tf.errors import WoolError
 from wool_tf.pruning.schedules import asymptotic
 
 
-def solved(epoch: float, last: int, goal: float, start: float) -> float:
+def solved(epoch: float, last: int, goal: float) -> float:
     """P(e) = a·exp(−k·e) + b from its three points, by a bracketing root finder over k."""
 
     def curve(k):
-        a = (start - goal) / (1 - math.exp(-k * last))
-        return a, start - a
+        a = -goal / (1 - math.exp(-k * last))
+        return a, -a
 
     def miss(k):
         a, b = curve(k)
@@ -51,19 +51,17 @@ def test_three_points(eighth, goal):
     assert asymptotic(last, last + 1, goal) == goal
 
 
-@given(st.integers(1, 400), st.floats(0.05, 0.95), st.floats(0, 0.65), st.data())
-def test_against_a_root_finder(last, goal, share, data):
-    start = goal * share
+@given(st.integers(1, 400), st.floats(0.05, 0.95), st.data())
+def test_against_a_root_finder(last, goal, data):
     epoch = data.draw(st.integers(0, last))
-    expected = solved(epoch, last, goal, start)
-    assert asymptotic(epoch, last + 1, goal, start) == pytest.approx(expected, rel=1e-7, abs=1e-9)
+    expected = solved(epoch, last, goal)
+    assert asymptotic(epoch, last + 1, goal) == pytest.approx(expected, rel=1e-7, abs=1e-9)
 
 
-@given(st.integers(2, 120), st.floats(0.01, 0.99), st.floats(0, 0.71))
-def test_grows_from_start_to_goal(epochs, goal, share):
-    start = goal * share
-    rates = [asymptotic(epoch, epochs, goal, start) for epoch in range(epochs)]
-    assert rates[0] == start
+@given(st.integers(2, 120), st.floats(0.01, 0.99))
+def test_grows_from_zero_to_the_goal(epochs, goal):
+    rates = [asymptotic(epoch, epochs, goal) for epoch in range(epochs)]
+    assert rates[0] == 0
     assert rates[-1] == goal
     assert np.all(np.diff(rates) >= 0)
     # Steep first, then flat. Rounding shows where it is flat.
@@ -72,7 +70,6 @@ def test_grows_from_start_to_goal(epochs, goal, share):
 
 def test_edges():
     assert asymptotic(0, 1, 0.3) == 0.3
-    assert asymptotic(0, 1, 0.3, start=0.1) == 0.3
     assert [asymptotic(epoch, 2, 0.3) for epoch in (0, 1)] == [0, 0.3]
     assert [asymptotic(epoch, 5, 0.0) for epoch in range(5)] == [0] * 5
 
@@ -86,9 +83,6 @@ def test_edges():
         ((10, 10, 0.3), "epoch: must be from 0 to epochs - 1 = 9, got 10"),
         ((-1, 10, 0.3), "epoch: must be from 0 to epochs - 1 = 9, got -1"),
         ((0, 0, 0.3), "epoch: must be from 0 to epochs - 1 = -1, got 0"),
-        ((0, 10, 0.35, 0.25), "start: must be from 0 to below 5/7 of the goal 0.35, got 0.25"),
-        ((0, 10, 0.3, -0.1), "start: must be from 0 to below 5/7 of the goal 0.3, got -0.1"),
-        ((0, 10, 0.0, 0.1), "start: must be from 0 to below 5/7 of the goal 0.0, got 0.1"),
     ],
 )
 def test_refusals(arguments, expected):

@@ -5,12 +5,32 @@ from collections.abc import Mapping
 import numpy as np
 
 from wool_tf.errors import WoolError
+from wool_tf.networks import weights as network_weights
+from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import trunk
 from wool_tf.networks.weights import HEAD, Weights
+from wool_tf.pruning.layers import MaskedResNet
 from wool_tf.pruning.plan import Plan
 
 TOLERANCE = 1e-4
 """Largest difference between masked and compact logits that rounding may explain, relative to logits above 1."""
+
+
+def compact(model: MaskedResNet) -> ResNet:
+    """The small network that a masked one amounts to, with its weights; it is to be compiled anew.
+
+    Its `spec` says what it is, `networks.weights.read` gives its weights as arrays, and `check_equal` compares its
+    logits with those of the masked network.
+
+    Raises:
+        WoolError: the model has no masks, or trunks that are masked inconsistently.
+    """
+    if not isinstance(model, MaskedResNet):
+        raise WoolError(f"model: has no masks that say what to remove, it is a {type(model).__name__}")
+    plan = model.plan
+    smaller = ResNet(plan.compact)
+    network_weights.assign(smaller, gather(network_weights.read(model), plan))
+    return smaller
 
 
 def gather(weights: Mapping[str, np.ndarray], plan: Plan) -> Weights:

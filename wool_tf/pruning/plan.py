@@ -1,4 +1,4 @@
-"""Which filters go: from filter norms and a recipe to the kept channels of every channel group. Pure functions."""
+"""Which filters go: from their importance and a recipe to the kept channels of every channel group. Pure functions."""
 
 import dataclasses
 import math
@@ -8,7 +8,7 @@ import numpy as np
 
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import STEM, Convolution, ResNetSpec, is_bottleneck, trunk
-from wool_tf.pruning.criteria import CRITERIA
+from wool_tf.pruning.importance import CRITERIA
 
 TRUNKS = ("none", "group", "per_block")
 RECIPES = ("paper-text", "paper-table3")
@@ -22,13 +22,12 @@ class Recipe:
         rates: share of its channels that a group loses, in [0, 1): one float for all, or four, one per stage. The
             stem counts with stage 1.
         trunk: what happens to the residual streams. `none`: only inner convolutions are pruned. `group`: one decision
-            per stage, by the summed norms of all convolutions that write to its trunk. `per_block`: each block of the
-            stage in turn ranks the trunk that is left by the norms of its own last convolution, and removes the rate
-            of it. The stem of a bottleneck network is pruned by its own norms, and only where trunks are.
-        criterion: str. One of `criteria.CRITERIA`.
+            per stage, by the summed scores of all convolutions that write to its trunk. `per_block`: each block of the
+            stage in turn ranks the trunk that is left by the scores of its own last convolution, and removes the rate
+            of it. The stem of a bottleneck network is pruned by its own scores, and only where trunks are.
+        criterion: str. One of `importance.CRITERIA`.
         align: int. Every width that is pruned ends as a multiple of this where the group has that many channels; it is
             rounded up, so that less is removed. Integer kernels are faster on multiples of 8.
-        overrides: rates of single groups, by name, instead of their stage's.
 
     Raises:
         WoolError: a value breaks its rule.
@@ -38,15 +37,13 @@ class Recipe:
     trunk: str = "group"
     criterion: str = "l1"
     align: int = 1
-    overrides: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         rates = (self.rates,) * 4 if isinstance(self.rates, int | float) else tuple(self.rates)
         object.__setattr__(self, "rates", rates)
-        object.__setattr__(self, "overrides", dict(self.overrides))
         if len(rates) != 4:
             raise WoolError(f"rates: must be one rate, or four, one per stage, got {len(rates)}")
-        for rate in (*rates, *self.overrides.values()):
+        for rate in rates:
             if not 0 <= rate < 1:
                 raise WoolError(f"rates: a pruning rate must be in [0, 1), got {rate}")
         if self.trunk not in TRUNKS:
@@ -55,11 +52,6 @@ class Recipe:
             raise WoolError(f"criterion: must be one of {', '.join(CRITERIA)}, got {self.criterion!r}")
         if self.align < 1:
             raise WoolError(f"align: must be at least 1, got {self.align}")
-
-    def rate(self, group: str, stage: int) -> float:
-        """The rate of a group of a stage."""
-        return self.overrides.get(group, self.rates[max(stage, 1) - 1])
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
@@ -84,6 +76,16 @@ class Plan:
         mask[self.kept[group]] = 1
         return mask
 
+    def then(self, later: "Plan") -> "Plan":
+        """This plan and then one of the network that it leaves, as one plan of the network before both.
+
+        Raises:
+            WoolError: the later plan is one of another network.
+        """
+        if later.spec != self.compact:
+            raise WoolError("plan: the later one is not of the network that the first one leaves")
+        return Plan(self.spec, {group: indices[later.kept[group]] for group, indices in self.kept.items()})
+
 
 def named(name: str, depth: int) -> Recipe:
     """One round of a recipe of the paper.
@@ -103,32 +105,26 @@ def named(name: str, depth: int) -> Recipe:
     raise WoolError(f"recipe: must be one of {', '.join(RECIPES)}, got {name!r}")
 
 
-def make(spec: ResNetSpec, norms: Mapping[str, np.ndarray], recipe: Recipe) -> Plan:
+def make(spec: ResNetSpec, scores: Mapping[str, np.ndarray], recipe: Recipe) -> Plan:
     """The plan of one round.
 
-    The number of channels removed from a group is ⌊width × rate⌋, and at least one channel stays. Among equal norms
+    The number of channels removed from a group is ⌊width × rate⌋, and at least one channel stays. Among equal scores
     the lower index goes first.
 
     Arguments:
         spec: ResNetSpec to prune.
-        norms: name of every convolution to the scores of its filters, as `criteria.norms` gives them.
+        scores: name of every convolution to the importance of its filters, as `importance.scores` gives them.
         recipe: Recipe.
-
-    Raises:
-        WoolError: the recipe overrides a group that the network lacks.
     """
-    unknown = set(recipe.overrides) - set(spec.by_group())
-    if unknown:
-        raise WoolError(f"overrides: ResNet-{spec.depth} has no channel group {sorted(unknown)[0]!r}")
     removed = {group: [] for group in spec.by_group()}
-    for stage, blocks in enumerate(spec.stages, start=1):
+    for stage, (blocks, rate) in enumerate(zip(spec.stages, recipe.rates, strict=True), start=1):
         for block in blocks:
             for conv in block.convolutions[:-1]:
-                removed[conv.writes] = _smallest(norms[conv.name], recipe.rate(conv.writes, stage))
+                removed[conv.writes] = _smallest(scores[conv.name], rate)
         lasts = [block.convolutions[-1] for block in blocks]
-        removed[trunk(stage)] = _from_trunk(norms, _writers(spec, trunk(stage)), lasts, recipe, stage)
+        removed[trunk(stage)] = _from_trunk(scores, _writers(spec, trunk(stage)), lasts, recipe.trunk, rate)
     if is_bottleneck(spec.depth) and recipe.trunk != "none":
-        removed[STEM] = _smallest(norms[STEM], recipe.rate(STEM, 1))
+        removed[STEM] = _smallest(scores[STEM], recipe.rates[0])
     return Plan(spec, {group: _kept(spec.width(group), gone, recipe.align) for group, gone in removed.items()})
 
 
@@ -142,15 +138,14 @@ def _writers(spec: ResNetSpec, group: str) -> list[Convolution]:
     return [conv for conv in spec.convolutions() if conv.writes == group]
 
 
-def _from_trunk(norms, writers: list[Convolution], lasts: list[Convolution], recipe: Recipe, stage: int) -> list[int]:
-    rate = recipe.rate(trunk(stage), stage)
-    if recipe.trunk == "none":
+def _from_trunk(scores, writers: list[Convolution], lasts: list[Convolution], rule: str, rate: float) -> list[int]:
+    if rule == "none":
         return []
-    if recipe.trunk == "group":
-        return _smallest(sum(norms[conv.name] for conv in writers), rate)
+    if rule == "group":
+        return _smallest(sum(scores[conv.name] for conv in writers), rate)
     removed: list[int] = []
     for conv in lasts:
-        removed += _smallest(norms[conv.name], rate, removed)
+        removed += _smallest(scores[conv.name], rate, removed)
     return removed
 
 

@@ -22,7 +22,7 @@ from wool_tf.networks import complexity, starting
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
-from wool_tf.pruning import compact, criteria, masks, plan, schedules
+from wool_tf.pruning import compact, importance, layers, plan, schedules
 from wool_tf.training import batch_norms, claim, trainer
 from wool_tf.training.fold import Fold
 from wool_tf.training.metrics import evaluate
@@ -120,7 +120,8 @@ def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress, crite
     """
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
     recipe = _hard_recipe(settings)
-    scores = criteria.norms(weights, spec, criterion or recipe.criterion, fold.seed(settings, f"{stage.name} filters"))
+    seed = fold.seed(settings, f"{stage.name} filters")
+    scores = importance.scores(weights, spec, criterion or recipe.criterion, seed)
     chosen = plan.make(spec, scores, recipe)
     course = _course(settings, stage.epochs, settings.finetune_rate)
     smaller, difference = _removed(weights, chosen, stage, fold)
@@ -145,10 +146,10 @@ def asfp(stage: Stage, fold: Fold, settings: Settings, progress: Progress, goal:
 
     def weakest(weights: Mapping[str, np.ndarray], epoch: int) -> plan.Plan:
         recipe = _asfp_recipe(settings, schedules.asymptotic(epoch, stage.epochs, goal))
-        return plan.make(stage.trained, criteria.norms(weights, stage.trained, recipe.criterion), recipe)
+        return plan.make(stage.trained, importance.scores(weights, stage.trained, recipe.criterion), recipe)
 
     def zero(model, epoch: int) -> None:
-        masks.zero_filters(model, weakest(network_weights.read(model), epoch))
+        layers.zero_filters(model, weakest(network_weights.read(model), epoch))
 
     share = stage.epochs / (stage.epochs + stage.consolidation)
     course = _course(settings, stage.epochs, settings.learning_rate)

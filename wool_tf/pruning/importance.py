@@ -1,0 +1,103 @@
+"""How important a filter is: the scores by which filters are ranked, the smallest being pruned first."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from wool_tf.errors import WoolError
+from wool_tf.networks.spec import ResNetSpec
+
+Scores = dict[str, np.ndarray]
+"""Name of every convolution to the importance of its filters, (filters,) of float64, at least 0."""
+
+Examples = tuple[np.ndarray, np.ndarray]
+"""Normalised images, (n, height, width, channels) of float32, and their classes, (n,) of int."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """What a measure may look at.
+
+    Attributes:
+        weights: arrays by torchvision's keys, convolutions OIHW.
+        spec: ResNetSpec of these weights.
+        seed: int, for measures that draw numbers.
+        examples: for measures that need the loss, or None.
+    """
+
+    weights: Mapping[str, np.ndarray]
+    spec: ResNetSpec
+    seed: int
+    examples: Examples | None
+
+    def filters(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Name of every convolution and its filters, (filters, weights of one) of float64."""
+        for conv in self.spec.convolutions():
+            kernel = self.weights[f"{conv.name}.weight"]
+            yield conv.name, kernel.astype(np.float64).reshape(len(kernel), -1)
+
+
+def l1(network: Network) -> Scores:
+    """Σ|w| over the filter (Li et al. 2016, "Pruning Filters for Efficient ConvNets", section 3.1).
+
+    As `l2`, it is taken before anything is removed, so weights that read a channel which goes in the same step count
+    too (Li's independent pruning).
+    """
+    return {name: np.linalg.norm(filters, ord=1, axis=1) for name, filters in network.filters()}
+
+
+def l2(network: Network) -> Scores:
+    """√Σw² over the filter (He et al. 2019, equation 2)."""
+    return {name: np.linalg.norm(filters, ord=2, axis=1) for name, filters in network.filters()}
+
+
+def random(network: Network) -> Scores:
+    """A control: uniform in [0, 1), from the seed."""
+    rng = np.random.default_rng(network.seed)
+    return {name: rng.random(len(filters)) for name, filters in network.filters()}
+
+
+def bn_scale(network: Network) -> Scores:
+    """|γ| of the batch norm behind the filter (Liu et al. 2017, "Network Slimming", section 3)."""
+    gammas = {conv.name: network.weights[f"{conv.norm}.weight"] for conv in network.spec.convolutions()}
+    return {name: np.abs(gamma.astype(np.float64)) for name, gamma in gammas.items()}
+
+
+def taylor(network: Network) -> Scores:
+    """How much the loss would change without the channel, to first order; see `wool_tf.pruning.taylor`."""
+    from wool_tf.pruning.taylor import scores
+
+    if network.examples is None:
+        raise WoolError("criterion: taylor needs images and their labels")
+    return scores(network.weights, network.spec, *network.examples)
+
+
+MEASURES: dict[str, Callable[[Network], Scores]] = {
+    measure.__name__: measure for measure in (l1, l2, random, bn_scale, taylor)
+}
+CRITERIA = tuple(MEASURES)
+
+
+def scores(
+    weights: Mapping[str, np.ndarray],
+    spec: ResNetSpec,
+    criterion: str,
+    seed: int = 0,
+    examples: Examples | None = None,
+) -> Scores:
+    """One score per filter of every convolution.
+
+    Arguments:
+        weights: arrays by torchvision's keys, convolutions OIHW.
+        spec: ResNetSpec of these weights.
+        criterion: str. One of `CRITERIA`, each the name of a function of this module.
+        seed: int. Used by `random` alone.
+        examples: normalised images and their labels. Used, and needed, by `taylor` alone.
+
+    Raises:
+        WoolError: the criterion is unknown, or needs examples and has none.
+    """
+    if criterion not in MEASURES:
+        raise WoolError(f"criterion: must be one of {', '.join(CRITERIA)}, got {criterion!r}")
+    return MEASURES[criterion](Network(weights, spec, seed, examples))
