@@ -36,7 +36,8 @@ def sentences(document: Mapping) -> list[str]:
         return ["No network has a complete repeat yet, so there is nothing to report."]
     found = [_best(document, chosen), *_others(document, chosen)]
     found += [_pruned(stage) for configuration, stage in key_stages(document) if _shows(configuration, stage, chosen)]
-    return [*found, *_range(document), *_operating(chosen), *_thresholding(document, chosen), *_paper(chosen)]
+    found += [*_range(document), *_operating(chosen), *_thresholding(document, chosen)]
+    return [*(_marked(document, sentence) for sentence in found), *_paper(chosen)]
 
 
 def warnings(document: Mapping) -> list[str]:
@@ -50,14 +51,18 @@ def warnings(document: Mapping) -> list[str]:
     ]
 
 
+def _marked(document: Mapping, sentence: str) -> str:
+    """The sentence, called optimistic where the choice of the epoch flatters its figures."""
+    return f"{sentence.removesuffix('.')} ({OPTIMISTIC})." if document.get("select") == "best" else sentence
+
+
 def _best(document: Mapping, chosen: Mapping) -> str:
     stage, number = find(chosen, BASELINE), len(document["configurations"])
     which = f"The best of {number} unpruned networks, {label(chosen)}," if number > 1 else f"{label(chosen)}, unpruned,"
-    optimistic = f" ({OPTIMISTIC})" if document.get("select") == "best" else ""
     return (
         f"{which} judges {percent(*measure(stage, 'accuracy'))}\u00a0% of the held-out images correctly (95 % interval "
         f"{interval(stage, 'accuracy')}), finds {percent(measure(stage, 'recall')[0])}\u00a0% of the defective ones, "
-        f"and calls {percent(false_alarm_rate(stage))}\u00a0% of the sound ones defective{optimistic}."
+        f"and calls {percent(false_alarm_rate(stage))}\u00a0% of the sound ones defective."
     )
 
 
