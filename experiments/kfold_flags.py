@@ -36,6 +36,7 @@ def run(base: settings.Settings, name: str) -> int:
         base: what all configurations have in common.
         name: of the script, and of the files of its report.
     """
+    operating = OperatingPoint(_RECALL.value, _COST.value)
     console.use_threads(base.threads)
     workers = training_flags.workers(
         base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
@@ -53,7 +54,7 @@ def run(base: settings.Settings, name: str) -> int:
     if _PLAN.value:
         _tell(kfold.plan(*given, display.say), display)
         return 0
-    operating, command = OperatingPoint(_RECALL.value, _COST.value), shlex.join(["python", *sys.argv])
+    command = shlex.join(["python", *sys.argv])
     try:
         results = kfold.run(*given, operating, name, command, display.show, display.say)
     finally:

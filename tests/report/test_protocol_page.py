@@ -214,6 +214,15 @@ def test_the_best_epoch_is_called_optimistic_outside_of_the_page(document):
     assert text.startswith("Note: Run with --select=best")
 
 
+def test_that_thresholding_does_as_well_is_said_first(document):
+    assert not any("Thresholding" in warning for warning in protocol_findings.warnings(document))
+    best = max(one["stages"][0]["mean"]["accuracy"] for one in document["configurations"])
+    document["threshold"]["accuracy"]["mean"] = best
+    for select in ("last", "best"):
+        first = protocol_findings.warnings(document | {"select": select})[0]
+        assert first.startswith(f"Thresholding, without any network, judges {100 * best:.1f} % of the images correctly")
+
+
 def test_the_page_stands_alone_and_is_the_markdown(document):
     pages = page.render(document, page.PROTOCOL)
     reader = Reader(pages["report.html"])

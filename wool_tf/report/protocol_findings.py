@@ -41,8 +41,9 @@ def sentences(document: Mapping) -> list[str]:
 
 
 def warnings(document: Mapping) -> list[str]:
-    """What makes the figures doubtful, one sentence each."""
+    """What makes the figures doubtful, one sentence each, and first of all that no network is needed."""
     return [
+        *_about_thresholding(document),
         *_about_selection(document),
         *_about_data(document),
         *_about_repeats(document),
@@ -139,6 +140,21 @@ def _paper(chosen: Mapping) -> list[str]:
     if reported is None:
         return []
     return [f"The paper reports {reported:.2f}\u00a0% for the same network before pruning, on its own images."]
+
+
+def _about_thresholding(document: Mapping) -> list[str]:
+    threshold, chosen = document.get("threshold"), best(document)
+    if not threshold or chosen is None:
+        return []
+    found, stage = threshold["accuracy"]["mean"], find(chosen, BASELINE)
+    accuracy, recall = (measure(stage, name)[0] for name in ("accuracy", "recall"))
+    if found < accuracy:
+        return []
+    return [
+        f"Thresholding, without any network, judges {percent(found)} % of the images correctly and finds "
+        f"{percent(threshold['recall']['mean'])} % of the defective ones; the best unpruned network does no better: "
+        f"{percent(accuracy)} and {percent(recall)} %."
+    ]
 
 
 def _about_selection(document: Mapping) -> list[str]:
