@@ -17,15 +17,20 @@ from absl import flags
 
 import console
 import trained_flags
-from wool_tf import WoolError
+from wool_tf import decision
 from wool_tf.decision import Decision
+from wool_tf.deploy import calibration
+from wool_tf.deploy.qat import Course
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the files.", required=True)
 _PRECISIONS = flags.DEFINE_list(
     "precisions", ["fp32", "fp16", "dynamic", "int8", "int8-float-io"], "Which files, of these and qat."
 )
 _CALIBRATION = flags.DEFINE_integer(
-    "calibration_images", 100, "Training images that the ranges of 8-bit files are taken from.", lower_bound=2
+    "calibration_images",
+    calibration.IMAGES,
+    "Training images that the ranges of 8-bit files are taken from.",
+    lower_bound=2,
 )
 _SIDE = flags.DEFINE_integer(
     "side", None, "Side of a crop in pixels; default: as imaging.json says, or the commonest.", lower_bound=1
@@ -33,11 +38,13 @@ _SIDE = flags.DEFINE_integer(
 _HEATMAP = flags.DEFINE_bool("heatmap", False, "Files say where the defect is, too.")
 _C_ARRAY = flags.DEFINE_bool("c_array", False, "Write int8 and qat files as C source as well, for microcontrollers.")
 _RECALL = flags.DEFINE_float("required_recall", None, "Share of the defective training images that must be found.")
-_COST = flags.DEFINE_float("cost_ratio", None, "How many false alarms a miss costs; default: 1.")
+_COST = flags.DEFINE_float("cost_ratio", None, f"How many false alarms a miss costs; default: {decision.COST_RATIO:g}.")
 _THRESHOLD = flags.DEFINE_float("threshold", None, "Score from which on an image is called defective.")
-_QAT_EPOCHS = flags.DEFINE_integer("qat_epochs", 4, "Epochs of fine-tuning for qat.", lower_bound=0)
-_QAT_BATCH = flags.DEFINE_integer("qat_batch_size", 16, "Images per step of it.", lower_bound=1)
-_QAT_RATE = flags.DEFINE_float("qat_learning_rate", 1e-4, "Adam's first learning rate in it.", lower_bound=0.0)
+_QAT_EPOCHS = flags.DEFINE_integer("qat_epochs", Course.epochs, "Epochs of fine-tuning for qat.", lower_bound=0)
+_QAT_BATCH = flags.DEFINE_integer("qat_batch_size", Course.batch_size, "Images per step of it.", lower_bound=1)
+_QAT_RATE = flags.DEFINE_float(
+    "qat_learning_rate", Course.learning_rate, "Adam's first learning rate in it.", lower_bound=0.0
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
 flags.adopt_module_key_flags(trained_flags)
@@ -45,16 +52,16 @@ flags.adopt_module_key_flags(trained_flags)
 
 def main() -> None:
     source, threads = trained_flags.source(), trained_flags.THREADS.value
-    out, decision = console.path("out", _OUT.value), _decision()
+    out = console.path("out", _OUT.value)
+    asked = Decision.asked(_THRESHOLD.value, _RECALL.value, _COST.value)
     console.use_threads(threads)
 
     from wool_tf import conversion
-    from wool_tf.deploy.qat import Course
 
     order = conversion.Order(
         out=out,
         precisions=tuple(_PRECISIONS.value),
-        decision=decision,
+        decision=asked,
         side=_SIDE.value,
         calibration_images=_CALIBRATION.value,
         heatmap=_HEATMAP.value,
@@ -64,13 +71,6 @@ def main() -> None:
         course=Course(_QAT_EPOCHS.value, _QAT_BATCH.value, _QAT_RATE.value, _SEED.value),
     )
     conversion.run(source, order, console.Display().say)
-
-
-def _decision() -> Decision:
-    given = [flag for flag in (_THRESHOLD, _RECALL, _COST) if flag.value is not None]
-    if len(given) > 1:
-        raise WoolError(f"--{given[0].name} and --{given[1].name}: both choose the threshold; give one of them")
-    return Decision(_THRESHOLD.value, _RECALL.value, _COST.value if given else 1.0)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from absl import flags
 
 import console
 import training_flags
+from wool_tf import decision
 from wool_tf.job import OperatingPoint
 from wool_tf.report.cells import duration
 from wool_tf.training import settings
@@ -22,7 +23,9 @@ _SCHEDULER = flags.DEFINE_string("scheduler", None, "Address of a Dask cluster t
 _KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep every network, not only its record.")
 _TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write training curves for TensorBoard.")
 _RECALL = flags.DEFINE_float("required_recall", 0.99, "Recall for which one of the thresholds is chosen.")
-_COST = flags.DEFINE_float("cost_ratio", 10.0, "False alarms that a miss costs, for which the other one is chosen.")
+_COST = flags.DEFINE_float(
+    "cost_ratio", decision.COST_RATIO, "False alarms that a miss costs, for which the other one is chosen."
+)
 _PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
 
 
@@ -33,6 +36,7 @@ def run(base: settings.Settings, name: str) -> int:
         base: what all configurations have in common.
         name: of the script, and of the files of its report.
     """
+    operating = OperatingPoint(_RECALL.value, _COST.value)
     console.use_threads(base.threads)
     workers = training_flags.workers(
         base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
@@ -50,7 +54,7 @@ def run(base: settings.Settings, name: str) -> int:
     if _PLAN.value:
         _tell(kfold.plan(*given, display.say), display)
         return 0
-    operating, command = OperatingPoint(_RECALL.value, _COST.value), shlex.join(["python", *sys.argv])
+    command = shlex.join(["python", *sys.argv])
     try:
         results = kfold.run(*given, operating, name, command, display.show, display.say)
     finally:

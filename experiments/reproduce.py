@@ -14,25 +14,27 @@ from absl import flags
 
 import console
 import training_flags
-from wool_tf import WoolError
+from wool_tf import decision
+from wool_tf.decision import Decision
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 _KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep the networks of all folds, not only of the first.")
 _RECALL = flags.DEFINE_float("required_recall", None, "Share of the defective images that the model must find.")
-_COST = flags.DEFINE_float("cost_ratio", None, "How many false alarms a miss costs; default: 1.")
-_SETTINGS = training_flags.define(without=("repeats", "controls"))
+_COST = flags.DEFINE_float("cost_ratio", None, f"How many false alarms a miss costs; default: {decision.COST_RATIO:g}.")
+_SETTINGS = training_flags.define(without=("repeats", "controls", "select"))
 
 flags.adopt_module_key_flags(training_flags)
 
 
 def main() -> None:
     settings = training_flags.settings(_SETTINGS)
-    out, decision = training_flags.out(), _decision()
+    out, asked = training_flags.out(), Decision.asked(recall=_RECALL.value, cost_ratio=_COST.value)
     console.use_threads(settings.threads)
     display = console.Display()
 
     from wool_tf import reproduction
+    from wool_tf.report import findings
 
     try:
         results = reproduction.run(
@@ -40,7 +42,7 @@ def main() -> None:
             source=training_flags.source(),
             out=out,
             workers=training_flags.workers(settings.threads, keep=_KEEP.value),
-            decision=decision,
+            decision=asked,
             benchmark=REPOSITORY / "tflite" / "benchmark.py",
             command=shlex.join(["python", *sys.argv]),
             show=display.show,
@@ -48,18 +50,9 @@ def main() -> None:
         )
     finally:
         display.close()
-    for stage in results["stages"]:
-        figures = ", ".join(f"{name} {stage['mean'][name]:.3f}" for name in ("accuracy", "recall", "auc"))
-        display.say(f"{stage['title']}: {figures}, {stage['params']:,} parameters")
+    for line in findings.closing(results):
+        display.say(line)
     display.say(f"report: {out / 'report.html'}")
-
-
-def _decision():
-    from wool_tf.decision import Decision
-
-    if _RECALL.value is not None and _COST.value is not None:
-        raise WoolError("--required_recall and --cost_ratio: both choose the threshold; give one of them")
-    return Decision(recall=_RECALL.value, cost_ratio=_COST.value or (1.0 if _RECALL.value is None else None))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from wool_tf.training import metrics
 
 QAT = "qat"
 TOLD = ("accuracy", "recall")
+OWN = "this file, on images held out from its training and from the choice of its threshold"
+GIVEN = "this file, on images held out from its training, at a threshold that was given"
 INTEGER = ("int8", QAT)
 """Precisions that TensorFlow Lite Micro runs fast, and that are given as C source."""
 
@@ -45,7 +47,7 @@ class Order:
     precisions: tuple[str, ...]
     decision: Decision
     side: int | None = None
-    calibration_images: int = 100
+    calibration_images: int = calibration.IMAGES
     heatmap: bool = False
     c_array: bool = False
     seed: int = 0
@@ -60,7 +62,7 @@ def run(source: Source, order: Order, say: Callable[[str], None]) -> list[Path]:
     that they were trained on, so it is optimistic; a given one can be better.
 
     Arguments:
-        source: Source; the held-out images are kept out of everything but the metrics of the cards.
+        source: Source; the held-out images are kept out of everything but the metrics of the cards, which say so.
         order: Order.
         say: told of each step, in a line.
 
@@ -147,7 +149,7 @@ def _made(network: Path, precision: str, work: _Work, say: Callable[[str], None]
         float_threshold=work.float_threshold,
         imaging=work.how,
         fingerprint=work.crops.fingerprint,
-        images=len(work.crops.labels),
+        images=len(trained.train),
         metrics=achieved,
     )
     content, name = card.attach(tflite, about), f"{network.stem}-{precision}"
@@ -190,6 +192,7 @@ def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
     labels = work.trained.images.labels[work.trained.held_out]
     compared = verify.compare(labels, work.by_float, scores, threshold)
     return {
+        "of": OWN if work.order.decision.threshold is None else GIVEN,
         "images": len(labels),
         **metrics.evaluate(labels, scores, threshold),
         **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from wool_tf.errors import WoolError
-from wool_tf.training import operating
+from wool_tf.training import metrics, operating, ties
 
-SAME = 1e-6
-"""Scores that differ by no more may be equal on another processor."""
+COST_RATIO = 1.0
+"""False alarms that a missed defect costs, where nothing else is asked for: neither error counts for more."""
+_FINITE = (-36.0, 36.0)
+"""Log odds of scores that differ from 0 and 1 in double precision."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +30,12 @@ class Decision:
     cost_ratio: float | None = None
 
     def __post_init__(self):
-        given = [name for name, value in dataclasses.asdict(self).items() if value is not None]
-        if len(given) != 1:
-            raise ValueError(f"one of threshold, recall and cost_ratio must be given, got {', '.join(given) or 'none'}")
+        names = {"threshold": self.threshold, "required_recall": self.recall, "cost_ratio": self.cost_ratio}
+        given = [f"--{name}" for name, value in names.items() if value is not None]
+        if not given:
+            raise ValueError("one of threshold, recall and cost_ratio must be given, got none")
+        if len(given) > 1:
+            raise WoolError(f"{given[0]} and {given[1]}: both choose the threshold; give one of them")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise WoolError(f"--threshold={self.threshold}: must be from 0 to 1")
         if self.recall is not None and not 0 < self.recall <= 1:
@@ -38,10 +43,46 @@ class Decision:
         if self.cost_ratio is not None and not 0 < self.cost_ratio < math.inf:
             raise WoolError(f"--cost_ratio={self.cost_ratio}: must be above 0 and finite")
 
+    @classmethod
+    def asked(
+        cls, threshold: float | None = None, recall: float | None = None, cost_ratio: float | None = None
+    ) -> "Decision":
+        """The decision that a user asks for; where nothing is, the least cost by `COST_RATIO`."""
+        nothing = threshold is None and recall is None and cost_ratio is None
+        return cls(threshold, recall, COST_RATIO if nothing else cost_ratio)
+
+    @property
+    def rule(self) -> str:
+        """By what rule the threshold comes about, in words."""
+        if self.threshold is not None:
+            return "given"
+        if self.recall is not None:
+            return f"finds at least {100 * self.recall:g} % of the defective"
+        return f"a miss costs as much as {self.cost_ratio:g} false alarms"
+
+    def chosen(self, labels: np.ndarray, scores: np.ndarray) -> float:
+        """The threshold by these images: what `operating` chooses, but never between scores that may be equal.
+
+        It is as far as possible from any score, so that rounding does not change a call.
+
+        Arguments:
+            labels: (n,) of 0 and 1; some 1 where a recall is required.
+            scores: (n,) float, 0 to 1.
+        """
+        if self.threshold is not None:
+            return self.threshold
+        scores = np.asarray(scores, float)
+        alike = ties.merged(scores)
+        if self.recall is not None:
+            least = operating.for_recall(labels, alike, self.recall)
+        else:
+            least = operating.for_cost(labels, alike, self.cost_ratio)
+        return _between(scores[alike < least], scores[alike >= least])
+
     def made(
         self, labels: np.ndarray, score: Callable[[], np.ndarray], among: str = "training images"
     ) -> tuple[float, str]:
-        """The threshold, and by what rule it came about, in words.
+        """The threshold, and by what rule and on which images it came about, in words.
 
         Arguments:
             labels: (n,) of 0 and 1, of the images that it is chosen on.
@@ -49,31 +90,32 @@ class Decision:
             among: what these images are.
         """
         if self.threshold is not None:
-            return self.threshold, "given"
-        scores, on = merged(score()), f"on {len(labels)} {among}"
-        if self.recall is not None:
-            found = operating.for_recall(labels, scores, self.recall)
-            rule = f"finds at least {100 * self.recall:g} % of the defective, {on}"
-        else:
-            found = operating.for_cost(labels, scores, self.cost_ratio)
-            rule = f"a miss costs as much as {self.cost_ratio:g} false alarms, {on}"
-        # The same calls from as far as possible from any score, for the reason that `merged` gives.
-        below, above = scores[scores < found], scores[scores >= found]
-        return float(below.max(initial=0.0) + above.min(initial=1.0)) / 2, rule
+            return self.threshold, self.rule
+        return self.chosen(labels, score()), f"{self.rule}, on {len(labels)} {among}"
+
+    def out_of_fold(self, labels: np.ndarray, scores: np.ndarray, fold_of: np.ndarray) -> tuple[np.ndarray, dict]:
+        """What the decision is worth on images that had no say in their threshold: that comes from the other folds.
+
+        Arguments:
+            labels, scores, fold_of: as for `operating.cross_fitted`.
+
+        Returns:
+            (n,) bool, whether each image is called defective; what `metrics.evaluate` says of that.
+        """
+        thresholds, called = operating.cross_fitted(labels, scores, fold_of, self.chosen)
+        return called, metrics.evaluate(labels, scores, thresholds[fold_of])
 
 
-def merged(scores: np.ndarray) -> np.ndarray:
-    """The scores, those that differ by rounding alone made equal to the lowest of them.
-
-    An 8-bit network knows few scores, and many images share one. Where floating point tells these apart, another
-    processor would do it in another way: no threshold must lie between them.
-
-    >>> merged(np.array([0.5, 0.2, 0.5 + 1e-9]))
-    array([0.5, 0.2, 0.5])
-    """
-    order = np.argsort(scores)
-    ascending = scores[order]
-    first = np.diff(ascending, prepend=-np.inf) > SAME
-    found = np.empty_like(scores)
-    found[order] = ascending[first][np.cumsum(first) - 1]
-    return found
+def _between(passed: np.ndarray, called: np.ndarray) -> float:
+    """The threshold that parts these scores, in the middle of their log odds; one of the two may be empty."""
+    if not len(passed):
+        return float(called.min()) / 2
+    low = float(passed.max())
+    if not len(called):
+        middle = (low + 1) / 2
+        return middle if middle > low else math.nextafter(low, 2)
+    high = float(called.min())
+    # Scores of 0 and 1 have no log odds; they stand for what is too small to be told from them.
+    edges = np.clip(ties.margins(np.array([low, high])), *_FINITE)
+    middle = float(0.5 * (1 + np.tanh(edges.sum() / 4)))
+    return middle if low < middle < high else high

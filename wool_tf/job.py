@@ -1,10 +1,9 @@
 """With what a script works, and who does the work: what results do not depend on, or say themselves."""
 
 import dataclasses
-import math
 from pathlib import Path
 
-from wool_tf.errors import WoolError
+from wool_tf.decision import Decision
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,18 +42,19 @@ class Workers:
 
 @dataclasses.dataclass(frozen=True)
 class OperatingPoint:
-    """What the threshold on the scores is chosen for.
+    """What the two thresholds of a report are chosen for.
 
     Attributes:
-        recall: share of the defective images that must be found, above 0 and at most 1.
-        cost_ratio: how many false alarms a missed defect costs, above 0.
+        recall: of one of them, as for `Decision`.
+        cost_ratio: of the other one, as for `Decision`.
+
+    Raises:
+        WoolError: one of them is out of range.
     """
 
     recall: float
     cost_ratio: float
 
     def __post_init__(self):
-        if not 0 < self.recall <= 1:
-            raise WoolError(f"--required_recall={self.recall}: must be above 0 and at most 1")
-        if not 0 < self.cost_ratio < math.inf:
-            raise WoolError(f"--cost_ratio={self.cost_ratio}: must be above 0 and finite")
+        Decision(recall=self.recall)
+        Decision(cost_ratio=self.cost_ratio)

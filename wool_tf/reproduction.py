@@ -15,7 +15,7 @@ from wool_tf.errors import WoolError
 from wool_tf.job import Source, Workers
 from wool_tf.networks import starting
 from wool_tf.say import NowAndThen
-from wool_tf.training import claim, driver, metrics, protocol, records
+from wool_tf.training import claim, driver, pooled, protocol, records
 from wool_tf.training.driver import Outcome, Status, Unit
 from wool_tf.training.fold import Fold
 from wool_tf.training.settings import Settings
@@ -42,7 +42,8 @@ def run(
     The images are split into group-disjoint folds; every stage is trained on each; the network of the final stage is
     converted to int8, per fold, so that its metrics are those of unseen images too; then the final recipe is trained
     on all images and written into `model/`, and this machine's latencies are measured. The threshold that goes with the
-    model comes from the scores of the folds' int8 networks, each on the images that it had not seen.
+    model comes from the scores of the folds' int8 networks, each on the images that it had not seen; what the card
+    and the report state of it comes from thresholds that were chosen in the same way on the other folds.
 
     Arguments:
         settings: Settings.
@@ -61,6 +62,7 @@ def run(
     Raises:
         WoolError: the data, a setting or the folder is not as it must be, or a network could not be trained.
     """
+    _check(settings)
     with driver.exclusive(out):
         # Checked, and fetched, before anything that takes long.
         fetching = NowAndThen(say, "fetching weights, byte")
@@ -87,14 +89,26 @@ def run(
         unpruned = units / protocol.fold_name(settings, 0, 0) / "baseline.safetensors"
         int8 = final.with_name(f"{settings.final}-int8.tflite")
         stages = ("baseline", settings.final, f"{settings.final}-int8")
-        judged = [_judged(stage, settings, images.labels, parts, outcome.records, decision) for stage in stages]
+        # The unpruned network that is timed is the one of the first fold.
+        judged = [
+            _judged(stage, held_out, settings, images.labels, parts, outcome.records, decision)
+            for stage, held_out in zip(stages, (parts[0], (), ()), strict=True)
+        ]
         tflite = delivery.write(out / MODEL, unpruned, final, int8, judged, how, crops)
         latency = _timed(benchmark, tflite, out / MODEL / "latency.json")
-        document = results.assemble(settings, images, parts, outcome.records, tflite, latency, command)
-        document["final"]["decision"] = dataclasses.asdict(judged[-1])
+        document = results.assemble(settings, images, parts, outcome.records, decision, tflite, latency, command)
+        document["final"]["decision"] = dataclasses.asdict(judged[-1]) | {"asked": dataclasses.asdict(decision)}
         records.write(out / "results.json", document)
         page.write(document, out)
     return document
+
+
+def _check(settings: Settings) -> None:
+    if settings.select == "best":
+        raise WoolError(
+            "--select=best: the delivered network is trained on all images and has none left to choose its epoch by; "
+            "use --select=last, or prune_kfold.py, which delivers nothing"
+        )
 
 
 def _check_complete(outcome: Outcome) -> None:
@@ -114,20 +128,26 @@ def _import_keras() -> None:
         raise WoolError(f"KERAS_BACKEND={keras.backend.backend()}: conversion to TFLite needs KERAS_BACKEND=tensorflow")
 
 
-def _judged(stage: str, settings: Settings, labels: np.ndarray, parts, found: Mapping, decision: Decision):
-    """What the folds' networks of a stage say of the images that they had not seen, as a `delivery.Judged`."""
+def _judged(
+    stage: str, held_out: Sequence[int], settings: Settings, labels: np.ndarray, parts, found: Mapping, decision
+):
+    """What goes onto the card of a network of a stage that held out these images, as a `delivery.Judged`."""
     from wool_tf.deploy.delivery import Judged
 
-    def judged(stage: str) -> tuple[np.ndarray, float, str]:
+    def pool(stage: str) -> tuple[np.ndarray, np.ndarray]:
         names = [f"{protocol.fold_name(settings, 0, number)}/{stage}" for number in range(len(parts))]
-        scores = np.concatenate([found[name]["scores"] for name in names])
-        return scores, *decision.made(labels, lambda: scores, "held-out images of all folds")
+        return pooled.pool(len(labels), [(found[name]["held_out"], found[name]["scores"]) for name in names])
 
-    labels = labels[np.concatenate(parts)]
-    scores, threshold, rule = judged(stage)
-    _, float_threshold, _ = judged(stage.removesuffix("-int8"))
-    achieved = {"images": len(labels), **metrics.evaluate(labels, scores, threshold)}
-    return Judged(threshold, rule, float_threshold, achieved)
+    scores, fold_of = pool(stage)
+    threshold, rule = decision.made(labels, lambda: scores, "held-out images of all folds")
+    float_scores, _ = pool(stage.removesuffix("-int8"))
+    float_threshold, _ = decision.made(labels, lambda: float_scores)
+    _, achieved = decision.out_of_fold(labels, scores, fold_of)
+    files = f"{len(parts)} files, this one among them" if len(held_out) else f"{len(parts)} other files"
+    at = "a threshold that was given" if decision.threshold is not None else "a threshold chosen on the other folds"
+    of = f"{files}, one of each fold, on the images that it held out, at {at}"
+    about = {"of": of, "images": len(labels), **achieved}
+    return Judged(threshold, rule, float_threshold, about, len(labels) - len(held_out))
 
 
 def plan_units(

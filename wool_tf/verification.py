@@ -102,16 +102,18 @@ def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.
 
 
 def to_text(document: Mapping) -> str:
-    """The document of `run` as a table, with what the images are above it."""
+    """The document of `run` as a table, with what the images are above it and where thresholds come from below."""
     data, network = document["data"], document["network"]["file"]
-    kind = "held-out images" if data["held_out"] else "images, which the network may have been trained on,"
+    kind = "held-out images" if data["held_out"] else "images, which may have trained the network and its threshold,"
     about = f"{data['images']:,} {kind} of {data['folder']}, {data['defective']:,} of them defective"
     rows = [(f"{Path(network).name}, float in Keras", *_figures(document["float"]), *[MISSING] * 4)]
     for model in document["models"]:
         far = (f"{model['mean_difference']:.4f}", f"{model['max_difference']:.4f}", f"{model['bytes']:,}")
         rows.append((Path(model["file"]).name, *_figures(model), _percent(model["agreement"]), *far))
         rows.append(("  float, by the same rule", *_figures(model["float_by_rule"]), *[""] * 4))
-    return "\n".join([about, "", *aligned([HEADER, *rows], "l" + "r" * (len(HEADER) - 1))])
+    table = aligned([HEADER, *rows], "l" + "r" * (len(HEADER) - 1))
+    rules = [f"threshold of {Path(model['file']).name}: {model['rule']}" for model in document["models"]]
+    return "\n".join([about, "", *table, "", *rules])
 
 
 def past(document: Mapping, allowed: float) -> str | None:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import re
 import shutil
 import zipfile
 
@@ -80,7 +81,8 @@ def test_the_card_is_in_the_file_and_beside_it_and_true(precision, ran, place, c
     scores, called, labels = trained_networks.seen(path, crops)
     found, truth = called[HELD_OUT], labels[HELD_OUT]
     metrics = card["metrics"]
-    assert metrics["images"] == 8
+    assert metrics["images"] == card["training"]["images"] == 8
+    assert metrics["of"] == "this file, on images held out from its training and from the choice of its threshold"
     assert metrics["accuracy"] == pytest.approx(accuracy_score(truth, found))
     assert metrics["recall"] == pytest.approx(recall_score(truth, found))
     assert metrics["auc"] == pytest.approx(roc_auc_score(truth, scores[HELD_OUT].round(6)))
@@ -157,6 +159,21 @@ def test_the_folder_of_the_network_is_refused(source):
         made(source, source.network.parent / ".", "fp32")
 
 
+def test_defaults_are_those_of_the_library():
+    from wool_tf.decision import COST_RATIO
+    from wool_tf.deploy import calibration
+    from wool_tf.deploy.qat import Course
+
+    told = " ".join(scripts.run("convert.py", "--help").stdout.split())
+    course = {f"qat_{name}": getattr(Course(), name) for name in ("epochs", "batch_size", "learning_rate")}
+    for name, default in (course | {"calibration_images": calibration.IMAGES}).items():
+        assert re.search(rf"--{name}: (?:(?!--).)*\(default: '{default}'\)", told)
+    for script in ("convert.py", "reproduce.py"):
+        assert f"a miss costs; default: {COST_RATIO:g}." in " ".join(scripts.run(script, "--help").stdout.split())
+    told = " ".join(scripts.run("prune_kfold.py", "--help").stdout.split())
+    assert re.search(rf"--cost_ratio: (?:(?!--).)*\(default: '{COST_RATIO}'\)", told)
+
+
 NEEDED = ("--network=a.safetensors", "--data=b", "--out=c")
 
 
@@ -167,6 +184,7 @@ NEEDED = ("--network=a.safetensors", "--data=b", "--out=c")
         ((*NEEDED, "--fold=0"), "--folds and --fold go together; give both"),
         ((*NEEDED, "--folds=f.json"), "--folds and --fold go together; give both"),
         ((*NEEDED, "--cost_ratio=2", "--threshold=0.5"), "--threshold and --cost_ratio: both choose the threshold"),
+        ((*NEEDED, "--cost_ratio=0"), "--cost_ratio=0.0: must be above 0 and finite"),
         ((*NEEDED, "--required_recall=2"), "--required_recall=2.0: must be above 0 and at most 1"),
         ((*NEEDED, "--calibration_images=1"), "--calibration_images=1"),
         ((*NEEDED, "--qat_epochs=-1"), "--qat_epochs=-1"),

@@ -1,7 +1,9 @@
 """The main job as a user runs it: a whole run in miniature, resumed, and refused."""
 
 import functools
+import itertools
 import json
+import math
 import os
 import shutil
 import signal
@@ -14,6 +16,10 @@ from pathlib import Path
 import pytest
 import scripts
 from PIL import Image
+
+from wool_tf import reproduction
+from wool_tf.errors import WoolError
+from wool_tf.training.settings import Settings
 
 SCRIPT = scripts.FOLDER / "reproduce.py"
 TINY = ("--image_size=32", "--folds=2", "--epochs=1", "--finetune_epochs=1", "--asfp_epochs=1", "--batch_size=8",
@@ -52,6 +58,31 @@ def test_a_run_leaves_report_model_and_results(finished):
     assert not list(out.rglob("*.progress"))
 
 
+def judged_by_the_others(pairs, fold_of) -> int:
+    """Images that are judged rightly where each of two folds decides at the best threshold for the other one."""
+    total = 0
+    for fold in (0, 1):
+        own = [pair for pair, at in zip(pairs, fold_of, strict=True) if at == fold]
+        other = [pair for pair, at in zip(pairs, fold_of, strict=True) if at != fold]
+        scores = sorted(score for score, _ in other)
+        # Between two scores at the middle of their log odds, at the ends halfway to 0 and 1; of equals the lowest.
+        odds = [math.log(score / (1 - score)) for score in scores]
+        middles = [1 / (1 + math.exp(-(low + high) / 2)) for low, high in itertools.pairwise(odds)]
+        tried = [scores[0] / 2, *middles, (scores[-1] + 1) / 2]
+        best = max(tried, key=lambda at: (sum((score >= at) == label for score, label in other), -at))
+        total += sum((score >= best) == label for score, label in own)
+    return total
+
+
+def test_the_card_of_the_unpruned_network_is_that_of_its_fold(finished):
+    """It was trained without the images that the first fold held out."""
+    out, _ = finished
+    card = json.loads((out / "model/baseline-float32.json").read_text())
+    results = json.loads((out / "results.json").read_text())
+    assert card["training"]["images"] == results["data"]["images"] - results["folds"][0]["images"]
+    assert card["metrics"]["of"].startswith("2 files, this one among them, one of each fold")
+
+
 def test_the_model_carries_its_card(finished, crops):
     out, _ = finished
     with zipfile.ZipFile(out / "model/compact-int8.tflite") as archive:
@@ -59,11 +90,20 @@ def test_the_model_carries_its_card(finished, crops):
     assert card == json.loads((out / "model/compact-int8.json").read_text())
     scores = [row["hard1-int8"] for row in figures(out)["scores"]]
     labels = [row["label"] for row in figures(out)["scores"]]
-    called = [score >= card["decision"]["threshold"] for score in scores]
-    assert card["metrics"]["accuracy"] == sum(a == b for a, b in zip(called, labels, strict=True)) / len(labels)
+    pairs, fold_of = list(zip(scores, labels, strict=True)), [row["fold"] for row in figures(out)["scores"]]
+
+    def right(at, chosen):
+        return sum((score >= at) == label for score, label in chosen)
+
     # No other threshold judges more of the held-out images rightly.
-    best = max(sum((score >= at) == label for score, label in zip(scores, labels, strict=True)) for at in [*scores, 2])
-    assert card["metrics"]["accuracy"] == best / len(labels)
+    assert right(card["decision"]["threshold"], pairs) == max(right(at, pairs) for at in [*scores, 2])
+    assert card["metrics"]["accuracy"] == judged_by_the_others(pairs, fold_of) / len(labels)
+    of = "2 other files, one of each fold, on the images that it held out, at a threshold chosen on the other folds"
+    assert (card["metrics"]["of"], card["metrics"]["images"]) == (of, len(labels))
+    assert card["training"]["images"] == len(labels)
+    results = json.loads((out / "results.json").read_text())
+    assert results["stages"][-1]["decided"]["accuracy"] == card["metrics"]["accuracy"]
+    assert results["final"]["decision"]["metrics"] == card["metrics"]
     among = f"{len(labels)} held-out images of all folds"
     assert card["decision"]["rule"] == f"a miss costs as much as 1 false alarms, on {among}"
     with Image.open(next(crops.rglob("*.png"))) as crop:
@@ -252,7 +292,9 @@ class TestRefusals:
             ("--group_by=slab", "sample, scan, image"),
             ("--group_by=scan", "column scan"),
             ("--on_bad_image=ignore", "on_bad_image"),
-            ("--select=first", "last, best"),
+            ("--select=best", "Unknown command line flag 'select'"),
+            ("--cost_ratio=0", "--cost_ratio=0.0: must be above 0 and finite"),
+            ("--required_recall=0", "--required_recall=0.0: must be above 0 and at most 1"),
             ("--plateau_factor=1", "below 1"),
             ("--threads=0", "at least 1"),
             ("--out=", "--out="),
@@ -262,6 +304,13 @@ class TestRefusals:
     )
     def test_bad_value(self, crops, tmp_path, flag, rule):
         assert rule in refusal("--data", crops, "--out", tmp_path / "out", *TINY, flag)
+
+    def test_an_epoch_chosen_on_images_that_the_delivered_network_does_not_have(self, tmp_path):
+        """Its card would be that of another recipe than its own."""
+        rest = dict.fromkeys(("source", "workers", "decision", "benchmark", "command", "show", "say"))
+        with pytest.raises(WoolError, match="^--select=best: the delivered network is .*, or prune_kfold.py, which"):
+            reproduction.run(Settings(select="best"), out=tmp_path / "out", **rest)
+        assert not (tmp_path / "out").exists()
 
     def test_output_folder_that_is_a_file(self, crops, tmp_path):
         (tmp_path / "out").write_text("")

@@ -83,7 +83,8 @@ def test_the_table_has_both_thresholds(ran, document):
     lines = ran[0].stdout.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("8 held-out images of "))
     assert lines[start].endswith(", 4 of them defective")
-    header, by_float, *rows = lines[start + 2 :]
+    header, by_float, *rows, _, first, second = lines[start + 2 :]
+    assert (first, second) == ("threshold of net-fp32.tflite: given", "threshold of net-int8.tflite: given")
     assert header.split("  ")[0] == "file"
     assert by_float.startswith("net.safetensors, float in Keras") and " 0.5000 " in by_float
     assert [row.split()[0] for row in rows] == ["net-fp32.tflite", "float,", "net-int8.tflite", "float,"]
@@ -126,7 +127,7 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
     document = verification.run(dataclasses.replace(source, held=None), models[:1], 1, list().append)
     assert document["data"] == {"folder": str(source.data), "images": 16, "defective": 8, "held_out": False}
     text = verification.to_text(document)
-    assert text.startswith("16 images, which the network may have been trained on, of ")
+    assert text.startswith("16 images, which may have trained the network and its threshold, of ")
 
 
 def test_a_file_of_another_network_is_refused(source, models, crops, tmp_path):

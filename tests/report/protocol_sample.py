@@ -100,6 +100,8 @@ def inputs(recipes=RECIPES, stages=STAGES | CONTROLS, images=None, separation: f
         "threshold": [((measured >= 0).astype(int), measured)] * repeats,
         "environment": {"python": "3.11.7", "keras": "3.15.1", "machine": "x86_64, 2 cores"},
         "command": "python experiments/prune_kfold.py --flagfile=experiments/flagfiles/demo.cfg",
+        "required_recall": 0.99,
+        "cost_ratio": 10.0,
     }
 
 

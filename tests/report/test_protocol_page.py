@@ -201,8 +201,26 @@ def test_the_best_epoch_is_called_optimistic_outside_of_the_page(document):
     document["select"] = "best"
     assert "optimistic" in protocol_plots.changes(document).title
     assert "optimistic" in protocol_tables.summary(document).header[0]
-    assert set(protocol_export.to_csv(document)) == {"table1-optimistic.csv", "table2-optimistic.csv"}
-    assert protocol_export.to_text(document).startswith("Note: Run with --select=best")
+    written = protocol_export.to_csv(document)
+    assert set(written) == {"table1-optimistic.csv", "table2-optimistic.csv"}
+    assert written["table1-optimistic.csv"].splitlines()[0].endswith("accuracy_mean_optimistic,accuracy_std_optimistic")
+    columns = written["table2-optimistic.csv"].splitlines()[0].split(",")[3:]
+    assert [name.endswith("_optimistic") for name in columns] == [not name.startswith("asfp") for name in columns]
+    sentences = protocol_findings.sentences(document)
+    assert all("optimistic" in sentence for sentence in sentences if not sentence.startswith("The paper reports"))
+    text = protocol_export.to_text(document)
+    for table in (build(document) for build in protocol_export.SHOWN):
+        assert "optimistic" in table.title and table.title in text
+    assert text.startswith("Note: Run with --select=best")
+
+
+def test_that_thresholding_does_as_well_is_said_first(document):
+    assert not any("Thresholding" in warning for warning in protocol_findings.warnings(document))
+    best = max(one["stages"][0]["mean"]["accuracy"] for one in document["configurations"])
+    document["threshold"]["accuracy"]["mean"] = best
+    for select in ("last", "best"):
+        first = protocol_findings.warnings(document | {"select": select})[0]
+        assert first.startswith(f"Thresholding, without any network, judges {100 * best:.1f} % of the images correctly")
 
 
 def test_the_page_stands_alone_and_is_the_markdown(document):

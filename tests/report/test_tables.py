@@ -6,9 +6,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_sample import sample
+from report_sample import AT, sample
 
-from wool_tf.report import cells, findings, tables
+from wool_tf.report import cells, delivered, findings, tables
 
 BUILDERS = (
     tables.summary,
@@ -17,9 +17,10 @@ BUILDERS = (
     tables.accuracy,
     tables.by_defect,
     tables.complexity,
-    tables.confusion,
-    tables.quantisation,
-    tables.files,
+    delivered.decisions,
+    delivered.confusion,
+    delivered.quantisation,
+    delivered.files,
     tables.latency,
     tables.settings,
     tables.environment,
@@ -93,17 +94,22 @@ def test_nothing_known_makes_no_table(build):
 def test_stages_without_figures_stay_in_the_tables():
     document = sample(stages=("baseline",))
     document["stages"][0] |= dict.fromkeys(("mean", "std", "folds", "params", "macs", "params_share", "macs_share"))
+    document["stages"][0] |= {"repeats": None, "decided": None}
     assert tables.accuracy(document).rows[1][:6] == ("Baseline", *[cells.MISSING] * 5)
-    assert tables.confusion(document) is None
+    assert [row[0] for row in delivered.confusion(document).rows] == [tables.THRESHOLDING]
+    assert delivered.decisions(document) is None
 
 
 def test_confusion_counts_the_out_of_fold_scores():
     document = sample(separation=1.5)
-    table = tables.confusion(document)
-    assert [row[0] for row in table.rows] == ["Baseline", "Hard pruning, round 3", "Hard pruning, round 3, int8"]
-    for stage, row in zip(("baseline", "hard3", "hard3-int8"), table.rows, strict=True):
-        pairs = [(score["label"], int(score[stage] >= 0.5)) for score in document["scores"]]
-        assert row[1:] == tuple(str(pairs.count(pair)) for pair in ((1, 1), (1, 0), (0, 0), (0, 1)))
+    table = delivered.confusion(document)
+    titles = ["Baseline", "Hard pruning, round 3", "Hard pruning, round 3, int8"]
+    assert [row[0] for row in table.rows] == [tables.THRESHOLDING, *(title for title in titles for _ in range(2))]
+    ways = [(stage, at) for stage in ("baseline", "hard3", "hard3-int8") for at in (("0.5", 0.5), ("by the rule", AT))]
+    for (stage, (name, at)), row in zip(ways, table.rows[1:], strict=True):
+        pairs = [(score["label"], int(score[stage] >= at)) for score in document["scores"]]
+        assert row[1] == name
+        assert row[2:] == tuple(str(pairs.count(pair)) for pair in ((1, 1), (1, 0), (0, 0), (0, 1)))
 
 
 def test_the_paper_stands_beside_its_own_recipe_only():
@@ -135,11 +141,11 @@ def test_latency_is_told_against_the_first_row():
 
 def test_the_delivered_model_is_not_taken_for_a_test():
     document = sample()
-    assert tables.quantisation(document).header == ("Property", "Held-out folds", "Delivered model")
-    assert "trained on all images" in tables.quantisation(document).note
+    assert delivered.quantisation(document).header == ("Property", "Held-out folds", "Delivered model")
+    assert "trained on all images" in delivered.quantisation(document).note
     del document["final"]["delivered"]
-    assert tables.quantisation(document).header == ("Property", "Held-out folds")
-    assert "trained on all images" not in tables.quantisation(document).note
+    assert delivered.quantisation(document).header == ("Property", "Held-out folds")
+    assert "trained on all images" not in delivered.quantisation(document).note
 
 
 def test_a_final_baseline_is_compared_with_its_int8():
@@ -157,8 +163,9 @@ def test_poor_recall_is_told_with_its_worst_fold():
     document = sample(separation=0.8)
     folds = [fold["confusion"][1] for fold in document["stages"][0]["folds"]]
     missed = [100 * fold[0] / sum(fold) for fold in folds]
-    expected = f"{sum(missed) / 3:.1f} % of the defective images ({max(missed):.1f} % in the worst fold)."
-    assert f"Baseline misses {expected}" in findings.warnings(document)
+    expected = f"{sum(missed) / 3:.1f} % of the defective images ({max(missed):.1f} % in the worst fold) at the "
+    (line,) = (line for line in findings.warnings(document) if line.startswith("Baseline misses"))
+    assert line.startswith(f"Baseline misses {expected}threshold 0.5, and ")
 
 
 @pytest.mark.parametrize(("defective", "word"), [(0, "no defective"), (60, "no non-defective")])
@@ -180,16 +187,16 @@ def test_losses_in_int8_and_timing_are_told():
     document["final"]["check"]["agreement"] = 0.95
     document["latency_warnings"] = ["other programs kept 1.5 of 2 cores busy"]
     lowered, disagreeing, timing = findings.warnings(document)
-    assert lowered.startswith("Conversion to int8 lowers recall from 97.8 to")
+    assert lowered.startswith("Conversion to int8 lowers recall at the threshold 0.5 from 97.8 to")
     assert "5.0 % of the held-out images" in disagreeing
     assert timing == "Timing: other programs kept 1.5 of 2 cores busy"
 
 
 def test_sentences_name_size_and_speed():
     found = findings.sentences(sample())
-    assert len(found) == 4
+    assert len(found) == 5
     assert "keeps 11.9\u00a0% of its parameters and 13.4\u00a0% of its arithmetic" in found[1]
-    assert "31.9× smaller and 10.0× faster" in found[3]
+    assert "31.9× smaller and 10.0× faster" in found[4]
     assert findings.sentences({}) == []
 
 
@@ -211,8 +218,68 @@ def test_thresholding_stands_beside_the_networks():
     assert tables.accuracy(document).rows[0][-1] == "76–82"
 
 
+def told(rows, truth_and_calls):
+    """A row's figures by counting: recall, false alarms, precision, accuracy."""
+    pairs = list(truth_and_calls)
+    found, alarms = pairs.count((1, 1)), pairs.count((0, 1))
+    sound, defective = (sum(truth == kind for truth, _ in pairs) for kind in (0, 1))
+    right = found + sound - alarms
+    shares = found / defective, alarms / sound, found / (found + alarms), right / len(pairs)
+    assert rows[2:] == tuple(f"{100 * share:.1f}" for share in shares)
+
+
+def test_the_delivered_rule_stands_beside_the_threshold_of_the_paper():
+    document = sample(separation=1.5)
+    table = delivered.decisions(document)
+    assert "a miss costs as much as 3 false alarms" in table.text
+    assert "figures of the files of the folds" in table.note and "0.300 on the card" in table.note
+    assert [row[0] for row in table.rows][::2] == [tables.THRESHOLDING, *[row[0] for row in table.rows][1::2]]
+    ways = [(stage, at) for stage in ("hard3", "hard3-int8") for at in (0.5, AT)]
+    for row, (stage, at) in zip(table.rows[-4:], ways, strict=True):
+        told(row, [(score["label"], int(score[stage] >= at)) for score in document["scores"]])
+    shown = tables.summary(document).rows[-1]
+    assert shown[0] == "Hard pruning, round 3, int8, at a threshold by the delivered rule"
+    assert shown[1:3] == (table.rows[-1][-1], table.rows[-1][2])
+    assert f"{table.rows[-1][2]}\u00a0% of the defective ones found" in findings.sentences(document)[3]
+
+
+def test_every_network_has_one_accuracy():
+    """At one threshold it is the same in every table: that of all held-out images together."""
+    document = sample(separation=1.5)
+    for stage in document["stages"]:
+        right = [(row[stage["stage"]] >= 0.5) == row["label"] for row in document["scores"]]
+        cells = [row[1] for build in (tables.summary, tables.accuracy) for row in build(document).rows
+                 if row[0].split(" (")[0] == stage["title"]]  # fmt: skip
+        cells += [row[-1] for row in delivered.decisions(document).rows if row[:2] == (stage["title"], "0.5")]
+        assert set(cells) == {f"{100 * sum(right) / len(right):.1f}"}
+
+
+@pytest.mark.parametrize(("separation", "better"), [(5.0, False), (0.5, True)])
+def test_that_thresholding_does_as_well_is_said_first(separation, better):
+    document = sample(separation=separation)
+    at = {"thresholding": document["thresholding"]["mean"], "network": document["stages"][-1]["decided"]}
+    assert (at["thresholding"]["accuracy"] >= at["network"]["accuracy"]) == better
+    for lines in (findings.warnings(document), findings.closing(document)):
+        said = [line.startswith("Thresholding, without any network, judges as many images") for line in lines]
+        assert said[:1] == [True] if better else not any(said)
+    assert findings.closing(document)[-1].startswith("At thresholds by the rule of the delivered model (a miss costs")
+    if better:
+        for found in at.values():
+            assert f"{100 * found['accuracy']:.1f}\u00a0% of the held-out images" in findings.warnings(document)[0]
+
+
+def test_thresholding_that_costs_less_is_told_though_it_errs_more():
+    document = sample(separation=2.5)
+    document["stages"][-1]["decided"] |= {"accuracy": 0.9, "confusion": [[88, 2], [16, 74]]}
+    document["thresholding"] |= {"repeats": [{"confusion": [[58, 32], [0, 90]]}]}
+    assert 32 < 2 + 16 * 3
+    assert findings.warnings(document)[0].startswith("Thresholding, without any network, costs as little, a miss being")
+    document["final"]["decision"]["asked"] |= {"cost_ratio": None, "recall": 0.8}
+    assert not any("Thresholding, without" in line for line in findings.warnings(document))
+
+
 def test_recall_by_type_of_defect():
     table = tables.by_defect(sample())
     assert table.header == ("Network", "D1 (20)", "D6 (10)")
     assert table.rows[0] == (tables.THRESHOLDING, "75.0", "50.0")
-    assert table.rows[1] == ("Baseline", "95.0", "90.0")
+    assert table.rows[1:3] == (("Baseline", "95.0", "90.0"), ("Baseline, by the delivered rule", "100.0", "90.0"))

@@ -50,8 +50,10 @@ def make(
         rule: in words, how the threshold was chosen.
         float_threshold: what the same rule gives for the network itself, which the file is compared with.
         imaging: of the crops.
-        fingerprint, images: of the dataset of native crops: its SHA-256 and its number of images.
-        metrics: what this file achieves on held-out images, or None where there are none.
+        fingerprint: SHA-256 of the dataset of native crops, with those that the network was not trained on.
+        images: number of them that this very network was trained on.
+        metrics: what is achieved on images that the network judging them was not trained on, and `of`, in words, which
+            file that was and on which images; None where there are none.
 
     Raises:
         WoolError: the bytes are no TFLite file that runs here.

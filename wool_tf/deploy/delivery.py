@@ -20,19 +20,21 @@ BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8 = "baseline-float32", "compact-float
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """How a network decides, and how well networks of its kind did on images that they had not seen.
+    """How a file decides, and how well files of its kind did on images that had no part in them.
 
     Attributes:
         threshold: score from which on an image is called defective, 0 to 1.
         rule: in words, how it was chosen.
         float_threshold: what the same rule gives for the network in floating point.
-        metrics: at that threshold.
+        metrics: as for `card.make`; those of other files, where this one's network was trained on all images.
+        images: number of images that its network was trained on.
     """
 
     threshold: float
     rule: str
     float_threshold: float
     metrics: dict
+    images: int
 
 
 def write(
@@ -73,7 +75,6 @@ def write(
             **dataclasses.asdict(about),
             imaging=imaging,
             fingerprint=crops.fingerprint,
-            images=len(crops.labels),
         )
         written[name] = folder / f"{name}.tflite"
         content = card.attach(tflite, made)

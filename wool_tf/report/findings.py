@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from wool_tf.report import provenance
+from wool_tf.report import delivered, provenance
 from wool_tf.report.cells import decimals, known, percent, ratio, significant
-from wool_tf.report.tables import key_stages, measure
+from wool_tf.report.tables import THRESHOLDING, as_decided, key_stages, measure
 
 POOR_RECALL = 0.9
 TOLERATED_LOSS = 0.01
@@ -26,19 +26,32 @@ def sentences(results: Mapping) -> list[str]:
         )
     if "int8" in stages:
         found.append(f"In int8, {_quality(stages['int8'])}.")
-    return found + _speed(results)
+    return found + delivered.outcome(results) + _speed(results)
+
+
+def closing(results: Mapping) -> list[str]:
+    """The outcome in lines for a terminal: thresholding first, every stage at 0.5, and the delivered model."""
+    lines = [*delivered.verdict(results), f"{THRESHOLDING}: {_line(results['thresholding'])}"]
+    for stage in results["stages"]:
+        lines.append(f"{stage['title']}, at the threshold 0.5: {_line(stage)}, {stage['params']:,} parameters")
+    return lines + delivered.outcome(results)
+
+
+def _line(stage: Mapping) -> str:
+    return ", ".join(f"{name} {decimals(measure(stage, name)[0])}" for name in ("accuracy", "recall", "auc"))
 
 
 def warnings(results: Mapping) -> list[str]:
-    """What makes the figures of a run doubtful, one sentence each."""
-    return [*_about_folds(results), *_about_stages(results), *_about_int8(results), *_about_timing(results)]
+    """What makes the figures of a run doubtful, one sentence each, and first of all that no network is needed."""
+    found = delivered.verdict(results)
+    return [*found, *_about_folds(results), *_about_stages(results), *_about_int8(results), *_about_timing(results)]
 
 
 def _quality(stage: Mapping) -> str:
     accuracy, recall, auc = (measure(stage, name) for name in ("accuracy", "recall", "auc"))
     return (
         f"{percent(*accuracy)}\u00a0% of the held-out images are judged correctly and {percent(*recall)}\u00a0% of the "
-        f"defective ones are found (ROC AUC {decimals(*auc)})"
+        f"defective ones are found at the threshold 0.5 (ROC AUC {decimals(*auc)})"
     )
 
 
@@ -91,7 +104,8 @@ def _about_stages(results: Mapping) -> list[str]:
         if known(recall) and recall < POOR_RECALL:
             per_fold = [fold["recall"] for fold in stage.get("folds") or () if known(fold.get("recall"))]
             worst = f" ({percent(1 - min(per_fold))} % in the worst fold)" if len(per_fold) > 1 else ""
-            found.append(f"{stage['title']} misses {percent(1 - recall)} % of the defective images{worst}.")
+            missed = f"misses {percent(1 - recall)} % of the defective images{worst}"
+            found.append(f"{stage['title']} {missed} at the threshold 0.5{_otherwise(stage)}.")
         if known(accuracy) and known(majority) and accuracy <= majority:
             found.append(
                 f"{stage['title']}: the accuracy of {percent(accuracy)} % is no better than always giving the more "
@@ -100,16 +114,26 @@ def _about_stages(results: Mapping) -> list[str]:
     return found
 
 
+def _otherwise(stage: Mapping) -> str:
+    decided = as_decided(stage)
+    return f", and {percent(1 - measure(decided, 'recall')[0])} % by the delivered rule" if decided else ""
+
+
 def _about_int8(results: Mapping) -> list[str]:
     stages, found = key_stages(results), []
     whole = stages.get("final") or stages.get("baseline")
     for name in ("accuracy", "recall") if "int8" in stages else ():
         before, after = measure(whole or {}, name)[0], measure(stages["int8"], name)[0]
         if known(before) and known(after) and before - after > TOLERATED_LOSS:
-            found.append(f"Conversion to int8 lowers {name} from {percent(before)} to {percent(after)} %.")
+            found.append(
+                f"Conversion to int8 lowers {name} at the threshold 0.5 from {percent(before)} to {percent(after)} %."
+            )
     agreement = ((results.get("final") or {}).get("check") or {}).get("agreement")
     if known(agreement) and agreement < 1 - TOLERATED_DISAGREEMENT:
-        found.append(f"In int8, {percent(1 - agreement)} % of the held-out images are judged otherwise than in float.")
+        found.append(
+            f"In int8, {percent(1 - agreement)} % of the held-out images are judged otherwise than in float, at the "
+            "threshold 0.5."
+        )
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from wool_tf import files
-from wool_tf.report import findings, plots, protocol_findings, protocol_plots, protocol_tables, tables
+from wool_tf.report import delivered, findings, plots, protocol_findings, protocol_plots, protocol_tables, tables
 
 Part = tables.Table | plots.Plot
 
@@ -37,10 +37,10 @@ RUN = Layout(
     findings.warnings,
     tables.summary,
     (
-        ("Quality", (tables.accuracy, plots.accuracy, tables.by_defect, tables.confusion, plots.roc,
+        ("Quality", (tables.accuracy, plots.accuracy, tables.by_defect, delivered.confusion, plots.roc,
                      plots.scores)),
         ("Size and speed", (tables.complexity, tables.latency, plots.latency)),
-        ("Delivered model", (tables.quantisation, tables.files)),
+        ("Delivered model", (delivered.decisions, delivered.quantisation, delivered.files)),
         ("Data and training", (tables.data, tables.folds, plots.training)),
         REPEAT,
     ),

@@ -18,6 +18,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from wool_tf.report import paper, tables
 from wool_tf.report.cells import count, known, percent, significant
+from wool_tf.report.protocol_views import false_alarm_rate
 from wool_tf.training.metrics import THRESHOLD
 
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#d55e00", "#009e73", "#5a5a5a", "#a6a6a6"
@@ -82,13 +83,13 @@ def accuracy(results: Mapping) -> Plot | None:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for row, stage in enumerate(stages):
-            mean, spread = tables.measure(stage, "accuracy")
+            mean, spread = tables.measure(stage, "accuracy")[0], tables.over_folds(stage, "accuracy")
             folds = [fold["accuracy"] for fold in stage.get("folds") or () if known(fold.get("accuracy"))]
             first = row == 0
             axes.plot(100 * np.array(folds), [row + 0.22] * len(folds), "o", ms=4, mfc="none", mec=GREY, alpha=0.8,
                       label="one fold" if first else None)  # fmt: skip
             axes.errorbar(100 * mean, row, xerr=100 * spread if known(spread) else None, fmt="o", ms=6, color=BLUE,
-                          capsize=3, label="mean ± standard deviation" if first else None)  # fmt: skip
+                          capsize=3, label="all folds ± their spread" if first else None)  # fmt: skip
         if reported:
             rows, values = zip(*reported, strict=True)
             axes.plot(values, np.array(rows) - 0.22, "D", ms=5, color=VERMILION, label="the paper, on its own images")
@@ -102,9 +103,9 @@ def accuracy(results: Mapping) -> Plot | None:
         figure.legend(loc="outside lower center", ncols=3)
 
     alt = "Accuracy per stage: " + "; ".join(
-        f"{stage['title']} {percent(*tables.measure(stage, 'accuracy'))} %" for stage in stages
+        f"{stage['title']} {percent(tables.measure(stage, 'accuracy')[0])} %" for stage in stages
     )
-    text = "Rings: the folds one by one. Dot and bar: their mean ± standard deviation."
+    text = "At the threshold 0.5. Rings: the folds one by one. Dot: all held-out images. Bar: spread of the folds."
     if reported:
         text += " Diamonds: the paper’s mean for the same recipe, on other images."
     return drawn("Accuracy of each fold", text, alt, draw, height=1.15 + 0.42 * len(stages))
@@ -116,20 +117,21 @@ def roc(results: Mapping) -> Plot | None:
     for role, stage in tables.key_stages(results).items():
         truth, scores = _scores(results, stage["stage"])
         if 0 < truth.sum() < len(truth):
-            curves.append((role, stage["title"], truth, scores))
+            curves.append((role, stage, truth, scores))
     if not curves:
         return None
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for role, title, truth, scores in curves:
+        for role, stage, truth, scores in curves:
             colour, dash = ROLES[role]
             alarms, found, _ = roc_curve(truth, scores)
-            label = f"{title}, AUC {roc_auc_score(truth, scores):.3f}"
+            label = f"{stage['title']}, AUC {roc_auc_score(truth, scores):.3f}"
             axes.plot(100 * alarms, 100 * found, dash, color=colour, lw=2, label=label)
-            chosen = scores >= THRESHOLD
-            point = 100 * chosen[~truth].mean(), 100 * chosen[truth].mean()
-            axes.plot(*point, "o", ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
+            for judged, mark in ((stage, "o"), (tables.as_decided(stage) or {}, "s")):
+                if known(rate := false_alarm_rate(judged)):
+                    point = 100 * rate, 100 * tables.measure(judged, "recall")[0]
+                    axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
         axes.plot([0, 100], [0, 100], color=PALE, lw=1, label="guessing")
         axes.set(xlim=(-1, 100), ylim=(0, 101), aspect="equal")
         axes.set_xlabel("false alarms: non-defective images judged defective (%)")
@@ -140,12 +142,11 @@ def roc(results: Mapping) -> Plot | None:
 
     text = (
         "Each curve shows which recall costs how many false alarms as the threshold on the score moves; the ring "
-        "marks the threshold in use, 0.5. The scores of all folds are put together here, which gives a slightly "
-        "different AUC than the mean over folds in the tables."
+        "marks the threshold 0.5, the square what the rule of the delivered model gives, which need not lie on the "
+        "curve: its threshold for a fold comes from the other folds."
     )
-    alt = "ROC curves: " + "; ".join(
-        f"{title}, area under the curve {roc_auc_score(truth, scores):.3f}" for _, title, truth, scores in curves
-    )
+    areas = (f"{stage['title']}, area under the curve {roc_auc_score(*pair):.3f}" for _, stage, *pair in curves)
+    alt = f"ROC curves: {'; '.join(areas)}"
     return drawn("Recall against false alarms (ROC)", text, alt, draw, height=5.5, width=4.8)
 
 
@@ -184,9 +185,9 @@ def scores(results: Mapping) -> Plot | None:
         axes.set_xlabel("score: probability of “defective”")
 
     text = (
-        f"Scores of {stage['title']} on held-out images. Right of the dashed line, an image is judged defective. "
-        "Solid blue bars are right, hatched orange ones wrong; the further they lie from the line, the surer the "
-        "network was."
+        f"Scores of {stage['title']} on held-out images. Right of the dashed line, at 0.5, an image is judged "
+        "defective here; the delivered model has another threshold. Solid blue bars are right, hatched orange ones "
+        "wrong; the further they lie from the line, the surer the network was."
     )
     alt = f"Histograms of the scores. {panels[0][2]}. {panels[1][2]}"
     return drawn("Scores by class", text, alt, draw, height=4.4)

@@ -4,13 +4,13 @@ Nothing is made up: a repeat that lacks a fold has no figures, and a stage witho
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from wool_tf.data.dataset import Dataset
+from wool_tf.decision import Decision
 from wool_tf.errors import WoolError
 from wool_tf.networks import starting
 from wool_tf.report import paper, provenance, sheets
@@ -19,8 +19,6 @@ from wool_tf.training.metrics import THRESHOLD, evaluate
 from wool_tf.training.protocol import fold_name
 from wool_tf.training.settings import Settings
 
-REQUIRED_RECALL = 0.99
-COST_RATIO = 10.0
 _OF_CONFIGURATION = ("depth", "optimizer", "weights")
 
 
@@ -45,8 +43,8 @@ def assemble(
     threshold: Sequence[tuple[np.ndarray, np.ndarray]] | None,
     environment: Mapping,
     command: str,
-    required_recall: float = REQUIRED_RECALL,
-    cost_ratio: float = COST_RATIO,
+    required_recall: float,
+    cost_ratio: float,
 ) -> dict:
     """The results document of a run of the protocol, finished or not.
 
@@ -71,8 +69,8 @@ def assemble(
         WoolError: a record is of other images or folds than these.
     """
     rules = {
-        f"recall ≥ {required_recall:g}": functools.partial(operating.for_recall, recall=required_recall),
-        f"a miss costs {cost_ratio:g} false alarms": functools.partial(operating.for_cost, ratio=cost_ratio),
+        f"recall ≥ {required_recall:g}": Decision(recall=required_recall).chosen,
+        f"a miss costs {cost_ratio:g} false alarms": Decision(cost_ratio=cost_ratio).chosen,
     }
     study = _Study(images, parts, records, pooled.draw(images.labels, images.groups), rules)
     first = configurations[0]

@@ -39,18 +39,23 @@ def to_csv(document: Mapping) -> dict[str, str]:
 
     Returns:
         Contents by name: `table1.csv`, and `table2.csv` if anything was pruned; with --select=best
-        `table1-optimistic.csv` and `table2-optimistic.csv`, for the columns leave no room to say so.
+        `table1-optimistic.csv` and `table2-optimistic.csv`, whose columns of figures end in `_optimistic`; those of
+        ASFP do not.
     """
     pruned = [name for name in stage_names(document) if is_pruned(name)]
     stages = list(dict.fromkeys((*paper.PRUNED_STAGES, *pruned)))
-    table1 = [(*RECIPE, "accuracy_mean", "accuracy_std")]
-    table2 = [(*RECIPE, BASELINE, *map(_column, stages))]
+    best = document.get("select") == "best"
+    ending = "_optimistic" if best else ""
+    table1 = [(*RECIPE, f"accuracy_mean{ending}", f"accuracy_std{ending}")]
+    # ASFP's figures are always of its last epoch.
+    columns = [_column(name) + ("" if name.startswith("asfp") else ending) for name in (BASELINE, *stages)]
+    table2 = [(*RECIPE, *columns)]
     for configuration in ordered(document):
         recipe = configuration["depth"], configuration["optimizer"], _pretrained(configuration)
         found = [measure(find(configuration, name) or {}, "accuracy") for name in (BASELINE, *stages)]
         table1.append((*recipe, *map(_percent, found[0])))
         table2.append((*recipe, *(_percent(mean) for mean, _ in found)))
-    ending = "-optimistic" if document.get("select") == "best" else ""
+    ending = "-optimistic" if best else ""
     chosen = {f"table1{ending}.csv": table1} | ({f"table2{ending}.csv": table2} if pruned else {})
     return {name: _csv(rows) for name, rows in chosen.items()}
 

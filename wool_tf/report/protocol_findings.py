@@ -36,12 +36,14 @@ def sentences(document: Mapping) -> list[str]:
         return ["No network has a complete repeat yet, so there is nothing to report."]
     found = [_best(document, chosen), *_others(document, chosen)]
     found += [_pruned(stage) for configuration, stage in key_stages(document) if _shows(configuration, stage, chosen)]
-    return [*found, *_range(document), *_operating(chosen), *_thresholding(document, chosen), *_paper(chosen)]
+    found += [*_range(document), *_operating(chosen), *_thresholding(document, chosen)]
+    return [*(_marked(document, sentence) for sentence in found), *_paper(chosen)]
 
 
 def warnings(document: Mapping) -> list[str]:
-    """What makes the figures doubtful, one sentence each."""
+    """What makes the figures doubtful, one sentence each, and first of all that no network is needed."""
     return [
+        *_about_thresholding(document),
         *_about_selection(document),
         *_about_data(document),
         *_about_repeats(document),
@@ -50,14 +52,18 @@ def warnings(document: Mapping) -> list[str]:
     ]
 
 
+def _marked(document: Mapping, sentence: str) -> str:
+    """The sentence, called optimistic where the choice of the epoch flatters its figures."""
+    return f"{sentence.removesuffix('.')} ({OPTIMISTIC})." if document.get("select") == "best" else sentence
+
+
 def _best(document: Mapping, chosen: Mapping) -> str:
     stage, number = find(chosen, BASELINE), len(document["configurations"])
     which = f"The best of {number} unpruned networks, {label(chosen)}," if number > 1 else f"{label(chosen)}, unpruned,"
-    optimistic = f" ({OPTIMISTIC})" if document.get("select") == "best" else ""
     return (
         f"{which} judges {percent(*measure(stage, 'accuracy'))}\u00a0% of the held-out images correctly (95 % interval "
         f"{interval(stage, 'accuracy')}), finds {percent(measure(stage, 'recall')[0])}\u00a0% of the defective ones, "
-        f"and calls {percent(false_alarm_rate(stage))}\u00a0% of the sound ones defective{optimistic}."
+        f"and calls {percent(false_alarm_rate(stage))}\u00a0% of the sound ones defective."
     )
 
 
@@ -134,6 +140,21 @@ def _paper(chosen: Mapping) -> list[str]:
     if reported is None:
         return []
     return [f"The paper reports {reported:.2f}\u00a0% for the same network before pruning, on its own images."]
+
+
+def _about_thresholding(document: Mapping) -> list[str]:
+    threshold, chosen = document.get("threshold"), best(document)
+    if not threshold or chosen is None:
+        return []
+    found, stage = threshold["accuracy"]["mean"], find(chosen, BASELINE)
+    accuracy, recall = (measure(stage, name)[0] for name in ("accuracy", "recall"))
+    if found < accuracy:
+        return []
+    return [
+        f"Thresholding, without any network, judges {percent(found)} % of the images correctly and finds "
+        f"{percent(threshold['recall']['mean'])} % of the defective ones; the best unpruned network does no better: "
+        f"{percent(accuracy)} and {percent(recall)} %."
+    ]
 
 
 def _about_selection(document: Mapping) -> list[str]:

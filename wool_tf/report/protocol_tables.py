@@ -61,7 +61,8 @@ def table1(document: Mapping) -> Table | None:
             )
         )
     text = (
-        "Share of all images that are judged correctly by networks that were not trained on them. Mean and standard "
+        "Share of all images that are judged correctly, at the threshold 0.5 on the score, by networks that were not "
+        "trained on them. Mean and standard "
         "deviation are over repeats of the whole cross-validation, as in the paper: they tell how much chance in "
         "splitting and training matters. The interval tells how the same networks would do on other samples. Networks "
         "whose intervals overlap widely cannot be told apart by this data."
@@ -88,10 +89,10 @@ def table2(document: Mapping) -> Table | None:
             changes = [None, *(None if share is None else share - shares[0] for share in shares[1:])]
             rows.append(("– the paper", *map(_with_change, shares, changes)))
     text = (
-        "Accuracy in percent before and after pruning, mean over repeats. In brackets the change against the same "
-        "network before pruning, in percentage points: with a minus, pruning costs accuracy. The paper calls it "
-        "“accuracy drop”, with the same sign. Hard pruning removes the weakest filters for good, round after round; "
-        "ASFP silences a growing share of them while the network is trained."
+        "Accuracy in percent before and after pruning, at the threshold 0.5, mean over repeats. In brackets the change "
+        "against the same network before pruning, in percentage points: with a minus, pruning costs accuracy. The "
+        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the weakest filters for good, round "
+        "after round; ASFP silences a growing share of them while the network is trained."
     )
     header = ("Network", "Baseline", *map(short, names))
     align = "l" + "r" * (1 + len(names))
@@ -248,7 +249,7 @@ def summary(document: Mapping) -> Table | None:
     # Its title is not seen on the page.
     first = f"Network ({OPTIMISTIC})" if document.get("select") == "best" else "Network"
     header = (first, "Accuracy (%)", "95 %", "Recall (%)", "ROC AUC", "Parameters (% of baseline)")
-    note = "Mean ± standard deviation over repeats; 95 %: interval over samples."
+    note = "At the threshold 0.5. Mean ± standard deviation over repeats; 95 %: interval over samples."
     return _table(document, "Key figures of the best network", text, header, rows, "lrrrrr", note)
 
 

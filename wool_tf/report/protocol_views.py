@@ -111,7 +111,7 @@ def _parted(name: str) -> tuple[str, float]:
 
 
 def false_alarm_rate(stage: Mapping) -> float | None:
-    """Share of the sound images that are called defective at the threshold 0.5, mean over repeats."""
+    """Share of the sound images that are called defective, mean over repeats."""
     sound = [repeat["confusion"][0] for repeat in stage.get("repeats") or () if repeat]
     return float(np.mean([alarms / (passed + alarms) for passed, alarms in sound])) if sound else None
 

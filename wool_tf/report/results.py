@@ -11,6 +11,7 @@ from wool_tf import environment, files
 from wool_tf.baselines import threshold
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
+from wool_tf.decision import Decision
 from wool_tf.deploy import verify
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
@@ -28,17 +29,23 @@ def assemble(
     images: Dataset,
     parts: Sequence[np.ndarray],
     records: Mapping[str, Mapping],
+    decision: Decision,
     tflite: Mapping[str, Path],
     latency: Mapping,
     command: str,
 ) -> dict:
     """The results document of a finished run.
 
+    The metrics of a stage, and of thresholding, are those of all images, each judged by the fold that held it out:
+    `mean`, and `std` over repeats, which is not known of one. `fold_std` is the spread over folds. They are at the
+    threshold 0.5, as in the paper; under `decided` stands what the decision is worth, see `Decision.out_of_fold`.
+
     Arguments:
         settings: Settings of the run.
         images: its Dataset.
         parts: held-out indices of each fold.
         records: the record of every unit, by name, `resnet18-adam-none/repeat0/fold0/hard1`.
+        decision: how the threshold of the delivered model is chosen.
         tflite: the files that were timed, by name.
         latency: what the benchmark program says of them, in the same order.
         command: the command line.
@@ -53,6 +60,7 @@ def assemble(
     folds = {name: [records[f"{prefix}/{name}"] for prefix in prefixes] for name in [*names, int8]}
     _check_folds(parts, folds)
     scores = _scores(images, parts, folds)
+    decided = {name: _decided(decision, images, folds[name]) for name in ("baseline", settings.final, int8)}
     return {
         "title": f"Reproduction on {Path(images.folder).resolve().name}",
         "command": command,
@@ -65,12 +73,12 @@ def assemble(
         "thresholding": thresholding(images, parts),
         "sheets": sheets.build(images),
         "stages": [
-            _stage(name, titles[name], found, folds) | {"by_defect": _by_defect(images, parts, found)}
+            _stage(name, titles[name], images, found, folds) | {"decided": decided.get(name)}
             for name, found in folds.items()
         ],
         "histories": {name: _histories(folds[name]) for name in names},
         "scores": scores,
-        "final": _final(settings, images, parts, folds, records, tflite),
+        "final": _final(settings, images, folds, records, tflite),
         "latency": latency["models"],
         "latency_machine": latency["machine"].get("cpu") or platform.machine(),
         "latency_warnings": latency["warnings"],
@@ -92,16 +100,31 @@ def _histories(found: Sequence[Mapping]) -> list[dict]:
 def thresholding(images: Dataset, parts: Sequence[np.ndarray]) -> dict:
     """What limits on area weight and contrast reach on the same folds."""
     calls, scores = threshold.evaluate_folds(images.images, images.labels, parts)
-    metrics = [evaluate(images.labels[part], scores[part], threshold=0.0) for part in parts]
-    found = pooled.recall_by_defect(images.labels, calls[None] == 1, images.defects)
-    return {"folds": metrics, **summarise(metrics), "by_defect": found}
+    # Limits differ between folds, and scores are counted from them.
+    folds = [evaluate(images.labels[part], scores[part], threshold=0.0) for part in parts]
+    measured = _measured(evaluate(images.labels, scores, threshold=0.0), folds)
+    return measured | {"by_defect": _by_defect(images, calls == 1)}
 
 
-def _by_defect(images: Dataset, parts: Sequence[np.ndarray], found: Sequence[Mapping]) -> dict:
-    called = np.zeros((1, len(images.labels)), bool)
-    for part, record in zip(parts, found, strict=True):
-        called[0, part] = np.array(record["scores"]) >= THRESHOLD
-    return pooled.recall_by_defect(images.labels, called, images.defects)
+def _measured(whole: Mapping, folds: Sequence[Mapping]) -> dict:
+    """The metrics of the one repeat, which are those of all images, and of its folds."""
+    return {"repeats": [whole], **summarise([whole]), "folds": folds, "fold_std": summarise(folds)["std"]}
+
+
+def _by_defect(images: Dataset, called: np.ndarray) -> dict:
+    return pooled.recall_by_defect(images.labels, called[np.newaxis], images.defects)
+
+
+def _pooled(images: Dataset, found: Sequence[Mapping]) -> tuple[np.ndarray, np.ndarray]:
+    """Of all images their out-of-fold scores, and their folds."""
+    return pooled.pool(len(images.labels), [(record["held_out"], record["scores"]) for record in found])
+
+
+def _decided(decision: Decision, images: Dataset, found: Sequence[Mapping]) -> dict:
+    """What the networks of a stage are worth at thresholds by the rule of the delivered one."""
+    scores, fold_of = _pooled(images, found)
+    called, metrics = decision.out_of_fold(images.labels, scores, fold_of)
+    return {**metrics, "by_defect": _by_defect(images, called)}
 
 
 def _part(images: Dataset, part: np.ndarray) -> dict:
@@ -113,10 +136,10 @@ def _part(images: Dataset, part: np.ndarray) -> dict:
     }
 
 
-def _stage(name: str, title: str, found: Sequence[Mapping], folds: Mapping) -> dict:
+def _stage(name: str, title: str, images: Dataset, found: Sequence[Mapping], folds: Mapping) -> dict:
     # The int8 file has the widths of the network that it was made of.
     network, baseline = folds[name.removesuffix("-int8")][0], folds["baseline"][0]
-    metrics = [record["metrics"] for record in found]
+    scores, _ = _pooled(images, found)
     differences = [record["mask_difference"] for record in found if record.get("mask_difference") is not None]
     return {
         "stage": name,
@@ -126,8 +149,8 @@ def _stage(name: str, title: str, found: Sequence[Mapping], folds: Mapping) -> d
         "params_share": network["params"] / baseline["params"],
         "macs_share": network["macs"] / baseline["macs"],
         "operations_share": _operations(network) / _operations(baseline),
-        "folds": metrics,
-        **summarise(metrics),
+        **_measured(evaluate(images.labels, scores), [record["metrics"] for record in found]),
+        "by_defect": _by_defect(images, scores >= THRESHOLD),
         "mask_difference": max(differences, default=None),
     }
 
@@ -146,19 +169,14 @@ def _scores(images: Dataset, parts: Sequence[np.ndarray], folds: Mapping[str, Se
     return [rows[index] for index in sorted(rows)]
 
 
-def _final(settings: Settings, images: Dataset, parts, folds, records: Mapping, tflite: Mapping[str, Path]) -> dict:
+def _final(settings: Settings, images: Dataset, folds, records: Mapping, tflite: Mapping[str, Path]) -> dict:
     delivered = records[f"{settings.configuration}/final/{settings.final}-int8"]
-    # Pooled over the folds, every image judged by the networks that had not seen it.
-    labels = images.labels[np.concatenate(parts)]
-    by_float, by_int8 = (
-        np.concatenate([record["scores"] for record in folds[name]])
-        for name in (settings.final, f"{settings.final}-int8")
-    )
+    by_float, by_int8 = (_pooled(images, folds[name])[0] for name in (settings.final, f"{settings.final}-int8"))
     return {
         "stage": settings.final,
         "spec": records[f"{settings.configuration}/final/{settings.final}"]["spec"],
         "files": [_file(path) for path in tflite.values()],
-        "check": verify.compare(labels, by_float, by_int8) | {"operators": delivered["file"]["operators"]},
+        "check": verify.compare(images.labels, by_float, by_int8) | {"operators": delivered["file"]["operators"]},
         "delivered": delivered["check"],
     }
 
@@ -173,13 +191,13 @@ def _file(path: Path) -> dict:
 
 
 def _examples(images: Dataset, scores: Sequence[Mapping], stage: str) -> list[dict]:
-    """Images that the final stage judged wrongly, the worst first, and some of each class that it judged rightly."""
+    """Images that the final stage judges wrongly at 0.5, the worst first, and some of each class that it gets right."""
     wrong = [(n, row) for n, row in enumerate(scores) if (row[stage] >= THRESHOLD) != row["label"]]
     right = [(n, row) for n, row in enumerate(scores) if (row[stage] >= THRESHOLD) == row["label"]]
     wrong.sort(key=lambda found: -abs(found[1][stage] - found[1]["label"]))
     chosen = []
-    kinds = (("missed", 1, wrong), ("false alarm", 0, wrong), ("correct", 1, right), ("correct", 0, right))
-    for kind, label, rows in kinds:
+    kinds = [("missed at 0.5", 1, wrong), ("false alarm at 0.5", 0, wrong)]
+    for kind, label, rows in (*kinds, ("correct", 1, right), ("correct", 0, right)):
         chosen += [(kind, *found) for found in rows if found[1]["label"] == label][:EXAMPLES_PER_KIND]
     return [
         {

@@ -7,12 +7,12 @@ are finished text, not yet escaped.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from wool_tf.report import paper
 from wool_tf.report.cells import MISSING, count, decimals, duration, known, percent, plain, ratio, significant, tiny
 
 THRESHOLDING = "Thresholding, without a network"
+POOLED = "Of all held-out images together, at the threshold 0.5; over folds: the standard deviation over the folds."
+_OVER_FOLDS = "Accuracy over folds (±)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +37,19 @@ class Table:
 
 
 def measure(stage: Mapping, name: str) -> tuple[float | None, float | None]:
-    """Mean and standard deviation, over folds or repeats, of one metric of a stage."""
+    """Mean and standard deviation over repeats of one metric of a stage."""
     return (stage.get("mean") or {}).get(name), (stage.get("std") or {}).get(name)
+
+
+def over_folds(stage: Mapping, name: str) -> float | None:
+    """Standard deviation of one metric of a stage over the folds."""
+    return (stage.get("fold_std") or {}).get(name)
+
+
+def as_decided(stage: Mapping) -> Mapping | None:
+    """A stage as it is by the rule of the delivered model and not at the threshold 0.5."""
+    decided = stage.get("decided")
+    return decided and {"mean": decided, "repeats": [decided], "by_defect": decided.get("by_defect")}
 
 
 def key_stages(results: Mapping) -> dict[str, Mapping]:
@@ -61,20 +72,27 @@ def summary(results: Mapping) -> Table | None:
             percent(*measure(stage, "accuracy")),
             percent(*measure(stage, "recall")),
             decimals(*measure(stage, "auc")),
+            percent(over_folds(stage, "accuracy")),
             percent(stage.get("params_share")),
         )
         for role, stage in key_stages(results).items()
     ]
     if thresholding := results.get("thresholding"):
         figures = (percent(*measure(thresholding, name)) for name in ("accuracy", "recall"))
-        rows.insert(0, (THRESHOLDING, *figures, decimals(*measure(thresholding, "auc")), MISSING))
+        spread = percent(over_folds(thresholding, "accuracy"))
+        rows.insert(0, (THRESHOLDING, *figures, decimals(*measure(thresholding, "auc")), spread, MISSING))
+    last = list(key_stages(results).values())[-1:]
+    for stage in last if last and as_decided(last[0]) else ():
+        figures = (percent(*measure(as_decided(stage), name)) for name in ("accuracy", "recall"))
+        cells = decimals(*measure(stage, "auc")), MISSING, percent(stage.get("params_share"))
+        rows.append((f"{stage['title']}, at a threshold by the delivered rule", *figures, *cells))
     text = (
         "Accuracy is the share of all images that are judged correctly; recall is the share of the defective images "
         "that are found. ROC AUC tells how well the scores separate the two classes: 1 is perfect, 0.5 is guessing. "
         "All are measured on images that the network was not trained on."
     )
-    header = ("Network", "Accuracy (%)", "Recall (%)", "ROC AUC", "Parameters (% of baseline)")
-    return _table("Key figures", text, header, rows, "lrrrr", "Mean ± standard deviation over the folds.")
+    header = ("Network", "Accuracy (%)", "Recall (%)", "ROC AUC", _OVER_FOLDS, "Parameters (% of baseline)")
+    return table("Key figures", text, header, rows, "lrrrrr", POOLED.replace("0.5;", "0.5 unless said otherwise;"))
 
 
 def data(results: Mapping) -> Table | None:
@@ -98,7 +116,7 @@ def data(results: Mapping) -> Table | None:
         "A group holds the images that belong together, such as several scans of one specimen. The fingerprint is "
         "computed from the images and their labels: two runs with the same fingerprint used the same data."
     )
-    return _table("Data", text, ("Property", "Value"), rows, "ll")
+    return table("Data", text, ("Property", "Value"), rows, "ll")
 
 
 def folds(results: Mapping) -> Table | None:
@@ -114,7 +132,7 @@ def folds(results: Mapping) -> Table | None:
         f"Images of one {kept} always stay in the same fold."
     )
     header = ("Held-out fold", "Images", "Defective", "Non-defective", "Groups")
-    return _table("Folds", text, header, rows, "lrrrr")
+    return table("Folds", text, header, rows, "lrrrr")
 
 
 def accuracy(results: Mapping) -> Table | None:
@@ -125,7 +143,7 @@ def accuracy(results: Mapping) -> Table | None:
     for stage in results.get("stages") or ():
         row = [stage["title"]]
         row += [percent(*measure(stage, name)) for name in ("accuracy", "recall", "precision", "f1")]
-        row.append(decimals(*measure(stage, "auc")))
+        row += [decimals(*measure(stage, "auc")), percent(over_folds(stage, "accuracy"))]
         if recipe:
             reported = paper.accuracy(settings, stage["stage"])
             row.append(MISSING if reported is None else f"{reported:.2f}")
@@ -133,6 +151,7 @@ def accuracy(results: Mapping) -> Table | None:
     if rows and (thresholding := results.get("thresholding")):
         row = [percent(*measure(thresholding, name)) for name in ("accuracy", "recall", "precision", "f1")]
         row = [THRESHOLDING, *row, decimals(*measure(thresholding, "auc"))]
+        row.append(percent(over_folds(thresholding, "accuracy")))
         rows.insert(0, (*row, "76–82") if recipe else tuple(row))
     text = (
         "Thresholding is what factories do without a network: an image is defective if its area weight, or its "
@@ -144,8 +163,8 @@ def accuracy(results: Mapping) -> Table | None:
         "lets them recover until the end. The int8 row is the same network with its numbers stored as 8-bit "
         "integers, as it runs on a board."
     )
-    header = ("Stage", "Accuracy (%)", "Recall (%)", "Precision (%)", "F1 (%)", "ROC AUC")
-    note = "Mean ± standard deviation over the folds."
+    header = ("Stage", "Accuracy (%)", "Recall (%)", "Precision (%)", "F1 (%)", "ROC AUC", _OVER_FOLDS)
+    note = f"{POOLED} The delivered model decides at another one."
     if recipe:
         header += ("Paper’s accuracy (%)",)
         note += (
@@ -154,7 +173,7 @@ def accuracy(results: Mapping) -> Table | None:
             "It was measured on that factory’s own images, with another number of folds and repeats; it shows the "
             "order of magnitude and the trend, and cannot be compared one to one."
         )
-    return _table("Accuracy per stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
+    return table("Accuracy per stage, at the threshold 0.5", text, header, rows, "l" + "r" * (len(header) - 1), note)
 
 
 def complexity(results: Mapping) -> Table | None:
@@ -184,96 +203,26 @@ def complexity(results: Mapping) -> Table | None:
             "The paper’s shares follow from its table III, whose figures are rounded to two digits. Its FLOPs are what "
             "the column before counts: multiply-accumulates, and the elements of batch norms, ReLUs and pools."
         )
-    return _table("Size and work per stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
+    return table("Size and work per stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
 
 
 def by_defect(results: Mapping) -> Table | None:
     """Recall of each type of defect, with thresholding in the first row."""
     named = {THRESHOLDING: (results.get("thresholding") or {}).get("by_defect")}
-    named |= {stage["title"]: stage.get("by_defect") for stage in key_stages(results).values()}
+    for stage in key_stages(results).values():
+        named[stage["title"]] = stage.get("by_defect")
+        named[f"{stage['title']}, by the delivered rule"] = (as_decided(stage) or {}).get("by_defect")
     named = {name: found for name, found in named.items() if found}
     images = {kind: one["images"] for found in named.values() for kind, one in found.items()}
     kinds = sorted(images)
     rows = [(name, *(percent(found.get(kind, {}).get("recall")) for kind in kinds)) for name, found in named.items()]
     text = (
         "Of 100 images with a type of defect, how many are found. In brackets the number of images; one with several "
-        "types counts for each, and those of unknown type are left out."
+        "types counts for each, and those of unknown type are left out. The threshold is 0.5 if nothing else is said."
     )
     header = ("Network", *(f"{kind} ({images[kind]})" for kind in kinds))
     note = "With few images of a type, one image more or less is several percent."
-    return _table("Recall by type of defect (%)", text, header, rows, "l" + "r" * len(kinds), note)
-
-
-def confusion(results: Mapping) -> Table | None:
-    """Right and wrong judgements of the key stages, added up over the folds."""
-    rows = []
-    for stage in key_stages(results).values():
-        matrices = [fold["confusion"] for fold in stage.get("folds") or () if fold.get("confusion")]
-        if matrices:
-            (passed, alarms), (missed, found) = np.sum(matrices, axis=0).tolist()
-            rows.append((stage["title"], *map(str, (found, missed, passed, alarms))))
-    text = (
-        "How many images were judged rightly and wrongly, added up over the folds. A missed image is a defective "
-        "product that would be delivered; a false alarm is a sound product that would be rejected."
-    )
-    header = ("Network", "Defective: found", "Defective: missed", "Non-defective: passed", "Non-defective: false alarm")
-    return _table("Confusion matrices", text, header, rows, "lrrrr")
-
-
-def quantisation(results: Mapping) -> Table | None:
-    """Float against int8 on the same images: over the held-out folds, and for the delivered model."""
-    final = results.get("final") or {}
-    columns = {"Held-out folds": final.get("check"), "Delivered model": final.get("delivered")}
-    columns = {name: check for name, check in columns.items() if check}
-    if not columns:
-        return None
-    measures = (
-        ("Images compared", "images", plain),
-        ("Same judgement (%)", "agreement", percent),
-        ("Mean difference of the scores", "mean_difference", decimals),
-        ("Largest difference of the scores", "max_difference", decimals),
-        ("Accuracy, float (%)", "accuracy_float", percent),
-        ("Accuracy, int8 (%)", "accuracy_int8", percent),
-        ("Recall, float (%)", "recall_float", percent),
-        ("Recall, int8 (%)", "recall_int8", percent),
-    )
-    rows = [(name, *(cell(check.get(key)) for check in columns.values())) for name, key, cell in measures]
-    text = (
-        "The int8 model computes with 8-bit integers, which makes it small and fast and its scores slightly "
-        "coarser. Here both versions of a network judge the same images. A score is the probability of “defective”, "
-        "from 0 to 1. Under held-out folds, every image is judged by a network that was not trained on it."
-    )
-    notes = []
-    if "Delivered model" in columns:
-        notes.append(
-            "The delivered model was trained on all images, these included: its accuracy and recall here do not "
-            "foretell those on new images; the held-out folds do. Only its agreement with float is of interest."
-        )
-    operators = (final.get("check") or {}).get("operators")
-    if operators:
-        notes.append(f"Operators of the int8 model: {plain(operators)}.")
-    header = ("Property", *columns)
-    return _table("Float against int8", text, header, rows, "l" + "r" * len(columns), " ".join(notes))
-
-
-def files(results: Mapping) -> Table | None:
-    """The files of the delivered model."""
-    final = results.get("final") or {}
-    found = final.get("files") or ()
-    rows = []
-    for file in found:
-        name, precision, digest = (plain(file.get(key)) for key in ("name", "precision", "sha256"))
-        rows.append((name, precision, count(file.get("bytes"), "B"), digest))
-    text = "The delivered model was trained on all images. The checksum tells whether a copy of a file is intact."
-    spec = final.get("spec")
-    if spec:
-        shape = " × ".join(map(str, spec["input_shape"]))
-        trunk = ", ".join(str(spec["widths"][f"layer{stage}"]) for stage in range(1, 5))
-        text += f" It is a ResNet-{spec['depth']} for inputs of {shape}; its four stages are {trunk} channels wide."
-    note = ""
-    if any("baseline" in str(file.get("name")) for file in found):
-        note = "The baseline is the unpruned network of one fold. It is here to compare size and speed, not for use."
-    return _table("Files", text, ("File", "Precision", "Size", "SHA-256"), rows, "llrl", note)
+    return table("Recall by type of defect (%)", text, header, rows, "l" + "r" * len(kinds), note)
 
 
 def latency(results: Mapping) -> Table | None:
@@ -297,13 +246,13 @@ def latency(results: Mapping) -> Table | None:
     )
     header = ("Model", "Threads", "File", "Smaller", "Median", "90 %", "99 %", "Mean", "Images/s", "Faster")
     note = f"Measured on {results['latency_machine']}." if results.get("latency_machine") else ""
-    return _table("Speed (ms per image)", text, header, rows, "l" + "r" * 9, note)
+    return table("Speed (ms per image)", text, header, rows, "l" + "r" * 9, note)
 
 
 def settings(results: Mapping) -> Table | None:
     """Every setting of the run."""
     rows = [(str(name), plain(value)) for name, value in (results.get("settings") or {}).items()]
-    return _table("Settings", "Every setting that this run used.", ("Setting", "Value"), rows, "ll")
+    return table("Settings", "Every setting that this run used.", ("Setting", "Value"), rows, "ll")
 
 
 def environment(results: Mapping) -> Table | None:
@@ -311,10 +260,11 @@ def environment(results: Mapping) -> Table | None:
     rows = [(str(name), plain(value)) for name, value in (results.get("environment") or {}).items()]
     if known(results.get("seconds")):
         rows.append(("computing time, all processes added up", duration(results["seconds"])))
-    return _table("Environment", "Software and machine of this run.", ("Property", "Value"), rows, "ll")
+    return table("Environment", "Software and machine of this run.", ("Property", "Value"), rows, "ll")
 
 
-def _table(title: str, text: str, header: Sequence[str], rows: Sequence, align: str, note: str = "") -> Table | None:
+def table(title: str, text: str, header: Sequence[str], rows: Sequence, align: str, note: str = "") -> Table | None:
+    """A table, or None without rows."""
     return Table(title, text, tuple(header), tuple(rows), align, note) if rows else None
 
 

@@ -8,13 +8,13 @@ METRICS = ("accuracy", "recall", "precision", "f1", "auc", "average_precision")
 THRESHOLD = 0.5
 
 
-def evaluate(labels: np.ndarray, scores: np.ndarray, threshold: float = THRESHOLD) -> dict:
+def evaluate(labels: np.ndarray, scores: np.ndarray, threshold: float | np.ndarray = THRESHOLD) -> dict:
     """The metrics of a set of images, "defective" being the positive class.
 
     Arguments:
         labels: (images,) of 0 and 1; both must occur.
         scores: (images,) probability of "defective".
-        threshold: images that score at least this are called defective.
+        threshold: images that score at least this are called defective; one, or (images,) one for each.
 
     Returns:
         Each of `METRICS`, in [0, 1], and `confusion` as [[tn, fp], [fn, tp]]. Precision is 0 where nothing was called

@@ -23,8 +23,6 @@ def for_recall(labels: np.ndarray, scores: np.ndarray, recall: float) -> float:
     >>> for_recall(np.array([1, 1, 1, 0]), np.array([0.9, 0.8, 0.3, 0.5]), 0.6)
     0.8
     """
-    if not 0 < recall <= 1:
-        raise ValueError(f"recall must be above 0 and at most 1, got {recall}")
     found = np.sort(np.asarray(scores, float)[np.asarray(labels) == 1])[::-1]
     if not len(found):
         raise ValueError("no defective image to choose a threshold on")
@@ -35,9 +33,8 @@ def for_recall(labels: np.ndarray, scores: np.ndarray, recall: float) -> float:
 def for_cost(labels: np.ndarray, scores: np.ndarray, ratio: float) -> float:
     """The threshold of the least cost, where a missed defective image costs as much as `ratio` false alarms.
 
-    Any threshold between two neighbouring scores costs the same; the middle is taken, because the next images' scores
-    will scatter. If several such gaps cost the same, the lowest is taken: it misses the fewest. A threshold below all
-    scores is the lowest score itself; one above all of them is the next larger number.
+    It is the lowest score that is called defective, or the next number above all of them. Of several that cost the
+    same, the lowest is taken: it misses the fewest.
 
     Arguments:
         labels: (n,) of 0 and 1.
@@ -45,10 +42,8 @@ def for_cost(labels: np.ndarray, scores: np.ndarray, ratio: float) -> float:
         ratio: float above 0.
 
     >>> for_cost(np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.7, 0.9]), 10)
-    0.5
+    0.7
     """
-    if not ratio > 0:
-        raise ValueError(f"ratio must be above 0, got {ratio}")
     distinct, place = np.unique(np.asarray(scores, float), return_inverse=True)
     defective = np.bincount(place, weights=np.asarray(labels) == 1)
     sound = np.bincount(place, weights=np.asarray(labels) == 0)
@@ -56,14 +51,7 @@ def for_cost(labels: np.ndarray, scores: np.ndarray, ratio: float) -> float:
     missed = np.concatenate([[0], np.cumsum(defective)])
     alarms = sound.sum() - np.concatenate([[0], np.cumsum(sound)])
     below = int(np.argmin(ratio * missed + alarms))
-    if below == 0:
-        return float(distinct[0])
-    if below == len(distinct):
-        return float(np.nextafter(distinct[-1], np.inf))
-    low, high = distinct[below - 1], distinct[below]
-    middle = low + (high - low) / 2
-    # Between two neighbouring floating-point numbers there is no middle.
-    return float(middle if low < middle < high else high)
+    return float(distinct[below] if below < len(distinct) else np.nextafter(distinct[-1], np.inf))
 
 
 def cross_fitted(
