@@ -48,7 +48,7 @@ def test_images_are_as_in_training_and_of_any_other_size(source, crops):
     found = looked_at(source)
     assert found.images.images.shape == (16, LOADED, LOADED)
     pixels, labels = trained_networks.labelled(crops)
-    np.testing.assert_array_equal(found.load(SIDE).images, pixels)
+    np.testing.assert_array_equal(found.load(SIDE).native.images, pixels)
     np.testing.assert_array_equal(found.images.labels, labels)
 
 
