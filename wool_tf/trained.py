@@ -110,7 +110,7 @@ def opened(source: Source, cache: Path, say: Callable[[str], None]) -> Trained:
     held_out = everything[:0]
     if source.held is not None:
         held_out = _held_out(source.held, images)
-        _check_images(source, spec, images, held_out)
+        _check_images(source, crops.native, images, held_out)
     return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
 
 
@@ -164,10 +164,10 @@ def _nested(found, depth: int) -> bool:
     return isinstance(found, list) and all(_nested(item, depth - 1) for item in found)
 
 
-def _check_images(source: Source, spec: ResNetSpec, images: Dataset, held_out: np.ndarray) -> None:
+def _check_images(source: Source, crops: Dataset, images: Dataset, held_out: np.ndarray) -> None:
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
-    run = records.read(source.held.folds.with_name("run.json"), "settings", "images")
-    if run and run["settings"].get("image_size") == spec.input_shape[0] and run["images"] != images.fingerprint:
+    run = records.read(source.held.folds.with_name("run.json"), "native crops")
+    if run and run["native crops"] != crops.fingerprint:
         raise WoolError(f"--folds={source.held.folds}: is of a run with other images than those of {images.folder}")
     record = records.read(source.network.with_suffix(".json"), "stage", "images")
     if record is None:
