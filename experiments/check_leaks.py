@@ -9,6 +9,7 @@ verdict. The exit status is 0 whatever it is: a person has to judge it.
 
 import sys
 import tempfile
+from pathlib import Path
 
 from absl import flags
 
@@ -20,7 +21,7 @@ _DATA = flags.DEFINE_string(
 _FOLDS = flags.DEFINE_integer("folds", 10, "Parts of the cross-validation.")
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
-SIDE = 244
+IMAGE_SIZE = 224
 """Crops are looked at as a network of the usual size gets them."""
 
 
@@ -28,10 +29,10 @@ def main() -> None:
     folder = console.path("data", _DATA.value)
     console.use_threads(1)
 
-    from wool_tf.data import dataset, folds, leaks, nuisance
+    from wool_tf.data import folds, leaks, native, nuisance
 
     with tempfile.TemporaryDirectory() as cache:
-        data = dataset.load(folder, SIDE, cache)
+        data = native.load(folder, Path(cache)).for_network(IMAGE_SIZE)
         crops = nuisance.drawn(data.groups, _SEED.value)
         names, kinds, values = nuisance.features(data, crops)
     labels, groups = data.labels[crops], data.groups[crops]

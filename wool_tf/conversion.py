@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files, quiet, seeds
-from wool_tf.data import imaging
-from wool_tf.data.dataset import Dataset
-from wool_tf.data.imaging import Imaging
+from wool_tf.data.native import Crops
 from wool_tf.decision import Decision
 from wool_tf.deploy import calibration, card, inspection, micro, qat, verify
 from wool_tf.errors import WoolError
@@ -75,11 +73,11 @@ def run(source: Source, order: Order, say: Callable[[str], None]) -> list[Path]:
     quiet.import_keras()
     _check(source, order)
     with tempfile.TemporaryDirectory() as cache:
-        how = imaging.read(source.data, order.side)
         trained = opened(source, Path(cache), say)
-        crops = trained.load(how.side)
-        say(f"{len(trained.train):,} training images, {len(trained.held_out):,} held out, crops of {how.side} pixels")
-        work = _Work(order, how, trained, crops)
+        crops = trained.load(order.side)
+        counts = f"{len(trained.train):,} training images, {len(trained.held_out):,} held out"
+        say(f"{counts}, crops of {crops.imaging.side} pixels")
+        work = _Work(order, trained, crops)
         if len(trained.held_out):
             by_float = metrics.evaluate(trained.images.labels[trained.held_out], work.by_float)
             say(f"{source.network}, float at {metrics.THRESHOLD:g}; held-out images: {_told(by_float)}")
@@ -102,19 +100,18 @@ def _check(source: Source, order: Order) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _Work:
-    """What all files are made with: native `crops`, and what the others say of them."""
+    """What all files are made with: the crops that they read, and what the network says of them."""
 
     order: Order
-    how: Imaging
     trained: Trained
-    crops: Dataset
+    crops: Crops
 
     @functools.cached_property
     def calibration(self) -> np.ndarray:
         """(n, side, side) of uint8."""
         seed = seeds.derive(self.order.seed, "calibration")
-        labels, train = self.crops.labels, self.trained.train
-        return self.crops.images[calibration.choose(labels, train, seed, self.order.calibration_images)]
+        crops, train = self.crops.native, self.trained.train
+        return crops.images[calibration.choose(crops.labels, train, seed, self.order.calibration_images)]
 
     @functools.cached_property
     def float_threshold(self) -> float:
@@ -130,12 +127,12 @@ class _Work:
 
 def _made(network: Path, precision: str, work: _Work, say: Callable[[str], None]) -> Path:
     """Writes the file of one precision, and what goes with it."""
-    order, trained = work.order, work.trained
+    order, trained, crops = work.order, work.trained, work.crops.native
     say(f"making {precision}")
     tflite = _converted(precision, work, say)
 
     def score(chosen: np.ndarray) -> np.ndarray:
-        return verify.predict(tflite, work.crops.images, order.threads, chosen)
+        return verify.predict(tflite, crops.images, order.threads, chosen)
 
     threshold, rule = order.decision.made(trained.images.labels[trained.train], lambda: score(trained.train))
     achieved = _achieved(work, score(trained.held_out), threshold) if len(trained.held_out) else None
@@ -147,8 +144,8 @@ def _made(network: Path, precision: str, work: _Work, say: Callable[[str], None]
         threshold=threshold,
         rule=rule,
         float_threshold=work.float_threshold,
-        imaging=work.how,
-        fingerprint=work.crops.fingerprint,
+        imaging=work.crops.imaging,
+        fingerprint=crops.fingerprint,
         images=len(trained.train),
         metrics=achieved,
     )
@@ -170,9 +167,9 @@ def _converted(precision: str, work: _Work, say: Callable[[str], None]) -> bytes
     from wool_tf.deploy import convert
     from wool_tf.networks import resnet
 
-    order, trained, side = work.order, work.trained, work.how.side
+    order, trained, crops, side = work.order, work.trained, work.crops.native, work.crops.imaging.side
     if precision == QAT:
-        images, labels = work.crops.images[trained.train], work.crops.labels[trained.train]
+        images, labels = crops.images[trained.train], crops.labels[trained.train]
         return qat.convert(
             trained.spec,
             trained.arrays,

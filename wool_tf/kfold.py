@@ -7,9 +7,10 @@ from pathlib import Path
 
 from wool_tf import environment, quiet
 from wool_tf.baselines import threshold
-from wool_tf.data import dataset, stand_in
+from wool_tf.data import native, stand_in
 from wool_tf.data.batches import per_epoch
 from wool_tf.data.dataset import Dataset
+from wool_tf.data.native import Crops
 from wool_tf.errors import WoolError
 from wool_tf.job import OperatingPoint, Source, Workers
 from wool_tf.networks import starting
@@ -39,7 +40,7 @@ class Plan:
     seconds: float
 
 
-def load(source: Source, settings: Settings, out: Path, say: Callable[[str], None]) -> Dataset:
+def load(source: Source, settings: Settings, out: Path, say: Callable[[str], None]) -> Crops:
     """The crops of a run, simulated if there are none; says what was found.
 
     Raises:
@@ -52,14 +53,14 @@ def load(source: Source, settings: Settings, out: Path, say: Callable[[str], Non
         place = out / "simulated"
         folder = stand_in.write(place, source.samples, settings.seed, source.contrast, say, telling)
     say(f"reading {folder}")
-    cache = out / "cache"
-    images = dataset.load(folder, settings.load_size, cache, NowAndThen(say, "reading image"), source.on_bad_image)
+    crops = native.load(folder, out / "cache", NowAndThen(say, "reading image"), source.on_bad_image)
+    images = crops.native
     if images.unlisted:
         say(f"{images.unlisted} images in class folders are not in the manifest, and are not used")
     for reason in images.skipped:
         say(f"skipped: {reason}")
     say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
-    return images
+    return crops
 
 
 def run(
@@ -97,8 +98,8 @@ def run(
     # The machines of a cluster have other working directories.
     out = out.absolute()
     with driver.exclusive(out):
-        images, parts, chains = _prepared(grid, source, out, workers, say)
-        claim.claim(out, grid, images)
+        crops, images, parts, chains = _prepared(grid, source, out, workers, say)
+        claim.claim(out, grid, images, source=crops.binding())
         claim.claim_folds(out, parts)
         say(f"training {sum(map(len, chains)):,} networks of {len(grid)} configurations")
         outcome = driver.run(chains, out / "units", workers.jobs, show, workers.scheduler)
@@ -111,8 +112,8 @@ def plan(
 ) -> Plan:
     """What `run` would do, and how long it would take on this machine: a few training steps of each depth are timed."""
     with driver.exclusive(out):
-        images, _, chains = _prepared(grid, source, out, workers, say)
-        claim.claim(out, grid, images, write=False)
+        crops, images, _, chains = _prepared(grid, source, out, workers, say)
+        claim.claim(out, grid, images, write=False, source=crops.binding())
         left, done = driver.plan(chains, out / "units"), driver.done(chains, out / "units")
     names = [settings.configuration for settings in grid]
     by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
@@ -121,13 +122,14 @@ def plan(
     return Plan(sum(map(len, chains)), done, by_name, jobs, seconds)
 
 
-def _prepared(grid, source, out, workers, say) -> tuple[Dataset, list, list[list[Unit]]]:
+def _prepared(grid, source, out, workers, say) -> tuple[Crops, Dataset, list, list[list[Unit]]]:
     if workers.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise WoolError("--tensorboard: needs TensorBoard; install wool_tf[tensorboard]")
     # Checked, and fetched, before anything that takes long.
     for settings in grid:
         starting.resolve(settings.weights, settings.initial_spec, 0, progress=NowAndThen(say, "fetching weights, byte"))
-    images = load(source, grid[0], out, say)
+    crops = load(source, grid[0], out, say)
+    images = crops.for_network(grid[0].image_size, NowAndThen(say, "resizing image"))
     parts = protocol.split(grid[0], images)
     quiet.import_keras()
     logs = out / "tensorboard" if workers.tensorboard else None
@@ -137,7 +139,7 @@ def _prepared(grid, source, out, workers, say) -> tuple[Dataset, list, list[list
         for fold in protocol.splits(settings, images, parts, out / "units", logs)
         for chain in protocol.chains(settings, fold, workers.keep)
     ]
-    return images, parts, chains
+    return crops, images, parts, chains
 
 
 def _works(

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files, kfold, quiet
-from wool_tf.data import dataset, imaging
 from wool_tf.data.dataset import Dataset
 from wool_tf.decision import Decision
 from wool_tf.errors import WoolError
@@ -67,17 +66,16 @@ def run(
         # Checked, and fetched, before anything that takes long.
         fetching = NowAndThen(say, "fetching weights, byte")
         starting.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
-        images = kfold.load(source, settings, out, say)
-        how = imaging.read(Path(images.folder))
-        telling = NowAndThen(say, "reading crop")
+        found = kfold.load(source, settings, out, say)
         # Files for a board read crops as they come.
-        crops = dataset.load(images.folder, how.side, out / "cache", telling, source.on_bad_image)
+        crops, how = found.native, found.imaging
+        images = found.for_network(settings.image_size, NowAndThen(say, "resizing image"))
         (parts,) = protocol.split(settings, images)
         _import_keras()
         from wool_tf.deploy import delivery
         from wool_tf.report import page, results
 
-        claim.claim(out, [settings], images)
+        claim.claim(out, [settings], images, source=found.binding())
         claim.claim_folds(out, [parts])
         chains = plan_units(settings, images, crops, parts, out, workers.keep)
         say(f"training {settings.folds} folds and the final network, {workers.jobs} at a time")

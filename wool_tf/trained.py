@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.data import dataset, pixels
+from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
+from wool_tf.data.native import Crops
 from wool_tf.errors import WoolError
 from wool_tf.networks import stored, weights
 from wool_tf.networks.spec import ResNetSpec
@@ -61,7 +62,9 @@ class Trained:
         images: Dataset, as the network's training read them.
         train: indices of the images that it may have been trained on.
         held_out: indices of the others, perhaps none.
-        load: gives the Dataset of the same images with another side.
+        load: gives the Crops of the same images as a board reads them, at a side in pixels, or, by None, at that of the
+            folder's crops. Networks are trained on what is made of the latter, so that at another side scores differ a
+            little by the resizing.
     """
 
     spec: ResNetSpec
@@ -69,7 +72,7 @@ class Trained:
     images: Dataset
     train: np.ndarray
     held_out: np.ndarray
-    load: Callable[[int], Dataset]
+    load: Callable[[int | None], Crops]
 
     def scores(self, chosen: np.ndarray) -> np.ndarray:
         """(chosen,) float64 probability of "defective" by the network in Keras, of the images as training read them."""
@@ -91,17 +94,23 @@ def opened(source: Source, cache: Path, say: Callable[[str], None]) -> Trained:
     """
     spec, arrays = _network(source.network)
 
-    @functools.cache
-    def load(side: int) -> Dataset:
-        progress = NowAndThen(say, "reading image")
-        return dataset.load(source.data, side, cache, progress, source.on_bad_image)
+    crops = native.load(source.data, cache, NowAndThen(say, "reading image"), source.on_bad_image)
+    images = crops.for_network(spec.input_shape[0], NowAndThen(say, "resizing image"))
 
-    images = load(pixels.load_size(spec.input_shape[0]))
+    @functools.cache
+    def load(side: int | None) -> Crops:
+        if side in (None, crops.imaging.side):
+            return crops
+        found = native.load(source.data, cache, NowAndThen(say, "reading image"), source.on_bad_image, side)
+        if found.native.paths != images.paths or not np.array_equal(found.native.labels, images.labels):
+            raise WoolError(f"--data={source.data}: was changed while it was read; start again")
+        return found
+
     everything = np.arange(len(images.labels))
     held_out = everything[:0]
     if source.held is not None:
         held_out = _held_out(source.held, images)
-        _check_images(source, spec, images, held_out)
+        _check_images(source, crops.native, images, held_out)
     return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
 
 
@@ -155,10 +164,10 @@ def _nested(found, depth: int) -> bool:
     return isinstance(found, list) and all(_nested(item, depth - 1) for item in found)
 
 
-def _check_images(source: Source, spec: ResNetSpec, images: Dataset, held_out: np.ndarray) -> None:
+def _check_images(source: Source, crops: Dataset, images: Dataset, held_out: np.ndarray) -> None:
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
-    run = records.read(source.held.folds.with_name("run.json"), "settings", "images")
-    if run and run["settings"].get("image_size") == spec.input_shape[0] and run["images"] != images.fingerprint:
+    run = records.read(source.held.folds.with_name("run.json"), "native crops")
+    if run and run["native crops"] != crops.fingerprint:
         raise WoolError(f"--folds={source.held.folds}: is of a run with other images than those of {images.folder}")
     record = records.read(source.network.with_suffix(".json"), "stage", "images")
     if record is None:

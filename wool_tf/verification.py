@@ -58,7 +58,7 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
         rows = []
         for path in models:
             say(f"{path}: scoring {len(chosen):,} images")
-            crops = trained.load(cards[path]["input"]["side"]).images
+            crops = trained.load(cards[path]["input"]["side"]).native.images
             found = verify.predict(contents[path], crops, threads, chosen)
             rows.append({"file": str(path), "bytes": len(contents[path])})
             rows[-1] |= _judged(cards[path], labels, expected, found)

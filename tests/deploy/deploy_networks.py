@@ -12,7 +12,7 @@ SIDE, NATIVE = 64, 100
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A network, its files, pictures, and what the network says of the pictures."""
+    """A network, its files, framed pictures, and what the network says of the pictures."""
 
     model: object
     fp32: bytes
@@ -26,6 +26,14 @@ def pictures(count: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     patches = np.kron(rng.normal(120, 45, (count, 8, 8)), np.ones((SIDE // 8, SIDE // 8)))
     return np.clip(patches + rng.normal(0, 12, patches.shape), 0, 255).astype(np.uint8)
+
+
+def framed(images: np.ndarray) -> np.ndarray:
+    """Images with the margin that training loads around what the network looks at: black, so that it cannot hide."""
+    side = images.shape[-1]
+    margin = round(side * 244 / 224) - side
+    around = (margin // 2, margin - margin // 2)
+    return np.pad(images, ((0, 0), around, around))
 
 
 def scenes(count: int, side: int, seed: int) -> np.ndarray:
@@ -80,5 +88,5 @@ def case(model, images: np.ndarray, calibration: np.ndarray) -> Case:
     from wool_tf.data import pixels
     from wool_tf.deploy import convert
 
-    fp32, int8 = convert.convert(model, "fp32"), convert.convert(model, "int8", calibration)
-    return Case(model, fp32, int8, images, np.asarray(model(pixels.normalise(images), training=False)))
+    fp32, int8 = convert.convert(model, "fp32"), convert.convert(model, "int8", framed(calibration))
+    return Case(model, fp32, int8, framed(images), np.asarray(model(pixels.normalise(images), training=False)))

@@ -73,8 +73,8 @@ def test_says_what_the_file_is(model, made):
 def test_says_null_of_what_is_not_known(model):
     tflite = convert(model, "fp32")
     arrays = weights.read(model)
-    made = card.make(tflite, "fp32", model.spec, arrays, imaging=Imaging(32), **FACTS, **TRAINING)
-    assert made["input"] == {"side": 32, "margin": 0, "pixels": "grey, 255 is air", "window": None, "pixel_mm": None}
+    made = card.make(tflite, "fp32", model.spec, arrays, imaging=Imaging(35), **FACTS, **TRAINING)
+    assert made["input"] == {"side": 35, "margin": 1.5, "pixels": "grey, 255 is air", "window": None, "pixel_mm": None}
     assert made["heatmap"] is None and made["metrics"] is None
 
 

@@ -3,7 +3,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from deploy_networks import SIDE, network, pictures
+from deploy_networks import SIDE, framed, network, pictures
 
 from wool_tf.deploy import convert as conversion
 from wool_tf.deploy.convert import convert, describe
@@ -12,6 +12,9 @@ from wool_tf.errors import WoolError
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.quiet import quiet
+
+LOADED = 70
+"""Side at which training loads crops for networks of `SIDE` pixels."""
 
 
 def run(tflite: bytes, images: np.ndarray, **settings) -> np.ndarray:
@@ -43,7 +46,7 @@ def tiny():
 
 @pytest.fixture(scope="module")
 def tiny_images():
-    return pictures(4, seed=7)[:, :32, :32].copy()
+    return framed(pictures(4, seed=7)[:, :32, :32])
 
 
 @pytest.mark.parametrize("name", ["odd", "bottlenecks", "real"])
@@ -72,12 +75,12 @@ def test_int8_is_as_near_with_xnnpack_as_with_the_reference_kernels(name, reques
 
 
 def test_describes_the_files(odd):
-    kernels = {"PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "FULLY_CONNECTED"}
+    kernels = {"PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "FULLY_CONNECTED", "STRIDED_SLICE"}
     fp32, int8 = describe(odd.fp32), describe(odd.int8)
     assert fp32["operators"] == sorted(kernels | {"SUB", "MUL"})
     assert int8["operators"] == sorted(kernels | {"QUANTIZE"})
     assert fp32["xnnpack"] and int8["xnnpack"]
-    assert fp32["input"] == {"dtype": "float32", "shape": [1, SIDE, SIDE, 1], "scale": None, "zero_point": None}
+    assert fp32["input"] == {"dtype": "float32", "shape": [1, LOADED, LOADED, 1], "scale": None, "zero_point": None}
     assert fp32["output"] == {"dtype": "float32", "shape": [1, 2], "scale": None, "zero_point": None}
     assert (int8["output"]["dtype"], int8["output"]["shape"]) == ("int8", [1, 2])
     assert int8["bytes"] == len(odd.int8)
@@ -90,7 +93,7 @@ def test_int8_takes_a_quarter_of_the_bytes(real):
 
 def check_input(tflite: bytes):
     source = describe(tflite)["input"]
-    assert (source["dtype"], source["shape"], source["zero_point"]) == ("uint8", [1, 32, 32, 1], 115)
+    assert (source["dtype"], source["shape"], source["zero_point"]) == ("uint8", [1, 35, 35, 1], 115)
     assert source["scale"] == pytest.approx(1 / (255 * 0.226), rel=1e-6)
 
 
@@ -103,12 +106,12 @@ def test_the_scale_of_the_input_is_the_normalisation_whatever_the_calibration(lo
 
 
 def test_images_that_span_the_range_are_calibrated_on_alone():
-    images = np.arange(32 * 32 * 2, dtype=np.uint8).reshape(2, 32, 32)
-    whole = Geometry(32, 32)
+    images = np.arange(35 * 35 * 2, dtype=np.uint8).reshape(2, 35, 35)
+    whole = Geometry(35, 32)
     assert conversion._spanning(images, whole) is images
     narrow = images // 2
     stretched = conversion._spanning(narrow, whole)
-    assert stretched.shape == (3, 32, 32)
+    assert stretched.shape == (3, 35, 35)
     assert (stretched[2].min(), stretched[2].max(), (stretched[2] != narrow[0]).sum()) == (0, 255, 1)
 
 
@@ -124,7 +127,7 @@ def test_what_is_not_seen_does_not_span_the_range():
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_the_pixel_115_is_zero_to_the_network(precision, odd):
-    image = np.full((1, SIDE, SIDE), 115, np.uint8)
+    image = np.full((1, LOADED, LOADED), 115, np.uint8)
     expected = np.asarray(odd.model(np.zeros((1, SIDE, SIDE, 1), np.float32), training=False))
     found = run(getattr(odd, precision), image)
     np.testing.assert_allclose(found, expected, atol=1e-4 if precision == "fp32" else margins(odd.logits).std())
@@ -156,9 +159,9 @@ def test_notes_are_shown_if_an_error_leaves(capfd):
         ("int16", None, r"^precision: must be one of fp32, fp16, dynamic, int8, int8-float-io, got 'int16'$"),
         ("int8", None, r"^calibration: .* at least 1 image .*, got none$"),
         ("int8-float-io", None, r"^calibration: an int8-float-io file needs at least 1 image .*, got none$"),
-        ("int8", np.zeros((0, 32, 32), np.uint8), r"^calibration: .* at least 1 image .*, got none$"),
-        ("int8", np.zeros((2, 32, 31), np.uint8), r"^calibration: .*\(n, 32, 32\), got uint8 of shape \(2, 32, 31\)$"),
-        ("int8", np.zeros((2, 32, 32), np.float32), r"^calibration: .* got float32 of shape \(2, 32, 32\)$"),
+        ("int8", np.zeros((0, 35, 35), np.uint8), r"^calibration: .* at least 1 image .*, got none$"),
+        ("int8", np.zeros((2, 32, 31), np.uint8), r"^calibration: .*\(n, 35, 35\), got uint8 of shape \(2, 32, 31\)$"),
+        ("int8", np.zeros((2, 35, 35), np.float32), r"^calibration: .* got float32 of shape \(2, 35, 35\)$"),
     ],
 )
 def test_refuses_what_does_not_fit(precision, calibration, message, tiny):

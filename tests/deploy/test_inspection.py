@@ -91,7 +91,7 @@ def test_notices_another_scale_of_the_input(tiny, images, monkeypatch):
     monkeypatch.setattr(conversion, "_spanning", lambda images, geometry: images)
     message = "^int8: scale and zero point of the input must be 0.0173521 and 115, got 0.0"
     with pytest.raises(WoolError, match=message):
-        convert(tiny, "int8", images[:, :32, :32] // 4 + 100)
+        convert(tiny, "int8", images[:, :35, :35] // 4 + 100)
 
 
 @pytest.mark.parametrize("precision", ["int8", "int8-float-io"])

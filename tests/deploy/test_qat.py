@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from deploy_networks import SIDE, network, pictures
+from deploy_networks import SIDE, framed, network, pictures
 
 from wool_tf.deploy import qat
 from wool_tf.errors import WoolError
@@ -24,7 +24,7 @@ def ignore(done: float, what: str) -> None:
 
 def request(spec=TINY, images=None, labels=(0, 1), course=None, **settings):
     """Fine-tunes random weights."""
-    images = np.zeros((2, 32, 32), np.uint8) if images is None else images
+    images = np.zeros((2, 35, 35), np.uint8) if images is None else images
     settings = {"progress": ignore} | settings
     return qat.convert(spec, weights.initial(spec, 0), images, np.array(labels), course or qat.Course(), **settings)
 
@@ -106,7 +106,7 @@ from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 sys.executable = sys.argv[1]
 spec = ResNetSpec.full(18, 2, (32, 32, 1))
-image, arrays = np.zeros((1, 32, 32), np.uint8), weights.initial(spec, 0)
+image, arrays = np.zeros((1, 35, 35), np.uint8), weights.initial(spec, 0)
 qat.convert(spec, arrays, image, np.array([1]), qat.Course(), progress=print)
 print([name for name in ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization") if name in sys.modules])
 """
@@ -130,9 +130,9 @@ THREE = ResNetSpec.full(18, 3, (32, 32, 1))
         ({"spec": OBLONG}, r"^input_shape: .* square crops of 1 grey channel, got \(32, 48, 1\)$"),
         ({"spec": THREE, "heatmap": True}, "^heatmap: shows the margin between 2 classes, got a network with 3$"),
         ({"images": np.zeros((0, 32, 32), np.uint8), "labels": []}, "^images: .* at least 1 image, got none$"),
-        ({"images": np.zeros((2, 32, 31), np.uint8)}, r"^images: .*\(n, 32, 32\), got uint8 of shape \(2, 32, 31\)$"),
-        ({"images": np.zeros((2, 32, 32))}, r"^images: .*, got float64 of shape \(2, 32, 32\)$"),
-        ({"side": 48}, r"^images: .*\(n, 48, 48\), got uint8 of shape \(2, 32, 32\)$"),
+        ({"images": np.zeros((2, 32, 31), np.uint8)}, r"^images: .*\(n, 35, 35\), got uint8 of shape \(2, 32, 31\)$"),
+        ({"images": np.zeros((2, 35, 35))}, r"^images: .*, got float64 of shape \(2, 35, 35\)$"),
+        ({"side": 48}, r"^images: .*\(n, 48, 48\), got uint8 of shape \(2, 35, 35\)$"),
         ({"labels": [0]}, "^labels: .* one from 0 to 1 for each of the 2 images$"),
         ({"labels": [0, 2]}, "^labels: .* one from 0 to 1 for each of the 2 images$"),
     ],
@@ -174,12 +174,13 @@ for file in sys.argv[1:]:
 @pytest.mark.slow
 def test_tf_keras_gives_the_logits_of_keras(odd, bottlenecks, tmp_path):
     from wool_tf.data import pixels
+    from wool_tf.data.batches import centre_crop
 
     paths = []
     for case in (odd, bottlenecks):
         paths.append(str(tmp_path / f"{len(paths)}.safetensors"))
         weights.save(tmp_path / paths[-1], case.model.spec, weights.read(case.model))
-        np.save(f"{paths[-1]}.npy", pixels.normalise(case.images))
+        np.save(f"{paths[-1]}.npy", pixels.normalise(centre_crop(case.images, SIDE)))
     ran = subprocess.run([sys.executable, "-c", COMPARISON, *paths], capture_output=True, text=True, check=True)
     for case, line in zip((odd, bottlenecks), ran.stdout.splitlines(), strict=True):
         found = json.loads(line)
@@ -191,7 +192,7 @@ def test_tf_keras_gives_the_logits_of_keras(odd, bottlenecks, tmp_path):
 @pytest.mark.parametrize("name", ["odd", "bottlenecks"])
 def test_without_training_it_follows_the_logits_of_keras(name, request):
     case = request.getfixturevalue(name)
-    calibration, labels = pictures(20, seed=3), np.arange(20) % 2
+    calibration, labels = framed(pictures(20, seed=3)), np.arange(20) % 2
     arrays = weights.read(case.model)
     tflite = qat.convert(case.model.spec, arrays, calibration, labels, qat.Course(epochs=0), progress=ignore)
     expected, found = case.logits[:, 1] - case.logits[:, 0], margins(tflite, case.images)
@@ -254,6 +255,7 @@ def test_learns_and_gives_the_same_bytes_again():
     model = network(TINY)
     before = np.asarray(model(pixels.normalise(images[32:]), training=False))
     assert ((before[:, 1] > before[:, 0]) == labels[32:]).mean() < 0.8
+    images = framed(images)
     course, arrays = qat.Course(epochs=10, batch_size=8, learning_rate=3e-2), weights.read(model)
     first, again = (qat.convert(TINY, arrays, images[:32], labels[:32], course, progress=ignore) for _ in range(2))
     assert ((margins(first, images[32:]) > 0) == labels[32:]).all()
@@ -271,6 +273,6 @@ def test_a_course_that_diverges_is_one_line():
 def test_a_layer_that_says_nothing_is_one_line():
     arrays = weights.read(network(TINY))
     arrays["layer2.0.bn1.bias"][:] = -50
-    images = pictures(4, seed=7)[:, :32, :32].copy()
+    images = framed(pictures(4, seed=7)[:, :32, :32])
     with pytest.raises(WoolError, match=r"^qat: [^\n]*$"):
         qat.convert(TINY, arrays, images, np.arange(4) % 2, qat.Course(epochs=0), progress=ignore)

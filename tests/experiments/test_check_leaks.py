@@ -20,7 +20,7 @@ def run(*flags):
 def another_detector(tmp_path_factory):
     """Clean and defective crops that differ in nothing but the noise of the detector."""
     folder, rng = tmp_path_factory.mktemp("crops"), np.random.default_rng(0)
-    for number in range(24):
+    for number in range(48):
         label = ("defective", "non_defective")[number % 2]
         (folder / label).mkdir(exist_ok=True)
         crop = rng.normal(rng.uniform(100, 180), 4 + 2 * (number % 2), (48, 48)).clip(0, 255).astype(np.uint8)
@@ -37,7 +37,7 @@ def test_noise_of_another_detector_is_found(another_detector):
     assert rows["noise"][-1] == "*" and float(rows["noise"][2]) == 1
     assert rows["mean grey"][-1] == "%"
     assert verdict.startswith("A network may learn these instead of defects: ") and "noise (AUC 1.00" in verdict
-    assert "24 of 24 crops, 50.0 % of them defective" in ran.stdout
+    assert "48 of 48 crops, 50.0 % of them defective" in ran.stdout
     assert "the same for all: 16 bits, PNG, channels" in ran.stdout
 
 
@@ -47,7 +47,7 @@ def test_noise_of_another_detector_is_found(another_detector):
         ([], "--data: is required"),
         (["--data="], "--data=: is empty"),
         (["--data=nowhere"], "nowhere: no such folder"),
-        (["--data={folder}", "--folds=13"], "--folds=13: only 12 groups"),
+        (["--data={folder}", "--folds=25"], "--folds=25: only 24 groups"),
         (["--data={folder}", "--seed=-1"], "--seed=-1"),
     ],
 )

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import trained_networks
-from trained_networks import HELD_OUT, IMAGE_SIZE, OTHERS, SIDE
+from trained_networks import HELD_OUT, OTHERS, SIDE
 
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
@@ -15,7 +15,7 @@ from wool_tf.networks.spec import ResNetSpec
 from wool_tf.trained import Held, Source, opened
 
 LOADED = 35
-"""Side at which training loads images of `IMAGE_SIZE`, 32 · 244 / 224."""
+"""Side at which training loads images for a network of 32 pixels, 32 · 244 / 224."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_images_are_as_in_training_and_of_any_other_size(source, crops):
     found = looked_at(source)
     assert found.images.images.shape == (16, LOADED, LOADED)
     pixels, labels = trained_networks.labelled(crops)
-    np.testing.assert_array_equal(found.load(SIDE).images, pixels)
+    np.testing.assert_array_equal(found.load(SIDE).native.images, pixels)
     np.testing.assert_array_equal(found.images.labels, labels)
 
 
@@ -140,9 +140,9 @@ def test_folds_that_do_not_fit_are_refused(repeats, repeat, fold, message, sourc
 
 
 def test_folds_of_a_run_with_other_images_are_refused(source):
-    images = looked_at(source).images.fingerprint
-    for size, said, fits in ((IMAGE_SIZE, "0" * 64, False), (IMAGE_SIZE, images, True), (64, "0" * 64, True)):
-        run = {"settings": {"image_size": size}, "images": said}
+    # Whatever size the networks of that run read.
+    for said, fits in (("0" * 64, False), (looked_at(source).load(None).native.fingerprint, True)):
+        run = {"settings": {"image_size": 64}, "images": "1" * 64, "native crops": said}
         source.held.folds.with_name("run.json").write_text(json.dumps(run))
         if fits:
             assert looked_at(source)

@@ -205,14 +205,14 @@ def test_saved_model_carries_spec_and_outputs(depth, tmp_path):
 
 
 def test_training_follows_pytorchs_running_statistics():
-    """momentum 0.1 in PyTorch's sense: 0.9 of the old running value and 0.1 of the batch's; its variance is over n − 1."""
+    """momentum 0.1 in PyTorch's sense: 0.9 of the old running value, 0.1 of the batch's, whose variance is over n − 1."""
     spec = narrow(18)
     arrays = telling(spec)
     model = loaded(spec, arrays)
     images = np.random.default_rng(3).normal(size=(4, *spec.input_shape)).astype(np.float32)
     model(images, training=True)
     batch = TorchvisionInNumpy(arrays).conv(images.transpose(0, 3, 1, 2).astype(np.float64), "conv1", 2)
-    trained, values = weights.read(model), batch[:, 0].size
-    for part, value in (("running_mean", batch.mean((0, 2, 3))), ("running_var", batch.var((0, 2, 3)) * values / (values - 1))):
+    trained = weights.read(model)
+    for part, value in (("running_mean", batch.mean((0, 2, 3))), ("running_var", batch.var((0, 2, 3), ddof=1))):
         expected = 0.9 * arrays[f"bn1.{part}"] + 0.1 * value
         np.testing.assert_allclose(trained[f"bn1.{part}"], expected, rtol=1e-4, atol=1e-5)

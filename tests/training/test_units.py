@@ -116,6 +116,15 @@ def test_a_folder_may_go_on_with_more_configurations_but_not_with_other_settings
         claim.claim(tmp_path, [SETTINGS], dataclasses.replace(images, fingerprint="g"))
 
 
+def test_a_folder_is_bound_to_what_its_crops_are_made_of(images, tmp_path):
+    source = {"native crops": "f", "imaging": {"side": 40, "window": [0.0, 1.5], "pixel_mm": None}}
+    claim.claim(tmp_path, [SETTINGS], images, source=source)
+    claim.claim(tmp_path, [SETTINGS], images, source=source)
+    for name, other in (("native crops", "g"), ("imaging", source["imaging"] | {"window": None})):
+        with pytest.raises(WoolError, match=f"holds a run with other {name}; choose another folder$"):
+            claim.claim(tmp_path, [SETTINGS], images, source=source | {name: other})
+
+
 def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path):
     (tmp_path / "mine.pth").write_bytes(b"one")
     settings = dataclasses.replace(SETTINGS, weights=str(tmp_path / "mine.pth"))

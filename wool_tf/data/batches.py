@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from wool_tf.data.pixels import normalise
+from wool_tf.data.pixels import middle, normalise
 
 
 def centre_crop(images: np.ndarray, side: int) -> np.ndarray:
     """The middle side × side pixels of images of shape (..., height, width)."""
-    top, left = (images.shape[-2] - side) // 2, (images.shape[-1] - side) // 2
-    return images[..., top : top + side, left : left + side]
+    height, width = images.shape[-2:]
+    return images[..., middle(height, side), middle(width, side)]
 
 
 def per_epoch(images: int, batch_size: int) -> int:

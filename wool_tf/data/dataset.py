@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.data import listing
+from wool_tf.data import arrays, listing, pixels
 from wool_tf.data.decoding import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
 from wool_tf.errors import WoolError
@@ -103,9 +103,8 @@ def load(
     alpha is dropped, and 16-bit grey is divided by 257 and rounded, so that its full range is the full range of 8 bits.
 
     An image must be square to within 2 % of its longer side; a more oblong one is refused, for squeezing it would
-    change the shape of defects. Any other size than `side` × `side` is resized by Pillow's antialiased Lanczos filter:
-    it weights the same at every position whatever the factor (a box filter counts whole pixels, so for 244 → 72 its
-    noise would follow a grid), it keeps the mean, and it keeps more contrast of small dense spots than a bilinear one.
+    change the shape of defects. Any other size than `side` × `side` is resized (`pixels.lanczos`), as the programs on a
+    board do it. Which images are bad does not depend on `side`.
 
     Arguments:
         folder: the folder of the images.
@@ -114,8 +113,8 @@ def load(
             of `side`, so unchanged images are decoded once and a changed one is noticed. It may be deleted any time.
         progress: told of every image that is decoded: its number and how many there are.
         on_bad_image: "fail" refuses the folder if any image is bad; "skip" leaves the bad ones out, and says in the
-            Dataset which and why. Of images with the same pixels, all are left out if their labels differ, and all
-            but the first if their groups differ.
+            Dataset which and why. Of images with the same pixels in their own size, all are left out if their labels
+            differ, and all but the first if their groups differ.
 
     Returns:
         The Dataset; both classes are present.
@@ -138,7 +137,7 @@ def load(
     if images is None:
         bad.refuse()
     _check_classes(folder, entries, bad)
-    return Dataset(
+    found = Dataset(
         images=images,
         labels=np.array([entry.label for entry in entries], np.int64),
         groups=np.array([entry.group for entry in entries]),
@@ -146,11 +145,43 @@ def load(
         scans=np.array([entry.scan for entry in entries]),
         paths=tuple(entry.path for entry in entries),
         folder=str(folder),
-        fingerprint=_fingerprint(images, entries),
+        fingerprint="",
         grouped=listing.has_manifest(folder),
         skipped=tuple(bad.reasons),
         unlisted=unlisted,
     )
+    return dataclasses.replace(found, fingerprint=_fingerprint(found))
+
+
+def resized(
+    native: Dataset, side: int, cache: Path | str, progress: Callable[[int, int], None] | None = None
+) -> Dataset:
+    """The same images in another size, each resized by itself (`pixels.resized`): what networks are trained on.
+
+    Everything but the pixels and the fingerprint is that of the native images.
+
+    Arguments:
+        native: Dataset of crops as a board reads them.
+        side: int. Height and width of the resized images in pixels.
+        cache: folder for them, made if needed. The file's name is made of the fingerprint of the native images and of
+            `side`. It may be deleted any time.
+        progress: told of every image that is resized: its number and how many there are.
+
+    Raises:
+        WoolError: the cache cannot be written.
+    """
+    count, own, _ = native.images.shape
+    if own == side:
+        return native
+    target = Path(cache) / f"resized-{side}-{native.fingerprint[:32]}.npy"
+    if arrays.read(target, count, side) is None:
+        with arrays.writing(target, side) as images:
+            for number, image in enumerate(native.images, start=1):
+                if progress:
+                    progress(number, count)
+                images.add(pixels.resized(image, side))
+    found = dataclasses.replace(native, images=np.load(target, mmap_mode="r"))
+    return dataclasses.replace(found, fingerprint=_fingerprint(found))
 
 
 def _check_classes(folder: Path, entries: list[Entry], bad: BadFiles) -> None:
@@ -160,9 +191,9 @@ def _check_classes(folder: Path, entries: list[Entry], bad: BadFiles) -> None:
             raise WoolError(f"{folder}: no {name} images{among}; both classes are needed")
 
 
-def _fingerprint(images: np.ndarray, entries: list[Entry]) -> str:
-    about = [list(images.shape), [dataclasses.astuple(entry) for entry in entries]]
-    digest = hashlib.sha256(json.dumps(about).encode())
-    for image in images:
+def _fingerprint(data: Dataset) -> str:
+    rows = zip(data.paths, *(of.tolist() for of in (data.labels, data.groups, data.defects, data.scans)), strict=True)
+    digest = hashlib.sha256(json.dumps([list(data.images.shape), list(rows)]).encode())
+    for image in data.images:
         digest.update(image)
     return digest.hexdigest()

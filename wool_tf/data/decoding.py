@@ -1,20 +1,19 @@
 """Images decoded once, into one memory-mapped array on disk that is keyed by their content."""
 
 import hashlib
-import itertools
 import json
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from wool_tf import files
+from wool_tf.data import arrays, pixels
 from wool_tf.data.listing import BadFiles, Entry, conflicts
-from wool_tf.errors import WoolError, first_line
+from wool_tf.errors import first_line
 
 FORMATS = ("PNG", "TIFF", "JPEG")
 
@@ -27,8 +26,8 @@ MAX_PIXELS = 50_000_000
 SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""
 
-DECODING = 2
-"""Part of the cache's key: raise it whenever `_decode` gives other pixels for the same file."""
+DECODING = 3
+"""Part of the cache's key: raise it whenever `_decode` gives something else for the same file."""
 
 
 def decoded(
@@ -49,7 +48,7 @@ def decoded(
         digests: what identifies the content of each one's file.
         side: int. Height and width that they are resized to.
         cache: folder, made if needed. Its files are named by a hash of the images' content and of `side`.
-        bad: is told of images that cannot be decoded, and of those whose pixels are another's.
+        bad: is told of images that cannot be decoded, and of those whose pixels, before any resizing, are another's.
         skip: whether the others are kept all the same.
         progress: told of every image that is decoded: its number and how many there are.
 
@@ -62,7 +61,7 @@ def decoded(
     """
     target = cache / _cache_name(entries, digests, side)
     flaws = _flaws(target)
-    images = _cached(target, len(entries) - len(flaws), side)
+    images = arrays.read(target, len(entries) - len(flaws), side)
     if images is None:
         flaws = _decode_all(folder, entries, side, target, skip or not bad.reasons, skip, progress)
     for path, flaw in flaws.items():
@@ -93,80 +92,54 @@ def _flaws(target: Path) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def _cached(file: Path, count: int, side: int) -> np.ndarray | None:
-    try:
-        images = np.load(file, mmap_mode="r")
-    except (OSError, ValueError, EOFError):  # absent, or damaged: decoded again
-        return None
-    return images if images.shape == (count, side, side) and images.dtype == np.uint8 else None
-
-
 def _decode_all(
     folder: Path, entries: Sequence[Entry], side: int, target: Path, keep: bool, skip: bool, progress
 ) -> dict[str, str]:
     """Writes the pixels to a file of the cache, if wanted, and returns the flaws."""
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     flaws, shown = {}, []
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(target.parent, error) from None
-    try:
-        # Written, not memory-mapped: on a full disk a write gives an error, a mapping kills the process.
-        with open(temporary, "wb") as file:
-            _write_header(file, len(entries), side)
-            for number, entry in enumerate(entries, start=1):
-                if progress:
-                    progress(number, len(entries))
-                pixels = _decode(folder / entry.path, side)
-                if isinstance(pixels, str):
-                    flaws[entry.path] = pixels
-                    continue
-                shown.append((entry, hashlib.sha256(pixels).hexdigest()))
-                if keep and (skip or not flaws):
-                    file.write(pixels.tobytes())
-            file.seek(0)
-            _write_header(file, len(shown), side)
+    with arrays.writing(target, side) as images:
+        for number, entry in enumerate(entries, start=1):
+            if progress:
+                progress(number, len(entries))
+            found = _decode(folder / entry.path, side)
+            if isinstance(found, str):
+                flaws[entry.path] = found
+                continue
+            shown.append((entry, found.digest))
+            if keep and (skip or not flaws):
+                images.add(found.pixels)
         # The same picture in another file: saved anew, or in another format.
         same = conflicts(shown)
         flaws |= same
-        if same and keep and skip:
-            _rewrite(temporary, [entry.path not in same for entry, _ in shown], side)
-        if keep and (skip or not flaws):
-            if flaws:
-                files.write(_flaws_path(target), json.dumps(flaws).encode())
-            os.replace(temporary, target)
-    except OSError as error:
-        raise _unwritable(target.parent, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        if not keep or (flaws and not skip):
+            images.drop()
+            return flaws
+        images.keep([entry.path not in same for entry, _ in shown])
+        if flaws:
+            files.write(_flaws_path(target), json.dumps(flaws).encode())
     return flaws
 
 
-def _rewrite(file: Path, kept: Sequence[bool], side: int) -> None:
-    """Leaves images out of an array on disk."""
-    whole = np.load(file, mmap_mode="r")
-    smaller = file.with_name(f"{file.name}-kept")
-    with open(smaller, "wb") as stream:
-        _write_header(stream, sum(kept), side)
-        for image in itertools.compress(whole, kept):
-            stream.write(image.tobytes())
-    os.replace(smaller, file)
+class _Decoded(NamedTuple):
+    """An image.
+
+    Attributes:
+        pixels: (side, side) of uint8.
+        digest: SHA-256 in hex of what the file shows, in its own size: of which images are the same no size decides.
+    """
+
+    pixels: np.ndarray
+    digest: str
 
 
-def _unwritable(folder: Path, error: OSError) -> WoolError:
-    return WoolError(f"{folder}: cannot be written ({error.strerror}); give another folder or make room")
+def _decode(file: Path, side: int) -> _Decoded | str:
+    """The image of a file, or the reason why the file is bad."""
+    return opened(file, FORMATS, lambda image: _header_flaw(image) or _decoded_image(_grey(image), side))
 
 
-def _write_header(file, count: int, side: int) -> None:
-    # NumPy pads headers to 64 bytes; with the numbers that occur they take 128, so that one can replace another.
-    header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side)}
-    np.lib.format.write_array_header_1_0(file, header)
-
-
-def _decode(file: Path, side: int) -> np.ndarray | str:
-    """The image as (side, side) uint8, or the reason why the file is bad."""
-    return opened(file, FORMATS, lambda image: _header_flaw(image) or np.asarray(_resized(_grey(image), side)))
+def _decoded_image(image: Image.Image, side: int) -> _Decoded:
+    digest = hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
+    return _Decoded(np.asarray(pixels.lanczos(image, (side, side))), digest)
 
 
 def opened(file: Path, formats: Sequence[str], use: Callable[[Image.Image], Any]) -> Any:
@@ -213,6 +186,3 @@ def _grey(image: Image.Image) -> Image.Image:
         return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
     return image.convert("L")
 
-
-def _resized(image: Image.Image, side: int) -> Image.Image:
-    return image if image.size == (side, side) else image.resize((side, side), Image.Resampling.LANCZOS)

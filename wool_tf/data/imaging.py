@@ -83,10 +83,20 @@ _RULES = {
 
 def _commonest(folder: Path) -> int:
     """The commonest longer side of the images; the greatest of those that are equally common."""
-    # Flawed files are told of by whoever loads the images.
-    entries, _, _ = listing.entries(folder, BadFiles(folder))
-    sides = (opened(folder / entry.path, FORMATS, lambda image: max(image.size)) for entry in entries)
-    counts = collections.Counter(side for side in sides if isinstance(side, int))
+    # Flawed files are told of by whoever loads the images, unless nothing is left to be loaded.
+    bad = BadFiles(folder)
+    try:
+        entries, _, _ = listing.entries(folder, bad)
+    except OSError as error:
+        raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+    counts = collections.Counter()
+    for entry in entries:
+        found = opened(folder / entry.path, FORMATS, lambda image: max(image.size))
+        if isinstance(found, int):
+            counts[found] += 1
+        else:
+            bad.add(entry.path, found)
     if not counts:
+        bad.refuse()
         raise WoolError(f"{folder}: no image that can be read; give a folder of crops")
     return max(counts, key=lambda side: (counts[side], side))

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 
+from wool_tf.data import pixels
 from wool_tf.deploy import graph
 from wool_tf.deploy.geometry import Geometry
 from wool_tf.deploy.inspection import check, describe
@@ -51,7 +52,7 @@ def convert(
         calibration: (n, side, side) of uint8. Images from which the ranges of an 8-bit file's activations are taken,
             typical ones of every class; not used by the others.
         side: height and width of native crops in pixels; the model resizes them and takes their middle as training does
-            (`geometry`). None: the crops have the size that the network reads.
+            (`geometry`). None: they have the size that training loads, and are not resized.
         heatmap: whether there is one.
 
     Raises:
@@ -78,7 +79,7 @@ def _geometry(model: ResNet, side: int | None) -> Geometry:
         raise WoolError(f"input_shape: a board model reads square crops, got a network for {height}×{width} pixels")
     if side is not None and side < 1:
         raise WoolError(f"side: native crops have at least 1 pixel, got {side}")
-    return Geometry(height if side is None else side, height)
+    return Geometry(pixels.load_size(height) if side is None else side, height)
 
 
 def _check_request(
@@ -174,14 +175,14 @@ def _spanning(calibration: np.ndarray, geometry: Geometry) -> np.ndarray:
     """
     if geometry.resizes:
         return np.concatenate([calibration, _with_squares(calibration[:1], geometry)])
-    seen = slice(geometry.first, geometry.first + geometry.image_size)
+    seen = geometry.middle
     if calibration[:, seen, seen].min() == 0 and calibration[:, seen, seen].max() == 255:
         return calibration
     stretched = calibration[:1].copy()
-    pixels = stretched[0, seen, seen]
-    darkest, lightest = pixels.argmin(), pixels.size - 1 - pixels[::-1, ::-1].argmax()
-    pixels[np.unravel_index(darkest, pixels.shape)] = 0
-    pixels[np.unravel_index(lightest, pixels.shape)] = 255
+    grey = stretched[0, seen, seen]
+    darkest, lightest = grey.argmin(), grey.size - 1 - grey[::-1, ::-1].argmax()
+    grey[np.unravel_index(darkest, grey.shape)] = 0
+    grey[np.unravel_index(lightest, grey.shape)] = 255
     return np.concatenate([calibration, stretched])
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 import tf_keras
-from PIL import Image
 
 from wool_tf import seeds
 from wool_tf.data import pixels
@@ -58,8 +57,7 @@ def _loaded(images: np.ndarray, geometry: Geometry) -> np.ndarray:
     """Native crops as training loads them."""
     if not geometry.resizes:
         return images
-    size = (geometry.load, geometry.load)
-    return np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)) for image in images])
+    return np.stack([pixels.resized(image, geometry.load) for image in images])
 
 
 def _train(model: tf_keras.Model, images: np.ndarray, labels: np.ndarray, course: Course, progress) -> None:

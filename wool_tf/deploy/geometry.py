@@ -1,7 +1,8 @@
 """From a native crop to the pixels that the network reads, as a matrix.
 
-Training resizes crops with Pillow's Lanczos filter to `pixels.load_size` and judges their middle. Resampling is linear
-and separable: along each axis it is one matrix, which a board model multiplies by, so no program on a board resizes.
+Networks are trained on crops that Pillow resized (`pixels.lanczos`) to `pixels.load_size`, and judge their middle;
+crops of the very size that the network reads are no exception. Resampling is linear and separable: along each axis it
+is one matrix, which a board model multiplies by, so no program on a board resizes.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ class Geometry:
     Attributes:
         side: height and width in pixels of the native crop.
         image_size: height and width in pixels of what the network reads: the middle of the crop after it was resized to
-            `load`, or the whole crop where that has the very size.
+            `load`.
     """
 
     side: int
@@ -33,16 +34,16 @@ class Geometry:
     @property
     def load(self) -> int:
         """Side in pixels to which crops are resized before their middle is taken."""
-        return self.image_size if self.side == self.image_size else pixels.load_size(self.image_size)
+        return pixels.load_size(self.image_size)
 
     @property
     def resizes(self) -> bool:
         return self.side != self.load
 
     @property
-    def first(self) -> int:
-        """Row and column of the resized crop where the middle begins, as `batches.centre_crop` has it."""
-        return (self.load - self.image_size) // 2
+    def middle(self) -> slice:
+        """Rows and columns of the resized crop that the network reads."""
+        return pixels.middle(self.load, self.image_size)
 
     @property
     def margin(self) -> float:
@@ -56,8 +57,7 @@ class Geometry:
         """
         # In mode "F" nothing is rounded, and Pillow leaves the axis alone that keeps its size.
         identity = Image.fromarray(np.eye(self.side, dtype=np.float32))
-        resized = np.asarray(identity.resize((self.load, self.side), Image.Resampling.LANCZOS))
-        return resized.T[self.first : self.first + self.image_size].copy()
+        return np.asarray(pixels.lanczos(identity, (self.load, self.side))).T[self.middle].copy()
 
     def matrix_of_steps(self) -> np.ndarray:
         """The matrix that an 8-bit one stands for exactly: rows of whole numbers, over their sum.

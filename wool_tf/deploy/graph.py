@@ -28,8 +28,7 @@ def cropped(image, geometry: Geometry):
     """The middle of images (1, side, side, 1) that need not be resized."""
     if geometry.load == geometry.image_size:
         return image
-    rows = slice(geometry.first, geometry.first + geometry.image_size)
-    return image[:, rows, rows, :]
+    return image[:, geometry.middle, geometry.middle, :]
 
 
 def resized(image, geometry: Geometry, grey: Callable | None = None):

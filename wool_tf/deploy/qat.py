@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files
+from wool_tf.data import pixels
 from wool_tf.deploy.geometry import Geometry
 from wool_tf.errors import Unwritable, WoolError
 from wool_tf.networks import weights
@@ -75,8 +76,8 @@ def convert(
 ) -> bytes:
     """A TFLite file of a network that was fine-tuned to compute in 8 bits; its ends are those of an `int8` file.
 
-    Images are flipped and cropped at random as in training; where they have the very size that the network reads, they
-    are only flipped. The same arguments give the same bytes, with as many threads (`TF_NUM_INTRAOP_THREADS`).
+    Images are flipped and cropped at random as in training. The same arguments give the same bytes, if there are as
+    many threads (`TF_NUM_INTRAOP_THREADS`).
 
     Arguments:
         spec: ResNetSpec that reads one channel.
@@ -96,7 +97,7 @@ def convert(
         raise WoolError(f"input_shape: board models read square crops of 1 grey channel, got {spec.input_shape}")
     if heatmap and spec.classes != 2:
         raise WoolError(f"heatmap: shows the margin between 2 classes, got a network with {spec.classes}")
-    geometry = Geometry(height if side is None else side, height)
+    geometry = Geometry(pixels.load_size(height) if side is None else side, height)
     _check_images(images, labels, geometry.side, spec.classes)
     request = {"course": dataclasses.asdict(course), "side": geometry.side, "heatmap": heatmap}
     with tempfile.TemporaryDirectory(prefix="wool_tf-qat-") as name:

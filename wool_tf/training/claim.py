@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,9 @@ OF_BOTH = ("recipe", "align")
 """Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
 
 
-def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool = True) -> None:
+def claim(
+    out: Path, settings: Sequence[Settings], images: Dataset, write: bool = True, source: Mapping | None = None
+) -> None:
     """Makes a folder the one of a run, or lets the run go on that is there, perhaps with more configurations or stages.
 
     Arguments:
@@ -29,6 +31,7 @@ def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool 
         settings: of every configuration; they differ in `CHOICES` at most.
         images: Dataset.
         write: whether the folder is claimed; otherwise only asked whether it could be.
+        source: what else the results depend on, JSON values by name, as `native.Crops.binding` gives it.
 
     Raises:
         WoolError: the folder holds a run with other settings, images, weights or versions.
@@ -39,6 +42,7 @@ def claim(out: Path, settings: Sequence[Settings], images: Dataset, write: bool 
     ours = {
         "settings": _binding(settings[0]),
         "images": images.fingerprint,
+        **(source or {}),
         "backend": backend,
         "versions": {name: importlib.metadata.version(name) for name in ("wool_tf", "keras", backend)},
         "contents of --weights": {each.configuration: digest(each.weights) for each in settings},
@@ -83,7 +87,8 @@ def _difference(found, ours: dict) -> str | None:
     both = found["contents of --weights"].keys() & ours["contents of --weights"].keys()
     if any(found["contents of --weights"][name] != ours["contents of --weights"][name] for name in both):
         return "other contents of --weights"
-    return next((f"other {name}" for name in ("images", "backend", "versions") if found[name] != ours[name]), None)
+    others = [name for name in ours if name not in ("settings", "contents of --weights")]
+    return next((f"other {name}" for name in others if found[name] != ours[name]), None)
 
 
 def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:

@@ -1,0 +1,58 @@
+"""The crops of a folder as a board reads them, and the same ones as a network is trained on and scored with them.
+
+An image is decoded once, at the side of the folder's crops. What networks see is made of these pixels, never of the
+file again: so training, scoring and every board model see the same, and index i is the same image everywhere.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from wool_tf.data import dataset, imaging, pixels
+from wool_tf.data.dataset import Dataset
+from wool_tf.data.imaging import Imaging
+
+
+@dataclasses.dataclass(frozen=True)
+class Crops:
+    """The crops of a folder.
+
+    Attributes:
+        native: Dataset of them, with the side of `imaging`: what a board model reads.
+        imaging: Imaging.
+        cache: folder for the pixels.
+    """
+
+    native: Dataset
+    imaging: Imaging
+    cache: Path
+
+    def for_network(self, image_size: int, progress: Callable[[int, int], None] | None = None) -> Dataset:
+        """The same images with a side of `pixels.load_size(image_size)`, as `dataset.resized` makes them."""
+        return dataset.resized(self.native, pixels.load_size(image_size), self.cache, progress)
+
+    def binding(self) -> dict:
+        """What results depend on beside the images that networks are trained on, by name, as JSON values."""
+        how = dataclasses.asdict(self.imaging)
+        window = how["window"] and list(how["window"])
+        return {"native crops": self.native.fingerprint, "imaging": how | {"window": window}}
+
+
+def load(
+    folder: Path,
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+    on_bad_image: str = "fail",
+    side: int | None = None,
+) -> Crops:
+    """Reads the crops of a folder.
+
+    Arguments:
+        folder, cache, progress, on_bad_image: as for `dataset.load`.
+        side: of the crops that the board is given, in pixels; None: as `imaging.read` finds it.
+
+    Raises:
+        WoolError: the folder, its images or its `imaging.json` are unusable, or the cache cannot be written.
+    """
+    how = imaging.read(folder, side)
+    return Crops(dataset.load(folder, how.side, cache, progress, on_bad_image), how, cache)
