@@ -205,7 +205,7 @@ def test_saved_model_carries_spec_and_outputs(depth, tmp_path):
 
 
 def test_training_follows_pytorchs_running_statistics():
-    """momentum 0.1 in PyTorch's sense: 0.9 of the old running value, 0.1 of the batch's, whose variance is over n − 1."""
+    """momentum 0.1 in PyTorch's sense: 0.9 of the old running value, 0.1 of the batch's; variances are over n − 1."""
     spec = narrow(18)
     arrays = telling(spec)
     model = loaded(spec, arrays)

@@ -155,7 +155,7 @@ BASELINE = dataclasses.replace(SETTINGS, rounds=0, asfp_rates=(), controls=(), f
 
 
 def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
-    pruning = {"finetune_epochs": 3, "finetune_factor": 1.0, "asfp_epochs": 7, "align": 8, "recipe": "paper-table3"}
+    pruning = {"finetune_epochs": 3, "finetune_factor": 0.5, "asfp_epochs": 7, "align": 8, "recipe": "paper-table3"}
     claim.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
     # Nothing was pruned yet, so that other settings of pruning may follow; then those bind, each of its own kind.
     claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_rates=())], images)
@@ -167,13 +167,13 @@ def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
             with pytest.raises(WoolError, match=f"--{name}="):
                 claim.claim(tmp_path, [changed], images)
     claim.claim(tmp_path, [SETTINGS], images)
-    with pytest.raises(WoolError, match="--asfp_epochs=30, not 7"):
+    with pytest.raises(WoolError, match="--asfp_epochs=14, not 7"):
         claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
     # The baseline goes on whatever it says of pruning, and what binds stays.
     claim.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
-    with pytest.raises(WoolError, match="--asfp_epochs=30, not 7"):
+    with pytest.raises(WoolError, match="--asfp_epochs=14, not 7"):
         claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
-    with pytest.raises(WoolError, match="--epochs=30, not 2"):
+    with pytest.raises(WoolError, match="--epochs=10, not 2"):
         claim.claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
 
 
