@@ -99,7 +99,8 @@ def run(
     out = out.absolute()
     with driver.exclusive(out):
         crops, images, parts, chains = _prepared(grid, source, out, workers, say)
-        claim.claim(out, grid, images, source=crops.binding())
+        if remark := claim.claim(out, grid, images, source=crops.binding()):
+            say(remark)
         claim.claim_folds(out, parts)
         say(f"training {sum(map(len, chains)):,} networks of {len(grid)} configurations")
         outcome = driver.run(chains, out / "units", workers.jobs, show, workers.scheduler)

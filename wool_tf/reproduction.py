@@ -75,7 +75,8 @@ def run(
         from wool_tf.deploy import delivery
         from wool_tf.report import page, results
 
-        claim.claim(out, [settings], images, source=found.binding())
+        if remark := claim.claim(out, [settings], images, source=found.binding()):
+            say(remark)
         claim.claim_folds(out, [parts])
         chains = plan_units(settings, images, crops, parts, out, workers.keep)
         say(f"training {settings.folds} folds and the final network, {workers.jobs} at a time")
@@ -217,6 +218,7 @@ def quantise(
 
     progress(0.6, "scoring with int8")
     record = {"stage": f"{stage}-int8", "file": convert.describe(tflite)}
+    record |= protocol.provenance(fold, settings, "calibration")
     if len(fold.held_out):
         scores = verify.predict(tflite, images[fold.held_out]).astype(np.float64)
         return record | methods.held_out_record(fold, scores)

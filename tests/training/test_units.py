@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from wool_tf import environment
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.training import claim, methods, protocol, records
@@ -123,6 +124,20 @@ def test_a_folder_is_bound_to_what_its_crops_are_made_of(images, tmp_path):
     for name, other in (("native crops", "g"), ("imaging", source["imaging"] | {"window": None})):
         with pytest.raises(WoolError, match=f"holds a run with other {name}; choose another folder$"):
             claim.claim(tmp_path, [SETTINGS], images, source=source | {name: other})
+
+
+def test_another_way_to_compute_is_refused_and_another_processor_is_said(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(environment, "processor", lambda: "slow one (avx2)")
+    assert claim.claim(tmp_path, [SETTINGS], images) is None
+    assert claim.claim(tmp_path, [SETTINGS], images) is None
+    monkeypatch.setattr(environment, "processor", lambda: "fast one (avx2, avx512f)")
+    remark = claim.claim(tmp_path, [SETTINGS], images)
+    assert "slow one (avx2)" in remark and "fast one (avx2, avx512f)" in remark
+    assert records.read(tmp_path / "run.json")["processors"] == ["slow one (avx2)", "fast one (avx2, avx512f)"]
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    with pytest.raises(WoolError, match="other arithmetic"):
+        claim.claim(tmp_path, [SETTINGS], images)
 
 
 def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import files
+from wool_tf import environment, files
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.training import records
@@ -23,7 +23,7 @@ OF_BOTH = ("recipe", "align")
 
 def claim(
     out: Path, settings: Sequence[Settings], images: Dataset, write: bool = True, source: Mapping | None = None
-) -> None:
+) -> str | None:
     """Makes a folder the one of a run, or lets the run go on that is there, perhaps with more configurations or stages.
 
     Arguments:
@@ -33,8 +33,11 @@ def claim(
         write: whether the folder is claimed; otherwise only asked whether it could be.
         source: what else the results depend on, JSON values by name, as `native.Crops.binding` gives it.
 
+    Returns:
+        A remark where the run goes on with another processor than before, or None.
+
     Raises:
-        WoolError: the folder holds a run with other settings, images, weights or versions.
+        WoolError: the folder holds a run with other settings, images, weights, versions or arithmetic.
     """
     import keras
 
@@ -45,7 +48,9 @@ def claim(
         **(source or {}),
         "backend": backend,
         "versions": {name: importlib.metadata.version(name) for name in ("wool_tf", "keras", backend)},
+        "arithmetic": environment.arithmetic(),
         "contents of --weights": {each.configuration: digest(each.weights) for each in settings},
+        "processors": [environment.processor()],
     }
     found = records.read(out / "run.json", "settings")
     if found is None:
@@ -59,8 +64,20 @@ def claim(
     else:
         for name in ("settings", "contents of --weights"):
             ours[name] = found[name] | ours[name]
+        ours["processors"] = found["processors"] + [one for one in ours["processors"] if one not in found["processors"]]
     if write and ours != found:
         records.write(out / "run.json", ours)
+    return _mixed(ours["processors"], environment.processor())
+
+
+def _mixed(processors: Sequence[str], here: str) -> str | None:
+    others = [processor for processor in processors if processor != here]
+    if not others:
+        return None
+    return (
+        f"a part of this run was computed on another processor ({'; '.join(others)}) than this one ({here}): the last "
+        "digits of its results are not what either would give alone"
+    )
 
 
 def _binding(settings: Settings) -> dict:
@@ -87,7 +104,8 @@ def _difference(found, ours: dict) -> str | None:
     both = found["contents of --weights"].keys() & ours["contents of --weights"].keys()
     if any(found["contents of --weights"][name] != ours["contents of --weights"][name] for name in both):
         return "other contents of --weights"
-    others = [name for name in ours if name not in ("settings", "contents of --weights")]
+    # Other processors round in other ways; that is said, and no reason to stop.
+    others = [name for name in ours if name not in ("settings", "contents of --weights", "processors")]
     return next((f"other {name}" for name in others if found[name] != ours[name]), None)
 
 

@@ -21,7 +21,7 @@ from wool_tf.training.progress import Orphaned
 
 CONNECT_SECONDS = 10
 ENVIRONMENT = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_DETERMINISTIC_OPS",
-               "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")  # fmt: skip
+               "TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")  # fmt: skip
 """What results depend on, and the machines of a cluster have to take over."""
 PACKAGES = ("wool_tf", "keras", "numpy")
 """What has to be the same there, and the packages of Keras' backend."""

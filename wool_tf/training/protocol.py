@@ -134,9 +134,13 @@ def _work(stage: str, fold: Fold, settings: Settings, progress, attempt: int) ->
 
     (found,) = (each for each in methods.stages(settings) if each.name == stage)
     fold = dataclasses.replace(fold, attempt=attempt)
-    about = {
+    return found.run(fold, settings, progress) | provenance(fold, settings, stage)
+
+
+def provenance(fold: Fold, settings: Settings, stage: str) -> dict:
+    """What every record says of where it comes from: `seed`, `images` (a fingerprint) and `environment`."""
+    return {
         "seed": fold.seed(settings, stage),
         "images": fold.dataset.fingerprint,
         "environment": environment.describe(),
     }
-    return found.run(fold, settings, progress) | about
