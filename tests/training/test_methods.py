@@ -32,7 +32,7 @@ IMAGES = 16
 @pytest.fixture(scope="module", autouse=True)
 def eagerly():
     """Tracing a network takes as long as a thousand of these steps."""
-    compiled = trainer._compiled
+    compiled = trainer.compiled
 
     def eager(*network):
         model = compiled(*network)
@@ -40,7 +40,7 @@ def eagerly():
         return model
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "_compiled", eager)
+        patch.setattr(trainer, "compiled", eager)
         yield
 
 

@@ -94,7 +94,7 @@ def test_the_grid_is_in_the_order_of_the_paper():
         "resnet18-adam-none", "resnet18-adam-imagenet", "resnet18-sgd-none", "resnet18-sgd-imagenet",
         "resnet34-adam-none",
     ]  # fmt: skip
-    assert found[1].learning_rate == pytest.approx(1e-3 * SETTINGS.pretrained_factor)
+    assert found[0].learning_rate == 1e-3
     assert found[2].learning_rate == 1e-2
     with pytest.raises(WoolError, match="resnet18-adam-none occurs twice"):
         protocol.grid(SETTINGS, (18, 18), ("adam",), ("none",))
@@ -160,17 +160,11 @@ def test_other_folds_do_not_mix_and_more_repeats_may_come(tmp_path):
         claim.claim_folds(tmp_path, [other])
 
 
-def test_controls_that_start_from_random_weights_are_trained_like_it():
-    settings = dataclasses.replace(SETTINGS, weights="imagenet")
-    assert settings.base_rate == dataclasses.replace(SETTINGS, weights="none").learning_rate
-    assert settings.learning_rate == pytest.approx(settings.base_rate * settings.pretrained_factor)
-
-
 BASELINE = dataclasses.replace(SETTINGS, rounds=0, asfp_rates=(), controls=(), final="baseline")
 
 
 def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
-    pruning = {"finetune_epochs": 3, "finetune_factor": 0.5, "asfp_epochs": 7, "align": 8, "recipe": "paper-table3"}
+    pruning = {"finetune_epochs": 3, "finetune_factor": 0.5, "asfp_epochs": 7, "align": 8, "recipe": "paper-text"}
     claim.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
     # Nothing was pruned yet, so that other settings of pruning may follow; then those bind, each of its own kind.
     claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_rates=())], images)
@@ -182,13 +176,13 @@ def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
             with pytest.raises(WoolError, match=f"--{name}="):
                 claim.claim(tmp_path, [changed], images)
     claim.claim(tmp_path, [SETTINGS], images)
-    with pytest.raises(WoolError, match="--asfp_epochs=14, not 7"):
+    with pytest.raises(WoolError, match="--asfp_epochs=15, not 7"):
         claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
     # The baseline goes on whatever it says of pruning, and what binds stays.
     claim.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
-    with pytest.raises(WoolError, match="--asfp_epochs=14, not 7"):
+    with pytest.raises(WoolError, match="--asfp_epochs=15, not 7"):
         claim.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
-    with pytest.raises(WoolError, match="--epochs=10, not 2"):
+    with pytest.raises(WoolError, match="--epochs=15, not 2"):
         claim.claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
 
 

@@ -105,7 +105,7 @@ def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -
 
 def scratch(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
     """Control: trains the architecture that pruning ends with from random weights, as long as the baseline."""
-    course = _course(settings, stage.epochs, settings.base_rate)
+    course = _course(settings, stage.epochs, settings.learning_rate)
     initial = starting.resolve("none", stage.spec, fold.seed(settings, "scratch"))
     trained, history = _train(stage, fold, settings, course, initial, progress)
     return _finish(stage, fold, settings, trained, history)

@@ -32,8 +32,7 @@ class Settings:
         group_by: what two folds never share: `sample`, or `scan` or `image`, which leak.
         seed: base of every random number.
         batch_size: images per step.
-        adam_learning_rate, sgd_learning_rate: first learning rate of the baseline and of ASFP, by optimizer.
-        pretrained_factor: what that is multiplied by where the initial weights are not random.
+        adam_learning_rate, sgd_learning_rate: largest learning rate of the baseline and of ASFP, by optimizer.
         weight_decay: decoupled, per step and unit of the learning rate; of kernels only.
         schedule: what the learning rate does from the first step to the last, one of `schedules.SCHEDULES`.
         plateau_patience, plateau_factor, plateau_delta: of the schedule `plateau`, which multiplies the rate by the
@@ -42,7 +41,7 @@ class Settings:
             training is over, at most; 0 leaves their running averages as training left them.
         epochs: of the baseline.
         finetune_epochs, finetune_factor: epochs of every round of hard pruning, and what the optimizer's learning rate
-            is multiplied by for them, whatever the initial weights: after a round they are no longer what they were.
+            is multiplied by for them and for the epochs after ASFP.
         asfp_epochs, asfp_rates: epochs of ASFP; one training per rate, the share of every channel group that is gone
             after its last epoch.
         asfp_finetune_epochs: plain epochs of the compact network after those.
@@ -69,24 +68,23 @@ class Settings:
     repeats: int = 1
     group_by: str = "sample"
     seed: int = 0
-    batch_size: int = 16
+    batch_size: int = 32
     adam_learning_rate: float = 1e-3
     sgd_learning_rate: float = 1e-2
-    pretrained_factor: float = 0.3
     weight_decay: float = 0.0
     schedule: str = "cosine"
     plateau_patience: int = 3
     plateau_factor: float = 0.3
     plateau_delta: float = 0.05
     bn_images: int = 1000
-    epochs: int = 10
-    finetune_epochs: int = 8
+    epochs: int = 15
+    finetune_epochs: int = 10
     finetune_factor: float = 1.0
-    asfp_epochs: int = 14
+    asfp_epochs: int = 15
     asfp_finetune_epochs: int = 3
     asfp_rates: tuple[float, ...] = (0.3,)
     rounds: int = 3
-    recipe: str = "paper-text"
+    recipe: str = "paper-table3"
     align: int = 1
     finetune: str = "compact"
     controls: tuple[str, ...] = ()
@@ -99,7 +97,7 @@ class Settings:
         counted = ("batch_size", "epochs", "finetune_epochs", "asfp_epochs", "plateau_patience", "align", "threads")
         for name in (*counted, "repeats"):
             _require(getattr(self, name) >= 1, name, "must be at least 1", getattr(self, name))
-        for name in ("adam_learning_rate", "sgd_learning_rate", "pretrained_factor", "finetune_factor"):
+        for name in ("adam_learning_rate", "sgd_learning_rate", "finetune_factor"):
             _require(0 < getattr(self, name) < 10, name, "must be above 0 and below 10", getattr(self, name))
         for name in ("bn_images", "asfp_finetune_epochs"):
             _require(getattr(self, name) >= 0, name, "must be at least 0", getattr(self, name))
@@ -139,18 +137,13 @@ class Settings:
 
     @property
     def learning_rate(self) -> float:
-        """First learning rate of the baseline and of ASFP."""
-        return self.base_rate if self.weights == "none" else self.base_rate * self.pretrained_factor
+        """Largest learning rate of the baseline and of ASFP."""
+        return self.adam_learning_rate if self.optimizer == "adam" else self.sgd_learning_rate
 
     @property
     def finetune_rate(self) -> float:
-        """First learning rate of every round of hard pruning."""
-        return self.base_rate * self.finetune_factor
-
-    @property
-    def base_rate(self) -> float:
-        """First learning rate of whatever starts from random weights."""
-        return self.adam_learning_rate if self.optimizer == "adam" else self.sgd_learning_rate
+        """Largest learning rate of every round of hard pruning, and of the epochs after ASFP."""
+        return self.learning_rate * self.finetune_factor
 
     @property
     def initial_spec(self) -> ResNetSpec:

@@ -21,8 +21,9 @@ from wool_tf.training import schedules
 
 SGD_MOMENTUM = 0.9
 SCORING_BATCH = 32
-KEPT_MODELS = 6
-"""Compiled networks that a process keeps: the widths of every round of one method, and two to spare."""
+KEPT_MODELS = 12
+"""Networks that a process keeps, compiled and for scoring: those of every stage of one depth, whole and masked. With
+fewer, a process that goes from fold to fold would build and trace them all again."""
 
 Progress = Callable[[float, str], None]
 """Told the finished share of the work, 0 to 1, and what is going on in a few words."""
@@ -104,7 +105,7 @@ def train(
     Raises:
         Diverged: the loss or a weight was not finite.
     """
-    model = _compiled(spec, course.optimizer, course.weight_decay, mask is not None)
+    model = compiled(spec, course.optimizer, course.weight_decay, mask is not None)
     _load(model, weights, mask)
     _reset(model.optimizer)
     batches = augmented(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
@@ -175,7 +176,8 @@ _inference = functools.lru_cache(maxsize=KEPT_MODELS)(_built)
 # Keras traces a training step anew for every model (about ten seconds), so one compiled model per architecture serves
 # all folds: its weights and the optimizer's state are reset instead.
 @functools.lru_cache(maxsize=KEPT_MODELS)
-def _compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool) -> ResNet:
+def compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool) -> ResNet:
+    """A network that is ready to be trained; what it learned for an earlier caller is still in it."""
     model = _built(spec, masked)
     decay = weight_decay or None
     adam, sgd = keras.optimizers.Adam, functools.partial(keras.optimizers.SGD, momentum=SGD_MOMENTUM)

@@ -1,0 +1,122 @@
+"""A training step of ours beside PyTorch's, in turns in one process: CPU seconds, images per second, ratios.
+
+    python benchmarks/training.py --json=training.json
+    python benchmarks/training.py --depths=18 --sizes=64 --batches=16 --rounds=5
+
+Unpruned networks with equal layers, Adam, cross-entropy; PyTorch eagerly with channels last, which is its fastest way
+on a CPU (pip install wool_tf[torch]). One thread each. A step's forward pass is timed on its own as well. Figures are
+medians over rounds, with the quartiles of the ratio; the first steps, which trace and warm up, do not count.
+"""
+
+import itertools
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
+import console
+import training_flags
+from wool_tf import WoolError, environment, files, quiet
+from wool_tf.networks.spec import ResNetSpec
+
+_DEPTHS = flags.DEFINE_list("depths", ["18", "50"], "Depths of the ResNets.")
+_SIZES = flags.DEFINE_list("sizes", ["64", "112", "224"], "Sides of the input in pixels.")
+_BATCHES = flags.DEFINE_list("batches", ["16", "32"], "Images per step.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed steps of each.", lower_bound=3)
+_JSON = flags.DEFINE_string("json", None, "File for the figures.")
+
+flags.disclaim_key_flags()
+for _holder in (_DEPTHS, _SIZES, _BATCHES, _ROUNDS, _JSON):
+    flags.declare_key_flag(_holder.name)
+
+WARM_UP = 2
+HEADER = (
+    f"{'depth':>6}{'pixels':>8}{'batch':>7}{'ours, ms':>18}{'PyTorch, ms':>18}"
+    f"{'images/s':>10}{'ratio':>7}  quartiles"
+)
+
+
+def main() -> None:
+    console.use_threads(1)
+    try:
+        import torch
+    except ImportError:
+        raise WoolError("PyTorch is not installed; install wool_tf[torch]") from None
+    quiet.import_keras()
+    torch.set_num_threads(1)
+    lists = ((holder.name, holder.value) for holder in (_DEPTHS, _SIZES, _BATCHES))
+    cases = itertools.product(*(training_flags.numbers(name, values, int) for name, values in lists))
+    print(f"{environment.processor()}; CPU time of a step, and of its forward pass in brackets\n{HEADER}")
+    rows = []
+    for depth, side, batch in cases:
+        rows.append(_measured(depth, side, batch))
+        print(_line(rows[-1]), flush=True)
+    if _JSON.value:
+        document = {"environment": environment.describe() | {"torch": torch.__version__}, "rows": rows}
+        files.write(console.path("json", _JSON.value), json.dumps(document, indent=1).encode())
+
+
+def _measured(depth: int, side: int, batch: int) -> dict:
+    spec, rng = ResNetSpec.full(depth, 2, (side, side, 1)), np.random.default_rng(0)
+    images, labels = rng.normal(size=(batch, side, side, 1)).astype(np.float32), np.arange(batch) % 2
+    works = _keras(spec, images, labels) | _torch(spec, images, labels)
+    times = {name: [] for name in works}
+    for number in range(WARM_UP + _ROUNDS.value):
+        for name, work in works.items():
+            started = time.process_time()
+            work()
+            if number >= WARM_UP:
+                times[name].append(time.process_time() - started)
+    ratios = np.divide(times["torch step"], times["keras step"])
+    seconds = {name: float(np.median(found)) for name, found in times.items()}
+    low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75)).tolist()
+    about = {"depth": depth, "image_size": side, "batch_size": batch, "cpu_seconds": seconds}
+    return about | {"images_per_second": batch / seconds["keras step"], "ratio": middle, "quartiles": [low, high]}
+
+
+def _keras(spec: ResNetSpec, images: np.ndarray, labels: np.ndarray) -> dict[str, Callable[[], object]]:
+    import tensorflow as tf
+
+    from wool_tf.training import trainer
+
+    model = trainer.compiled(spec, "adam", 0.0, False)
+    forward = tf.function(lambda: model(images, training=True))
+    return {"keras forward": forward, "keras step": lambda: model.train_on_batch(images, labels)}
+
+
+def _torch(spec: ResNetSpec, images: np.ndarray, labels: np.ndarray) -> dict[str, Callable[[], object]]:
+    import torch
+
+    from wool_tf.deploy.torch_resnet import ResNet
+
+    model = ResNet(spec).to(memory_format=torch.channels_last).train()
+    given = torch.from_numpy(images.transpose(0, 3, 1, 2)).to(memory_format=torch.channels_last)
+    truth, optimizer = torch.from_numpy(labels), torch.optim.Adam(model.parameters(), 1e-3)
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(given)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(model(given), truth).backward()
+        optimizer.step()
+
+    return {"torch forward": forward, "torch step": step}
+
+
+def _line(row: dict) -> str:
+    seconds = {name: f"{1e3 * found:.0f}" for name, found in row["cpu_seconds"].items()}
+    ours, theirs = (f"{seconds[f'{name} step']} ({seconds[f'{name} forward']})" for name in ("keras", "torch"))
+    low, high = row["quartiles"]
+    about = f"{row['depth']:>6}{row['image_size']:>8}{row['batch_size']:>7}"
+    return f"{about}{ours:>18}{theirs:>18}{row['images_per_second']:>10.1f}{row['ratio']:>7.2f}  {low:.2f}–{high:.2f}"
+
+
+if __name__ == "__main__":
+    console.run(main)
