@@ -8,7 +8,16 @@ from pathlib import Path
 import jinja2
 
 from wool_tf import files
-from wool_tf.report import delivered, findings, plots, protocol_findings, protocol_plots, protocol_tables, tables
+from wool_tf.report import (
+    delivered,
+    findings,
+    plots,
+    protocol_findings,
+    protocol_plots,
+    protocol_tables,
+    removal,
+    tables,
+)
 
 Part = tables.Table | plots.Plot
 
@@ -39,7 +48,7 @@ RUN = Layout(
     (
         ("Quality", (tables.accuracy, plots.accuracy, tables.by_defect, delivered.confusion, plots.roc,
                      plots.scores)),
-        ("Size and speed", (tables.complexity, tables.latency, plots.latency)),
+        ("Size and speed", (tables.complexity, removal.of_run, tables.latency, plots.latency)),
         ("Delivered model", (delivered.decisions, delivered.quantisation, delivered.files)),
         ("Data and training", (tables.data, tables.folds, plots.training)),
         REPEAT,
@@ -55,7 +64,7 @@ PROTOCOL = Layout(
         ("Beside the paper", (protocol_tables.table1, protocol_tables.table2, protocol_plots.changes)),
         ("Defects and thresholds", (protocol_tables.by_defect, protocol_tables.operating)),
         ("Every stage", (protocol_tables.quality, protocol_tables.further, protocol_tables.controls,
-                         protocol_tables.size)),
+                         protocol_tables.size, removal.of_protocol)),
         ("Data", (protocol_tables.data,)),
         ("Failures", (protocol_tables.failures,)),
         REPEAT,

@@ -13,7 +13,7 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.decision import Decision
 from wool_tf.errors import WoolError
 from wool_tf.networks import starting
-from wool_tf.report import paper, provenance, sheets
+from wool_tf.report import paper, provenance, removal, sheets
 from wool_tf.training import operating, pooled
 from wool_tf.training.metrics import THRESHOLD, evaluate
 from wool_tf.training.protocol import fold_name
@@ -188,6 +188,7 @@ def _stage(settings: Settings, name: str, title: str, study: _Study) -> dict:
         "by_defect": pooled.recall_by_defect(labels, called, study.images.defects) if whole else {},
         "operating": [_operating(rule, choose, labels, whole) for rule, choose in study.rules.items() if whole],
         "mask_difference": max(differences, default=None),
+        **removal.described(found),
         "missing": missing,
     }
 

@@ -16,7 +16,7 @@ from wool_tf.deploy import verify
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.report import provenance, sheets
+from wool_tf.report import provenance, removal, sheets
 from wool_tf.training import pooled, protocol
 from wool_tf.training.metrics import THRESHOLD, evaluate, summarise
 from wool_tf.training.settings import Settings
@@ -152,6 +152,7 @@ def _stage(name: str, title: str, images: Dataset, found: Sequence[Mapping], fol
         **_measured(evaluate(images.labels, scores), [record["metrics"] for record in found]),
         "by_defect": _by_defect(images, scores >= THRESHOLD),
         "mask_difference": max(differences, default=None),
+        **removal.described(found),
     }
 
 
