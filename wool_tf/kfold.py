@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wool_tf import environment, quiet
-from wool_tf.baselines import threshold
+from wool_tf.baselines import frozen_features, threshold
 from wool_tf.data import native, stand_in
 from wool_tf.data.batches import per_epoch
 from wool_tf.data.dataset import Dataset
@@ -104,7 +104,7 @@ def run(
         claim.claim_folds(out, parts)
         say(f"training {sum(map(len, chains)):,} networks of {len(grid)} configurations")
         outcome = driver.run(chains, out / "units", workers.jobs, show, workers.scheduler)
-        say("judging by thresholds, and writing the report")
+        say("judging by thresholds and frozen features, and writing the report")
         return _reported(grid, images, parts, outcome, out, name, command, operating)
 
 
@@ -202,6 +202,7 @@ def _reported(
         records=outcome.records,
         failures=[{"unit": name, "attempts": attempts} for name, attempts in outcome.failures.items()],
         threshold=threshold.evaluate_repeats(images.images, images.labels, parts),
+        frozen_features=frozen_features.evaluate_grid(grid, images.images, images.labels, parts),
         environment=environment.describe(),
         command=command,
         required_recall=operating.recall,

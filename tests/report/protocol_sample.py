@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from wool_tf.baselines import frozen_features
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.report import protocol
@@ -90,6 +91,8 @@ def inputs(recipes=RECIPES, stages=STAGES | CONTROLS, images=None, separation: f
                     unit = f"{one.configuration}/repeat{repeat}/fold{fold}/{stage}"
                     records[unit] = record(stage, images.labels, part, scores[part])
     measured = side + rng.normal(0.2, 1.3, len(side))
+    probable = 1 / (1 + np.exp(-1.2 * side - rng.normal(0, 1.3, len(side))))
+    names = {frozen_features.name(one) for one in configurations} - {None}
     return {
         "configurations": configurations,
         "stages": stages,
@@ -98,6 +101,7 @@ def inputs(recipes=RECIPES, stages=STAGES | CONTROLS, images=None, separation: f
         "records": records,
         "failures": [],
         "threshold": [((measured >= 0).astype(int), measured)] * repeats,
+        "frozen_features": {name: [((probable >= 0.5).astype(int), probable)] * repeats for name in sorted(names)},
         "environment": {"python": "3.11.7", "keras": "3.15.1", "machine": "x86_64, 2 cores"},
         "command": "python experiments/prune_kfold.py --flagfile=experiments/flagfiles/demo.cfg",
         "required_recall": 0.99,

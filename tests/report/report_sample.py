@@ -49,6 +49,7 @@ def sample(separation: float = 5.0, stages: tuple[str, ...] = tuple(TITLES), fol
                  "groups": 25 * folds, "side": 72, "fingerprint": "0123456789abcdef" * 4},  # fmt: skip
         "folds": [{"images": PER_FOLD, "defective": PER_FOLD // 2, "groups": 25} for _ in range(folds)],
         "thresholding": _thresholding(rows, folds),
+        "frozen_features": None,
         "sheets": [{"kind": "defective, D1", "images": 30, "shown": 8, "png": _png(np.random.default_rng(1))}],
         "stages": [_stage(name, rows, folds) for name in stages],
         "histories": {name: _history(rng, folds, name) for name in stages if not name.endswith("-int8")},
@@ -118,6 +119,16 @@ def _thresholding(rows, folds) -> dict:
     guessed = [row | {"threshold": row["label"] if index % 4 else 0.6} for index, row in enumerate(rows)]
     found = {"D1": {"images": 20, "recall": 0.75}, "D6": {"images": 10, "recall": 0.5}}
     return _figures(guessed, "threshold", folds) | {"by_defect": found}
+
+
+def with_frozen_features(document: dict, wrong_in: int = 5) -> dict:
+    """The document of a run from pretrained weights, whose frozen features judge one image in so many wrongly."""
+    rows = [row | {"frozen": abs(row["label"] - 0.8) if index % wrong_in == 0 else abs(row["label"] - 0.1)}
+            for index, row in enumerate(document["scores"])]  # fmt: skip
+    found = {"D1": {"images": 20, "recall": 0.8}, "D6": {"images": 10, "recall": 0.7}}
+    decided = _measured(rows, "frozen", AT) | {"by_defect": found}
+    figures = _figures(rows, "frozen", len(document["folds"])) | {"by_defect": found, "decided": decided}
+    return document | {"frozen_features": figures}
 
 
 def _measured(rows, name, at=0.5) -> dict:

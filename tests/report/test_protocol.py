@@ -165,6 +165,18 @@ def test_thresholding_is_measured_as_the_networks_are(given, document):
     assert protocol.assemble(**given | {"threshold": None})["threshold"] is None
 
 
+def test_frozen_features_are_measured_once_for_the_weights_that_several_start_from():
+    given = inputs((("adam", "none"), ("adam", "imagenet"), ("sgd", "imagenet")), FEW)
+    found, labels = protocol.assemble(**given), given["images"].labels
+    assert [one["frozen_features"] for one in found["configurations"]] == [None, *["resnet18-imagenet"] * 2]
+    ((name, figures),) = found["frozen_features"].items()
+    calls, scores = given["frozen_features"][name][0]
+    assert figures["accuracy"]["mean"] == pytest.approx(metrics.accuracy_score(labels, calls))
+    assert figures["auc"]["mean"] == pytest.approx(metrics.roc_auc_score(labels, scores))
+    assert set(figures["by_defect"]) == {"D1", "D2", "D3"}
+    assert inputs(ONE, FEW)["frozen_features"] == {}
+
+
 def test_a_repeat_without_a_fold_has_no_figures(given, document):
     unit = "resnet18-adam-none/repeat1/fold3/hard1"
     left = {name: found for name, found in given["records"].items() if name != unit}
@@ -245,6 +257,7 @@ def of_the_paper(recipes, monkeypatch) -> dict:
                     found |= {"held_out": part.tolist(), "scores": scores[part].tolist()}
                     records[f"{one.configuration}/repeat{repeat}/fold{fold}/{stage}"] = found
     named = {"command": "", "environment": {}, "failures": [], "threshold": None, "required_recall": 0.99}
+    named["frozen_features"] = {}
     return protocol.assemble(configurations, STAGES, images, parts, records, cost_ratio=10.0, **named)
 
 

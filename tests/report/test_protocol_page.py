@@ -220,7 +220,36 @@ def test_that_thresholding_does_as_well_is_said_first(document):
     document["threshold"]["accuracy"]["mean"] = best
     for select in ("last", "best"):
         first = protocol_findings.warnings(document | {"select": select})[0]
-        assert first.startswith(f"Thresholding, without any network, judges {100 * best:.1f} % of the images correctly")
+        assert first.startswith(f"Thresholding, without a network, judges {100 * best:.1f} % of the images correctly")
+
+
+def test_networks_that_frozen_features_beat_are_said_first_to_be_not_worth_their_training(document):
+    assert not any("frozen" in warning for warning in protocol_findings.warnings(document))
+    pretrained = document["configurations"][0]["stages"]
+    above = pretrained[0]["mean"]["accuracy"]
+    better = [one["title"] for one in pretrained if one["stage"] in STAGES and one["mean"]["accuracy"] > above]
+    document["frozen_features"]["resnet18-imagenet"]["accuracy"]["mean"] = above
+    first, second = protocol_findings.warnings(document)[:2]
+    assert first.startswith("Logistic regression on frozen features of ResNet-18, pretrained, judges ")
+    assert second.startswith("Not worth their training, for logistic regression on frozen features of the weights ")
+    assert "ResNet-18, SGD, pretrained: Baseline" in second and "from scratch" not in second
+    assert second.endswith(f"and {len(STAGES) - len(better) - 3} more.")
+
+
+def test_frozen_features_stand_beside_thresholding(document):
+    titles = ["Thresholding, without a network", "Logistic regression on frozen features of ResNet-18, pretrained"]
+    assert [row[0] for row in protocol_tables.summary(document).rows][-2:] == titles
+    assert [row[0] for row in protocol_tables.by_defect(document).rows][:2] == titles
+    assert titles[1] in protocol_export.to_text(document)
+    # Once for both optimizers, and told apart where the weights are others.
+    document["configurations"].append(document["configurations"][0] | {"optimizer": "adam"})
+    assert list(protocol_views.frozen(document)) == ["resnet18-imagenet"]
+    other = {"weights": "/w/mine.pth", "pretrained": True, "file": "mine.pth", "frozen_features": "resnet18-mine"}
+    document["configurations"].append(document["configurations"][0] | other)
+    document["frozen_features"]["resnet18-mine"] = document["frozen_features"]["resnet18-imagenet"]
+    assert [each.title for each in protocol_views.frozen(document).values()] == [
+        titles[1], f"{titles[1]} (mine.pth)"
+    ]  # fmt: skip
 
 
 def test_the_page_stands_alone_and_is_the_markdown(document):
@@ -318,7 +347,10 @@ def test_the_key_stages_do_not_depend_on_the_order_of_the_rates():
     assert [one["stage"] for _, one in protocol_views.key_stages(found)] == ["baseline", "hard2", "asfp30"]
 
 
-@pytest.mark.parametrize("name", ["threshold", "failures", "data", "environment", "settings", "seconds", "command"])
+PARTS = ("threshold", "frozen_features", "failures", "data", "environment", "settings", "seconds", "command")
+
+
+@pytest.mark.parametrize("name", PARTS)
 def test_any_part_may_be_unknown(name, document):
     for text in page.render(document | {name: None}, page.PROTOCOL).values():
         assert "None" not in text
@@ -363,7 +395,7 @@ def test_console_tables_are_aligned(document):
 
 
 def test_sentences_name_the_best_network_and_what_pruning_costs(document):
-    best, others, hard, asfp, spread, operating, thresholding, papers = protocol_findings.sentences(document)
+    best, others, hard, asfp, spread, operating, thresholding, frozen, papers = protocol_findings.sentences(document)
     assert best.startswith("The best of 2 unpruned networks, ResNet-18, SGD, pretrained, judges ")
     assert "other networks" in others
     whole, *_, last = document["configurations"][0]["stages"][:4]
@@ -375,6 +407,7 @@ def test_sentences_name_the_best_network_and_what_pruning_costs(document):
     assert "recall ≥ 0.99, Hard pruning, round 3 finds" in operating
     gain = 100 * (whole["mean"]["recall"] - document["threshold"]["recall"]["mean"])
     assert f"{gain:.1f} percentage points better in recall" in thresholding
+    assert frozen.startswith("Logistic regression on frozen features of ResNet-18, pretrained, judges ")
     assert papers.startswith("The paper reports 98.92")
 
 

@@ -6,9 +6,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_sample import AT, sample
+from report_sample import AT, sample, with_frozen_features
 
-from wool_tf.report import cells, delivered, findings, tables
+from wool_tf.report import baselines, cells, delivered, findings, tables
 
 BUILDERS = (
     tables.summary,
@@ -96,7 +96,7 @@ def test_stages_without_figures_stay_in_the_tables():
     document["stages"][0] |= dict.fromkeys(("mean", "std", "folds", "params", "macs", "params_share", "macs_share"))
     document["stages"][0] |= {"repeats": None, "decided": None}
     assert tables.accuracy(document).rows[1][:6] == ("Baseline", *[cells.MISSING] * 5)
-    assert [row[0] for row in delivered.confusion(document).rows] == [tables.THRESHOLDING]
+    assert [row[0] for row in delivered.confusion(document).rows] == [baselines.THRESHOLDING]
     assert delivered.decisions(document) is None
 
 
@@ -104,7 +104,7 @@ def test_confusion_counts_the_out_of_fold_scores():
     document = sample(separation=1.5)
     table = delivered.confusion(document)
     titles = ["Baseline", "Hard pruning, round 3", "Hard pruning, round 3, int8"]
-    assert [row[0] for row in table.rows] == [tables.THRESHOLDING, *(title for title in titles for _ in range(2))]
+    assert [row[0] for row in table.rows] == [baselines.THRESHOLDING, *(title for title in titles for _ in range(2))]
     ways = [(stage, at) for stage in ("baseline", "hard3", "hard3-int8") for at in (("0.5", 0.5), ("by the rule", AT))]
     for (stage, (name, at)), row in zip(ways, table.rows[1:], strict=True):
         pairs = [(score["label"], int(score[stage] >= at)) for score in document["scores"]]
@@ -212,7 +212,7 @@ def test_thresholding_stands_beside_the_networks():
     assert mean["accuracy"] == pytest.approx(0.75)
     for build in (tables.summary, tables.accuracy):
         first = build(document).rows[0]
-        assert first[0] == tables.THRESHOLDING
+        assert first[0] == baselines.THRESHOLDING
         assert first[1].startswith(f"{100 * mean['accuracy']:.1f}")
         assert first[2].startswith(f"{100 * mean['recall']:.1f}")
     assert tables.accuracy(document).rows[0][-1] == "76–82"
@@ -233,7 +233,7 @@ def test_the_delivered_rule_stands_beside_the_threshold_of_the_paper():
     table = delivered.decisions(document)
     assert "a miss costs as much as 3 false alarms" in table.text
     assert "figures of the files of the folds" in table.note and "0.300 on the card" in table.note
-    assert [row[0] for row in table.rows][::2] == [tables.THRESHOLDING, *[row[0] for row in table.rows][1::2]]
+    assert [row[0] for row in table.rows][::2] == [baselines.THRESHOLDING, *[row[0] for row in table.rows][1::2]]
     ways = [(stage, at) for stage in ("hard3", "hard3-int8") for at in (0.5, AT)]
     for row, (stage, at) in zip(table.rows[-4:], ways, strict=True):
         told(row, [(score["label"], int(score[stage] >= at)) for score in document["scores"]])
@@ -260,7 +260,7 @@ def test_that_thresholding_does_as_well_is_said_first(separation, better):
     at = {"thresholding": document["thresholding"]["mean"], "network": document["stages"][-1]["decided"]}
     assert (at["thresholding"]["accuracy"] >= at["network"]["accuracy"]) == better
     for lines in (findings.warnings(document), findings.closing(document)):
-        said = [line.startswith("Thresholding, without any network, judges as many images") for line in lines]
+        said = [line.startswith("Thresholding, without a network, judges as many images") for line in lines]
         assert said[:1] == [True] if better else not any(said)
     assert findings.closing(document)[-1].startswith("At thresholds by the rule of the delivered model (a miss costs")
     if better:
@@ -273,7 +273,7 @@ def test_thresholding_that_costs_less_is_told_though_it_errs_more():
     document["stages"][-1]["decided"] |= {"accuracy": 0.9, "confusion": [[88, 2], [16, 74]]}
     document["thresholding"] |= {"repeats": [{"confusion": [[58, 32], [0, 90]]}]}
     assert 32 < 2 + 16 * 3
-    assert findings.warnings(document)[0].startswith("Thresholding, without any network, costs as little, a miss being")
+    assert findings.warnings(document)[0].startswith("Thresholding, without a network, costs as little, a miss being")
     document["final"]["decision"]["asked"] |= {"cost_ratio": None, "recall": 0.8}
     assert not any("Thresholding, without" in line for line in findings.warnings(document))
 
@@ -281,5 +281,31 @@ def test_thresholding_that_costs_less_is_told_though_it_errs_more():
 def test_recall_by_type_of_defect():
     table = tables.by_defect(sample())
     assert table.header == ("Network", "D1 (20)", "D6 (10)")
-    assert table.rows[0] == (tables.THRESHOLDING, "75.0", "50.0")
+    assert table.rows[0] == (baselines.THRESHOLDING, "75.0", "50.0")
     assert table.rows[1:3] == (("Baseline", "95.0", "90.0"), ("Baseline, by the delivered rule", "100.0", "90.0"))
+
+
+def test_frozen_features_stand_beside_thresholding():
+    document = with_frozen_features(sample())
+    title = f"{baselines.FROZEN}, without training"
+    for build in (tables.summary, tables.accuracy):
+        first, second = build(document).rows[:2]
+        assert (first[0], second[0], second[1]) == (baselines.THRESHOLDING, title, "80.0")
+    assert tables.accuracy(document).rows[1][-1] == cells.MISSING
+    assert tables.by_defect(document).rows[1:3] == (
+        (title, "80.0", "70.0"), (f"{title}, by the delivered rule", "80.0", "70.0")
+    )  # fmt: skip
+    for build in (delivered.decisions, delivered.confusion):
+        assert [row[:2] for row in build(document).rows[1:3]] == [(title, "0.5"), (title, "by the rule")]
+    assert f"; {title[0].lower()}{title[1:]}: 80.0\u00a0% of the" in findings.sentences(document)[3]
+    assert any(line.startswith(f"{title}: accuracy 0.800") for line in findings.closing(document))
+    assert "Logistic" not in str([build(sample()) for build in BUILDERS])
+
+
+@pytest.mark.parametrize(("wrong_in", "said"), [(5, False), (60, True)])
+def test_a_network_that_frozen_features_beat_is_said_first_to_be_not_worth_its_training(wrong_in, said):
+    document = with_frozen_features(sample(separation=3.5), wrong_in)
+    assert (1 - 1 / wrong_in >= document["stages"][-1]["decided"]["accuracy"]) == said
+    for lines in (findings.warnings(document), findings.closing(document)):
+        assert lines[0].startswith("Logistic regression on frozen features, without training, judges as many") == said
+        assert ("by that, the network is not worth its training" in lines[0]) == said

@@ -1,42 +1,53 @@
-"""The delivered model: what it decides, beside thresholding and at 0.5; how far int8 is from float; its files.
+"""The delivered model: what it decides, beside the baselines and at 0.5; how far int8 is from float; its files.
 
 Builders are as those of `tables`.
 """
 
 from collections.abc import Iterator, Mapping
 
-from wool_tf.report.cells import MISSING, count, decimals, known, percent, plain
+from wool_tf.report import baselines
+from wool_tf.report.baselines import Baseline
+from wool_tf.report.cells import count, decimals, known, percent, plain
 from wool_tf.report.protocol_views import false_alarm_rate
-from wool_tf.report.tables import THRESHOLDING, Table, as_decided, key_stages, measure, table
+from wool_tf.report.tables import Table, as_decided, key_stages, measure, table
 
 BY_RULE = "by the rule"
 WORTH = ("accuracy", "recall")
 
 
 def verdict(results: Mapping) -> list[str]:
-    """That thresholding does as well as the delivered network, if it does: by accuracy, or by the cost asked for."""
-    stage, thresholding = delivered(results), results.get("thresholding") or {}
-    if stage is None or not known(measure(thresholding, "accuracy")[0]):
-        return []
+    """Which baselines do as well as the delivered network, if any: by accuracy, or by the cost asked for."""
+    stage, found = delivered(results), baselines.of_run(results)
+    return [sentence for each in found if stage is not None for sentence in _beats(each, stage, results)]
+
+
+def _beats(each: Baseline, stage: Mapping, results: Mapping) -> list[str]:
     asked = ((results.get("final") or {}).get("decision") or {}).get("asked") or {}
-    ratio = asked.get("cost_ratio")
-    as_accurate = measure(thresholding, "accuracy")[0] >= measure(stage, "accuracy")[0]
-    as_cheap = known(ratio) and _cost(thresholding, ratio) <= _cost(stage, ratio)
+    ratio, figures = asked.get("cost_ratio"), _best_known(each)
+    if not known(measure(figures, "accuracy")[0]):
+        return []
+    as_accurate = measure(figures, "accuracy")[0] >= measure(stage, "accuracy")[0]
+    as_cheap = known(ratio) and _cost(figures, ratio) <= _cost(stage, ratio)
     if not as_accurate and not as_cheap:
         return []
-    by = "judges as many images correctly" if as_accurate else f"costs as little, a miss being {ratio:g} false alarms"
+    by = "judges as many images correctly" if as_accurate else f"costs as little, a miss being {ratio:g} false alarms,"
     return [
-        f"Thresholding, without any network, {by} as the delivered network, or does better. Thresholding: "
-        f"{_told(thresholding)}. The network: {_told(stage)}."
+        f"{each.title}, {by} as the delivered network, or does better: by that, the network is not worth its training. "
+        f"Without it: {_told(figures)}. The network: {_told(stage)}."
     ]
 
 
+def _best_known(each: Baseline) -> Mapping:
+    """The figures of a baseline by the rule of the delivered model, where it has scores that the rule can part."""
+    return as_decided(each.figures) or each.figures
+
+
 def outcome(results: Mapping) -> list[str]:
-    """How the delivered model does as it decides on a board, beside thresholding."""
-    stage, thresholding = delivered(results), results.get("thresholding")
+    """How the delivered model does as it decides on a board, beside the baselines."""
+    stage = delivered(results)
     if stage is None:
         return []
-    beside = f"; thresholding, without a network: {_told(thresholding)}" if thresholding else ""
+    beside = "".join(f"; {each.inline}: {_told(_best_known(each))}" for each in baselines.of_run(results))
     return [f"At thresholds by the rule of the delivered model ({_rule(results)}), in int8: {_told(stage)}{beside}."]
 
 
@@ -66,7 +77,7 @@ def _rule(results: Mapping) -> str:
 
 
 def decisions(results: Mapping) -> Table | None:
-    """What the key stages decide at 0.5 and by the rule of the delivered model, with thresholding in the first row."""
+    """What the key stages decide at 0.5 and by the delivered model’s rule, with the baselines in the first rows."""
     if not (results.get("final") or {}).get("decision") or not any(map(as_decided, key_stages(results).values())):
         return None
     rows = [
@@ -99,17 +110,17 @@ def _whose(results: Mapping) -> str:
 
 
 def _views(results: Mapping) -> Iterator[tuple[str, str, Mapping]]:
-    """Name, threshold and figures of thresholding, and of each key stage at 0.5 and by the rule."""
-    if results.get("thresholding"):
-        yield THRESHOLDING, MISSING, results["thresholding"]
-    for stage in key_stages(results).values():
-        yield stage["title"], "0.5", stage
-        if decided := as_decided(stage):
-            yield stage["title"], BY_RULE, decided
+    """Name, threshold and figures of the baselines and each key stage, and both by the rule too where they have one."""
+    found = [(each.title, each.at, each.figures) for each in baselines.of_run(results)]
+    found += [(stage["title"], "0.5", stage) for stage in key_stages(results).values()]
+    for title, at, figures in found:
+        yield title, at, figures
+        if decided := as_decided(figures):
+            yield title, BY_RULE, decided
 
 
 def confusion(results: Mapping) -> Table | None:
-    """Right and wrong judgements of thresholding and the key stages."""
+    """Right and wrong judgements of the baselines and the key stages."""
     rows = []
     for title, at, stage in _views(results):
         matrices = [repeat["confusion"] for repeat in stage.get("repeats") or () if repeat.get("confusion")]

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from wool_tf.report import delivered, provenance
+from wool_tf.report import baselines, delivered, provenance
 from wool_tf.report.cells import decimals, known, percent, ratio, significant
-from wool_tf.report.tables import THRESHOLDING, as_decided, key_stages, measure
+from wool_tf.report.tables import as_decided, key_stages, measure
 
 POOR_RECALL = 0.9
 TOLERATED_LOSS = 0.01
@@ -30,8 +30,9 @@ def sentences(results: Mapping) -> list[str]:
 
 
 def closing(results: Mapping) -> list[str]:
-    """The outcome in lines for a terminal: thresholding first, every stage at 0.5, and the delivered model."""
-    lines = [*delivered.verdict(results), f"{THRESHOLDING}: {_line(results['thresholding'])}"]
+    """The outcome in lines for a terminal: the baselines first, every stage at 0.5, and the delivered model."""
+    lines = delivered.verdict(results)
+    lines += [f"{each.title}: {_line(each.figures)}" for each in baselines.of_run(results)]
     for stage in results["stages"]:
         lines.append(f"{stage['title']}, at the threshold 0.5: {_line(stage)}, {stage['params']:,} parameters")
     return lines + delivered.outcome(results)

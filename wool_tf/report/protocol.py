@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_tf.baselines import frozen_features as frozen
 from wool_tf.data.dataset import Dataset
 from wool_tf.decision import Decision
 from wool_tf.errors import WoolError
@@ -41,6 +42,7 @@ def assemble(
     records: Mapping[str, Mapping],
     failures: Sequence[Mapping],
     threshold: Sequence[tuple[np.ndarray, np.ndarray]] | None,
+    frozen_features: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
     environment: Mapping,
     command: str,
     required_recall: float,
@@ -57,6 +59,7 @@ def assemble(
             units are missing.
         failures: of each unit that failed its name (`unit`), and its `attempts`, each with `kind` and `reason`.
         threshold: what `baselines.threshold.evaluate_repeats` says, calls and scores, for each repeat; or None.
+        frozen_features: what `baselines.frozen_features.evaluate_grid` says, likewise, by what it depends on.
         environment: software and machine, by name.
         command: the command line.
         required_recall, cost_ratio: what thresholds are chosen for: a recall in (0, 1], and how many false alarms a
@@ -82,7 +85,8 @@ def assemble(
         "commits": provenance.commits(records),
         "seconds": float(sum(record.get("seconds") or 0 for record in records.values())),
         "data": provenance.describe(images, first.group_by),
-        "threshold": _threshold(images, threshold) if threshold else None,
+        "threshold": _baseline(images, threshold) if threshold else None,
+        "frozen_features": {name: _baseline(images, repeats) for name, repeats in frozen_features.items()},
         "configurations": _told_apart([_configuration(settings, stages, study) for settings in configurations]),
         "failures": [_failure(failure) for failure in failures],
         "select": first.select,
@@ -111,15 +115,14 @@ def _failure(failure: Mapping) -> dict:
     }
 
 
-def _threshold(images: Dataset, repeats: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:
+def _baseline(images: Dataset, repeats: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:
     labels, values = images.labels, {name: [] for name in pooled.WITH_INTERVAL}
     for calls, scores in repeats:
         judged = operating.judged(labels, calls == 1)
         values["accuracy"].append(judged["accuracy"])
         values["recall"].append(judged["recall"])
-        # Over all folds at once, as of the networks. The limits of each fold differ, as its network does, and zero is
-        # where they are.
-        values["auc"].append(evaluate(labels, scores, threshold=0.0)["auc"])
+        # Over all folds at once, as of the networks: what was fitted differs from fold to fold, as a network does.
+        values["auc"].append(evaluate(labels, scores)["auc"])
     spread = {
         name: {"mean": float(np.mean(found)), "std": float(np.std(found, ddof=1)) if len(found) > 1 else None}
         for name, found in values.items()
@@ -140,6 +143,7 @@ def _configuration(settings: Settings, stages: Mapping[str, str], study: _Study)
         "name": settings.configuration,
         **{name: getattr(settings, name) for name in _OF_CONFIGURATION},
         "pretrained": starting.pretrained(settings.weights),
+        "frozen_features": frozen.name(settings),
         "stages": measured,
     }
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from wool_tf.report import paper, provenance
-from wool_tf.report.cells import known, percent
+from wool_tf.report.baselines import Baseline
+from wool_tf.report.cells import MISSING, known, percent
 from wool_tf.report.protocol_views import (
     BASELINE,
     OPTIMISTIC,
@@ -11,12 +12,14 @@ from wool_tf.report.protocol_views import (
     every_stage,
     false_alarm_rate,
     find,
+    frozen,
     interval,
     is_pruned,
     key_stages,
     label,
     ordered,
     points,
+    strongest,
 )
 from wool_tf.report.tables import measure
 
@@ -30,20 +33,22 @@ NAMED = 3
 
 
 def sentences(document: Mapping) -> list[str]:
-    """The outcome: the best network, the cost of pruning, and how both compare with thresholding and the paper."""
+    """The outcome: the best network, the cost of pruning, and how both compare with the baselines and the paper."""
     chosen = best(document)
     if chosen is None:
         return ["No network has a complete repeat yet, so there is nothing to report."]
     found = [_best(document, chosen), *_others(document, chosen)]
     found += [_pruned(stage) for configuration, stage in key_stages(document) if _shows(configuration, stage, chosen)]
-    found += [*_range(document), *_operating(chosen), *_thresholding(document, chosen)]
+    found += [*_range(document), *_operating(chosen)]
+    found += [_beside(each, chosen) for each in strongest(document)]
     return [*(_marked(document, sentence) for sentence in found), *_paper(chosen)]
 
 
 def warnings(document: Mapping) -> list[str]:
     """What makes the figures doubtful, one sentence each, and first of all that no network is needed."""
     return [
-        *_about_thresholding(document),
+        *_about_baselines(document),
+        *_about_frozen_features(document),
         *_about_selection(document),
         *_about_data(document),
         *_about_repeats(document),
@@ -118,17 +123,16 @@ def _operating(chosen: Mapping) -> list[str]:
     return []
 
 
-def _thresholding(document: Mapping, chosen: Mapping) -> list[str]:
-    threshold, stage = document.get("threshold"), find(chosen, BASELINE)
-    if not threshold:
-        return []
-    accuracy, recall = (measure(stage, name)[0] - threshold[name]["mean"] for name in ("accuracy", "recall"))
-    return [
-        f"Thresholding, as factories use it today, judges {percent(threshold['accuracy']['mean'])}\u00a0% correctly "
-        f"and finds {percent(threshold['recall']['mean'])}\u00a0% of the defective images. The network is "
-        f"{_better(accuracy)} in accuracy and {_better(recall)} in recall. In the paper, thresholding reaches 76 to "
-        "82\u00a0%."
-    ]
+def _beside(each: Baseline, chosen: Mapping) -> str:
+    """A baseline beside the best network."""
+    accuracy, recall = (measure(each.figures, name)[0] for name in ("accuracy", "recall"))
+    whole, whole_recall = (measure(find(chosen, BASELINE), name)[0] for name in ("accuracy", "recall"))
+    papers = "" if each.paper == MISSING else f" (in the paper {each.paper}\u00a0%)"
+    return (
+        f"{each.title}, judges {percent(accuracy)}\u00a0% of the images correctly{papers} and finds "
+        f"{percent(recall)}\u00a0% of the defective ones. The network is {_better(whole - accuracy)} in accuracy and "
+        f"{_better(whole_recall - recall)} in recall."
+    )
 
 
 def _better(difference: float) -> str:
@@ -142,18 +146,35 @@ def _paper(chosen: Mapping) -> list[str]:
     return [f"The paper reports {reported:.2f}\u00a0% for the same network before pruning, on its own images."]
 
 
-def _about_thresholding(document: Mapping) -> list[str]:
-    threshold, chosen = document.get("threshold"), best(document)
-    if not threshold or chosen is None:
+def _about_baselines(document: Mapping) -> list[str]:
+    chosen, found = best(document), []
+    if chosen is None:
         return []
-    found, stage = threshold["accuracy"]["mean"], find(chosen, BASELINE)
-    accuracy, recall = (measure(stage, name)[0] for name in ("accuracy", "recall"))
-    if found < accuracy:
+    accuracy, recall = (measure(find(chosen, BASELINE), name)[0] for name in ("accuracy", "recall"))
+    for each in strongest(document):
+        shares = [measure(each.figures, name)[0] for name in ("accuracy", "recall")]
+        if shares[0] >= accuracy:
+            found.append(
+                f"{each.title}, judges {percent(shares[0])} % of the images correctly and finds {percent(shares[1])} % "
+                f"of the defective ones; the best unpruned network does no better: {percent(accuracy)} and "
+                f"{percent(recall)} %."
+            )
+    return found
+
+
+def _about_frozen_features(document: Mapping) -> list[str]:
+    """Networks that do not beat the features of the weights that they start from; controls are not meant to."""
+    beside, beaten = frozen(document), []
+    for configuration, stage in every_stage(document):
+        own, accuracy = beside.get(configuration.get("frozen_features")), measure(stage, "accuracy")[0]
+        if own and known(accuracy) and (stage["stage"] == BASELINE or is_pruned(stage["stage"])):
+            if accuracy <= measure(own.figures, "accuracy")[0]:
+                beaten.append(f"{label(configuration)}: {stage['title']}")
+    if not beaten:
         return []
     return [
-        f"Thresholding, without any network, judges {percent(found)} % of the images correctly and finds "
-        f"{percent(threshold['recall']['mean'])} % of the defective ones; the best unpruned network does no better: "
-        f"{percent(accuracy)} and {percent(recall)} %."
+        "Not worth their training, for logistic regression on frozen features of the weights that they start from "
+        f"judges as many images correctly, or more: {_named(beaten)}."
     ]
 
 

@@ -8,7 +8,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
-from wool_tf.report import paper, tables
+from wool_tf.report import baselines, paper, tables
 from wool_tf.report.cells import MISSING, count, decimals, known, percent, plain, significant, tiny
 from wool_tf.report.protocol_views import (
     BASELINE,
@@ -18,6 +18,7 @@ from wool_tf.report.protocol_views import (
     every_stage,
     false_alarm_rate,
     find,
+    frozen,
     hundredths,
     imagenet_files,
     interval,
@@ -30,8 +31,9 @@ from wool_tf.report.protocol_views import (
     recipe,
     short,
     stage_names,
+    thresholding,
 )
-from wool_tf.report.tables import THRESHOLDING, Table, measure
+from wool_tf.report.tables import Table, measure
 from wool_tf.training.metrics import THRESHOLD
 from wool_tf.training.pooled import WITH_INTERVAL
 
@@ -161,8 +163,9 @@ def further(document: Mapping) -> Table | None:
 
 
 def by_defect(document: Mapping) -> Table | None:
-    """Recall of each type of defect, with thresholding in the first row."""
-    named = [((document.get("threshold") or {}).get("by_defect"), (THRESHOLDING, MISSING))]
+    """Recall of each type of defect, with the baselines in the first rows."""
+    compared = [*thresholding(document), *frozen(document).values()]
+    named = [(each.figures.get("by_defect"), (each.title, MISSING)) for each in compared]
     named += [(stage.get("by_defect"), (label(one), stage["title"])) for one, stage in key_stages(document)]
     named = [(found, names) for found, names in named if found]
     images = {kind: one["images"] for found, _ in named for kind, one in found.items()}
@@ -170,9 +173,9 @@ def by_defect(document: Mapping) -> Table | None:
     rows = [(*names, *(percent(found.get(kind, {}).get("recall")) for kind in kinds)) for found, names in named]
     text = (
         "Of 100 images with a type of defect, how many are found, at the threshold 0.5. In brackets the number of "
-        "images; one with several types counts for each, and those of unknown type are left out. Thresholding is what "
-        "a weight gauge does: too heavy a spot, or one too much heavier than its surroundings, is a defect."
+        "images; one with several types counts for each, and those of unknown type are left out."
     )
+    text = " ".join([text, *baselines.explained(compared)])
     header = ("Network", "Stage", *(f"{kind} ({images[kind]})" for kind in kinds))
     note = "Mean over repeats. With few images of a type, one image more or less is several percent."
     return _table(document, "Recall by type of defect", text, header, rows, "ll" + "r" * len(kinds), note)
@@ -233,15 +236,15 @@ def data(document: Mapping) -> Table | None:
 
 
 def summary(document: Mapping) -> Table | None:
-    """The best network before and after pruning, and thresholding, in one look."""
-    rows, chosen, threshold = [], best(document), document.get("threshold")
+    """The best network before and after pruning, and the baselines, in one look."""
+    rows, chosen = [], best(document)
     for stage in key(chosen) if chosen else ():
         cells = percent(*measure(stage, "accuracy")), interval(stage, "accuracy"), percent(*measure(stage, "recall"))
         share = percent(stage.get("params_share"))
         rows.append((f"{label(chosen)}: {stage['title']}", *cells, decimals(*measure(stage, "auc")), share))
-    if threshold:
-        accuracy, recall, auc = ((threshold[name]["mean"], threshold[name]["std"]) for name in WITH_INTERVAL)
-        rows.append((THRESHOLDING, percent(*accuracy), MISSING, percent(*recall), decimals(*auc), MISSING))
+    for each in (*thresholding(document), *frozen(document).values()):
+        accuracy, recall, auc = (measure(each.figures, name) for name in WITH_INTERVAL)
+        rows.append((each.title, percent(*accuracy), MISSING, percent(*recall), decimals(*auc), MISSING))
     text = (
         "Accuracy is the share of all images that are judged correctly; recall is the share of the defective images "
         "that are found. All are measured on images that the network was not trained on."

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.report import paper
+from wool_tf.report import baselines, paper
+from wool_tf.report.baselines import FROZEN, Baseline
 from wool_tf.report.cells import MISSING, known, percent
 from wool_tf.report.tables import measure
+from wool_tf.training.pooled import WITH_INTERVAL
 
 BASELINE = "baseline"
 PRUNED = ("hard", "asfp")
@@ -30,6 +32,37 @@ def best(document: Mapping) -> Mapping | None:
     means = [measure(find(one, BASELINE) or {}, "accuracy")[0] for one in ordered(document)]
     measured = [(mean, one) for mean, one in zip(means, ordered(document), strict=True) if known(mean)]
     return max(measured, key=lambda pair: pair[0], default=(None, None))[1]
+
+
+def thresholding(document: Mapping) -> list[Baseline]:
+    """Thresholding, if it was tried."""
+    return baselines.thresholding(_as_stage(document.get("threshold")))
+
+
+def frozen(document: Mapping) -> dict[str, Baseline]:
+    """Frozen features of each pretrained network that configurations start from, by the name that they give it."""
+    found = document.get("frozen_features") or {}
+    first = {one.get("frozen_features"): one for one in reversed(ordered(document))}
+    return {
+        name: Baseline(f"{FROZEN} of ResNet-{one['depth']}, {_start(one, STARTS, 'from ')}", _as_stage(found[name]))
+        for name, one in reversed(first.items())
+        if found.get(name)
+    }
+
+
+def strongest(document: Mapping) -> list[Baseline]:
+    """Thresholding, and of the frozen features those that judge the most images correctly."""
+    best_first = sorted(frozen(document).values(), key=lambda each: -(measure(each.figures, "accuracy")[0] or 0))
+    found = [*thresholding(document), *best_first[:1]]
+    return [each for each in found if known(measure(each.figures, "accuracy")[0])]
+
+
+def _as_stage(figures: Mapping | None) -> dict | None:
+    """Figures of a baseline in the form of a stage's."""
+    if not figures:
+        return None
+    spread = {way: {name: (figures.get(name) or {}).get(way) for name in WITH_INTERVAL} for way in ("mean", "std")}
+    return {**figures, **spread}
 
 
 def find(configuration: Mapping, name: str) -> Mapping | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import environment, files
-from wool_tf.baselines import threshold
+from wool_tf.baselines import frozen_features, threshold
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
 from wool_tf.decision import Decision
@@ -36,7 +36,7 @@ def assemble(
 ) -> dict:
     """The results document of a finished run.
 
-    The metrics of a stage, and of thresholding, are those of all images, each judged by the fold that held it out:
+    The metrics of a stage, and of a baseline, are those of all images, each judged by the fold that held it out:
     `mean`, and `std` over repeats, which is not known of one. `fold_std` is the spread over folds. They are at the
     threshold 0.5, as in the paper; under `decided` stands what the decision is worth, see `Decision.out_of_fold`.
 
@@ -60,7 +60,9 @@ def assemble(
     folds = {name: [records[f"{prefix}/{name}"] for prefix in prefixes] for name in [*names, int8]}
     _check_folds(parts, folds)
     scores = _scores(images, parts, folds)
-    decided = {name: _decided(decision, images, folds[name]) for name in ("baseline", settings.final, int8)}
+    decided = {
+        name: _decided(decision, images, *_pooled(images, folds[name])) for name in ("baseline", settings.final, int8)
+    }
     return {
         "title": f"Reproduction on {Path(images.folder).resolve().name}",
         "command": command,
@@ -70,7 +72,8 @@ def assemble(
         "seconds": sum(record["seconds"] for record in records.values()),
         "data": provenance.describe(images, settings.group_by),
         "folds": [_part(images, part) for part in parts],
-        "thresholding": thresholding(images, parts),
+        "thresholding": _thresholding(images, parts),
+        "frozen_features": _frozen_features(settings, images, parts, decision),
         "sheets": sheets.build(images),
         "stages": [
             _stage(name, titles[name], images, found, folds) | {"decided": decided.get(name)}
@@ -97,13 +100,28 @@ def _histories(found: Sequence[Mapping]) -> list[dict]:
     return [{"fold": number, **record["history"]} for number, record in enumerate(found)]
 
 
-def thresholding(images: Dataset, parts: Sequence[np.ndarray]) -> dict:
+def _thresholding(images: Dataset, parts: Sequence[np.ndarray]) -> dict:
     """What limits on area weight and contrast reach on the same folds."""
-    calls, scores = threshold.evaluate_folds(images.images, images.labels, parts)
     # Limits differ between folds, and scores are counted from them.
-    folds = [evaluate(images.labels[part], scores[part], threshold=0.0) for part in parts]
-    measured = _measured(evaluate(images.labels, scores, threshold=0.0), folds)
-    return measured | {"by_defect": _by_defect(images, calls == 1)}
+    return _baseline(images, parts, *threshold.evaluate_folds(images.images, images.labels, parts), at=0.0)
+
+
+def _frozen_features(settings: Settings, images: Dataset, parts: Sequence[np.ndarray], decision: Decision):
+    """What the features of the initial weights reach on the same folds; None where these are random."""
+    found = frozen_features.evaluate_grid([settings], images.images, images.labels, [parts])
+    if not found:
+        return None
+    ((calls, scores),) = found[frozen_features.name(settings)]
+    fold_of = np.empty(len(scores), np.int64)
+    for number, part in enumerate(parts):
+        fold_of[part] = number
+    measured = _baseline(images, parts, calls, scores, at=THRESHOLD)
+    return measured | {"decided": _decided(decision, images, scores, fold_of)}
+
+
+def _baseline(images: Dataset, parts: Sequence[np.ndarray], calls: np.ndarray, scores: np.ndarray, at: float) -> dict:
+    folds = [evaluate(images.labels[part], scores[part], at) for part in parts]
+    return _measured(evaluate(images.labels, scores, at), folds) | {"by_defect": _by_defect(images, calls == 1)}
 
 
 def _measured(whole: Mapping, folds: Sequence[Mapping]) -> dict:
@@ -120,9 +138,8 @@ def _pooled(images: Dataset, found: Sequence[Mapping]) -> tuple[np.ndarray, np.n
     return pooled.pool(len(images.labels), [(record["held_out"], record["scores"]) for record in found])
 
 
-def _decided(decision: Decision, images: Dataset, found: Sequence[Mapping]) -> dict:
-    """What the networks of a stage are worth at thresholds by the rule of the delivered one."""
-    scores, fold_of = _pooled(images, found)
+def _decided(decision: Decision, images: Dataset, scores: np.ndarray, fold_of: np.ndarray) -> dict:
+    """What out-of-fold scores are worth at thresholds by the rule of the delivered network."""
     called, metrics = decision.out_of_fold(images.labels, scores, fold_of)
     return {**metrics, "by_defect": _by_defect(images, called)}
 

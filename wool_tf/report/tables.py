@@ -7,10 +7,9 @@ are finished text, not yet escaped.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from wool_tf.report import paper
+from wool_tf.report import baselines, paper
 from wool_tf.report.cells import MISSING, count, decimals, duration, known, percent, plain, ratio, significant, tiny
 
-THRESHOLDING = "Thresholding, without a network"
 POOLED = "Of all held-out images together, at the threshold 0.5; over folds: the standard deviation over the folds."
 _OVER_FOLDS = "Accuracy over folds (±)"
 
@@ -77,10 +76,7 @@ def summary(results: Mapping) -> Table | None:
         )
         for role, stage in key_stages(results).items()
     ]
-    if thresholding := results.get("thresholding"):
-        figures = (percent(*measure(thresholding, name)) for name in ("accuracy", "recall"))
-        spread = percent(over_folds(thresholding, "accuracy"))
-        rows.insert(0, (THRESHOLDING, *figures, decimals(*measure(thresholding, "auc")), spread, MISSING))
+    rows = [*map(_baseline, baselines.of_run(results)), *rows]
     last = list(key_stages(results).values())[-1:]
     for stage in last if last and as_decided(last[0]) else ():
         figures = (percent(*measure(as_decided(stage), name)) for name in ("accuracy", "recall"))
@@ -139,23 +135,14 @@ def accuracy(results: Mapping) -> Table | None:
     """All metrics per stage, and the paper's accuracy where the settings are one of its recipes."""
     settings = results.get("settings") or {}
     recipe = paper.recipe(settings)
-    rows = []
-    for stage in results.get("stages") or ():
-        row = [stage["title"]]
-        row += [percent(*measure(stage, name)) for name in ("accuracy", "recall", "precision", "f1")]
-        row += [decimals(*measure(stage, "auc")), percent(over_folds(stage, "accuracy"))]
-        if recipe:
-            reported = paper.accuracy(settings, stage["stage"])
-            row.append(MISSING if reported is None else f"{reported:.2f}")
-        rows.append(tuple(row))
-    if rows and (thresholding := results.get("thresholding")):
-        row = [percent(*measure(thresholding, name)) for name in ("accuracy", "recall", "precision", "f1")]
-        row = [THRESHOLDING, *row, decimals(*measure(thresholding, "auc"))]
-        row.append(percent(over_folds(thresholding, "accuracy")))
-        rows.insert(0, (*row, "76–82") if recipe else tuple(row))
+    stages = results.get("stages") or ()
+    compared = baselines.of_run(results) if stages else []
+    rows = [(*_metrics(each.title, each.figures), each.paper) for each in compared]
+    for stage in stages:
+        reported = paper.accuracy(settings, stage["stage"])
+        rows.append((*_metrics(stage["title"], stage), MISSING if reported is None else f"{reported:.2f}"))
+    rows = rows if recipe else [row[:-1] for row in rows]
     text = (
-        "Thresholding is what factories do without a network: an image is defective if its area weight, or its "
-        "contrast to what is around, is above a limit anywhere; the limits are found by trial on the training folds. "
         "Recall: of 100 defective images, how many are found; the others would pass unseen. Precision: of 100 images "
         "that raise an alarm, how many are really defective; the others are false alarms. F1 combines the two into "
         "one number. Hard pruning removes the weakest filters for good and trains the rest further, round after "
@@ -163,6 +150,7 @@ def accuracy(results: Mapping) -> Table | None:
         "lets them recover until the end. The int8 row is the same network with its numbers stored as 8-bit "
         "integers, as it runs on a board."
     )
+    text = " ".join([*baselines.explained(compared), text])
     header = ("Stage", "Accuracy (%)", "Recall (%)", "Precision (%)", "F1 (%)", "ROC AUC", _OVER_FOLDS)
     note = f"{POOLED} The delivered model decides at another one."
     if recipe:
@@ -207,11 +195,12 @@ def complexity(results: Mapping) -> Table | None:
 
 
 def by_defect(results: Mapping) -> Table | None:
-    """Recall of each type of defect, with thresholding in the first row."""
-    named = {THRESHOLDING: (results.get("thresholding") or {}).get("by_defect")}
-    for stage in key_stages(results).values():
-        named[stage["title"]] = stage.get("by_defect")
-        named[f"{stage['title']}, by the delivered rule"] = (as_decided(stage) or {}).get("by_defect")
+    """Recall of each type of defect, with the baselines in the first rows."""
+    compared = [(each.title, each.figures) for each in baselines.of_run(results)]
+    named = {}
+    for title, found in (*compared, *((stage["title"], stage) for stage in key_stages(results).values())):
+        named[title] = found.get("by_defect")
+        named[f"{title}, by the delivered rule"] = (as_decided(found) or {}).get("by_defect")
     named = {name: found for name, found in named.items() if found}
     images = {kind: one["images"] for found in named.values() for kind, one in found.items()}
     kinds = sorted(images)
@@ -266,6 +255,19 @@ def environment(results: Mapping) -> Table | None:
 def table(title: str, text: str, header: Sequence[str], rows: Sequence, align: str, note: str = "") -> Table | None:
     """A table, or None without rows."""
     return Table(title, text, tuple(header), tuple(rows), align, note) if rows else None
+
+
+def _baseline(each: baselines.Baseline) -> tuple[str, ...]:
+    """A row of the key figures."""
+    figures = (percent(*measure(each.figures, name)) for name in ("accuracy", "recall"))
+    auc, spread = decimals(*measure(each.figures, "auc")), percent(over_folds(each.figures, "accuracy"))
+    return each.title, *figures, auc, spread, MISSING
+
+
+def _metrics(title: str, figures: Mapping) -> tuple[str, ...]:
+    """A row of the accuracies."""
+    shares = (percent(*measure(figures, name)) for name in ("accuracy", "recall", "precision", "f1"))
+    return title, *shares, decimals(*measure(figures, "auc")), percent(over_folds(figures, "accuracy"))
 
 
 def _fold_counts(fold: Mapping) -> tuple:
