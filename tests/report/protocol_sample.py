@@ -5,6 +5,7 @@ import numpy as np
 from wool_tf.baselines import frozen_features
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
+from wool_tf.networks.spec import groups
 from wool_tf.report import protocol
 from wool_tf.training.metrics import evaluate
 from wool_tf.training.settings import Settings
@@ -51,6 +52,9 @@ def dataset(samples: int = 60, per_sample: int = 4, **changes) -> Dataset:
     return Dataset(**fields | changes)
 
 
+GROUPS = groups(18)
+
+
 def settings(optimizer: str = "adam", weights: str = "none", **changes) -> Settings:
     shared = {"repeats": 2, "folds": 5, "asfp_rates": (0.1, 0.2, 0.3)}
     return Settings(optimizer=optimizer, weights=weights, **shared | changes)
@@ -66,6 +70,8 @@ def record(stage: str, labels: np.ndarray, held_out: np.ndarray, scores: np.ndar
         "macs": 13 * params,
         "history": {"loss": [0.1], "accuracy": [1.0], "learning_rate": [0.001]},
         "mask_difference": None if stage == "baseline" else 1.2e-6,
+        "removed": dict.fromkeys(GROUPS, 0.0 if stage == "baseline" else 0.3),
+        "before_finetuning": None if stage == "baseline" else {"accuracy": 0.9},
         "seconds": 10.0,
         "held_out": held_out.tolist(),
         "scores": scores.tolist(),

@@ -7,6 +7,8 @@ import numpy as np
 from PIL import Image
 from sklearn import metrics
 
+from wool_tf.networks.spec import groups
+
 FOLDS = 3
 PER_FOLD = 60
 AT = 0.3
@@ -100,6 +102,8 @@ def _stage(name, rows, folds) -> dict:
         **_figures(rows, name, folds),
         "decided": decided,
         "mask_difference": None if name in ("baseline", "hard3-int8") else 1.2e-6,
+        "removed": dict.fromkeys(groups(18), 0.0 if name == "baseline" else 0.3),
+        "before_finetuning": None if name == "baseline" else 0.9,
         "by_defect": by_defect,
     }
 

@@ -107,7 +107,7 @@ def test_both_files_show_every_stage_setting_and_the_command():
 
 def test_tables_of_the_page_are_those_of_the_markdown(pages):
     tables = markdown_tables(pages["report.md"])
-    assert Reader(pages["report.html"]).tags.count("table") == len(tables) == 13
+    assert Reader(pages["report.html"]).tags.count("table") == len(tables) == 14
     for rows in tables:
         assert len({columns(row) for row in rows}) == 1
         assert re.fullmatch(r"\|( (:---|---:) \|)+", rows[1])

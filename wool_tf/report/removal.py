@@ -39,7 +39,9 @@ def described(records: Sequence[Mapping]) -> dict:
 
 def of_run(results: Mapping) -> Table | None:
     """The table of the main job."""
-    return _table(((stage["title"],), stage) for stage in results["stages"] if not stage["stage"].endswith("-int8"))
+    # int8 files have the widths of the network that they were made of.
+    floats = (stage for stage in results.get("stages") or () if not stage["stage"].endswith("-int8"))
+    return _table(((stage["title"],), stage) for stage in floats)
 
 
 def of_protocol(document: Mapping) -> Table | None:
