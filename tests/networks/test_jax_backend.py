@@ -77,14 +77,15 @@ arrays = weights.initial(spec, seed=1)
 images, labels = rng.integers(0, 256, (12, 70, 70)).astype(np.uint8), np.arange(12) % 2
 recipe = plan.Recipe(0.3)
 chosen = plan.make(spec, importance.scores(arrays, spec, "l1"), recipe)
-def zero(model, epoch):
-    zero_filters(model, chosen)
+class Zero(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        zero_filters(self.model, chosen)
 
 
-for optimizer, rate, mask, after_epoch in (("sgd", 0.001, chosen, None), ("adam", 0.0001, None, zero)):
+for optimizer, rate, mask, callbacks in (("sgd", 0.001, chosen, ()), ("adam", 0.0001, None, [Zero()])):
     course = trainer.Course(3, 6, optimizer, rate)
     trained, history = trainer.train(
-        spec, arrays, images, labels, np.arange(12), course, 0, lambda *_: None, mask, after_epoch
+        spec, arrays, images, labels, np.arange(12), course, 0, lambda *_: None, mask, callbacks
     )
     found[f"{optimizer} losses"] = np.array(history["loss"])
     found[f"{optimizer} scores"] = trainer.logits(spec, trained, images, np.arange(12), mask=mask)

@@ -197,11 +197,25 @@ class TestSoft:
         assert str(caught.value) == f"criterion: soft pruning ranks filters by l1 or l2, got {criterion!r}"
 
 
-@pytest.mark.parametrize("schedule", [HardPruning, AsymptoticSoftPruning])
-def test_a_network_without_masks(schedule):
+def test_hard_pruning_needs_masks():
     expected = r"^model: needs masks \(wool_tf.pruning.layers.masked\), it is a ResNet$"
     with pytest.raises(WoolError, match=expected):
-        fit(ResNet(SPEC), schedule(Recipe(0.3)), epochs=1)
+        fit(ResNet(SPEC), HardPruning(Recipe(0.3)), epochs=1)
+
+
+def test_soft_pruning_of_a_network_without_masks_says_what_to_remove():
+    """The same filters are zero as with masks, which have changed nothing until the end."""
+    kernels, plans = [], []
+    for kind in (ResNet, MaskedResNet):
+        model, pruning = loaded(kind, SPEC, telling(SPEC)), AsymptoticSoftPruning(Recipe(0.3, criterion="l2"))
+        fit(model, pruning, epochs=3)
+        kernels.append(weights.read(model))
+        plans.append(pruning.plan)
+    for group, kept in plans[0].kept.items():
+        assert np.array_equal(kept, plans[1].kept[group])
+    for conv in SPEC.convolutions():
+        gone = np.setdiff1d(np.arange(SPEC.width(conv.writes)), plans[0].kept[conv.writes])
+        assert len(gone) and not kernels[0][f"{conv.name}.weight"][gone].any()
 
 
 @pytest.mark.parametrize("schedule", [HardPruning, AsymptoticSoftPruning])

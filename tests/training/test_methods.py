@@ -13,7 +13,7 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.errors import Diverged
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.pruning import layers
+from wool_tf.pruning import callbacks
 from wool_tf.training import batch_norms, methods, trainer
 from wool_tf.training.fold import Fold
 from wool_tf.training.settings import Settings
@@ -24,7 +24,7 @@ SPEC = FULL.resized(dict.fromkeys(FULL.by_group(), 10))
 SETTINGS = Settings(
     image_size=32, batch_size=8, epochs=2, finetune_epochs=1, asfp_epochs=3, rounds=2, asfp_rates=(0.3,), folds=2,
     controls=("random", "scratch"), final="baseline", adam_learning_rate=3e-3, finetune_factor=0.3, bn_images=0,
-    asfp_finetune_epochs=0,
+    asfp_finetune_epochs=0, recipe="paper-text",
 )  # fmt: skip
 IMAGES = 16
 
@@ -84,7 +84,7 @@ zeroed = []
 def protocol(dataset, tmp_path_factory) -> tuple[Fold, dict[str, dict]]:
     """A fold with all of its stages, and their records."""
     fold, settings = fold_of(dataset, tmp_path_factory.mktemp("fold")), narrow()
-    zero = layers.zero_filters
+    zero = callbacks.zero_filters
 
     def watched(model, plan):
         before = network_weights.read(model)
@@ -92,7 +92,7 @@ def protocol(dataset, tmp_path_factory) -> tuple[Fold, dict[str, dict]]:
         zeroed.append((before, network_weights.read(model)))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(methods.layers, "zero_filters", watched)
+        patch.setattr(callbacks, "zero_filters", watched)
         return fold, run(settings, fold, *settings.stages)
 
 

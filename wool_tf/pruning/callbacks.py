@@ -1,4 +1,4 @@
-"""The two schedules of pruning as callbacks of `fit`, for a network with masks (`layers.masked`).
+"""The two schedules of pruning as callbacks of `fit`: hard for a network with masks (`layers.masked`), soft for any.
 
 Neither touches the optimizer: what it remembers of earlier steps (momentum, Adam's moments) stays.
 """
@@ -20,20 +20,21 @@ from wool_tf.pruning.schedules import asymptotic
 
 
 class _Pruning(keras.callbacks.Callback):
-    """What both schedules share: the model they need, and the plan that a recipe makes of it."""
+    """What both schedules share: the plan that a recipe makes of the model."""
 
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe = recipe
         self.plan: Plan | None = None
 
-    def on_train_begin(self, logs=None):
-        if not isinstance(self.model, MaskedResNet):
-            raise WoolError(f"model: needs masks (wool_tf.pruning.layers.masked), it is a {type(self.model).__name__}")
+    @property
+    def left(self) -> Plan:
+        """What is not masked yet."""
+        return self.model.plan if isinstance(self.model, MaskedResNet) else Plan.whole(self.model.spec)
 
     def choose(self, recipe: Recipe, seed: int = 0, examples: Examples | None = None) -> Plan:
         """What a recipe leaves of the channels that are not masked yet, judged as if the others were not there."""
-        left = self.model.plan
+        left = self.left
         weights = gather(network_weights.read(self.model), left)
         scores = importance.scores(weights, left.compact, recipe.criterion, seed, examples)
         return left.then(plan.make(left.compact, scores, recipe))
@@ -68,12 +69,13 @@ class HardPruning(_Pruning):
             raise WoolError(f"epochs: must be ascending, from 0, and at least one, got {self.epochs}")
 
     def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
+        if not isinstance(self.model, MaskedResNet):
+            raise WoolError(f"model: needs masks (wool_tf.pruning.layers.masked), it is a {type(self.model).__name__}")
         if self.epochs[-1] >= self.params["epochs"]:
             raise WoolError(
                 f"epochs: pruning at epoch {self.epochs[-1]} needs a longer training than {self.params['epochs']}"
             )
-        self.plan = self.model.plan
+        self.plan = self.left
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch in self.epochs:
@@ -82,14 +84,15 @@ class HardPruning(_Pruning):
 
 
 class AsymptoticSoftPruning(_Pruning):
-    """Zeroes the kernels of ever more filters after each epoch, and masks them when training ends.
+    """Zeroes the kernels of ever more filters after each epoch; when training ends, masks them or says what to remove.
 
     Asymptotic soft filter pruning (ASFP; He et al. 2019, https://arxiv.org/abs/1808.07471). The rate grows by
     `schedules.asymptotic` over the epochs of `fit`. A zeroed kernel is free: the next step moves it by its gradient,
     and by what momentum remembers of earlier ones, and once it has outgrown others it is they that are zeroed.
 
-    When training ends, the filters that were zeroed last have norm zero and are the weakest still. Their channels are
-    masked: the constants that their batch norms emit go with them. Where the training was stopped early, the goal is
+    When training ends, the filters that were zeroed last have norm zero and are the weakest still. Where the model has
+    masks, their channels are masked, and the constants that their batch norms emit go with them; a plain `ResNet` is
+    left to whoever removes them (`compact.gather` with the `plan`). Where the training was stopped early, the goal is
     reached then at once. Validation within `fit` sees the network before it is zeroed. A callback that puts other
     weights back at the end (`EarlyStopping` with `restore_best_weights`) must come before this one.
 
@@ -100,7 +103,7 @@ class AsymptoticSoftPruning(_Pruning):
         plan: Plan. What stayed when filters were zeroed or masked last; None before the end of the first epoch.
 
     Raises:
-        WoolError: the criterion is no norm; when training begins, the model has no masks.
+        WoolError: the criterion is no norm.
     """
 
     def __init__(self, recipe: Recipe):
@@ -115,4 +118,5 @@ class AsymptoticSoftPruning(_Pruning):
 
     def on_train_end(self, logs=None):
         self.plan = self.choose(self.recipe)
-        self.model.apply(self.plan)
+        if isinstance(self.model, MaskedResNet):
+            self.model.apply(self.plan)

@@ -65,6 +65,11 @@ class Plan:
     spec: ResNetSpec
     kept: Mapping[str, np.ndarray]
 
+    @classmethod
+    def whole(cls, spec: ResNetSpec) -> "Plan":
+        """The plan by which everything stays."""
+        return cls(spec, {group: np.arange(width) for group, width in spec.by_group().items()})
+
     @property
     def compact(self) -> ResNetSpec:
         """The spec of the network without the removed channels."""

@@ -22,7 +22,8 @@ from wool_tf.networks import complexity, starting
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
-from wool_tf.pruning import compact, importance, layers, plan, schedules
+from wool_tf.pruning import compact, importance, plan
+from wool_tf.pruning.callbacks import AsymptoticSoftPruning
 from wool_tf.training import batch_norms, claim, trainer
 from wool_tf.training.fold import Fold
 from wool_tf.training.metrics import evaluate
@@ -144,19 +145,11 @@ def asfp(stage: Stage, fold: Fold, settings: Settings, progress: Progress, goal:
     norms that are re-estimated make good for the greater part, and the epochs of consolidation for the rest.
     """
 
-    def weakest(weights: Mapping[str, np.ndarray], epoch: int) -> plan.Plan:
-        recipe = _asfp_recipe(settings, schedules.asymptotic(epoch, stage.epochs, goal))
-        return plan.make(stage.trained, importance.scores(weights, stage.trained, recipe.criterion), recipe)
-
-    def zero(model, epoch: int) -> None:
-        layers.zero_filters(model, weakest(network_weights.read(model), epoch))
-
     share = stage.epochs / (stage.epochs + stage.consolidation)
     course = _course(settings, stage.epochs, settings.learning_rate)
-    told = _part(progress, 0, share)
-    weights, history = _train(stage, fold, settings, course, _initial(fold, settings), told, after_epoch=zero)
-    # The filters zeroed after the last epoch have norm zero, so they are the weakest again.
-    chosen = weakest(weights, stage.epochs - 1)
+    told, pruning = _part(progress, 0, share), AsymptoticSoftPruning(_asfp_recipe(settings, goal))
+    weights, history = _train(stage, fold, settings, course, _initial(fold, settings), told, callbacks=[pruning])
+    chosen = pruning.plan
     smaller, difference = _removed(weights, chosen, stage, fold)
     smaller = _reestimated(stage.spec, smaller, fold, settings)
     before = _held_out_metrics(fold, stage.spec, smaller)
@@ -204,7 +197,7 @@ def _course(settings: Settings, epochs: int, learning_rate: float) -> Course:
     )
 
 
-def _train(stage, fold, settings, course, weights, progress, mask=None, after_epoch=None):
+def _train(stage, fold, settings, course, weights, progress, mask=None, callbacks=()):
     dataset = fold.dataset
 
     def merit(trained: Weights) -> float:
@@ -213,7 +206,7 @@ def _train(stage, fold, settings, course, weights, progress, mask=None, after_ep
         return float((scored.argmax(axis=1) == dataset.labels[fold.held_out]).mean())
 
     # ASFP, which changes the network after its epochs, has pruned all it must after the last one only.
-    peeks = settings.select == "best" and after_epoch is None and len(fold.held_out) > 0
+    peeks = settings.select == "best" and not callbacks and len(fold.held_out) > 0
     return trainer.train(
         stage.trained,
         weights,
@@ -224,7 +217,7 @@ def _train(stage, fold, settings, course, weights, progress, mask=None, after_ep
         fold.seed(settings, stage.name),
         progress,
         mask,
-        after_epoch,
+        callbacks,
         merit if peeks else None,
         _log(stage, fold),
     )

@@ -79,7 +79,7 @@ def train(
     seed: int,
     progress: Progress,
     mask: Plan | None = None,
-    after_epoch: Callable[[ResNet, int], None] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
     merit: Callable[[Weights], float] | None = None,
     log: Path | None = None,
 ) -> tuple[Weights, dict[str, list[float]]]:
@@ -95,7 +95,7 @@ def train(
         seed: int. Order of the images and augmentation.
         progress: told of every step, at most.
         mask: Plan whose removed channels are masked throughout, or None.
-        after_epoch: called with the model and the epoch, from 0, when the epoch is over; may change the model.
+        callbacks: more of them, such as `pruning.callbacks.AsymptoticSoftPruning`; may change the model.
         merit: of weights; the best epoch's are returned, the earliest of equals. None returns the last epoch's.
         log: folder for TensorBoard's curves, or None.
 
@@ -110,8 +110,8 @@ def train(
     _reset(model.optimizer)
     batches = augmented(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
     steps = per_epoch(len(chosen), course.batch_size)
-    watch = _Watch(course.epochs, progress, after_epoch, merit)
-    callbacks = [watch, _Schedule(course, steps)]
+    watch = _Watch(course.epochs, progress, merit)
+    callbacks = [*callbacks, watch, _Schedule(course, steps)]
     if log is not None:
         callbacks.append(keras.callbacks.TensorBoard(log, write_graph=False))
     model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=callbacks, verbose=0)
@@ -220,9 +220,9 @@ class _Schedule(keras.callbacks.Callback):
 class _Watch(keras.callbacks.Callback):
     """Reports progress, keeps the history and the best weights, stops at a loss that is not finite."""
 
-    def __init__(self, epochs: int, progress: Progress, after_epoch, merit):
+    def __init__(self, epochs: int, progress: Progress, merit):
         super().__init__()
-        self.epochs, self.progress, self.after_epoch, self.merit = epochs, progress, after_epoch, merit
+        self.epochs, self.progress, self.merit = epochs, progress, merit
         self.epoch = 0
         self.best: Weights | None = None
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
@@ -240,8 +240,6 @@ class _Watch(keras.callbacks.Callback):
         self.history["loss"].append(float(logs["loss"]))
         self.history["accuracy"].append(float(logs["accuracy"]))
         self.history["learning_rate"].append(float(self.model.optimizer.learning_rate))
-        if self.after_epoch:
-            self.after_epoch(self.model, epoch)
         if self.merit:
             self._compare(network_weights.read(self.model))
 
