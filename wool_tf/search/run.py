@@ -103,9 +103,7 @@ def run(
         remembered.run(prepare, lambda: clock() < end, ended, search.trials)
         best = report()
     if best is None:
-        raise WoolError(
-            f"--hours={search.hours:g}: no trial is complete yet; the same command goes on where this one ended"
-        )
+        raise WoolError(_nothing(search, remembered.trials))
     return best
 
 
@@ -152,6 +150,12 @@ def _line(trial: Trial, best: Trial | None) -> str:
         result = f"stopped, being worse than most before pruning: {result}"
     so_far = f"; best so far: trial {best.number}, {best.figures[OBJECTIVE]:.3f}" if best else ""
     return f"trial {trial.number}: {result}{so_far}"
+
+
+def _nothing(search: Search, ended: Sequence[Trial]) -> str:
+    if search.trials is not None and len(ended) >= search.trials:
+        return f"--trials={search.trials}: none is complete; allow more; the last failed: {ended[-1].reason}"
+    return f"--hours={search.hours:g}: no trial is complete yet; the same command goes on where this one ended"
 
 
 def _tidy(ended: Sequence[Trial], least: Settings, out: Path) -> None:
