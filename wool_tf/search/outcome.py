@@ -45,9 +45,7 @@ def document(trials: Sequence[Trial], best: Trial | None, search: Mapping, setti
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
     """The best complete trials, the best first, and the first one, with the settings given, wherever it stands."""
-    found = sorted(
-        (trial for trial in trials if trial.state == "complete"), key=lambda trial: trial.figures[OBJECTIVE]
-    )
+    found = sorted((trial for trial in trials if trial.state == "complete"), key=lambda trial: trial.figures[OBJECTIVE])
     return found[:SHOWN] + [trial for trial in found[SHOWN:] if trial.number == 0]
 
 
