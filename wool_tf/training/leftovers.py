@@ -15,7 +15,7 @@ from wool_tf.training import progress, units
 PLACES = (".", "model", "cache", "simulated")
 """Folders in that of a run, besides the records, in which files are written."""
 _TEMPORARY = re.compile(
-    r"\.(?:.*\.)?(?:run|json|safetensors|keras|tflite|html|md|csv|npy)\.(\d+)|images-.+\.npy\.(\d+)\.tmp|"
+    r"\.(?:.*\.)?(?:run|json|safetensors|keras|tflite|html|md|csv|npy|cfg|journal)\.(\d+)|images-.+\.npy\.(\d+)\.tmp|"
     r"\.(?:scans|crops)\.(\d+)\.partial"
 )
 

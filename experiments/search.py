@@ -1,0 +1,61 @@
+"""Searches for the settings that suit a user's own images, within a time budget.
+
+    python experiments/search.py --data=crops --out=runs/search --image_size=64 --hours=2
+    python experiments/reproduce.py --flagfile=runs/search/best.cfg
+
+Needs Optuna (pip install wool_tf[search]). Each trial trains the first folds of one setting; the least log loss of
+their held-out images wins. The first trial has the settings given, and the others vary those listed under --stage.
+Without --data it makes simulated crops. In the folder are search.json, search.md with the best trials, and best.cfg.
+The figures of the best trial are optimistic, for it was chosen by these folds. A search that was interrupted goes on
+with the same command, and so does one whose time is over.
+"""
+
+import shlex
+import sys
+
+from absl import flags
+
+import console
+import training_flags
+from wool_tf.search import space
+
+_STAGE = flags.DEFINE_string(
+    "stage", "hard3", f"Stage whose network is to become good. What is tried for it:\n{space.described()}"
+)
+_FIRST_FOLDS = flags.DEFINE_integer("first_folds", 2, "Folds that each trial trains, the first ones of --folds.")
+_HOURS = flags.DEFINE_float(
+    "hours", 2.0, "Hours that this call has, each call anew; no training begins after them, and one that has ends."
+)
+_TRIALS = flags.DEFINE_integer("trials", None, "Trials after which the search is over, of all calls together.")
+_SETTINGS = training_flags.define(without=("repeats", "controls", "select", "final"))
+
+flags.set_default(next(holder for holder in _SETTINGS if holder.name == "folds"), 5)
+flags.adopt_module_key_flags(training_flags)
+
+
+def main() -> None:
+    base = training_flags.settings(_SETTINGS, final="baseline")
+    console.use_threads(base.threads)
+    display = console.Display()
+
+    from wool_tf.search import outcome, run
+
+    try:
+        best = run.run(
+            base=base,
+            search=run.Search(_STAGE.value, _FIRST_FOLDS.value, _HOURS.value, _TRIALS.value),
+            source=training_flags.source(),
+            out=training_flags.out(),
+            jobs=training_flags.workers(base.threads).jobs,
+            command=shlex.join(["python", *sys.argv]),
+            show=display.show,
+            say=display.say,
+        )
+    finally:
+        display.close()
+    print(outcome.to_text(best))
+    display.say(f"settings of the best trial: {training_flags.out() / 'best.cfg'}")
+
+
+if __name__ == "__main__":
+    console.run(main, resumes=True)

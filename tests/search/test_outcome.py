@@ -1,0 +1,77 @@
+"""What a search leaves behind."""
+
+import dataclasses
+import math
+import sys
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments"))
+
+import training_flags
+from wool_tf.job import Source
+from wool_tf.search import outcome, trials
+from wool_tf.search.study import Trial
+from wool_tf.training.settings import Settings
+
+
+def trial(number, loss, state="complete"):
+    values = {"adam_learning_rate": 10.0**-number, "batch_size": 16}
+    return Trial(number, values, state, {"log_loss": loss, "accuracy": 0.9, "auc": 0.95}, "")
+
+
+def parsed(text: str, folder: Path) -> tuple[Settings, flags.FlagValues]:
+    """The settings that flags as those of reproduce.py read from a file."""
+    (folder / "best.cfg").write_text(text)
+    values = flags.FlagValues()
+    for name in dataclasses.fields(Settings):
+        if name.name not in outcome.NOT_OF_REPRODUCE:
+            default = training_flags._listed(name.default)
+            kinds = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+            kinds.get(name.type, flags.DEFINE_list)(name.name, default, "help", flag_values=values)
+    for name in ("out", "data", "samples", "contrast", "on_bad_image"):
+        flags.DEFINE_string(name, None, "help", flag_values=values)
+    flags.DEFINE_flag(flags.Flag(flags.ArgumentParser(), None, "flagfile", None, "help"), flag_values=values)
+    values(["program", f"--flagfile={folder / 'best.cfg'}"])
+    holders = [flags.FlagHolder(values, values[each.name]) for each in dataclasses.fields(Settings)
+               if each.name not in outcome.NOT_OF_REPRODUCE]  # fmt: skip
+    return training_flags.settings(holders), values
+
+
+@pytest.mark.parametrize("rates", [(), (0.1, 0.25)])
+def test_the_flagfile_gives_the_settings_back(tmp_path, rates):
+    settings = Settings(
+        adam_learning_rate=0.0012345678901234567, batch_size=64, weight_decay=1e-3, asfp_rates=rates, final="hard2"
+    )
+    source = Source(Path("my crops/of May"), 153, 1.5, "skip")
+    found, values = parsed(outcome.flagfile(settings, source, tmp_path / "best"), tmp_path)
+    assert found == settings
+    assert (values.data, values.contrast, values.on_bad_image) == ("my crops/of May", "1.5", "skip")
+    assert values.out == str(tmp_path / "best")
+
+
+def test_simulated_crops_need_no_folder():
+    assert "--data" not in outcome.flagfile(Settings(), Source(None, 45), Path("best"))
+
+
+def test_the_table_has_the_best_first_and_always_the_one_with_the_settings_given():
+    ended = [trial(0, 0.9), *(trial(number, 0.8 - number / 100) for number in range(1, 13)), trial(13, 0.1, "stopped")]
+    table = outcome.table(ended, "hard3", "folds 1 to 2 of 5")
+    assert [row[0] for row in table.rows] == [*map(str, range(12, 2, -1)), "0 (as given)"]
+    assert table.rows[-1][1:] == ("1.00", "16", "0.900", "90.0", "0.950")
+    assert "14 trials: 13 complete, 1 stopped early, 0 failed" in table.text
+    for text in (outcome.to_text(table), outcome.to_markdown(table)):
+        assert "are optimistic" in text
+    assert "| 0 (as given) | 1.00 | 16 | 0.900 | 90.0 | 0.950 |" in outcome.to_markdown(table)
+
+
+def test_log_loss_is_the_mean_of_the_negative_logarithms():
+    import numpy as np
+
+    found = trials.figures(np.array([1, 1, 0, 0]), np.array([0.5, 0.8, 0.4, 0.1]))
+    assert found["log_loss"] == pytest.approx(-(math.log(0.5) + math.log(0.8) + math.log(0.6) + math.log(0.9)) / 4)
+    assert found["accuracy"] == found["auc"] == 1.0
+    sure = trials.figures(np.array([1, 0]), np.array([0.0, 1.0]))
+    assert sure["log_loss"] == pytest.approx(7 * math.log(10))

@@ -1,0 +1,109 @@
+"""A whole search with the real driver, whose units only write scores."""
+
+import dataclasses
+import functools
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("optuna", reason="needs the extra search")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
+
+import scripts
+
+from wool_tf.errors import Diverged, WoolError
+from wool_tf.job import Source
+from wool_tf.search import run as searching
+from wool_tf.search.run import Search
+from wool_tf.training import protocol
+from wool_tf.training.driver import Unit
+from wool_tf.training.settings import Settings
+
+BASE = Settings(image_size=32, folds=4, rounds=1, batch_size=16, final="hard1")
+SEARCH = Search("hard1", 2, 1.0, 2)
+
+
+def work(log, name, fold, settings, product, progress, attempt):
+    """Scores that are better the smaller the batch is; training runs off with batches of 32."""
+    with open(log, "a") as file:
+        file.write(f"{settings.batch_size} {name}\n")
+    if settings.batch_size == 32:
+        raise Diverged("ran off")
+    product.parent.mkdir(parents=True, exist_ok=True)
+    product.write_text("a network")
+    labels = fold.dataset.labels[fold.held_out]
+    sure = 0.9 if settings.batch_size == 16 else 0.7
+    scores = [sure if label else 1 - sure for label in labels]
+    return {"held_out": fold.held_out.tolist(), "scores": scores}
+
+
+def chains(log, settings, fold, keep):
+    chain = []
+    for stage, needs in (("baseline", None), ("hard1", f"{fold.name}/baseline")):
+        name, product = f"{fold.name}/{stage}", fold.checkpoint(stage)
+        doing = functools.partial(work, log, name, fold, settings, product)
+        chain.append(Unit(name, doing, 1.0, product, needs, keep))
+    return [chain]
+
+
+@pytest.fixture
+def go(tmp_path, monkeypatch):
+    """Searches in one folder; the lines it says are in `go.said`."""
+    crops, log = scripts.write_crops(tmp_path / "crops"), tmp_path / "log"
+    monkeypatch.setattr(protocol, "chains", functools.partial(chains, log))
+
+    def run(base=BASE, search=SEARCH, **others):
+        source = Source(crops, 8)
+        return searching.run(base, search, source, tmp_path / "out", 2, "search", print, run.said.append, **others)
+
+    run.said, run.log, run.out = [], log, tmp_path / "out"
+    return run
+
+
+def test_no_unit_is_done_twice_whenever_time_is_over(go):
+    # The first call ends between the unpruned network and its pruning.
+    clock = iter([0.0, 1.0, 2.0, 4000.0])
+    with pytest.raises(WoolError, match=r"^--hours=1: no trial is complete yet; the same command goes on"):
+        go(clock=lambda: next(clock))
+    assert len(go.log.read_text().splitlines()) == 2
+    table = go()
+    done = [line for line in go.log.read_text().splitlines() if not line.startswith("32 ")]
+    assert table.rows[0][0] == "0 (as given)"
+    # Batches of 16 and 64, other settings apart, each with two folds of two stages.
+    document = json.loads((go.out / "search.json").read_text())
+    complete = [trial for trial in document["trials"] if trial["state"] == "complete"]
+    assert len(document["trials"]) == 2 and document["best"] == 0
+    assert len(done) == 4 * len(complete)
+    assert complete[0]["figures"]["log_loss"] == pytest.approx(0.10536, abs=1e-5)
+    assert not list(go.out.rglob("*.safetensors"))
+    best = json.loads((go.out / "search.json").read_text())["settings"]
+    assert best["final"] == "hard1" and best["asfp_rates"] == list(BASE.asfp_rates)
+    assert "--final=hard1" in (go.out / "best.cfg").read_text().splitlines()
+    with pytest.raises(WoolError, match="holds a run with other --stage, --first_folds, network or search space"):
+        go(search=dataclasses.replace(SEARCH, first_folds=3))
+
+
+def test_a_training_that_runs_off_is_a_failed_trial(go):
+    with pytest.raises(WoolError, match=r"^--trials=1: none is complete; allow more; the last failed: resnet18.*"):
+        go(base=dataclasses.replace(BASE, batch_size=32), search=dataclasses.replace(SEARCH, trials=1))
+    (trial,) = json.loads((go.out / "search.json").read_text())["trials"]
+    assert trial["state"] == "failed" and "ran off (2 attempts)" in trial["reason"]
+    assert "failed: resnet18-adam-none/repeat0/fold" in go.said[-1]
+
+
+def test_mistakes_are_told_in_a_line(go):
+    with pytest.raises(WoolError, match=r"^--first_folds=5: must be from 1 to --folds=4$"):
+        go(search=dataclasses.replace(SEARCH, first_folds=5))
+    with pytest.raises(WoolError, match=r"^--hours=0: must be above 0$"):
+        Search("hard3", 2, 0.0)
+    with pytest.raises(WoolError, match=r"^--trials=0: must be at least 1$"):
+        Search("hard3", 2, 1.0, 0)
+
+
+def test_optuna_is_asked_for_before_anything_is_read(go, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(WoolError, match=r"^search.py: needs Optuna; install wool_tf\[search\]$"):
+        go()
+    assert go.said == []

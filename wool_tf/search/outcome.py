@@ -1,0 +1,134 @@
+"""What comes of a search: a document, a table of the best trials, and a flagfile."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wool_tf import files
+from wool_tf.job import Source
+from wool_tf.report.cells import aligned, decimals, percent, plain, significant
+from wool_tf.report.page import markdown
+from wool_tf.report.tables import Table
+from wool_tf.search.study import OBJECTIVE, Trial
+from wool_tf.training import records
+from wool_tf.training.settings import Settings
+
+SHOWN = 10
+"""Trials in the table, at most, besides the first one."""
+OPTIMISTIC = (
+    "the figures of the best trial are optimistic, for it was chosen by these very folds: report those of other "
+    "images, or of the folds of another --seed"
+)
+NOT_OF_REPRODUCE = ("repeats", "controls", "select")
+"""Settings that reproduce.py has no flag for."""
+
+
+def document(trials: Sequence[Trial], best: Trial | None, search: Mapping, settings: Settings | None, command: str):
+    """What `search.json` holds.
+
+    Arguments:
+        trials: all that have come to their end.
+        best: one of them, or None.
+        search: what was searched for and where, JSON values by name.
+        settings: of the best trial, or None.
+        command: the command line.
+    """
+    return {
+        **search,
+        "command": command,
+        "note": OPTIMISTIC,
+        "trials": [dataclasses.asdict(trial) for trial in trials],
+        "best": best and best.number,
+        "settings": settings and dataclasses.asdict(settings),
+    }
+
+
+def ranked(trials: Sequence[Trial]) -> list[Trial]:
+    """The best complete trials, the best first, and the first one, with the settings given, wherever it stands."""
+    found = sorted((trial for trial in trials if trial.state == "complete"), key=lambda trial: trial.figures[OBJECTIVE])
+    return found[:SHOWN] + [trial for trial in found[SHOWN:] if trial.number == 0]
+
+
+def table(trials: Sequence[Trial], stage: str, folds: str) -> Table:
+    """The table of the best trials.
+
+    Arguments:
+        trials: all that have come to their end, one of them complete.
+        stage: whose network was to become good.
+        folds: which folds the figures are of, in words.
+    """
+    names = list(trials[0].values)
+    rows = tuple(
+        (
+            f"{trial.number}{' (as given)' if trial.number == 0 else ''}",
+            *(shown(trial.values[name]) for name in names),
+            decimals(trial.figures[OBJECTIVE]),
+            percent(trial.figures["accuracy"]),
+            decimals(trial.figures["auc"]),
+        )
+        for trial in ranked(trials)
+    )
+    counts = [sum(trial.state == state for trial in trials) for state in ("complete", "stopped", "failed")]
+    text = (
+        f"Of the network of {stage}, on the held-out images of {folds} together. {len(trials)} trials: {counts[0]} "
+        f"complete, {counts[1]} stopped early, {counts[2]} failed. Least log loss first; 0 is perfect, and 0.693 what "
+        "calling everything undecided has."
+    )
+    header = ("Trial", *names, "Log loss", "Accuracy (%)", "ROC AUC")
+    return Table("Best trials", text, header, rows, "l" + "r" * (len(header) - 1), OPTIMISTIC.capitalize() + ".")
+
+
+def shown(value) -> str:
+    """A setting as a reader wants it: three digits are enough."""
+    if not isinstance(value, float):
+        return plain(value)
+    return significant(value) if value >= 1e-3 or value == 0 else f"{value:.2e}"
+
+
+def to_text(found: Table) -> str:
+    """A table for the terminal."""
+    return "\n".join([found.title, found.text, "", *aligned([found.header, *found.rows], found.align), "", found.note])
+
+
+def to_markdown(found: Table) -> str:
+    """A table as a Markdown document."""
+    sides = ["---:" if side == "r" else ":---" for side in found.align]
+    lines = [[markdown(cell) for cell in row] for row in (found.header, *found.rows)]
+    rows = [f"| {' | '.join(row)} |" for row in (lines[0], sides, *lines[1:])]
+    return "\n".join([f"# {found.title}", "", markdown(found.text), "", *rows, "", markdown(found.note), ""])
+
+
+def flagfile(settings: Settings, source: Source, out: Path) -> str:
+    """The flags with which reproduce.py trains with settings on the same images, a flag a line.
+
+    Arguments:
+        settings: Settings.
+        source: Source.
+        out: folder of that run.
+    """
+    given = {
+        "out": out,
+        "data": source.folder,
+        "samples": source.samples,
+        "contrast": source.contrast,
+        "on_bad_image": source.on_bad_image,
+        **{name: value for name, value in dataclasses.asdict(settings).items() if name not in NOT_OF_REPRODUCE},
+    }
+    lines = [f"--{name}={_listed(value)}" for name, value in given.items() if value is not None]
+    return "\n".join([f"# Found by search.py: {OPTIMISTIC}.", *lines, ""])
+
+
+def write(found: Mapping, best: Table | None, flags: str | None, out: Path) -> None:
+    """Writes `search.json` and, where a trial is complete, `search.md` and `best.cfg` into a folder.
+
+    Raises:
+        Unwritable: it cannot be written to.
+    """
+    records.write(out / "search.json", found)
+    if best and flags:
+        files.write(out / "search.md", to_markdown(best).encode())
+        files.write(out / "best.cfg", flags.encode())
+
+
+def _listed(value) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -1,0 +1,166 @@
+"""One search from the crops to a flagfile."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from wool_tf import kfold, quiet
+from wool_tf.errors import WoolError
+from wool_tf.job import Source
+from wool_tf.networks import starting
+from wool_tf.report.tables import Table
+from wool_tf.say import NowAndThen
+from wool_tf.search import outcome, space, study, trials
+from wool_tf.search.study import OBJECTIVE, Study, Trial
+from wool_tf.training import claim, driver, protocol, units
+from wool_tf.training.driver import Status
+from wool_tf.training.settings import Settings
+
+JOURNAL = "study.journal"
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is searched for, and how long.
+
+    Attributes:
+        stage: whose network is to become good.
+        first_folds: folds that are trained, the first ones of the cross-validation.
+        hours: of one call; no training begins after them.
+        trials: of all calls together, or None.
+
+    Raises:
+        WoolError: a value breaks its rule; the message names the flag.
+    """
+
+    stage: str
+    first_folds: int
+    hours: float
+    trials: int | None = None
+
+    def __post_init__(self):
+        if not self.hours > 0:
+            raise WoolError(f"--hours={self.hours:g}: must be above 0")
+        if self.trials is not None and self.trials < 1:
+            raise WoolError(f"--trials={self.trials}: must be at least 1")
+
+
+def run(
+    base: Settings,
+    search: Search,
+    source: Source,
+    out: Path,
+    jobs: int,
+    command: str,
+    show: Callable[[Status], None],
+    say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+) -> Table:
+    """Searches for the settings that give the least log loss, or goes on with the search that is in the folder.
+
+    Arguments:
+        base: Settings that are given, with which the first trial is trained.
+        search: Search.
+        source: Source.
+        out: folder of the search.
+        jobs: processes that train at the same time; there is work for one per fold.
+        command: the command line, for the document.
+        show: told the status of the training about twice a second.
+        say: told of each step, in a line.
+        clock: gives the time in seconds.
+
+    Returns:
+        The table of the best trials, which is also in `search.md` of the folder, beside `search.json` and `best.cfg`,
+        a flagfile of reproduce.py.
+
+    Raises:
+        WoolError: Optuna is missing, the data, a setting or the folder is not as it must be, or no trial is complete.
+    """
+    end = clock() + 3600 * search.hours
+    study.check_installed()
+    found = space.resolve(base, search.stage)
+    least = space.restricted(base, search.stage)
+    if not 1 <= search.first_folds <= base.folds:
+        raise WoolError(f"--first_folds={search.first_folds}: must be from 1 to --folds={base.folds}")
+    with driver.exclusive(out):
+        made = _prepared(least, search, found, source, out, jobs, show, say)
+        first = {name: getattr(base, name) for name in found}
+        remembered = Study(out / JOURNAL, found, first, base.seed)
+        _tidy(remembered.trials, least, out)
+
+        def report() -> Table | None:
+            return _report(remembered, base, search, found, source, out, command)
+
+        def prepare(number: int, values: Mapping) -> study.Work:
+            say(f"trial {number}: {' '.join(f'{name}={outcome.shown(value)}' for name, value in values.items())}")
+            return made.work(dataclasses.replace(least, **values))
+
+        def ended(trial: Trial) -> None:
+            say(_line(trial, remembered.best))
+            report()
+
+        remembered.run(prepare, lambda: clock() < end, ended, search.trials)
+        best = report()
+    if best is None:
+        raise WoolError(_nothing(search, remembered.trials))
+    return best
+
+
+def _prepared(settings, search, found, source, out, jobs, show, say) -> trials.Trials:
+    # Checked, and fetched, before anything that takes long.
+    fetching = NowAndThen(say, "fetching weights, byte")
+    starting.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
+    crops = kfold.load(source, settings, out, say)
+    images = crops.for_network(settings.image_size, NowAndThen(say, "resizing image"))
+    (parts,) = protocol.split(settings, images)
+    quiet.import_keras()
+    # Other values of these would be another search, not more of this one.
+    bound = {name: getattr(settings, name) for name in claim.CHOICES} | {"asfp_rates": list(settings.asfp_rates)}
+    bound |= {"controls": [], "first_folds": search.first_folds, "space": _words(found)}
+    binding = crops.binding() | {"--stage, --first_folds, network or search space": bound}
+    if remark := claim.claim(out, [settings], images, source=binding):
+        say(remark)
+    claim.claim_folds(out, [parts])
+    return trials.Trials(images, parts[: search.first_folds], out, jobs, show)
+
+
+def _report(remembered: Study, base, search, found, source, out, command) -> Table | None:
+    """Writes what is known by now; the table, if there is one."""
+    ended, best = remembered.trials, remembered.best
+    settings = best and dataclasses.replace(base, **best.values, final=search.stage)
+    about = dataclasses.asdict(search) | {"objective": OBJECTIVE, "folds": base.folds, "space": _words(found)}
+    folds = f"{'fold 1' if search.first_folds == 1 else f'folds 1 to {search.first_folds}'} of {base.folds}"
+    table = outcome.table(ended, search.stage, folds) if best else None
+    flags = outcome.flagfile(settings, source, out / "best") if best else None
+    outcome.write(outcome.document(ended, best, about, settings, command), table, flags, out)
+    return table
+
+
+def _words(found: Mapping) -> dict[str, str]:
+    return {name: str(values) for name, values in found.items()}
+
+
+def _line(trial: Trial, best: Trial | None) -> str:
+    if trial.state == "failed":
+        result = f"failed: {trial.reason}"
+    else:
+        result = f"log loss {trial.figures[OBJECTIVE]:.3f}, accuracy {100 * trial.figures['accuracy']:.1f} %"
+    if trial.state == "stopped":
+        result = f"stopped, being worse than most before pruning: {result}"
+    so_far = f"; best so far: trial {best.number}, {best.figures[OBJECTIVE]:.3f}" if best else ""
+    return f"trial {trial.number}: {result}{so_far}"
+
+
+def _nothing(search: Search, ended: Sequence[Trial]) -> str:
+    if search.trials is not None and len(ended) >= search.trials:
+        return f"--trials={search.trials}: none is complete; allow more; the last failed: {ended[-1].reason}"
+    return f"--hours={search.hours:g}: no trial is complete yet; the same command goes on where this one ended"
+
+
+def _tidy(ended: Sequence[Trial], least: Settings, out: Path) -> None:
+    """Removes what is left where a process was killed as it removed the networks of a trial."""
+    for trial in ended:
+        settings = dataclasses.replace(least, **trial.values)
+        for path in (out / trials.FOLDER / trials.digest(settings)).rglob("*.safetensors"):
+            units.remove(path)
