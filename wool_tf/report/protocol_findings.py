@@ -46,14 +46,14 @@ def sentences(document: Mapping) -> list[str]:
 
 def warnings(document: Mapping) -> list[str]:
     """What makes the figures doubtful, one sentence each, and first of all that no network is needed."""
+    compared = [*_about_baselines(document), *_about_frozen_features(document)]
     return [
-        *_about_baselines(document),
-        *_about_frozen_features(document),
+        *(_marked(document, sentence) for sentence in compared),
         *_about_selection(document),
         *_about_data(document),
         *_about_repeats(document),
         *_about_missing(document),
-        *_about_stages(document),
+        *(_marked(document, sentence) for sentence in _about_stages(document)),
     ]
 
 
