@@ -130,6 +130,15 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
     assert text.startswith("16 images, which may have trained the network and its threshold, of ")
 
 
+def test_a_file_whose_threshold_may_come_from_the_held_out_images_is_refused(source, tmp_path):
+    order = Order(tmp_path / "board", ("fp32",), Decision(cost_ratio=1.0))
+    models = conversion.run(dataclasses.replace(source, held=None), order, list().append)
+    message = r"^--models=.*net-fp32.tflite: was made with 16 training images, as its card says, and --fold=0 leaves 8"
+    with pytest.raises(WoolError, match=message):
+        verification.run(source, models, 1, list().append)
+    assert verification.run(dataclasses.replace(source, held=None), models, 1, list().append)
+
+
 def test_a_file_of_another_network_is_refused(source, models, crops, tmp_path):
     other = trained_networks.write_network(tmp_path / "other.safetensors", crops, seed=1)
     message = r"^--models=.*net-fp32.tflite: was made of another network than .*other.safetensors, as its card says"
