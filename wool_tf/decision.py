@@ -68,10 +68,15 @@ class Decision:
         Arguments:
             labels: (n,) of 0 and 1; some 1 where a recall is required.
             scores: (n,) float, 0 to 1.
+
+        Raises:
+            WoolError: a score is no number, as of a file whose floats overflow.
         """
         if self.threshold is not None:
             return self.threshold
         scores = np.asarray(scores, float)
+        if unknown := int(np.isnan(scores).sum()):
+            raise WoolError(f"scores: {unknown} of {len(scores)} are no numbers, so no threshold can be chosen on them")
         alike = ties.merged(scores)
         if self.recall is not None:
             least = operating.for_recall(labels, alike, self.recall)
