@@ -195,7 +195,7 @@ def _about_data(document: Mapping) -> list[str]:
             "the networks were tested on products that they had seen in training: all figures here are too good and "
             "the intervals too narrow."
         )
-    found += filter(None, (provenance.leak(data), provenance.mixture(document)))
+    found += filter(None, (provenance.leak(data), *provenance.mixture(document)))
     groups = data.get("groups")
     if known(groups) and groups < FEW_GROUPS:
         found.append(f"There are only {groups} physical samples: the intervals are wide, and still too narrow.")
