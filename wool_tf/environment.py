@@ -49,9 +49,14 @@ def arithmetic() -> dict[str, bool | str]:
     return {
         "floats": keras.config.floatx(),
         "XLA flags": os.environ.get("XLA_FLAGS", ""),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1",
-        "deterministic": os.environ.get("TF_DETERMINISTIC_OPS") == "1",
+        "onednn": _switched_on("TF_ENABLE_ONEDNN_OPTS"),
+        "deterministic": _switched_on("TF_DETERMINISTIC_OPS"),
     }
+
+
+def _switched_on(variable: str) -> bool:
+    """Whether TensorFlow takes an environment variable for true."""
+    return os.environ.get(variable, "").lower() in ("1", "true")
 
 
 @functools.cache

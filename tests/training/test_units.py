@@ -135,6 +135,8 @@ def test_another_way_to_compute_is_refused_and_another_processor_is_said(images,
     remark = claim.claim(tmp_path, [SETTINGS], images)
     assert "slow one (avx2)" in remark and "fast one (avx2, avx512f)" in remark
     assert records.read(tmp_path / "run.json")["processors"] == ["slow one (avx2)", "fast one (avx2, avx512f)"]
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "true")
+    assert claim.claim(tmp_path, [SETTINGS], images)
     for name, value in (("TF_ENABLE_ONEDNN_OPTS", "0"), ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")):
         with monkeypatch.context() as patch, pytest.raises(WoolError, match="other arithmetic"):
             patch.setenv(name, value)
