@@ -11,6 +11,8 @@ from wool_tf.training import metrics, operating, ties
 
 COST_RATIO = 1.0
 """False alarms that a missed defect costs, where nothing else is asked for: neither error counts for more."""
+OF_ALL_FOLDS = "held-out images of all folds"
+"""What cards call the images that the thresholds of a whole run are chosen on."""
 _FINITE = (-36.0, 36.0)
 """Log odds of scores that differ from 0 and 1 in double precision."""
 
