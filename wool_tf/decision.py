@@ -11,6 +11,8 @@ from wool_tf.training import metrics, operating, ties
 
 COST_RATIO = 1.0
 """False alarms that a missed defect costs, where nothing else is asked for: neither error counts for more."""
+OF_ALL_FOLDS = "held-out images of all folds"
+"""What cards call the images that the thresholds of a whole run are chosen on."""
 _FINITE = (-36.0, 36.0)
 """Log odds of scores that differ from 0 and 1 in double precision."""
 
@@ -68,10 +70,15 @@ class Decision:
         Arguments:
             labels: (n,) of 0 and 1; some 1 where a recall is required.
             scores: (n,) float, 0 to 1.
+
+        Raises:
+            WoolError: a score is no number, as of a file whose floats overflow.
         """
         if self.threshold is not None:
             return self.threshold
         scores = np.asarray(scores, float)
+        if unknown := int(np.isnan(scores).sum()):
+            raise WoolError(f"scores: {unknown} of {len(scores)} are no numbers, so no threshold can be chosen on them")
         alike = ties.merged(scores)
         if self.recall is not None:
             least = operating.for_recall(labels, alike, self.recall)

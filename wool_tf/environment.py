@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 
 import wool_tf
+from wool_tf.training import devices
 
 FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "asimddp", "i8mm", "sve")
 """Abilities of processors by which kernels are chosen, as Linux names them."""
-VERSIONED = ("keras", "tensorflow", "jax", "ai-edge-litert", "numpy", "scikit-learn")
+VERSIONED = ("keras", "tensorflow", "jax", "jaxlib", "ai-edge-litert", "numpy", "pillow", "scikit-learn")
 
 
 @functools.cache
@@ -31,17 +32,43 @@ def describe() -> dict:
     }
 
 
-def arithmetic() -> dict[str, bool]:
-    """By which of several ways TensorFlow computes: what the last digits of a result depend on, and speed."""
+def binding() -> dict[str, str]:
+    """Versions of the packages that results depend on, by name: Keras and its backend, NumPy, which draws the random
+    numbers, and the interpreter of TFLite files; of these those that are installed."""
+    import keras
+
+    backend = keras.backend.backend()
+    names = ("wool_tf", "keras", backend, *(["jaxlib"] if backend == "jax" else []), "numpy", "ai-edge-litert")
+    return {name: version for name in names if (version := _version(name))}
+
+
+def arithmetic() -> dict[str, bool | str]:
+    """By which of several ways the backend computes: what results depend on, and speed."""
+    import keras
+
     return {
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "1",
-        "deterministic": os.environ.get("TF_DETERMINISTIC_OPS") == "1",
+        "floats": keras.config.floatx(),
+        "XLA flags": os.environ.get("XLA_FLAGS", ""),
+        "onednn": _switched_on("TF_ENABLE_ONEDNN_OPTS"),
+        "deterministic": _switched_on("TF_DETERMINISTIC_OPS"),
     }
+
+
+def _switched_on(variable: str) -> bool:
+    """Whether TensorFlow takes an environment variable for true."""
+    return os.environ.get(variable, "").lower() in ("1", "true")
 
 
 @functools.cache
 def processor() -> str:
-    """Name of the processor, and those of its abilities that kernels are chosen by: `AMD EPYC (avx2, fma)`."""
+    """Name of the processor and those of its abilities that kernels are chosen by, and of GPUs that may be used.
+
+    As in `AMD EPYC (avx2, fma), NVIDIA H100 PCIe`.
+    """
+    return ", ".join([_cpu(), *_gpus()])
+
+
+def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -50,6 +77,15 @@ def processor() -> str:
     flags = (about.get("flags") or about.get("Features") or "").split()
     name = about.get("model name") or about.get("Model") or platform.machine()
     return f"{name} ({', '.join(feature for feature in FEATURES if feature in flags) or 'no vector units'})"
+
+
+def _gpus() -> list[str]:
+    """Models of the GPUs of this machine, each once; empty where none may be used."""
+    found = set()
+    for about in devices.PROC.glob("*/information") if devices.visible() else ():
+        lines = (line.partition(":") for line in about.read_text().splitlines())
+        found |= {value.strip() for key, _, value in lines if key.strip() == "Model"}
+    return sorted(found)
 
 
 def _version(package: str) -> str | None:

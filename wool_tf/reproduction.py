@@ -9,7 +9,7 @@ import numpy as np
 
 from wool_tf import files, kfold, quiet
 from wool_tf.data.dataset import Dataset
-from wool_tf.decision import Decision
+from wool_tf.decision import OF_ALL_FOLDS, Decision
 from wool_tf.errors import WoolError
 from wool_tf.job import Source, Workers
 from wool_tf.networks import starting
@@ -138,7 +138,7 @@ def _judged(
         return pooled.pool(len(labels), [(found[name]["held_out"], found[name]["scores"]) for name in names])
 
     scores, fold_of = pool(stage)
-    threshold, rule = decision.made(labels, lambda: scores, "held-out images of all folds")
+    threshold, rule = decision.made(labels, lambda: scores, OF_ALL_FOLDS)
     float_scores, _ = pool(stage.removesuffix("-int8"))
     float_threshold, _ = decision.made(labels, lambda: float_scores)
     _, achieved = decision.out_of_fold(labels, scores, fold_of)

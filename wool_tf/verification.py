@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import environment, quiet
+from wool_tf.decision import OF_ALL_FOLDS
 from wool_tf.deploy import card, verify
 from wool_tf.errors import WoolError
 from wool_tf.report.cells import MISSING, aligned, decimals
-from wool_tf.trained import Source, opened
+from wool_tf.trained import Source, Trained, opened
 from wool_tf.training import metrics
 
 FORMAT = 1
@@ -40,7 +41,7 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
         `deploy.verify.compare`.
 
     Raises:
-        WoolError: a file is unusable, or was made of another network.
+        WoolError: a file is unusable, was made of another network, or with other training images than the fold leaves.
     """
     contents = {path: _content(path) for path in models}
     cards = {path: card.read(content, f"--models={path}") for path, content in contents.items()}
@@ -50,6 +51,7 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
         digest = card.weights_sha256(trained.spec, trained.arrays)
         for path in models:
             _check_same(path, cards[path], source.network, digest)
+            _check_unseen(path, cards[path], trained, source)
         chosen = trained.held_out if len(trained.held_out) else trained.train
         labels = trained.images.labels[chosen]
         say(f"{source.network}: scoring {len(chosen):,} images")
@@ -85,6 +87,17 @@ def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
         raise WoolError(f"--models={path}: was made of another network than {network}, as its card says; give that one")
 
 
+def _check_unseen(path: Path, about: Mapping, trained: Trained, source: Source) -> None:
+    """Notices files whose network, calibration or threshold may come from the held-out images, as their cards say."""
+    stated = about["training"]["images"]
+    if len(trained.held_out) and stated != len(trained.train):
+        fold = f"--fold={source.held.fold} leaves {len(trained.train):,}"
+        raise WoolError(
+            f"--models={path}: was made with {stated:,} training images, as its card says, and {fold}; convert the "
+            "network with the same --folds and --fold"
+        )
+
+
 def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
     """What a file with this card says, beside what the network says."""
     threshold, own = about["decision"]["threshold"], about["decision"]["float_threshold"]
@@ -113,7 +126,16 @@ def to_text(document: Mapping) -> str:
         rows.append(("  float, by the same rule", *_figures(model["float_by_rule"]), *[""] * 4))
     table = aligned([HEADER, *rows], "l" + "r" * (len(HEADER) - 1))
     rules = [f"threshold of {Path(model['file']).name}: {model['rule']}" for model in document["models"]]
-    return "\n".join([about, "", *table, "", *rules])
+    return "\n".join([about, "", *table, "", *rules, *_flattered(document)])
+
+
+def _flattered(document: Mapping) -> list[str]:
+    """Which files are judged on images that their thresholds were chosen on, a line each."""
+    if not document["data"]["held_out"]:
+        return []
+    names = [Path(model["file"]).name for model in document["models"] if OF_ALL_FOLDS in model["rule"]]
+    told = "its threshold was chosen on these images, too, and both its lines are a little too good"
+    return [f"{name}: {told}" for name in names]
 
 
 def past(document: Mapping, allowed: float) -> str | None:

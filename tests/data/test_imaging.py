@@ -38,6 +38,10 @@ def test_of_oblong_images_it_is_the_longer_side_and_of_equally_common_ones_the_g
     assert imaging.read(write(tmp_path, [(99, 100), (100, 99), (40, 40), (40, 40)])).side == 100
 
 
+def test_images_that_are_refused_do_not_count(tmp_path):
+    assert imaging.read(write(tmp_path, [(200, 300), (200, 300), (40, 40)])).side == 40
+
+
 @pytest.mark.parametrize("said", [{}, {"window": None, "crop": None, "pixel_mm": None}])
 def test_what_the_file_does_not_say_is_not_known(said, tmp_path):
     assert imaging.read(write(tmp_path, [(40, 40)], said)) == Imaging(40)

@@ -264,3 +264,9 @@ def test_what_is_not_asked_for_counts_both_errors_alike():
     assert Decision.asked(recall=0.9) == Decision(recall=0.9)
     with pytest.raises(WoolError, match="^--cost_ratio=0: must be above 0 and finite$"):
         Decision.asked(cost_ratio=0)
+
+
+def test_scores_that_are_no_numbers_give_no_threshold():
+    with pytest.raises(WoolError, match="^scores: 1 of 3 are no numbers"):
+        Decision(cost_ratio=1.0).chosen(np.array([0, 1, 1]), np.array([0.1, np.nan, 0.5]))
+    assert Decision(threshold=0.3).chosen(np.array([0, 1]), np.array([0.1, np.nan])) == 0.3

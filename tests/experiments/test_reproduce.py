@@ -19,6 +19,7 @@ from PIL import Image
 
 from wool_tf import reproduction
 from wool_tf.errors import WoolError
+from wool_tf.trained import Held, Source, opened
 from wool_tf.training.settings import Settings
 
 SCRIPT = scripts.FOLDER / "reproduce.py"
@@ -110,6 +111,14 @@ def test_the_model_carries_its_card(finished, crops):
         assert card["input"]["side"] == crop.width
     folds = json.loads((out / "folds.json").read_text())
     assert sorted(index for part in folds[0] for index in part) == list(range(len(labels)))
+
+
+def test_the_delivered_network_is_known_to_have_seen_every_image(finished, crops, tmp_path):
+    out, _ = finished
+    for name in ("compact.safetensors", "compact.keras"):
+        source = Source(out / "model" / name, crops, held=Held(out / "folds.json", 0, 0))
+        with pytest.raises(WoolError, match="was trained on 8 of the 8 images of --fold=0, as the record beside it"):
+            opened(source, tmp_path, list().append)
 
 
 def test_every_image_is_scored_once_by_a_network_that_had_not_seen_it(finished, crops):

@@ -93,6 +93,15 @@ def test_the_table_has_both_thresholds(ran, document):
         assert f"{found['bytes']:,}" in row and f"{100 * found['accuracy']:.2f}" in row
 
 
+def test_a_threshold_of_a_whole_run_is_said_to_be_chosen_on_these_images_too(document):
+    assert "chosen on these images" not in verification.to_text(document)
+    rule = "a miss costs as much as 1 false alarms, on 16 held-out images of all folds"
+    of_run = document | {"models": [document["models"][0] | {"rule": rule}, document["models"][1]]}
+    assert verification.to_text(of_run).endswith(
+        "\nnet-fp32.tflite: its threshold was chosen on these images, too, and both its lines are a little too good"
+    )
+
+
 def test_too_large_a_drop_is_one_line_and_status_1(source, models):
     finished = scripts.run("verify.py", *flags(source, models[1:], "--max_accuracy_drop=-101"))
     assert finished.returncode == 1
@@ -128,6 +137,15 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
     assert document["data"] == {"folder": str(source.data), "images": 16, "defective": 8, "held_out": False}
     text = verification.to_text(document)
     assert text.startswith("16 images, which may have trained the network and its threshold, of ")
+
+
+def test_a_file_whose_threshold_may_come_from_the_held_out_images_is_refused(source, tmp_path):
+    order = Order(tmp_path / "board", ("fp32",), Decision(cost_ratio=1.0))
+    models = conversion.run(dataclasses.replace(source, held=None), order, list().append)
+    message = r"^--models=.*net-fp32.tflite: was made with 16 training images, as its card says, and --fold=0 leaves 8"
+    with pytest.raises(WoolError, match=message):
+        verification.run(source, models, 1, list().append)
+    assert verification.run(dataclasses.replace(source, held=None), models, 1, list().append)
 
 
 def test_a_file_of_another_network_is_refused(source, models, crops, tmp_path):

@@ -25,13 +25,21 @@ def test_leaky_folds_and_mixed_code_are_warned_of(document, warnings):
     before = warnings(document)
     document["data"]["group_by"] = "image"
     document["commits"] = ["abc", "def"]
+    document["processors"] = ["slow one (avx2)", "slow one (avx2), a GPU"]
     more = [line for line in warnings(document) if line not in before]
-    assert len(more) == 2
+    assert len(more) == 3
     assert "--group_by=image" in more[0] and "too good on purpose" in more[0]
     assert "2 versions of the code (abc, def)" in more[1]
+    assert "on 2 kinds of processors (slow one (avx2); slow one (avx2), a GPU)" in more[2]
 
 
 def test_commits_of_records():
     records = {"a": {"environment": {"commit": "1"}}, "b": {"environment": {"commit": None}}, "c": {}}
     assert provenance.commits(records) == ["1"]
     assert provenance.commits(records | {"d": {"environment": {"commit": "0"}}}) == ["0", "1"]
+
+
+def test_processors_of_records():
+    records = {"a": {"environment": {"processor": "slow"}}, "b": {"environment": {}}, "c": {}}
+    assert provenance.processors(records) == ["slow"]
+    assert provenance.processors(records | {"d": {"environment": {"processor": "fast"}}}) == ["fast", "slow"]

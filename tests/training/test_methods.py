@@ -299,9 +299,21 @@ def _told(watch, merits, weights) -> None:
 COMPARE = trainer._Watch._compare
 
 
-def test_the_epoch_is_chosen_on_the_held_out_images_and_never_for_asfp(dataset, tmp_path):
-    fold, settings = fold_of(dataset, tmp_path), narrow(select="best", asfp_epochs=1)
-    records = run(settings, fold, "baseline", "asfp30")
+@pytest.mark.parametrize("consolidation", [0, 2])
+def test_the_epoch_is_chosen_on_the_held_out_images_and_never_for_asfp(consolidation, dataset, tmp_path, monkeypatch):
+    told, train = {}, trainer.train
+
+    def watched(spec, *others):
+        told[spec] = others[9]
+        return train(spec, *others)
+
+    monkeypatch.setattr(trainer, "train", watched)
+    fold = fold_of(dataset, tmp_path)
+    settings = narrow(select="best", asfp_epochs=1, asfp_finetune_epochs=consolidation)
+    records = run(settings, fold, "baseline")
+    assert told.pop(SPEC) is not None
+    records |= run(settings, fold, "asfp30")
+    assert len(told) == (2 if consolidation else 1) and set(told.values()) == {None}
     merits = records["baseline"]["history"]["merit"]
     assert len(merits) == 2 and max(merits) == records["baseline"]["metrics"]["accuracy"]
     assert "merit" not in records["asfp30"]["history"]

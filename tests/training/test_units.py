@@ -9,7 +9,7 @@ import pytest
 from wool_tf import environment
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
-from wool_tf.training import claim, methods, protocol, records
+from wool_tf.training import claim, devices, methods, protocol, records
 from wool_tf.training.settings import Settings
 
 SETTINGS = Settings(image_size=32, folds=3, repeats=2, asfp_rates=(0.1, 0.2, 0.3), controls=("random", "scratch"))
@@ -135,9 +135,31 @@ def test_another_way_to_compute_is_refused_and_another_processor_is_said(images,
     remark = claim.claim(tmp_path, [SETTINGS], images)
     assert "slow one (avx2)" in remark and "fast one (avx2, avx512f)" in remark
     assert records.read(tmp_path / "run.json")["processors"] == ["slow one (avx2)", "fast one (avx2, avx512f)"]
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    with pytest.raises(WoolError, match="other arithmetic"):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "true")
+    assert claim.claim(tmp_path, [SETTINGS], images)
+    for name, value in (("TF_ENABLE_ONEDNN_OPTS", "0"), ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")):
+        with monkeypatch.context() as patch, pytest.raises(WoolError, match="other arithmetic"):
+            patch.setenv(name, value)
+            claim.claim(tmp_path, [SETTINGS], images)
+
+
+@pytest.mark.parametrize("package", ["keras", "numpy", "ai-edge-litert"])
+def test_other_versions_of_what_results_depend_on_are_refused(package, images, tmp_path, monkeypatch):
+    claim.claim(tmp_path, [SETTINGS], images)
+    installed = environment._version
+    monkeypatch.setattr(environment, "_version", lambda name: "0.1" if name == package else installed(name))
+    with pytest.raises(WoolError, match="other versions"):
         claim.claim(tmp_path, [SETTINGS], images)
+
+
+def test_a_gpu_is_another_processor(tmp_path, monkeypatch):
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0/information").write_text("Model: \t\t NVIDIA H100 PCIe\nIRQ:   \t\t 16\n")
+    monkeypatch.setattr(devices, "PROC", tmp_path)
+    monkeypatch.delenv(devices.VISIBLE, raising=False)
+    with_gpu = environment.processor.__wrapped__()
+    monkeypatch.setenv(devices.VISIBLE, "-1")
+    assert with_gpu == f"{environment.processor.__wrapped__()}, NVIDIA H100 PCIe"
 
 
 def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path):

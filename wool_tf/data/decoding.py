@@ -134,7 +134,7 @@ class _Decoded(NamedTuple):
 
 def _decode(file: Path, side: int) -> _Decoded | str:
     """The image of a file, or the reason why the file is bad."""
-    return opened(file, FORMATS, lambda image: _header_flaw(image) or _decoded_image(_grey(image), side))
+    return opened(file, FORMATS, lambda image: header_flaw(image) or _decoded_image(_grey(image), side))
 
 
 def _decoded_image(image: Image.Image, side: int) -> _Decoded:
@@ -165,7 +165,8 @@ def opened(file: Path, formats: Sequence[str], use: Callable[[Image.Image], Any]
         return f"cannot be decoded ({first_line(error)})"
 
 
-def _header_flaw(image: Image.Image) -> str | None:
+def header_flaw(image: Image.Image) -> str | None:
+    """Why an open image cannot be used, as far as its header tells, or None."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         return f"is {width}x{height} pixels; at most {MAX_PIXELS:,} pixels are decoded"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wool_tf.data import listing
 from wool_tf.data.crops import IMAGING
-from wool_tf.data.decoding import FORMATS, opened
+from wool_tf.data.decoding import FORMATS, header_flaw, opened
 from wool_tf.data.listing import BadFiles
 from wool_tf.errors import WoolError
 
@@ -82,7 +82,7 @@ _RULES = {
 
 
 def _commonest(folder: Path) -> int:
-    """The commonest longer side of the images; the greatest of those that are equally common."""
+    """The commonest longer side of the images that can be used; the greatest of those that are equally common."""
     # Flawed files are told of by whoever loads the images, unless nothing is left to be loaded.
     bad = BadFiles(folder)
     try:
@@ -91,7 +91,7 @@ def _commonest(folder: Path) -> int:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     counts = collections.Counter()
     for entry in entries:
-        found = opened(folder / entry.path, FORMATS, lambda image: max(image.size))
+        found = opened(folder / entry.path, FORMATS, lambda image: header_flaw(image) or max(image.size))
         if isinstance(found, int):
             counts[found] += 1
         else:

@@ -43,10 +43,11 @@ def write(
     """Writes what goes to the board, what Keras and PyTorch can read of it, and what it is timed against.
 
     Arguments:
-        folder: made if it is missing; gets `compact.keras`, `compact.safetensors`, and three TFLite files with their
-            cards inside and beside them.
+        folder: made if it is missing; gets `compact.keras`, `compact.safetensors` and their record, `compact.json`,
+            which tells `trained.opened` that they held no image out; and three TFLite files with their cards inside and
+            beside them.
         unpruned: checkpoint of an unpruned network.
-        final: checkpoint of the network that is delivered.
+        final: checkpoint of the network that is delivered, with its record beside it.
         int8: its int8 file.
         judged: of the unpruned network, of the delivered one, and of its int8 file.
         imaging: of the crops.
@@ -81,6 +82,7 @@ def write(
         files.write(written[name], content)
         files.write(written[name].with_suffix(".json"), card.text(card.read(content)).encode())
     spec, arrays = networks[COMPACT_FLOAT]
+    files.write(folder / "compact.json", final.with_suffix(".json").read_bytes())
     weights.save(folder / "compact.safetensors", spec, arrays)
     _save_keras(resnet.restored(spec, arrays), folder / "compact.keras")
     return written

@@ -83,7 +83,7 @@ def _about_folds(results: Mapping) -> list[str]:
             "No manifest says which images show the same product, so each counts as one of its own. If several do, "
             "the network was tested on products that it had seen in training, and all figures here are too good."
         )
-    found += filter(None, (provenance.leak(results.get("data") or {}), provenance.mixture(results)))
+    found += filter(None, (provenance.leak(results.get("data") or {}), *provenance.mixture(results)))
     for number, fold in enumerate(folds, start=1):
         images, defective = fold.get("images"), fold.get("defective")
         if images and known(defective) and defective in (0, images):

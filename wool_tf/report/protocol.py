@@ -83,6 +83,7 @@ def assemble(
         "settings": _settings(configurations),
         "environment": dict(environment),
         "commits": provenance.commits(records),
+        "processors": provenance.processors(records),
         "seconds": float(sum(record.get("seconds") or 0 for record in records.values())),
         "data": provenance.describe(images, first.group_by),
         "threshold": _baseline(images, threshold) if threshold else None,

@@ -46,14 +46,14 @@ def sentences(document: Mapping) -> list[str]:
 
 def warnings(document: Mapping) -> list[str]:
     """What makes the figures doubtful, one sentence each, and first of all that no network is needed."""
+    compared = [*_about_baselines(document), *_about_frozen_features(document)]
     return [
-        *_about_baselines(document),
-        *_about_frozen_features(document),
+        *(_marked(document, sentence) for sentence in compared),
         *_about_selection(document),
         *_about_data(document),
         *_about_repeats(document),
         *_about_missing(document),
-        *_about_stages(document),
+        *(_marked(document, sentence) for sentence in _about_stages(document)),
     ]
 
 
@@ -195,7 +195,7 @@ def _about_data(document: Mapping) -> list[str]:
             "the networks were tested on products that they had seen in training: all figures here are too good and "
             "the intervals too narrow."
         )
-    found += filter(None, (provenance.leak(data), provenance.mixture(document)))
+    found += filter(None, (provenance.leak(data), *provenance.mixture(document)))
     groups = data.get("groups")
     if known(groups) and groups < FEW_GROUPS:
         found.append(f"There are only {groups} physical samples: the intervals are wide, and still too narrow.")

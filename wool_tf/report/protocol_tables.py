@@ -26,6 +26,7 @@ from wool_tf.report.protocol_views import (
     key,
     key_stages,
     label,
+    marked,
     ordered,
     points,
     recipe,
@@ -36,11 +37,6 @@ from wool_tf.report.protocol_views import (
 from wool_tf.report.tables import Table, measure
 from wool_tf.training.metrics import THRESHOLD
 from wool_tf.training.pooled import WITH_INTERVAL
-
-_OPTIMISTIC_NOTE = (
-    "Optimistic: of each training the epoch was kept that did best on the very images it is measured on "
-    "(--select=best); only ASFP’s figures are of the last epoch. Do not expect these figures on new images."
-)
 
 
 def table1(document: Mapping) -> Table | None:
@@ -277,9 +273,5 @@ def _paper_note(document: Mapping) -> str:
 def _table(
     document: Mapping | None, title: str, text: str, header: Sequence[str], rows: Sequence, align: str, note: str = ""
 ) -> Table | None:
-    """A table, marked as optimistic if its document (None where the epoch does not matter) says so."""
-    if not rows:
-        return None
-    if document and document.get("select") == "best":
-        title, note = f"{title} – {OPTIMISTIC}", f"{_OPTIMISTIC_NOTE} {note}"
-    return Table(title, text, tuple(header), tuple(rows), align, note)
+    """A table, marked as `marked` does; document is None where the epoch does not matter."""
+    return marked(document or {}, tables.table(title, text, header, rows, align, note))

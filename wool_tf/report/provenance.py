@@ -40,9 +40,21 @@ def commits(records: Mapping[str, Mapping]) -> list[str]:
     return sorted({commit for one in records.values() if (commit := (one.get("environment") or {}).get("commit"))})
 
 
-def mixture(results: Mapping) -> str | None:
-    """What is wrong with where the records come from, or None."""
-    found = results.get("commits") or ()
-    if len(found) < 2:
-        return None
-    return f"The records were made with {len(found)} versions of the code ({', '.join(found)}), which may differ."
+def processors(records: Mapping[str, Mapping]) -> list[str]:
+    """What records were computed on, as `environment.processor` names it; empty where that is not known."""
+    return sorted({name for one in records.values() if (name := (one.get("environment") or {}).get("processor"))})
+
+
+def mixture(results: Mapping) -> list[str]:
+    """What is wrong with where the records come from, a sentence each."""
+    found, told = results.get("commits") or (), []
+    if len(found) > 1:
+        many = f"{len(found)} versions of the code ({', '.join(found)})"
+        told.append(f"The records were made with {many}, which may differ.")
+    machines = results.get("processors") or ()
+    if len(machines) > 1:
+        told.append(
+            f"The records were computed on {len(machines)} kinds of processors ({'; '.join(machines)}), which round in "
+            "other ways: no one of them gives these very figures."
+        )
+    return told

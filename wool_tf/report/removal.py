@@ -9,7 +9,7 @@ import numpy as np
 
 from wool_tf.networks.spec import STEM, trunk
 from wool_tf.report.cells import MISSING, percent
-from wool_tf.report.protocol_views import every_stage, label
+from wool_tf.report.protocol_views import every_stage, label, marked
 from wool_tf.report.tables import Table, measure, table
 
 TRUNKS = tuple(trunk(stage) for stage in range(1, 5))
@@ -46,7 +46,8 @@ def of_run(results: Mapping) -> Table | None:
 
 def of_protocol(document: Mapping) -> Table | None:
     """The table of a protocol; every configuration of a depth loses the same shares."""
-    return _table(((label(configuration), stage["title"]), stage) for configuration, stage in every_stage(document))
+    named = (((label(configuration), stage["title"]), stage) for configuration, stage in every_stage(document))
+    return marked(document, _table(named))
 
 
 def _table(named: Iterator[tuple[Sequence[str], Mapping]]) -> Table | None:

@@ -69,6 +69,7 @@ def assemble(
         "settings": dataclasses.asdict(settings),
         "environment": environment.describe(),
         "commits": provenance.commits(records),
+        "processors": provenance.processors(records),
         "seconds": sum(record["seconds"] for record in records.values()),
         "data": provenance.describe(images, settings.group_by),
         "folds": [_part(images, part) for part in parts],

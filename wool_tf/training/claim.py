@@ -1,7 +1,6 @@
 """A folder belongs to one run: results of different settings, images or versions never mix."""
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -41,13 +40,12 @@ def claim(
     """
     import keras
 
-    backend = keras.backend.backend()
     ours = {
         "settings": _binding(settings[0]),
         "images": images.fingerprint,
         **(source or {}),
-        "backend": backend,
-        "versions": {name: importlib.metadata.version(name) for name in ("wool_tf", "keras", backend)},
+        "backend": keras.backend.backend(),
+        "versions": environment.binding(),
         "arithmetic": environment.arithmetic(),
         "contents of --weights": {each.configuration: digest(each.weights) for each in settings},
         "processors": [environment.processor()],

@@ -205,8 +205,10 @@ def _train(stage, fold, settings, course, weights, progress, mask=None, callback
         scored = trainer.logits(stage.trained, trained, dataset.images, fold.held_out, mask)
         return float((scored.argmax(axis=1) == dataset.labels[fold.held_out]).mean())
 
-    # ASFP, which changes the network after its epochs, has pruned all it must after the last one only.
-    peeks = settings.select == "best" and not callbacks and len(fold.held_out) > 0
+    # ASFP, which changes the network after its epochs, has pruned all it must after the last one only. Reports call
+    # its figures those of last epochs, so the epochs of consolidation choose nothing either.
+    soft = len(callbacks) > 0 or stage.consolidation > 0
+    peeks = settings.select == "best" and not soft and len(fold.held_out) > 0
     return trainer.train(
         stage.trained,
         weights,

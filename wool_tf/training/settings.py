@@ -43,7 +43,7 @@ class Settings:
         finetune_epochs, finetune_factor: epochs of every round of hard pruning, and what the optimizer's learning rate
             is multiplied by for them and for the epochs after ASFP.
         asfp_epochs, asfp_rates: epochs of ASFP; one training per rate, the share of every channel group that is gone
-            after its last epoch.
+            after its last epoch; less of it where `align` rounds up.
         asfp_finetune_epochs: plain epochs of the compact network after those.
         rounds: rounds of hard pruning.
         recipe: what a round removes.
