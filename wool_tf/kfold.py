@@ -130,6 +130,7 @@ def _prepared(grid, source, out, workers, say) -> tuple[Crops, Dataset, list, li
     for settings in grid:
         starting.resolve(settings.weights, settings.initial_spec, 0, progress=NowAndThen(say, "fetching weights, byte"))
     crops = load(source, grid[0], out, say)
+    claim.check_initial(grid, crops.native.fingerprint)
     images = crops.for_network(grid[0].image_size, NowAndThen(say, "resizing image"))
     parts = protocol.split(grid[0], images)
     quiet.import_keras()

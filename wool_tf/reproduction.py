@@ -69,6 +69,7 @@ def run(
         found = kfold.load(source, settings, out, say)
         # Files for a board read crops as they come.
         crops, how = found.native, found.imaging
+        claim.check_initial([settings], crops.fingerprint)
         images = found.for_network(settings.image_size, NowAndThen(say, "resizing image"))
         (parts,) = protocol.split(settings, images)
         _import_keras()

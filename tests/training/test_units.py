@@ -172,6 +172,19 @@ def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path
         claim.claim(tmp_path, [settings], images)
 
 
+def test_initial_weights_of_a_run_with_these_images_are_refused(tmp_path):
+    checkpoint = tmp_path / "run/units/resnet18-adam-none/final/baseline.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"weights")
+    settings = [SETTINGS, dataclasses.replace(SETTINGS, weights=str(checkpoint))]
+    claim.check_initial(settings, "f")
+    records.write(tmp_path / "run/run.json", {"native crops": "f"})
+    claim.check_initial(settings, "g")
+    claim.check_initial([SETTINGS], "f")
+    with pytest.raises(WoolError, match="^--weights=.*baseline.safetensors: was trained on these images, so that"):
+        claim.check_initial(settings, "f")
+
+
 def test_other_folds_do_not_mix_and_more_repeats_may_come(tmp_path):
     one, other = [np.array([0, 2]), np.array([1, 3])], [np.array([0, 1]), np.array([2, 3])]
     claim.claim_folds(tmp_path, [one])

@@ -122,6 +122,26 @@ def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:
     records.write(out / "folds.json", max(ours, found, key=len))
 
 
+def check_initial(settings: Sequence[Settings], native: str) -> None:
+    """Notices initial weights that were trained on the very images that are to be held out, if a run's folder has them.
+
+    Arguments:
+        settings: of every configuration.
+        native: fingerprint of the native crops.
+
+    Raises:
+        WoolError: a file of weights lies in the folder of a run with these crops.
+    """
+    for path in {Path(each.weights).absolute() for each in settings if digest(each.weights)}:
+        runs = (records.read(folder / "run.json", "native crops") for folder in path.parents)
+        run = next((run for run in runs if run), None)
+        if run and run["native crops"] == native:
+            raise WoolError(
+                f"--weights={path}: was trained on these images, so that no fold could hold any out; give weights of "
+                "others"
+            )
+
+
 def digest(weights: str) -> str | None:
     """SHA-256 of a file of weights, or None of `none` and `imagenet`."""
     path = Path(weights)
