@@ -132,7 +132,8 @@ def test_pruned_networks_are_smaller_and_equal_their_masked_ones(finished):
     stages = {stage["stage"]: stage for stage in figures(finished[0])["stages"]}
     # ResNet-18 with one input channel and two classes, by torchvision's count of 11,689,512 for three and a thousand.
     assert stages["baseline"]["params"] == 11_689_512 - 2 * 64 * 49 - 998 * 513
-    assert stages["hard1"]["params"] == stages["asfp30"]["params"] < stages["baseline"]["params"] / 2
+    # A round of Table III's rates takes more than 30 % of every group once, which leaves 0.7² of most convolutions.
+    assert stages["hard1"]["params"] < stages["asfp30"]["params"] < stages["baseline"]["params"] / 2
     assert all(stages[name]["mask_difference"] <= 1e-4 for name in ("hard1", "asfp30"))
 
 
