@@ -21,7 +21,7 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	@echo "== private environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	@echo "== installing the project and its pinned dependencies (about 2 GB on disk; minutes at first)"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[simulate,test]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[search,simulate,test]'
 	@touch $@
 
 clean:
