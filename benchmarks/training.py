@@ -20,7 +20,6 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
-import training_flags
 from wool_tf import WoolError, environment, files, quiet
 from wool_tf.networks.spec import ResNetSpec
 
@@ -29,10 +28,6 @@ _SIZES = flags.DEFINE_list("sizes", ["64", "112", "224"], "Sides of the input in
 _BATCHES = flags.DEFINE_list("batches", ["16", "32"], "Images per step.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed steps of each.", lower_bound=3)
 _JSON = flags.DEFINE_string("json", None, "File for the figures.")
-
-flags.disclaim_key_flags()
-for _holder in (_DEPTHS, _SIZES, _BATCHES, _ROUNDS, _JSON):
-    flags.declare_key_flag(_holder.name)
 
 WARM_UP = 2
 HEADER = (
@@ -50,7 +45,7 @@ def main() -> None:
     quiet.import_keras()
     torch.set_num_threads(1)
     lists = ((holder.name, holder.value) for holder in (_DEPTHS, _SIZES, _BATCHES))
-    cases = itertools.product(*(training_flags.numbers(name, values, int) for name, values in lists))
+    cases = itertools.product(*(console.numbers(name, values, int) for name, values in lists))
     print(f"{environment.processor()}; CPU time of a step, and of its forward pass in brackets\n{HEADER}")
     rows = []
     for depth, side, batch in cases:

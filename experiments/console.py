@@ -83,6 +83,14 @@ def path(flag: str, value: str) -> Path:
     return Path(value).expanduser()
 
 
+def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:
+    """A list of numbers, which absl reads as words."""
+    try:
+        return tuple(map(kind, values))
+    except ValueError:
+        raise WoolError(f"--{flag}={','.join(values)}: must be numbers with commas between them") from None
+
+
 def _parse(arguments: Sequence[str]) -> list[str]:
     try:
         rest = flags.FLAGS(arguments)

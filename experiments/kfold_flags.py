@@ -47,7 +47,7 @@ def run(base: settings.Settings, name: str) -> int:
     from wool_tf.report import protocol_export
     from wool_tf.training import protocol
 
-    depths = training_flags.numbers("depths", _DEPTHS.value, int)
+    depths = console.numbers("depths", _DEPTHS.value, int)
     weights = [training_flags.weights("weights", value) for value in _WEIGHTS.value]
     grid = protocol.grid(base, depths, _OPTIMIZERS.value, weights)
     given = (grid, training_flags.source(), training_flags.out(), workers)

@@ -8,7 +8,6 @@ from pathlib import Path
 from absl import flags
 
 import console
-from wool_tf import WoolError
 from wool_tf.data.dataset import GROUP_BY, ON_BAD_IMAGE
 from wool_tf.job import Source, Workers
 from wool_tf.training.schedules import SCHEDULES
@@ -72,7 +71,7 @@ def settings(holders: Sequence[flags.FlagHolder], **others) -> Settings:
     """The settings that the flags, and other values, stand for."""
     values = {holder.name: holder.value for holder in holders} | others
     if "asfp_rates" in values:
-        values["asfp_rates"] = numbers("asfp_rates", values["asfp_rates"], float)
+        values["asfp_rates"] = console.numbers("asfp_rates", values["asfp_rates"], float)
     if "controls" in values:
         values["controls"] = tuple(values["controls"])
     if "weights" in values:
@@ -83,14 +82,6 @@ def settings(holders: Sequence[flags.FlagHolder], **others) -> Settings:
 def weights(flag: str, value: str) -> str:
     """Initial weights, as the settings want them."""
     return value if value in ("none", "imagenet") else str(console.path(flag, value))
-
-
-def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:
-    """A list of numbers, which absl reads as words."""
-    try:
-        return tuple(map(kind, values))
-    except ValueError:
-        raise WoolError(f"--{flag}={','.join(values)}: must be numbers with commas between them") from None
 
 
 def out() -> Path:
