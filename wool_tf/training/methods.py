@@ -125,16 +125,13 @@ def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress, crite
     scores = importance.scores(weights, spec, criterion or recipe.criterion, seed)
     chosen = plan.make(spec, scores, recipe)
     course = _course(settings, stage.epochs, settings.finetune_rate)
-    smaller, difference = _removed(weights, chosen, stage, fold)
-    smaller = _reestimated(stage.spec, smaller, fold, settings)
-    before = _held_out_metrics(fold, stage.spec, smaller)
+    smaller, pruned = _pruned(weights, chosen, stage, fold, settings)
     if settings.finetune == "masked":
         weights = _reestimated(spec, weights, fold, settings, mask=chosen)
         weights, history = _train(stage, fold, settings, course, weights, progress, mask=chosen)
-        smaller, difference = _removed(weights, chosen, stage, fold)
+        smaller, pruned["mask_difference"] = _removed(weights, chosen, stage, fold)
     else:
         smaller, history = _train(stage, fold, settings, course, smaller, progress)
-    pruned = {"mask_difference": difference, "before_finetuning": before}
     return _finish(stage, fold, settings, smaller, history, **pruned)
 
 
@@ -144,22 +141,17 @@ def asfp(stage: Stage, fold: Fold, settings: Settings, progress: Progress, goal:
     A zeroed filter's batch norm still lets its constant through until the filter is removed. What that changes, batch
     norms that are re-estimated make good for the greater part, and the epochs of consolidation for the rest.
     """
-
     share = stage.epochs / (stage.epochs + stage.consolidation)
     course = _course(settings, stage.epochs, settings.learning_rate)
     told, pruning = _part(progress, 0, share), AsymptoticSoftPruning(_asfp_recipe(settings, goal))
     weights, history = _train(stage, fold, settings, course, _initial(fold, settings), told, callbacks=[pruning])
-    chosen = pruning.plan
-    smaller, difference = _removed(weights, chosen, stage, fold)
-    smaller = _reestimated(stage.spec, smaller, fold, settings)
-    before = _held_out_metrics(fold, stage.spec, smaller)
+    smaller, pruned = _pruned(weights, pruning.plan, stage, fold, settings)
     if stage.consolidation:
         compacted = dataclasses.replace(stage, name=f"{stage.name} consolidation", trained=stage.spec)
         course = _course(settings, stage.consolidation, settings.finetune_rate)
         told = _part(progress, share, 1)
         smaller, more = _train(compacted, fold, settings, course, smaller, told)
         history = {name: values + more[name] for name, values in history.items()}
-    pruned = {"mask_difference": difference, "before_finetuning": before}
     return _finish(stage, fold, settings, smaller, history, **pruned)
 
 
@@ -231,6 +223,14 @@ def _log(stage: Stage, fold: Fold) -> Path | None:
         return None
     shutil.rmtree(fold.logs / stage.name, ignore_errors=True)
     return fold.logs / stage.name
+
+
+def _pruned(weights, chosen: plan.Plan, stage: Stage, fold: Fold, settings: Settings) -> tuple[Weights, dict]:
+    """The compact weights with batch norms re-estimated, and what the record says of the step."""
+    smaller, difference = _removed(weights, chosen, stage, fold)
+    smaller = _reestimated(stage.spec, smaller, fold, settings)
+    before = _held_out_metrics(fold, stage.spec, smaller)
+    return smaller, {"mask_difference": difference, "before_finetuning": before}
 
 
 def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold) -> tuple[Weights, float]:
