@@ -1,6 +1,6 @@
 """What fine-tuning the compact network saves against the masked one: time per step, in turns in one process.
 
-    python benchmarks/finetune.py --image_size=64 --rounds=20
+python benchmarks/finetune.py --image_size=64 --rounds=20
 """
 
 import sys

@@ -31,8 +31,7 @@ _JSON = flags.DEFINE_string("json", None, "File for the figures.")
 
 WARM_UP = 2
 HEADER = (
-    f"{'depth':>6}{'pixels':>8}{'batch':>7}{'ours, ms':>18}{'PyTorch, ms':>18}"
-    f"{'images/s':>10}{'ratio':>7}  quartiles"
+    f"{'depth':>6}{'pixels':>8}{'batch':>7}{'ours, ms':>18}{'PyTorch, ms':>18}{'images/s':>10}{'ratio':>7}  quartiles"
 )
 
 

@@ -29,7 +29,8 @@ def main() -> None:
     folder = console.path("data", _DATA.value)
     console.use_threads(1)
 
-    from wool_tf.data import folds, leaks, native, nuisance
+    from wool_tf.audit import leaks, nuisance
+    from wool_tf.data import folds, native
 
     with tempfile.TemporaryDirectory() as cache:
         data = native.load(folder, Path(cache)).for_network(IMAGE_SIZE)

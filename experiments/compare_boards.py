@@ -29,7 +29,7 @@ TFLITE = Path(__file__).resolve().parents[1] / "tflite"
 def main() -> None:
     from wool_tf import files
     from wool_tf.report import boards
-    from wool_tf.training import records
+    from wool_tf.study import records
 
     if not _FILES.value and _NETWORK.value is None:
         raise WoolError("--files=: is empty; give one or more, or a --network to be measured here")

@@ -40,7 +40,7 @@ _RAW_TYPE = flags.DEFINE_enum("raw_type", None, list(scans.RAW_TYPES), "Type of 
 def main() -> None:
     display = console.Display()
     folder, out = console.path("scans", _SCANS.value), console.path("out", _OUT.value)
-    settings = crops.Settings(
+    settings = crops.CropConfig(
         side=_SIDE.value,
         frame_lines=_FRAME.value,
         defects=tuple(_DEFECTS.value),

@@ -8,28 +8,28 @@ from absl import flags
 
 import console
 import training_flags
-from wool_tf import decision
-from wool_tf.job import OperatingPoint
+from wool_tf.evaluation import thresholds
 from wool_tf.report.cells import duration
-from wool_tf.training import settings
+from wool_tf.study.job import OperatingPoint
+from wool_tf.training import config
 
 FAILED = 2
 """Exit status of a run that has come to its end without some of its networks."""
 
 _DEPTHS = flags.DEFINE_list("depths", ["18"], "Depths of the ResNets: of 18, 34, 50, 101 and 152.")
-_OPTIMIZERS = flags.DEFINE_list("optimizers", list(settings.OPTIMIZERS), "Optimizers.")
+_OPTIMIZERS = flags.DEFINE_list("optimizers", list(config.OPTIMIZERS), "Optimizers.")
 _WEIGHTS = flags.DEFINE_list("weights", ["none"], "Initial weights: none, imagenet, or files.")
 _SCHEDULER = flags.DEFINE_string("scheduler", None, "Address of a Dask cluster that does the work.")
 _KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep every network, not only its record.")
 _TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write training curves for TensorBoard.")
 _RECALL = flags.DEFINE_float("required_recall", 0.99, "Recall for which one of the thresholds is chosen.")
 _COST = flags.DEFINE_float(
-    "cost_ratio", decision.COST_RATIO, "False alarms that a miss costs, for which the other one is chosen."
+    "cost_ratio", thresholds.COST_RATIO, "False alarms that a miss costs, for which the other one is chosen."
 )
 _PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
 
 
-def run(base: settings.Settings, name: str) -> int:
+def run(base: config.TrainingConfig, name: str) -> int:
     """Runs the grid, or tells its plan; the exit status.
 
     Arguments:
@@ -43,13 +43,12 @@ def run(base: settings.Settings, name: str) -> int:
     )
     display = console.Display()
 
-    from wool_tf import kfold
     from wool_tf.report import protocol_export
-    from wool_tf.training import protocol
+    from wool_tf.study import grid, kfold
 
     depths = console.numbers("depths", _DEPTHS.value, int)
     weights = [training_flags.weights("weights", value) for value in _WEIGHTS.value]
-    grid = protocol.grid(base, depths, _OPTIMIZERS.value, weights)
+    grid = grid.grid(base, depths, _OPTIMIZERS.value, weights)
     given = (grid, training_flags.source(), training_flags.out(), workers)
     if _PLAN.value:
         _tell(kfold.plan(*given, display.say), display)

@@ -14,14 +14,14 @@ from absl import flags
 
 import console
 import training_flags
-from wool_tf import decision
-from wool_tf.decision import Decision
+from wool_tf.evaluation import thresholds
+from wool_tf.evaluation.thresholds import ThresholdRule
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 _KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep the networks of all folds, not only of the first.")
 _RECALL = flags.DEFINE_float("required_recall", None, "Share of the defective images that the model must find.")
-_COST = flags.DEFINE_float("cost_ratio", None, f"How many false alarms a miss costs; default: {decision.COST_RATIO:g}.")
+_COST = flags.DEFINE_float("cost_ratio", None, f"False alarms that a miss costs; default: {thresholds.COST_RATIO:g}.")
 _SETTINGS = training_flags.define(without=("repeats", "controls", "select"))
 
 flags.adopt_module_key_flags(training_flags)
@@ -29,12 +29,12 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     settings = training_flags.settings(_SETTINGS)
-    out, asked = training_flags.out(), Decision.asked(recall=_RECALL.value, cost_ratio=_COST.value)
+    out, asked = training_flags.out(), ThresholdRule.asked(recall=_RECALL.value, cost_ratio=_COST.value)
     console.use_threads(settings.threads)
     display = console.Display()
 
-    from wool_tf import reproduction
     from wool_tf.report import findings
+    from wool_tf.study import reproduction
 
     try:
         results = reproduction.run(
@@ -42,7 +42,7 @@ def main() -> None:
             source=training_flags.source(),
             out=out,
             workers=training_flags.workers(settings.threads, keep=_KEEP.value),
-            decision=asked,
+            thresholds=asked,
             benchmark=REPOSITORY / "tflite" / "benchmark.py",
             command=shlex.join(["python", *sys.argv]),
             show=display.show,

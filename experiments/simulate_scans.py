@@ -29,7 +29,7 @@ def main() -> None:
     # Many small transforms: processes pay, threads within them do not.
     console.use_threads(1)
 
-    from wool_tf.data import simulate, stand_in
+    from wool_tf.simulation import campaign, simulated_crops
 
     def progress(done: int, scans: int) -> None:
         nonlocal last
@@ -37,10 +37,10 @@ def main() -> None:
             last = time.monotonic()
             display.say(f"{done} of {scans} scans")
 
-    campaign = stand_in.campaign(_SAMPLES.value, _SEED.value, _CONTRAST.value)
+    planned = simulated_crops.campaign(_SAMPLES.value, _SEED.value, _CONTRAST.value)
     given = {"clean": _CLEAN.value, "scans": _SCANS.value}
-    campaign = dataclasses.replace(campaign, **{name: value for name, value in given.items() if value is not None})
-    simulate.write(out, campaign, _JOBS.value or len(os.sched_getaffinity(0)), progress)
+    planned = dataclasses.replace(planned, **{name: value for name, value in given.items() if value is not None})
+    campaign.write(out, planned, _JOBS.value or len(os.sched_getaffinity(0)), progress)
     display.say(f"scans: {out}")
 
 

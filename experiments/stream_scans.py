@@ -35,20 +35,20 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
 
 def main() -> None:
-    from wool_tf.deploy import belt, judging, streaming
-    from wool_tf.training import records
+    from wool_tf.belt import layout, scoring, streaming
+    from wool_tf.study import records
 
     display, speeds = console.Display(), _speeds()
     model, out = console.path("model", _MODEL.value), _JSON.value and console.path("json", _JSON.value)
     folder = console.path("scans", _SCANS.value)
-    laid = belt.lay(folder, _DEFECTS.value, _INVISIBLE.value, _SAMPLES.value, _LIMIT.value, _GAP.value)
+    laid = layout.lay(folder, _DEFECTS.value, _INVISIBLE.value, _SAMPLES.value, _LIMIT.value, _GAP.value)
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")
     runs = {}
     for speed in speeds:
         lines = laid.lines if _HOURS.value is None else round(3600 * _HOURS.value * _RATE.value)
         display.say("as fast as possible" if speed == 0 else f"{speed:g} times real time, {_RATE.value:g} lines/s each")
         run = streaming.stream(laid, PROGRAM, model, _RATE.value, speed, lines, display.say)
-        runs[f"{speed:g}"] = (judging.judge(laid, run) if _HOURS.value is None else judging.program_figures(run)) | {
+        runs[f"{speed:g}"] = (scoring.judge(laid, run) if _HOURS.value is None else scoring.program_figures(run)) | {
             "memory_samples": run.memory
         }
     print(_table(runs))

@@ -5,7 +5,7 @@ from absl import flags
 import console
 from wool_tf import WoolError
 from wool_tf.data.dataset import ON_BAD_IMAGE
-from wool_tf.trained import Held, Source
+from wool_tf.deploy.trained_network import Held, Source
 
 _NETWORK = flags.DEFINE_string("network", None, "The network: a checkpoint (.safetensors) or .keras.", required=True)
 _DATA = flags.DEFINE_string(

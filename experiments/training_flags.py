@@ -9,9 +9,9 @@ from absl import flags
 
 import console
 from wool_tf.data.dataset import GROUP_BY, ON_BAD_IMAGE
-from wool_tf.job import Source, Workers
+from wool_tf.study.job import Source, Workers
+from wool_tf.training.config import CONTROLS, FINETUNES, OPTIMIZERS, SELECTS, TrainingConfig
 from wool_tf.training.schedules import SCHEDULES
-from wool_tf.training.settings import CONTROLS, FINETUNES, OPTIMIZERS, SELECTS, Settings
 
 _HELP = {
     "depth": "Depth of the ResNet: 18, 34, 50, 101 or 152.",
@@ -62,12 +62,12 @@ def define(without: Sequence[str] = ()) -> list[flags.FlagHolder]:
     kinds = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
     return [
         kinds.get(field.type, flags.DEFINE_list)(field.name, _listed(field.default), _HELP[field.name])
-        for field in dataclasses.fields(Settings)
+        for field in dataclasses.fields(TrainingConfig)
         if field.name not in without
     ]
 
 
-def settings(holders: Sequence[flags.FlagHolder], **others) -> Settings:
+def settings(holders: Sequence[flags.FlagHolder], **others) -> TrainingConfig:
     """The settings that the flags, and other values, stand for."""
     values = {holder.name: holder.value for holder in holders} | others
     if "asfp_rates" in values:
@@ -76,7 +76,7 @@ def settings(holders: Sequence[flags.FlagHolder], **others) -> Settings:
         values["controls"] = tuple(values["controls"])
     if "weights" in values:
         values["weights"] = weights("weights", values["weights"])
-    return Settings(**values)
+    return TrainingConfig(**values)
 
 
 def weights(flag: str, value: str) -> str:
@@ -97,7 +97,7 @@ def source() -> Source:
 
 def workers(threads: int, **others) -> Workers:
     """Who does the work."""
-    from wool_tf.training import devices
+    from wool_tf.study import devices
 
     return Workers(_JOBS.value or len(devices.visible()) or max(1, len(os.sched_getaffinity(0)) // threads), **others)
 

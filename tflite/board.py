@@ -45,10 +45,10 @@ def describe() -> dict:
 class Watch:
     """Watches the machine while something is timed.
 
-        watch = Watch()
-        with watch.timed():
-            ...                    # once or several times; with watch.sample() now and then
-        machine = watch.result()
+    watch = Watch()
+    with watch.timed():
+        ...                    # once or several times; with watch.sample() now and then
+    machine = watch.result()
     """
 
     def __init__(self):

@@ -16,9 +16,9 @@ from wool_tf.baselines import frozen_features
 from wool_tf.baselines.frozen_features import evaluate_repeats
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
-from wool_tf.networks import resnet, starting, weights
+from wool_tf.networks import initial_weights, resnet, weights
 from wool_tf.networks.spec import ResNetSpec, groups
-from wool_tf.training.settings import Settings
+from wool_tf.training.config import TrainingConfig
 
 WEIGHTS = Path(__file__).resolve().parents[3] / "shared" / "weights" / "resnet18.safetensors"
 TINY = {name: 3 + number % 4 for number, name in enumerate(groups(18))}
@@ -39,8 +39,8 @@ def grey(count: int, seed: int = 0, side: int = 36) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (count, side, side)).astype(np.uint8)
 
 
-def settings(weights: str, **changes) -> Settings:
-    return Settings(weights=str(weights), **{"image_size": SIDE} | changes)
+def settings(weights: str, **changes) -> TrainingConfig:
+    return TrainingConfig(weights=str(weights), **{"image_size": SIDE} | changes)
 
 
 def toy(count: int = 60, width: int = 90, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -171,5 +171,5 @@ def test_weights_of_imagenet_tell_textures_apart():
     found = frozen_features.evaluate_grid([one], images, labels, [parts(40)])
     ((_, scores),) = found["resnet18-resnet18"]
     assert roc_auc_score(labels, scores) > 0.95
-    arrays = starting.resolve(one.weights, one.initial_spec, 0)
+    arrays = initial_weights.resolve(one.weights, one.initial_spec, 0)
     assert frozen_features.features(one.initial_spec, arrays, images[:2]).shape == (2, 2 * (64 + 128 + 256 + 512))

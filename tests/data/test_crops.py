@@ -12,7 +12,7 @@ from wool_tf.errors import WoolError
 from wool_tf.files import sha256
 
 WIDTH, SIDE, LINES = 100, 40, 60
-SETTINGS = crops.Settings(side=SIDE, frame_lines=LINES)
+SETTINGS = crops.CropConfig(side=SIDE, frame_lines=LINES)
 DARK, GAIN = 200, 40_000
 DEAD = (17, 60, 61)
 WOOL, SLOPE, DROP = 0.5, 0.001, 1.0

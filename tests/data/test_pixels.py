@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wool_tf.data import pixels
-from wool_tf.training.settings import Settings
+from wool_tf.training.config import TrainingConfig
 
 
 def test_every_grey_value():
@@ -33,4 +33,4 @@ def test_any_leading_axes():
 @pytest.mark.parametrize(("reads", "loads"), [(224, 244), (112, 122), (64, 70), (56, 61), (32, 35)])
 def test_crops_are_loaded_with_the_papers_margin(reads, loads):
     assert pixels.load_size(reads) == loads
-    assert Settings(image_size=reads).load_size == loads
+    assert TrainingConfig(image_size=reads).load_size == loads

@@ -7,7 +7,7 @@ from PIL import Image
 
 from wool_tf.data import pixels
 from wool_tf.data.batches import centre_crop
-from wool_tf.deploy import inspection, runtime
+from wool_tf.deploy import checks, runtime
 from wool_tf.deploy.convert import PRECISIONS, convert
 from wool_tf.networks import weights
 
@@ -106,12 +106,12 @@ def test_crops_of_the_size_of_the_training_are_only_cropped(native):
     expected = np.asarray(native(pixels.normalise(images[:, 3:67, 3:67]), training=False))
     tflite = convert(native, "fp32", side=70)
     np.testing.assert_allclose(run(tflite, images)[0], expected, rtol=1e-4, atol=1e-4)
-    assert "STRIDED_SLICE" in inspection.describe(tflite)["operators"]
+    assert "STRIDED_SLICE" in checks.describe(tflite)["operators"]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_describes_the_ends(precision, native_files):
-    found = inspection.describe(native_files[precision])
+    found = checks.describe(native_files[precision])
     source, sink = ("uint8", "int8") if precision == "int8" else ("float32", "float32")
     assert (found["input"]["dtype"], found["input"]["shape"]) == (source, [1, NATIVE, NATIVE, 1])
     assert (found["output"]["dtype"], found["output"]["shape"]) == (sink, [1, 2])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from deploy_networks import SIDE, framed, network, pictures
 
-from wool_tf.deploy import qat
+from wool_tf.deploy.qat import launch
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
@@ -26,7 +26,9 @@ def request(spec=TINY, images=None, labels=(0, 1), course=None, **settings):
     """Fine-tunes random weights."""
     images = np.zeros((2, 35, 35), np.uint8) if images is None else images
     settings = {"progress": ignore} | settings
-    return qat.convert(spec, weights.initial(spec, 0), images, np.array(labels), course or qat.Course(), **settings)
+    return launch.convert(
+        spec, weights.initial(spec, 0), images, np.array(labels), course or launch.QatConfig(), **settings
+    )
 
 
 def margins(tflite: bytes, images: np.ndarray) -> np.ndarray:
@@ -52,7 +54,7 @@ def stand_in(tmp_path, monkeypatch):
 def test_the_process_gets_the_request_and_gives_the_file(stand_in, tmp_path):
     stand_in(f"cp -r $folder {tmp_path}/seen; printf model > $folder/qat.tflite")
     images, arrays = np.arange(2 * 48 * 48).reshape(2, 48, 48).astype(np.uint8), weights.initial(TINY, 0)
-    assert request(images=images, course=qat.Course(3, 2, 0.5, 7), side=48, heatmap=True) == b"model"
+    assert request(images=images, course=launch.QatConfig(3, 2, 0.5, 7), side=48, heatmap=True) == b"model"
     seen = tmp_path / "seen"
     spec, found = weights.load(seen / "network.safetensors")
     assert spec == TINY and all(np.array_equal(found[key], arrays[key]) for key in arrays)
@@ -107,7 +109,7 @@ from wool_tf.networks.spec import ResNetSpec
 sys.executable = sys.argv[1]
 spec = ResNetSpec.full(18, 2, (32, 32, 1))
 image, arrays = np.zeros((1, 35, 35), np.uint8), weights.initial(spec, 0)
-qat.convert(spec, arrays, image, np.array([1]), qat.Course(), progress=print)
+qat.convert(spec, arrays, image, np.array([1]), qat.QatConfig(), progress=print)
 print([name for name in ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization") if name in sys.modules])
 """
 
@@ -147,7 +149,7 @@ def test_refuses_what_does_not_fit(settings, message):
 )
 def test_refuses_courses_that_make_no_sense(name, value):
     with pytest.raises(WoolError, match=rf"^{name}: of the fine-tuning must be at least [01], got {value}$"):
-        qat.Course(**{name: value})
+        launch.QatConfig(**{name: value})
 
 
 COMPARISON = """
@@ -194,7 +196,7 @@ def test_without_training_it_follows_the_logits_of_keras(name, request):
     case = request.getfixturevalue(name)
     calibration, labels = framed(pictures(20, seed=3)), np.arange(20) % 2
     arrays = weights.read(case.model)
-    tflite = qat.convert(case.model.spec, arrays, calibration, labels, qat.Course(epochs=0), progress=ignore)
+    tflite = launch.convert(case.model.spec, arrays, calibration, labels, launch.QatConfig(epochs=0), progress=ignore)
     expected, found = case.logits[:, 1] - case.logits[:, 0], margins(tflite, case.images)
     assert np.corrcoef(expected, found)[0, 1] > 0.95
     assert np.abs(found - expected).mean() < 0.3 * expected.std()
@@ -211,9 +213,9 @@ def test_a_course_without_steps_of_any_length_changes_little_of_native_crops_and
     side = SIDE * 2
     images = np.kron(pictures(20, seed=3), np.ones((1, 2, 2), np.uint8))
     told, arrays = [], weights.read(odd.model)
-    course = qat.Course(epochs=2, batch_size=8, learning_rate=0)
+    course = launch.QatConfig(epochs=2, batch_size=8, learning_rate=0)
     labels = np.arange(20) % 2
-    tflite = qat.convert(
+    tflite = launch.convert(
         odd.model.spec, arrays, images, labels, course, side, True, progress=lambda *words: told.append(words)
     )
     assert [done for done, _ in told] == [0.5, 1.0]
@@ -256,15 +258,15 @@ def test_learns_and_gives_the_same_bytes_again():
     before = np.asarray(model(pixels.normalise(images[32:]), training=False))
     assert ((before[:, 1] > before[:, 0]) == labels[32:]).mean() < 0.8
     images = framed(images)
-    course, arrays = qat.Course(epochs=10, batch_size=8, learning_rate=3e-2), weights.read(model)
-    first, again = (qat.convert(TINY, arrays, images[:32], labels[:32], course, progress=ignore) for _ in range(2))
+    course, arrays = launch.QatConfig(epochs=10, batch_size=8, learning_rate=3e-2), weights.read(model)
+    first, again = (launch.convert(TINY, arrays, images[:32], labels[:32], course, progress=ignore) for _ in range(2))
     assert ((margins(first, images[32:]) > 0) == labels[32:]).all()
     assert first == again
 
 
 @pytest.mark.slow
 def test_a_course_that_diverges_is_one_line():
-    course = qat.Course(epochs=3, batch_size=2, learning_rate=3e38)
+    course = launch.QatConfig(epochs=3, batch_size=2, learning_rate=3e38)
     with pytest.raises(WoolError, match="^[^\n]* became [^\n]* the fine-tuning; lower its learning rate$"):
         request(course=course)
 
@@ -275,4 +277,4 @@ def test_a_layer_that_says_nothing_is_one_line():
     arrays["layer2.0.bn1.bias"][:] = -50
     images = framed(pictures(4, seed=7)[:, :32, :32])
     with pytest.raises(WoolError, match=r"^qat: [^\n]*$"):
-        qat.convert(TINY, arrays, images, np.arange(4) % 2, qat.Course(epochs=0), progress=ignore)
+        launch.convert(TINY, arrays, images, np.arange(4) % 2, launch.QatConfig(epochs=0), progress=ignore)

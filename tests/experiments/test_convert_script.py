@@ -16,10 +16,10 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT, IMAGE_SIZE, OTHERS, SIDE
 
-from wool_tf.conversion import Order, run
-from wool_tf.decision import Decision
+from wool_tf.deploy.conversion import Order, run
+from wool_tf.deploy.trained_network import Held, Source
 from wool_tf.errors import WoolError
-from wool_tf.trained import Held, Source
+from wool_tf.evaluation.thresholds import ThresholdRule
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def ran(place, crops):
 
 
 def order(out, *precisions, **others) -> Order:
-    return Order(out, precisions, **{"decision": Decision(cost_ratio=1.0)} | others)
+    return Order(out, precisions, **{"decision": ThresholdRule(cost_ratio=1.0)} | others)
 
 
 def made(source, *given, **others) -> tuple[list[dict], list[str]]:
@@ -122,7 +122,7 @@ def test_without_folds_all_images_train_and_there_are_no_metrics(source, crops, 
     shutil.copytree(crops, imaged)
     (imaged / "imaging.json").write_text(json.dumps({"crop": IMAGE_SIZE, "window": [0, 1.5], "pixel_mm": 0.4}))
     given = Source(source.network, imaged)
-    (card,), said = made(given, tmp_path / "out", "fp32", decision=Decision(recall=1.0))
+    (card,), said = made(given, tmp_path / "out", "fp32", decision=ThresholdRule(recall=1.0))
     assert said[0] == f"16 training images, 0 held out, crops of {IMAGE_SIZE} pixels"
     assert "held-out" not in said[-1]
     assert card["metrics"] is None
@@ -134,9 +134,9 @@ def test_without_folds_all_images_train_and_there_are_no_metrics(source, crops, 
 
 @pytest.mark.slow
 def test_quantisation_aware_training(source, crops, tmp_path):
-    from wool_tf.deploy.qat import Course
+    from wool_tf.deploy.qat.launch import QatConfig
 
-    (card,), said = made(source, tmp_path, "qat", course=Course(epochs=1))
+    (card,), said = made(source, tmp_path, "qat", course=QatConfig(epochs=1))
     assert any(line.startswith("qat: 100%, epoch 1/1") for line in said)
     assert (card["precision"], card["metrics"]["images"]) == ("qat", 8)
     _, called, labels = trained_networks.seen(tmp_path / "net-qat.tflite", crops)
@@ -163,12 +163,12 @@ def test_the_folder_of_the_network_is_refused(source):
 
 
 def test_defaults_are_those_of_the_library():
-    from wool_tf.decision import COST_RATIO
     from wool_tf.deploy import calibration
-    from wool_tf.deploy.qat import Course
+    from wool_tf.deploy.qat.launch import QatConfig
+    from wool_tf.evaluation.thresholds import COST_RATIO
 
     told = " ".join(scripts.run("convert.py", "--help").stdout.split())
-    course = {f"qat_{name}": getattr(Course(), name) for name in ("epochs", "batch_size", "learning_rate")}
+    course = {f"qat_{name}": getattr(QatConfig(), name) for name in ("epochs", "batch_size", "learning_rate")}
     for name, default in (course | {"calibration_images": calibration.IMAGES}).items():
         assert re.search(rf"--{name}: (?:(?!--).)*\(default: '{default}'\)", told)
     for script in ("convert.py", "reproduce.py"):

@@ -17,10 +17,10 @@ import pytest
 import scripts
 from PIL import Image
 
-from wool_tf import reproduction
+from wool_tf.deploy.trained_network import Held, Source, opened
 from wool_tf.errors import WoolError
-from wool_tf.trained import Held, Source, opened
-from wool_tf.training.settings import Settings
+from wool_tf.study import reproduction
+from wool_tf.training.config import TrainingConfig
 
 SCRIPT = scripts.FOLDER / "reproduce.py"
 TINY = ("--image_size=32", "--folds=2", "--epochs=1", "--finetune_epochs=1", "--asfp_epochs=1", "--batch_size=8",
@@ -319,7 +319,7 @@ class TestRefusals:
         """Its card would be that of another recipe than its own."""
         rest = dict.fromkeys(("source", "workers", "decision", "benchmark", "command", "show", "say"))
         with pytest.raises(WoolError, match="^--select=best: the delivered network is .*, or prune_kfold.py, which"):
-            reproduction.run(Settings(select="best"), out=tmp_path / "out", **rest)
+            reproduction.run(TrainingConfig(select="best"), out=tmp_path / "out", **rest)
         assert not (tmp_path / "out").exists()
 
     def test_output_folder_that_is_a_file(self, crops, tmp_path):

@@ -9,10 +9,10 @@ import pytest
 import trained_networks
 from trained_networks import HELD_OUT, OTHERS, SIDE
 
+from wool_tf.deploy.trained_network import Held, Source, opened
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.trained import Held, Source, opened
 
 LOADED = 35
 """Side at which training loads images for a network of 32 pixels, 32 · 244 / 224."""

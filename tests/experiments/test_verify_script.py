@@ -10,11 +10,11 @@ import trained_networks
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT
 
-from wool_tf import conversion, verification
-from wool_tf.conversion import Order
-from wool_tf.decision import Decision
+from wool_tf.deploy import conversion, verification
+from wool_tf.deploy.conversion import Order
+from wool_tf.deploy.trained_network import Held, Source
 from wool_tf.errors import WoolError
-from wool_tf.trained import Held, Source
+from wool_tf.evaluation.thresholds import ThresholdRule
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def source(tmp_path_factory, crops):
 @pytest.fixture(scope="module")
 def models(source, tmp_path_factory):
     """An fp32 file and an int8 file that decide at a threshold of their own."""
-    order = Order(tmp_path_factory.mktemp("board"), ("fp32", "int8"), Decision(threshold=0.4))
+    order = Order(tmp_path_factory.mktemp("board"), ("fp32", "int8"), ThresholdRule(threshold=0.4))
     return conversion.run(source, order, list().append)
 
 
@@ -54,7 +54,7 @@ def document(ran):
 
 def test_the_figures_are_those_of_the_scores(document, source, models):
     from wool_tf.deploy import verify
-    from wool_tf.trained import opened
+    from wool_tf.deploy.trained_network import opened
 
     labels = trained_networks.labelled(source.data)[1][HELD_OUT]
     by_float = opened(source, source.network.parent / "cache", list().append).scores(np.array(HELD_OUT))
@@ -140,7 +140,7 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
 
 
 def test_a_file_whose_threshold_may_come_from_the_held_out_images_is_refused(source, tmp_path):
-    order = Order(tmp_path / "board", ("fp32",), Decision(cost_ratio=1.0))
+    order = Order(tmp_path / "board", ("fp32",), ThresholdRule(cost_ratio=1.0))
     models = conversion.run(dataclasses.replace(source, held=None), order, list().append)
     message = r"^--models=.*net-fp32.tflite: was made with 16 training images, as its card says, and --fold=0 leaves 8"
     with pytest.raises(WoolError, match=message):

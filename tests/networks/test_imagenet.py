@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 
 from wool_tf.errors import WoolError
 from wool_tf.networks import imagenet, weights
+from wool_tf.networks.initial_weights import resolve
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.networks.starting import resolve
 
 GREY = ResNetSpec.full(18, classes=2, input_shape=(64, 64, 1))
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 # Writes what a backend makes of fixed weights and images: whole, masked, zeroed, compact and loaded networks, two
 # trainings, Taylor scores, and both schedules of pruning within fit. Everything that goes in follows from seeds of
 # NumPy's.
-PROGRAM = '''
+PROGRAM = """
 import sys
 from pathlib import Path
 
@@ -110,7 +110,7 @@ for name, pruning in (("hard", hard), ("soft", AsymptoticSoftPruning(plan.Recipe
     for kind, network in (("masked", model), ("compact", smaller)):
         found[f"{name} fit {kind}"] = keras.ops.convert_to_numpy(network(features, training=False))
 np.savez(folder / f"{keras.config.backend()}.npz", **found)
-'''
+"""
 
 
 @pytest.fixture(scope="module")

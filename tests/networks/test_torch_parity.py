@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from wool_tf.networks import weights
+from wool_tf.networks.initial_weights import resolve
 from wool_tf.networks.spec import BLOCKS_PER_STAGE, ResNetSpec, is_bottleneck
-from wool_tf.networks.starting import resolve
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn.datasets")

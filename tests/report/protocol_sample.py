@@ -5,10 +5,10 @@ import numpy as np
 from wool_tf.baselines import frozen_features
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
+from wool_tf.evaluation.metrics import evaluate
 from wool_tf.networks.spec import groups
 from wool_tf.report import protocol
-from wool_tf.training.metrics import evaluate
-from wool_tf.training.settings import Settings
+from wool_tf.training.config import TrainingConfig
 
 STAGES = {
     "baseline": "Baseline",
@@ -55,9 +55,9 @@ def dataset(samples: int = 60, per_sample: int = 4, **changes) -> Dataset:
 GROUPS = groups(18)
 
 
-def settings(optimizer: str = "adam", weights: str = "none", **changes) -> Settings:
+def settings(optimizer: str = "adam", weights: str = "none", **changes) -> TrainingConfig:
     shared = {"repeats": 2, "folds": 5, "asfp_rates": (0.1, 0.2, 0.3)}
-    return Settings(optimizer=optimizer, weights=weights, **shared | changes)
+    return TrainingConfig(optimizer=optimizer, weights=weights, **shared | changes)
 
 
 def record(stage: str, labels: np.ndarray, held_out: np.ndarray, scores: np.ndarray) -> dict:

@@ -42,13 +42,35 @@ def sample(separation: float = 5.0, stages: tuple[str, ...] = tuple(TITLES), fol
     return {
         "title": "Reproduction on simulated mineral wool",
         "command": "python experiments/reproduce.py --flagfile=experiments/flagfiles/demo.cfg",
-        "settings": {"depth": 18, "weights": "none", "optimizer": "adam", "folds": folds, "side": 64, "epochs": 12,
-                     "rates": [0.3, 0.3, 0.3], "data": None},  # fmt: skip
-        "environment": {"python": "3.11.7", "keras": "3.15.1", "tensorflow": "2.21.0", "backend": "tensorflow",
-                        "machine": "x86_64, 2 cores, Intel Xeon", "wool_tf": "0.1.0", "commit": "abc123"},  # fmt: skip
+        "settings": {
+            "depth": 18,
+            "weights": "none",
+            "optimizer": "adam",
+            "folds": folds,
+            "side": 64,
+            "epochs": 12,
+            "rates": [0.3, 0.3, 0.3],
+            "data": None,
+        },  # fmt: skip
+        "environment": {
+            "python": "3.11.7",
+            "keras": "3.15.1",
+            "tensorflow": "2.21.0",
+            "backend": "tensorflow",
+            "machine": "x86_64, 2 cores, Intel Xeon",
+            "wool_tf": "0.1.0",
+            "commit": "abc123",
+        },  # fmt: skip
         "seconds": 512.3,
-        "data": {"folder": "data/simulated", "images": images, "defective": images // 2, "non_defective": images // 2,
-                 "groups": 25 * folds, "side": 72, "fingerprint": "0123456789abcdef" * 4},  # fmt: skip
+        "data": {
+            "folder": "data/simulated",
+            "images": images,
+            "defective": images // 2,
+            "non_defective": images // 2,
+            "groups": 25 * folds,
+            "side": 72,
+            "fingerprint": "0123456789abcdef" * 4,
+        },  # fmt: skip
         "folds": [{"images": PER_FOLD, "defective": PER_FOLD // 2, "groups": 25} for _ in range(folds)],
         "thresholding": _thresholding(rows, folds),
         "frozen_features": None,
@@ -58,12 +80,36 @@ def sample(separation: float = 5.0, stages: tuple[str, ...] = tuple(TITLES), fol
         "scores": rows,
         "final": _final(images, final),
         "latency": [
-            {"model": "baseline float32", "bytes": 44712345, "threads": 1, "p50_ms": 5.1, "p90_ms": 6.0, "p99_ms": 7.1,
-             "mean_ms": 5.3, "images_per_second": 188.7},
-            {"model": "compact float32", "bytes": 5331234, "threads": 1, "p50_ms": 1.02, "p90_ms": 1.2, "p99_ms": 1.6,
-             "mean_ms": 1.06, "images_per_second": 943.4},
-            {"model": "compact int8", "bytes": 1402112, "threads": 1, "p50_ms": 0.51, "p90_ms": 0.58, "p99_ms": 0.9,
-             "mean_ms": 0.53, "images_per_second": 1886.8},
+            {
+                "model": "baseline float32",
+                "bytes": 44712345,
+                "threads": 1,
+                "p50_ms": 5.1,
+                "p90_ms": 6.0,
+                "p99_ms": 7.1,
+                "mean_ms": 5.3,
+                "images_per_second": 188.7,
+            },
+            {
+                "model": "compact float32",
+                "bytes": 5331234,
+                "threads": 1,
+                "p50_ms": 1.02,
+                "p90_ms": 1.2,
+                "p99_ms": 1.6,
+                "mean_ms": 1.06,
+                "images_per_second": 943.4,
+            },
+            {
+                "model": "compact int8",
+                "bytes": 1402112,
+                "threads": 1,
+                "p50_ms": 0.51,
+                "p90_ms": 0.58,
+                "p99_ms": 0.9,
+                "mean_ms": 0.53,
+                "images_per_second": 1886.8,
+            },
         ],  # fmt: skip
         "latency_machine": "x86_64, 2 cores, Intel Xeon",
         "latency_warnings": [],

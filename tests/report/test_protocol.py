@@ -14,10 +14,10 @@ from protocol_sample import STAGES, dataset, inputs, record, sample, settings
 from sklearn import metrics
 
 from wool_tf.errors import WoolError
+from wool_tf.evaluation import bootstrap
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.report import paper, protocol, protocol_export
-from wool_tf.training import pooled
 
 ONE = (("adam", "none"),)
 FEW = {"baseline": "Baseline", "hard1": "Hard pruning, round 1"}
@@ -237,7 +237,7 @@ def wrong(share: float) -> int:
 
 def of_the_paper(recipes, monkeypatch) -> dict:
     """A document of records that are wrong as often as the paper's networks were."""
-    monkeypatch.setattr(pooled, "draw", functools.partial(pooled.draw, draws=3))
+    monkeypatch.setattr(bootstrap, "draw", functools.partial(bootstrap.draw, draws=3))
     images = dataset(samples=IMAGES // 2, per_sample=2)
     labels, parts = images.labels, [np.array_split(np.arange(IMAGES), 2)] * 3
     configurations, records = [], {}

@@ -5,7 +5,7 @@ import pytest
 from protocol_sample import dataset, settings
 from sklearn import metrics
 
-from wool_tf.decision import Decision
+from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import results
 
 PARTS = [np.arange(240)[first::5] for first in range(5)]
@@ -26,7 +26,7 @@ def scores(monkeypatch) -> np.ndarray:
 
 def test_frozen_features_are_measured_as_networks_are_and_decide_by_the_same_rule(scores):
     images = dataset()
-    found = results._frozen_features(settings(weights="imagenet"), images, PARTS, Decision(cost_ratio=1.0))
+    found = results._frozen_features(settings(weights="imagenet"), images, PARTS, ThresholdRule(cost_ratio=1.0))
     assert found["mean"]["accuracy"] == pytest.approx(metrics.accuracy_score(images.labels, scores >= 0.5))
     assert found["mean"]["auc"] == pytest.approx(metrics.roc_auc_score(images.labels, scores))
     per_fold = [metrics.accuracy_score(images.labels[part], scores[part] >= 0.5) for part in PARTS]
@@ -38,14 +38,14 @@ def test_frozen_features_are_measured_as_networks_are_and_decide_by_the_same_rul
     right = 0
     for part in PARTS:
         others = np.setdiff1d(np.arange(240), part)
-        at = Decision(cost_ratio=1.0).chosen(images.labels[others], scores[others])
+        at = ThresholdRule(cost_ratio=1.0).chosen(images.labels[others], scores[others])
         right += ((scores[part] >= at) == images.labels[part]).sum()
     assert found["decided"]["accuracy"] == pytest.approx(right / 240)
     assert found["decided"]["accuracy"] > found["mean"]["accuracy"]
 
 
 def test_random_weights_have_no_frozen_features(scores):
-    assert results._frozen_features(settings(), dataset(), PARTS, Decision(cost_ratio=1.0)) is None
+    assert results._frozen_features(settings(), dataset(), PARTS, ThresholdRule(cost_ratio=1.0)) is None
 
 
 def test_thresholding_is_at_its_limits():

@@ -11,10 +11,10 @@ from absl import flags
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments"))
 
 import training_flags
-from wool_tf.job import Source
 from wool_tf.search import outcome, trials
-from wool_tf.search.study import Trial
-from wool_tf.training.settings import Settings
+from wool_tf.search.optimisation import Trial
+from wool_tf.study.job import Source
+from wool_tf.training.config import TrainingConfig
 
 
 def trial(number, loss, state="complete"):
@@ -22,11 +22,11 @@ def trial(number, loss, state="complete"):
     return Trial(number, values, state, {"log_loss": loss, "accuracy": 0.9, "auc": 0.95}, "")
 
 
-def parsed(text: str, folder: Path) -> tuple[Settings, flags.FlagValues]:
+def parsed(text: str, folder: Path) -> tuple[TrainingConfig, flags.FlagValues]:
     """The settings that flags as those of reproduce.py read from a file."""
     (folder / "best.cfg").write_text(text)
     values = flags.FlagValues()
-    for name in dataclasses.fields(Settings):
+    for name in dataclasses.fields(TrainingConfig):
         if name.name not in outcome.NOT_OF_REPRODUCE:
             default = training_flags._listed(name.default)
             kinds = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
@@ -35,14 +35,14 @@ def parsed(text: str, folder: Path) -> tuple[Settings, flags.FlagValues]:
         flags.DEFINE_string(name, None, "help", flag_values=values)
     flags.DEFINE_flag(flags.Flag(flags.ArgumentParser(), None, "flagfile", None, "help"), flag_values=values)
     values(["program", f"--flagfile={folder / 'best.cfg'}"])
-    holders = [flags.FlagHolder(values, values[each.name]) for each in dataclasses.fields(Settings)
+    holders = [flags.FlagHolder(values, values[each.name]) for each in dataclasses.fields(TrainingConfig)
                if each.name not in outcome.NOT_OF_REPRODUCE]  # fmt: skip
     return training_flags.settings(holders), values
 
 
 @pytest.mark.parametrize("rates", [(), (0.1, 0.25)])
 def test_the_flagfile_gives_the_settings_back(tmp_path, rates):
-    settings = Settings(
+    settings = TrainingConfig(
         adam_learning_rate=0.0012345678901234567, batch_size=64, weight_decay=1e-3, asfp_rates=rates, final="hard2"
     )
     source = Source(Path("my crops/of May"), 153, 1.5, "skip")
@@ -53,7 +53,7 @@ def test_the_flagfile_gives_the_settings_back(tmp_path, rates):
 
 
 def test_simulated_crops_need_no_folder():
-    assert "--data" not in outcome.flagfile(Settings(), Source(None, 45), Path("best"))
+    assert "--data" not in outcome.flagfile(TrainingConfig(), Source(None, 45), Path("best"))
 
 
 def test_the_table_has_the_best_first_and_always_the_one_with_the_settings_given():

@@ -14,14 +14,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import scripts
 
 from wool_tf.errors import Diverged, WoolError
-from wool_tf.job import Source
 from wool_tf.search import run as searching
 from wool_tf.search.run import Search
-from wool_tf.training import protocol
-from wool_tf.training.driver import Unit
-from wool_tf.training.settings import Settings
+from wool_tf.study import grid
+from wool_tf.study.driver import Unit
+from wool_tf.study.job import Source
+from wool_tf.training.config import TrainingConfig
 
-BASE = Settings(image_size=32, folds=4, rounds=1, batch_size=16, final="hard1")
+BASE = TrainingConfig(image_size=32, folds=4, rounds=1, batch_size=16, final="hard1")
 SEARCH = Search("hard1", 2, 1.0, 2)
 
 
@@ -52,7 +52,7 @@ def chains(log, settings, fold, keep):
 def go(tmp_path, monkeypatch):
     """Searches in one folder; the lines it says are in `go.said`."""
     crops, log = scripts.write_crops(tmp_path / "crops"), tmp_path / "log"
-    monkeypatch.setattr(protocol, "chains", functools.partial(chains, log))
+    monkeypatch.setattr(grid, "chains", functools.partial(chains, log))
 
     def run(base=BASE, search=SEARCH, **others):
         source = Source(crops, 8)

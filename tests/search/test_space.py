@@ -6,37 +6,40 @@ import pytest
 
 from wool_tf.errors import WoolError
 from wool_tf.search import space
-from wool_tf.training.settings import Settings
+from wool_tf.training.config import TrainingConfig
 
 
 def test_every_name_is_a_setting():
-    assert set(space.SPACE) <= {field.name for field in dataclasses.fields(Settings)}
+    assert set(space.SPACE) <= {field.name for field in dataclasses.fields(TrainingConfig)}
 
 
-@pytest.mark.parametrize("stage", Settings().stages)
+@pytest.mark.parametrize("stage", TrainingConfig().stages)
 def test_the_defaults_are_in_the_space(stage):
-    for name, values in space.resolve(Settings(), stage).items():
-        assert getattr(Settings(), name) in values, name
+    for name, values in space.resolve(TrainingConfig(), stage).items():
+        assert getattr(TrainingConfig(), name) in values, name
 
 
 def test_only_what_a_stage_depends_on_is_searched_for():
     common = {"adam_learning_rate", "batch_size", "weight_decay", "schedule"}
-    assert set(space.resolve(Settings(), "baseline")) == common | {"epochs"}
-    assert set(space.resolve(Settings(), "hard2")) == common | {"epochs", "finetune_epochs", "finetune_factor"}
-    assert set(space.resolve(Settings(asfp_rates=(0.125,)), "asfp12.5")) == common | {"asfp_epochs", "finetune_factor"}
-    assert "sgd_learning_rate" in space.resolve(Settings(optimizer="sgd"), "baseline")
+    assert set(space.resolve(TrainingConfig(), "baseline")) == common | {"epochs"}
+    assert set(space.resolve(TrainingConfig(), "hard2")) == common | {"epochs", "finetune_epochs", "finetune_factor"}
+    assert set(space.resolve(TrainingConfig(asfp_rates=(0.125,)), "asfp12.5")) == common | {
+        "asfp_epochs",
+        "finetune_factor",
+    }
+    assert "sgd_learning_rate" in space.resolve(TrainingConfig(optimizer="sgd"), "baseline")
 
 
 def test_ranges_lie_around_what_is_given():
-    found = space.resolve(Settings(epochs=5, adam_learning_rate=0.5), "baseline")
+    found = space.resolve(TrainingConfig(epochs=5, adam_learning_rate=0.5), "baseline")
     assert (found["epochs"].low, found["epochs"].high) == (3, 10)
     assert found["adam_learning_rate"].low == pytest.approx(0.05)
     assert found["adam_learning_rate"].high == pytest.approx(5)
-    assert space.resolve(Settings(epochs=1), "baseline")["epochs"].low == 1
+    assert space.resolve(TrainingConfig(epochs=1), "baseline")["epochs"].low == 1
 
 
 def test_only_the_stages_that_lead_to_it_are_left():
-    base = Settings(rounds=3, asfp_rates=(0.1, 0.3), controls=("random",))
+    base = TrainingConfig(rounds=3, asfp_rates=(0.1, 0.3), controls=("random",))
     assert space.restricted(base, "hard2").stages == ("baseline", "hard1", "hard2")
     assert space.restricted(base, "baseline").stages == ("baseline",)
     assert space.restricted(base, "asfp30").final == "asfp30"
@@ -54,6 +57,6 @@ def test_only_the_stages_that_lead_to_it_are_left():
 )
 def test_what_cannot_be_searched_for_is_refused(given, stage, line):
     with pytest.raises(WoolError) as refused:
-        space.resolve(Settings(**given), stage)
+        space.resolve(TrainingConfig(**given), stage)
     assert str(refused.value).startswith(line)
     assert "\n" not in str(refused.value)

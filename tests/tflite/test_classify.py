@@ -181,8 +181,7 @@ def test_names_that_are_no_text(board_model, tmp_path):
             environment.pop("PYTHONUTF8")
         forms = ("--json", "--csv", "--threads=1")
         outputs = [
-            subprocess.check_output(command([board_model, tmp_path / "in", form]), env=environment)
-            for form in forms
+            subprocess.check_output(command([board_model, tmp_path / "in", form]), env=environment) for form in forms
         ]
         found = [os.fsencode(json.loads(line)["file"]) for line in outputs[0].splitlines()]
         assert {os.path.basename(file) for file in found} == {b"a.png", *names}

@@ -1,6 +1,5 @@
 """tflite/heatmap.py: where, and the picture of it."""
 
-
 import numpy as np
 import pytest
 

@@ -15,13 +15,13 @@ from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import callbacks
 from wool_tf.training import batch_norms, methods, trainer
+from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.settings import Settings
 
 FULL = ResNetSpec.full(18, 2, (32, 32, 1))
 # Wide enough that 30 % of it is a number of filters that neither 20 % nor 40 % would give.
 SPEC = FULL.resized(dict.fromkeys(FULL.by_group(), 10))
-SETTINGS = Settings(
+SETTINGS = TrainingConfig(
     image_size=32, batch_size=8, epochs=2, finetune_epochs=1, asfp_epochs=3, rounds=2, asfp_rates=(0.3,), folds=2,
     controls=("random", "scratch"), final="baseline", adam_learning_rate=3e-3, finetune_factor=0.3, bn_images=0,
     asfp_finetune_epochs=0, recipe="paper-text",
@@ -44,8 +44,8 @@ def eagerly():
         yield
 
 
-class Narrow(Settings):
-    """Settings of which the unpruned network has few channels."""
+class Narrow(TrainingConfig):
+    """TrainingConfig of which the unpruned network has few channels."""
 
     @property
     def initial_spec(self):
@@ -70,7 +70,7 @@ def fold_of(dataset: Dataset, folder) -> Fold:
     return Fold("narrow/repeat0/fold0", 0, dataset, np.setdiff1d(np.arange(IMAGES), held_out), held_out, folder)
 
 
-def run(settings: Settings, fold: Fold, *names: str) -> dict[str, dict]:
+def run(settings: TrainingConfig, fold: Fold, *names: str) -> dict[str, dict]:
     """The records of stages, in order."""
     stages = {stage.name: stage for stage in methods.stages(settings)}
     return {name: stages[name].run(fold, settings, lambda *_: None) for name in names}
@@ -218,7 +218,7 @@ def _zeros(kernel: np.ndarray) -> set[int]:
 @pytest.mark.parametrize("depth", [18, 34, 50])
 def test_asfp_removes_of_every_group_what_its_rate_says(depth, recipe):
     """⌊w · rate⌋ of w channels, whatever the recipe of hard pruning does with the residual streams."""
-    settings = Settings(depth=depth, recipe=recipe, asfp_rates=(0.1, 0.3), final="baseline")
+    settings = TrainingConfig(depth=depth, recipe=recipe, asfp_rates=(0.1, 0.3), final="baseline")
     full = settings.initial_spec.by_group()
     for stage in methods.stages(settings):
         if stage.name.startswith("asfp"):

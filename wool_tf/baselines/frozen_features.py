@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
-from wool_tf.networks import starting
+from wool_tf.evaluation.metrics import THRESHOLD
+from wool_tf.networks import initial_weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.training.metrics import THRESHOLD
-from wool_tf.training.settings import Settings
+from wool_tf.training.config import TrainingConfig
 
 C = 0.01
 """Inverse strength of the penalty; a strong one, for there are more features than images."""
@@ -31,7 +31,7 @@ MAX_ITER = 1000
 """Steps of the solver (L-BFGS), at most; it needs some tens."""
 
 
-def name(settings: Settings) -> str | None:
+def name(settings: TrainingConfig) -> str | None:
     """What the features of a run depend on: `resnet18-imagenet`; None where it starts from random weights."""
     return None if settings.weights == "none" else f"resnet{settings.depth}-{Path(settings.weights).stem}"
 
@@ -77,7 +77,7 @@ def evaluate_repeats(
 
 
 def evaluate_grid(
-    grid: Sequence[Settings], images: np.ndarray, labels: np.ndarray, repeats: Sequence[Sequence[np.ndarray]]
+    grid: Sequence[TrainingConfig], images: np.ndarray, labels: np.ndarray, repeats: Sequence[Sequence[np.ndarray]]
 ) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """`evaluate_repeats` of every pretrained network that a configuration starts from, once each, by `name`.
 
@@ -93,10 +93,10 @@ def evaluate_grid(
     return {one: evaluate_repeats(_of(settings, images), labels, repeats) for one, settings in distinct.items()}
 
 
-def _of(settings: Settings, images: np.ndarray) -> np.ndarray:
+def _of(settings: TrainingConfig, images: np.ndarray) -> np.ndarray:
     spec = settings.initial_spec
     # The seed is of the new head, which the features do not reach.
-    return features(spec, starting.resolve(settings.weights, spec, 0), images)
+    return features(spec, initial_weights.resolve(settings.weights, spec, 0), images)
 
 
 def _pooled(spec: ResNetSpec, weights: Mapping[str, np.ndarray]):

@@ -135,8 +135,7 @@ def _from_coco(file: Path, bad: BadFiles) -> tuple[list[_Listed], list[_Marked]]
     for number, annotation in _by_id(file, document, "annotations", bad).items():
         where = f"annotation {number}:"
         image, category = (
-            known.get(_key(annotation.get(key)))
-            for known, key in ((images, "image_id"), (categories, "category_id"))
+            known.get(_key(annotation.get(key))) for known, key in ((images, "image_id"), (categories, "category_id"))
         )
         if image is None:
             bad.add(where, f"image_id {annotation.get('image_id')!r} is none of the images")

@@ -38,7 +38,7 @@ BLACK = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class CropConfig:
     """How crops are cut.
 
     Attributes:
@@ -88,7 +88,7 @@ class Result:
     repaired: dict[str, tuple[int, ...]]
 
 
-def write(folder: Path, out: Path, settings: Settings, say: Callable[[str], None]) -> Result | None:
+def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], None]) -> Result | None:
     """Cuts crops from a folder of scans.
 
     The scans are read one at a time, twice: for the window and the product's extent, and for the crops.
@@ -146,7 +146,7 @@ def write(folder: Path, out: Path, settings: Settings, say: Callable[[str], None
     return Result(choice, _lost_boxes(found, surveyed, settings), window, repaired)
 
 
-def _check(settings: Settings) -> None:
+def _check(settings: CropConfig) -> None:
     if settings.side < 32:
         raise WoolError(f"side: must be at least 32, got {settings.side}")
     if settings.frame_lines < settings.side:
@@ -166,7 +166,7 @@ def _check(settings: Settings) -> None:
             raise WoolError(f"{name}: must be above 0, got {value:g}")
 
 
-def _with_references(found: tuple[Scan, ...], folder: Path, settings: Settings) -> tuple[Scan, ...]:
+def _with_references(found: tuple[Scan, ...], folder: Path, settings: CropConfig) -> tuple[Scan, ...]:
     """The scans with the paths of their references as they can be opened."""
     for file in filter(None, (settings.dark, settings.bright)):
         if not file.is_file():
@@ -189,7 +189,7 @@ def _unnamed(folder: Path, found: tuple[Scan, ...]) -> int:
     return sum(file.resolve() not in known for file in files)
 
 
-def _fingerprint(folder: Path, found: tuple[Scan, ...], settings: Settings) -> str:
+def _fingerprint(folder: Path, found: tuple[Scan, ...], settings: CropConfig) -> str:
     """SHA-256 in hex of everything that the crops depend on, wherever it lies."""
     bad, contents, names = BadFiles(folder), {}, {}
     for scan, name in zip(found, _names(found), strict=True):
@@ -228,7 +228,7 @@ def _holds(out: Path, inputs: str) -> bool:
 
 
 def _survey(
-    folder: Path, found: tuple[Scan, ...], corrections: dict, settings: Settings
+    folder: Path, found: tuple[Scan, ...], corrections: dict, settings: CropConfig
 ) -> tuple[list[Frame], np.ndarray]:
     """All frames with the extent of their wool, and the histogram of all attenuation."""
     bad, surveyed, counts = BadFiles(folder), [], np.zeros(scans.BINS, np.int64)
@@ -253,7 +253,7 @@ def _survey(
     return surveyed, counts
 
 
-def _survey_scan(scan: Scan, lines, correction: scans.Correction, settings: Settings, surveyed, counts) -> str | None:
+def _survey_scan(scan: Scan, lines, correction: scans.Correction, settings: CropConfig, surveyed, counts) -> str | None:
     """Adds the frames of a scan to those surveyed and its attenuation to the histogram; tells what is wrong with it."""
     brighter = black = pixels = 0
     for number, area in enumerate(frames.areas(scan, settings.frame_lines, settings.side)):
@@ -271,20 +271,25 @@ def _survey_scan(scan: Scan, lines, correction: scans.Correction, settings: Sett
     return None
 
 
-def _correction(scan: Scan, dtype: np.dtype, corrections: dict, settings: Settings) -> scans.Correction:
+def _correction(scan: Scan, dtype: np.dtype, corrections: dict, settings: CropConfig) -> scans.Correction:
     if scan.dark:
         return corrections[scan.dark, scan.bright]
     return scans.corrected_already(scan.width, settings.open_beam or np.iinfo(dtype).max)
 
 
-def _lost_boxes(found: tuple[Scan, ...], surveyed: list[Frame], settings: Settings) -> int:
+def _lost_boxes(found: tuple[Scan, ...], surveyed: list[Frame], settings: CropConfig) -> int:
     ends = {frame.scan.path: frame.area.y1 for frame in surveyed}
     boxes = [(scan.path, box) for scan in found for box in scan.boxes if box.defect in settings.defects]
     return sum((box.y0 + box.y1) // 2 >= ends.get(path, 0) for path, box in boxes)
 
 
 def _cut_out(
-    folder: Path, crops: Iterable[Crop], names: dict, corrections: dict, window: tuple[float, float], settings: Settings
+    folder: Path,
+    crops: Iterable[Crop],
+    names: dict,
+    corrections: dict,
+    window: tuple[float, float],
+    settings: CropConfig,
 ) -> Iterator[tuple[np.ndarray, list]]:
     """The crops' pixels with their rows of the manifest; every scan is read once."""
     for path, those in itertools.groupby(crops, lambda crop: crop.frame.scan.path):

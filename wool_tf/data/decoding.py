@@ -186,4 +186,3 @@ def _grey(image: Image.Image) -> Image.Image:
         # 257 is odd, so adding 128 before the integer division rounds to nearest.
         return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
     return image.convert("L")
-

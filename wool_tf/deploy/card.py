@@ -12,7 +12,7 @@ import zipfile
 from wool_tf import environment
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.listing import CLASSES
-from wool_tf.deploy import inspection
+from wool_tf.deploy import checks
 from wool_tf.deploy.geometry import Geometry
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
@@ -58,7 +58,7 @@ def make(
     Raises:
         WoolError: the bytes are no TFLite file that runs here.
     """
-    about = inspection.describe(tflite)
+    about = checks.describe(tflite)
     side, heatmap = about["input"]["shape"][1], about.get("heatmap")
     return {
         "format": FORMAT,

@@ -11,8 +11,8 @@ import numpy as np
 
 from wool_tf.data import pixels
 from wool_tf.deploy import graph
+from wool_tf.deploy.checks import check, describe
 from wool_tf.deploy.geometry import Geometry
-from wool_tf.deploy.inspection import check, describe
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet

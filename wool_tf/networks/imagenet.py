@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 
 from wool_tf import files
 from wool_tf.errors import WoolError, first_line
-from wool_tf.networks import stored, weights
+from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
 
 CLASSES = 1000
@@ -108,7 +108,7 @@ def _default_cache() -> Path:
 def _check_content(file: Path, depth: int, expected: str | None, remedy: str) -> None:
     if expected and (found := files.sha256(file)) != expected:
         raise WoolError(f"{file}: is not the published file (SHA-256 {found}, not {expected}); {remedy}")
-    weights.check(stored.read_safetensors(file)[1], spec(depth), str(file))
+    weights.check(weight_files.read_safetensors(file)[1], spec(depth), str(file))
 
 
 def _download(url: str, part: Path, path: Path, progress: Progress | None) -> str:

@@ -53,6 +53,7 @@ class Recipe:
         if self.align < 1:
             raise WoolError(f"align: must be at least 1, got {self.align}")
 
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
     """The channels that stay.

@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.report import paper, tables
 from wool_tf.report.cells import count, known, percent, significant
 from wool_tf.report.protocol_views import false_alarm_rate
-from wool_tf.training.metrics import THRESHOLD
 
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#d55e00", "#009e73", "#5a5a5a", "#a6a6a6"
 """Okabe and Ito's colours, which colour-blind readers can tell apart; every use also differs in shape or dash."""

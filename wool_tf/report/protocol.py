@@ -11,14 +11,14 @@ import numpy as np
 
 from wool_tf.baselines import frozen_features as frozen
 from wool_tf.data.dataset import Dataset
-from wool_tf.decision import Decision
 from wool_tf.errors import WoolError
-from wool_tf.networks import starting
+from wool_tf.evaluation import bootstrap, operating_points
+from wool_tf.evaluation.metrics import THRESHOLD, evaluate
+from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.networks import initial_weights
 from wool_tf.report import paper, provenance, removal, sheets
-from wool_tf.training import operating, pooled
-from wool_tf.training.metrics import THRESHOLD, evaluate
-from wool_tf.training.protocol import fold_name
-from wool_tf.training.settings import Settings
+from wool_tf.study.grid import fold_name
+from wool_tf.training.config import TrainingConfig
 
 _OF_CONFIGURATION = ("depth", "optimizer", "weights")
 
@@ -31,11 +31,11 @@ class _Study:
     parts: Sequence[Sequence[np.ndarray]]
     records: Mapping[str, Mapping]
     draws: np.ndarray
-    rules: Mapping[str, operating.Choose]
+    rules: Mapping[str, operating_points.Choose]
 
 
 def assemble(
-    configurations: Sequence[Settings],
+    configurations: Sequence[TrainingConfig],
     stages: Mapping[str, str],
     images: Dataset,
     parts: Sequence[Sequence[np.ndarray]],
@@ -72,10 +72,10 @@ def assemble(
         WoolError: a record is of other images or folds than these.
     """
     rules = {
-        f"recall ≥ {required_recall:g}": Decision(recall=required_recall).chosen,
-        f"a miss costs {cost_ratio:g} false alarms": Decision(cost_ratio=cost_ratio).chosen,
+        f"recall ≥ {required_recall:g}": ThresholdRule(recall=required_recall).chosen,
+        f"a miss costs {cost_ratio:g} false alarms": ThresholdRule(cost_ratio=cost_ratio).chosen,
     }
-    study = _Study(images, parts, records, pooled.draw(images.labels, images.groups), rules)
+    study = _Study(images, parts, records, bootstrap.draw(images.labels, images.groups), rules)
     first = configurations[0]
     return {
         "title": f"Protocol on {Path(images.folder).resolve().name}",
@@ -95,7 +95,7 @@ def assemble(
     }
 
 
-def _settings(configurations: Sequence[Settings]) -> dict:
+def _settings(configurations: Sequence[TrainingConfig]) -> dict:
     """Every setting; of what the configurations differ in, all values."""
     shared = {
         name: list(value) if isinstance(value, tuple) else value
@@ -117,9 +117,9 @@ def _failure(failure: Mapping) -> dict:
 
 
 def _baseline(images: Dataset, repeats: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:
-    labels, values = images.labels, {name: [] for name in pooled.WITH_INTERVAL}
+    labels, values = images.labels, {name: [] for name in bootstrap.WITH_INTERVAL}
     for calls, scores in repeats:
-        judged = operating.judged(labels, calls == 1)
+        judged = operating_points.judged(labels, calls == 1)
         values["accuracy"].append(judged["accuracy"])
         values["recall"].append(judged["recall"])
         # Over all folds at once, as of the networks: what was fitted differs from fold to fold, as a network does.
@@ -129,10 +129,10 @@ def _baseline(images: Dataset, repeats: Sequence[tuple[np.ndarray, np.ndarray]])
         for name, found in values.items()
     }
     called = np.array([calls == 1 for calls, _ in repeats])
-    return spread | {"by_defect": pooled.recall_by_defect(labels, called, images.defects)}
+    return spread | {"by_defect": bootstrap.recall_by_defect(labels, called, images.defects)}
 
 
-def _configuration(settings: Settings, stages: Mapping[str, str], study: _Study) -> dict:
+def _configuration(settings: TrainingConfig, stages: Mapping[str, str], study: _Study) -> dict:
     measured = [_stage(settings, name, title, study) for name, title in stages.items()]
     whole = next((stage for stage in measured if stage["stage"] == "baseline"), {})
     for stage in measured:
@@ -143,7 +143,7 @@ def _configuration(settings: Settings, stages: Mapping[str, str], study: _Study)
     return {
         "name": settings.configuration,
         **{name: getattr(settings, name) for name in _OF_CONFIGURATION},
-        "pretrained": starting.pretrained(settings.weights),
+        "pretrained": initial_weights.pretrained(settings.weights),
         "frozen_features": frozen.name(settings),
         "stages": measured,
     }
@@ -165,7 +165,7 @@ def _told_apart(configurations: list[dict]) -> list[dict]:
     return configurations
 
 
-def _stage(settings: Settings, name: str, title: str, study: _Study) -> dict:
+def _stage(settings: TrainingConfig, name: str, title: str, study: _Study) -> dict:
     labels, pools, found, missing = study.images.labels, [], [], 0
     for repeat, folds in enumerate(study.parts):
         names = [f"{fold_name(settings, repeat, fold)}/{name}" for fold in range(len(folds))]
@@ -188,9 +188,11 @@ def _stage(settings: Settings, name: str, title: str, study: _Study) -> dict:
         "params": found[0]["params"] if found else None,
         "macs": found[0]["macs"] if found else None,
         "repeats": repeats,
-        **pooled.summary([metrics for metrics in repeats if metrics]),
-        "interval": pooled.intervals(labels, scores, study.draws) if whole else dict.fromkeys(pooled.WITH_INTERVAL),
-        "by_defect": pooled.recall_by_defect(labels, called, study.images.defects) if whole else {},
+        **bootstrap.summary([metrics for metrics in repeats if metrics]),
+        "interval": bootstrap.intervals(labels, scores, study.draws)
+        if whole
+        else dict.fromkeys(bootstrap.WITH_INTERVAL),
+        "by_defect": bootstrap.recall_by_defect(labels, called, study.images.defects) if whole else {},
         "operating": [_operating(rule, choose, labels, whole) for rule, choose in study.rules.items() if whole],
         "mask_difference": max(differences, default=None),
         **removal.described(found),
@@ -200,17 +202,17 @@ def _stage(settings: Settings, name: str, title: str, study: _Study) -> dict:
 
 def _pooled(unit: str, present: Sequence[Mapping], images: int) -> tuple[np.ndarray, np.ndarray]:
     try:
-        return pooled.pool(images, [(record["held_out"], record["scores"]) for record in present])
+        return bootstrap.pool(images, [(record["held_out"], record["scores"]) for record in present])
     except WoolError as error:
         raise WoolError(f"{unit} and the other folds of its repeat: {error}") from None
 
 
-def _operating(rule: str, choose: operating.Choose, labels: np.ndarray, pools: Sequence) -> dict:
+def _operating(rule: str, choose: operating_points.Choose, labels: np.ndarray, pools: Sequence) -> dict:
     """A rule's thresholds and what they are worth, on average over repeats."""
     worth, thresholds = [], []
     for scores, fold_of in pools:
-        chosen, called = operating.cross_fitted(labels, scores, fold_of, choose)
-        worth.append(operating.judged(labels, called))
+        chosen, called = operating_points.cross_fitted(labels, scores, fold_of, choose)
+        worth.append(operating_points.judged(labels, called))
         thresholds.append(chosen.mean())
     means = {name: float(np.mean([found[name] for found in worth])) for name in worth[0]}
     return {"rule": rule, **means, "threshold": float(np.mean(thresholds))}

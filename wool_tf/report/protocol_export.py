@@ -10,7 +10,7 @@ from wool_tf.report import paper, protocol_findings, protocol_tables
 from wool_tf.report.cells import aligned, known
 from wool_tf.report.protocol_views import BASELINE, find, is_pruned, ordered, stage_names
 from wool_tf.report.tables import measure
-from wool_tf.training import units
+from wool_tf.study import units
 
 RECIPE = ("depth", "optimizer", "pretrained")
 TABLES = ("table1.csv", "table2.csv", "table1-optimistic.csv", "table2-optimistic.csv")

@@ -8,6 +8,8 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 
+from wool_tf.evaluation.bootstrap import WITH_INTERVAL
+from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.report import baselines, paper, tables
 from wool_tf.report.cells import MISSING, count, decimals, known, percent, plain, significant, tiny
 from wool_tf.report.protocol_views import (
@@ -35,8 +37,6 @@ from wool_tf.report.protocol_views import (
     thresholding,
 )
 from wool_tf.report.tables import Table, measure
-from wool_tf.training.metrics import THRESHOLD
-from wool_tf.training.pooled import WITH_INTERVAL
 
 
 def table1(document: Mapping) -> Table | None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_tf.evaluation.bootstrap import WITH_INTERVAL
 from wool_tf.report import baselines, paper
 from wool_tf.report.baselines import FROZEN, Baseline
 from wool_tf.report.cells import MISSING, known, percent
 from wool_tf.report.tables import Table, measure
-from wool_tf.training.pooled import WITH_INTERVAL
 
 BASELINE = "baseline"
 PRUNED = ("hard", "asfp")

@@ -8,28 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import environment, files
-from wool_tf.baselines import frozen_features, threshold
+from wool_tf.baselines import frozen_features, thresholding
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
-from wool_tf.decision import Decision
 from wool_tf.deploy import verify
 from wool_tf.errors import WoolError
+from wool_tf.evaluation import bootstrap
+from wool_tf.evaluation.metrics import THRESHOLD, evaluate, summarise
+from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.report import provenance, removal, sheets
-from wool_tf.training import pooled, protocol
-from wool_tf.training.metrics import THRESHOLD, evaluate, summarise
-from wool_tf.training.settings import Settings
+from wool_tf.study import grid
+from wool_tf.training.config import TrainingConfig
 
 EXAMPLES_PER_KIND = 4
 
 
 def assemble(
-    settings: Settings,
+    settings: TrainingConfig,
     images: Dataset,
     parts: Sequence[np.ndarray],
     records: Mapping[str, Mapping],
-    decision: Decision,
+    decision: ThresholdRule,
     tflite: Mapping[str, Path],
     latency: Mapping,
     command: str,
@@ -38,10 +39,10 @@ def assemble(
 
     The metrics of a stage, and of a baseline, are those of all images, each judged by the fold that held it out:
     `mean`, and `std` over repeats, which is not known of one. `fold_std` is the spread over folds. They are at the
-    threshold 0.5, as in the paper; under `decided` stands what the decision is worth, see `Decision.out_of_fold`.
+    threshold 0.5, as in the paper; under `decided` stands what the decision is worth, see `ThresholdRule.out_of_fold`.
 
     Arguments:
-        settings: Settings of the run.
+        settings: TrainingConfig of the run.
         images: its Dataset.
         parts: held-out indices of each fold.
         records: the record of every unit, by name, `resnet18-adam-none/repeat0/fold0/hard1`.
@@ -56,7 +57,7 @@ def assemble(
     titles = {stage.name: stage.title for stage in methods.stages(settings)}
     int8 = f"{settings.final}-int8"
     titles[int8] = f"{titles[settings.final]}, int8"
-    prefixes = [protocol.fold_name(settings, 0, number) for number in range(len(parts))]
+    prefixes = [grid.fold_name(settings, 0, number) for number in range(len(parts))]
     folds = {name: [records[f"{prefix}/{name}"] for prefix in prefixes] for name in [*names, int8]}
     _check_folds(parts, folds)
     scores = _scores(images, parts, folds)
@@ -104,10 +105,10 @@ def _histories(found: Sequence[Mapping]) -> list[dict]:
 def _thresholding(images: Dataset, parts: Sequence[np.ndarray]) -> dict:
     """What limits on area weight and contrast reach on the same folds."""
     # Limits differ between folds, and scores are counted from them.
-    return _baseline(images, parts, *threshold.evaluate_folds(images.images, images.labels, parts), at=0.0)
+    return _baseline(images, parts, *thresholding.evaluate_folds(images.images, images.labels, parts), at=0.0)
 
 
-def _frozen_features(settings: Settings, images: Dataset, parts: Sequence[np.ndarray], decision: Decision):
+def _frozen_features(settings: TrainingConfig, images: Dataset, parts: Sequence[np.ndarray], decision: ThresholdRule):
     """What the features of the initial weights reach on the same folds; None where these are random."""
     found = frozen_features.evaluate_grid([settings], images.images, images.labels, [parts])
     if not found:
@@ -131,15 +132,15 @@ def _measured(whole: Mapping, folds: Sequence[Mapping]) -> dict:
 
 
 def _by_defect(images: Dataset, called: np.ndarray) -> dict:
-    return pooled.recall_by_defect(images.labels, called[np.newaxis], images.defects)
+    return bootstrap.recall_by_defect(images.labels, called[np.newaxis], images.defects)
 
 
 def _pooled(images: Dataset, found: Sequence[Mapping]) -> tuple[np.ndarray, np.ndarray]:
     """Of all images their out-of-fold scores, and their folds."""
-    return pooled.pool(len(images.labels), [(record["held_out"], record["scores"]) for record in found])
+    return bootstrap.pool(len(images.labels), [(record["held_out"], record["scores"]) for record in found])
 
 
-def _decided(decision: Decision, images: Dataset, scores: np.ndarray, fold_of: np.ndarray) -> dict:
+def _decided(decision: ThresholdRule, images: Dataset, scores: np.ndarray, fold_of: np.ndarray) -> dict:
     """What out-of-fold scores are worth at thresholds by the rule of the delivered network."""
     called, metrics = decision.out_of_fold(images.labels, scores, fold_of)
     return {**metrics, "by_defect": _by_defect(images, called)}
@@ -188,7 +189,7 @@ def _scores(images: Dataset, parts: Sequence[np.ndarray], folds: Mapping[str, Se
     return [rows[index] for index in sorted(rows)]
 
 
-def _final(settings: Settings, images: Dataset, folds, records: Mapping, tflite: Mapping[str, Path]) -> dict:
+def _final(settings: TrainingConfig, images: Dataset, folds, records: Mapping, tflite: Mapping[str, Path]) -> dict:
     delivered = records[f"{settings.configuration}/final/{settings.final}-int8"]
     by_float, by_int8 = (_pooled(images, folds[name])[0] for name in (settings.final, f"{settings.final}-int8"))
     return {

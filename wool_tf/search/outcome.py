@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wool_tf import files
-from wool_tf.job import Source
 from wool_tf.report.cells import aligned, decimals, percent, plain, significant
 from wool_tf.report.page import markdown
 from wool_tf.report.tables import Table
-from wool_tf.search.study import OBJECTIVE, Trial
-from wool_tf.training import records
-from wool_tf.training.settings import Settings
+from wool_tf.search.optimisation import OBJECTIVE, Trial
+from wool_tf.study import records
+from wool_tf.study.job import Source
+from wool_tf.training.config import TrainingConfig
 
 SHOWN = 10
 """Trials in the table, at most, besides the first one."""
@@ -20,10 +20,12 @@ OPTIMISTIC = (
     "images, or of the folds of another --seed"
 )
 NOT_OF_REPRODUCE = ("repeats", "controls", "select")
-"""Settings that reproduce.py has no flag for."""
+"""TrainingConfig that reproduce.py has no flag for."""
 
 
-def document(trials: Sequence[Trial], best: Trial | None, search: Mapping, settings: Settings | None, command: str):
+def document(
+    trials: Sequence[Trial], best: Trial | None, search: Mapping, settings: TrainingConfig | None, command: str
+):
     """What `search.json` holds.
 
     Arguments:
@@ -98,11 +100,11 @@ def to_markdown(found: Table) -> str:
     return "\n".join([f"# {found.title}", "", markdown(found.text), "", *rows, "", markdown(found.note), ""])
 
 
-def flagfile(settings: Settings, source: Source, out: Path) -> str:
+def flagfile(settings: TrainingConfig, source: Source, out: Path) -> str:
     """The flags with which reproduce.py trains with settings on the same images, a flag a line.
 
     Arguments:
-        settings: Settings.
+        settings: TrainingConfig.
         source: Source.
         out: folder of that run.
     """

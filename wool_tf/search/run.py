@@ -5,17 +5,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from wool_tf import kfold, quiet
+from wool_tf import quiet
 from wool_tf.errors import WoolError
-from wool_tf.job import Source
-from wool_tf.networks import starting
+from wool_tf.networks import initial_weights
 from wool_tf.report.tables import Table
 from wool_tf.say import NowAndThen
-from wool_tf.search import outcome, space, study, trials
-from wool_tf.search.study import OBJECTIVE, Study, Trial
-from wool_tf.training import claim, driver, protocol, units
-from wool_tf.training.driver import Status
-from wool_tf.training.settings import Settings
+from wool_tf.search import optimisation, outcome, space, trials
+from wool_tf.search.optimisation import OBJECTIVE, Study, Trial
+from wool_tf.study import driver, grid, kfold, manifest, units
+from wool_tf.study.driver import Status
+from wool_tf.study.job import Source
+from wool_tf.training.config import TrainingConfig
 
 JOURNAL = "study.journal"
 
@@ -47,7 +47,7 @@ class Search:
 
 
 def run(
-    base: Settings,
+    base: TrainingConfig,
     search: Search,
     source: Source,
     out: Path,
@@ -60,7 +60,7 @@ def run(
     """Searches for the settings that give the least log loss, or goes on with the search that is in the folder.
 
     Arguments:
-        base: Settings that are given, with which the first trial is trained.
+        base: TrainingConfig that are given, with which the first trial is trained.
         search: Search.
         source: Source.
         out: folder of the search.
@@ -78,7 +78,7 @@ def run(
         WoolError: Optuna is missing, the data, a setting or the folder is not as it must be, or no trial is complete.
     """
     end = clock() + 3600 * search.hours
-    study.check_installed()
+    optimisation.check_installed()
     found = space.resolve(base, search.stage)
     least = space.restricted(base, search.stage)
     if not 1 <= search.first_folds <= base.folds:
@@ -92,7 +92,7 @@ def run(
         def report() -> Table | None:
             return _report(remembered, base, search, found, source, out, command)
 
-        def prepare(number: int, values: Mapping) -> study.Work:
+        def prepare(number: int, values: Mapping) -> optimisation.Work:
             say(f"trial {number}: {' '.join(f'{name}={outcome.shown(value)}' for name, value in values.items())}")
             return made.work(dataclasses.replace(least, **values))
 
@@ -110,18 +110,18 @@ def run(
 def _prepared(settings, search, found, source, out, jobs, show, say) -> trials.Trials:
     # Checked, and fetched, before anything that takes long.
     fetching = NowAndThen(say, "fetching weights, byte")
-    starting.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
+    initial_weights.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
     crops = kfold.load(source, settings, out, say)
     images = crops.for_network(settings.image_size, NowAndThen(say, "resizing image"))
-    (parts,) = protocol.split(settings, images)
+    (parts,) = grid.split(settings, images)
     quiet.import_keras()
     # Other values of these would be another search, not more of this one.
-    bound = {name: getattr(settings, name) for name in claim.CHOICES} | {"asfp_rates": list(settings.asfp_rates)}
+    bound = {name: getattr(settings, name) for name in manifest.CHOICES} | {"asfp_rates": list(settings.asfp_rates)}
     bound |= {"controls": [], "first_folds": search.first_folds, "space": _words(found)}
     binding = crops.binding() | {"--stage, --first_folds, network or search space": bound}
-    if remark := claim.claim(out, [settings], images, source=binding):
+    if remark := manifest.claim(out, [settings], images, source=binding):
         say(remark)
-    claim.claim_folds(out, [parts])
+    manifest.claim_folds(out, [parts])
     return trials.Trials(images, parts[: search.first_folds], out, jobs, show)
 
 
@@ -158,7 +158,7 @@ def _nothing(search: Search, ended: Sequence[Trial]) -> str:
     return f"--hours={search.hours:g}: no trial is complete yet; the same command goes on where this one ended"
 
 
-def _tidy(ended: Sequence[Trial], least: Settings, out: Path) -> None:
+def _tidy(ended: Sequence[Trial], least: TrainingConfig, out: Path) -> None:
     """Removes what is left where a process was killed as it removed the networks of a trial."""
     for trial in ended:
         settings = dataclasses.replace(least, **trial.values)

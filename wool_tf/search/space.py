@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from wool_tf.errors import WoolError
-from wool_tf.training.settings import Settings
+from wool_tf.training.config import TrainingConfig
 
 ALL = ("baseline", "hard", "asfp")
 """Ways to a network: without pruning, by hard pruning, by ASFP."""
@@ -93,7 +93,7 @@ def way(stage: str) -> str:
     return stage.rstrip("0123456789.")
 
 
-def resolve(base: Settings, stage: str) -> dict[str, Choice | Range]:
+def resolve(base: TrainingConfig, stage: str) -> dict[str, Choice | Range]:
     """The space of one search.
 
     Arguments:
@@ -122,14 +122,14 @@ def resolve(base: Settings, stage: str) -> dict[str, Choice | Range]:
     return found
 
 
-def _check_end(base: Settings, name: str, values: Range) -> None:
+def _check_end(base: TrainingConfig, name: str, values: Range) -> None:
     try:
         dataclasses.replace(base, **{name: values.high})
     except WoolError as error:
         raise WoolError(f"--{name}={getattr(base, name)}: the search tries {values}, and {error}") from None
 
 
-def restricted(base: Settings, stage: str) -> Settings:
+def restricted(base: TrainingConfig, stage: str) -> TrainingConfig:
     """The settings that train a stage and those that lead to it, and nothing else as far as that can be left out."""
     rounds = base.stages.index(stage) if way(stage) == "hard" else 0
     rates = base.asfp_rates if way(stage) == "asfp" else ()

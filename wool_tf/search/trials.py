@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.data.dataset import Dataset
-from wool_tf.search.study import Failed, Work
-from wool_tf.training import driver, protocol, units
-from wool_tf.training.driver import Status, Unit
-from wool_tf.training.metrics import evaluate
-from wool_tf.training.settings import Settings
+from wool_tf.evaluation.metrics import evaluate
+from wool_tf.search.optimisation import Failed, Work
+from wool_tf.study import driver, grid, units
+from wool_tf.study.driver import Status, Unit
+from wool_tf.training.config import TrainingConfig
 
 FOLDER = "trials"
 CLIP = 1e-7
@@ -38,7 +38,7 @@ class Trials:
     jobs: int
     show: Callable[[Status], None]
 
-    def work(self, settings: Settings) -> Work:
+    def work(self, settings: TrainingConfig) -> Work:
         """The work of one trial: the unpruned network, then what follows it, if anything does.
 
         Arguments:
@@ -47,8 +47,8 @@ class Trials:
         records = self.out / FOLDER / digest(settings) / "units"
         chains = [
             leading(chain, settings.final)
-            for fold in protocol.splits(settings, self.images, [self.held_out], records, None)
-            for chain in protocol.chains(settings, fold, keep=False)
+            for fold in grid.splits(settings, self.images, [self.held_out], records, None)
+            for chain in grid.chains(settings, fold, keep=False)
             if any(_stage(unit) == settings.final for unit in chain)
         ]
 
@@ -95,7 +95,7 @@ def leading(chain: Sequence[Unit], stage: str) -> list[Unit]:
     return list(chain[: names.index(stage) + 1])
 
 
-def digest(settings: Settings) -> str:
+def digest(settings: TrainingConfig) -> str:
     """A name for the folder of a trial, the same for the same settings: twelve hex digits of a SHA-256."""
     return hashlib.sha256(json.dumps(dataclasses.asdict(settings), sort_keys=True).encode()).hexdigest()[:12]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from wool_tf import seeds
 from wool_tf.data.dataset import Dataset
-from wool_tf.training.settings import Settings
+from wool_tf.training.config import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Fold:
         """Path of the network of a stage."""
         return self.folder / f"{stage}.safetensors"
 
-    def seed(self, settings: Settings, purpose: str) -> int:
+    def seed(self, settings: TrainingConfig, purpose: str) -> int:
         """The seed of one purpose in this fold."""
         again = (self.attempt,) if self.attempt else ()
         return seeds.derive(settings.seed, self.repeat, self.folder.name, purpose, *again)

@@ -18,16 +18,17 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.errors import Diverged, WoolError
-from wool_tf.networks import complexity, starting
+from wool_tf.evaluation.metrics import evaluate
+from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning import compact, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
-from wool_tf.training import batch_norms, claim, trainer
+from wool_tf.study import manifest
+from wool_tf.training import batch_norms, trainer
+from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.metrics import evaluate
-from wool_tf.training.settings import Settings
 from wool_tf.training.trainer import Course, Progress
 
 CHECKED_IMAGES = 32
@@ -52,13 +53,13 @@ class Stage:
     name: str
     title: str
     after: str | None
-    method: Callable[["Stage", Fold, Settings, Progress], dict]
+    method: Callable[["Stage", Fold, TrainingConfig, Progress], dict]
     spec: ResNetSpec
     trained: ResNetSpec
     epochs: int
     consolidation: int = 0
 
-    def run(self, fold: Fold, settings: Settings, progress: Progress) -> dict:
+    def run(self, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
         """Does the stage for a fold: writes its checkpoint and returns its record."""
         return self.method(self, fold, settings, progress)
 
@@ -68,7 +69,7 @@ class Stage:
         return 3 * (before + after) * images
 
 
-def stages(settings: Settings) -> list[Stage]:
+def stages(settings: TrainingConfig) -> list[Stage]:
     """The stages of a run, each after the one that it continues."""
     full = settings.initial_spec
     listed = [Stage("baseline", "Baseline", None, baseline, full, full, settings.epochs)]
@@ -86,7 +87,7 @@ def stages(settings: Settings) -> list[Stage]:
     return listed
 
 
-def _rounds(settings: Settings, name: str, title: str, method: Callable) -> list[Stage]:
+def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -> list[Stage]:
     listed, spec, before = [], settings.initial_spec, "baseline"
     for number in range(1, settings.rounds + 1):
         trained, spec = spec, plan.pruned(spec, _hard_recipe(settings))
@@ -97,22 +98,22 @@ def _rounds(settings: Settings, name: str, title: str, method: Callable) -> list
     return listed
 
 
-def baseline(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
+def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
     """Trains the unpruned network from the initial weights."""
     course = _course(settings, stage.epochs, settings.learning_rate)
     trained, history = _train(stage, fold, settings, course, _initial(fold, settings), progress)
     return _finish(stage, fold, settings, trained, history)
 
 
-def scratch(stage: Stage, fold: Fold, settings: Settings, progress: Progress) -> dict:
+def scratch(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
     """Control: trains the architecture that pruning ends with from random weights, as long as the baseline."""
     course = _course(settings, stage.epochs, settings.learning_rate)
-    initial = starting.resolve("none", stage.spec, fold.seed(settings, "scratch"))
+    initial = initial_weights.resolve("none", stage.spec, fold.seed(settings, "scratch"))
     trained, history = _train(stage, fold, settings, course, initial, progress)
     return _finish(stage, fold, settings, trained, history)
 
 
-def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress, criterion: str | None = None) -> dict:
+def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, criterion: str | None = None) -> dict:
     """One round: prunes the network of the stage before and fine-tunes it.
 
     The compact network is fine-tuned, or the masked one and made compact afterwards; the kept weights come out the
@@ -135,7 +136,7 @@ def hard(stage: Stage, fold: Fold, settings: Settings, progress: Progress, crite
     return _finish(stage, fold, settings, smaller, history, **pruned)
 
 
-def asfp(stage: Stage, fold: Fold, settings: Settings, progress: Progress, goal: float) -> dict:
+def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> dict:
     """One whole training with kernels zeroed after every epoch; after the last one the filters are removed.
 
     A zeroed filter's batch norm still lets its constant through until the filter is removed. What that changes, batch
@@ -160,22 +161,22 @@ def _part(progress: Progress, start: float, end: float) -> Progress:
     return lambda share, what: progress(start + (end - start) * share, what)
 
 
-def _hard_recipe(settings: Settings) -> plan.Recipe:
+def _hard_recipe(settings: TrainingConfig) -> plan.Recipe:
     return dataclasses.replace(plan.named(settings.recipe, settings.depth), align=settings.align)
 
 
-def _asfp_recipe(settings: Settings, rate: float) -> plan.Recipe:
+def _asfp_recipe(settings: TrainingConfig, rate: float) -> plan.Recipe:
     """ASFP's own rule: the same share of every channel group goes, once, by L2 norms, whatever hard pruning does."""
     return plan.Recipe(rate, trunk="group", criterion="l2", align=settings.align)
 
 
-def _initial(fold: Fold, settings: Settings) -> Weights:
-    if fold.initial not in (None, claim.digest(settings.weights)):
+def _initial(fold: Fold, settings: TrainingConfig) -> Weights:
+    if fold.initial not in (None, manifest.digest(settings.weights)):
         raise WoolError(f"--weights={settings.weights}: was changed while the run was at work; put it back")
-    return starting.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
+    return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
 
 
-def _course(settings: Settings, epochs: int, learning_rate: float) -> Course:
+def _course(settings: TrainingConfig, epochs: int, learning_rate: float) -> Course:
     return Course(
         epochs,
         settings.batch_size,
@@ -225,7 +226,7 @@ def _log(stage: Stage, fold: Fold) -> Path | None:
     return fold.logs / stage.name
 
 
-def _pruned(weights, chosen: plan.Plan, stage: Stage, fold: Fold, settings: Settings) -> tuple[Weights, dict]:
+def _pruned(weights, chosen: plan.Plan, stage: Stage, fold: Fold, settings: TrainingConfig) -> tuple[Weights, dict]:
     """The compact weights with batch norms re-estimated, and what the record says of the step."""
     smaller, difference = _removed(weights, chosen, stage, fold)
     smaller = _reestimated(stage.spec, smaller, fold, settings)
@@ -245,7 +246,7 @@ def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage,
     return smaller, difference
 
 
-def _reestimated(spec: ResNetSpec, weights: Mapping, fold: Fold, settings: Settings, mask=None) -> Weights:
+def _reestimated(spec: ResNetSpec, weights: Mapping, fold: Fold, settings: TrainingConfig, mask=None) -> Weights:
     seed = fold.seed(settings, "batch norms")
     return batch_norms.reestimated(spec, weights, fold.dataset.images, fold.train, settings.bn_images, seed, mask)
 

@@ -1,0 +1,88 @@
+"""Thresholds against trying all of them, and that a fold has no say in its own."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from wool_tf.evaluation import operating_points
+
+# Few different scores, so that many are equal.
+SCORED = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6)), min_size=1, max_size=25)
+CHOICES = (
+    functools.partial(operating_points.for_recall, recall=0.9),
+    functools.partial(operating_points.for_cost, ratio=5),
+)
+
+
+def arrays(scored) -> tuple[np.ndarray, np.ndarray]:
+    labels, scores = zip(*scored, strict=True)
+    return np.array(labels), np.array(scores) / 6
+
+
+@given(SCORED.filter(lambda scored: any(label for label, _ in scored)), st.floats(0.01, 1))
+def test_the_highest_threshold_of_a_recall(scored, recall):
+    labels, scores = arrays(scored)
+    fits = [t for t in np.unique(scores) if np.mean(scores[labels == 1] >= t) >= recall]
+    chosen = operating_points.for_recall(labels, scores, recall)
+    assert chosen == max(fits)
+    assert np.mean(scores[labels == 1] >= np.nextafter(chosen, 2)) < recall
+
+
+@given(SCORED, st.sampled_from([0.1, 0.5, 1, 2, 10]))
+def test_the_threshold_of_the_least_cost(scored, ratio):
+    labels, scores = arrays(scored)
+
+    def judged(threshold):
+        called = scores >= threshold
+        missed = int(((labels == 1) & ~called).sum())
+        return ratio * missed + int(((labels == 0) & called).sum()), missed
+
+    cost, missed = judged(operating_points.for_cost(labels, scores, ratio))
+    everything = [judged(threshold) for threshold in [*np.unique(scores), np.inf]]
+    assert cost == pytest.approx(min(everything)[0])
+    # Of equal costs, the fewest misses.
+    assert missed == min(m for c, m in everything if c == pytest.approx(cost))
+
+
+def test_thresholds_at_the_ends():
+    scores = np.array([0.2, 0.4])
+    assert operating_points.for_cost(np.array([1, 1]), scores, 1) == 0.2
+    nothing = operating_points.for_cost(np.array([0, 0]), scores, 1)
+    assert 0.4 < nothing < 0.4 + 1e-9
+    neighbours = np.array([0.5, np.nextafter(0.5, 1)])
+    assert operating_points.for_cost(np.array([0, 1]), neighbours, 1) == neighbours[1]
+
+
+def test_no_recall_without_defective_images():
+    with pytest.raises(ValueError, match="no defective image"):
+        operating_points.for_recall(np.array([0]), np.array([0.5]), 1)
+
+
+@pytest.mark.parametrize("choose", CHOICES)
+@settings(max_examples=50)
+@given(st.integers(0, 10**6), st.integers(0, 3))
+def test_a_fold_has_no_say_in_its_own_threshold(choose, seed, fold):
+    rng = np.random.default_rng(seed)
+    labels, scores, fold_of = rng.integers(0, 2, 80), rng.random(80), rng.permutation(np.arange(80) % 4)
+    labels[[np.flatnonzero(fold_of == number)[0] for number in range(4)]] = 1
+    thresholds, called = operating_points.cross_fitted(labels, scores, fold_of, choose)
+    others = fold_of != fold
+    assert thresholds[fold] == choose(labels[others], scores[others])
+    assert np.array_equal(called[~others], scores[~others] >= thresholds[fold])
+    changed = np.where(others, labels, 1 - labels), np.where(others, scores, rng.random(80))
+    assert operating_points.cross_fitted(*changed, fold_of, choose)[0][fold] == thresholds[fold]
+
+
+def test_judged_is_what_scikit_learn_says():
+    rng = np.random.default_rng(5)
+    labels, called = rng.integers(0, 2, 60), rng.random(60) < 0.6
+    found = operating_points.judged(labels, called)
+    assert found["recall"] == pytest.approx(metrics.recall_score(labels, called))
+    assert found["precision"] == pytest.approx(metrics.precision_score(labels, called))
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(labels, called))
+    assert found["false_alarm_rate"] == pytest.approx(1 - metrics.recall_score(1 - labels, ~called))
+    assert operating_points.judged(labels, np.zeros(60, bool))["precision"] == 0

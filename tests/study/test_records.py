@@ -1,0 +1,44 @@
+import os
+
+import pytest
+
+from wool_tf.errors import WoolError
+from wool_tf.study import records
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "a" / "b.json"
+    records.write(path, {"x": [1, 2.5, None]})
+    assert records.read(path) == {"x": [1, 2.5, None]}
+    assert os.listdir(path.parent) == ["b.json"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"x": 1', b"\xff\xfe"])
+def test_missing_or_damaged_is_not_done(tmp_path, content):
+    path = tmp_path / "r.json"
+    if content is not None:
+        path.write_bytes(content)
+    assert records.read(path) is None
+
+
+def test_a_failed_write_leaves_the_old_record(tmp_path):
+    path = tmp_path / "r.json"
+    records.write(path, {"x": 1})
+    with pytest.raises(ValueError):
+        records.write(path, {"x": float("nan")})
+    assert records.read(path) == {"x": 1}
+
+
+def test_no_place_to_write(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WoolError, match="cannot be written .*choose another folder"):
+        records.write(tmp_path / "file" / "r.json", {})
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_disk(monkeypatch, tmp_path):
+    real = open
+    monkeypatch.setattr("builtins.open", lambda path, mode="r": real("/dev/full", mode))
+    with pytest.raises(WoolError, match="No space left"):
+        records.write(tmp_path / "r.json", {"x": 1})
+    assert records.read(tmp_path / "r.json") is None

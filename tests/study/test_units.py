@@ -1,0 +1,239 @@
+"""Which units a protocol has, and that their folds are those of a cross-validation."""
+
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+
+from wool_tf import environment
+from wool_tf.data.dataset import Dataset
+from wool_tf.errors import WoolError
+from wool_tf.study import devices, grid, manifest, records
+from wool_tf.training import methods
+from wool_tf.training.config import TrainingConfig
+
+SETTINGS = TrainingConfig(image_size=32, folds=3, repeats=2, asfp_rates=(0.1, 0.2, 0.3), controls=("random", "scratch"))
+ALL = ("baseline", "hard1", "hard2", "hard3", "asfp10", "asfp20", "asfp30", "random1", "random2", "random3", "scratch3")
+
+
+@pytest.fixture
+def images(tmp_path) -> Dataset:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (24, 35, 35), np.uint8))
+    pixels = np.load(tmp_path / "images.npy", mmap_mode="r")
+    samples = np.array([f"S{number // 2}" for number in range(24)])
+    paths = tuple(f"{number}.png" for number in range(24))
+    return Dataset(pixels, np.arange(24) // 2 % 2, samples, np.full(24, ""), np.array(paths), paths, "x", "f", True)
+
+
+def test_stages_are_those_that_the_settings_name():
+    assert SETTINGS.stages == ALL
+    assert tuple(stage.name for stage in methods.stages(SETTINGS)) == ALL
+
+
+def test_what_comes_out_has_the_widths_that_pruning_leaves():
+    by_name = {stage.name: stage for stage in methods.stages(SETTINGS)}
+    assert by_name["random3"].spec == by_name["hard3"].spec == by_name["scratch3"].spec == by_name["scratch3"].trained
+    assert by_name["hard2"].trained == by_name["hard2"].spec != by_name["hard1"].spec
+    assert by_name["asfp30"].trained == by_name["baseline"].spec != by_name["asfp30"].spec
+    masked = {stage.name: stage for stage in methods.stages(dataclasses.replace(SETTINGS, finetune="masked"))}
+    assert masked["hard2"].trained == masked["hard1"].spec
+    assert masked["random1"].trained == masked["baseline"].spec
+
+
+def test_folds_of_every_repeat(images):
+    parts = grid.split(SETTINGS, images)
+    assert len(parts) == 2
+    for held_out in parts:
+        assert sorted(np.concatenate(held_out)) == list(range(24))
+        for part in held_out:
+            others = np.setdiff1d(np.arange(24), part)
+            assert not set(images.groups[part]) & set(images.groups[others])
+    assert any((one != other).any() for one, other in zip(*parts, strict=True))
+    leaky = grid.split(dataclasses.replace(SETTINGS, group_by="image"), images)
+    shared = [set(images.groups[part]) & set(np.delete(images.groups, part)) for part in leaky[0]]
+    assert any(shared)
+
+
+def test_chains_hold_every_stage_once_and_after_what_it_needs(images, tmp_path):
+    parts = grid.split(SETTINGS, images)
+    folds = grid.splits(SETTINGS, images, parts, tmp_path, None)
+    assert [fold.name for fold in folds[:4]] == [
+        *(f"resnet18-adam-none/repeat0/fold{number}" for number in range(3)), "resnet18-adam-none/repeat1/fold0"
+    ]  # fmt: skip
+    assert all(len(fold.train) + len(fold.held_out) == 24 for fold in folds)
+    chains = grid.chains(SETTINGS, folds[3], keep=False)
+    names = [[unit.name.rpartition("/")[2] for unit in chain] for chain in chains]
+    assert sorted(sum(names, [])) == sorted(ALL)
+    assert names[0] == ["baseline", "hard1", "hard2", "hard3", "random1", "random2", "random3"]
+    for chain in chains:
+        before = {None}
+        for unit in chain:
+            assert unit.needs in before
+            before.add(unit.name)
+
+
+def test_seeds_differ_by_repeat_fold_purpose_and_attempt(images, tmp_path):
+    folds = grid.splits(SETTINGS, images, grid.split(SETTINGS, images), tmp_path, None)
+    folds += [dataclasses.replace(folds[0], attempt=1)]
+    seeds = {fold.seed(SETTINGS, purpose) for fold in folds for purpose in ("initial", "baseline", "hard1")}
+    assert len(seeds) == 7 * 3
+
+
+def test_units_travel_without_the_pixels(images, tmp_path):
+    (fold, *_) = grid.splits(SETTINGS, images, grid.split(SETTINGS, images), tmp_path, None)
+    sent = pickle.dumps(grid.chains(SETTINGS, fold, keep=False)[0])
+    assert images.images.tobytes() not in sent and len(sent) < 20_000
+    received = pickle.loads(pickle.dumps(images))
+    np.testing.assert_array_equal(received.images, images.images)
+    assert isinstance(received.images, np.memmap)
+
+
+def test_the_grid_is_in_the_order_of_the_paper():
+    found = grid.grid(SETTINGS, (18, 34), ("adam", "sgd"), ("none", "imagenet"))
+    assert [each.configuration for each in found][:5] == [
+        "resnet18-adam-none", "resnet18-adam-imagenet", "resnet18-sgd-none", "resnet18-sgd-imagenet",
+        "resnet34-adam-none",
+    ]  # fmt: skip
+    assert found[0].learning_rate == 1e-3
+    assert found[2].learning_rate == 1e-2
+    with pytest.raises(WoolError, match="resnet18-adam-none occurs twice"):
+        grid.grid(SETTINGS, (18, 18), ("adam",), ("none",))
+
+
+def test_a_folder_may_go_on_with_more_configurations_but_not_with_other_settings(images, tmp_path):
+    manifest.claim(tmp_path, [SETTINGS], images)
+    others = dataclasses.replace(SETTINGS, repeats=5, rounds=2, controls=(), final="baseline")
+    more = grid.grid(others, (18, 50), ("sgd",), ("none",))
+    manifest.claim(tmp_path, more, images)
+    assert len(records.read(tmp_path / "run.json")["contents of --weights"]) == 3
+    manifest.claim(tmp_path, [SETTINGS], images)
+    for changed, what in (
+        (dataclasses.replace(SETTINGS, seed=1), "--seed=0, not 1"),
+        (dataclasses.replace(SETTINGS, weight_decay=0.1), "--weight_decay=0.0, not 0.1"),
+    ):
+        with pytest.raises(WoolError, match=what):
+            manifest.claim(tmp_path, [changed], images)
+    with pytest.raises(WoolError, match="other images"):
+        manifest.claim(tmp_path, [SETTINGS], dataclasses.replace(images, fingerprint="g"))
+
+
+def test_a_folder_is_bound_to_what_its_crops_are_made_of(images, tmp_path):
+    source = {"native crops": "f", "imaging": {"side": 40, "window": [0.0, 1.5], "pixel_mm": None}}
+    manifest.claim(tmp_path, [SETTINGS], images, source=source)
+    manifest.claim(tmp_path, [SETTINGS], images, source=source)
+    for name, other in (("native crops", "g"), ("imaging", source["imaging"] | {"window": None})):
+        with pytest.raises(WoolError, match=f"holds a run with other {name}; choose another folder$"):
+            manifest.claim(tmp_path, [SETTINGS], images, source=source | {name: other})
+
+
+def test_another_way_to_compute_is_refused_and_another_processor_is_said(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(environment, "processor", lambda: "slow one (avx2)")
+    assert manifest.claim(tmp_path, [SETTINGS], images) is None
+    assert manifest.claim(tmp_path, [SETTINGS], images) is None
+    monkeypatch.setattr(environment, "processor", lambda: "fast one (avx2, avx512f)")
+    remark = manifest.claim(tmp_path, [SETTINGS], images)
+    assert "slow one (avx2)" in remark and "fast one (avx2, avx512f)" in remark
+    assert records.read(tmp_path / "run.json")["processors"] == ["slow one (avx2)", "fast one (avx2, avx512f)"]
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "true")
+    assert manifest.claim(tmp_path, [SETTINGS], images)
+    for name, value in (("TF_ENABLE_ONEDNN_OPTS", "0"), ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")):
+        with monkeypatch.context() as patch, pytest.raises(WoolError, match="other arithmetic"):
+            patch.setenv(name, value)
+            manifest.claim(tmp_path, [SETTINGS], images)
+
+
+@pytest.mark.parametrize("package", ["keras", "numpy", "ai-edge-litert"])
+def test_other_versions_of_what_results_depend_on_are_refused(package, images, tmp_path, monkeypatch):
+    manifest.claim(tmp_path, [SETTINGS], images)
+    installed = environment._version
+    monkeypatch.setattr(environment, "_version", lambda name: "0.1" if name == package else installed(name))
+    with pytest.raises(WoolError, match="other versions"):
+        manifest.claim(tmp_path, [SETTINGS], images)
+
+
+def test_a_gpu_is_another_processor(tmp_path, monkeypatch):
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0/information").write_text("Model: \t\t NVIDIA H100 PCIe\nIRQ:   \t\t 16\n")
+    monkeypatch.setattr(devices, "PROC", tmp_path)
+    monkeypatch.delenv(devices.VISIBLE, raising=False)
+    with_gpu = environment.processor.__wrapped__()
+    monkeypatch.setenv(devices.VISIBLE, "-1")
+    assert with_gpu == f"{environment.processor.__wrapped__()}, NVIDIA H100 PCIe"
+
+
+def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path):
+    (tmp_path / "mine.pth").write_bytes(b"one")
+    settings = dataclasses.replace(SETTINGS, weights=str(tmp_path / "mine.pth"))
+    assert settings.configuration == "resnet18-adam-mine"
+    manifest.claim(tmp_path, [settings], images)
+    (tmp_path / "mine.pth").write_bytes(b"two")
+    with pytest.raises(WoolError, match="other contents of --weights"):
+        manifest.claim(tmp_path, [settings], images)
+
+
+def test_initial_weights_of_a_run_with_these_images_are_refused(tmp_path):
+    checkpoint = tmp_path / "run/units/resnet18-adam-none/final/baseline.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"weights")
+    settings = [SETTINGS, dataclasses.replace(SETTINGS, weights=str(checkpoint))]
+    manifest.check_initial(settings, "f")
+    records.write(tmp_path / "run/run.json", {"native crops": "f"})
+    manifest.check_initial(settings, "g")
+    manifest.check_initial([SETTINGS], "f")
+    with pytest.raises(WoolError, match="^--weights=.*baseline.safetensors: was trained on these images, so that"):
+        manifest.check_initial(settings, "f")
+
+
+def test_other_folds_do_not_mix_and_more_repeats_may_come(tmp_path):
+    one, other = [np.array([0, 2]), np.array([1, 3])], [np.array([0, 1]), np.array([2, 3])]
+    manifest.claim_folds(tmp_path, [one])
+    manifest.claim_folds(tmp_path, [one, other])
+    manifest.claim_folds(tmp_path, [one])
+    assert records.read(tmp_path / "folds.json") == [[[0, 2], [1, 3]], [[0, 1], [2, 3]]]
+    with pytest.raises(WoolError, match="with other folds"):
+        manifest.claim_folds(tmp_path, [other])
+
+
+BASELINE = dataclasses.replace(SETTINGS, rounds=0, asfp_rates=(), controls=(), final="baseline")
+
+
+def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
+    pruning = {"finetune_epochs": 3, "finetune_factor": 0.5, "asfp_epochs": 7, "align": 8, "recipe": "paper-text"}
+    manifest.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
+    # Nothing was pruned yet, so that other settings of pruning may follow; then those bind, each of its own kind.
+    manifest.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_rates=())], images)
+    for name, value in pruning.items():
+        changed = dataclasses.replace(SETTINGS, **{name: value})
+        if name == "asfp_epochs":
+            manifest.claim(tmp_path, [changed], images, write=False)
+        else:
+            with pytest.raises(WoolError, match=f"--{name}="):
+                manifest.claim(tmp_path, [changed], images)
+    manifest.claim(tmp_path, [SETTINGS], images)
+    with pytest.raises(WoolError, match="--asfp_epochs=15, not 7"):
+        manifest.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
+    # The baseline goes on whatever it says of pruning, and what binds stays.
+    manifest.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
+    with pytest.raises(WoolError, match="--asfp_epochs=15, not 7"):
+        manifest.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
+    with pytest.raises(WoolError, match="--epochs=15, not 2"):
+        manifest.claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
+
+
+def test_folders_of_earlier_runs_stay_theirs(images, tmp_path):
+    """Every setting stood in `run.json` then, also those of pruning in a folder of baselines."""
+    manifest.claim(tmp_path, [SETTINGS], images)
+    document = records.read(tmp_path / "run.json")
+    assert set(document["settings"]) == {
+        field.name for field in dataclasses.fields(SETTINGS) if field.name not in manifest.CHOICES
+    }
+    manifest.claim(tmp_path, [SETTINGS], images)
+    assert records.read(tmp_path / "run.json") == document
+
+
+def test_files_of_weights_are_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (found,) = grid.grid(SETTINGS, (18,), ("adam",), ("mine.pth",))
+    assert found.weights == str(tmp_path / "mine.pth")

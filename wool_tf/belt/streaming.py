@@ -1,0 +1,198 @@
+"""Streams a belt through `tflite/inspect_line.py`, as the detector does, and keeps what the program says."""
+
+import collections
+import contextlib
+import dataclasses
+import itertools
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf.belt.layout import Belt
+from wool_tf.errors import WoolError
+
+CHUNK_SECONDS = 0.01
+"""From one write to the next in real time; a detector's interface hands over lines in such bunches."""
+
+CHUNK_LINES = 256
+"""Lines of a write where it goes as fast as possible."""
+
+SAMPLE_SECONDS = 1.0
+"""From one look at the program's memory to the next."""
+
+SAY_SECONDS = 15.0
+"""From one word on how far it is to the next."""
+
+ROUNDING = 0.11
+"""Millimetres: the events' have one decimal."""
+
+
+@dataclasses.dataclass
+class Said:
+    """What the program said.
+
+    Attributes:
+        start: the first event.
+        rejects, unseen, alarms: events of these kinds.
+        summary: the last event.
+        counts: events by kind.
+        deepest: the thinnest level of overlap.
+        end_mm: how far along the belt every line is accounted for.
+        forgotten_mm: length of what no event accounts for.
+    """
+
+    start: dict = dataclasses.field(default_factory=dict)
+    rejects: list[dict] = dataclasses.field(default_factory=list)
+    unseen: list[dict] = dataclasses.field(default_factory=list)
+    alarms: list[dict] = dataclasses.field(default_factory=list)
+    summary: dict = dataclasses.field(default_factory=dict)
+    counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    deepest: int = 0
+    end_mm: float = 0.0
+    forgotten_mm: float = 0.0
+
+    def hear(self, event: dict) -> None:
+        """Takes notice of an event."""
+        kind = event["event"]
+        self.counts[kind] += 1
+        if kind in ("tile", "air", "unseen"):
+            begin, end = event["along_mm"]
+            if begin > self.end_mm + ROUNDING:
+                self.forgotten_mm += begin - self.end_mm
+            self.end_mm = max(self.end_mm, end)
+        kept = {"reject": self.rejects, "unseen": self.unseen, "alarm": self.alarms}
+        if kind in kept:
+            kept[kind].append(event)
+        elif kind == "overlap":
+            self.deepest = max(self.deepest, event["level"])
+        elif kind in ("start", "summary"):
+            setattr(self, kind, event)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One streaming.
+
+    Attributes:
+        said: what the program said.
+        lines: that were written.
+        seconds: that it took.
+        longest_write: seconds for which the pipe held the writer up, at most.
+        memory: seconds since the start and MB (10⁶ bytes) of the program's memory, every `SAMPLE_SECONDS`.
+    """
+
+    said: Said
+    lines: int
+    seconds: float
+    longest_write: float
+    memory: tuple[tuple[float, float], ...]
+
+
+def stream(
+    belt: Belt,
+    program: Path,
+    model: Path,
+    lines_per_second: float,
+    speed: float,
+    lines: int,
+    say: Callable[[str], None],
+) -> Run:
+    """Streams a belt, over and over if it is shorter than wanted.
+
+    Arguments:
+        belt: Belt.
+        program: `tflite/inspect_line.py`.
+        model: TFLite file with its card.
+        lines_per_second: of the belt in real time.
+        speed: multiple of real time; 0: as fast as the program takes lines, which then may let the writer wait.
+        lines: how many.
+        say: told how far it is, every now and then.
+
+    Raises:
+        WoolError: the program ends with an error.
+    """
+    command = [sys.executable, program, model, f"--dark={belt.dark}", f"--bright={belt.bright}"]
+    command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
+    command += ["--recorded"] * (speed == 0)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    child = subprocess.Popen(list(map(str, command)), **pipes)
+    said, started = Said(), threading.Event()
+    listener = threading.Thread(target=_listen, args=(child.stdout, said, started), daemon=True)
+    listener.start()
+    try:
+        # What is written before the program is ready would wait in the pipe and count as its delay.
+        started.wait()
+        fed = _feed(belt, child, lines_per_second * speed, lines, say)
+        # Whether it went away by mistake, its status tells.
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
+        error = child.stderr.read().decode(errors="replace").strip()
+        listener.join()
+        if child.wait() != 0:
+            raise WoolError(f"{program}: ended with status {child.returncode}: {error}")
+    finally:
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout, child.stderr):
+            pipe.close()
+    return Run(said, *fed)
+
+
+def _listen(pipe, said: Said, started: threading.Event) -> None:
+    try:
+        for line in pipe:
+            said.hear(json.loads(line))
+            started.set()
+    finally:
+        # It may have ended without a word.
+        started.set()
+
+
+def _feed(belt: Belt, child: subprocess.Popen, rate: float, lines: int, say) -> tuple[int, float, float, tuple]:
+    """Writes the lines at a rate per second, 0 for no limit; returns the fields of `Run` after `said`."""
+    size = max(1, round(rate * CHUNK_SECONDS)) if rate else CHUNK_LINES
+    began, written, longest, memory, told = time.monotonic(), 0, 0.0, [], 1
+    for chunk in _chunks(belt, size, lines):
+        if rate:
+            time.sleep(max(0.0, began + (written + len(chunk)) / rate - time.monotonic()))
+        before = time.monotonic()
+        try:
+            child.stdin.write(chunk.tobytes())
+            child.stdin.flush()
+        except BrokenPipeError:
+            break
+        now = time.monotonic()
+        longest, written = max(longest, now - before), written + len(chunk)
+        if now - began >= SAMPLE_SECONDS * len(memory):
+            memory.append((round(now - began, 1), _memory_mb(child.pid)))
+        if now - began >= SAY_SECONDS * told:
+            told += 1
+            say(f"{written:,} of {lines:,} lines, {memory[-1][1]:.1f} MB")
+    return written, time.monotonic() - began, longest, tuple(memory)
+
+
+def _chunks(belt: Belt, size: int, lines: int) -> Iterator[np.ndarray]:
+    """The belt over and over, in pieces of `size` lines or less."""
+    left = lines
+    for _ in itertools.count():
+        for counts in belt.counts():
+            for start in range(0, len(counts), size):
+                chunk = counts[start : start + min(size, left)]
+                left -= len(chunk)
+                yield chunk
+                if not left:
+                    return
+
+
+def _memory_mb(process: int) -> float:
+    try:
+        fields = Path(f"/proc/{process}/status").read_text().split("VmRSS:")
+    except OSError:
+        return float("nan")
+    return round(int(fields[1].split()[0]) * 1024 / 1e6, 1) if len(fields) > 1 else float("nan")

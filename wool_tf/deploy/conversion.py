@@ -1,0 +1,202 @@
+"""From a trained network to the TFLite files that go to a board."""
+
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf import files, quiet, seeds
+from wool_tf.data.native import Crops
+from wool_tf.deploy import calibration, card, checks, micro, verify
+from wool_tf.deploy.qat import launch
+from wool_tf.deploy.trained_network import Source, Trained, opened
+from wool_tf.errors import WoolError
+from wool_tf.evaluation import metrics
+from wool_tf.evaluation.thresholds import ThresholdRule
+
+QAT = "qat"
+TOLD = ("accuracy", "recall")
+OWN = "this file, on images held out from its training and from the choice of its threshold"
+GIVEN = "this file, on images held out from its training, at a threshold that was given"
+INTEGER = ("int8", QAT)
+"""Precisions that TensorFlow Lite Micro runs fast, and that are given as C source."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What is to be made.
+
+    Attributes:
+        out: folder of the files.
+        precisions: of `convert.PRECISIONS`, and `qat`.
+        decision: ThresholdRule.
+        side: of native crops in pixels; None: as `imaging.read` finds it.
+        calibration_images: images that ranges of 8-bit files are taken from, at most.
+        heatmap: whether the files say where the defect is.
+        c_array: whether the files of `INTEGER` precisions are also written as C source.
+        seed: base of every random number.
+        threads: of the interpreter.
+        course: how `qat` fine-tunes.
+    """
+
+    out: Path
+    precisions: tuple[str, ...]
+    decision: ThresholdRule
+    side: int | None = None
+    calibration_images: int = calibration.IMAGES
+    heatmap: bool = False
+    c_array: bool = False
+    seed: int = 0
+    threads: int = 1
+    course: launch.QatConfig = launch.QatConfig()
+
+
+def run(source: Source, order: Order, say: Callable[[str], None]) -> list[Path]:
+    """Makes a TFLite file of each precision, with its card inside and beside it.
+
+    The threshold of each file is chosen on the training images, by that file's own scores. Networks remember the images
+    that they were trained on, so it is optimistic; a given one can be better.
+
+    Arguments:
+        source: Source; the held-out images are kept out of everything but the metrics of the cards, which say so.
+        order: Order.
+        say: told of each step, in a line.
+
+    Returns:
+        The TFLite files, in order.
+
+    Raises:
+        WoolError: a file is unusable, a network cannot be converted, or a file is not what it should be.
+    """
+    quiet.import_keras()
+    _check(source, order)
+    with tempfile.TemporaryDirectory() as cache:
+        trained = opened(source, Path(cache), say)
+        crops = trained.load(order.side)
+        counts = f"{len(trained.train):,} training images, {len(trained.held_out):,} held out"
+        say(f"{counts}, crops of {crops.imaging.side} pixels")
+        work = _Work(order, trained, crops)
+        if len(trained.held_out):
+            by_float = metrics.evaluate(trained.images.labels[trained.held_out], work.by_float)
+            say(f"{source.network}, float at {metrics.THRESHOLD:g}; held-out images: {_told(by_float)}")
+        return [_made(source.network, precision, work, say) for precision in order.precisions]
+
+
+def _check(source: Source, order: Order) -> None:
+    from wool_tf.deploy import convert
+
+    known, given = (*convert.PRECISIONS, QAT), ",".join(order.precisions)
+    if not order.precisions or not set(order.precisions) <= set(known):
+        raise WoolError(f"--precisions={given}: must be of {', '.join(known)}")
+    if len(set(order.precisions)) < len(order.precisions):
+        raise WoolError(f"--precisions={given}: name each once")
+    if order.c_array and not set(order.precisions) & set(INTEGER):
+        raise WoolError(f"--c_array: is for {' and '.join(INTEGER)}; add one of them to --precisions={given}")
+    if order.out.resolve() == source.network.resolve().parent:
+        raise WoolError(f"--out={order.out}: is the network's folder, which has files of the same names; give another")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What all files are made with: the crops that they read, and what the network says of them."""
+
+    order: Order
+    trained: Trained
+    crops: Crops
+
+    @functools.cached_property
+    def calibration(self) -> np.ndarray:
+        """(n, side, side) of uint8."""
+        seed = seeds.derive(self.order.seed, "calibration")
+        crops, train = self.crops.native, self.trained.train
+        return crops.images[calibration.choose(crops.labels, train, seed, self.order.calibration_images)]
+
+    @functools.cached_property
+    def float_threshold(self) -> float:
+        """By the rule for the files, the threshold of the network itself."""
+        trained = self.trained
+        return self.order.decision.made(trained.images.labels[trained.train], lambda: trained.scores(trained.train))[0]
+
+    @functools.cached_property
+    def by_float(self) -> np.ndarray:
+        """What the network says of the held-out images."""
+        return self.trained.scores(self.trained.held_out)
+
+
+def _made(network: Path, precision: str, work: _Work, say: Callable[[str], None]) -> Path:
+    """Writes the file of one precision, and what goes with it."""
+    order, trained, crops = work.order, work.trained, work.crops.native
+    say(f"making {precision}")
+    tflite = _converted(precision, work, say)
+
+    def score(chosen: np.ndarray) -> np.ndarray:
+        return verify.predict(tflite, crops.images, order.threads, chosen)
+
+    threshold, rule = order.decision.made(trained.images.labels[trained.train], lambda: score(trained.train))
+    achieved = _achieved(work, score(trained.held_out), threshold) if len(trained.held_out) else None
+    about = card.make(
+        tflite,
+        precision,
+        trained.spec,
+        trained.arrays,
+        threshold=threshold,
+        rule=rule,
+        float_threshold=work.float_threshold,
+        imaging=work.crops.imaging,
+        fingerprint=crops.fingerprint,
+        images=len(trained.train),
+        metrics=achieved,
+    )
+    content, name = card.attach(tflite, about), f"{network.stem}-{precision}"
+    about = card.read(content)
+    path = order.out / f"{name}.tflite"
+    files.write(path, content)
+    files.write(path.with_suffix(".json"), card.text(about).encode())
+    if order.c_array and precision in INTEGER:
+        for file, text in micro.c_array(tflite, about, name).items():
+            files.write(order.out / file, text.encode())
+    operators = f"{len(checks.describe(tflite)['operators'])} kinds of operators, all run by XNNPACK"
+    held_out = f"; held-out images: {_told(achieved)}" if achieved else ""
+    say(f"{path}: {len(content):,} bytes, threshold {threshold:.4f}, {operators}{held_out}")
+    return path
+
+
+def _converted(precision: str, work: _Work, say: Callable[[str], None]) -> bytes:
+    from wool_tf.deploy import convert
+    from wool_tf.networks import resnet
+
+    order, trained, crops, side = work.order, work.trained, work.crops.native, work.crops.imaging.side
+    if precision == QAT:
+        images, labels = crops.images[trained.train], crops.labels[trained.train]
+        return launch.convert(
+            trained.spec,
+            trained.arrays,
+            images,
+            labels,
+            order.course,
+            side,
+            order.heatmap,
+            progress=lambda share, what: say(f"qat: {share:.0%}, {what}"),
+        )
+    model = resnet.restored(trained.spec, trained.arrays)
+    return convert.convert(model, precision, work.calibration, side, order.heatmap)
+
+
+def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
+    """What a file achieves on the held-out images, and what the network does at its own threshold."""
+    labels = work.trained.images.labels[work.trained.held_out]
+    compared = verify.compare(labels, work.by_float, scores, threshold)
+    return {
+        "of": OWN if work.order.decision.threshold is None else GIVEN,
+        "images": len(labels),
+        **metrics.evaluate(labels, scores, threshold),
+        **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
+        "float": {"threshold": metrics.THRESHOLD, **metrics.evaluate(labels, work.by_float)},
+    }
+
+
+def _told(achieved: Mapping) -> str:
+    return ", ".join(f"{name} {100 * achieved[name]:.2f} %" for name in TOLD)

@@ -1,0 +1,181 @@
+"""A trained network with its images: those that it was trained on, and those that it never saw."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf.data import native
+from wool_tf.data.dataset import Dataset
+from wool_tf.data.listing import CLASSES
+from wool_tf.data.native import Crops
+from wool_tf.errors import WoolError
+from wool_tf.networks import weight_files, weights
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.weights import Weights
+from wool_tf.say import NowAndThen
+from wool_tf.study import records
+
+SUFFIXES = (".safetensors", ".keras")
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """Which fold of which cross-validation is held out.
+
+    Attributes:
+        folds: the `folds.json` of a run: for every repeat the held-out indices of every fold.
+        repeat, fold: numbers, from 0.
+    """
+
+    folds: Path
+    repeat: int
+    fold: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the network and the images are.
+
+    Attributes:
+        network: checkpoint (`.safetensors`) or `.keras`.
+        data: folder of crops, as `dataset.load` reads it.
+        on_bad_image: `fail` or `skip`.
+        held: Held, or None where no image is held out.
+    """
+
+    network: Path
+    data: Path
+    on_bad_image: str = "fail"
+    held: Held | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A network and its images.
+
+    Attributes:
+        spec, arrays: of the network.
+        images: Dataset, as the network's training read them.
+        train: indices of the images that it may have been trained on.
+        held_out: indices of the others, perhaps none.
+        load: gives the Crops of the same images as a board reads them, at a side in pixels, or, by None, at that of the
+            folder's crops. Networks are trained on what is made of the latter, so that at another side scores differ a
+            little by the resizing.
+    """
+
+    spec: ResNetSpec
+    arrays: Weights
+    images: Dataset
+    train: np.ndarray
+    held_out: np.ndarray
+    load: Callable[[int | None], Crops]
+
+    def scores(self, chosen: np.ndarray) -> np.ndarray:
+        """(chosen,) float64 probability of "defective" by the network in Keras, of the images as training read them."""
+        from wool_tf.training import trainer
+
+        return trainer.probabilities(trainer.logits(self.spec, self.arrays, self.images.images, chosen))
+
+
+def opened(source: Source, cache: Path, say: Callable[[str], None]) -> Trained:
+    """Reads a network and its images, and which of them it was trained on.
+
+    Arguments:
+        source: Source.
+        cache: folder for decoded images.
+        say: told of each step, in a line.
+
+    Raises:
+        WoolError: a file is unusable, or does not go with the others.
+    """
+    spec, arrays = _network(source.network)
+
+    crops = native.load(source.data, cache, NowAndThen(say, "reading image"), source.on_bad_image)
+    images = crops.for_network(spec.input_shape[0], NowAndThen(say, "resizing image"))
+
+    @functools.cache
+    def load(side: int | None) -> Crops:
+        if side in (None, crops.imaging.side):
+            return crops
+        found = native.load(source.data, cache, NowAndThen(say, "reading image"), source.on_bad_image, side)
+        if found.native.paths != images.paths or not np.array_equal(found.native.labels, images.labels):
+            raise WoolError(f"--data={source.data}: was changed while it was read; start again")
+        return found
+
+    everything = np.arange(len(images.labels))
+    held_out = everything[:0]
+    if source.held is not None:
+        held_out = _held_out(source.held, images)
+        _check_images(source, crops.native, images, held_out)
+    return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
+
+
+def _network(path: Path) -> tuple[ResNetSpec, Weights]:
+    if path.suffix.lower() not in SUFFIXES:
+        raise WoolError(f"--network={path}: must be a checkpoint, and end in {' or '.join(SUFFIXES)}")
+    spec, arrays = weight_files.read(path)
+    if spec is None:
+        raise WoolError(f"--network={path}: no spec in its header, so it is no checkpoint of wool_tf")
+    weights.check(arrays, spec, str(path))
+    height, width, channels = spec.input_shape
+    if (width, channels, spec.classes) != (height, 1, len(CLASSES)):
+        found = f"{height}×{width} pixels, {channels} channels, {spec.classes} classes"
+        raise WoolError(f"--network={path}: must read square grey images and know 2 classes, but has {found}")
+    return spec, arrays
+
+
+def _held_out(held: Held, images: Dataset) -> np.ndarray:
+    """The held-out indices, once they are known to be of these images."""
+    repeats = _folds(held.folds)
+    if not 0 <= held.repeat < len(repeats):
+        raise WoolError(f"--repeat={held.repeat}: {held.folds} has {len(repeats)}, counted from 0")
+    parts = repeats[held.repeat]
+    if not 0 <= held.fold < len(parts):
+        raise WoolError(f"--fold={held.fold}: {held.folds} has {len(parts)}, counted from 0")
+    number = len(images.labels)
+    if sorted(index for part in parts for index in part) != list(range(number)):
+        rule = f"does not divide the {number} images of {images.folder}; give their run's"
+        raise WoolError(f"--folds={held.folds}: {rule}")
+    held_out = np.array(sorted(parts[held.fold]), np.int64)
+    for part, chosen in (("held-out", held_out), ("training", np.setdiff1d(np.arange(number), held_out))):
+        if len(np.unique(images.labels[chosen])) < len(CLASSES):
+            raise WoolError(f"--fold={held.fold}: in {held.folds} its {part} images are not of both classes")
+    return held_out
+
+
+def _folds(path: Path) -> list[list[list[int]]]:
+    try:
+        repeats = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise WoolError(f"--folds={path}: cannot be read as JSON ({error})") from None
+    if not _nested(repeats, 3):
+        raise WoolError(f"--folds={path}: must be a list of repeats, each a list of folds, each of image numbers")
+    return repeats
+
+
+def _nested(found, depth: int) -> bool:
+    """Whether it is lists in lists, so deep, of whole numbers."""
+    if depth == 0:
+        return type(found) is int
+    return isinstance(found, list) and all(_nested(item, depth - 1) for item in found)
+
+
+def _check_images(source: Source, crops: Dataset, images: Dataset, held_out: np.ndarray) -> None:
+    """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
+    run = records.read(source.held.folds.with_name("run.json"), "native crops")
+    if run and run["native crops"] != crops.fingerprint:
+        raise WoolError(f"--folds={source.held.folds}: is of a run with other images than those of {images.folder}")
+    record = records.read(source.network.with_suffix(".json"), "stage", "images")
+    if record is None:
+        return
+    if record["images"] != images.fingerprint:
+        raise WoolError(f"--network={source.network}: was trained on other images than those of {images.folder}")
+    # The network of all images has none.
+    seen = np.setdiff1d(held_out, record.get("held_out", []))
+    if len(seen):
+        told = f"{len(seen)} of the {len(held_out)} images of --fold={source.held.fold}"
+        raise WoolError(f"--network={source.network}: was trained on {told}, as the record beside it says")

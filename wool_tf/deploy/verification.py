@@ -1,0 +1,166 @@
+"""Whether TFLite files say of images what their network says."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf import environment, quiet
+from wool_tf.deploy import card, verify
+from wool_tf.deploy.trained_network import Source, Trained, opened
+from wool_tf.errors import WoolError
+from wool_tf.evaluation import metrics
+from wool_tf.evaluation.thresholds import OF_ALL_FOLDS
+from wool_tf.report.cells import MISSING, aligned, decimals
+
+FORMAT = 1
+HEADER = ("file", "threshold", "accuracy %", "recall %", "AUC", "agreement %", "mean diff.", "largest", "bytes")
+ROUNDING = 1e-9
+"""Of a difference of two shares, in points."""
+
+
+def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str], None]) -> dict:
+    """Judges TFLite files beside the network that they were made of, on its held-out images, or on all if none is.
+
+    Each file calls an image defective by the threshold of its card, and the network by the one that the same rule gave
+    for itself, as the card says too: so the two differ by the precision alone, whatever the rule does to accuracy.
+
+    Arguments:
+        source: Source.
+        models: files with a card.
+        threads: of the interpreter.
+        say: told of each step, in a line.
+
+    Returns:
+        `network` (`file` and `weights_sha256`), `data` (`folder`, `images`, `defective`, and `held_out`, whether they
+        were), `float`, the network's metrics at 0.5 with its `threshold`, `models`, and `environment`. Each of the
+        models has `file`, `precision`, `bytes`, `threshold` and the `rule` of it, its metrics, `float_by_rule`, the
+        network's metrics with its `threshold` by the same rule, `accuracy_drop`, the share by which the accuracy of the
+        file is below these, and at the file's threshold `agreement`, `mean_difference` and `max_difference`, see
+        `deploy.verify.compare`.
+
+    Raises:
+        WoolError: a file is unusable, was made of another network, or with other training images than the fold leaves.
+    """
+    contents = {path: _content(path) for path in models}
+    cards = {path: card.read(content, f"--models={path}") for path, content in contents.items()}
+    quiet.import_keras()
+    with tempfile.TemporaryDirectory() as cache:
+        trained = opened(source, Path(cache), say)
+        digest = card.weights_sha256(trained.spec, trained.arrays)
+        for path in models:
+            _check_same(path, cards[path], source.network, digest)
+            _check_unseen(path, cards[path], trained, source)
+        chosen = trained.held_out if len(trained.held_out) else trained.train
+        labels = trained.images.labels[chosen]
+        say(f"{source.network}: scoring {len(chosen):,} images")
+        expected = trained.scores(chosen)
+        by_float = {"threshold": metrics.THRESHOLD, **metrics.evaluate(labels, expected)}
+        rows = []
+        for path in models:
+            say(f"{path}: scoring {len(chosen):,} images")
+            crops = trained.load(cards[path]["input"]["side"]).native.images
+            found = verify.predict(contents[path], crops, threads, chosen)
+            rows.append({"file": str(path), "bytes": len(contents[path])})
+            rows[-1] |= _judged(cards[path], labels, expected, found)
+    data = {"folder": str(source.data), "images": len(chosen), "defective": int(labels.sum())}
+    return {
+        "format": FORMAT,
+        "network": {"file": str(source.network), "weights_sha256": digest},
+        "data": data | {"held_out": bool(len(trained.held_out))},
+        "float": by_float,
+        "models": rows,
+        "environment": environment.describe(),
+    }
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WoolError(f"--models={path}: cannot be read ({error.strerror or error})") from None
+
+
+def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
+    if about["network"]["weights_sha256"] != digest:
+        raise WoolError(f"--models={path}: was made of another network than {network}, as its card says; give that one")
+
+
+def _check_unseen(path: Path, about: Mapping, trained: Trained, source: Source) -> None:
+    """Notices files whose network, calibration or threshold may come from the held-out images, as their cards say."""
+    stated = about["training"]["images"]
+    if len(trained.held_out) and stated != len(trained.train):
+        fold = f"--fold={source.held.fold} leaves {len(trained.train):,}"
+        raise WoolError(
+            f"--models={path}: was made with {stated:,} training images, as its card says, and {fold}; convert the "
+            "network with the same --folds and --fold"
+        )
+
+
+def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
+    """What a file with this card says, beside what the network says."""
+    threshold, own = about["decision"]["threshold"], about["decision"]["float_threshold"]
+    compared = verify.compare(labels, expected, found, threshold)
+    achieved, by_rule = metrics.evaluate(labels, found, threshold), metrics.evaluate(labels, expected, own)
+    return {
+        "precision": about["precision"],
+        "threshold": threshold,
+        "rule": about["decision"]["rule"],
+        **achieved,
+        "float_by_rule": {"threshold": own, **by_rule},
+        "accuracy_drop": by_rule["accuracy"] - achieved["accuracy"],
+        **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
+    }
+
+
+def to_text(document: Mapping) -> str:
+    """The document of `run` as a table, with what the images are above it and where thresholds come from below."""
+    data, network = document["data"], document["network"]["file"]
+    kind = "held-out images" if data["held_out"] else "images, which may have trained the network and its threshold,"
+    about = f"{data['images']:,} {kind} of {data['folder']}, {data['defective']:,} of them defective"
+    rows = [(f"{Path(network).name}, float in Keras", *_figures(document["float"]), *[MISSING] * 4)]
+    for model in document["models"]:
+        far = (f"{model['mean_difference']:.4f}", f"{model['max_difference']:.4f}", f"{model['bytes']:,}")
+        rows.append((Path(model["file"]).name, *_figures(model), _percent(model["agreement"]), *far))
+        rows.append(("  float, by the same rule", *_figures(model["float_by_rule"]), *[""] * 4))
+    table = aligned([HEADER, *rows], "l" + "r" * (len(HEADER) - 1))
+    rules = [f"threshold of {Path(model['file']).name}: {model['rule']}" for model in document["models"]]
+    return "\n".join([about, "", *table, "", *rules, *_flattered(document)])
+
+
+def _flattered(document: Mapping) -> list[str]:
+    """Which files are judged on images that their thresholds were chosen on, a line each."""
+    if not document["data"]["held_out"]:
+        return []
+    names = [Path(model["file"]).name for model in document["models"] if OF_ALL_FOLDS in model["rule"]]
+    told = "its threshold was chosen on these images, too, and both its lines are a little too good"
+    return [f"{name}: {told}" for name in names]
+
+
+def past(document: Mapping, allowed: float) -> str | None:
+    """Which files lose more accuracy than is allowed, in a line, or None.
+
+    Arguments:
+        document: as `run` returns it.
+        allowed: percentage points below the accuracy of the network, with the threshold that the same rule gives it.
+    """
+    images = document["data"]["images"]
+    told = [
+        f"{Path(model['file']).name} has an accuracy of {_percent(model['accuracy'])} % at {model['threshold']:.4f}, "
+        f"{_percent(model['accuracy_drop'])} points below the network's "
+        f"{_percent(model['float_by_rule']['accuracy'])} % at {model['float_by_rule']['threshold']:.4f}"
+        for model in document["models"]
+        if 100 * model["accuracy_drop"] > allowed + ROUNDING
+    ]
+    worth = f"one image of {images:,} is {_percent(1 / images)} points"
+    return "; ".join([*told, worth]) if told else None
+
+
+def _figures(found: Mapping) -> tuple[str, ...]:
+    shares = (_percent(found[name]) for name in ("accuracy", "recall"))
+    return f"{found['threshold']:.4f}", *shares, decimals(found["auc"])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"

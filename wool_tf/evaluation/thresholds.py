@@ -1,0 +1,128 @@
+"""From which score on a file for a board calls an image defective."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from wool_tf.errors import WoolError
+from wool_tf.evaluation import metrics, operating_points, ties
+
+COST_RATIO = 1.0
+"""False alarms that a missed defect costs, where nothing else is asked for: neither error counts for more."""
+OF_ALL_FOLDS = "held-out images of all folds"
+"""What cards call the images that the thresholds of a whole run are chosen on."""
+_FINITE = (-36.0, 36.0)
+"""Log odds of scores that differ from 0 and 1 in double precision."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ThresholdRule:
+    """From which score on an image is called defective; one of the three is given.
+
+    Attributes:
+        threshold: the score itself, 0 to 1.
+        recall: share of the defective images that must be found, above 0 and at most 1.
+        cost_ratio: how many false alarms a missed defect costs, above 0; the least cost.
+    """
+
+    threshold: float | None = None
+    recall: float | None = None
+    cost_ratio: float | None = None
+
+    def __post_init__(self):
+        names = {"threshold": self.threshold, "required_recall": self.recall, "cost_ratio": self.cost_ratio}
+        given = [f"--{name}" for name, value in names.items() if value is not None]
+        if not given:
+            raise ValueError("one of threshold, recall and cost_ratio must be given, got none")
+        if len(given) > 1:
+            raise WoolError(f"{given[0]} and {given[1]}: both choose the threshold; give one of them")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise WoolError(f"--threshold={self.threshold}: must be from 0 to 1")
+        if self.recall is not None and not 0 < self.recall <= 1:
+            raise WoolError(f"--required_recall={self.recall}: must be above 0 and at most 1")
+        if self.cost_ratio is not None and not 0 < self.cost_ratio < math.inf:
+            raise WoolError(f"--cost_ratio={self.cost_ratio}: must be above 0 and finite")
+
+    @classmethod
+    def asked(
+        cls, threshold: float | None = None, recall: float | None = None, cost_ratio: float | None = None
+    ) -> "ThresholdRule":
+        """The decision that a user asks for; where nothing is, the least cost by `COST_RATIO`."""
+        nothing = threshold is None and recall is None and cost_ratio is None
+        return cls(threshold, recall, COST_RATIO if nothing else cost_ratio)
+
+    @property
+    def rule(self) -> str:
+        """By what rule the threshold comes about, in words."""
+        if self.threshold is not None:
+            return "given"
+        if self.recall is not None:
+            return f"finds at least {100 * self.recall:g} % of the defective"
+        return f"a miss costs as much as {self.cost_ratio:g} false alarms"
+
+    def chosen(self, labels: np.ndarray, scores: np.ndarray) -> float:
+        """The threshold by these images: what `operating` chooses, but never between scores that may be equal.
+
+        It is as far as possible from any score, so that rounding does not change a call.
+
+        Arguments:
+            labels: (n,) of 0 and 1; some 1 where a recall is required.
+            scores: (n,) float, 0 to 1.
+
+        Raises:
+            WoolError: a score is no number, as of a file whose floats overflow.
+        """
+        if self.threshold is not None:
+            return self.threshold
+        scores = np.asarray(scores, float)
+        if unknown := int(np.isnan(scores).sum()):
+            raise WoolError(f"scores: {unknown} of {len(scores)} are no numbers, so no threshold can be chosen on them")
+        alike = ties.merged(scores)
+        if self.recall is not None:
+            least = operating_points.for_recall(labels, alike, self.recall)
+        else:
+            least = operating_points.for_cost(labels, alike, self.cost_ratio)
+        return _between(scores[alike < least], scores[alike >= least])
+
+    def made(
+        self, labels: np.ndarray, score: Callable[[], np.ndarray], among: str = "training images"
+    ) -> tuple[float, str]:
+        """The threshold, and by what rule and on which images it came about, in words.
+
+        Arguments:
+            labels: (n,) of 0 and 1, of the images that it is chosen on.
+            score: gives their scores; asked only if they are needed.
+            among: what these images are.
+        """
+        if self.threshold is not None:
+            return self.threshold, self.rule
+        return self.chosen(labels, score()), f"{self.rule}, on {len(labels)} {among}"
+
+    def out_of_fold(self, labels: np.ndarray, scores: np.ndarray, fold_of: np.ndarray) -> tuple[np.ndarray, dict]:
+        """What the decision is worth on images that had no say in their threshold: that comes from the other folds.
+
+        Arguments:
+            labels, scores, fold_of: as for `operating.cross_fitted`.
+
+        Returns:
+            (n,) bool, whether each image is called defective; what `metrics.evaluate` says of that.
+        """
+        thresholds, called = operating_points.cross_fitted(labels, scores, fold_of, self.chosen)
+        return called, metrics.evaluate(labels, scores, thresholds[fold_of])
+
+
+def _between(passed: np.ndarray, called: np.ndarray) -> float:
+    """The threshold that parts these scores, in the middle of their log odds; one of the two may be empty."""
+    if not len(passed):
+        return float(called.min()) / 2
+    low = float(passed.max())
+    if not len(called):
+        middle = (low + 1) / 2
+        return middle if middle > low else math.nextafter(low, 2)
+    high = float(called.min())
+    # Scores of 0 and 1 have no log odds; they stand for what is too small to be told from them.
+    edges = np.clip(ties.margins(np.array([low, high])), *_FINITE)
+    middle = float(0.5 * (1 + np.tanh(edges.sum() / 4)))
+    return middle if low < middle < high else high

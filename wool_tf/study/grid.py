@@ -1,0 +1,148 @@
+"""Which networks a protocol trains: configurations × repeats × folds × stages, as chains of units of work."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf import environment, quiet, seeds
+from wool_tf.data import folds
+from wool_tf.data.dataset import Dataset
+from wool_tf.errors import WoolError
+from wool_tf.networks.spec import DEPTHS
+from wool_tf.study import manifest
+from wool_tf.study.driver import Unit
+from wool_tf.training.config import OPTIMIZERS, TrainingConfig
+from wool_tf.training.fold import Fold
+
+SETUP_MACS = 3e11
+"""What tracing a new network and scoring cost, in multiply-accumulates that the same time would have trained with."""
+
+
+def grid(
+    base: TrainingConfig, depths: Sequence[int], optimizers: Sequence[str], weights: Sequence[str]
+) -> list[TrainingConfig]:
+    """The settings of every configuration, in the order of the paper's tables.
+
+    Files of weights become absolute paths: the machines of a cluster have other working directories.
+
+    Raises:
+        WoolError: a value breaks its rule, or two configurations would have the same name.
+    """
+    _check_of("depths", depths, DEPTHS)
+    _check_of("optimizers", optimizers, OPTIMIZERS)
+    found = [
+        dataclasses.replace(base, depth=depth, optimizer=optimizer, weights=_absolute(initial))
+        for depth in depths
+        for optimizer in optimizers
+        for initial in weights
+    ]
+    if not found:
+        raise WoolError("--depths, --optimizers and --weights: each needs at least one value")
+    names = [settings.configuration for settings in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise WoolError(f"--depths, --optimizers, --weights: {name} occurs twice; name each once, and files apart")
+    return found
+
+
+def _check_of(flag: str, given: Sequence, allowed: Sequence) -> None:
+    if not set(given) <= set(allowed):
+        raise WoolError(f"--{flag}={','.join(map(str, given))}: must be of {', '.join(map(str, allowed))}")
+
+
+def _absolute(weights: str) -> str:
+    return weights if weights in ("none", "imagenet") else str(Path(weights).absolute())
+
+
+def split(settings: TrainingConfig, images: Dataset) -> list[list[np.ndarray]]:
+    """Held-out indices of every fold of every repeat; all configurations share them.
+
+    Raises:
+        WoolError: the folds cannot be made.
+    """
+    groups = images.grouped_by(settings.group_by)
+    return [
+        folds.split(images.labels, groups, settings.folds, seeds.derive(settings.seed, repeat, "folds"))
+        for repeat in range(settings.repeats)
+    ]
+
+
+def fold_name(settings: TrainingConfig, repeat: int, number: int) -> str:
+    """`resnet18-adam-none/repeat0/fold3`: what the names of a fold's units begin with."""
+    return f"{settings.configuration}/repeat{repeat}/fold{number}"
+
+
+def splits(
+    settings: TrainingConfig, images: Dataset, parts: Sequence[Sequence[np.ndarray]], units: Path, logs: Path | None
+) -> list[Fold]:
+    """The Fold of every fold of every repeat of a configuration.
+
+    Arguments:
+        settings: of the configuration.
+        images: Dataset.
+        parts: held-out indices, as `split` gives them.
+        units: folder of the records.
+        logs: folder for TensorBoard's curves, or None.
+    """
+    everything, initial = np.arange(len(images.labels)), manifest.digest(settings.weights)
+    found = []
+    for repeat, held_out in enumerate(parts):
+        for number, part in enumerate(held_out):
+            name = fold_name(settings, repeat, number)
+            train = np.setdiff1d(everything, part)
+            curves = logs and logs / name
+            found.append(Fold(name, repeat, images, train, part, units / name, curves, initial=initial))
+    return found
+
+
+def chains(settings: TrainingConfig, fold: Fold, keep: bool) -> list[list[Unit]]:
+    """The units of one fold: a chain for each way that starts from initial weights.
+
+    Arguments:
+        settings: of the configuration.
+        fold: Fold.
+        keep: whether the networks stay when their chain is done.
+    """
+    from wool_tf.training import methods
+
+    found = []
+    for stage in methods.stages(settings):
+        if stage.after is None:
+            found.append([])
+        # Whatever continues a stage stands in the chain of that stage.
+        home = next((c for c in found if f"{fold.name}/{stage.after}" in [unit.name for unit in c]), found[-1])
+        home.append(_unit(stage, fold, settings, keep))
+    return found
+
+
+def _unit(stage, fold: Fold, settings: TrainingConfig, keep: bool) -> Unit:
+    return Unit(
+        f"{fold.name}/{stage.name}",
+        functools.partial(_work, stage.name, fold, settings),
+        stage.macs(len(fold.train)) + SETUP_MACS,
+        fold.checkpoint(stage.name),
+        stage.after and f"{fold.name}/{stage.after}",
+        keep,
+    )
+
+
+def _work(stage: str, fold: Fold, settings: TrainingConfig, progress, attempt: int) -> dict:
+    # In a worker process it is the first to want Keras, which says a word as it is imported.
+    quiet.import_keras()
+    from wool_tf.training import methods
+
+    (found,) = (each for each in methods.stages(settings) if each.name == stage)
+    fold = dataclasses.replace(fold, attempt=attempt)
+    return found.run(fold, settings, progress) | provenance(fold, settings, stage)
+
+
+def provenance(fold: Fold, settings: TrainingConfig, stage: str) -> dict:
+    """What every record says of where it comes from: `seed`, `images` (a fingerprint) and `environment`."""
+    return {
+        "seed": fold.seed(settings, stage),
+        "images": fold.dataset.fingerprint,
+        "environment": environment.describe(),
+    }

@@ -1,0 +1,60 @@
+"""With what a script works, and who does the work: what results do not depend on, or say themselves."""
+
+import dataclasses
+from pathlib import Path
+
+from wool_tf.evaluation.thresholds import ThresholdRule
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Where the crops come from.
+
+    Attributes:
+        folder: of crops, as `dataset.load` reads it, or None for simulated ones.
+        samples: simulated samples, where there is no folder.
+        contrast: of their defects, see `simulate.Campaign`.
+        on_bad_image: `fail` or `skip`.
+    """
+
+    folder: Path | None
+    samples: int
+    contrast: float = 1.0
+    on_bad_image: str = "fail"
+
+
+@dataclasses.dataclass(frozen=True)
+class Workers:
+    """Who does the work.
+
+    Attributes:
+        jobs: processes that train at the same time on this machine.
+        scheduler: address of a Dask cluster instead, or None.
+        keep: whether all networks are kept.
+        tensorboard: whether curves for TensorBoard are written.
+    """
+
+    jobs: int
+    scheduler: str | None = None
+    keep: bool = False
+    tensorboard: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatingPoint:
+    """What the two thresholds of a report are chosen for.
+
+    Attributes:
+        recall: of one of them, as for `ThresholdRule`.
+        cost_ratio: of the other one, as for `ThresholdRule`.
+
+    Raises:
+        WoolError: one of them is out of range.
+    """
+
+    recall: float
+    cost_ratio: float
+
+    def __post_init__(self):
+        ThresholdRule(recall=self.recall)
+        ThresholdRule(cost_ratio=self.cost_ratio)

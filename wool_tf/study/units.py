@@ -1,0 +1,138 @@
+"""Units of work: which are done, which have failed and which are left, as the files beside their records say."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wool_tf.errors import Unwritable
+from wool_tf.study import records
+
+ATTEMPTS = 2
+WRITTEN = ("started", "seconds", "attempts", "kept")
+"""What the driver adds to every record; a file without it is not one."""
+
+Progress = Callable[[float, str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One piece of work with one record.
+
+    Attributes:
+        name: `resnet18-adam-none/repeat0/fold0/hard1`; its record is `<name>.json` in the folder of the records.
+        run: does the work and returns the record. Is told how to report progress, and the number of the attempt, from
+            0. Must be picklable.
+        cost: expected time, in any unit that is the same for all.
+        product: file that the work leaves besides the record, or None.
+        needs: name of an earlier unit of the chain whose product the work reads, or None.
+        keep: whether the product stays when the chain is done.
+    """
+
+    name: str
+    run: Callable[[Progress, int], dict]
+    cost: float
+    product: Path | None = None
+    needs: str | None = None
+    keep: bool = True
+
+    def record(self, folder: Path) -> Path:
+        """Path of its record."""
+        return folder / f"{self.name}.json"
+
+    def failure(self, folder: Path) -> Path:
+        """Path of the note of its failed attempts."""
+        return folder / f"{self.name}.failed.json"
+
+    @property
+    def lost(self) -> bool:
+        """Whether its product is not there."""
+        return self.product is not None and not self.product.exists()
+
+
+def record(unit: Unit, folder: Path) -> dict | None:
+    """The record of a unit, or None where it is missing or damaged: then the unit is not done."""
+    return records.read(unit.record(folder), *WRITTEN)
+
+
+def todo(chain: Sequence[Unit], folder: Path, forgiving: bool = False) -> list[Unit]:
+    """The units of a chain that have to run: those without a record, and those whose lost product one of them needs.
+
+    Arguments:
+        chain: units, in order.
+        folder: of the records.
+        forgiving: whether to count as if `forgive` had been called.
+    """
+    done = {unit.name for unit in chain if record(unit, folder) is not None}
+    lacking = {unit.name for unit in chain if unit.name not in done or unit.lost}
+    hopeless = set()
+    for unit in chain:
+        if unit.name in lacking and (unit.needs in hopeless or _exhausted(unit, folder, forgiving)):
+            hopeless.add(unit.name)
+    found, needed = [], set()
+    for unit in reversed(chain):
+        wanted = unit.name not in done or unit.keep or unit.name in needed
+        if wanted and unit.name in lacking - hopeless:
+            found.append(unit)
+            needed.add(unit.needs)
+    return found[::-1]
+
+
+def failed(unit: Unit, folder: Path) -> bool:
+    """Whether a unit was tried often enough, and its record or what it was to leave is still missing."""
+    return _exhausted(unit, folder) and (unit.lost or record(unit, folder) is None)
+
+
+def attempts(unit: Unit, folder: Path) -> list[dict]:
+    """The failed attempts of a unit, each with its `kind` (diverged, died or error) and `reason`."""
+    found = records.read(unit.failure(folder), "attempts")
+    return found["attempts"] if found else []
+
+
+def note_failure(unit: Unit, folder: Path, kind: str, reason: str, details: str = "") -> None:
+    """Adds a failed attempt to the note of a unit."""
+    attempt = {"kind": kind, "reason": reason} | ({"details": details} if details else {})
+    _note(unit, folder, [*attempts(unit, folder), attempt])
+
+
+def forgive(units: Sequence[Unit], folder: Path) -> None:
+    """Forgets what the machine is to blame for: the next run has its chance. Training that runs off always will."""
+    for unit in units:
+        found = attempts(unit, folder)
+        kept = [attempt for attempt in found if attempt["kind"] == "diverged"]
+        if kept and kept != found:
+            _note(unit, folder, kept)
+        elif not kept:
+            remove(unit.failure(folder))
+
+
+def drop_products(chain: Sequence[Unit], folder: Path) -> None:
+    """Removes what a chain with nothing left to do need not keep; what an earlier run was to keep stays."""
+    for unit in chain:
+        if unit.product is not None and not unit.keep and not (record(unit, folder) or {}).get("kept"):
+            remove(unit.product)
+
+
+def remove(path: Path) -> None:
+    """Removes a file that may be there.
+
+    Raises:
+        Unwritable: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Unwritable(
+            f"{path}: cannot be removed ({error.strerror}); make its folder writable, or choose another folder"
+        ) from None
+
+
+def _exhausted(unit: Unit, folder: Path, forgiving: bool = False) -> bool:
+    kinds = [attempt["kind"] for attempt in attempts(unit, folder)]
+    if forgiving:
+        kinds = [kind for kind in kinds if kind == "diverged"]
+    # By kind: how often training runs off must not depend on how often the machine fails.
+    return any(kinds.count(kind) >= ATTEMPTS for kind in kinds)
+
+
+def _note(unit: Unit, folder: Path, found: list[dict]) -> None:
+    records.write(unit.failure(folder), {"unit": unit.name, "attempts": found})

@@ -1,0 +1,212 @@
+"""Processes that work side by side: of this machine by joblib, of a cluster by Dask."""
+
+import contextlib
+import importlib.metadata
+import logging
+import os
+import platform
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from wool_tf import quiet
+from wool_tf.errors import WoolError, first_line
+from wool_tf.study import devices
+from wool_tf.study.progress import Orphaned
+
+CONNECT_SECONDS = 10
+ENVIRONMENT = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_DETERMINISTIC_OPS",
+               "TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")  # fmt: skip
+"""What results depend on, and the machines of a cluster have to take over."""
+PACKAGES = ("wool_tf", "keras", "numpy")
+"""What has to be the same there, and the packages of Keras' backend."""
+
+
+LEAKED = "ignore:resource_tracker:UserWarning"
+"""What joblib's tracker would say after Ctrl-C, of semaphores that it removes itself; it is a process of its own."""
+
+
+class Died(Exception):
+    """A worker process ended in the midst of its work; the others of its pool were ended too."""
+
+
+def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None:
+    """Calls `work(*task)` for every task, in processes other than the calling one.
+
+    Arguments:
+        work: function that can be pickled.
+        tasks: its arguments.
+        jobs: tasks at the same time.
+        folder: where processes agree on who has which GPU.
+
+    Raises:
+        Died: a process was killed.
+        Exception: what `work` raised; the other processes are ended at once.
+    """
+    # Not joblib.Parallel, which does the work of a single process in the calling one.
+    from joblib.externals import loky
+
+    _keep_quiet()
+    executor = loky.ProcessPoolExecutor(jobs, initializer=_prepare, initargs=(folder,))
+    try:
+        for finished in as_completed([executor.submit(work, *task) for task in tasks]):
+            finished.result()
+    except BaseException as error:
+        # At once, whatever they are at.
+        executor.shutdown(kill_workers=True)
+        if isinstance(error, BrokenProcessPool):
+            raise Died from None
+        raise
+    # Idle workers would keep the memory of their GPUs from what comes next.
+    executor.shutdown()
+
+
+def _keep_quiet() -> None:
+    """Silences what joblib says of what it does by design; after hours of training it would look like a fault."""
+    # It replaces workers that have grown by some hundred megabytes, between two tasks.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+    given = os.environ.get("PYTHONWARNINGS", "")
+    if LEAKED not in given:
+        os.environ["PYTHONWARNINGS"] = f"{given},{LEAKED}" if given else LEAKED
+
+
+def _prepare(folder: Path) -> None:
+    """Makes a worker process ready."""
+    # Ctrl-C reaches the whole process group; the main process ends its workers itself, without their tracebacks.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    devices.take(folder)
+
+
+def run_on_cluster(work: Callable, tasks: Sequence[tuple], scheduler: str, folder: Path) -> list[int]:
+    """Calls `work(*task)` for every task, on the workers of a Dask cluster.
+
+    A worker that dies is replaced by another, which tries the task again, as often as the cluster is set up to.
+
+    Arguments:
+        work: function that can be pickled.
+        tasks: its arguments.
+        scheduler: address, such as `tcp://host:8786`.
+        folder: where processes agree on who has which GPU.
+
+    Returns:
+        The numbers of the tasks that the cluster has given up.
+
+    Raises:
+        WoolError: Dask is not installed, the cluster cannot be reached or is lost, or its workers have other software.
+        Exception: what `work` raised.
+    """
+    environment, software = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}, _software()
+    environment["KERAS_BACKEND"] = software["KERAS_BACKEND"]
+    finished, given_up = 0, []
+    with _connected(scheduler) as client:
+        import distributed
+        from distributed.protocol import pickle
+
+        # As bytes: a task names files of the run's folder, which the scheduler, who unpickles what it can, may not see.
+        given = (environment, software, folder)
+        futures = [client.submit(_on_worker, *given, pickle.dumps((work, task)), pure=False) for task in tasks]
+        number = {future.key: position for position, future in enumerate(futures)}
+        for future in distributed.as_completed(futures, loop=client.loop):
+            if future.status not in ("finished", "error"):
+                break
+            finished += 1
+            error = future.exception()
+            if isinstance(error, distributed.KilledWorker):
+                given_up.append(number[future.key])
+            elif error is not None:
+                client.cancel(futures)
+                raise _explained(error, scheduler)
+    if finished < len(tasks):
+        raise WoolError(f"--scheduler={scheduler}: the cluster was lost; start it anew, and then the same command")
+    return given_up
+
+
+def workers(scheduler: str) -> int:
+    """How many workers a Dask cluster has at the moment.
+
+    Raises:
+        WoolError: Dask is not installed, or the cluster cannot be reached.
+    """
+    with _connected(scheduler) as client:
+        return len(client.nthreads())
+
+
+@contextlib.contextmanager
+def _connected(scheduler: str) -> Iterator:
+    # What it has to say when a scheduler is gone is a traceback; here it becomes one line.
+    logger = logging.getLogger("distributed.client")
+    logger.disabled = True
+    try:
+        with _client(scheduler) as client:
+            yield client
+    finally:
+        logger.disabled = False
+
+
+def _client(scheduler: str):
+    try:
+        import distributed
+    except ImportError:
+        raise WoolError(f"--scheduler={scheduler}: needs Dask; install wool_tf[cluster]") from None
+    try:
+        return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise WoolError(f"--scheduler={scheduler}: no Dask scheduler there ({first_line(error)})") from None
+
+
+def _explained(error: Exception, scheduler: str) -> Exception:
+    if isinstance(error, ImportError):
+        return WoolError(f"--scheduler={scheduler}: a worker cannot import {error.name}; install wool_tf there too")
+    if isinstance(error, RuntimeError) and "deserialization" in str(error):
+        return WoolError(f"--scheduler={scheduler}: the scheduler cannot read the work; install wool_tf there too")
+    return error
+
+
+_one_at_a_time = threading.Lock()
+
+
+def _on_worker(environment: dict[str, str], software: dict[str, str], folder: Path, pickled: bytes) -> None:
+    # A worker with several threads would train several networks in one process, which shares models among them.
+    with _one_at_a_time:
+        other = [name for name, value in environment.items() if os.environ.get(name) != value]
+        if other and "keras" in sys.modules:
+            raise WoolError(f"--scheduler: a worker has worked with another {other[0]}; start the workers anew")
+        if not folder.is_dir():
+            raise WoolError(
+                f"--scheduler: a worker on {platform.node()} does not see {folder}; every machine of the cluster must "
+                "see it under this path; then the same command goes on"
+            )
+        os.environ |= environment
+        devices.take(folder)
+        _compare(software, _software())
+        from distributed.protocol import pickle
+
+        work, task = pickle.loads(pickled)
+        # The run is gone, and with it whoever would be told.
+        with contextlib.suppress(Orphaned):
+            work(*task)
+
+
+def _software() -> dict[str, str]:
+    """Keras' backend, and the versions of what results depend on."""
+    quiet.import_keras()
+    import keras
+
+    backend = keras.backend.backend()
+    names = (*PACKAGES, backend, "jaxlib") if backend == "jax" else (*PACKAGES, backend)
+    return {"KERAS_BACKEND": backend} | {name: importlib.metadata.version(name) for name in names}
+
+
+def _compare(wanted: dict[str, str], found: dict[str, str]) -> None:
+    """Raises WoolError where a worker has other software than the process that it works for."""
+    for name, version in wanted.items():
+        if found.get(name) != version:
+            raise WoolError(
+                f"--scheduler: a worker on {platform.node()} has {name} {found.get(name)}, not {version} as here; "
+                "install the same there"
+            )
