@@ -2,15 +2,15 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
 
 from absl import flags
 
 import console
 import training_flags
 from wool_tf.evaluation import thresholds
+from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report.cells import duration
-from wool_tf.study.job import OperatingPoint
+from wool_tf.study.results import Study
 from wool_tf.training import config
 
 FAILED = 2
@@ -29,38 +29,38 @@ _COST = flags.DEFINE_float(
 _PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
 
 
-def run(base: config.TrainingConfig, name: str) -> int:
+def study(base: config.TrainingConfig, name: str) -> int:
     """Runs the grid, or tells its plan; the exit status.
 
     Arguments:
         base: what all configurations have in common.
         name: of the script, and of the files of its report.
     """
-    operating = OperatingPoint(_RECALL.value, _COST.value)
+    rules = ThresholdRule(recall=_RECALL.value), ThresholdRule(cost_ratio=_COST.value)
     console.use_threads(base.threads)
     workers = training_flags.workers(
         base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
     )
     display = console.Display()
 
-    from wool_tf.report import protocol_export
-    from wool_tf.study import grid, kfold
+    from wool_tf.report import export
+    from wool_tf.study import grid, run
 
     depths = console.numbers("depths", _DEPTHS.value, int)
     weights = [training_flags.weights("weights", value) for value in _WEIGHTS.value]
-    grid = grid.grid(base, depths, _OPTIMIZERS.value, weights)
-    given = (grid, training_flags.source(), training_flags.out(), workers)
+    configs = grid.grid(base, depths, _OPTIMIZERS.value, weights)
+    request = run.Request(configs, rules, shlex.join(["python", *sys.argv]), name)
+    given = (request, training_flags.source(), training_flags.out(), workers)
     if _PLAN.value:
-        _tell(kfold.plan(*given, display.say), display)
+        _tell(run.plan(*given, display.say), display)
         return 0
-    command = shlex.join(["python", *sys.argv])
     try:
-        results = kfold.run(*given, operating, name, command, display.show, display.say)
+        found = run.run(*given, display.show, display.say)
     finally:
         display.close()
-    print(protocol_export.to_text(results))
+    print(export.to_text(found))
     display.say(f"report: {training_flags.out() / f'{name}.html'}")
-    return _failed(results, display)
+    return _failed(found, display)
 
 
 def _tell(plan, display: console.Display) -> None:
@@ -72,7 +72,7 @@ def _tell(plan, display: console.Display) -> None:
     display.say(f"{plan.units:,} networks, {plan.done:,} of them done; about {duration(plan.seconds)} with {where}")
 
 
-def _failed(results: Mapping, display: console.Display) -> int:
-    for failure in results["failures"]:
-        display.say(f"failed: {failure['unit']}: {failure['reason']}")
-    return FAILED if results["failures"] else 0
+def _failed(found: Study, display: console.Display) -> int:
+    for failure in found.failures:
+        display.say(f"failed: {failure.unit}: {failure.reason}")
+    return FAILED if found.failures else 0

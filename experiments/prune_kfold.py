@@ -24,7 +24,7 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     base = training_flags.settings(_SETTINGS, final="baseline")
-    sys.exit(kfold_flags.run(base, "prune_kfold"))
+    sys.exit(kfold_flags.study(base, "prune_kfold"))
 
 
 if __name__ == "__main__":

@@ -34,23 +34,16 @@ def main() -> None:
     display = console.Display()
 
     from wool_tf.report import findings
-    from wool_tf.study import reproduction
+    from wool_tf.study import run
 
     try:
-        results = reproduction.run(
-            settings=settings,
-            source=training_flags.source(),
-            out=out,
-            workers=training_flags.workers(settings.threads, keep=_KEEP.value),
-            thresholds=asked,
-            benchmark=REPOSITORY / "tflite" / "benchmark.py",
-            command=shlex.join(["python", *sys.argv]),
-            show=display.show,
-            say=display.say,
-        )
+        benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
+        request = run.Request([settings], [asked], command, "report", benchmark)
+        team = training_flags.workers(settings.threads, keep=_KEEP.value)
+        study = run.run(request, training_flags.source(), out, team, display.show, display.say)
     finally:
         display.close()
-    for line in findings.closing(results):
+    for line in findings.closing(study):
         display.say(line)
     display.say(f"report: {out / 'report.html'}")
 

@@ -37,7 +37,7 @@ def main() -> None:
             last = time.monotonic()
             display.say(f"{done} of {scans} scans")
 
-    planned = simulated_crops.campaign(_SAMPLES.value, _SEED.value, _CONTRAST.value)
+    planned = simulated_crops.scaled_campaign(_SAMPLES.value, _SEED.value, _CONTRAST.value)
     given = {"clean": _CLEAN.value, "scans": _SCANS.value}
     planned = dataclasses.replace(planned, **{name: value for name, value in given.items() if value is not None})
     campaign.write(out, planned, _JOBS.value or len(os.sched_getaffinity(0)), progress)

@@ -25,7 +25,7 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     base = training_flags.settings(_SETTINGS, rounds=0, asfp_rates=(), controls=(), final="baseline")
-    sys.exit(kfold_flags.run(base, "train_kfold"))
+    sys.exit(kfold_flags.study(base, "train_kfold"))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ from wool_tf.simulation import campaign, simulated_crops
 
 
 def test_as_many_samples_as_in_the_paper_are_its_campaign():
-    assert simulated_crops.campaign(153, 0, 1.0) == campaign.Campaign()
+    assert simulated_crops.scaled_campaign(153, 0, 1.0) == campaign.Campaign()
 
 
 @pytest.mark.parametrize("samples", [2, 8, 45, 1000])
 def test_other_numbers_keep_its_shares(samples):
-    campaign = simulated_crops.campaign(samples, 3, 2.0)
+    campaign = simulated_crops.scaled_campaign(samples, 3, 2.0)
     assert campaign.samples == samples and campaign.seed == 3 and campaign.contrast == 2.0
     assert abs(campaign.clean / samples - 70 / 153) <= 0.5 / samples + 1e-9
     assert abs(campaign.scans / samples - 316 / 153) <= 0.5 / samples + 1e-9

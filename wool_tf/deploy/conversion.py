@@ -80,7 +80,7 @@ def run(source: Source, order: Order, say: Callable[[str], None]) -> list[Path]:
         say(f"{counts}, crops of {crops.imaging.side} pixels")
         work = _Work(order, trained, crops)
         if len(trained.held_out):
-            by_float = metrics.evaluate(trained.images.labels[trained.held_out], work.by_float)
+            by_float = dataclasses.asdict(metrics.evaluate(trained.images.labels[trained.held_out], work.by_float))
             say(f"{source.network}, float at {metrics.THRESHOLD:g}; held-out images: {_told(by_float)}")
         return [_made(source.network, precision, work, say) for precision in order.precisions]
 
@@ -192,9 +192,9 @@ def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
     return {
         "of": OWN if work.order.decision.threshold is None else GIVEN,
         "images": len(labels),
-        **metrics.evaluate(labels, scores, threshold),
+        **dataclasses.asdict(metrics.evaluate(labels, scores, threshold)),
         **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
-        "float": {"threshold": metrics.THRESHOLD, **metrics.evaluate(labels, work.by_float)},
+        "float": {"threshold": metrics.THRESHOLD, **dataclasses.asdict(metrics.evaluate(labels, work.by_float))},
     }
 
 

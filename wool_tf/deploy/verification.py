@@ -1,5 +1,6 @@
 """Whether TFLite files say of images what their network says."""
 
+import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
         labels = trained.images.labels[chosen]
         say(f"{source.network}: scoring {len(chosen):,} images")
         expected = trained.scores(chosen)
-        by_float = {"threshold": metrics.THRESHOLD, **metrics.evaluate(labels, expected)}
+        by_float = {"threshold": metrics.THRESHOLD, **dataclasses.asdict(metrics.evaluate(labels, expected))}
         rows = []
         for path in models:
             say(f"{path}: scoring {len(chosen):,} images")
@@ -107,9 +108,9 @@ def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.
         "precision": about["precision"],
         "threshold": threshold,
         "rule": about["decision"]["rule"],
-        **achieved,
-        "float_by_rule": {"threshold": own, **by_rule},
-        "accuracy_drop": by_rule["accuracy"] - achieved["accuracy"],
+        **dataclasses.asdict(achieved),
+        "float_by_rule": {"threshold": own, **dataclasses.asdict(by_rule)},
+        "accuracy_drop": by_rule.accuracy - achieved.accuracy,
         **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
     }
 

@@ -10,17 +10,17 @@ samples anew, with replacement (Efron's bootstrap, percentile interval). Crops o
 samples are drawn and not images; drawing images would make the intervals too narrow.
 """
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from wool_tf import seeds
 from wool_tf.errors import WoolError
-from wool_tf.evaluation.metrics import METRICS, THRESHOLD, summarise
 
 DRAWS = 1000
 CONFIDENCE = 0.95
-WITH_INTERVAL = ("accuracy", "recall", "auc")
+"""Share of the draws that an interval holds."""
 _BATCH_ELEMENTS = 1 << 20
 """Weights that are looked at together; 1000 draws of 100,000 images would not fit into memory in float64."""
 
@@ -53,16 +53,15 @@ def pool(images: int, folds: Sequence[tuple[Sequence[int], Sequence[float]]]) ->
     return scores, fold_of
 
 
-def summary(repeats: Sequence[dict]) -> dict:
-    """Mean and standard deviation (n − 1) of each metric over repeats, None where they are not known.
+@dataclasses.dataclass(frozen=True)
+class DefectRecall:
+    """How many defective images have a type of defect, and the share of them that was found."""
 
-    Arguments:
-        repeats: what `metrics.evaluate` says of each complete repeat; may be empty.
-    """
-    return summarise(repeats) if repeats else {"mean": dict.fromkeys(METRICS), "std": dict.fromkeys(METRICS)}
+    images: int
+    recall: float
 
 
-def recall_by_defect(labels: np.ndarray, called: np.ndarray, defects: np.ndarray) -> dict[str, dict]:
+def recall_by_defect(labels: np.ndarray, called: np.ndarray, defects: np.ndarray) -> dict[str, DefectRecall]:
     """Which kinds of defects are found.
 
     Arguments:
@@ -71,11 +70,10 @@ def recall_by_defect(labels: np.ndarray, called: np.ndarray, defects: np.ndarray
         defects: (n,) str, the types of each image, joined by "+"; an image counts for each of its types.
 
     Returns:
-        By type, sorted: `images`, how many defective images have it, and `recall`, the share of them that was found,
-        averaged over repeats. Defective images of unknown type are in none.
+        By type, sorted; recall is averaged over repeats. Defective images of unknown type are in none.
 
     >>> recall_by_defect([1, 1, 0], np.array([[True, False, False]]), ["D1+D3", "D1", ""])
-    {'D1': {'images': 2, 'recall': 0.5}, 'D3': {'images': 1, 'recall': 1.0}}
+    {'D1': DefectRecall(images=2, recall=0.5), 'D3': DefectRecall(images=1, recall=1.0)}
     """
     found = np.mean(called, axis=0)
     images = {}
@@ -83,10 +81,7 @@ def recall_by_defect(labels: np.ndarray, called: np.ndarray, defects: np.ndarray
         # A set, for one type named twice is still one image.
         for kind in {name.strip() for name in defects[index].split("+")} - {""}:
             images.setdefault(kind, []).append(index)
-    return {
-        kind: {"images": len(indices), "recall": float(found[indices].mean())}
-        for kind, indices in sorted(images.items())
-    }
+    return {kind: DefectRecall(len(indices), float(found[indices].mean())) for kind, indices in sorted(images.items())}
 
 
 def draw(labels: np.ndarray, groups: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
@@ -117,9 +112,7 @@ def draw(labels: np.ndarray, groups: np.ndarray, draws: int = DRAWS, seed: int =
     return times[:, group_of]
 
 
-def intervals(
-    labels: np.ndarray, scores: Sequence[np.ndarray], weights: np.ndarray, confidence: float = CONFIDENCE
-) -> dict[str, list[float]]:
+def intervals(labels: np.ndarray, called: Sequence[np.ndarray], weights: np.ndarray) -> dict[str, tuple[float, float]]:
     """Percentile bootstrap intervals of the means over repeats.
 
     They say how the networks at hand would do on other samples. What training on other samples would change is not in
@@ -127,22 +120,54 @@ def intervals(
 
     Arguments:
         labels: (n,) of 0 and 1.
-        scores: for each repeat (n,) probabilities of "defective"; at least one repeat.
+        called: for each repeat (n,) bool, whether an image is called defective; at least one repeat.
         weights: (draws, n) what `draw` gave.
-        confidence: float in (0, 1). Share of the draws that an interval holds.
 
     Returns:
-        Lower and upper end for `accuracy` and `recall` at the threshold 0.5, and for `auc`.
+        Lower and upper end of `accuracy`, `recall` and `false_alarm_rate`.
     """
     truth = np.asarray(labels) == 1
-    right = np.mean([(found >= THRESHOLD) == truth for found in scores], axis=0)
-    drawn = {name: [] for name in WITH_INTERVAL}
+    share = np.mean(called, axis=0)
+    return {
+        "accuracy": interval(np.where(truth, share, 1 - share), weights),
+        "recall": interval(share, weights, truth),
+        "false_alarm_rate": interval(share, weights, ~truth),
+    }
+
+
+def auc_interval(labels: np.ndarray, scores: Sequence[np.ndarray], weights: np.ndarray) -> tuple[float, float]:
+    """The same of the ROC AUC.
+
+    Arguments:
+        labels: (n,) of 0 and 1.
+        scores: for each repeat (n,) probabilities of "defective"; at least one repeat.
+        weights: (draws, n) what `draw` gave.
+    """
+    truth = np.asarray(labels) == 1
+    areas = [np.mean([weighted_auc(truth, one, batch) for one in scores], axis=0) for batch in _batches(weights)]
+    return _ends(np.concatenate(areas))
+
+
+def interval(values: np.ndarray, weights: np.ndarray, among: np.ndarray | None = None) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of a value of each image.
+
+    Of the difference of two classifiers on the same images it is a paired interval.
+
+    Arguments:
+        values: (n,) float.
+        weights: (draws, n) what `draw` gave.
+        among: (n,) bool, the images that the mean is over; all by default.
+    """
+    chosen = slice(None) if among is None else among
+    values, means = np.asarray(values, float)[chosen], []
     for batch in _batches(weights):
-        drawn["accuracy"].append(batch @ right / batch.sum(axis=1))
-        drawn["recall"].append(batch[:, truth] @ right[truth] / batch[:, truth].sum(axis=1))
-        drawn["auc"].append(np.mean([weighted_auc(truth, found, batch) for found in scores], axis=0))
-    ends = (1 - confidence) / 2, (1 + confidence) / 2
-    return {name: np.quantile(np.concatenate(values), ends).tolist() for name, values in drawn.items()}
+        means.append(batch[:, chosen] @ values / batch[:, chosen].sum(axis=1))
+    return _ends(np.concatenate(means))
+
+
+def _ends(drawn: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(drawn, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    return float(low), float(high)
 
 
 def weighted_auc(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -81,22 +81,3 @@ def cross_fitted(
         [choose(labels[fold_of != fold], scores[fold_of != fold]) for fold in range(fold_of.max() + 1)]
     )
     return thresholds, scores >= thresholds[fold_of]
-
-
-def judged(labels: np.ndarray, called: np.ndarray) -> dict[str, float]:
-    """What a set of calls is worth: `recall`, `false_alarm_rate`, `precision` and `accuracy`, each in [0, 1].
-
-    The false alarm rate is the share of the sound images that are called defective. Precision is 0 where nothing was
-    called defective.
-
-    Arguments:
-        labels: (n,) of 0 and 1; both must occur.
-        called: (n,) bool.
-    """
-    truth = np.asarray(labels) == 1
-    return {
-        "recall": float(called[truth].mean()),
-        "false_alarm_rate": float(called[~truth].mean()),
-        "precision": float(truth[called].mean()) if called.any() else 0.0,
-        "accuracy": float((called == truth).mean()),
-    }

@@ -100,7 +100,9 @@ class ThresholdRule:
             return self.threshold, self.rule
         return self.chosen(labels, score()), f"{self.rule}, on {len(labels)} {among}"
 
-    def out_of_fold(self, labels: np.ndarray, scores: np.ndarray, fold_of: np.ndarray) -> tuple[np.ndarray, dict]:
+    def out_of_fold(
+        self, labels: np.ndarray, scores: np.ndarray, fold_of: np.ndarray
+    ) -> tuple[np.ndarray, metrics.Metrics]:
         """What the decision is worth on images that had no say in their threshold: that comes from the other folds.
 
         Arguments:

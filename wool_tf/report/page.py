@@ -1,76 +1,33 @@
-"""The report: one results document as a self-contained web page and as Markdown."""
+"""The report: a Study as a self-contained web page and as Markdown."""
 
+import base64
 import dataclasses
+import hashlib
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
 
 from wool_tf import files
-from wool_tf.report import (
-    delivered,
-    findings,
-    plots,
-    protocol_findings,
-    protocol_plots,
-    protocol_tables,
-    removal,
-    tables,
-)
+from wool_tf.report import claims, delivered, findings, pictures, plots, provenance, quality, size, verdict
+from wool_tf.report.tables import Table
+from wool_tf.study.results import Study
 
-Part = tables.Table | plots.Plot
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """What a kind of report consists of; every function takes the results document.
-
-    Attributes:
-        sentences: the outcome.
-        warnings: what speaks against it.
-        summary: the table of the key figures.
-        sections: headings with the builders of what stands below them, in order.
-    """
-
-    sentences: Callable[[Mapping], list[str]]
-    warnings: Callable[[Mapping], list[str]]
-    summary: Callable[[Mapping], tables.Table | None]
-    sections: tuple[tuple[str, tuple[Callable[[Mapping], Part | None], ...]], ...]
-
-
-REPEAT = "How to repeat this run", (tables.settings, tables.environment)
-
-RUN = Layout(
-    findings.sentences,
-    findings.warnings,
-    tables.summary,
-    (
-        ("Quality", (tables.accuracy, plots.accuracy, tables.by_defect, delivered.confusion, plots.roc,
-                     plots.scores)),
-        ("Size and speed", (tables.complexity, removal.of_run, tables.latency, plots.latency)),
-        ("Delivered model", (delivered.decisions, delivered.quantisation, delivered.files)),
-        ("Data and training", (tables.data, tables.folds, plots.training)),
-        REPEAT,
-    ),
+Part = Table | plots.Plot
+FOLDER = Path(__file__).parent
+SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
+    ("Beside the paper", (quality.table1, quality.table2, plots.changes, size.size, claims.claims)),
+    ("Quality", (quality.quality, plots.accuracy, quality.by_defect, quality.operating, quality.confusion, plots.roc,
+                 quality.controls)),
+    ("Size and speed", (size.removal, size.latency, plots.latency)),
+    ("Delivered model", (delivered.files, delivered.quantisation, delivered.mistakes)),
+    ("Data and training", (provenance.data, provenance.folds, plots.training)),
+    ("Failures", (provenance.failures,)),
+    ("How to repeat this run", (provenance.settings, provenance.environment)),
 )  # fmt: skip
-"""The report of the main job."""
-
-PROTOCOL = Layout(
-    protocol_findings.sentences,
-    protocol_findings.warnings,
-    protocol_tables.summary,
-    (
-        ("Beside the paper", (protocol_tables.table1, protocol_tables.table2, protocol_plots.changes)),
-        ("Defects and thresholds", (protocol_tables.by_defect, protocol_tables.operating)),
-        ("Every stage", (protocol_tables.quality, protocol_tables.further, protocol_tables.controls,
-                         protocol_tables.size, removal.of_protocol)),
-        ("Data", (protocol_tables.data,)),
-        ("Failures", (protocol_tables.failures,)),
-        REPEAT,
-    ),
-)  # fmt: skip
-"""The report of the whole protocol."""
+"""Headings with the builders of what stands below them, in order; a heading with nothing below it is left out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,50 +43,55 @@ class Section:
         return self.title.lower().replace(" ", "-")
 
 
-def write(results: Mapping, out: Path) -> None:
-    """Writes `report.html` and `report.md` of the main job into a folder, replacing older ones.
+def write(study: Study, out: Path, name: str) -> None:
+    """Writes `NAME.html` and `NAME.md` into a folder, replacing older ones.
 
     Arguments:
-        results: the results document of a run, as read from its JSON file; unknown values are None.
+        study: Study.
         out: folder, made where it is missing.
+        name: of the files.
 
     Raises:
         wool_tf.errors.WoolError: the folder cannot be written to.
     """
-    _write(render(results), out, "report")
+    for suffix, text in render(study).items():
+        files.write(out / f"{name}{suffix}", text.encode())
 
 
-def write_protocol(document: Mapping, out: Path, name: str) -> None:
-    """Writes `NAME.html` and `NAME.md` of a protocol into a folder; otherwise as `write`."""
-    _write(render(document, PROTOCOL), out, name)
-
-
-def _write(texts: Mapping[str, str], out: Path, name: str) -> None:
-    for file, text in texts.items():
-        files.write(out / f"{name}{Path(file).suffix}", text.encode())
-
-
-def render(results: Mapping, layout: Layout = RUN) -> dict[str, str]:
-    """The text of both files, by file name."""
+def render(study: Study) -> dict[str, str]:
+    """The text of both files, by suffix."""
     built = []
-    for title, builders in layout.sections:
-        parts = tuple(part for build in builders if (part := build(results)))
+    for title, builders in SECTIONS:
+        parts = tuple(part for build in builders if (part := build(study)))
         built += [Section(title, parts)] if parts else []
+    script = (FOLDER / "threshold.js").read_text()
     values = {
-        "title": results.get("title") or "Report",
-        "command": results.get("command"),
-        "sentences": layout.sentences(results),
-        "warnings": layout.warnings(results),
-        "summary": layout.summary(results),
+        "title": study.title,
+        "command": study.command,
+        "verdict": verdict.verdict(study),
+        "errors": verdict.per_thousand(study),
+        "figure": plots.verdict(study),
+        "sentences": findings.sentences(study),
+        "warnings": findings.warnings(study),
+        "summary": quality.summary(study),
         "sections": built,
-        "examples": results.get("examples") or [],
-        "sheets": results.get("sheets") or [],
+        "sheets": study.sheets,
+        "pictures": pictures.pictures(study),
+        "scores": _data(pictures.scores(study)),
+        "script": script,
+        # Nothing else may run in the page.
+        "script_digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
     environment = _environment()
     return {
-        "report.html": environment.get_template("page.html.jinja").render(values),
-        "report.md": environment.get_template("page.md.jinja").render(values),
+        ".html": environment.get_template("page.html.jinja").render(values),
+        ".md": environment.get_template("page.md.jinja").render(values),
     }
+
+
+def _data(document: dict | None) -> str | None:
+    """JSON that can stand in a script element: nothing in it ends the element."""
+    return document and json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def markdown(text: str) -> str:
@@ -147,7 +109,7 @@ def markdown(text: str) -> str:
 
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(FOLDER),
         autoescape=jinja2.select_autoescape(enabled_extensions=("html.jinja",), default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

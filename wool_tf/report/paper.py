@@ -5,8 +5,7 @@ Models". Accuracies are validation accuracies in percent, means over ten repeats
 authors' own 478 X-ray crops.
 """
 
-from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 CITATION: Final = (
     "Mehdi Rafiei, Dat Thanh Tran and Alexandros Iosifidis, "
@@ -96,29 +95,31 @@ def complexity(depth: int, round: int) -> tuple[float, float] | None:
     return rounds[round] if 0 <= round < len(rounds) else None
 
 
-def recipe(settings: Mapping) -> Recipe | None:
-    """Which of the paper's recipes the settings of a run name, or None where they name none of them.
+class Trained(Protocol):
+    """What names one of the paper's recipes."""
 
-    Arguments:
-        settings: flags of the run, and `pretrained` as `pretrained` reads it.
-    """
-    key = settings.get("depth"), settings.get("optimizer"), pretrained(settings)
+    @property
+    def depth(self) -> int:
+        """Of the ResNet."""
+
+    @property
+    def optimizer(self) -> str:
+        """`adam` or `sgd`."""
+
+    @property
+    def pretrained(self) -> bool | None:
+        """Whether training started from ImageNet weights, None where nobody knows."""
+
+
+def recipe(one: Trained) -> Recipe | None:
+    """Which of the paper's recipes a configuration is, or None where it is none of them."""
+    key = one.depth, one.optimizer, one.pretrained
     return key if key in BASELINE else None
 
 
-def pretrained(settings: Mapping) -> bool | None:
-    """Whether training started from ImageNet weights, or None where that is not known.
-
-    Arguments:
-        settings: flags of the run. `weights` is `none`, `imagenet` or a file; of a file `pretrained`, if it is there,
-            says what `networks.starting.pretrained` found in it.
-    """
-    return settings.get("pretrained", {"none": False, "imagenet": True}.get(settings.get("weights")))
-
-
-def accuracy(settings: Mapping, stage: str) -> float | None:
-    """The paper's mean accuracy in percent, for the settings of a run and a stage of it, or None."""
-    key = recipe(settings)
+def accuracy(one: Trained, stage: str) -> float | None:
+    """The paper's mean accuracy in percent after a stage of a configuration, or None."""
+    key = recipe(one)
     if key is None:
         return None
     return BASELINE[key][0] if stage == "baseline" else pruned_accuracy(*key, stage)

@@ -1,4 +1,4 @@
-"""The plots of the report: SVG images made of a results document.
+"""The plots of the report: SVG images made of a Study.
 
 Figures are built without pyplot, so nothing global is kept and no window can open. The same results give the same
 bytes: element names come from a fixed salt, and no date is written.
@@ -8,23 +8,28 @@ import base64
 import dataclasses
 import io
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib import style
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from wool_tf.evaluation.metrics import THRESHOLD
-from wool_tf.report import paper, tables
-from wool_tf.report.cells import count, known, percent, significant
-from wool_tf.report.protocol_views import false_alarm_rate
+from wool_tf.report import naming, paper
+from wool_tf.report.cells import count, percent, significant
+from wool_tf.report.naming import OPTIMISTIC, label, points
+from wool_tf.study.results import BASELINE, Configuration, Figures, Stage, Study
 
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#d55e00", "#009e73", "#5a5a5a", "#a6a6a6"
 """Okabe and Ito's colours, which colour-blind readers can tell apart; every use also differs in shape or dash."""
 
-ROLES = {"baseline": (GREY, "--"), "final": (BLUE, "-"), "int8": (VERMILION, ":")}
+DASHES = ((GREY, "--"), (BLUE, "-"), (VERMILION, ":"))
+"""Of the unpruned network, the delivered one, and its int8 files."""
+LINEAR = 2.0
+"""Percentage points up to which the axis is linear where some network loses so much that the rest would be one line."""
+WIDE = 10.0
+MARKS = (-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50)
 WIDTH = 6.6
 PIXELS_PER_INCH = 106
 NARROWEST = 4
@@ -44,6 +49,8 @@ STYLE = {
     "grid.color": "#e3e3e3",
     "grid.linewidth": 0.8,
 }
+MOST_CURVES = 12
+"""Panels of training curves; the records of a larger study hold the rest."""
 _style_lock = threading.Lock()
 
 
@@ -71,29 +78,77 @@ class Plot:
         return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode("ascii")
 
 
-def accuracy(results: Mapping) -> Plot | None:
-    """Accuracy of every stage: folds, mean, standard deviation, and the paper's mean."""
-    stages = [stage for stage in results.get("stages") or () if known(tables.measure(stage, "accuracy")[0])]
+def verdict(study: Study) -> Plot | None:
+    """Misses and false alarms of the delivered model beside the baselines, with their intervals."""
+    if study.delivered is None:
+        return None
+    stage = study.delivered[1]
+    found = [(f"delivered: {stage.title}", stage.operating[0].figures, stage.operating[0].interval)]
+    for each in study.baselines:
+        by_rule = each.operating[0] if each.operating else each
+        found.append((naming.inline(naming.baseline_title(study, each)), by_rule.figures, by_rule.interval))
+
+    def draw(figure: Figure) -> None:
+        for axes, side in zip(figure.subplots(1, 2, sharey=True), ("recall", "false_alarm_rate"), strict=True):
+            largest = 0.0
+            for row, (_, figures, interval) in enumerate(found):
+                value, low, high = _errors(figures, interval, side)
+                largest = max(largest, high)
+                colour = BLUE if row == 0 else GREY
+                axes.barh(row, value, 0.55, color=colour)
+                axes.plot([low, high], [row, row], color="black", lw=1.5)
+                axes.annotate(f"{value:.0f}", (high, row), (5, 0), textcoords="offset points", va="center")
+            axes.set_xlim(0, 1.15 * max(largest, 1))
+            axes.tick_params(axis="y", length=0)
+            axes.grid(axis="x")
+            missed = side == "recall"
+            axes.set_xlabel("missed of 1000 defective" if missed else "false alarms of 1000 sound")
+            axes.set_yticks(range(len(found)), [title for title, *_ in found])
+            axes.set_ylim(len(found) - 0.5, -0.5)
+
+    alt = "Of a thousand defective images missed, and of a thousand sound ones rejected: " + "; ".join(
+        f"{title} {_errors(figures, interval, 'recall')[0]:.0f} and "
+        f"{_errors(figures, interval, 'false_alarm_rate')[0]:.0f}"
+        for title, figures, interval in found
+    )
+    text = "Shorter is better. Lines: 95 % intervals over physical samples."
+    return drawn("Misses and false alarms of a thousand images", text, alt, draw, height=0.8 + 0.45 * len(found))
+
+
+def _errors(figures: Figures, interval, side: str) -> tuple[float, float, float]:
+    """What goes wrong of a thousand, and its interval."""
+    low, high = interval[side]
+    value = figures.mean(side)
+    if side == "recall":
+        value, low, high = 1 - value, 1 - high, 1 - low
+    return 1000 * value, 1000 * low, 1000 * high
+
+
+def accuracy(study: Study) -> Plot | None:
+    """Accuracy of every stage of a single configuration: folds, mean, and the paper's mean."""
+    if len(study.configurations) != 1:
+        return None
+    (one,) = study.configurations
+    stages = [stage for stage in one.stages if stage.figures.complete]
     if not stages:
         return None
-    settings = results.get("settings") or {}
-    reported = [(row, paper.accuracy(settings, stage["stage"])) for row, stage in enumerate(stages)]
+    reported = [(row, paper.accuracy(one, stage.name)) for row, stage in enumerate(stages)]
     reported = [(row, value) for row, value in reported if value is not None]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for row, stage in enumerate(stages):
-            mean, spread = tables.measure(stage, "accuracy")[0], tables.over_folds(stage, "accuracy")
-            folds = [fold["accuracy"] for fold in stage.get("folds") or () if known(fold.get("accuracy"))]
-            first = row == 0
+            folds, first = [fold.accuracy for fold in stage.figures.folds], row == 0
             axes.plot(100 * np.array(folds), [row + 0.22] * len(folds), "o", ms=4, mfc="none", mec=GREY, alpha=0.8,
                       label="one fold" if first else None)  # fmt: skip
-            axes.errorbar(100 * mean, row, xerr=100 * spread if known(spread) else None, fmt="o", ms=6, color=BLUE,
-                          capsize=3, label="all folds ± their spread" if first else None)  # fmt: skip
+            ends = np.array(stage.interval["accuracy"])
+            mean = stage.figures.mean("accuracy")
+            axes.plot(100 * ends, [row, row], color=BLUE, lw=1.5)
+            axes.plot(100 * mean, row, "o", ms=6, color=BLUE, label="all folds, 95 % interval" if first else None)
         if reported:
             rows, values = zip(*reported, strict=True)
             axes.plot(values, np.array(rows) - 0.22, "D", ms=5, color=VERMILION, label="the paper, on its own images")
-        axes.set_yticks(range(len(stages)), [stage["title"] for stage in stages])
+        axes.set_yticks(range(len(stages)), [stage.title for stage in stages])
         axes.set_ylim(len(stages) - 0.5, -0.5)
         lowest, highest = axes.get_xlim()
         axes.set_xlim(min(lowest, highest - NARROWEST), highest)
@@ -103,35 +158,106 @@ def accuracy(results: Mapping) -> Plot | None:
         figure.legend(loc="outside lower center", ncols=3)
 
     alt = "Accuracy per stage: " + "; ".join(
-        f"{stage['title']} {percent(tables.measure(stage, 'accuracy')[0])} %" for stage in stages
+        f"{stage.title} {percent(stage.figures.mean('accuracy'))} %" for stage in stages
     )
-    text = "At the threshold 0.5. Rings: the folds one by one. Dot: all held-out images. Bar: spread of the folds."
+    text = "At the threshold 0.5. Rings: the folds one by one. Dot: all held-out images."
     if reported:
         text += " Diamonds: the paper’s mean for the same recipe, on other images."
-    return drawn("Accuracy of each fold", text, alt, draw, height=1.15 + 0.42 * len(stages))
+    title = "Accuracy of each fold" + (f" – {OPTIMISTIC}" if study.optimistic else "")
+    return drawn(title, text, alt, draw, height=1.15 + 0.42 * len(stages))
 
 
-def roc(results: Mapping) -> Plot | None:
-    """ROC curves of the key stages, from the out-of-fold scores."""
-    curves = []
-    for role, stage in tables.key_stages(results).items():
-        truth, scores = _scores(results, stage["stage"])
-        if 0 < truth.sum() < len(truth):
-            curves.append((role, stage, truth, scores))
-    if not curves:
+def changes(study: Study) -> Plot | None:
+    """Change of accuracy against the unpruned network per stage, a panel for each configuration, with the paper's."""
+    names = naming.pruned_names(study)
+    panels = [(label(study, one), *_changes(one, names)) for one in naming.ordered(study)]
+    panels = [panel for panel in panels if np.isfinite(panel[1]).any()]
+    if not panels:
         return None
+    everything = np.concatenate([np.concatenate(panel[1:]) for panel in panels])
+    wide = np.nanmax(np.abs(everything)) > WIDE
+    columns = min(len(panels), 2 if len(panels) <= 4 else 4)
+    rows = -(-len(panels) // columns)
+
+    def draw(figure: Figure) -> None:
+        figure.get_layout_engine().set(h_pad=0.08, w_pad=0.06)
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, (title, ours, papers) in zip(grid, panels, strict=False):
+            _change(axes, title.replace(", ", ",\n", 1) if columns > 2 else title, ours, papers, names, columns > 2)
+            if wide:
+                _wide(axes)
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
+        figure.supylabel("change of accuracy (percentage points)", fontsize=9.5)
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+    titles = {stage.name: stage.title for _, stage in naming.stages(study)}
+    text = (
+        "Change of accuracy against the same network before pruning; below the line, pruning costs accuracy. "
+        f"{', '.join(f'{_tick(name)}: {titles[name]}' for name in names)}. Dots: measured, mean over "
+        "repeats. Diamonds: the paper’s values for the same recipe."
+    )
+    if wide:
+        text += f" Beyond ±{LINEAR:g} points the scale is logarithmic."
+    alt = "Change of accuracy in percentage points: " + "; ".join(
+        f"{title}: " + ", ".join(f"{_tick(n)} {points(v / 100)}" for n, v in zip(names, ours, strict=True))
+        for title, ours, _ in panels
+    )
+    title = "Cost of pruning" + (f" – {OPTIMISTIC}" if study.optimistic else "")
+    return drawn(title, text, alt, draw, height=0.9 + 1.8 * rows)
+
+
+def _change(axes, title: str, ours: np.ndarray, papers: np.ndarray, names: Sequence[str], narrow: bool) -> None:
+    places = np.arange(len(names))
+    axes.axhline(0, color=GREY, lw=1)
+    # Side by side, for they may be equal.
+    axes.plot(places - 0.12, ours, "o", ms=6, color=BLUE, label="measured")
+    axes.plot(places + 0.12, papers, "D", ms=5, color=VERMILION, label="the paper, on its own images")
+    axes.set_title(title, fontsize=9)
+    axes.set_xticks(places, [_tick(name) for name in names], rotation=90 if narrow else 0)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.grid(axis="y")
+
+
+def _wide(axes) -> None:
+    axes.set_yscale("symlog", linthresh=LINEAR, linscale=0.4)
+    axes.yaxis.set_major_locator(FixedLocator(MARKS))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(lambda value, _: points(value / 100, 0))
+
+
+def _changes(one: Configuration, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """What the stages change in percentage points, here and in the paper; NaN where it is not known."""
+    found = [one.stage(name) for name in names]
+    ours = [stage.change if stage else None for stage in found]
+    whole, reported = paper.accuracy(one, BASELINE), [paper.accuracy(one, name) for name in names]
+    return (
+        np.array([np.nan if change is None else 100 * change for change in ours]),
+        np.array([np.nan if value is None or whole is None else value - whole for value in reported]),
+    )
+
+
+def _tick(name: str) -> str:
+    """hard1 → H1, asfp10 → A10."""
+    return name.replace("hard", "H").replace("asfp", "A")
+
+
+def roc(study: Study) -> Plot | None:
+    """ROC curves of the key stages of a delivery, from the out-of-fold scores."""
+    if study.delivery is None or study.delivered is None:
+        return None
+    truth = np.array([one.label == 1 for one in study.delivery.judged])
+    curves = [(stage, _scores(study, stage)) for stage in naming.key(study, study.delivered[0])]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for role, stage, truth, scores in curves:
-            colour, dash = ROLES[role]
+        for (colour, dash), (stage, scores) in zip(DASHES, curves, strict=False):
             alarms, found, _ = roc_curve(truth, scores)
-            label = f"{stage['title']}, AUC {roc_auc_score(truth, scores):.3f}"
-            axes.plot(100 * alarms, 100 * found, dash, color=colour, lw=2, label=label)
-            for judged, mark in ((stage, "o"), (tables.as_decided(stage) or {}, "s")):
-                if known(rate := false_alarm_rate(judged)):
-                    point = 100 * rate, 100 * tables.measure(judged, "recall")[0]
-                    axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
+            axes.plot(100 * alarms, 100 * found, dash, color=colour, lw=2,
+                      label=f"{stage.title}, AUC {roc_auc_score(truth, scores):.3f}")  # fmt: skip
+            for figures, mark in ((stage.figures, "o"), *((one.figures, "s") for one in stage.operating[:1])):
+                point = 100 * figures.mean("false_alarm_rate"), 100 * figures.mean("recall")
+                axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
         axes.plot([0, 100], [0, 100], color=PALE, lw=1, label="guessing")
         axes.set(xlim=(-1, 100), ylim=(0, 101), aspect="equal")
         axes.set_xlabel("false alarms: non-defective images judged defective (%)")
@@ -145,63 +271,19 @@ def roc(results: Mapping) -> Plot | None:
         "marks the threshold 0.5, the square what the rule of the delivered model gives, which need not lie on the "
         "curve: its threshold for a fold comes from the other folds."
     )
-    areas = (f"{stage['title']}, area under the curve {roc_auc_score(*pair):.3f}" for _, stage, *pair in curves)
+    areas = (f"{stage.title}, area under the curve {roc_auc_score(truth, scores):.3f}" for stage, scores in curves)
     alt = f"ROC curves: {'; '.join(areas)}"
     return drawn("Recall against false alarms (ROC)", text, alt, draw, height=5.5, width=4.8)
 
 
-def scores(results: Mapping) -> Plot | None:
-    """How the scores of the final stage are distributed, by class."""
-    stages = tables.key_stages(results)
-    stage = stages.get("final") or stages.get("baseline")
-    truth, values = _scores(results, stage["stage"]) if stage else (np.array([], bool), np.array([]))
-    if not len(values):
-        return None
-    wrong = (values >= THRESHOLD) != truth
-    missed, alarms = (truth & wrong).sum(), (~truth & wrong).sum()
-    panels = [
-        ("defective", values[truth], f"Defective images: {missed} of {truth.sum()} missed"),
-        ("non-defective", values[~truth], f"Non-defective images: {alarms} of {(~truth).sum()} false alarms"),
-    ]
-
-    def draw(figure: Figure) -> None:
-        edges = np.linspace(0, 1, 21)
-        for axes, (label, found, title) in zip(figure.subplots(2, 1, sharex=True, sharey=True), panels, strict=True):
-            counts, _ = np.histogram(found, edges)
-            right = (edges[:-1] >= THRESHOLD) == (label == "defective")
-            colours = [BLUE if good else VERMILION for good in right]
-            bars = axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=colours, edgecolor="white", lw=0.8)
-            for bar, good in zip(bars, right, strict=True):
-                bar.set_hatch("" if good else "////")
-            axes.axvline(THRESHOLD, color=GREY, lw=1, ls="--")
-            axes.set_title(title)
-            # A handful of wrong images beside a hundred right ones must stay visible.
-            axes.set_yscale("symlog", linthresh=1, linscale=0.5)
-            axes.set_ylim(0, 1.4 * len(values))
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.grid(axis="y")
-            axes.set_ylabel("images (log scale)")
-        axes.set_xlim(0, 1)
-        axes.set_xlabel("score: probability of “defective”")
-
-    text = (
-        f"Scores of {stage['title']} on held-out images. Right of the dashed line, at 0.5, an image is judged "
-        "defective here; the delivered model has another threshold. Solid blue bars are right, hatched orange ones "
-        "wrong; the further they lie from the line, the surer the network was."
-    )
-    alt = f"Histograms of the scores. {panels[0][2]}. {panels[1][2]}"
-    return drawn("Scores by class", text, alt, draw, height=4.4)
-
-
-def training(results: Mapping) -> Plot | None:
-    """Training loss per epoch, one panel per stage that was trained."""
-    titles = {stage["stage"]: stage["title"] for stage in results.get("stages") or ()}
+def training(study: Study) -> Plot | None:
+    """Training loss per epoch of the first repeat, one panel per stage that was trained."""
     curves = []
-    for name, runs in (results.get("histories") or {}).items():
-        losses = _aligned([run.get("loss") or [] for run in runs or ()])
+    for one, stage in naming.stages(study):
+        losses = _aligned([history.loss for history in stage.histories])
         if losses.count():
-            curves.append((titles.get(name, name), losses))
-    if not curves:
+            curves.append((naming.full(study, one, stage), losses))
+    if not curves or len(curves) > MOST_CURVES:
         return None
     largest, smallest = max(losses.max() for _, losses in curves), min(losses.min() for _, losses in curves)
     marks = (1, 2, 5) if largest > 10 * smallest else (1, 1.5, 2, 3, 4, 5, 7)
@@ -212,17 +294,7 @@ def training(results: Mapping) -> Plot | None:
         figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08)
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         for axes, (title, losses) in zip(panels, curves, strict=False):
-            epochs = np.arange(1, losses.shape[1] + 1)
-            axes.fill_between(epochs, losses.min(axis=0), losses.max(axis=0), color=BLUE, alpha=0.22, lw=0)
-            axes.plot(epochs, losses.mean(axis=0), color=BLUE, lw=1.8, marker="o" if len(epochs) == 1 else None)
-            axes.set_title(title)
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=marks))
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.yaxis.set_minor_locator(NullLocator())
-            axes.grid()
-            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
-            axes.set_xlim(0.5, len(epochs) + 0.5)
+            _curve(axes, title, losses, marks)
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
         figure.supxlabel("epoch", fontsize=9.5)
@@ -237,26 +309,38 @@ def training(results: Mapping) -> Plot | None:
     return drawn("Training loss", text, alt, draw, height=0.6 + 1.75 * rows, width=width)
 
 
-def latency(results: Mapping) -> Plot | None:
+def _curve(axes, title: str, losses: np.ma.MaskedArray, marks: Sequence[float]) -> None:
+    epochs = np.arange(1, losses.shape[1] + 1)
+    axes.fill_between(epochs, losses.min(axis=0), losses.max(axis=0), color=BLUE, alpha=0.22, lw=0)
+    axes.plot(epochs, losses.mean(axis=0), color=BLUE, lw=1.8, marker="o" if len(epochs) == 1 else None)
+    axes.set_title(title)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=marks))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid()
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    axes.set_xlim(0.5, len(epochs) + 0.5)
+
+
+def latency(study: Study) -> Plot | None:
     """Size of the file and median time of every model that was timed."""
-    found = [row for row in results.get("latency") or () if known(row.get("p50_ms")) and known(row.get("bytes"))]
+    found = study.delivery.latency if study.delivery else ()
     if not found:
         return None
-    several = len({row.get("threads") for row in found}) > 1
-    labels = [f"{row['model']}, {row['threads']} threads" if several else row["model"] for row in found]
+    several = len({row.threads for row in found}) > 1
+    labels = [f"{row.model}, {row.threads} threads" if several else row.model for row in found]
     places = np.arange(len(found))
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
-        sizes = [row["bytes"] / 1e6 for row in found]
-        medians = [row["p50_ms"] for row in found]
-        slow = [row["p90_ms"] if known(row.get("p90_ms")) else row["p50_ms"] for row in found]
+        sizes, slow = [row.bytes / 1e6 for row in found], [row.p90_ms for row in found]
         left.barh(places, sizes, 0.55, color=GREEN)
-        right.barh(places, medians, 0.55, color=BLUE)
-        right.hlines(places, medians, slow, color="black", lw=1.5)
+        right.barh(places, [row.p50_ms for row in found], 0.55, color=BLUE)
+        right.hlines(places, [row.p50_ms for row in found], slow, color="black", lw=1.5)
         for place, row in enumerate(found):
-            for axes, end, value in ((left, sizes[place], count(row["bytes"], "B")),
-                                     (right, slow[place], f"{significant(row['p50_ms'])} ms")):  # fmt: skip
+            for axes, end, value in ((left, sizes[place], count(row.bytes, "B")),
+                                     (right, slow[place], f"{significant(row.p50_ms)} ms")):  # fmt: skip
                 axes.annotate(value, (end, place), (4, 0), textcoords="offset points", va="center")
         left.set_xlabel("size of the file (MB)")
         right.set_xlabel("median time per image (ms)")
@@ -268,7 +352,7 @@ def latency(results: Mapping) -> Plot | None:
             axes.grid(axis="x")
 
     alt = "Size and median time: " + "; ".join(
-        f"{label} {count(row['bytes'], 'B')}, {significant(row['p50_ms'])} ms"
+        f"{label} {count(row.bytes, 'B')}, {significant(row.p50_ms)} ms"
         for label, row in zip(labels, found, strict=True)
     )
     text = "Bars: file size, and median time per image. The thin line ends where 90 of 100 images were done."
@@ -286,14 +370,13 @@ def drawn(title: str, text: str, alt: str, draw: Callable[[Figure], None], heigh
     return Plot(title, text, alt, buffer.getvalue(), round(width * PIXELS_PER_INCH))
 
 
-def _scores(results: Mapping, stage: str) -> tuple[np.ndarray, np.ndarray]:
-    rows = [row for row in results.get("scores") or () if known(row.get(stage)) and row.get("label") is not None]
-    return np.array([row["label"] == 1 for row in rows], bool), np.array([row[stage] for row in rows], float)
+def _scores(study: Study, stage: Stage) -> np.ndarray:
+    return np.array([one.scores[stage.name] for one in study.delivery.judged])
 
 
-def _aligned(curves: Sequence[Sequence[float | None]]) -> np.ma.MaskedArray:
-    """Curves of different lengths as one array, with what is unknown or not above zero masked."""
+def _aligned(curves: Sequence[Sequence[float]]) -> np.ma.MaskedArray:
+    """Curves of different lengths as one array, with what is not there or not above zero masked."""
     values = np.full((len(curves), max(map(len, curves), default=0)), np.nan)
     for row, curve in enumerate(curves):
-        values[row, : len(curve)] = [np.nan if value is None else value for value in curve]
+        values[row, : len(curve)] = curve
     return np.ma.masked_where(~(np.isfinite(values) & (np.nan_to_num(values) > 0)), values)

@@ -1,60 +1,69 @@
-"""What a report says of the images and of how they were parted."""
+"""Tables of what a study learned from and ran on.
 
-from collections.abc import Mapping
+Builders are as those of `quality`.
+"""
 
-from wool_tf.data.dataset import Dataset
+from wool_tf.report.cells import duration, plain
+from wool_tf.report.tables import Table, table
+from wool_tf.study.results import Study
 
-
-def describe(images: Dataset, group_by: str) -> dict:
-    """The part of a results document that is about the images."""
-    defective = int(images.labels.sum())
-    return {
-        "folder": images.folder,
-        "images": len(images.labels),
-        "defective": defective,
-        "non_defective": len(images.labels) - defective,
-        "groups": len(set(images.groups)),
-        "grouped": images.grouped,
-        "group_by": group_by,
-        "unlisted": images.unlisted,
-        "skipped": list(images.skipped),
-        "side": images.images.shape[1],
-        "fingerprint": images.fingerprint,
-    }
+_KEPT = {"scan": "scan", "image": "file"}
 
 
-def leak(data: Mapping) -> str | None:
-    """What is wrong with how the folds are made, or None."""
-    what = data.get("group_by")
-    if what in (None, "sample"):
-        return None
-    return (
-        f"The folds keep only each {what} together (--group_by={what}), so networks were tested on products that they "
-        "had seen in training. The figures are too good on purpose, to show how much this leak flatters; they are no "
-        "estimate for new products."
+def data(study: Study) -> Table | None:
+    """What was learned from."""
+    found = study.data
+    rows = [
+        ("Folder", found.folder),
+        ("Images", str(found.images)),
+        ("Defective", str(found.defective)),
+        ("Non-defective", str(found.sound)),
+        ("Groups", str(found.groups)),
+        ("Folds never share a", found.group_by),
+        ("Images beside the manifest, not used", str(found.unlisted)),
+        ("Bad images left out", str(len(found.skipped))),
+        *(("", reason) for reason in found.skipped),
+        ("Side of an image (pixels)", str(found.side)),
+        ("Fingerprint", found.fingerprint),
+    ]
+    text = (
+        "A group holds the images that belong together, such as several scans of one specimen. The fingerprint is "
+        "computed from the images and their labels: two runs with the same fingerprint used the same data."
     )
+    return table("Data", text, ("Property", "Value"), rows, "ll")
 
 
-def commits(records: Mapping[str, Mapping]) -> list[str]:
-    """The commits of the code that records were made with; empty where it ran from no checkout."""
-    return sorted({commit for one in records.values() if (commit := (one.get("environment") or {}).get("commit"))})
+def folds(study: Study) -> Table | None:
+    """The held-out part of each fold of the first repeat."""
+    rows = [
+        (str(number), *map(str, (one.images, one.defective, one.images - one.defective, one.groups)))
+        for number, one in enumerate(study.folds[0], start=1)
+    ]
+    text = (
+        "The images are divided into folds. Each fold is held out once: a network is trained on all other folds and "
+        "then judges this one, so every image is judged by a network that has never seen it. Images of one "
+        f"{_KEPT.get(study.data.group_by, 'group')} always stay in the same fold."
+    )
+    header = ("Held-out fold", "Images", "Defective", "Non-defective", "Groups")
+    note = "Of the first repeat; each repeat divides the images anew." if len(study.folds) > 1 else ""
+    return table("Folds", text, header, rows, "lrrrr", note)
 
 
-def processors(records: Mapping[str, Mapping]) -> list[str]:
-    """What records were computed on, as `environment.processor` names it; empty where that is not known."""
-    return sorted({name for one in records.values() if (name := (one.get("environment") or {}).get("processor"))})
+def failures(study: Study) -> Table | None:
+    """What did not work."""
+    rows = [(one.unit, str(one.attempts), one.reason) for one in study.failures]
+    text = "Trainings that failed, also when tried again. Repeats that need them are left out of every figure."
+    return table("Failures", text, ("Training", "Attempts", "Reason of the last"), rows, "lrl")
 
 
-def mixture(results: Mapping) -> list[str]:
-    """What is wrong with where the records come from, a sentence each."""
-    found, told = results.get("commits") or (), []
-    if len(found) > 1:
-        many = f"{len(found)} versions of the code ({', '.join(found)})"
-        told.append(f"The records were made with {many}, which may differ.")
-    machines = results.get("processors") or ()
-    if len(machines) > 1:
-        told.append(
-            f"The records were computed on {len(machines)} kinds of processors ({'; '.join(machines)}), which round in "
-            "other ways: no one of them gives these very figures."
-        )
-    return told
+def settings(study: Study) -> Table | None:
+    """Every setting of the run."""
+    rows = [(name, plain(value)) for name, value in study.settings.items()]
+    return table("Settings", "Every setting that this run used.", ("Setting", "Value"), rows, "ll")
+
+
+def environment(study: Study) -> Table | None:
+    """Where the run took place, and how long it took."""
+    rows = [(name, plain(value)) for name, value in study.environment.items()]
+    rows.append(("computing time, all processes added up", duration(study.seconds)))
+    return table("Environment", "Software and machine of this run.", ("Property", "Value"), rows, "ll")

@@ -12,7 +12,8 @@ from wool_tf.report.tables import Table
 from wool_tf.say import NowAndThen
 from wool_tf.search import optimisation, outcome, space, trials
 from wool_tf.search.optimisation import OBJECTIVE, Study, Trial
-from wool_tf.study import driver, grid, kfold, manifest, units
+from wool_tf.study import driver, grid, manifest, units
+from wool_tf.study import run as studies
 from wool_tf.study.driver import Status
 from wool_tf.study.job import Source
 from wool_tf.training.config import TrainingConfig
@@ -111,7 +112,7 @@ def _prepared(settings, search, found, source, out, jobs, show, say) -> trials.T
     # Checked, and fetched, before anything that takes long.
     fetching = NowAndThen(say, "fetching weights, byte")
     initial_weights.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
-    crops = kfold.load(source, settings, out, say)
+    crops = studies.load(source, settings, out, say)
     images = crops.for_network(settings.image_size, NowAndThen(say, "resizing image"))
     (parts,) = grid.split(settings, images)
     quiet.import_keras()

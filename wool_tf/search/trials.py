@@ -86,7 +86,7 @@ def figures(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     """
     measured, sure = evaluate(labels, scores), np.clip(scores, CLIP, 1 - CLIP)
     loss = -np.log(np.where(np.asarray(labels) == 1, sure, 1 - sure)).mean()
-    return {"log_loss": float(loss), "accuracy": measured["accuracy"], "auc": measured["auc"]}
+    return {"log_loss": float(loss), "accuracy": measured.accuracy, "auc": measured.auc}
 
 
 def leading(chain: Sequence[Unit], stage: str) -> list[Unit]:

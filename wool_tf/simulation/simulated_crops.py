@@ -11,7 +11,7 @@ PAPER = campaign.Campaign()
 PAPER_CROPS = {"defective": 242, "non_defective": 236}
 
 
-def campaign(samples: int, seed: int, contrast: float) -> campaign.Campaign:
+def scaled_campaign(samples: int, seed: int, contrast: float) -> campaign.Campaign:
     """A campaign of so many samples, with the paper's shares of clean samples and of scans."""
     clean = min(max(round(samples * PAPER.clean / PAPER.samples), 1), samples - 1)
     return campaign.Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
@@ -36,6 +36,6 @@ def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[
     """
     wanted = PAPER_CROPS if samples == PAPER.samples else {}
     jobs = len(os.sched_getaffinity(0))
-    campaign.write(folder / "scans", campaign(samples, seed, contrast), jobs, progress)
+    campaign.write(folder / "scans", scaled_campaign(samples, seed, contrast), jobs, progress)
     crops.write(folder / "scans", folder / "crops", crops.CropConfig(seed=seed, **wanted), say)
     return folder / "crops"

@@ -5,6 +5,13 @@ import heapq
 import time
 from collections.abc import Callable, Hashable, Sequence
 
+import numpy as np
+
+from wool_tf.data.batches import per_epoch
+from wool_tf.networks import complexity, initial_weights
+from wool_tf.study.units import Unit
+from wool_tf.training.config import TrainingConfig
+
 MEASURED_SECONDS = 3.0
 MOST_STEPS = 20
 TIMES = 3
@@ -91,3 +98,44 @@ def makespan(chains: Sequence[Sequence[Work]], jobs: int) -> float:
             known[number].add(work.architecture)
         heapq.heappush(free, (end, number))
     return max(end for end, _ in free)
+
+
+def works(
+    configs: Sequence[TrainingConfig], images: int, chains: Sequence[Sequence[Unit]], say: Callable[[str], None]
+) -> list[list[Work]]:
+    """What the time of the units of each chain depends on; times the depths that occur."""
+    from wool_tf.training import methods
+
+    stages = {(one.configuration, stage.name): (one, stage) for one in configs for stage in methods.stages(one)}
+    held_out, speeds, found = -(-images // configs[0].folds), {}, []
+    for chain in chains:
+        found.append([])
+        for unit in chain:
+            config, stage = stages[unit.name.partition("/")[0], unit.name.rpartition("/")[2]]
+            if config.depth not in speeds:
+                say(f"timing training steps of ResNet-{config.depth}")
+                speeds[config.depth] = _speed(config, held_out)
+            # Every batch is filled up.
+            trained = per_epoch(images - held_out, config.batch_size) * config.batch_size
+            masked = stage.after is not None and config.finetune == "masked"
+            architecture = stage.trained, config.optimizer, masked
+            found[-1].append(Work(architecture, stage.macs(trained), speeds[config.depth]))
+    return found
+
+
+def _speed(config: TrainingConfig, held_out: int) -> Speed:
+    """How fast baselines of a depth are trained here, each with the scoring of some images."""
+    from wool_tf.training import trainer
+
+    spec, count = config.initial_spec, config.batch_size
+    # Not all equal: denormal numbers would be slow.
+    images = np.random.default_rng(0).integers(0, 256, (count, config.load_size, config.load_size), np.uint8)
+    weights, labels = initial_weights.resolve("none", spec, 0), np.arange(count) % 2
+    course = trainer.Course(1, count, config.optimizer, 1e-9)
+
+    def train(steps: int) -> None:
+        chosen = np.resize(np.arange(count), steps * count)
+        trained, _ = trainer.train(spec, weights, images, labels, chosen, course, 0, lambda *_: None)
+        trainer.logits(spec, trained, images, np.resize(np.arange(count), held_out))
+
+    return measure(train, 3 * complexity.macs(spec) * count)

@@ -1,19 +1,33 @@
-"""Results as plain files: one JSON document per finished unit of work. Done means that the file is there."""
+"""Results as plain files: one JSON document per finished unit of work. Done means that the file is there.
+
+Documents that are read by more than their writer are dataclasses; msgspec checks every value against its type.
+"""
 
 import json
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
 
 from wool_tf import files
+from wool_tf.errors import WoolError, first_line
+
+T = TypeVar("T")
 
 
-def write(path: Path, document) -> None:
-    """Writes a JSON document, whole or not at all.
+def write(path: Path, document: object) -> None:
+    """Writes a dataclass, or what JSON knows, as a JSON document, whole or not at all.
 
     Raises:
         WoolError: the file cannot be written (read-only folder, full disk).
         ValueError: a number is not finite.
     """
-    files.write(path, json.dumps(document, indent=1, allow_nan=False).encode())
+    files.write(path, json.dumps(msgspec.to_builtins(document), indent=1, allow_nan=False).encode())
+
+
+def plain(document: object) -> dict:
+    """A dataclass as what JSON knows."""
+    return msgspec.to_builtins(document)
 
 
 def read(path: Path, *keys: str):
@@ -30,3 +44,43 @@ def read(path: Path, *keys: str):
     if keys and not (isinstance(document, dict) and document.keys() >= set(keys)):
         return None
     return document
+
+
+def typed(document: object, kind: type[T], name: str) -> T:
+    """A document as a dataclass; keys that the dataclass does not have are ignored.
+
+    Arguments:
+        document: what `read` gives.
+        kind: the dataclass.
+        name: of the document, for the message.
+
+    Raises:
+        WoolError: a value is missing or of another type.
+    """
+    try:
+        return msgspec.convert(document, kind)
+    except msgspec.ValidationError as error:
+        raise WoolError(f"{name}: {first_line(error)}; it is damaged, or of another version of wool_tf") from None
+
+
+def load(path: Path, kind: type[T], version: int) -> T:
+    """The document of a file as a dataclass.
+
+    Arguments:
+        path: of the file.
+        kind: the dataclass.
+        version: that the document must have under `version`.
+
+    Raises:
+        WoolError: the file cannot be read, is damaged or of another version.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise WoolError(f"{path}: cannot be read ({error.strerror}); give a document of a study") from None
+    except ValueError:
+        raise WoolError(f"{path}: is damaged; run the study again, finished networks are kept") from None
+    found = document.get("version") if isinstance(document, dict) else None
+    if found != version:
+        raise WoolError(f"{path}: is of version {found}, not {version}; run the study again with this wool_tf")
+    return typed(document, kind, str(path))

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.errors import Diverged, WoolError
-from wool_tf.evaluation.metrics import evaluate
+from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
@@ -251,8 +251,8 @@ def _reestimated(spec: ResNetSpec, weights: Mapping, fold: Fold, settings: Train
     return batch_norms.reestimated(spec, weights, fold.dataset.images, fold.train, settings.bn_images, seed, mask)
 
 
-def _held_out_metrics(fold: Fold, spec: ResNetSpec, weights: Mapping) -> dict | None:
-    """What a network says of the held-out images, or None where there are none."""
+def _held_out_metrics(fold: Fold, spec: ResNetSpec, weights: Mapping) -> Metrics | None:
+    """What a network is worth on the held-out images, or None where there are none."""
     if not len(fold.held_out):
         return None
     logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out)

@@ -6,6 +6,7 @@ import io
 import numpy as np
 
 from wool_tf.data.dataset import Dataset
+from wool_tf.study.results import Sheet
 
 CROPS = 8
 SIDE = 110
@@ -13,13 +14,10 @@ SIDE = 110
 GAP = 4
 
 
-def build(images: Dataset) -> list[dict]:
+def build(images: Dataset) -> list[Sheet]:
     """One sheet per type of defect, on which crops with several types may be too, and such of non-defective crops.
 
     Crops are taken evenly from all of a kind, in the order of their paths; nothing about a network plays a part.
-
-    Returns:
-        Of each sheet `kind`, the number of `images` of that kind, how many are `shown`, and a `png` in base64.
     """
     kinds = {}
     for index, (label, defect) in enumerate(zip(images.labels, images.defects, strict=True)):
@@ -31,7 +29,7 @@ def build(images: Dataset) -> list[dict]:
         name = "non-defective" if sound else "defective"
         kind = f"{name}, {defect}" if defect else name
         sheet = _sheet([images.images[index] for index in chosen])
-        found.append({"kind": kind, "images": len(indices), "shown": len(chosen), "png": png(sheet)})
+        found.append(Sheet(kind, len(indices), len(chosen), png(sheet)))
     return found
 
 

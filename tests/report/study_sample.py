@@ -1,0 +1,173 @@
+"""A study that never ran: made-up images and scores, and the records that its units would have left."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf.baselines import frozen_features
+from wool_tf.data import folds
+from wool_tf.data.dataset import Dataset
+from wool_tf.evaluation.metrics import Metrics, evaluate
+from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.networks.spec import ResNetSpec, groups
+from wool_tf.study import assemble, deliver, results
+from wool_tf.study.assemble import Evidence
+from wool_tf.study.results import FROZEN, THRESHOLDING, Study
+from wool_tf.training.config import TrainingConfig
+
+PARAMS = {"baseline": 11170114, "1": 5502211, "2": 2701987, "3": 1330126, "10": 9051222, "20": 7160318, "30": 5502211}
+LOSSES = {"baseline": 0.0, "hard1": 0.1, "hard2": 0.2, "hard3": 0.5, "asfp10": 0.5, "asfp20": 0.9, "asfp30": 1.4,
+          "random1": 0.4, "random2": 0.9, "random3": 1.5, "scratch3": 1.1, "hard3-int8": 0.55}  # fmt: skip
+RECIPES = (("adam", "none"), ("adam", "imagenet"), ("sgd", "none"), ("sgd", "imagenet"))
+RULES = (ThresholdRule(recall=0.99), ThresholdRule(cost_ratio=10.0))
+GROUPS = groups(18)
+SPEC = ResNetSpec.full(18, 2, (64, 64, 1)).get_config()
+
+
+def dataset(samples: int = 60, per_sample: int = 4, **changes) -> Dataset:
+    """Half of the samples are defective; one crop of each of those is sound all the same."""
+    labels = np.array([[sample % 2 and crop > 0 for crop in range(per_sample)] for sample in range(samples)], np.int64)
+    kinds = ("D1", "D2", "D1+D3", "")
+    defects = [[kinds[sample // 2 % 4] if label else "" for label in row] for sample, row in enumerate(labels)]
+    number = labels.size
+    names = np.repeat([f"S{sample:02d}" for sample in range(samples)], per_sample)
+    fields = {
+        "images": np.random.default_rng(0).integers(0, 256, (number, 8, 8), np.uint8),
+        "labels": labels.ravel(),
+        "groups": names,
+        "defects": np.array(defects).ravel(),
+        "scans": names,
+        "paths": tuple(f"{index:04d}.png" for index in range(number)),
+        "folder": "data/campaign",
+        "fingerprint": "0123456789abcdef" * 4,
+        "grouped": True,
+    }
+    return Dataset(**fields | changes)
+
+
+def config(optimizer: str = "adam", weights: str = "none", **changes) -> TrainingConfig:
+    shared = {"repeats": 2, "folds": 5, "asfp_rates": (0.1, 0.2, 0.3), "controls": ("random", "scratch")}
+    return TrainingConfig(optimizer=optimizer, weights=weights, **shared | changes)
+
+
+def record(stage: str, labels: np.ndarray, held_out: np.ndarray, scores: np.ndarray) -> dict:
+    """What a unit leaves; widths and figures are made up."""
+    name = stage.removesuffix("-int8")
+    params = PARAMS[name if name == "baseline" else name.lstrip("abcdefghijklmnopqrstuvwxyz")]
+    network = {
+        "spec": SPEC,
+        "params": params,
+        "macs": 13 * params,
+        "history": {"loss": [0.4, 0.1], "accuracy": [0.9, 1.0], "learning_rate": [0.001, 0.0005]},
+        "mask_difference": None if stage == "baseline" else 1.2e-6,
+        "removed": dict.fromkeys(GROUPS, 0.0 if stage == "baseline" else 0.3),
+        "before_finetuning": None if stage == "baseline" else _plain(0.9),
+    }
+    return {
+        "stage": stage,
+        "seconds": 10.0,
+        "environment": {"commit": "abc123", "processor": "one (avx2)"},
+        "held_out": held_out.tolist(),
+        "scores": scores.tolist(),
+        "metrics": dataclasses.asdict(evaluate(labels[held_out], scores)),
+        **({} if stage.endswith("-int8") else network),
+    }
+
+
+def _plain(accuracy: float) -> dict:
+    return dataclasses.asdict(Metrics(accuracy, 0.9, 0.9, 0.9, 0.95, 0.95, ((9, 1), (1, 9))))
+
+
+@dataclasses.dataclass
+class Made:
+    """What a study is assembled from; tests change it first."""
+
+    configs: list[TrainingConfig]
+    evidence: Evidence
+    compared: dict
+    failures: dict
+    int8: bool = False
+
+    def study(self, **changes) -> Study:
+        command = "python experiments/prune_kfold.py --flagfile=experiments/flagfiles/demo.cfg"
+        found = assemble.study(
+            self.configs, self.evidence, self.compared, self.failures, command, Path("runs/x"), self.int8
+        )
+        environment = {"python": "3.11.7", "keras": "3.15.1", "machine": "x86_64, 2 cores"}
+        return dataclasses.replace(found, environment=environment, **changes)
+
+
+def made(recipes=RECIPES, images=None, separation=4.0, rules=RULES, int8=False, **changes) -> Made:
+    """Scores whose errors grow with the stage and from recipe to recipe."""
+    rng = np.random.default_rng(11)
+    images = images or dataset()
+    configs = [config(*recipe, **changes) for recipe in recipes]
+    repeats, number = configs[0].repeats, configs[0].folds
+    parts = [folds.split(images.labels, images.groups, number, seed) for seed in range(repeats)]
+    side = 2 * images.labels - 1
+    evidence, records = rng.normal(0, 1.6, len(side)), {}
+    for worse, one in enumerate(configs):
+        for stage in (*one.stages, *(["hard3-int8"] if int8 else [])):
+            for repeat, held_out in enumerate(parts):
+                logits = side * (separation - 0.4 * worse - LOSSES[stage]) + evidence + rng.normal(0, 1.2, len(side))
+                scores = 1 / (1 + np.exp(-logits))
+                for fold, part in enumerate(held_out):
+                    unit = f"{one.configuration}/repeat{repeat}/fold{fold}/{stage}"
+                    records[unit] = record(stage, images.labels, part, scores[part])
+    measured = side + rng.normal(0.2, 1.3, len(side))
+    probable = 1 / (1 + np.exp(-1.2 * side - rng.normal(0, 1.3, len(side))))
+    names = {frozen_features.name(one) for one in configs} - {None}
+    compared = {(THRESHOLDING, ""): [((measured >= 0).astype(int), measured)] * repeats}
+    compared |= {(FROZEN, name): [((probable >= 0.5).astype(int), probable)] * repeats for name in sorted(names)}
+    return Made(configs, Evidence(images, parts, records, rules), compared, {}, int8)
+
+
+def sample(**changes) -> Study:
+    """A study of four configurations that delivers nothing; arguments as for `made`."""
+    return made(**changes).study()
+
+
+def delivered(rule: ThresholdRule = ThresholdRule(cost_ratio=3.0), frozen: bool = True, **changes) -> Study:
+    """A study that delivers the third round of one network."""
+    recipe = ("adam", "imagenet" if frozen else "none")
+    settings = {"repeats": 1, "controls": (), "asfp_rates": (0.3,)} | changes
+    given = made(recipes=(recipe,), rules=(rule,), int8=True, **settings)
+    return given.study(delivery=delivery(given))
+
+
+def delivery(given: Made) -> results.Delivery:
+    """What would be said of the files; no file is written."""
+    (one,), evidence, rule = given.configs, given.evidence, given.evidence.rules[0]
+    pools = {stage: deliver._pool(evidence, one, stage) for stage in (*one.stages, "hard3-int8")}
+    labels, (scores, _) = evidence.images.labels, pools["hard3-int8"]
+    judged = deliver._judged(evidence, pools, "hard3-int8")
+    threshold, told = rule.made(labels, lambda: scores, "held-out images of all folds")
+    files = [
+        results.File(f"model/{name}.tflite", name.split("-")[1], size, "9f86d081" * 8)
+        for name, size in (("baseline-float32", 44712345), ("compact-float32", 5331234), ("compact-int8", 1402112))
+    ]
+    latency = [
+        results.Latency(name, size, 1, median, 1.2 * median, 1.5 * median, 1.05 * median, 1000 / median)
+        for name, size, median in (("baseline float32", 44712345, 5.1), ("compact float32", 5331234, 1.02),
+                                   ("compact int8", 1402112, 0.51))  # fmt: skip
+    ]
+    check = results.Comparison(len(labels), 0.994, 0.004, 0.05)
+    return results.Delivery(
+        configuration=one.configuration,
+        stage="hard3",
+        spec=SPEC,
+        rule=rule,
+        told=told,
+        threshold=threshold,
+        files=tuple(files),
+        held_out=check,
+        delivered=check,
+        operators=("CONV_2D", "ADD", "MAX_POOL_2D", "MEAN", "FULLY_CONNECTED"),
+        latency=tuple(latency),
+        latency_machine="x86_64, 2 cores, Intel Xeon",
+        latency_warnings=(),
+        advantages=deliver._advantages(evidence, given.compared, pools["hard3-int8"]),
+        judged=judged,
+        pictures=deliver._pictures(evidence, judged, "hard3-int8"),
+    )

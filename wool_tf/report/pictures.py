@@ -1,0 +1,57 @@
+"""The images of a report, and what the page needs to move the threshold over the held-out scores."""
+
+import dataclasses
+
+from wool_tf.report.cells import decimals
+from wool_tf.study.results import Picture, Study
+
+MISSED, ALARM, RIGHT = "missed", "false alarm", "correct"
+
+
+@dataclasses.dataclass(frozen=True)
+class Shown:
+    """An image with its caption.
+
+    Attributes:
+        kind: `MISSED`, `ALARM` or `RIGHT`, at the delivered rule.
+        caption: file, defects, score and threshold.
+        picture: Picture.
+    """
+
+    kind: str
+    caption: str
+    picture: Picture
+
+
+def pictures(study: Study) -> list[Shown]:
+    """The images of a delivery, those judged wrongly first."""
+    if study.delivery is None or study.delivered is None:
+        return []
+    return [_shown(study, picture) for picture in study.delivery.pictures]
+
+
+def _shown(study: Study, picture: Picture) -> Shown:
+    one, stage = study.delivery.judged[picture.image], study.delivered[1].name
+    called, defective = one.scores[stage] >= one.threshold, one.label == 1
+    kind = RIGHT if called == defective else ALARM if called else MISSED
+    what = one.defects or ("defective" if defective else "non-defective")
+    at = f"score {decimals(one.scores[stage])}, threshold {decimals(one.threshold)}"
+    return Shown(kind, f"{one.path}: {what}, {at}", picture)
+
+
+def scores(study: Study) -> dict | None:
+    """Of every image the int8 score while it was held out, its class and defects: what the slider counts over.
+
+    Returns:
+        `threshold`, that of the delivered file; `command`, which delivers another one, with `THRESHOLD` in its place;
+        and `images`, each a list of score, label, defects and path.
+    """
+    if study.delivery is None or study.delivered is None:
+        return None
+    stage = study.delivered[1].name
+    rows = [[round(one.scores[stage], 6), one.label, one.defects, one.path] for one in study.delivery.judged]
+    command = (
+        f"python experiments/convert.py --network={study.out}/model/compact.safetensors --data={study.data.folder} "
+        "--precisions=int8 --threshold=THRESHOLD --out=OUT"
+    )
+    return {"threshold": study.delivery.threshold, "command": command, "images": rows}

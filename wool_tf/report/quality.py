@@ -1,0 +1,260 @@
+"""Tables of how well networks judge, with the paper's tables I and II in its layout.
+
+Every builder takes the Study and returns a `Table`, or None where there is nothing to show.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from wool_tf.evaluation.metrics import THRESHOLD, Metrics
+from wool_tf.report import naming, paper
+from wool_tf.report.cells import MISSING, decimals, percent, significant
+from wool_tf.report.naming import hundredths, label, mean, points
+from wool_tf.report.tables import Table, table
+from wool_tf.study.results import BASELINE, THRESHOLDING, Baseline, Figures, Stage, Study
+
+ACCURACY = (
+    "Accuracy is the share of all images that are judged correctly, each by a network that was not trained on it: of "
+    "one repeat of the cross-validation all images together, then the mean ± standard deviation over repeats. The "
+    "spread over folds stands beside it, and the 95 % interval over physical samples: networks whose intervals overlap "
+    "widely cannot be told apart by this data."
+)
+SHARES = (
+    "Recall: of 100 defective images, how many are found; the others would pass unseen. False alarms: of 100 sound "
+    "images, how many are called defective. ROC AUC tells how well the scores separate the two classes: 1 is perfect, "
+    "0.5 is guessing."
+)
+
+
+def summary(study: Study) -> Table | None:
+    """The baselines, and the network before and after pruning and as it is delivered, in one look."""
+    rows = [_summary(naming.baseline_title(study, each), each.figures, each.interval, None) for each in study.baselines]
+    one = study.delivered[0] if study.delivered else naming.best(study)
+    if one is None:
+        return None
+    for stage in naming.key(study, one):
+        share = _share(stage.params, one.baseline.params)
+        rows.append(_summary(naming.full(study, one, stage), stage.figures, stage.interval, share))
+    if study.delivered and study.delivered[1].operating:
+        stage = study.delivered[1]
+        by_rule, share = stage.operating[0], _share(stage.params, one.baseline.params)
+        title = f"{stage.title}, at thresholds by the delivered rule"
+        rows.append(_summary(title, by_rule.figures, by_rule.interval, share))
+    header = ("Network", "Accuracy (%)", "95 %", "Over folds", "Recall (%)", "False alarms (%)", "ROC AUC")
+    note = "At the threshold 0.5 unless said otherwise."
+    return _table(study, "Key figures", f"{ACCURACY} {SHARES}", (*header, "Parameters (%)"), rows, "lrrrrrrr", note)
+
+
+def _summary(title: str, figures: Figures, interval, share: float | None) -> tuple[str, ...]:
+    accuracy = mean(figures, "accuracy"), naming.interval(interval.get("accuracy"))
+    shares = mean(figures, "recall"), mean(figures, "false_alarm_rate"), mean(figures, "auc", decimals)
+    return title, *accuracy, percent(figures.over_folds("accuracy")), *shares, percent(share)
+
+
+def table1(study: Study) -> Table | None:
+    """Accuracy before pruning, as the paper's Table I, with its values and the differences."""
+    rows = []
+    for one in naming.ordered(study):
+        figures, reported = one.baseline.figures, paper.recipe(one)
+        ours = figures.mean("accuracy")
+        theirs, spread = paper.BASELINE[reported] if reported else (None, None)
+        difference = ours - theirs / 100 if ours is not None and theirs is not None else None
+        cells = hundredths(ours), hundredths(figures.std("accuracy")), hundredths(figures.over_folds("accuracy"))
+        cells += naming.interval(one.baseline.interval.get("accuracy")), _repeats(one.baseline)
+        papers = (MISSING if value is None else f"{value:.2f}" for value in (theirs, spread))
+        rows.append((*naming.recipe(study, one), *cells, *papers, points(difference)))
+    header = ("Depth", "Optimizer", "Pretrained", "Mean (%)", "Standard deviation", "Over folds", "95 % interval")
+    header += ("Repeats", "Paper: mean (%)", "Paper: standard deviation", "Difference (points)")
+    text = f"At the threshold 0.5. {ACCURACY}"
+    return _table(study, "Accuracy before pruning (Table I)", text, header, rows, "lll" + "r" * 8, _paper_note(study))
+
+
+def table2(study: Study) -> Table | None:
+    """Accuracy after pruning, as the paper's Table II, with its values and the differences below each row."""
+    names = naming.pruned_names(study)
+    rows = []
+    for one in naming.ordered(study) if names else ():
+        stages = [one.stage(name) for name in (BASELINE, *names)]
+        ours = [stage.figures.mean("accuracy") if stage else None for stage in stages]
+        changes = [stage.change if stage else None for stage in stages]
+        rows.append((label(study, one), *map(_with_change, ours, changes)))
+        if paper.recipe(one):
+            reported = [paper.accuracy(one, name) for name in (BASELINE, *names)]
+            theirs = [None if value is None else value / 100 for value in reported]
+            dropped = [None, *(None if value is None else value - theirs[0] for value in theirs[1:])]
+            rows.append(("– the paper", *map(_with_change, theirs, dropped)))
+            apart = [a - b if a is not None and b is not None else None for a, b in zip(ours, theirs, strict=True)]
+            rows.append(("– difference (points)", *map(points, apart)))
+    text = (
+        "Accuracy in percent before and after pruning, at the threshold 0.5, mean over repeats. In brackets the change "
+        "against the same network before pruning, in percentage points: with a minus, pruning costs accuracy. The "
+        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the weakest filters for good, round "
+        "after round; ASFP zeroes a growing share of them while the network is trained, and lets them grow back until "
+        "the last epoch."
+    )
+    header = ("Network", "Baseline", *map(naming.short, names))
+    note = _paper_note(study)
+    if any(stage.missing for _, stage in naming.stages(study)):
+        note = f"Where repeats are incomplete, the change is that of the repeats which both stages have. {note}"
+    align = "l" + "r" * (1 + len(names))
+    return _table(study, "Accuracy after pruning (Table II)", text, header, rows, align, note)
+
+
+def quality(study: Study) -> Table | None:
+    """Every metric of every stage, with intervals, and the baselines in the first rows."""
+    rows = []
+    for each in study.baselines:
+        rows.append((naming.baseline_title(study, each), *_quality(each.figures, each.interval), MISSING, MISSING))
+    for one, stage in naming.stages(study):
+        incomplete = _repeats(stage), str(stage.missing)
+        rows.append((naming.full(study, one, stage), *_quality(stage.figures, stage.interval), *incomplete))
+    text = f"{naming.explained(study)} {ACCURACY} {SHARES} Precision: of 100 images that raise an alarm, how many are "
+    text += "really defective. F1 combines recall and precision; average precision does so over all thresholds."
+    header = ("Network", "Accuracy (%)", "95 %", "Over folds", "Recall (%)", "95 %", "False alarms (%)", "95 %")
+    header += ("ROC AUC", "95 %", "Precision (%)", "F1 (%)", "Average precision", "Repeats", "Missing folds")
+    note = (
+        "At the threshold 0.5. A repeat counts only if all of its folds are there. An interval without width says that "
+        "no image was judged wrongly, not that none ever will be."
+    )
+    return _table(study, "Quality of every stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
+
+
+def _quality(figures: Figures, interval) -> tuple[str, ...]:
+    cells = [mean(figures, "accuracy"), naming.interval(interval.get("accuracy"))]
+    cells.append(percent(figures.over_folds("accuracy")))
+    for name in ("recall", "false_alarm_rate"):
+        cells += [mean(figures, name), naming.interval(interval.get(name))]
+    cells += [mean(figures, "auc", decimals), naming.interval(interval.get("auc"), decimals)]
+    return (*cells, mean(figures, "precision"), mean(figures, "f1"), mean(figures, "average_precision", decimals))
+
+
+def controls(study: Study) -> Table | None:
+    """Each round beside the same with random filters, and the last architecture trained from scratch."""
+    rows = []
+    for one in naming.ordered(study):
+        for stage in one.stages:
+            number = re.fullmatch(r"hard(\d+)", stage.name)
+            beside = [one.stage(f"{kind}{number[1]}") for kind in ("random", "scratch")] if number else []
+            if any(beside):
+                cells = [mean(each.figures, "accuracy") if each else MISSING for each in (stage, *beside)]
+                rows.append((label(study, one), stage.title, *cells))
+    text = (
+        "Does it matter which filters go? Beside hard pruning, which removes the weakest, stands the same with filters "
+        "chosen at random, and the architecture of the last round trained from random weights. Where these do as well, "
+        "the smaller architecture is what counts, and the choice of filters gains nothing."
+    )
+    header = ("Network", "Stage", "Weakest filters (%)", "Random filters (%)", "From scratch (%)")
+    note = "Accuracy at the threshold 0.5, mean ± standard deviation over repeats."
+    return _table(study, "Controls", text, header, rows, "llrrr", note)
+
+
+def by_defect(study: Study) -> Table | None:
+    """Recall of each type of defect, with the baselines in the first rows."""
+    named = [(naming.baseline_title(study, each), each.figures) for each in study.baselines]
+    for one, stage in naming.key_stages(study):
+        named.append((naming.full(study, one, stage), stage.figures))
+        if stage.operating:
+            by_rule = f"{naming.full(study, one, stage)}, {naming.rule(stage.operating[0].rule)}"
+            named.append((by_rule, stage.operating[0].figures))
+    named = [(title, figures.by_defect) for title, figures in named if figures.by_defect]
+    images = {kind: one.images for _, found in named for kind, one in found.items()}
+    kinds = sorted(images)
+    rows = [(title, *(percent(found[kind].recall if kind in found else None) for kind in kinds))
+            for title, found in named]  # fmt: skip
+    text = (
+        "Of 100 images with a type of defect, how many are found. In brackets the number of images; one with several "
+        "types counts for each, and those of unknown type are left out. The threshold is 0.5 if nothing else is said."
+    )
+    header = ("Network", *(f"{kind} ({images[kind]})" for kind in kinds))
+    note = "Mean over repeats. With few images of a type, one image more or less is several percent."
+    return _table(study, "Recall by type of defect (%)", text, header, rows, "l" + "r" * len(kinds), note)
+
+
+def operating(study: Study) -> Table | None:
+    """What each rule for the threshold is worth, beside 0.5 and beside the baselines."""
+    rows = []
+    for each in study.baselines:
+        at = "its own limits" if each.kind == THRESHOLDING else "0.5"
+        rows += _points(naming.baseline_title(study, each), at, each)
+    for one, stage in naming.key_stages(study):
+        rows += _points(naming.full(study, one, stage), "0.5", stage)
+    text = (
+        "The threshold on the score decides how many defective images are missed for how many false alarms. The paper "
+        "does not name one, and 0.5 is usual. By a rule, the threshold is chosen on the other folds’ images only, and "
+        "then measured on the images of the fold: what was asked for is therefore met only roughly."
+    )
+    header = ("Network", "Threshold by", "Threshold", "Recall (%)", "False alarms (%)", "Precision (%)", "Accuracy (%)")
+    note = "Means over folds and repeats. False alarms: share of the sound images that are called defective."
+    return _table(study, "Operating points", text, header, rows, "ll" + "r" * 5, note)
+
+
+def _points(title: str, at: str, measured: Stage | Baseline) -> list[tuple[str, ...]]:
+    limit = MISSING if at == "its own limits" else significant(THRESHOLD)
+    found = [(at, limit, measured.figures)]
+    found += [(naming.rule(one.rule), significant(one.threshold), one.figures) for one in measured.operating]
+    names = ("recall", "false_alarm_rate", "precision", "accuracy")
+    return [(title, by, limit, *(percent(figures.mean(name)) for name in names)) for by, limit, figures in found]
+
+
+def confusion(study: Study) -> Table | None:
+    """Right and wrong judgements of the baselines and the key stages, of the first complete repeat."""
+    rows = []
+    for each in study.baselines:
+        at = "its own limits" if each.kind == THRESHOLDING else "0.5"
+        rows += _confusions(naming.baseline_title(study, each), at, each)
+    for one, stage in naming.key_stages(study):
+        rows += _confusions(naming.full(study, one, stage), "0.5", stage)
+    text = (
+        "How many held-out images were judged rightly and wrongly. A missed image is a defective product that would be "
+        "delivered; a false alarm is a sound product that would be rejected."
+    )
+    header = ("Network", "Threshold by", "Defective: found", "Defective: missed", "Non-defective: passed")
+    header += ("Non-defective: false alarm",)
+    note = "Of the first repeat." if len(study.folds) > 1 else ""
+    return _table(study, "Confusion matrices", text, header, rows, "llrrrr", note)
+
+
+def _confusions(title: str, at: str, measured: Stage | Baseline) -> list[tuple[str, ...]]:
+    found = [(at, measured.figures), *((naming.rule(one.rule), one.figures) for one in measured.operating)]
+    return [(title, by, *_counts(figures.complete[0])) for by, figures in found if figures.complete]
+
+
+def _counts(metrics: Metrics) -> tuple[str, ...]:
+    (passed, alarms), (missed, found) = metrics.confusion
+    return str(found), str(missed), str(passed), str(alarms)
+
+
+def _repeats(stage: Stage) -> str:
+    """How many repeats have all of their folds: 2 of 3."""
+    return f"{len(stage.figures.complete)} of {len(stage.figures.repeats)}"
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _with_change(share: float | None, change: float | None) -> str:
+    """An accuracy of Table II with its change against the baseline, where there is one."""
+    return hundredths(share) + ("" if change is None else f" ({points(change)})")
+
+
+def _paper_note(study: Study) -> str:
+    note = (
+        f"Ours are of the images in {study.data.folder}. The paper is {paper.CITATION}: ten repeats of ten folds on "
+        "that factory’s own images. Its values show the order of magnitude and the trend, and cannot be compared one "
+        "to one."
+    )
+    files = dict.fromkeys(Path(one.weights).name for one in naming.ordered(study) if one.pretrained)
+    files.pop("imagenet", None)
+    if files:
+        note += (
+            f" Pretrained by a file: {', '.join(files)}, which has a head of 1000 classes behind a stem for colour "
+            "images and is therefore taken for ImageNet weights, but need not be those of the paper."
+        )
+    return note
+
+
+def _table(study: Study, title: str, text: str, header: Sequence[str], rows: Sequence, align: str, note: str = ""):
+    """A table, marked as `naming.marked` does."""
+    return naming.marked(study, table(title, text, header, rows, align, note))

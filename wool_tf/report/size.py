@@ -1,0 +1,111 @@
+"""Tables of how large and how fast networks are, and what pruning took away.
+
+Builders are as those of `quality`.
+"""
+
+from collections.abc import Mapping
+
+from wool_tf.networks.spec import STEM, trunk
+from wool_tf.report import naming, paper
+from wool_tf.report.cells import MISSING, count, percent, ratio, significant, tiny
+from wool_tf.report.tables import Table, table
+from wool_tf.study.results import Configuration, Stage, Study
+
+TRUNKS = tuple(trunk(stage) for stage in range(1, 5))
+
+
+def size(study: Study) -> Table | None:
+    """Parameters and work of every stage, and the paper's shares where it has that depth (Table III)."""
+    # The table holds for one recipe; another one removes another share.
+    with_paper = study.settings.get("recipe") == "paper-table3"
+    rows = []
+    for one, stage in naming.stages(study):
+        whole = one.baseline
+        row = [naming.full(study, one, stage)]
+        for name in ("params", "macs"):
+            own, full = getattr(stage, name), getattr(whole, name)
+            row += [count(own), percent(own / full if own and full else None)]
+        row.append(tiny(stage.mask_difference))
+        if with_paper:
+            operations = stage.operations / whole.operations if stage.operations and whole.operations else None
+            row += [percent(operations), *_paper_shares(one, stage)]
+        rows.append(tuple(row))
+    text = (
+        "Parameters set the size of the model; multiply-accumulates (MACs) are the arithmetic that one image costs. "
+        "Pruned filters are first switched off by a mask and then cut out. Both networks must give the same result: "
+        "the mask difference is the largest difference between their outputs (logits) on the images that were "
+        "compared, over all folds. Values near 1e-6 are rounding errors."
+    )
+    header = ("Network", "Parameters", "% of baseline", "MACs", "% of baseline", "Mask difference")
+    note = ""
+    if with_paper:
+        header += ("Operations (%)", "Paper: parameters (%)", "Paper: FLOPs (%)")
+        note = (
+            "The paper’s shares follow from its table III, whose figures are rounded to two digits. Its FLOPs are what "
+            "the column before counts: multiply-accumulates, and the elements of batch norms, ReLUs and pools."
+        )
+    return table("Size and work (Table III)", text, header, rows, "l" + "r" * (len(header) - 1), note)
+
+
+def _paper_shares(one: Configuration, stage: Stage) -> list[str]:
+    kind, number = naming.parted(stage.name)
+    whole, pruned = paper.complexity(one.depth, 0), paper.complexity(one.depth, int(number))
+    if kind not in ("baseline", "hard") or whole is None or pruned is None:
+        return [MISSING, MISSING]
+    return [f"{100 * part / full:.0f}" for part, full in zip(pruned, whole, strict=True)]
+
+
+def removal(study: Study) -> Table | None:
+    """The share of every kind of channel group that is gone, and the accuracy before any fine-tuning."""
+    rows = [
+        (naming.full(study, one, stage), *_shares(stage.removed), *_accuracies(stage))
+        for one, stage in naming.float_stages(study)
+        if any(stage.removed.values())
+    ]
+    text = (
+        "Share of the channels that are gone, of the unpruned width, in percent. A trunk is the residual stream of one "
+        "of the four stages of a ResNet; inner channels lie between the convolutions of a block, and of these the "
+        "smallest and the largest share is given. In networks of basic blocks the stem belongs to the first trunk. "
+        "Before fine-tuning: accuracy on the held-out images at the threshold 0.5 right after the filters went and "
+        "batch norms were re-estimated, mean over folds."
+    )
+    header = ("Network", "Stem", "Trunk 1", "Trunk 2", "Trunk 3", "Trunk 4", "Inner", "Before fine-tuning (%)")
+    header += ("Accuracy (%)",)
+    return naming.marked(study, table("Channels removed", text, header, rows, "l" + "r" * (len(header) - 1)))
+
+
+def _shares(removed: Mapping[str, float]) -> list[str]:
+    inner = [share for group, share in removed.items() if group not in (STEM, *TRUNKS)]
+    ends = dict.fromkeys((percent(min(inner)), percent(max(inner))))
+    named = [percent(removed[group]) if group in removed else MISSING for group in (STEM, *TRUNKS)]
+    return [*named, "–".join(ends)]
+
+
+def _accuracies(stage: Stage) -> list[str]:
+    return [percent(stage.before_finetuning), percent(stage.figures.mean("accuracy"))]
+
+
+def latency(study: Study) -> Table | None:
+    """Times per image, with size and speed against the unpruned network."""
+    if study.delivery is None:
+        return None
+    found = study.delivery.latency
+    rows = [
+        (
+            row.model,
+            str(row.threads),
+            count(row.bytes, "B"),
+            ratio(found[0].bytes, row.bytes),
+            *map(significant, (row.p50_ms, row.p90_ms, row.p99_ms, row.mean_ms, row.images_per_second)),
+            ratio(found[0].p50_ms, row.p50_ms),
+        )
+        for row in found
+    ]
+    text = (
+        "How long one image takes, in milliseconds, on the machine named below; another machine gives other times. "
+        "Half of the images took at most the median, 90 and 99 of 100 at most the next two values. Smaller and faster "
+        "say how many times smaller the file and shorter the median is than in the first row."
+    )
+    header = ("Model", "Threads", "File", "Smaller", "Median", "90 %", "99 %", "Mean", "Images/s", "Faster")
+    note = " ".join([f"Measured on {study.delivery.latency_machine}.", *study.delivery.latency_warnings])
+    return table("Speed (ms per image)", text, header, rows, "l" + "r" * 9, note)

@@ -1,0 +1,249 @@
+"""The answer that a report begins with: is the delivered model fit for use, and what is to be done next."""
+
+import dataclasses
+import math
+import shlex
+from pathlib import Path
+
+from wool_tf.report import naming
+from wool_tf.report.cells import percent
+from wool_tf.report.tables import Table, table
+from wool_tf.study.results import Advantage, Configuration, Delivery, Figures, OperatingPoint, Stage, Study
+
+FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
+FEW_GROUPS = 20
+"""Bootstrap intervals of fewer samples are known to be too narrow."""
+FEW_DEFECTIVE = 20
+TOLERATED_LOSS = 0.01
+"""How much accuracy int8 may cost."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a reader wants to know first.
+
+    Attributes:
+        kind: `FIT`, `NOT_FIT`, `UNKNOWN`, or `COMPARED` where nothing was delivered.
+        reasons: why, a sentence each.
+        advice: what to do next, in a sentence.
+        command: the command that does it.
+    """
+
+    kind: str
+    reasons: tuple[str, ...]
+    advice: str
+    command: str
+
+
+def verdict(study: Study) -> Verdict:
+    """The verdict on a study."""
+    if study.delivery is None or study.delivered is None:
+        return _compared(study)
+    one, stage = study.delivered
+    point = stage.operating[0]
+    for judge in (_too_little, _useless, _beaten, _missed_recall, _quantised, _uncertain):
+        if found := judge(study, study.delivery, one, stage, point):
+            return found
+    model = shlex.quote(str(Path(study.out) / study.delivery.files[-1].name))
+    advice = "Try it on crops that it has never seen, then set up the board as BUILD.md says."
+    command = f"python tflite/classify.py {model} NEW_CROPS --csv"
+    return Verdict(FIT, (_told(point.figures), *_spared(study)), advice, command)
+
+
+def _told(figures: Figures) -> str:
+    metrics = figures.complete[0]
+    return (
+        f"At the delivered threshold, {metrics.missed} of {metrics.defective} defective images would pass unseen and "
+        f"{_alarms(metrics.false_alarms)} would be raised on {metrics.sound} sound ones."
+    )
+
+
+def _alarms(number: int) -> str:
+    return "1 false alarm" if number == 1 else f"{number} false alarms"
+
+
+def _spared(study: Study) -> list[str]:
+    return [
+        f"Against {naming.inline(_baseline(study, each))} it spares {_cost(study, each.spared)} of 1000 images (95 % "
+        f"interval {each.interval[0]:.0f} to {each.interval[1]:.0f})."
+        for each in study.delivery.advantages
+    ]
+
+
+def _cost(study: Study, spared: float) -> str:
+    ratio = study.delivery.rule.cost_ratio or 1
+    unit = "wrong judgements" if ratio == 1 else f"false alarms, a miss counting as {ratio:g},"
+    return f"{spared:.0f} {unit}"
+
+
+def _baseline(study: Study, each: Advantage) -> str:
+    return naming.baseline_title(study, study.baseline(each.kind, each.name))
+
+
+def _too_little(study: Study, delivery: Delivery, one, stage, point) -> Verdict | None:
+    data = study.data
+    if data.groups >= FEW_GROUPS and data.defective >= FEW_DEFECTIVE:
+        return None
+    reason = (
+        f"There are {data.groups} physical samples and {data.defective} defective images; figures of fewer than "
+        f"{FEW_GROUPS} samples or {FEW_DEFECTIVE} defective images say next to nothing about others."
+    )
+    return Verdict(UNKNOWN, (reason, _told(point.figures)), _more_samples(FEW_GROUPS), _again(study))
+
+
+def _useless(study: Study, delivery: Delivery, one, stage, point: OperatingPoint) -> Verdict | None:
+    majority = max(study.data.defective, study.data.sound) / study.data.images
+    accuracy = point.figures.mean("accuracy")
+    if accuracy is None or accuracy > majority:
+        return None
+    reason = (
+        f"Its accuracy of {percent(accuracy)} % is no better than always giving the more frequent answer, which is "
+        f"right for {percent(majority)} % of the images."
+    )
+    return Verdict(NOT_FIT, (reason, _told(point.figures)), *_better_training(study))
+
+
+def _beaten(study: Study, delivery: Delivery, one, stage, point: OperatingPoint) -> Verdict | None:
+    """Something simpler is as good: then no network is recommended."""
+    found = [each for each in delivery.advantages if each.spared <= 0]
+    if not found:
+        return None
+    reasons = []
+    for each in found:
+        simpler = study.baseline(each.kind, each.name)
+        reasons.append(
+            f"{_baseline(study, each)}, is as good or better: {_told_of(naming.best_known(simpler))}. The network: "
+            f"{_told_of(point.figures)}."
+        )
+    return Verdict(NOT_FIT, tuple(reasons), *_better_training(study))
+
+
+def _told_of(figures: Figures) -> str:
+    metrics = figures.complete[0]
+    return f"{metrics.missed} of {metrics.defective} missed, {_alarms(metrics.false_alarms)} on {metrics.sound}"
+
+
+def _missed_recall(study: Study, delivery: Delivery, one, stage, point: OperatingPoint) -> Verdict | None:
+    asked, found = delivery.rule.recall, point.figures.mean("recall")
+    if asked is None or found is None or round(found, 3) >= asked:
+        return None
+    low, high = point.interval["recall"]
+    if high >= asked:
+        reason = (
+            f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} % (95 % interval "
+            f"{percent(low)}–{percent(high)}), which neither reaches nor rules it out."
+        )
+        return Verdict(UNKNOWN, (reason, _told(point.figures)), _more_samples(2 * study.data.groups), _again(study))
+    reason = f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} %."
+    return Verdict(NOT_FIT, (reason, _told(point.figures)), *_better_training(study))
+
+
+def _quantised(study: Study, delivery: Delivery, one: Configuration, stage: Stage, point) -> Verdict | None:
+    before, after = one.stage(delivery.stage).figures.mean("accuracy"), stage.figures.mean("accuracy")
+    if before is None or after is None or before - after <= TOLERATED_LOSS:
+        return None
+    reason = f"Conversion to int8 lowers accuracy at the threshold 0.5 from {percent(before)} to {percent(after)} %."
+    network = shlex.quote(str(Path(study.out) / "model" / "compact.safetensors"))
+    data = shlex.quote(study.data.folder)
+    advice = "Fine-tune it for int8 (quantisation-aware training) and compare."
+    command = f"python experiments/convert.py --network={network} --data={data} --precisions=qat --out=qat"
+    return Verdict(NOT_FIT, (reason, _told(point.figures)), advice, command)
+
+
+def _uncertain(study: Study, delivery: Delivery, one, stage, point: OperatingPoint) -> Verdict | None:
+    """It looks better than what is simpler, and might not be."""
+    found = [each for each in delivery.advantages if each.interval[0] <= 0]
+    if not found:
+        return None
+    # The width of an interval falls with the root of the number of samples.
+    worst = max((each.interval[1] - each.interval[0]) / (2 * each.spared) for each in found)
+    needed = math.ceil(study.data.groups * worst**2 / 10) * 10
+    return Verdict(UNKNOWN, (_told(point.figures), *_spared(study)), _more_samples(needed), _again(study))
+
+
+def _more_samples(needed: int) -> str:
+    return f"Collect crops of more samples, about {needed} in all, and run the same command in a new folder."
+
+
+def _again(study: Study) -> str:
+    """The command of the study, into another folder."""
+    words = shlex.split(study.command) if study.command else ["python", "experiments/reproduce.py"]
+    kept = [word for word in words if not word.startswith("--out")]
+    return shlex.join([*kept, f"--out={study.out}-more"])
+
+
+def _better_training(study: Study) -> tuple[str, str]:
+    """Advice and command where the network is not good enough."""
+    if study.settings.get("weights") == "none":
+        words = [word for word in shlex.split(study.command) if not word.startswith(("--out", "--weights"))]
+        command = shlex.join([*words, "--weights=imagenet", f"--out={study.out}-imagenet"])
+        return "Start from ImageNet weights instead of random ones; they learn more from few images.", command
+    data = shlex.quote(study.data.folder)
+    command = f"python experiments/search.py --data={data} --weights={study.settings.get('weights')} --out=search"
+    return "Look at the images judged wrongly, then search for better settings of the training.", command
+
+
+def _compared(study: Study) -> Verdict:
+    """Which of several networks to deliver."""
+    chosen, name = smallest(study), " ".join(["python", "experiments/reproduce.py"])
+    if chosen is None:
+        return Verdict(COMPARED, ("No network has a complete repeat yet.",), "Go on with the same command.",
+                       study.command)  # fmt: skip
+    one, stage = chosen
+    accuracy = percent(stage.figures.mean("accuracy"), stage.figures.std("accuracy"))
+    reason = (
+        f"The smallest network that this data cannot tell from the best is {naming.label(study, one)}: {stage.title}, "
+        f"with {accuracy} % accuracy."
+    )
+    command = (
+        f"{name} --data={shlex.quote(study.data.folder)} --depth={one.depth} --optimizer={one.optimizer} "
+        f"--weights={shlex.quote(one.weights)} --final={stage.name} --out={study.out}-delivered"
+    )
+    return Verdict(COMPARED, (reason,), "Deliver it; the same settings go with the command.", command)
+
+
+def smallest(study: Study) -> tuple[Configuration, Stage] | None:
+    """The stage with the fewest parameters whose accuracy lies within the interval of the most accurate one."""
+    found = [
+        (stage.figures.mean("accuracy") or 0.0, one, stage)
+        for one, stage in naming.float_stages(study)
+        if stage.figures.complete and not naming.is_control(stage)
+    ]
+    if not found:
+        return None
+    lowest = max(found, key=lambda each: each[0])[2].interval["accuracy"][0]
+    equal = [(one, stage) for accuracy, one, stage in found if accuracy >= lowest]
+    return min(equal, key=lambda pair: pair[1].params or math.inf)
+
+
+def per_thousand(study: Study) -> Table | None:
+    """Misses and false alarms of a thousand images at the delivered rule, beside the baselines."""
+    if study.delivered is None:
+        return None
+    stage = study.delivered[1]
+    rows = [_row(f"Delivered: {stage.title}", stage.operating[0].figures, stage.operating[0].interval)]
+    for each in study.baselines:
+        found = each.operating[0] if each.operating else each
+        rows.append(_row(naming.baseline_title(study, each), found.figures, found.interval))
+    text = (
+        "Of a thousand defective images, how many would pass unseen, and of a thousand sound ones, how many would be "
+        f"rejected, by this rule for the threshold: {naming.rule(study.delivery.rule)}. On each fold the threshold "
+        "comes from the other folds; so these are figures of the files of the folds, while the delivered one was "
+        "trained on all images. The intervals (95 %) are over physical samples."
+    )
+    header = ("", "Missed of 1000 defective", "95 %", "False alarms of 1000 sound", "95 %", "Accuracy (%)", "95 %")
+    note = "Thresholding has limits of its own, found by trial; no rule parts its scores."
+    return table("Misses and false alarms", text, header, rows, "lrrrrrr", note)
+
+
+def _row(title: str, figures: Figures, interval) -> tuple[str, ...]:
+    low, high = interval["recall"]
+    return (
+        title,
+        f"{1000 * (1 - figures.mean('recall')):.0f}",
+        f"{1000 * (1 - high):.0f}–{1000 * (1 - low):.0f}",
+        f"{1000 * figures.mean('false_alarm_rate'):.0f}",
+        "–".join(f"{1000 * end:.0f}" for end in interval["false_alarm_rate"]),
+        percent(figures.mean("accuracy")),
+        naming.interval(interval["accuracy"]),
+    )

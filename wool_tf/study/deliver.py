@@ -1,0 +1,181 @@
+"""From the units of a study to the model that goes to a board, and what its report says of it."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wool_tf import files
+from wool_tf.data.native import Crops
+from wool_tf.evaluation import bootstrap, operating_points
+from wool_tf.evaluation.thresholds import COST_RATIO, OF_ALL_FOLDS
+from wool_tf.study import assemble, records, results, sheets
+from wool_tf.study.assemble import Evidence, Name, Pool, Repeats
+from wool_tf.study.grid import fold_name
+from wool_tf.study.quantise import final_name
+from wool_tf.study.results import BASELINE, INT8
+from wool_tf.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from wool_tf.deploy.delivery import Judged
+
+SHOWN_RIGHT = 4
+"""Images of each class that were judged rightly and are shown all the same."""
+SHOWN_WRONG = 60
+"""Images that were judged wrongly and are shown, at most."""
+
+
+def deliver(
+    config: TrainingConfig,
+    evidence: Evidence,
+    compared: Mapping[Name, Repeats],
+    crops: Crops,
+    units: Path,
+    folder: Path,
+    benchmark: Path,
+) -> results.Delivery:
+    """Writes the model into a folder, times it, and says what is known of it.
+
+    The threshold that goes with the model comes from the scores of the folds' int8 networks, each on the images that it
+    had not seen; what the card and the report state of it comes from thresholds that were chosen in the same way on the
+    other folds.
+
+    Arguments:
+        config: TrainingConfig.
+        evidence: Evidence; the rule for the threshold is its first.
+        compared: what `assemble.judged_by_baselines` gives.
+        crops: Crops of the folder.
+        units: folder of the records and networks; all units of the study are done.
+        folder: of the model.
+        benchmark: the board's benchmark program.
+
+    Raises:
+        WoolError: a network cannot be read, a file cannot be written, or the program fails.
+    """
+    # They import TensorFlow.
+    from wool_tf.deploy import delivery as board
+    from wool_tf.deploy import verify
+
+    rule, int8 = evidence.rules[0], f"{config.final}{INT8}"
+    pools = {stage: _pool(evidence, config, stage) for stage in (*config.stages, int8)}
+    final = units / final_name(config) / f"{config.final}.safetensors"
+    # The unpruned network that is timed is the one of the first fold.
+    unpruned = units / fold_name(config, 0, 0) / f"{BASELINE}.safetensors"
+    held_out = {BASELINE: evidence.folds[0][0], config.final: (), int8: ()}
+    judged = [_about(evidence, pools, stage, seen) for stage, seen in held_out.items()]
+    file = final.with_name(f"{int8}.tflite")
+    tflite = board.write(folder, unpruned, final, file, judged, crops.imaging, crops.native)
+    latency = _timed(benchmark, tflite, folder / "latency.json")
+    record = evidence.records[f"{final_name(config)}/{int8}"]
+    images = _judged(evidence, pools, int8)
+    return results.Delivery(
+        configuration=config.configuration,
+        stage=config.final,
+        spec=evidence.records[f"{final_name(config)}/{config.final}"]["spec"],
+        rule=rule,
+        told=judged[-1].rule,
+        threshold=judged[-1].threshold,
+        files=tuple(_file(path) for path in tflite.values()),
+        held_out=_compared(verify.compare(evidence.images.labels, pools[config.final][0], pools[int8][0])),
+        delivered=_compared(record["check"]),
+        operators=tuple(record["file"]["operators"]),
+        latency=tuple(records.typed(row, results.Latency, "latency.json") for row in latency["models"]),
+        latency_machine=latency["machine"].get("cpu") or platform.machine(),
+        latency_warnings=tuple(latency["warnings"]),
+        advantages=_advantages(evidence, compared, pools[int8]),
+        judged=images,
+        pictures=_pictures(evidence, images, int8),
+    )
+
+
+def _advantages(evidence: Evidence, compared: Mapping[Name, Repeats], pool: Pool) -> tuple[results.Advantage, ...]:
+    """What the model spares against each baseline, image by image."""
+    rule, labels = evidence.rules[0], evidence.images.labels
+    ratio = rule.cost_ratio or COST_RATIO
+    model = _costs(labels, operating_points.cross_fitted(labels, *pool, rule.chosen)[1], ratio)
+    found = []
+    for (kind, name), repeats in compared.items():
+        called = assemble.called_by(kind, evidence, repeats, rule)
+        spared = 1000 * (_costs(labels, called, ratio) - model)
+        ends = bootstrap.interval(spared, evidence.draws)
+        found.append(results.Advantage(kind, name, float(spared.mean()), ends))
+    return tuple(found)
+
+
+def _costs(labels: np.ndarray, called: np.ndarray, ratio: float) -> np.ndarray:
+    """(n,) what the judgement of each image costs, in false alarms."""
+    return np.where(labels == 1, ratio * ~called, called)
+
+
+def _pool(evidence: Evidence, config: TrainingConfig, stage: str) -> Pool:
+    """Of the first repeat, which is complete."""
+    pool = evidence.pools(evidence.found(config, stage))[0]
+    assert pool is not None, f"{stage}: a unit is missing in a study whose units are all done"
+    return pool
+
+
+def _about(evidence: Evidence, pools: Mapping[str, Pool], stage: str, held_out: Sequence[int]) -> "Judged":
+    """What goes onto the card of a network of a stage that held out these images."""
+    from wool_tf.deploy.delivery import Judged
+
+    rule, labels, folds = evidence.rules[0], evidence.images.labels, len(evidence.folds[0])
+    scores, fold_of = pools[stage]
+    threshold, told = rule.made(labels, lambda: scores, OF_ALL_FOLDS)
+    float_threshold, _ = rule.made(labels, lambda: pools[stage.removesuffix(INT8)][0])
+    _, achieved = rule.out_of_fold(labels, scores, fold_of)
+    these = f"{folds} files, this one among them" if len(held_out) else f"{folds} other files"
+    at = "a threshold that was given" if rule.threshold is not None else "a threshold chosen on the other folds"
+    of = f"{these}, one of each fold, on the images that it held out, at {at}"
+    about = {"of": of, "images": len(labels), **records.plain(achieved)}
+    return Judged(threshold, told, float_threshold, about, len(labels) - len(held_out))
+
+
+def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
+    """The latencies, measured once for the same files."""
+    digests = {name: files.sha256(path) for name, path in tflite.items()}
+    found = records.read(record)
+    if found is None or found["files"] != digests:
+        from wool_tf.deploy import delivery as board
+
+        found = {"files": digests, **board.latency(program, tflite)}
+        records.write(record, found)
+    return found
+
+
+def _file(path: Path) -> results.File:
+    name = f"{path.parent.name}/{path.name}"
+    return results.File(name, path.stem.split("-")[-1], path.stat().st_size, files.sha256(path))
+
+
+def _compared(check: Mapping) -> results.Comparison:
+    return records.typed(check, results.Comparison, "comparison of int8 with float")
+
+
+def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[results.Judged, ...]:
+    """Every image, as it was judged while it was held out."""
+    images, (scores, fold_of) = evidence.images, pools[int8]
+    limits, _ = operating_points.cross_fitted(images.labels, scores, fold_of, evidence.rules[0].chosen)
+    return tuple(
+        results.Judged(
+            path=images.paths[index],
+            label=int(images.labels[index]),
+            defects=str(images.defects[index]),
+            fold=int(fold_of[index]),
+            scores={stage: float(found[index]) for stage, (found, _) in pools.items()},
+            threshold=float(limits[fold_of[index]]),
+        )
+        for index in range(len(images.labels))
+    )
+
+
+def _pictures(evidence: Evidence, judged: Sequence[results.Judged], int8: str) -> tuple[results.Picture, ...]:
+    """Of the images judged wrongly by the rule, the worst first, and of some of each class judged rightly."""
+    margins = np.array([one.scores[int8] - one.threshold for one in judged])
+    truth = np.array([one.label == 1 for one in judged])
+    wrong = np.flatnonzero((margins >= 0) != truth)
+    wrong = wrong[np.argsort(-np.abs(margins[wrong]), kind="stable")][:SHOWN_WRONG]
+    right = [np.flatnonzero(((margins >= 0) == truth) & (truth == kind))[:SHOWN_RIGHT] for kind in (True, False)]
+    chosen = np.concatenate([wrong, *right])
+    return tuple(results.Picture(int(index), sheets.png(evidence.images.images[index])) for index in chosen)

@@ -1,0 +1,450 @@
+"""What a study found: typed, with a version, and in one JSON document that the report is made of.
+
+Accuracy means one thing in it. In one repeat of the cross-validation every image is judged once, by the network that
+had held it out; the metrics of a repeat are those of all images together. What is reported is their mean over repeats
+and their standard deviation over repeats (n − 1), which is unknown for a single one; the spread over folds stands
+beside it.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf.evaluation.bootstrap import DefectRecall
+from wool_tf.evaluation.metrics import Metrics
+from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.study import records
+
+VERSION = 2
+BASELINE = "baseline"
+INT8 = "-int8"
+"""Ends the name of the stage that holds a stage's int8 files."""
+THRESHOLDING, FROZEN = "thresholding", "frozen_features"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """What scores are worth, judged in one way.
+
+    Attributes:
+        repeats: of each repeat the metrics of all images, None where a fold is missing.
+        folds: metrics of each fold of every repeat, as far as they are there.
+        by_defect: by type of defect, mean over repeats.
+    """
+
+    repeats: tuple[Metrics | None, ...]
+    folds: tuple[Metrics, ...] = ()
+    by_defect: dict[str, DefectRecall] = dataclasses.field(default_factory=dict)
+
+    @property
+    def complete(self) -> tuple[Metrics, ...]:
+        """Of the repeats that have all of their folds."""
+        return tuple(metrics for metrics in self.repeats if metrics is not None)
+
+    def mean(self, name: str) -> float | None:
+        """Mean of an attribute of `Metrics` over repeats."""
+        values = [getattr(metrics, name) for metrics in self.complete]
+        return float(np.mean(values)) if values else None
+
+    def std(self, name: str) -> float | None:
+        """Standard deviation over repeats."""
+        return _spread([getattr(metrics, name) for metrics in self.complete])
+
+    def over_folds(self, name: str) -> float | None:
+        """Standard deviation over folds."""
+        return _spread([getattr(metrics, name) for metrics in self.folds])
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatingPoint:
+    """What a rule for the threshold is worth: on each fold at the threshold that the rule gives on the others.
+
+    Attributes:
+        rule: ThresholdRule.
+        threshold: mean of the thresholds over folds and repeats.
+        figures: at these thresholds.
+        interval: bootstrap intervals over samples, by metric.
+    """
+
+    rule: ThresholdRule
+    threshold: float
+    figures: Figures
+    interval: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """What networks are compared with, on the same folds.
+
+    Attributes:
+        kind: `thresholding` or `frozen_features`.
+        name: what frozen features depend on, `resnet18-imagenet`; that of thresholding is empty.
+        figures: at 0.5; of thresholding at the limits that it found itself.
+        interval: bootstrap intervals over samples, by metric.
+        operating: by each rule of the study; of thresholding there are none.
+    """
+
+    kind: str
+    name: str
+    figures: Figures
+    interval: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    operating: tuple[OperatingPoint, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """How one fold was trained: by epoch the training loss, the training accuracy, and the learning rate."""
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    learning_rate: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One step of the protocol, over all folds and repeats.
+
+    Attributes:
+        name: `baseline`, `hard1`, `asfp30`; `hard3-int8` of int8 files.
+        title: what a reader calls it.
+        params, macs, operations: of the network; None where no fold is done.
+        figures: at the threshold 0.5.
+        interval: bootstrap intervals over samples, by metric; empty without a complete repeat.
+        operating: by each rule of the study.
+        change: of the accuracy against the unpruned network, mean over the repeats that both have.
+        missing: folds without a result.
+        mask_difference: largest difference of a logit between masked and compact network.
+        removed: share of the channels that are gone, by channel group.
+        before_finetuning: accuracy right after filters had gone, mean over folds.
+        histories: of each fold of the first repeat.
+    """
+
+    name: str
+    title: str
+    params: int | None
+    macs: int | None
+    operations: int | None
+    figures: Figures
+    interval: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    operating: tuple[OperatingPoint, ...] = ()
+    change: float | None = None
+    missing: int = 0
+    mask_difference: float | None = None
+    removed: dict[str, float] = dataclasses.field(default_factory=dict)
+    before_finetuning: float | None = None
+    histories: tuple[History, ...] = ()
+
+    @property
+    def int8(self) -> bool:
+        """Whether it is of int8 files."""
+        return self.name.endswith(INT8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Configuration:
+    """A network and the way it is trained.
+
+    Attributes:
+        name: `resnet18-adam-imagenet`.
+        depth, optimizer, weights: of its TrainingConfig.
+        pretrained: whether the initial weights are of ImageNet, None where nobody knows.
+        frozen: name of the frozen features of the same weights, or None.
+        stages: in order, the unpruned network first.
+    """
+
+    name: str
+    depth: int
+    optimizer: str
+    weights: str
+    pretrained: bool | None
+    frozen: str | None
+    stages: tuple[Stage, ...]
+
+    def stage(self, name: str) -> Stage | None:
+        """The stage of a name."""
+        return next((stage for stage in self.stages if stage.name == name), None)
+
+    @property
+    def baseline(self) -> Stage:
+        """The unpruned network."""
+        return self.stages[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The images.
+
+    Attributes:
+        folder: of the crops.
+        images, defective: how many.
+        groups: number of physical samples.
+        grouped: whether the folder says which images belong to one sample.
+        group_by: what two folds never share.
+        unlisted: images beside the manifest, which are not used.
+        skipped: bad images that were left out, a reason each.
+        side: of an image as networks load it, in pixels.
+        fingerprint: SHA-256 of images and labels.
+    """
+
+    folder: str
+    images: int
+    defective: int
+    groups: int
+    grouped: bool
+    group_by: str
+    unlisted: int
+    skipped: tuple[str, ...]
+    side: int
+    fingerprint: str
+
+    @property
+    def sound(self) -> int:
+        """Number of non-defective images."""
+        return self.images - self.defective
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldSize:
+    """What one fold holds out."""
+
+    images: int
+    defective: int
+    groups: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """Some crops of a kind side by side.
+
+    Attributes:
+        kind: in words.
+        images: how many there are of it.
+        shown: how many are on the sheet.
+        png: the sheet, in base64.
+    """
+
+    kind: str
+    images: int
+    shown: int
+    png: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A training that failed for good: its name, the number of attempts, and why the last one failed."""
+
+    unit: str
+    attempts: int
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How far a file's scores are from those of the network that it was made of, on the same images.
+
+    Attributes:
+        images: how many were compared.
+        agreement: share of them that are judged alike at 0.5.
+        mean_difference, max_difference: of the scores, absolute.
+    """
+
+    images: int
+    agreement: float
+    mean_difference: float
+    max_difference: float
+
+
+@dataclasses.dataclass(frozen=True)
+class File:
+    """A file of the delivered model."""
+
+    name: str
+    precision: str
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """How long an image takes on the machine that ran the study, in milliseconds."""
+
+    model: str
+    bytes: int
+    threads: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    mean_ms: float
+    images_per_second: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """An image as the folds' int8 files judged it while it was held out.
+
+    Attributes:
+        path: in the folder of the crops.
+        label: 1 for defective.
+        defects: types of its defects, joined by "+", or empty.
+        fold: that held it out.
+        scores: by stage, probability of "defective".
+        threshold: that the rule gave on the other folds.
+    """
+
+    path: str
+    label: int
+    defects: str
+    fold: int
+    scores: dict[str, float]
+    threshold: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """An image of the report.
+
+    Attributes:
+        image: its number among the judged.
+        png: the crop, in base64.
+        heatmap: where the network saw a defect, (rows, columns) margins in logits, or empty.
+        boxes: of its defects, (left, top, right, bottom) as shares of the side; empty where they are not known.
+    """
+
+    image: int
+    png: str
+    heatmap: tuple[tuple[float, ...], ...] = ()
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Advantage:
+    """How much the delivered model spares against a baseline, on the same images, both by the same rule.
+
+    Attributes:
+        kind, name: of the baseline.
+        spared: cost of the baseline less that of the model, of a thousand images, a false alarm costing 1.
+        interval: of that, over samples.
+    """
+
+    kind: str
+    name: str
+    spared: float
+    interval: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivery:
+    """The model that goes to a board.
+
+    Attributes:
+        configuration, stage: which network it is.
+        spec: config of its ResNetSpec.
+        rule: how its threshold was chosen.
+        told: the same in words, with the images that it was chosen on.
+        threshold: on the card of the int8 file.
+        files: what was written.
+        held_out: int8 against float over the held-out images of all folds.
+        delivered: the same of the delivered files, on images that they were trained on.
+        operators: kinds of operators of the int8 file.
+        latency: of every model that was timed, the unpruned network first.
+        latency_machine: what they were timed on.
+        latency_warnings: what makes the times doubtful.
+        advantages: over each baseline.
+        judged: every image.
+        pictures: of the images judged wrongly by the rule, and of some that were judged rightly.
+    """
+
+    configuration: str
+    stage: str
+    spec: dict
+    rule: ThresholdRule
+    told: str
+    threshold: float
+    files: tuple[File, ...]
+    held_out: Comparison
+    delivered: Comparison
+    operators: tuple[str, ...]
+    latency: tuple[Latency, ...]
+    latency_machine: str
+    latency_warnings: tuple[str, ...]
+    advantages: tuple[Advantage, ...]
+    judged: tuple[Judged, ...]
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """Everything that a report says.
+
+    Attributes:
+        title: of the report.
+        command: the command line.
+        out: folder of the study, as it was given.
+        settings: every setting by name; of what the configurations differ in, all values.
+        environment: software and machine, by name.
+        commits: of the code that records were made with.
+        processors: that records were computed on.
+        seconds: computing time of all records.
+        data: Data.
+        folds: of each repeat the folds.
+        baselines: thresholding, and frozen features where a configuration is pretrained.
+        configurations: in the order of the run.
+        failures: Failure of each unit that failed for good.
+        sheets: Sheet of each kind of image.
+        delivery: Delivery, or None where nothing is delivered.
+        version: of this schema.
+    """
+
+    title: str
+    command: str
+    out: str
+    settings: dict[str, object]
+    environment: dict[str, object]
+    commits: tuple[str, ...]
+    processors: tuple[str, ...]
+    seconds: float
+    data: Data
+    folds: tuple[tuple[FoldSize, ...], ...]
+    baselines: tuple[Baseline, ...]
+    configurations: tuple[Configuration, ...]
+    failures: tuple[Failure, ...] = ()
+    sheets: tuple[Sheet, ...] = ()
+    delivery: Delivery | None = None
+    version: int = VERSION
+
+    @property
+    def optimistic(self) -> bool:
+        """Whether the epoch of each network was chosen on the images that it is measured on."""
+        return self.settings.get("select") == "best"
+
+    def baseline(self, kind: str, name: str = "") -> Baseline | None:
+        """A baseline of a kind and name."""
+        return next((each for each in self.baselines if (each.kind, each.name) == (kind, name)), None)
+
+    @property
+    def delivered(self) -> tuple[Configuration, Stage] | None:
+        """The configuration that is delivered, and its int8 stage."""
+        if self.delivery is None:
+            return None
+        chosen = next(one for one in self.configurations if one.name == self.delivery.configuration)
+        return chosen, chosen.stage(f"{self.delivery.stage}{INT8}")
+
+
+def write(path: Path, study: Study) -> None:
+    """Writes the JSON document of a study, whole or not at all."""
+    records.write(path, study)
+
+
+def read(path: Path) -> Study:
+    """The study of a document.
+
+    Raises:
+        WoolError: the file cannot be read, is damaged, or of another version.
+    """
+    return records.load(path, Study, VERSION)

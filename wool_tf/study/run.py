@@ -1,0 +1,244 @@
+"""A study: networks in repeated, group-disjoint cross-validation, their figures, and perhaps a model for a board.
+
+The images are divided into folds that share no physical sample; every stage of every configuration is trained on each.
+Where a model is delivered, the network of the final stage is converted to int8 on every fold, so that its figures are
+those of unseen images too; then the same steps are done on all images, and what comes out goes into `model/`.
+"""
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from wool_tf import quiet
+from wool_tf.data import native
+from wool_tf.data.dataset import Dataset
+from wool_tf.data.native import Crops
+from wool_tf.errors import WoolError
+from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.networks import initial_weights
+from wool_tf.say import NowAndThen
+from wool_tf.simulation import simulated_crops
+from wool_tf.study import assemble, driver, estimate, grid, manifest, quantise, results, workers
+from wool_tf.study.driver import Outcome, Status, Unit
+from wool_tf.study.job import Source, Workers
+from wool_tf.study.results import Study
+from wool_tf.training.config import TrainingConfig
+
+UNITS = "units"
+"""Folder, in that of a study, of the records and networks."""
+MODEL = "model"
+"""Folder, in that of a study, of what goes to the board."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is studied.
+
+    Attributes:
+        configs: of every configuration, as `grid.grid` makes them.
+        rules: by which thresholds are chosen; that of a delivered model is the first.
+        command: the command line, for the report.
+        name: of the files of the report. Studies of different parts of the same protocol in one folder share their
+            networks, and each has a report of its own, of what it was asked for.
+        benchmark: the board's benchmark program, which times the model that is delivered; None: nothing is delivered.
+    """
+
+    configs: Sequence[TrainingConfig]
+    rules: Sequence[ThresholdRule]
+    command: str
+    name: str
+    benchmark: Path | None = None
+
+    @property
+    def delivers(self) -> bool:
+        """Whether a model for a board is made."""
+        return self.benchmark is not None
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a study would do.
+
+    Attributes:
+        units: of all.
+        done: units that have their records.
+        left: units that have to run, by configuration.
+        workers: processes that would be at work at the same time.
+        seconds: estimate of the time that they take, if each is as fast as this machine.
+    """
+
+    units: int
+    done: int
+    left: dict[str, int]
+    workers: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """The images of a study, its folds, and its units in chains that can run side by side."""
+
+    crops: Crops
+    images: Dataset
+    folds: list[list[np.ndarray]]
+    chains: list[list[Unit]]
+
+
+def run(
+    request: Request,
+    source: Source,
+    out: Path,
+    team: Workers,
+    show: Callable[[Status], None],
+    say: Callable[[str], None],
+) -> Study:
+    """Runs a study, or goes on with the one that is in the folder.
+
+    Arguments:
+        request: Request.
+        source: Source.
+        out: folder of the study.
+        team: who does the work.
+        show: told the status of the training about twice a second.
+        say: told of each step, in a line.
+
+    Returns:
+        The Study, which is also in `NAME.json`, `NAME.html` and `NAME.md` of the folder, with tables I and II as
+        `NAME-table1.csv` and, if anything was pruned, `NAME-table2.csv`. It lists units that failed.
+
+    Raises:
+        WoolError: the data, a setting or the folder is not as it must be, or a network of a delivery could not be
+            trained.
+    """
+    # The machines of a cluster have other working directories.
+    out = out.absolute()
+    _check(request)
+    with driver.exclusive(out):
+        prepared = _prepared(request, source, out, team, say)
+        if remark := manifest.claim(out, request.configs, prepared.images, source=prepared.crops.binding()):
+            say(remark)
+        manifest.claim_folds(out, prepared.folds)
+        total = sum(map(len, prepared.chains))
+        say(f"training {total:,} networks of {len(request.configs)} configurations, {team.jobs} at a time")
+        outcome = driver.run(prepared.chains, out / UNITS, team.jobs, show, team.scheduler)
+        say("judging by thresholds and frozen features, and writing the report")
+        return _concluded(request, prepared, outcome, out, say)
+
+
+def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Path, say) -> Study:
+    """The results, the model and the report of a study whose units are done."""
+    from wool_tf.report import export, page
+
+    images = prepared.images
+    if request.delivers:
+        _check_complete(outcome)
+    evidence = assemble.Evidence(images, prepared.folds, outcome.records, request.rules)
+    compared = assemble.judged_by_baselines(request.configs, evidence)
+    study = assemble.study(
+        request.configs, evidence, compared, outcome.failures, request.command, out, request.delivers
+    )
+    if request.delivers:
+        from wool_tf.study import deliver
+
+        say("writing the model and timing it")
+        (config,) = request.configs
+        delivery = deliver.deliver(
+            config, evidence, compared, prepared.crops, out / UNITS, out / MODEL, request.benchmark
+        )
+        study = dataclasses.replace(study, delivery=delivery)
+    results.write(out / f"{request.name}.json", study)
+    page.write(study, out, request.name)
+    export.write(study, out, request.name)
+    return study
+
+
+def plan(request: Request, source: Source, out: Path, team: Workers, say: Callable[[str], None]) -> Plan:
+    """What `run` would do, and how long it would take on this machine: a few training steps of each depth are timed."""
+    out = out.absolute()
+    _check(request)
+    with driver.exclusive(out):
+        prepared = _prepared(request, source, out, team, say)
+        manifest.claim(out, request.configs, prepared.images, write=False, source=prepared.crops.binding())
+        left, done = driver.plan(prepared.chains, out / UNITS), driver.done(prepared.chains, out / UNITS)
+    names = [config.configuration for config in request.configs]
+    by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
+    jobs = team.jobs if team.scheduler is None else max(1, workers.workers(team.scheduler))
+    works = estimate.works(request.configs, len(prepared.images.labels), left, say)
+    return Plan(sum(map(len, prepared.chains)), done, by_name, jobs, estimate.makespan(works, jobs))
+
+
+def load(source: Source, config: TrainingConfig, out: Path, say: Callable[[str], None]) -> Crops:
+    """The crops of a study, simulated if there are none; says what was found.
+
+    Raises:
+        WoolError: the folder or its images are unusable.
+    """
+    folder = source.folder
+    if folder is None:
+        say(f"simulating {source.samples} samples")
+        telling = NowAndThen(say, "simulating scan")
+        place = out / "simulated"
+        folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, say, telling)
+    say(f"reading {folder}")
+    crops = native.load(folder, out / "cache", NowAndThen(say, "reading image"), source.on_bad_image)
+    images = crops.native
+    if images.unlisted:
+        say(f"{images.unlisted} images in class folders are not in the manifest, and are not used")
+    for reason in images.skipped:
+        say(f"skipped: {reason}")
+    say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
+    return crops
+
+
+def _check(request: Request) -> None:
+    if request.delivers and request.configs[0].select == "best":
+        raise WoolError(
+            "--select=best: the delivered network is trained on all images and has none left to choose its epoch by; "
+            "use --select=last, or prune_kfold.py, which delivers nothing"
+        )
+
+
+def _check_complete(outcome: Outcome) -> None:
+    for name, attempts in outcome.failures.items():
+        raise WoolError(
+            f"{name}: {attempts[-1]['reason']} ({len(attempts)} attempts); everything else is kept: change what it "
+            "says, in a new --out if that is a setting of the training, or start again"
+        )
+
+
+def _prepared(request: Request, source: Source, out: Path, team: Workers, say) -> _Prepared:
+    if team.tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise WoolError("--tensorboard: needs TensorBoard; install wool_tf[tensorboard]")
+    first = request.configs[0]
+    # Checked, and fetched, before anything that takes long.
+    for config in request.configs:
+        fetching = NowAndThen(say, "fetching weights, byte")
+        initial_weights.resolve(config.weights, config.initial_spec, 0, progress=fetching)
+    crops = load(source, first, out, say)
+    manifest.check_initial(request.configs, crops.native.fingerprint)
+    images = crops.for_network(first.image_size, NowAndThen(say, "resizing image"))
+    folds = grid.split(first, images)
+    _import_keras(request.delivers)
+    logs = out / "tensorboard" if team.tensorboard else None
+    if request.delivers:
+        chains = quantise.plan(first, images, crops.native, folds, out / UNITS, team.keep)
+    else:
+        chains = [
+            chain
+            for config in request.configs
+            for fold in grid.splits(config, images, folds, out / UNITS, logs)
+            for chain in grid.chains(config, fold, team.keep)
+        ]
+    return _Prepared(crops, images, folds, chains)
+
+
+def _import_keras(converts: bool) -> None:
+    # Not at the top: it takes seconds, and most mistakes are in what can be checked without.
+    quiet.import_keras()
+    import keras
+
+    if converts and keras.backend.backend() != "tensorflow":
+        raise WoolError(f"KERAS_BACKEND={keras.backend.backend()}: conversion to TFLite needs KERAS_BACKEND=tensorflow")
