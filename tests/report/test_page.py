@@ -2,16 +2,23 @@
 
 import base64
 import copy
+import dataclasses
+import hashlib
 import html.parser
 import json
 import os
 import re
+import shutil
+import subprocess
 
 import pytest
-from report_sample import TITLES, sample
 
+import study_sample
+from study_sample import configuration, stage, written
 from wool_tf.errors import WoolError
-from wool_tf.report import page
+from wool_tf.evaluation.bootstrap import DefectRecall
+from wool_tf.report import export, page, quality
+from wool_tf.study.results import Failure
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 HOSTILE = "<script>alert(1)</script> | \"' **x** `y` [z](javascript:1)\nnext & last"
@@ -22,7 +29,7 @@ class Reader(html.parser.HTMLParser):
 
     def __init__(self, text: str):
         super().__init__()
-        self.open, self.tags, self.attributes, self.words = [], [], [], []
+        self.open, self.tags, self.attributes, self.words, self.scripts = [], [], [], [], []
         self.feed(text)
         self.close()
         assert self.open == []
@@ -37,7 +44,9 @@ class Reader(html.parser.HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if not self.open or self.open[-1] != "style":
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+        elif not self.open or self.open[-1] != "style":
             self.words.append(data)
 
     def values(self, name: str) -> list[str]:
@@ -45,13 +54,8 @@ class Reader(html.parser.HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def results() -> dict:
-    return json.loads(json.dumps(sample(stages=("baseline", "hard3", "hard3-int8"))))
-
-
-@pytest.fixture(scope="module")
-def pages(results) -> dict:
-    return page.render(results)
+def pages(delivered) -> dict:
+    return page.render(delivered)
 
 
 def markdown_tables(text: str) -> list[list[str]]:
@@ -69,74 +73,146 @@ def columns(row: str) -> int:
     return len(re.findall(r"(?<!\\)\|", row)) - 1
 
 
-def test_the_page_stands_alone(pages, results):
-    reader = Reader(pages["report.html"])
-    assert not {"script", "link", "iframe", "object", "base"} & set(reader.tags)
-    assert reader.tags.count("img") == 5 + len(results["sheets"]) + len(results["examples"])
+def test_the_page_stands_alone(pages, delivered):
+    reader = Reader(pages[".html"])
+    assert not {"link", "iframe", "object", "base"} & set(reader.tags)
+    shown = len(delivered.sheets) + len(delivered.delivery.pictures)
+    assert reader.tags.count("img") == 6 + shown
     assert all(source.startswith("data:image/") for source in reader.values("src"))
     assert all(target.startswith("#") for target in reader.values("href"))
-    assert not re.search(r"https?:|url\(|@import", pages["report.html"])
+    assert not re.search(r"https?:|url\(|@import", pages[".html"])
     for source in reader.values("src"):
         base64.b64decode(source.partition("base64,")[2], validate=True)
 
 
+def test_nothing_but_the_slider_may_run(pages):
+    reader = Reader(pages[".html"])
+    data, script = reader.scripts
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = next(value for value in reader.values("content") if value.startswith("default-src"))
+    assert policy.startswith("default-src 'none';") and policy.endswith(f"script-src 'sha256-{digest}'")
+    assert json.loads(data)["images"]
+    assert not [name for _, name, _ in reader.attributes if name.startswith("on")]
+
+
+def test_the_slider_has_every_held_out_score(pages, delivered):
+    data = json.loads(Reader(pages[".html"]).scripts[0])
+    name = delivered.delivered[1].name
+    assert [row[1:] for row in data["images"]] == [
+        [one.label, one.defects, one.path] for one in delivered.delivery.judged
+    ]
+    for row, one in zip(data["images"], delivered.delivery.judged, strict=True):
+        assert row[0] == pytest.approx(one.scores[name], abs=1e-6)
+    assert "--threshold=THRESHOLD" in data["command"]
+
+
+def test_the_slider_counts_as_the_scores_do(delivered, tmp_path):
+    """In a browser: at the delivered threshold, and at the cheapest one where a miss costs ten false alarms."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs Chromium")
+    page.write(delivered, tmp_path, "report")
+    probe = (tmp_path / "report.html").read_text()
+    found = subprocess.run(
+        [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"file://{tmp_path}/report.html"],
+        capture_output=True, text=True, timeout=120, check=True,
+    ).stdout  # fmt: skip
+    assert probe.count('id="missed"') == 1
+    scores = [(one.scores[delivered.delivered[1].name], one.label) for one in delivered.delivery.judged]
+    at = delivered.delivery.threshold
+    missed = sum(label == 1 and score < at for score, label in scores)
+    alarms = sum(label == 0 and score >= at for score, label in scores)
+    assert f'id="missed">{missed} of 90<' in found
+    assert f'id="alarms">{alarms} of 150<' in found
+
+
 def test_links_reach_their_sections_and_names_are_unique(pages):
-    reader = Reader(pages["report.html"])
+    reader = Reader(pages[".html"])
     names = reader.values("id")
     assert len(names) == len(set(names))
-    assert {target[1:] for target in reader.values("href")} == set(names)
+    assert {target[1:] for target in reader.values("href")} <= set(names)
 
 
 def test_every_picture_is_described(pages):
-    assert all(len(text) > 10 for text in Reader(pages["report.html"]).values("alt"))
+    assert all(len(text) > 10 for text in Reader(pages[".html"]).values("alt"))
 
 
-def test_both_files_show_every_stage_setting_and_the_command():
-    results = sample()
-    pages = page.render(results)
-    words = "".join(Reader(pages["report.html"]).words)
-    for title in TITLES.values():
-        assert title in words
-        assert title in pages["report.md"]
-    for name in results["settings"]:
+def test_the_verdict_comes_first(pages, compared):
+    for text in (*pages.values(), *page.render(compared).values()):
+        verdict = re.search("Fit for use|Compared, not delivered", text).start()
+        assert verdict < text.index("Please note")
+        assert text.index("Next:") < text.index("Please note")
+        assert verdict < text.index("Key figures") if "Key figures" in text else True
+
+
+def test_both_files_show_every_stage_setting_and_the_command(pages, delivered):
+    words = "".join(Reader(pages[".html"]).words)
+    for stage_ in delivered.configurations[0].stages:
+        assert stage_.title in words
+        assert stage_.title in pages[".md"]
+    for name in delivered.settings:
         assert name in words
-        assert f"| {name} |" in pages["report.md"]
-    assert results["command"] in words
-    assert results["command"] in pages["report.md"]
+        assert f"| {name} |" in pages[".md"]
+    assert delivered.command in words
+    assert delivered.command in pages[".md"]
 
 
-def test_tables_of_the_page_are_those_of_the_markdown(pages):
-    tables = markdown_tables(pages["report.md"])
-    assert Reader(pages["report.html"]).tags.count("table") == len(tables) == 14
+@pytest.mark.parametrize("kind", ["delivered", "compared"])
+def test_tables_of_the_page_are_those_of_the_markdown(kind, request):
+    texts = page.render(request.getfixturevalue(kind))
+    tables = markdown_tables(texts[".md"])
+    assert Reader(texts[".html"]).tags.count("table") == len(tables) > 10
     for rows in tables:
         assert len({columns(row) for row in rows}) == 1
         assert re.fullmatch(r"\|( (:---|---:) \|)+", rows[1])
         assert len(rows) > 2
 
 
-def test_warnings_stand_before_all_figures(results):
-    document = results | {"latency_warnings": ["the CPU reached 85 °C"]}
-    for text in page.render(document).values():
-        assert text.index("the CPU reached 85 °C") < text.index("Before pruning")
-    assert "Please note" not in page.render(results)["report.html"]
+def hostile(study):
+    """The study with markup wherever a user's words can be."""
+    one = study.configurations[0]
+    stages = tuple(
+        dataclasses.replace(
+            each, figures=dataclasses.replace(each.figures, by_defect={HOSTILE: DefectRecall(1, 1.0)}), title=HOSTILE
+        )
+        for each in one.stages
+    )
+    delivery = study.delivery and dataclasses.replace(
+        study.delivery,
+        latency_machine=HOSTILE,
+        latency_warnings=(HOSTILE,),
+        told=HOSTILE,
+        files=(dataclasses.replace(study.delivery.files[0], name=HOSTILE), *study.delivery.files[1:]),
+        judged=tuple(dataclasses.replace(each, path=HOSTILE, defects=HOSTILE) for each in study.delivery.judged),
+        pictures=(dataclasses.replace(study.delivery.pictures[0], png='"><script>alert(1)</script>'),),
+    )
+    return dataclasses.replace(
+        study,
+        title=HOSTILE,
+        command=HOSTILE,
+        out=HOSTILE,
+        settings=study.settings | {HOSTILE: HOSTILE},
+        environment={HOSTILE: HOSTILE},
+        data=dataclasses.replace(study.data, folder=HOSTILE, skipped=(HOSTILE,)),
+        failures=(Failure(HOSTILE, 2, HOSTILE),),
+        configurations=(dataclasses.replace(one, stages=stages), *study.configurations[1:]),
+        delivery=delivery,
+    )
 
 
-def test_hostile_strings_stay_text(results):
-    document = copy.deepcopy(results)
-    document |= {"title": HOSTILE, "command": HOSTILE, "latency_machine": HOSTILE, "latency_warnings": [HOSTILE]}
-    document["settings"][HOSTILE] = HOSTILE
-    document["environment"]["machine"] = document["data"]["folder"] = HOSTILE
-    document["stages"][0]["title"] = document["latency"][0]["model"] = HOSTILE
-    document["final"]["files"][0]["name"] = HOSTILE
-    document["examples"][0] |= {"caption": HOSTILE, "kind": HOSTILE, "png": '"><script>alert(1)</script>'}
-    pages = page.render(document)
-    reader = Reader(pages["report.html"])
-    assert "script" not in reader.tags
+@pytest.mark.parametrize("kind", ["delivered", "compared"])
+def test_hostile_strings_stay_text(kind, request):
+    study = request.getfixturevalue(kind)
+    pages = page.render(hostile(study))
+    reader = Reader(pages[".html"])
+    assert reader.tags.count("script") == (2 if study.delivery else 0)
     assert not [name for _, name, _ in reader.attributes if name.startswith("on")]
     assert HOSTILE in reader.words
-    assert "<script" not in pages["report.md"]
-    assert not re.search(r"(?<!\\)(\*\*x|`y`|\[z\])", pages["report.md"])
-    for rows in markdown_tables(pages["report.md"]):
+    # Indented lines are code, in which nothing is markup.
+    prose = re.sub(r"(?m)^ {4}.*$", "", pages[".md"])
+    assert "<script" not in prose
+    assert not re.search(r"(?<!\\)(\*\*x|`y`|\[z\])", prose)
+    for rows in markdown_tables(pages[".md"]):
         assert len({columns(row) for row in rows}) == 1
 
 
@@ -155,48 +231,39 @@ def test_markdown_escapes(text, expected):
     assert page.markdown(text) == expected
 
 
-def test_written_twice_the_files_are_the_same(results, tmp_path):
+def test_written_twice_the_files_are_the_same(compared, tmp_path):
     out = tmp_path / "new" / "folder"
-    page.write(results, out)
+    page.write(compared, out, "train")
     first = {path.name: path.read_bytes() for path in out.iterdir()}
-    page.write(copy.deepcopy(results), out)
+    page.write(copy.deepcopy(compared), out, "train")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == first
-    assert set(first) == {"report.html", "report.md"}
-    assert first["report.md"].endswith(b"\n")
+    assert set(first) == {"train.html", "train.md"}
+    assert first["train.md"].endswith(b"\n")
 
 
-def test_without_optional_parts(results):
-    gone = ("histories", "final", "latency", "latency_machine", "latency_warnings", "examples", "environment")
-    text = page.render(results | dict.fromkeys(gone))["report.html"]
-    Reader(text)
-    assert "Delivered model" not in text
-    assert "Examples" not in text
-
-
-@pytest.mark.parametrize("name", list(sample()))
-def test_any_part_may_be_unknown(name):
-    # Drawing takes longest, and the tests of the plots leave out their parts.
-    undrawn = {"histories": None, "scores": None}
-    for text in page.render(sample(stages=("baseline",)) | undrawn | {name: None}).values():
+def test_nothing_complete_is_a_page_of_dashes():
+    given = study_sample.made(recipes=(("adam", "none"),))
+    empty = dataclasses.replace(given, evidence=dataclasses.replace(given.evidence, records={}), compared={}).study()
+    pages = page.render(empty)
+    Reader(pages[".html"])
+    for text in pages.values():
         assert "None" not in text
         assert "nan" not in text.lower().split()
+    assert "No network has a complete repeat yet" in pages[".md"]
+    assert "Folds without a result: 110" in pages[".md"]
+    assert set(quality.quality(empty).rows[0][1:-2]) == {"–"}
+    assert "ResNet-18, Adam, from scratch" in export.to_text(empty)
 
 
-def test_nothing_known_is_still_a_page(results):
-    for document in ({}, dict.fromkeys(results)):
-        pages = page.render(document)
-        Reader(pages["report.html"])
-        assert pages["report.md"].startswith("# Report")
+def test_a_study_without_a_delivery_has_no_slider_and_no_pictures():
+    text = page.render(written(configuration(stage("baseline", 0.98))))[".html"]
+    Reader(text)
+    assert "Delivered model" not in text
+    assert "<script" not in text
 
 
-def test_one_fold_has_no_spread():
-    pages = page.render(sample(folds=1))
-    assert not re.search(r"\d\s±\s\d", pages["report.md"])
-    assert "There is only one fold" in pages["report.html"]
-
-
-def test_a_folder_that_cannot_be_made_is_named(results, tmp_path):
+def test_a_folder_that_cannot_be_made_is_named(compared, tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("")
     with pytest.raises(WoolError, match=re.escape(os.fspath(blocker))):
-        page.write(results, blocker)
+        page.write(compared, blocker, "report")

@@ -102,7 +102,7 @@ def verdict(study: Study) -> Plot | None:
             axes.tick_params(axis="y", length=0)
             axes.grid(axis="x")
             missed = side == "recall"
-            axes.set_xlabel("missed of 1000 defective" if missed else "false alarms of 1000 sound")
+            axes.set_xlabel("missed of 1000" if missed else "false alarms of 1000")
             axes.set_yticks(range(len(found)), [title for title, *_ in found])
             axes.set_ylim(len(found) - 0.5, -0.5)
 

@@ -21,6 +21,7 @@ LOSSES = {"baseline": 0.0, "hard1": 0.1, "hard2": 0.2, "hard3": 0.5, "asfp10": 0
           "random1": 0.4, "random2": 0.9, "random3": 1.5, "scratch3": 1.1, "hard3-int8": 0.55}  # fmt: skip
 RECIPES = (("adam", "none"), ("adam", "imagenet"), ("sgd", "none"), ("sgd", "imagenet"))
 RULES = (ThresholdRule(recall=0.99), ThresholdRule(cost_ratio=10.0))
+DELIVERED = ThresholdRule(cost_ratio=3.0)
 GROUPS = groups(18)
 SPEC = ResNetSpec.full(18, 2, (64, 64, 1)).get_config()
 
@@ -128,7 +129,7 @@ def sample(**changes) -> Study:
     return made(**changes).study()
 
 
-def delivered(rule: ThresholdRule = ThresholdRule(cost_ratio=3.0), frozen: bool = True, **changes) -> Study:
+def delivered(rule: ThresholdRule = DELIVERED, frozen: bool = True, **changes) -> Study:
     """A study that delivers the third round of one network."""
     recipe = ("adam", "imagenet" if frozen else "none")
     settings = {"repeats": 1, "controls": (), "asfp_rates": (0.3,)} | changes
@@ -149,8 +150,11 @@ def delivery(given: Made) -> results.Delivery:
     ]
     latency = [
         results.Latency(name, size, 1, median, 1.2 * median, 1.5 * median, 1.05 * median, 1000 / median)
-        for name, size, median in (("baseline float32", 44712345, 5.1), ("compact float32", 5331234, 1.02),
-                                   ("compact int8", 1402112, 0.51))  # fmt: skip
+        for name, size, median in (
+            ("baseline float32", 44712345, 5.1),
+            ("compact float32", 5331234, 1.02),
+            ("compact int8", 1402112, 0.51),
+        )  # fmt: skip
     ]
     check = results.Comparison(len(labels), 0.994, 0.004, 0.05)
     return results.Delivery(
@@ -171,3 +175,46 @@ def delivery(given: Made) -> results.Delivery:
         judged=judged,
         pictures=deliver._pictures(evidence, judged, "hard3-int8"),
     )
+
+
+TITLES = {
+    "baseline": "Baseline",
+    **{f"hard{number}": f"Hard pruning, round {number}" for number in (1, 2, 3)},
+    **{f"asfp{rate:g}": f"ASFP, {rate:g} %" for rate in (5, 10, 12.5, 20, 30)},
+    **{f"random{number}": f"Random filters, round {number}" for number in (1, 2, 3)},
+    "scratch3": "Round 3 from scratch",
+}
+
+
+def figures(accuracy: float | None, spread: float = 0.0, **changes) -> results.Figures:
+    """Of two repeats with this mean and standard deviation of the accuracy, which is recall and AUC too."""
+    if accuracy is None:
+        return results.Figures((None, None))
+    shares = accuracy - spread / np.sqrt(2), accuracy + spread / np.sqrt(2)
+    return results.Figures(tuple(Metrics(share, share, 0.9, 0.9, share, 0.9, ((97, 3), (2, 98))) for share in shares),
+                           **changes)  # fmt: skip
+
+
+def stage(name: str, accuracy: float | None, spread: float = 0.0, by_defect=None, **changes) -> results.Stage:
+    """A stage written by hand."""
+    known = accuracy is not None
+    interval = {"accuracy": (accuracy - 0.012, accuracy + 0.008)} if known else {}
+    given = {"params": 1000, "macs": 2000, "operations": 3000, "interval": interval} | changes
+    measured = figures(accuracy, spread, by_defect=by_defect or {}) if known else figures(None)
+    return results.Stage(name=name, title=TITLES[name], figures=measured, **given)
+
+
+def configuration(*stages, depth=18, optimizer="adam", weights="none", **changes) -> results.Configuration:
+    """A configuration written by hand."""
+    pretrained = {"none": False, "imagenet": True}.get(weights)
+    given = {"name": f"resnet{depth}-{optimizer}-{weights}", "pretrained": pretrained, "frozen": None} | changes
+    return results.Configuration(depth=depth, optimizer=optimizer, weights=weights, stages=stages, **given)
+
+
+def written(*configurations, **changes) -> Study:
+    """A study written by hand."""
+    data = results.Data("data/crops", 400, 200, 50, True, "sample", 0, (), 36, "0123456789abcdef" * 4)
+    given = {"title": "Study on crops", "command": "python x.py", "out": "runs/x", "settings": {"select": "last"},
+             "environment": {}, "commits": (), "processors": (), "seconds": 1.0, "data": data,
+             "folds": ((results.FoldSize(200, 100, 25),) * 2,) * 5, "baselines": ()}  # fmt: skip
+    return Study(configurations=configurations, **given | changes)
