@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from wool_tf import WoolError
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.report.cells import duration
 
 INTERRUPTED = 130
@@ -53,6 +53,8 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     except BrokenPipeError:
         # Whoever read the output, head perhaps, has had enough; nothing is left to be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BadSetting as error:
+        sys.exit(f"error: {error.told(_flag)}")
     except (WoolError, flags.Error) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -89,6 +91,11 @@ def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:
         return tuple(map(kind, values))
     except ValueError:
         raise WoolError(f"--{flag}={','.join(values)}: must be numbers with commas between them") from None
+
+
+def _flag(field: str) -> str:
+    """A setting as the user knows it: as a flag, if the script has one of that name."""
+    return f"--{field}" if field in flags.FLAGS else field
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:

@@ -29,7 +29,7 @@ _HOURS = flags.DEFINE_float(
 _TRIALS = flags.DEFINE_integer("trials", None, "Trials after which the search is over, of all calls together.")
 _SETTINGS = training_flags.define(without=("repeats", "controls", "select", "final"))
 
-flags.set_default(next(holder for holder in _SETTINGS if holder.name == "folds"), 5)
+flags.set_default(_SETTINGS["folds"], 5)
 flags.adopt_module_key_flags(training_flags)
 
 

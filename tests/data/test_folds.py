@@ -48,18 +48,18 @@ def test_impossible_numbers_name_the_flag(counts, number):
     labels, groups = images(counts)
     most = min(np.sum([bad > 0 for _, bad in counts]), np.sum([clean > 0 for clean, _ in counts]))
     assume(number < 2 or number > most)
-    with pytest.raises(WoolError, match=f"^--folds={number}: [^\n]*$"):
+    with pytest.raises(WoolError, match=f"^folds={number}: [^\n]*$"):
         folds.split(labels, groups, number, 0)
 
 
 @pytest.mark.parametrize(
     "counts,number,expected",
     [
-        ([(2, 2)] * 5, 1, "--folds=1: must be at least 2"),
-        ([(2, 2)] * 5, 8, "--folds=8: only 5 groups (physical samples), use at most 5"),
-        ([(2, 0)] * 5 + [(0, 3)] * 3, 4, "--folds=4: only 3 groups hold defective images, use at most 3"),
-        ([(2, 0)] * 2 + [(0, 3)] * 6, 4, "--folds=4: only 2 groups hold non_defective images, use at most 2"),
-        ([(2, 0)] * 5 + [(0, 3)], 2, "--folds=2: only 1 groups hold defective images, add samples"),
+        ([(2, 2)] * 5, 1, "folds=1: must be at least 2"),
+        ([(2, 2)] * 5, 8, "folds=8: only 5 groups (physical samples), use at most 5"),
+        ([(2, 0)] * 5 + [(0, 3)] * 3, 4, "folds=4: only 3 groups hold defective images, use at most 3"),
+        ([(2, 0)] * 2 + [(0, 3)] * 6, 4, "folds=4: only 2 groups hold non_defective images, use at most 2"),
+        ([(2, 0)] * 5 + [(0, 3)], 2, "folds=2: only 1 groups hold defective images, add samples"),
     ],
 )
 def test_messages(counts, number, expected):

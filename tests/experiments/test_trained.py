@@ -79,7 +79,7 @@ def test_other_networks_are_refused(source, tmp_path):
         spec = ResNetSpec.full(18, classes, shape)
         spec = spec.resized({group: 1 for group in spec.by_group()})
         weights.save(tmp_path / "other.safetensors", spec, weights.initial(spec, 0))
-        with pytest.raises(WoolError, match="^--network=.*: must read square grey images and know 2 classes, but has"):
+        with pytest.raises(WoolError, match="^network=.*: must read square grey images and know 2 classes, but has"):
             looked_at(dataclasses.replace(source, network=tmp_path / "other.safetensors"))
 
 
@@ -118,7 +118,7 @@ def test_a_network_that_saw_the_held_out_images_is_refused(source):
 @pytest.mark.parametrize("text", ["", "[", "{}", "[[0, 1]]", '[[[0, "1"]]]', "[[[0.5]]]", "[[[true]]]"])
 def test_damaged_folds_are_refused(text, source):
     source.held.folds.write_text(text)
-    with pytest.raises(WoolError, match=r"^--folds=.*: (cannot be read as JSON|must be a list of repeats)[^\n]*$"):
+    with pytest.raises(WoolError, match=r"^folds=.*: (cannot be read as JSON|must be a list of repeats)[^\n]*$"):
         looked_at(source)
 
 
@@ -147,5 +147,5 @@ def test_folds_of_a_run_with_other_images_are_refused(source):
         if fits:
             assert looked_at(source)
         else:
-            with pytest.raises(WoolError, match="^--folds=.*: is of a run with other images than those of"):
+            with pytest.raises(WoolError, match="^folds=.*: is of a run with other images than those of"):
                 looked_at(source)

@@ -159,5 +159,5 @@ def test_trials_with_the_same_settings_are_one(tmp_path):
 
 def test_a_damaged_journal_is_named(tmp_path):
     (tmp_path / "study.journal").write_text("rubbish\n{}\n")
-    with pytest.raises(WoolError, match="study.journal: is damaged; restore it from a copy, or choose another --out"):
+    with pytest.raises(WoolError, match="study.journal: is damaged; restore it from a copy, or choose another folder"):
         search(tmp_path, 1)

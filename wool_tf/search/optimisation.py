@@ -97,7 +97,7 @@ class Study:
                 study_name=NAME, storage=self._storage, pruner=optuna.pruners.MedianPruner(), load_if_exists=True
             )
         except (ValueError, KeyError):
-            raise WoolError(f"{path}: is damaged; restore it from a copy, or choose another --out") from None
+            raise WoolError(f"{path}: is damaged; restore it from a copy, or choose another folder") from None
         if not self._study.get_trials(deepcopy=False):
             self._study.enqueue_trial(dict(first))
 

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import crops
-from wool_tf.simulation import campaign
+from wool_tf.simulation import campaign as campaigns
+from wool_tf.simulation.campaign import Campaign
 
-PAPER = campaign.Campaign()
+PAPER = Campaign()
 PAPER_CROPS = {"defective": 242, "non_defective": 236}
 
 
-def campaign(samples: int, seed: int, contrast: float) -> campaign.Campaign:
+def campaign(samples: int, seed: int, contrast: float) -> Campaign:
     """A campaign of so many samples, with the paper's shares of clean samples and of scans."""
     clean = min(max(round(samples * PAPER.clean / PAPER.samples), 1), samples - 1)
-    return campaign.Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
+    return Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
 
 
 def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[[str], None], progress=None) -> Path:
@@ -24,7 +25,7 @@ def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[
         folder: of this one campaign; `scans/` and `crops/` are made in it.
         samples: int. Physical samples; as many as in the paper give the paper's number of crops, others all there are.
         seed: int.
-        contrast: float. Scale of how visible defects are, see `simulate.Campaign`.
+        contrast: float. Scale of how visible defects are, see `campaign.Campaign`.
         say: told of each step, in a line.
         progress: told how many scans are done, and of how many.
 
@@ -36,6 +37,6 @@ def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[
     """
     wanted = PAPER_CROPS if samples == PAPER.samples else {}
     jobs = len(os.sched_getaffinity(0))
-    campaign.write(folder / "scans", campaign(samples, seed, contrast), jobs, progress)
+    campaigns.write(folder / "scans", campaign(samples, seed, contrast), jobs, progress)
     crops.write(folder / "scans", folder / "crops", crops.CropConfig(seed=seed, **wanted), say)
     return folder / "crops"

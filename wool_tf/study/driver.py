@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from wool_tf.errors import Diverged, Unwritable, WoolError, first_line
+from wool_tf.errors import BadSetting, Diverged, Unwritable, WoolError, first_line
 from wool_tf.study import cleanup, progress, records, units, workers
 from wool_tf.study.progress import Heartbeat, Orphaned, Status
 from wool_tf.study.units import ATTEMPTS, Progress, Unit
@@ -32,13 +32,12 @@ class Outcome:
 
     Attributes:
         records: the record of every unit that is done, by its name.
-        failures: of every unit that failed for good, its attempts: a `kind` and a `reason` each.
-        skipped: names of the units that needed one that failed.
+        failures: of every unit that failed for good, its attempts: a `kind` and a `reason` each. Units that need such a
+            one are in neither.
     """
 
     records: dict[str, dict]
     failures: dict[str, list[dict]]
-    skipped: tuple[str, ...]
 
 
 def run(
@@ -104,14 +103,14 @@ def exclusive(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / ".lock", "w")
     except OSError as error:
-        raise WoolError(f"--out={folder}: cannot be written ({error.strerror}); choose another folder") from None
+        raise BadSetting("out", folder, f"cannot be written ({error.strerror}); choose another folder") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WoolError(f"--out={folder}: another run is at work there; wait, or choose another folder") from None
+            raise BadSetting("out", folder, "another run is at work there; wait, or choose another folder") from None
         except OSError as error:
-            raise WoolError(f"--out={folder}: cannot be locked ({error.strerror}); choose another disk") from None
+            raise BadSetting("out", folder, f"cannot be locked ({error.strerror}); choose another disk") from None
         cleanup.clear(folder)
         yield
 
@@ -130,11 +129,9 @@ def _tidy(chains: Sequence[Sequence[Unit]], folder: Path) -> None:
 
 
 def _outcome(everything: Sequence[Unit], folder: Path) -> Outcome:
-    found = {unit.name: units.record(unit, folder) for unit in everything}
-    done = {name: record for name, record in found.items() if record is not None}
+    done = {unit.name: record for unit in everything if (record := units.record(unit, folder)) is not None}
     failures = {unit.name: units.attempts(unit, folder) for unit in everything if units.failed(unit, folder)}
-    skipped = tuple(name for name in found if name not in done and name not in failures)
-    return Outcome(done, failures, skipped)
+    return Outcome(done, failures)
 
 
 def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, token: str) -> None:
@@ -148,7 +145,7 @@ def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, tok
             suspects = [(chain, unit) for chain in chains if (unit := progress.at_work(chain, folder))]
             if not suspects:
                 raise WoolError(
-                    "worker processes die as they start, most likely because memory runs out; use fewer --jobs"
+                    "worker processes die as they start, most likely because memory runs out; use fewer jobs"
                 ) from None
             for _, unit in suspects:
                 _note_death(unit, folder, "its process was killed, most likely because memory ran out")
@@ -178,10 +175,11 @@ def _run_on_cluster(chains: Sequence[Sequence[Unit]], folder: Path, scheduler: s
         left = [number for number, chain in enumerate(chains) if units.todo(chain, folder)]
         if not given_up.issuperset(left):
             # Workers that do not find the token of the run take it for gone, and end.
-            raise WoolError(
-                f"--scheduler={scheduler}: workers ended without leaving results in {folder}; every machine of the "
-                "cluster must see that folder under this path; then the same command goes on"
+            rule = (
+                f"workers ended without leaving results in {folder}; every machine of the cluster must see that folder "
+                "under this path; then the same command goes on"
             )
+            raise BadSetting("scheduler", scheduler, rule)
         chains = [chains[number] for number in left]
         for chain in chains:
             unit = progress.at_work(chain, folder) or units.todo(chain, folder)[0]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 from wool_tf.evaluation.thresholds import ThresholdRule
 
@@ -13,7 +14,7 @@ class Source:
     Attributes:
         folder: of crops, as `dataset.load` reads it, or None for simulated ones.
         samples: simulated samples, where there is no folder.
-        contrast: of their defects, see `simulate.Campaign`.
+        contrast: of their defects, see `simulation.campaign.Campaign`.
         on_bad_image: `fail` or `skip`.
     """
 
@@ -40,21 +41,23 @@ class Workers:
     tensorboard: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
-class OperatingPoint:
-    """What the two thresholds of a report are chosen for.
+class OperatingPoint(NamedTuple):
+    """The rules by which the two thresholds of a report are chosen.
 
     Attributes:
-        recall: of one of them, as for `ThresholdRule`.
-        cost_ratio: of the other one, as for `ThresholdRule`.
-
-    Raises:
-        WoolError: one of them is out of range.
+        by_recall: ThresholdRule of a required recall.
+        by_cost: ThresholdRule of a cost ratio.
     """
 
-    recall: float
-    cost_ratio: float
+    by_recall: ThresholdRule
+    by_cost: ThresholdRule
 
-    def __post_init__(self):
-        ThresholdRule(recall=self.recall)
-        ThresholdRule(cost_ratio=self.cost_ratio)
+    @property
+    def recall(self) -> float:
+        """The required recall."""
+        return self.by_recall.recall
+
+    @property
+    def cost_ratio(self) -> float:
+        """How many false alarms a miss costs."""
+        return self.by_cost.cost_ratio

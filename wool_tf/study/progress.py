@@ -29,7 +29,6 @@ class Status:
         share: finished share of the work, 0 to 1.
         remaining: seconds to the end at the speed so far, or None while that is unknown.
         finished, units: number of finished units, and of all.
-        failed: number of units that failed for good, or needed one that did.
         running: (name, share, note) of every unit at work.
     """
 
@@ -37,7 +36,6 @@ class Status:
     remaining: float | None
     finished: int
     units: int
-    failed: int
     running: tuple[tuple[str, float, str], ...]
 
 
@@ -166,7 +164,7 @@ class Watcher:
         if done > self.before:
             remaining = (time.monotonic() - self.started) * left / (done - self.before)
         finished = self.units - len(self.open)
-        return Status(done / self.total, remaining, finished, self.units, len(failed), tuple(running))
+        return Status(done / self.total, remaining, finished, self.units, tuple(running))
 
 
 def _path(unit: Unit, folder: Path) -> Path:

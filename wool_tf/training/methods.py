@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.errors import Diverged, WoolError
+from wool_tf.errors import BadSetting, Diverged
 from wool_tf.evaluation.metrics import evaluate
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks import weights as network_weights
@@ -172,7 +172,7 @@ def _asfp_recipe(settings: TrainingConfig, rate: float) -> plan.Recipe:
 
 def _initial(fold: Fold, settings: TrainingConfig) -> Weights:
     if fold.initial not in (None, manifest.digest(settings.weights)):
-        raise WoolError(f"--weights={settings.weights}: was changed while the run was at work; put it back")
+        raise BadSetting("weights", settings.weights, "was changed while the run was at work; put it back")
     return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
 
 
