@@ -17,7 +17,7 @@ from wool_tf.report.cells import duration
 INTERRUPTED = 130
 GRACE_SECONDS = 5.0
 LINE_SECONDS = 15
-"""Where nobody watches a terminal, a line this often is enough."""
+"""Where the output is no terminal, a line this often is enough."""
 
 
 def run(main: Callable[[], None], resumes: bool = False) -> None:
@@ -34,7 +34,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
 
     def leave() -> None:
         print(end, file=sys.stderr)
-        # Worker processes and their pipes need no farewell, and would print one.
+        # Without the handlers at exit: worker processes and their pipes would print messages.
         sys.stderr.flush()
         os._exit(INTERRUPTED)
 
@@ -51,7 +51,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     try:
         app.run(lambda _: main(), flags_parser=_parse)
     except BrokenPipeError:
-        # Whoever read the output, head perhaps, has had enough; nothing is left to be flushed at exit.
+        # The reader of the output, head perhaps, has closed it; nothing is left to be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except BadSetting as error:
         sys.exit(f"error: {error.told(_flag)}")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 
 class WoolError(Exception):
-    """A mistake in the data, the settings or the files that a user can mend.
+    """A mistake in the data, the settings or the files that a user can correct.
 
     The message is one line: it names the flag, file or value, the rule, and what to do. Scripts print it as it is and
     exit with status 1; anything else that is raised is a defect of this project and keeps its traceback.
@@ -38,7 +38,7 @@ class BadSetting(WoolError):
         return f"{named}: {self.rule}" if self.value is None else f"{named}={as_text(self.value)}: {self.rule}"
 
     def renamed(self, names: Mapping[str, str]) -> "BadSetting":
-        """The same mistake, for whoever knows some of the settings by other names."""
+        """The same mistake, with some of the settings called by other names."""
         return BadSetting([names.get(field, field) for field in self.fields], self.value, self.rule)
 
 

@@ -102,7 +102,7 @@ def test_groups_of_one_class_each():
         ([[0, 1, 2], [3, 4]], "exactly once"),
         ([[0, 1, 2, 3], [3, 4, 5]], "exactly once"),
         ([[0, 1, 4], [2, 3, 5]], "group S2 is in fold 0 and in fold 1"),
-        ([[0, 1, 2, 3, 4, 5], []], "training part of fold 0 has no non_defective"),
+        ([[0, 1, 2, 3, 4, 5], []], "fold 0 has no non_defective training images"),
     ],
 )
 def test_check_refuses(parts, expected):
@@ -113,7 +113,7 @@ def test_check_refuses(parts, expected):
 
 def test_check_refuses_a_part_of_one_class():
     labels, groups = images([(2, 0), (1, 1), (1, 1)])
-    with pytest.raises(WoolError, match="held-out part of fold 0 has no defective images"):
+    with pytest.raises(WoolError, match="fold 0 has no defective held-out images"):
         folds.check(labels, groups, [np.array([0, 1]), np.array([2, 3, 4, 5])])
     folds.check(labels, groups, [np.array([0, 1, 2, 3]), np.array([4, 5])])
 

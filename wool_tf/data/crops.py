@@ -23,7 +23,7 @@ from wool_tf.errors import BadSetting, WoolError
 from wool_tf.settings import check, setting
 
 IMAGING = "imaging.json"
-"""How the crops were imaged: whoever looks at other scans with what was trained on them must image those alike."""
+"""How the crops were imaged: scans that a network trained on them is to judge must be imaged in the same way."""
 
 VERSION = 1
 """Raise it when the same settings and scans give other crops."""

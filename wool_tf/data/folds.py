@@ -64,8 +64,8 @@ def check(labels: np.ndarray, groups: np.ndarray, held_out: Sequence[np.ndarray]
         held_out: the indices that each fold holds out.
 
     Raises:
-        WoolError: an image is held out never or twice, a group is in two folds, or a held-out or training part lacks a
-            class.
+        WoolError: an image is held out never or twice, a group is in two folds, or the held-out or training images of a
+            fold lack a class.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
     if not np.array_equal(np.sort(np.concatenate(held_out)), np.arange(len(labels))):
@@ -80,7 +80,7 @@ def check(labels: np.ndarray, groups: np.ndarray, held_out: Sequence[np.ndarray]
         for part, present in (("held-out", count), ("training", counts.sum(axis=0) - count)):
             for name, images in zip(CLASSES, present, strict=True):
                 if images == 0:
-                    raise WoolError(f"folds: the {part} part of fold {number} has no {name} images")
+                    raise WoolError(f"folds: fold {number} has no {name} {part} images")
 
 
 def _check_possible(labels: np.ndarray, groups: np.ndarray, folds: int) -> None:

@@ -138,7 +138,7 @@ def _held_out(held: Held, images: Dataset) -> np.ndarray:
         raise BadSetting("fold", held.fold, f"{held.folds} has {len(parts)}, counted from 0")
     number = len(images.labels)
     if sorted(index for part in parts for index in part) != list(range(number)):
-        rule = f"does not divide the {number} images of {images.folder}; give their run's"
+        rule = f"is no partition of the {number} images of {images.folder}; give their run's"
         raise BadSetting("folds", held.folds, rule)
     held_out = np.array(sorted(parts[held.fold]), np.int64)
     for part, chosen in (("held-out", held_out), ("training", np.setdiff1d(np.arange(number), held_out))):

@@ -101,7 +101,7 @@ class ThresholdRule:
 
 
 def _between(passed: np.ndarray, called: np.ndarray) -> float:
-    """The threshold that parts these scores, in the middle of their log odds; one of the two may be empty."""
+    """The threshold that separates these scores, in the middle of their log odds; one of the two may be empty."""
     if not len(passed):
         return float(called.min()) / 2
     low = float(passed.max())

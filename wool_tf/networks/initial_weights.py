@@ -51,7 +51,7 @@ def pretrained(choice: str) -> bool | None:
     """Whether the weights that the setting `weights` (none, imagenet or a file) stands for were trained on ImageNet.
 
     Of a file its content tells and not its name: a head of a thousand classes behind a stem for colour images is what
-    a ResNet trained on ImageNet has. None where it has neither, or cannot be read, so that nobody knows.
+    a ResNet trained on ImageNet has. None where it has neither, or cannot be read: then it is not known.
     """
     if choice in ("none", "imagenet"):
         return choice == "imagenet"

@@ -1,4 +1,4 @@
-"""Crops of simulated wool, for whoever has none of their own."""
+"""Crops of simulated wool, for users without crops of their own."""
 
 import os
 from collections.abc import Callable

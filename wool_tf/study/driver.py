@@ -3,10 +3,10 @@
 A unit is done when its record is there, and nothing else is remembered, so a run that was interrupted in any way goes
 on where it was. It works the same for one process, many, or many machines that share a folder.
 
-A unit that fails leaves a note of its attempts beside the place of its record. Training that ran off is tried once more
-with other random numbers, and the note says so to whoever goes on later; a process that was killed is replaced, and its
-unit tried once more alone, when it has all of the memory. Then the run goes on without the unit, and without those that
-need it.
+A unit that fails leaves a note of its attempts beside the place of its record. A training that diverged is tried once
+more with other random numbers, also by a later run, which continues the count of the note; a process that was killed is
+replaced, and its unit is tried once more alone, when it has all of the memory. Then the run goes on without the unit,
+and without those that need it.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ def run(
 
     Arguments:
         chains: units of one chain may use what earlier ones left; chains must not depend on each other.
-        folder: of the records; nobody else works there.
+        folder: of the records; no other run works there.
         jobs: processes at work at the same time. None of them is the calling one, which is to survive them.
         show: told the status about twice a second, from another thread.
         scheduler: address of a Dask cluster that does the work instead; all its machines see the folder under the same
@@ -74,15 +74,15 @@ def run(
                 _run_parallel(left, folder, min(jobs, len(left)), token)
     except Orphaned:
         raise WoolError(f"{folder}: was deleted, or taken over by another run; start again") from None
-    # Of chains whose process died nobody has.
+    # A process that died has not removed the products of its chain.
     for chain in left:
         units.drop_products(chain, folder)
     return _outcome(everything, folder)
 
 
 def plan(chains: Sequence[Sequence[Unit]], folder: Path) -> list[list[Unit]]:
-    """The units of each chain that a run would do; it would try again what the machine was to blame for."""
-    return [units.todo(chain, folder, forgiving=True) for chain in chains]
+    """The units of each chain that a run would do; it would try units again whose failures were not of divergence."""
+    return [units.todo(chain, folder, ignore_machine_failures=True) for chain in chains]
 
 
 def done(chains: Sequence[Sequence[Unit]], folder: Path) -> int:
@@ -116,10 +116,10 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def _tidy(chains: Sequence[Sequence[Unit]], folder: Path) -> None:
-    """Makes the folder what a run that ended well would have left."""
+    """Brings the folder to the state that a run without interruption would have left."""
     cleanup.clear_records(folder)
     for chain in chains:
-        units.forgive(chain, folder)
+        units.clear_machine_failures(chain, folder)
         for unit in chain:
             if units.record(unit, folder) is None:
                 # A damaged record, if any: that a file is there has to mean that the unit is done.
@@ -135,7 +135,7 @@ def _outcome(everything: Sequence[Unit], folder: Path) -> Outcome:
 
 
 def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, token: str) -> None:
-    """Runs chains in worker processes, whatever happens to these."""
+    """Runs chains in worker processes, and replaces those that die."""
     while chains:
         try:
             workers.run(run_chain, [(chain, folder, token, os.getpid()) for chain in chains], jobs, folder)
@@ -168,7 +168,7 @@ def _note_death(unit: Unit, folder: Path, reason: str) -> None:
 
 
 def _run_on_cluster(chains: Sequence[Sequence[Unit]], folder: Path, scheduler: str, token: str) -> None:
-    """Runs chains on a cluster; where it gives one up, the units of it that need not the deadly one go on."""
+    """Runs chains on a cluster; where it gives one up, units that do not need the failed one go on."""
     while chains:
         tasks = [(chain, folder, token) for chain in chains]
         given_up = set(workers.run_on_cluster(run_chain, tasks, scheduler, folder))
@@ -203,7 +203,7 @@ def run_chain(
         Unwritable: the folder cannot be written.
         Orphaned: another run has taken the folder over.
     """
-    # A unit that failed takes along those that need it, so what is left is asked for anew.
+    # Units that need one that failed cannot run, so what is left is determined again after each unit.
     names = [unit.name for unit in chain]
     while todo := units.todo(chain, folder):
         if last is not None and names.index(todo[0].name) > names.index(last):
@@ -226,7 +226,7 @@ def _attempt(unit: Unit, folder: Path, beat: Heartbeat) -> None:
         raise
     except Diverged as error:
         units.note_failure(unit, folder, "diverged", str(error))
-    except Exception as error:  # Whatever it is, the other units are not to blame.
+    except Exception as error:  # Whatever it is, the other units can go on.
         known = isinstance(error, WoolError)
         reason = str(error) if known else f"{type(error).__name__}: {first_line(error)}"
         units.note_failure(unit, folder, "error", reason, "" if known else traceback.format_exc())

@@ -131,7 +131,7 @@ def _unit(stage, fold: Fold, settings: TrainingConfig, keep: bool) -> Unit:
 
 
 def _work(stage: str, fold: Fold, settings: TrainingConfig, progress, attempt: int) -> dict:
-    # In a worker process it is the first to want Keras, which says a word as it is imported.
+    # In a worker process this is the first import of Keras, which prints a message.
     quiet.import_keras()
     from wool_tf.training import methods
 

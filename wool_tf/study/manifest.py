@@ -12,7 +12,7 @@ from wool_tf.study import records
 from wool_tf.training.config import TrainingConfig
 
 CHOICES = settings.binding(TrainingConfig, "choice")
-"""Settings that say which units there are, and not what comes out of one: a run may go on with others."""
+"""Settings that say which units there are, and not what the result of one is: a run may go on with others."""
 OF_PRUNING = settings.binding(TrainingConfig, "hard", "asfp", "pruning")
 """Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
 _WEIGHTS = "contents of --weights"

@@ -32,7 +32,7 @@ LEAKED = "ignore:resource_tracker:UserWarning"
 
 
 class Died(Exception):
-    """A worker process ended in the midst of its work; the others of its pool were ended too."""
+    """A worker process ended before its work was done; the others of its pool were ended too."""
 
 
 def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None:
@@ -57,7 +57,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         for finished in as_completed([executor.submit(work, *task) for task in tasks]):
             finished.result()
     except BaseException as error:
-        # At once, whatever they are at.
+        # At once, without waiting for their tasks.
         executor.shutdown(kill_workers=True)
         if isinstance(error, BrokenProcessPool):
             raise Died from None
@@ -67,7 +67,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
 
 
 def _keep_quiet() -> None:
-    """Silences what joblib says of what it does by design; after hours of training it would look like a fault."""
+    """Silences warnings of joblib about what it does by design; after hours of training they would look like faults."""
     # It replaces workers that have grown by some hundred megabytes, between two tasks.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     given = os.environ.get("PYTHONWARNINGS", "")
@@ -122,7 +122,7 @@ def run_on_cluster(work: Callable, tasks: Sequence[tuple], scheduler: str, folde
                 client.cancel(futures)
                 raise _explained(error, scheduler)
     if finished < len(tasks):
-        raise BadSetting("scheduler", scheduler, "the cluster was lost; start it anew, and then the same command")
+        raise BadSetting("scheduler", scheduler, "the cluster was lost; restart it, and then run the same command")
     return given_up
 
 
@@ -175,7 +175,7 @@ def _on_worker(environment: dict[str, str], software: dict[str, str], folder: Pa
     with _one_at_a_time:
         other = [name for name, value in environment.items() if os.environ.get(name) != value]
         if other and "keras" in sys.modules:
-            raise BadSetting("scheduler", None, f"a worker has worked with another {other[0]}; start the workers anew")
+            raise BadSetting("scheduler", None, f"a worker has worked with another {other[0]}; restart the workers")
         if not folder.is_dir():
             rule = (
                 f"a worker on {platform.node()} does not see {folder}; every machine of the cluster must see it under "
@@ -188,7 +188,7 @@ def _on_worker(environment: dict[str, str], software: dict[str, str], folder: Pa
         from distributed.protocol import pickle
 
         work, task = pickle.loads(pickled)
-        # The run is gone, and with it whoever would be told.
+        # The run has ended, so there is nothing left to report to.
         with contextlib.suppress(Orphaned):
             work(*task)
 
