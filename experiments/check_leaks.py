@@ -18,7 +18,7 @@ import console
 _DATA = flags.DEFINE_string(
     "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True
 )
-_FOLDS = flags.DEFINE_integer("folds", 10, "Parts of the cross-validation.")
+_FOLDS = flags.DEFINE_integer("folds", 10, "Folds of the cross-validation.")
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
 IMAGE_SIZE = 224

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from absl import app, flags
 
-from wool_tf import WoolError
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.report.cells import duration
 
 INTERRUPTED = 130
 GRACE_SECONDS = 5.0
 LINE_SECONDS = 15
-"""Where nobody watches a terminal, a line this often is enough."""
+"""Where the output is no terminal, a line this often is enough."""
 
 
 def run(main: Callable[[], None], resumes: bool = False) -> None:
@@ -34,7 +34,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
 
     def leave() -> None:
         print(end, file=sys.stderr)
-        # Worker processes and their pipes need no farewell, and would print one.
+        # Without the handlers at exit: worker processes and their pipes would print messages.
         sys.stderr.flush()
         os._exit(INTERRUPTED)
 
@@ -51,8 +51,10 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     try:
         app.run(lambda _: main(), flags_parser=_parse)
     except BrokenPipeError:
-        # Whoever read the output, head perhaps, has had enough; nothing is left to be flushed at exit.
+        # The reader of the output, head perhaps, has closed it; nothing is left to be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BadSetting as error:
+        sys.exit(f"error: {error.told(_flag)}")
     except (WoolError, flags.Error) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
@@ -89,6 +91,11 @@ def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:
         return tuple(map(kind, values))
     except ValueError:
         raise WoolError(f"--{flag}={','.join(values)}: must be numbers with commas between them") from None
+
+
+def _flag(field: str) -> str:
+    """A setting as the user knows it: as a flag, if the script has one of that name."""
+    return f"--{field}" if field in flags.FLAGS else field
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:

@@ -16,11 +16,11 @@ not, and can be given as --threshold.
 from absl import flags
 
 import console
+import setting_flags
+import threshold_flags
 import trained_flags
 from wool_tf.deploy import calibration
 from wool_tf.deploy.qat.launch import QatConfig
-from wool_tf.evaluation import thresholds
-from wool_tf.evaluation.thresholds import ThresholdRule
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the files.", required=True)
 _PRECISIONS = flags.DEFINE_list(
@@ -37,13 +37,9 @@ _SIDE = flags.DEFINE_integer(
 )
 _HEATMAP = flags.DEFINE_bool("heatmap", False, "Files say where the defect is, too.")
 _C_ARRAY = flags.DEFINE_bool("c_array", False, "Write int8 and qat files as C source as well, for microcontrollers.")
-_RECALL = flags.DEFINE_float("required_recall", None, "Share of the defective training images that must be found.")
-_COST = flags.DEFINE_float("cost_ratio", None, f"False alarms that a miss costs; default: {thresholds.COST_RATIO:g}.")
-_THRESHOLD = flags.DEFINE_float("threshold", None, "Score from which on an image is called defective.")
-_QAT_EPOCHS = flags.DEFINE_integer("qat_epochs", QatConfig.epochs, "Epochs of fine-tuning for qat.", lower_bound=0)
-_QAT_BATCH = flags.DEFINE_integer("qat_batch_size", QatConfig.batch_size, "Images per step of it.", lower_bound=1)
-_QAT_RATE = flags.DEFINE_float(
-    "qat_learning_rate", QatConfig.learning_rate, "Adam's first learning rate in it.", lower_bound=0.0
+_THRESHOLD = threshold_flags.define()
+_QAT = setting_flags.define(
+    QatConfig, names={name: f"qat_{name}" for name in ("epochs", "batch_size", "learning_rate")}, without=("seed",)
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
@@ -53,7 +49,8 @@ flags.adopt_module_key_flags(trained_flags)
 def main() -> None:
     source, threads = trained_flags.source(), trained_flags.THREADS.value
     out = console.path("out", _OUT.value)
-    asked = ThresholdRule.asked(_THRESHOLD.value, _RECALL.value, _COST.value)
+    decision = threshold_flags.rule(_THRESHOLD)
+    course = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
     console.use_threads(threads)
 
     from wool_tf.deploy import conversion
@@ -61,14 +58,14 @@ def main() -> None:
     order = conversion.Order(
         out=out,
         precisions=tuple(_PRECISIONS.value),
-        thresholds=asked,
+        decision=decision,
         side=_SIDE.value,
         calibration_images=_CALIBRATION.value,
         heatmap=_HEATMAP.value,
         c_array=_C_ARRAY.value,
         seed=_SEED.value,
         threads=threads,
-        course=QatConfig(_QAT_EPOCHS.value, _QAT_BATCH.value, _QAT_RATE.value, _SEED.value),
+        course=course,
     )
     conversion.run(source, order, console.Display().say)
 

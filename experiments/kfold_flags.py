@@ -6,13 +6,14 @@ import sys
 from absl import flags
 
 import console
+import threshold_flags
 import training_flags
-from wool_tf.evaluation import thresholds
-from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report.cells import duration
 from wool_tf.study.results import Study
 from wool_tf.training import config
 
+REQUIRED_RECALL = 0.99
 FAILED = 2
 """Exit status of a run that has come to its end without some of its networks."""
 
@@ -22,11 +23,12 @@ _WEIGHTS = flags.DEFINE_list("weights", ["none"], "Initial weights: none, imagen
 _SCHEDULER = flags.DEFINE_string("scheduler", None, "Address of a Dask cluster that does the work.")
 _KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep every network, not only its record.")
 _TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write training curves for TensorBoard.")
-_RECALL = flags.DEFINE_float("required_recall", 0.99, "Recall for which one of the thresholds is chosen.")
-_COST = flags.DEFINE_float(
-    "cost_ratio", thresholds.COST_RATIO, "False alarms that a miss costs, for which the other one is chosen."
-)
+_THRESHOLDS = threshold_flags.define(without=("threshold",))
 _PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
+
+# The report has figures at a threshold of either kind, so that both have a default.
+flags.set_default(_THRESHOLDS["recall"], REQUIRED_RECALL)
+flags.set_default(_THRESHOLDS["cost_ratio"], COST_RATIO)
 
 
 def study(base: config.TrainingConfig, name: str) -> int:
@@ -36,7 +38,7 @@ def study(base: config.TrainingConfig, name: str) -> int:
         base: what all configurations have in common.
         name: of the script, and of the files of its report.
     """
-    rules = ThresholdRule(recall=_RECALL.value), ThresholdRule(cost_ratio=_COST.value)
+    rules = tuple(threshold_flags.rule({field: _THRESHOLDS[field]}) for field in ("recall", "cost_ratio"))
     console.use_threads(base.threads)
     workers = training_flags.workers(
         base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value

@@ -13,15 +13,13 @@ from pathlib import Path
 from absl import flags
 
 import console
+import threshold_flags
 import training_flags
-from wool_tf.evaluation import thresholds
-from wool_tf.evaluation.thresholds import ThresholdRule
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 _KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep the networks of all folds, not only of the first.")
-_RECALL = flags.DEFINE_float("required_recall", None, "Share of the defective images that the model must find.")
-_COST = flags.DEFINE_float("cost_ratio", None, f"False alarms that a miss costs; default: {thresholds.COST_RATIO:g}.")
+_THRESHOLD = threshold_flags.define()
 _SETTINGS = training_flags.define(without=("repeats", "controls", "select"))
 
 flags.adopt_module_key_flags(training_flags)
@@ -29,7 +27,7 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     settings = training_flags.settings(_SETTINGS)
-    out, asked = training_flags.out(), ThresholdRule.asked(recall=_RECALL.value, cost_ratio=_COST.value)
+    out, rule = training_flags.out(), threshold_flags.rule(_THRESHOLD)
     console.use_threads(settings.threads)
     display = console.Display()
 
@@ -38,7 +36,7 @@ def main() -> None:
 
     try:
         benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
-        request = run.Request([settings], [asked], command, "report", benchmark)
+        request = run.Request([settings], [rule], command, "report", benchmark)
         team = training_flags.workers(settings.threads, keep=_KEEP.value)
         study = run.run(request, training_flags.source(), out, team, display.show, display.say)
     finally:

@@ -24,12 +24,14 @@ _STAGE = flags.DEFINE_string(
 )
 _FIRST_FOLDS = flags.DEFINE_integer("first_folds", 2, "Folds that each trial trains, the first ones of --folds.")
 _HOURS = flags.DEFINE_float(
-    "hours", 2.0, "Hours that this call has, each call anew; no training begins after them, and one that has ends."
+    "hours",
+    2.0,
+    "Hours of this call, and of each further one; no training begins after them, and one at work ends.",
 )
 _TRIALS = flags.DEFINE_integer("trials", None, "Trials after which the search is over, of all calls together.")
 _SETTINGS = training_flags.define(without=("repeats", "controls", "select", "final"))
 
-flags.set_default(next(holder for holder in _SETTINGS if holder.name == "folds"), 5)
+flags.set_default(_SETTINGS["folds"], 5)
 flags.adopt_module_key_flags(training_flags)
 
 

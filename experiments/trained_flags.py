@@ -11,7 +11,7 @@ _NETWORK = flags.DEFINE_string("network", None, "The network: a checkpoint (.saf
 _DATA = flags.DEFINE_string(
     "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True
 )
-_ON_BAD_IMAGE = flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that are no good.")
+_ON_BAD_IMAGE = flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that cannot be used.")
 _FOLDS = flags.DEFINE_string("folds", None, "The folds.json of the run that trained the network.")
 _REPEAT = flags.DEFINE_integer("repeat", 0, "Repeat of the cross-validation in --folds, from 0.", lower_bound=0)
 _FOLD = flags.DEFINE_integer("fold", None, "The fold that the network held out, from 0.", lower_bound=0)

@@ -9,7 +9,7 @@ from wool_tf.errors import Unwritable
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name, brings it to the disk and renames it, so that nobody ever sees half of it.
+    """Writes a file under a temporary name, brings it to the disk and renames it, so that no reader sees half of it.
 
     The folder is made if it is missing.
 

@@ -5,13 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from wool_tf.baselines import thresholding
-from wool_tf.baselines.thresholding import ThresholdClassifier, evaluate_folds
+from wool_tf.baselines.thresholding import WINDOWS, evaluate_folds
 
 SIDE = 80
 
@@ -24,7 +21,19 @@ def wool(grey=200, blob=0, width=8, at=(30, 30), side=SIDE):
 
 
 def measured(image, window):
-    return ThresholdClassifier(windows=(window,))._measure(image[None])[0, 0]
+    return thresholding.measure(image[None], (window,))[0, 0]
+
+
+def fitted(images, labels, windows=WINDOWS):
+    return thresholding.fit(thresholding.measure(images, windows), np.array(labels))
+
+
+def scores(limits, images, windows=WINDOWS):
+    return limits.scores(thresholding.measure(images, windows))
+
+
+def calls(limits, images, windows=WINDOWS):
+    return (scores(limits, images, windows) >= 0).astype(int).tolist()
 
 
 @pytest.mark.parametrize("at", [(30, 30), (0, 0), (72, 40), (0, 72)])
@@ -59,17 +68,17 @@ def test_agrees_with_loops_over_every_window(image, window, surroundings):
         ]
         inner.append(weight[rows, columns].mean())
         contrast.append(inner[-1] - max((strip.mean() for strip in strips if strip.size), default=inner[-1]))
-    found = ThresholdClassifier((window,), surroundings)._measure(image[None])[0, 0]
+    found = thresholding.measure(image[None], (window,), surroundings)[0, 0]
     assert found == pytest.approx((max(inner), max(contrast)), abs=1e-9)
 
 
 def test_area_weight_separates_what_contrast_cannot():
     # All even: only the weight tells.
     images = np.stack([wool(grey) for grey in (220, 210, 200, 150, 140, 130)])
-    fitted = ThresholdClassifier().fit(images, [0, 0, 0, 1, 1, 1])
-    assert fitted.limits_[0] == 255 - (200 + 150) / 2
+    found = fitted(images, [0, 0, 0, 1, 1, 1])
+    assert found.limits[0] == 255 - (200 + 150) / 2
     tested = np.stack([wool(grey) for grey in (176, 174, 255, 0)])
-    assert fitted.predict(tested).tolist() == [0, 1, 0, 1]
+    assert calls(found, tested) == [0, 1, 0, 1]
 
 
 def test_contrast_separates_what_area_weight_cannot_and_ignores_brightness():
@@ -78,10 +87,10 @@ def test_contrast_separates_what_area_weight_cannot_and_ignores_brightness():
     images = np.stack([wool(*pair) for pair in zip(grey, blob, strict=True)])
     # The heaviest crop is clean: no limit of weight gets all of them.
     images[1] = wool(60)
-    fitted = ThresholdClassifier().fit(images, [0, 0, 0, 1, 1, 1])
-    assert fitted.predict(images).tolist() == [0, 0, 0, 1, 1, 1]
+    found = fitted(images, [0, 0, 0, 1, 1, 1])
+    assert calls(found, images) == [0, 0, 0, 1, 1, 1]
     brighter = [wool(grey, blob) for grey in (110, 170, 230) for blob in (0, 30)]
-    assert fitted.predict(np.stack(brighter)).tolist() == [0, 1] * 3
+    assert calls(found, np.stack(brighter)) == [0, 1] * 3
 
 
 def test_constant_changes_the_weight_alone():
@@ -109,8 +118,8 @@ def test_wide_slow_gradient_does_not_trigger(window):
     width = round(window * SIDE)
     defective = np.stack([wool(grey, 60, width) for grey in (180, 190, 200, 210, 220)])
     images, labels = np.concatenate([clean, defective]), np.repeat([0, 1], 5)
-    fitted = ThresholdClassifier(windows=(window,)).fit(images[:-1], labels[:-1])
-    assert fitted.predict(images).tolist() == labels.tolist()
+    found = fitted(images[:-1], labels[:-1], (window,))
+    assert calls(found, images, (window,)) == labels.tolist()
     # Weight lessens by 30 / 79 per pixel from the heaviest corner, and strips lie 1.5 windows off; grey is whole.
     assert measured(clean[-1], window)[1] <= 30 / 79 * 1.5 * width + 1
 
@@ -119,14 +128,14 @@ def test_wide_slow_gradient_does_not_trigger(window):
 @given(arrays.arrays(np.uint8, (12, 4, 4)), st.integers(0, 2**12 - 1).filter(lambda bits: 0 < bits < 2**12 - 1))
 def test_no_pair_of_limits_is_better_on_the_training_images(images, bits):
     labels = np.array([bits >> number & 1 for number in range(12)])
-    classifier = ThresholdClassifier(windows=(0.25,)).fit(images, labels)
-    values = classifier._measure(images)[:, 0]
+    found = fitted(images, labels, (0.25,))
+    values = thresholding.measure(images, (0.25,))[:, 0]
     best = max(
         np.mean((values > limits).any(axis=1) == labels)
         for limits in itertools.product(*([*column, column.max() + 1] for column in values.T))
     )
     # Limits below all values call everything defective; those are not tried, for no line would use them.
-    assert classifier.score(images, labels) >= best - 1e-12
+    assert np.mean(calls(found, images, (0.25,)) == labels) >= best - 1e-12
 
 
 def noisy(count=60, seed=0):
@@ -138,81 +147,62 @@ def noisy(count=60, seed=0):
     return images.clip(0, 255).astype(np.uint8), labels
 
 
-def test_folds_agree_with_scikit_learn():
+def test_every_fold_is_judged_by_limits_of_the_others():
     images, labels = noisy()
     fold_of = np.arange(len(labels)) % 5
-    folds = [np.flatnonzero(fold_of == number) for number in range(5)]
-    calls, scores = evaluate_folds(images, labels, folds)
-    split = PredefinedSplit(fold_of)
-    assert np.array_equal(calls, cross_val_predict(ThresholdClassifier(), images, labels, cv=split))
-    expected = cross_val_predict(ThresholdClassifier(), images, labels, cv=split, method="decision_function")
-    assert np.allclose(scores, expected)
-    assert np.array_equal(calls, scores >= 0)
-    assert 0.6 < roc_auc_score(labels, scores) < 1
+    called, found = evaluate_folds(images, labels, [np.flatnonzero(fold_of == number) for number in range(5)])
+    for number in range(5):
+        limits = fitted(images[fold_of != number], labels[fold_of != number])
+        assert np.allclose(found[fold_of == number], scores(limits, images[fold_of == number]))
+    assert np.array_equal(called, found >= 0)
+    assert 0.6 < roc_auc_score(labels, found) < 1
 
 
 def test_held_out_labels_and_images_change_nothing_of_the_limits():
     images, labels = noisy()
     folds = np.array_split(np.arange(len(labels)), 4)
-    calls, scores = evaluate_folds(images, labels, folds)
+    called, found = evaluate_folds(images, labels, folds)
     for held_out in folds:
         changed = labels.copy()
         changed[held_out] = np.random.default_rng(1).permutation(1 - labels[held_out])
-        again, scores_again = evaluate_folds(images, changed, folds)
-        assert np.array_equal(calls[held_out], again[held_out])
-        assert np.array_equal(scores[held_out], scores_again[held_out])
+        again, found_again = evaluate_folds(images, changed, folds)
+        assert np.array_equal(called[held_out], again[held_out])
+        assert np.array_equal(found[held_out], found_again[held_out])
         other = images.copy()
         other[held_out[1:]] = 0
-        assert evaluate_folds(other, labels, folds)[1][held_out[0]] == scores[held_out[0]]
+        assert evaluate_folds(other, labels, folds)[1][held_out[0]] == found[held_out[0]]
 
 
 def test_windows_follow_the_side_of_the_image():
     images, labels = noisy()
-    fitted = ThresholdClassifier().fit(images, labels)
+    found = fitted(images, labels)
     doubled = images.repeat(2, axis=1).repeat(2, axis=2)
-    assert np.allclose(fitted.decision_function(doubled)[::2], fitted.decision_function(images[::2]), atol=0.2)
-    again = ThresholdClassifier(windows=(fitted.window_,)).fit(doubled, labels)
-    assert again.window_ == fitted.window_
+    assert np.allclose(scores(found, doubled)[::2], scores(found, images[::2]), atol=0.2)
+    assert fitted(doubled, labels).number == found.number
 
 
-def test_conventions_of_scikit_learn():
-    classifier = ThresholdClassifier(windows=(0.1, 0.2), trials=7)
-    copy = clone(classifier)
-    assert copy is not classifier
-    assert copy.get_params() == {"windows": (0.1, 0.2), "surroundings": thresholding.SURROUNDINGS, "trials": 7}
-    with pytest.raises(NotFittedError):
-        classifier.predict(noisy()[0])
-    images, labels = noisy()
-    assert classifier.fit(images, labels) is classifier
-    assert len(vars(copy)) == 3
-    named = clone(classifier).fit(images, np.array(["clean", "defective"])[labels])
-    assert set(named.predict(images)) == {"clean", "defective"}
-    assert np.array_equal(named.predict(images) == "defective", classifier.predict(images) == 1)
-    assert np.array_equal(classifier.limits_, clone(classifier).fit(images, labels).limits_)
+def test_of_windows_that_do_as_well_the_smallest_is_kept():
+    images = np.stack([wool(grey) for grey in (220, 210, 140, 130)])
+    assert fitted(images, [0, 0, 1, 1]).number == 0
 
 
 @pytest.mark.parametrize(
-    "settings,images,labels,message",
+    "images,labels,message",
     [
-        ({}, np.zeros((4, 8, 8)), [0, 1, 0, 1], "must be .* uint8, got .* float64"),
-        ({}, np.zeros((4, 8, 9), np.uint8), [0, 1, 0, 1], r"got \(4, 8, 9\)"),
-        ({}, np.zeros((4, 64), np.uint8), [0, 1, 0, 1], r"got \(4, 64\)"),
-        ({}, np.zeros((4, 8, 8), np.uint8), [0, 1, 0], "inconsistent"),
-        ({}, np.zeros((4, 8, 8), np.uint8), [0, 0, 0, 0], "two classes, got 1"),
-        ({}, np.zeros((4, 8, 8), np.uint8), [0, 1, 2, 0], "two classes, got 3"),
-        ({"windows": ()}, np.zeros((4, 8, 8), np.uint8), [0, 1, 0, 1], "windows"),
-        ({"windows": (0.1, 2)}, np.zeros((4, 8, 8), np.uint8), [0, 1, 0, 1], "windows"),
-        ({"surroundings": 0}, np.zeros((4, 8, 8), np.uint8), [0, 1, 0, 1], "surroundings"),
-        ({"trials": 0}, np.zeros((4, 8, 8), np.uint8), [0, 1, 0, 1], "trials"),
+        (np.zeros((4, 8, 8)), [0, 1, 0, 1], "must be .* uint8, got .* float64"),
+        (np.zeros((4, 8, 9), np.uint8), [0, 1, 0, 1], r"got \(4, 8, 9\)"),
+        (np.zeros((4, 64), np.uint8), [0, 1, 0, 1], r"got \(4, 64\)"),
+        (np.zeros((4, 8, 8), np.uint8), [0, 0, 0, 0], "two classes, got 1"),
+        (np.zeros((4, 8, 8), np.uint8), [0, 1, 2, 0], "two classes, got 3"),
     ],
 )
-def test_wrong_use_is_named(settings, images, labels, message):
+def test_wrong_use_is_named(images, labels, message):
     with pytest.raises(ValueError, match=message):
-        ThresholdClassifier(**settings).fit(images, labels)
+        fitted(images, labels)
 
 
 def test_even_images_of_two_classes_are_all_passed():
     images = np.full((6, 16, 16), 90, np.uint8)
-    fitted = ThresholdClassifier().fit(images, [0, 0, 0, 0, 1, 1])
-    assert fitted.predict(images).tolist() == [0] * 6
-    assert np.isfinite(fitted.decision_function(images)).all()
+    found = fitted(images, [0, 0, 0, 0, 1, 1])
+    assert calls(found, images) == [0] * 6
+    assert np.isfinite(scores(found, images)).all()

@@ -568,7 +568,7 @@ def test_nothing_left_after_skipping_is_an_error(folder):
 
 
 def test_an_unknown_way_with_bad_images(folder):
-    with pytest.raises(WoolError, match="--on_bad_image=ignore: must be fail or skip"):
+    with pytest.raises(WoolError, match="on_bad_image=ignore: must be fail or skip"):
         dataset.load(folder, SIDE, folder.parent / "cache", on_bad_image="ignore")
 
 
@@ -585,9 +585,9 @@ def test_defects_and_scans_of_a_manifest(folder):
 
 
 def test_grouping_needs_what_it_groups_by(folder):
-    with pytest.raises(WoolError, match="--group_by=scan.*column scan"):
+    with pytest.raises(WoolError, match="group_by=scan.*column scan"):
         load(folder).grouped_by("scan")
-    with pytest.raises(WoolError, match="--group_by=slab: must be one of sample, scan, image"):
+    with pytest.raises(WoolError, match="group_by=slab: must be one of sample, scan, image"):
         load(folder).grouped_by("slab")
 
 

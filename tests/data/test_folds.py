@@ -48,18 +48,18 @@ def test_impossible_numbers_name_the_flag(counts, number):
     labels, groups = images(counts)
     most = min(np.sum([bad > 0 for _, bad in counts]), np.sum([clean > 0 for clean, _ in counts]))
     assume(number < 2 or number > most)
-    with pytest.raises(WoolError, match=f"^--folds={number}: [^\n]*$"):
+    with pytest.raises(WoolError, match=f"^folds={number}: [^\n]*$"):
         folds.split(labels, groups, number, 0)
 
 
 @pytest.mark.parametrize(
     "counts,number,expected",
     [
-        ([(2, 2)] * 5, 1, "--folds=1: must be at least 2"),
-        ([(2, 2)] * 5, 8, "--folds=8: only 5 groups (physical samples), use at most 5"),
-        ([(2, 0)] * 5 + [(0, 3)] * 3, 4, "--folds=4: only 3 groups hold defective images, use at most 3"),
-        ([(2, 0)] * 2 + [(0, 3)] * 6, 4, "--folds=4: only 2 groups hold non_defective images, use at most 2"),
-        ([(2, 0)] * 5 + [(0, 3)], 2, "--folds=2: only 1 groups hold defective images, add samples"),
+        ([(2, 2)] * 5, 1, "folds=1: must be at least 2"),
+        ([(2, 2)] * 5, 8, "folds=8: only 5 groups (physical samples), use at most 5"),
+        ([(2, 0)] * 5 + [(0, 3)] * 3, 4, "folds=4: only 3 groups hold defective images, use at most 3"),
+        ([(2, 0)] * 2 + [(0, 3)] * 6, 4, "folds=4: only 2 groups hold non_defective images, use at most 2"),
+        ([(2, 0)] * 5 + [(0, 3)], 2, "folds=2: only 1 groups hold defective images, add samples"),
     ],
 )
 def test_messages(counts, number, expected):
@@ -102,7 +102,7 @@ def test_groups_of_one_class_each():
         ([[0, 1, 2], [3, 4]], "exactly once"),
         ([[0, 1, 2, 3], [3, 4, 5]], "exactly once"),
         ([[0, 1, 4], [2, 3, 5]], "group S2 is in fold 0 and in fold 1"),
-        ([[0, 1, 2, 3, 4, 5], []], "training part of fold 0 has no non_defective"),
+        ([[0, 1, 2, 3, 4, 5], []], "fold 0 has no non_defective training images"),
     ],
 )
 def test_check_refuses(parts, expected):
@@ -113,7 +113,7 @@ def test_check_refuses(parts, expected):
 
 def test_check_refuses_a_part_of_one_class():
     labels, groups = images([(2, 0), (1, 1), (1, 1)])
-    with pytest.raises(WoolError, match="held-out part of fold 0 has no defective images"):
+    with pytest.raises(WoolError, match="fold 0 has no defective held-out images"):
         folds.check(labels, groups, [np.array([0, 1]), np.array([2, 3, 4, 5])])
     folds.check(labels, groups, [np.array([0, 1, 2, 3]), np.array([4, 5])])
 

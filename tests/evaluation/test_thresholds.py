@@ -242,13 +242,13 @@ def test_a_threshold_that_calls_nothing_is_still_one_that_a_card_may_hold():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"threshold": 1.5}, "^--threshold=1.5: must be from 0 to 1$"),
-        ({"threshold": -0.1}, "^--threshold=-0.1: "),
-        ({"threshold": float("nan")}, "^--threshold=nan: "),
-        ({"recall": 0.0}, "^--required_recall=0.0: must be above 0 and at most 1$"),
-        ({"recall": 1.1}, "^--required_recall=1.1: "),
-        ({"cost_ratio": 0.0}, "^--cost_ratio=0.0: must be above 0 and finite$"),
-        ({"cost_ratio": float("inf")}, "^--cost_ratio=inf: "),
+        ({"threshold": 1.5}, "^threshold=1.5: must be at least 0 and at most 1$"),
+        ({"threshold": -0.1}, "^threshold=-0.1: "),
+        ({"threshold": float("nan")}, "^threshold=nan: "),
+        ({"recall": 0.0}, "^recall=0: must be above 0 and at most 1$"),
+        ({"recall": 1.1}, "^recall=1.1: "),
+        ({"cost_ratio": 0.0}, "^cost_ratio=0: must be above 0 and finite$"),
+        ({"cost_ratio": float("inf")}, "^cost_ratio=inf: "),
     ],
 )
 def test_refuses_what_is_out_of_range(given, message):
@@ -256,18 +256,16 @@ def test_refuses_what_is_out_of_range(given, message):
         ThresholdRule(**given)
 
 
-def test_one_way_must_be_given():
-    with pytest.raises(ValueError, match="one of threshold, recall and cost_ratio"):
-        ThresholdRule()
-    with pytest.raises(WoolError, match="^--threshold and --required_recall: both choose the threshold; give one of"):
+def test_two_ways_cannot_be_given():
+    with pytest.raises(WoolError, match="^threshold and recall: both choose the threshold; give one of"):
         ThresholdRule(threshold=0.5, recall=0.9)
 
 
 def test_what_is_not_asked_for_counts_both_errors_alike():
-    assert ThresholdRule.asked() == ThresholdRule(cost_ratio=1.0)
-    assert ThresholdRule.asked(recall=0.9) == ThresholdRule(recall=0.9)
-    with pytest.raises(WoolError, match="^--cost_ratio=0: must be above 0 and finite$"):
-        ThresholdRule.asked(cost_ratio=0)
+    assert ThresholdRule() == ThresholdRule(cost_ratio=1.0)
+    assert ThresholdRule(recall=0.9).cost_ratio is None
+    with pytest.raises(WoolError, match="^cost_ratio=0: must be above 0 and finite$"):
+        ThresholdRule(cost_ratio=0)
 
 
 def test_scores_that_are_no_numbers_give_no_threshold():

@@ -146,10 +146,10 @@ def test_quantisation_aware_training(source, crops, tmp_path):
 @pytest.mark.parametrize(
     ("precisions", "others", "message"),
     [
-        (("fp32", "int4"), {}, "^--precisions=fp32,int4: must be of fp32, fp16, dynamic, int8, int8-float-io, qat$"),
-        ((), {}, "^--precisions=: must be of"),
-        (("int8", "int8"), {}, "^--precisions=int8,int8: name each once$"),
-        (("fp32",), {"c_array": True}, "^--c_array: is for int8 and qat; add one of them to --precisions=fp32$"),
+        (("fp32", "int4"), {}, "^precisions=fp32,int4: must be of fp32, fp16, dynamic, int8, int8-float-io, qat$"),
+        ((), {}, "^precisions=: must be of"),
+        (("int8", "int8"), {}, "^precisions=int8,int8: name each once$"),
+        (("fp32",), {"c_array": True}, "^c_array: is for int8 and qat; add one of them to the precisions fp32$"),
     ],
 )
 def test_orders_that_cannot_be_met_are_refused(precisions, others, message, source, tmp_path):
@@ -158,7 +158,7 @@ def test_orders_that_cannot_be_met_are_refused(precisions, others, message, sour
 
 
 def test_the_folder_of_the_network_is_refused(source):
-    with pytest.raises(WoolError, match="^--out=.*: is the network's folder, .*; give another$"):
+    with pytest.raises(WoolError, match="^out=.*: is the network's folder, .*; give another$"):
         made(source, source.network.parent / ".", "fp32")
 
 
@@ -187,8 +187,8 @@ NEEDED = ("--network=a.safetensors", "--data=b", "--out=c")
         ((*NEEDED, "--fold=0"), "--folds and --fold go together; give both"),
         ((*NEEDED, "--folds=f.json"), "--folds and --fold go together; give both"),
         ((*NEEDED, "--cost_ratio=2", "--threshold=0.5"), "--threshold and --cost_ratio: both choose the threshold"),
-        ((*NEEDED, "--cost_ratio=0"), "--cost_ratio=0.0: must be above 0 and finite"),
-        ((*NEEDED, "--required_recall=2"), "--required_recall=2.0: must be above 0 and at most 1"),
+        ((*NEEDED, "--cost_ratio=0"), "--cost_ratio=0: must be above 0 and finite"),
+        ((*NEEDED, "--required_recall=2"), "--required_recall=2: must be above 0 and at most 1"),
         ((*NEEDED, "--calibration_images=1"), "--calibration_images=1"),
         ((*NEEDED, "--qat_epochs=-1"), "--qat_epochs=-1"),
         ((*NEEDED, "d"), "'d': this script takes flags only"),

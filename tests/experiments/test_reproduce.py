@@ -117,7 +117,7 @@ def test_the_delivered_network_is_known_to_have_seen_every_image(finished, crops
     out, _ = finished
     for name in ("compact.safetensors", "compact.keras"):
         source = Source(out / "model" / name, crops, held=Held(out / "folds.json", 0, 0))
-        with pytest.raises(WoolError, match="was trained on 8 of the 8 images of --fold=0, as the record beside it"):
+        with pytest.raises(WoolError, match="was trained on 8 of the 8 images of fold 0, as the record beside it"):
             opened(source, tmp_path, list().append)
 
 
@@ -303,8 +303,8 @@ class TestRefusals:
             ("--group_by=scan", "column scan"),
             ("--on_bad_image=ignore", "on_bad_image"),
             ("--select=best", "Unknown command line flag 'select'"),
-            ("--cost_ratio=0", "--cost_ratio=0.0: must be above 0 and finite"),
-            ("--required_recall=0", "--required_recall=0.0: must be above 0 and at most 1"),
+            ("--cost_ratio=0", "--cost_ratio=0: must be above 0 and finite"),
+            ("--required_recall=0", "--required_recall=0: must be above 0 and at most 1"),
             ("--plateau_factor=1", "below 1"),
             ("--threads=0", "at least 1"),
             ("--out=", "--out="),

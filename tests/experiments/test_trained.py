@@ -79,7 +79,7 @@ def test_other_networks_are_refused(source, tmp_path):
         spec = ResNetSpec.full(18, classes, shape)
         spec = spec.resized({group: 1 for group in spec.by_group()})
         weights.save(tmp_path / "other.safetensors", spec, weights.initial(spec, 0))
-        with pytest.raises(WoolError, match="^--network=.*: must read square grey images and know 2 classes, but has"):
+        with pytest.raises(WoolError, match="^network=.*: must read square grey images and know 2 classes, but has"):
             looked_at(dataclasses.replace(source, network=tmp_path / "other.safetensors"))
 
 
@@ -89,8 +89,8 @@ def test_what_is_no_network_is_refused(source, tmp_path):
     save_file({"fc.bias": np.zeros(2, np.float32)}, tmp_path / "bare.safetensors")
     for name, message in (
         ("none.safetensors", "none.safetensors: cannot be read as safetensors"),
-        ("net.pth", "^--network=.*net.pth: must be a checkpoint, and end in .safetensors or .keras$"),
-        ("bare.safetensors", "^--network=.*: no spec in its header, so it is no checkpoint of wool_tf$"),
+        ("net.pth", "^network=.*net.pth: must be a checkpoint, and end in .safetensors or .keras$"),
+        ("bare.safetensors", "^network=.*: no spec in its header, so it is no checkpoint of wool_tf$"),
     ):
         with pytest.raises(WoolError, match=message):
             looked_at(dataclasses.replace(source, network=tmp_path / name))
@@ -105,9 +105,9 @@ def recorded(source, **others):
 
 def test_a_network_that_saw_the_held_out_images_is_refused(source):
     for others, message in (
-        ({}, "^--network=.*: was trained on 8 of the 8 images of --fold=0, as the record beside it says$"),
-        ({"held_out": HELD_OUT[1:]}, "^--network=.*: was trained on 1 of the 8 images of --fold=0, as the record"),
-        ({"held_out": HELD_OUT, "images": "0" * 64}, "^--network=.*: was trained on other images than those of"),
+        ({}, "^network=.*: was trained on 8 of the 8 images of fold 0, as the record beside it says$"),
+        ({"held_out": HELD_OUT[1:]}, "^network=.*: was trained on 1 of the 8 images of fold 0, as the record"),
+        ({"held_out": HELD_OUT, "images": "0" * 64}, "^network=.*: was trained on other images than those of"),
     ):
         with pytest.raises(WoolError, match=message):
             looked_at(recorded(source, **others))
@@ -118,19 +118,19 @@ def test_a_network_that_saw_the_held_out_images_is_refused(source):
 @pytest.mark.parametrize("text", ["", "[", "{}", "[[0, 1]]", '[[[0, "1"]]]', "[[[0.5]]]", "[[[true]]]"])
 def test_damaged_folds_are_refused(text, source):
     source.held.folds.write_text(text)
-    with pytest.raises(WoolError, match=r"^--folds=.*: (cannot be read as JSON|must be a list of repeats)[^\n]*$"):
+    with pytest.raises(WoolError, match=r"^folds=.*: (cannot be read as JSON|must be a list of repeats)[^\n]*$"):
         looked_at(source)
 
 
 @pytest.mark.parametrize(
     ("repeats", "repeat", "fold", "message"),
     [
-        ([[HELD_OUT, OTHERS]], 1, 0, r"^--repeat=1: .*folds.json has 1, counted from 0$"),
-        ([[HELD_OUT, OTHERS]], 0, 2, r"^--fold=2: .*folds.json has 2, counted from 0$"),
-        ([[HELD_OUT, OTHERS[:-1]]], 0, 0, r"^--folds=.*: does not divide the 16 images of .*; give their run's$"),
-        ([[HELD_OUT, [*OTHERS, 0]]], 0, 0, r"^--folds=.*: does not divide"),
-        ([[list(range(8)), list(range(8, 16))]], 0, 0, r"^--fold=0: in .* its held-out images are not of both"),
-        ([[[0, 1, *range(8, 16)], list(range(2, 8))]], 0, 0, r"^--fold=0: in .* its training images are not of both"),
+        ([[HELD_OUT, OTHERS]], 1, 0, r"^repeat=1: .*folds.json has 1, counted from 0$"),
+        ([[HELD_OUT, OTHERS]], 0, 2, r"^fold=2: .*folds.json has 2, counted from 0$"),
+        ([[HELD_OUT, OTHERS[:-1]]], 0, 0, r"^folds=.*: is no partition of the 16 images of .*; give their run's$"),
+        ([[HELD_OUT, [*OTHERS, 0]]], 0, 0, r"^folds=.*: is no partition of"),
+        ([[list(range(8)), list(range(8, 16))]], 0, 0, r"^fold=0: in .* its held-out images are not of both"),
+        ([[[0, 1, *range(8, 16)], list(range(2, 8))]], 0, 0, r"^fold=0: in .* its training images are not of both"),
     ],
 )
 def test_folds_that_do_not_fit_are_refused(repeats, repeat, fold, message, source):
@@ -147,5 +147,5 @@ def test_folds_of_a_run_with_other_images_are_refused(source):
         if fits:
             assert looked_at(source)
         else:
-            with pytest.raises(WoolError, match="^--folds=.*: is of a run with other images than those of"):
+            with pytest.raises(WoolError, match="^folds=.*: is of a run with other images than those of"):
                 looked_at(source)

@@ -104,13 +104,13 @@ def test_a_trial_that_time_or_a_mistake_cuts_short_is_continued(tmp_path):
 
 
 KILLED = """
-import os, sys, test_study
+import os, sys, test_optimisation
 from pathlib import Path
 def prepare(number, values):
     if number == 2:
         os._exit(9)
-    return test_study.make([])(number, values)
-test_study.search(Path(sys.argv[1]), 5, prepare=prepare)
+    return test_optimisation.make([])(number, values)
+test_optimisation.search(Path(sys.argv[1]), 5, prepare=prepare)
 """
 
 
@@ -159,5 +159,5 @@ def test_trials_with_the_same_settings_are_one(tmp_path):
 
 def test_a_damaged_journal_is_named(tmp_path):
     (tmp_path / "study.journal").write_text("rubbish\n{}\n")
-    with pytest.raises(WoolError, match="study.journal: is damaged; restore it from a copy, or choose another --out"):
+    with pytest.raises(WoolError, match="study.journal: is damaged; restore it from a copy, or choose another folder"):
         search(tmp_path, 1)

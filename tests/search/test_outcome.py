@@ -1,6 +1,5 @@
 """What a search leaves behind."""
 
-import dataclasses
 import math
 import sys
 from pathlib import Path
@@ -22,22 +21,14 @@ def trial(number, loss, state="complete"):
     return Trial(number, values, state, {"log_loss": loss, "accuracy": 0.9, "auc": 0.95}, "")
 
 
+_SETTINGS = training_flags.define(without=outcome.NOT_OF_REPRODUCE)
+
+
 def parsed(text: str, folder: Path) -> tuple[TrainingConfig, flags.FlagValues]:
-    """The settings that flags as those of reproduce.py read from a file."""
+    """The settings that the flags of reproduce.py read from a file."""
     (folder / "best.cfg").write_text(text)
-    values = flags.FlagValues()
-    for name in dataclasses.fields(TrainingConfig):
-        if name.name not in outcome.NOT_OF_REPRODUCE:
-            default = training_flags._listed(name.default)
-            kinds = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
-            kinds.get(name.type, flags.DEFINE_list)(name.name, default, "help", flag_values=values)
-    for name in ("out", "data", "samples", "contrast", "on_bad_image"):
-        flags.DEFINE_string(name, None, "help", flag_values=values)
-    flags.DEFINE_flag(flags.Flag(flags.ArgumentParser(), None, "flagfile", None, "help"), flag_values=values)
-    values(["program", f"--flagfile={folder / 'best.cfg'}"])
-    holders = [flags.FlagHolder(values, values[each.name]) for each in dataclasses.fields(TrainingConfig)
-               if each.name not in outcome.NOT_OF_REPRODUCE]  # fmt: skip
-    return training_flags.settings(holders), values
+    flags.FLAGS(["program", f"--flagfile={folder / 'best.cfg'}"])
+    return training_flags.settings(_SETTINGS), flags.FLAGS
 
 
 @pytest.mark.parametrize("rates", [(), (0.1, 0.25)])
@@ -48,7 +39,7 @@ def test_the_flagfile_gives_the_settings_back(tmp_path, rates):
     source = Source(Path("my crops/of May"), 153, 1.5, "skip")
     found, values = parsed(outcome.flagfile(settings, source, tmp_path / "best"), tmp_path)
     assert found == settings
-    assert (values.data, values.contrast, values.on_bad_image) == ("my crops/of May", "1.5", "skip")
+    assert (values.data, values.contrast, values.on_bad_image) == ("my crops/of May", 1.5, "skip")
     assert values.out == str(tmp_path / "best")
 
 

@@ -65,7 +65,7 @@ def go(tmp_path, monkeypatch):
 def test_no_unit_is_done_twice_whenever_time_is_over(go):
     # The first call ends between the unpruned network and its pruning.
     clock = iter([0.0, 1.0, 2.0, 4000.0])
-    with pytest.raises(WoolError, match=r"^--hours=1: no trial is complete yet; the same command goes on"):
+    with pytest.raises(WoolError, match=r"^hours=1: no trial is complete yet; the same command goes on"):
         go(clock=lambda: next(clock))
     assert len(go.log.read_text().splitlines()) == 2
     table = go()
@@ -81,12 +81,12 @@ def test_no_unit_is_done_twice_whenever_time_is_over(go):
     best = json.loads((go.out / "search.json").read_text())["settings"]
     assert best["final"] == "hard1" and best["asfp_rates"] == list(BASE.asfp_rates)
     assert "--final=hard1" in (go.out / "best.cfg").read_text().splitlines()
-    with pytest.raises(WoolError, match="holds a run with other --stage, --first_folds, network or search space"):
+    with pytest.raises(WoolError, match="holds a run with other stage, first_folds, network or search space"):
         go(search=dataclasses.replace(SEARCH, first_folds=3))
 
 
 def test_a_training_that_runs_off_is_a_failed_trial(go):
-    with pytest.raises(WoolError, match=r"^--trials=1: none is complete; allow more; the last failed: resnet18.*"):
+    with pytest.raises(WoolError, match=r"^trials=1: none is complete; allow more; the last failed: resnet18.*"):
         go(base=dataclasses.replace(BASE, batch_size=32), search=dataclasses.replace(SEARCH, trials=1))
     (trial,) = json.loads((go.out / "search.json").read_text())["trials"]
     assert trial["state"] == "failed" and "ran off (2 attempts)" in trial["reason"]
@@ -94,11 +94,11 @@ def test_a_training_that_runs_off_is_a_failed_trial(go):
 
 
 def test_mistakes_are_told_in_a_line(go):
-    with pytest.raises(WoolError, match=r"^--first_folds=5: must be from 1 to --folds=4$"):
+    with pytest.raises(WoolError, match=r"^first_folds=5: must be from 1 to the 4 folds$"):
         go(search=dataclasses.replace(SEARCH, first_folds=5))
-    with pytest.raises(WoolError, match=r"^--hours=0: must be above 0$"):
+    with pytest.raises(WoolError, match=r"^hours=0: must be above 0$"):
         Search("hard3", 2, 0.0)
-    with pytest.raises(WoolError, match=r"^--trials=0: must be at least 1$"):
+    with pytest.raises(WoolError, match=r"^trials=0: must be at least 1$"):
         Search("hard3", 2, 1.0, 0)
 
 

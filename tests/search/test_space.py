@@ -48,11 +48,11 @@ def test_only_the_stages_that_lead_to_it_are_left():
 @pytest.mark.parametrize(
     ("given", "stage", "line"),
     [
-        ({}, "hard4", "--stage=hard4: the stages of this run are baseline, hard1, hard2, hard3, asfp30"),
-        ({"controls": ("random",)}, "random1", "--stage=random1: is a control"),
-        ({"batch_size": 8}, "hard3", "--batch_size=8: the search begins with it, so it must be one of 16, 32, 64"),
-        ({"finetune_factor": 2.0}, "hard3", "--finetune_factor=2.0: the search begins with it, so it must be 0.1 to 1"),
-        ({"adam_learning_rate": 2.0}, "hard3", "--adam_learning_rate=2.0: the search tries 0.2 to 20"),
+        ({}, "hard4", "stage=hard4: the stages of this run are baseline, hard1, hard2, hard3, asfp30"),
+        ({"controls": ("random",)}, "random1", "stage=random1: is a control"),
+        ({"batch_size": 8}, "hard3", "batch_size=8: the search begins with it, so it must be one of 16, 32, 64"),
+        ({"finetune_factor": 2.0}, "hard3", "finetune_factor=2: the search begins with it, so it must be 0.1 to 1"),
+        ({"adam_learning_rate": 2.0}, "hard3", "adam_learning_rate=2: the search tries 0.2 to 20"),
     ],
 )
 def test_what_cannot_be_searched_for_is_refused(given, stage, line):

@@ -48,7 +48,7 @@ def test_other_software_is_refused(scheduler, monkeypatch, tmp_path, name):
     first = iter([ours | {name: "0.1"}])
     # The process that asks is the first to say what it has.
     monkeypatch.setattr(workers, "_software", lambda: next(first, None) or software())
-    with pytest.raises(WoolError, match=rf"--scheduler: a worker on \S+ has {name} {ours[name]}, not 0.1 as here"):
+    with pytest.raises(WoolError, match=rf"scheduler: a worker on \S+ has {name} {ours[name]}, not 0.1 as here"):
         workers.run_on_cluster(work, [(tmp_path, 0)], scheduler, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -81,5 +81,5 @@ def test_workers_are_counted(scheduler):
 def test_no_cluster_is_one_line(monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
-    with pytest.raises(WoolError, match="--scheduler=tcp://127.0.0.1:9: no Dask scheduler there"):
+    with pytest.raises(WoolError, match="scheduler=tcp://127.0.0.1:9: no Dask scheduler there"):
         workers.workers("tcp://127.0.0.1:9")

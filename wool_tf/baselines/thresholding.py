@@ -13,15 +13,13 @@ found on the production line by trial and error; here, by trying them on trainin
 correct calls. Nothing else is learned, and nothing is known of shapes or textures.
 
 Images are 8-bit grey, linear in -log of the transmitted X-rays, denser being darker, so 255 - grey stands for the area
-weight, up to beam hardening and to the factor that nobody needs for a limit found by trial.
+weight, up to beam hardening and a factor, which makes no difference to a limit found by trial.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 WINDOWS = (0.0125, 0.025, 0.05, 0.1)
 """Sides of the window that are tried, as shares of the side of the image: 2.4 to 20 mm on crops of 195 mm."""
@@ -35,97 +33,65 @@ TRIALS = 100
 WHITE = 255
 
 
-class ThresholdClassifier(ClassifierMixin, BaseEstimator):
-    """Calls an image defective where a window exceeds the limit of area weight or of local contrast.
-
-    Arguments:
-        windows: sequence of float. Sides of the square window to try, as shares in (0, 1] of the side of the image.
-        surroundings: float above 0. Length of the strip on each side that a window is compared to, in windows.
-        trials: int, at least 1. Values of either limit to try at most, spread evenly over the training images.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Limits:
+    """The limits above which an image is called defective.
 
     Attributes:
-        classes_: (2,) the two labels, sorted; the second is that of defective images.
-        window_: float. The window kept, as a share of the side.
-        limits_: (2,) area weight and local contrast above which an image is called defective, in grey levels. A limit
-            that gains nothing on the training images is above all of them.
-        scales_: (2,) standard deviation of both over the training images, which makes the two comparable in a score.
+        number: of the window kept, among those that were measured.
+        limits: (2,) area weight and local contrast in grey levels. A limit that gains nothing on the training images is
+            above all of them.
+        scales: (2,) standard deviation of both over the training images, which makes the two comparable in a score.
+    """
+
+    number: int
+    limits: np.ndarray
+    scales: np.ndarray
+
+    def scores(self, measured: np.ndarray) -> np.ndarray:
+        """(n,) by how many standard deviations the further exceeded limit is exceeded; negative where neither is."""
+        return ((measured[:, self.number] - self.limits) / self.scales).max(axis=1)
+
+
+def measure(images: np.ndarray, windows: Sequence[float] = WINDOWS, surroundings: float = SURROUNDINGS) -> np.ndarray:
+    """(n, windows, 2) float, area weight of the heaviest window and highest local contrast, in grey levels.
+
+    Arguments:
+        images: (n, side, side) uint8, also a memory map: images are read one by one.
+        windows: sides of the square window, as shares in (0, 1] of the side of the image.
+        surroundings: length of the strip on each side that a window is compared to, in windows; above 0.
+
+    Raises:
+        ValueError: the images are of another shape or type.
+    """
+    if images.ndim != 3 or images.shape[1] != images.shape[2] or images.dtype != np.uint8:
+        raise ValueError(f"images must be (n, side, side) uint8, got {images.shape} {images.dtype}")
+    return np.array([[_highest(sums, window, surroundings) for window in windows] for sums in map(_sums, images)])
+
+
+def fit(measured: np.ndarray, labels: np.ndarray) -> Limits:
+    """The window and the limits with the most correct calls.
+
+    Arguments:
+        measured: (n, windows, 2) as `measure` gives it, with ascending windows.
+        labels: (n,) int, 1 for defective images and 0 for others; both must occur.
+
+    Raises:
+        ValueError: a class is missing.
 
     >>> images = np.full((4, 80, 80), 200, np.uint8)
     >>> images[2:, 30:40, 30:40] = 150
-    >>> ThresholdClassifier().fit(images, [0, 0, 1, 1]).predict(images)
-    array([0, 0, 1, 1])
+    >>> measured = measure(images)
+    >>> fit(measured, np.array([0, 0, 1, 1])).scores(measured) >= 0
+    array([False, False,  True,  True])
     """
-
-    def __init__(self, windows: Sequence[float] = WINDOWS, surroundings: float = SURROUNDINGS, trials: int = TRIALS):
-        self.windows = windows
-        self.surroundings = surroundings
-        self.trials = trials
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "ThresholdClassifier":
-        """Finds the window and the limits with the most correct calls.
-
-        Arguments:
-            X: (n, side, side) uint8, also a memory map: images are read one by one.
-            y: (n,) labels of two classes, the larger one being that of defective images.
-
-        Raises:
-            ValueError: a shape, the type or a label is not of this kind.
-        """
-        check_consistent_length(X, y)
-        return self._fit_measured(self._measure(X), y)
-
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        """(n,) by how many standard deviations the further exceeded limit is exceeded; negative where neither is."""
-        check_is_fitted(self)
-        return self._score(self._measure(X))
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """(n,) the label of each image."""
-        exceeded = self.decision_function(X) >= 0
-        return self.classes_[exceeded.astype(int)]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.classifier_tags.multi_class = False
-        return tags
-
-    def _measure(self, images: np.ndarray) -> np.ndarray:
-        """(n, windows, 2) area weight of the heaviest window and highest local contrast, in grey levels."""
-        # scikit-learn hands lists to estimators; a memory map must stay one.
-        images = images if isinstance(images, np.ndarray) else np.asarray(images)
-        if images.ndim != 3 or images.shape[1] != images.shape[2] or images.dtype != np.uint8:
-            raise ValueError(f"X must be (n, side, side) uint8, got {images.shape} {images.dtype}")
-        if len(self.windows) == 0 or not all(0 < window <= 1 for window in self.windows):
-            raise ValueError(f"windows must be shares of the side above 0 and at most 1, got {self.windows!r}")
-        if not self.surroundings > 0:
-            raise ValueError(f"surroundings must be above 0, got {self.surroundings!r}")
-        return np.array(
-            [[_highest(sums, window, self.surroundings) for window in self.windows] for sums in map(_sums, images)]
-        ).reshape(-1, len(self.windows), 2)
-
-    def _fit_measured(self, measured: np.ndarray, y: np.ndarray) -> "ThresholdClassifier":
-        if self.trials < 1:
-            raise ValueError(f"trials must be at least 1, got {self.trials!r}")
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        self.classes_ = np.unique(y)
-        if len(self.classes_) != 2:
-            raise ValueError(f"y must hold labels of two classes, got {len(self.classes_)} class(es)")
-        best = -1
-        # Strictly more: of equals the smallest window and the highest limits are kept.
-        for number in np.argsort(self.windows):
-            correct, limits = _try(measured[:, number], y == self.classes_[1], self.trials)
-            if correct > best:
-                best, self.limits_, self._number = correct, limits, number
-        self.window_ = float(self.windows[self._number])
-        deviations = measured[:, self._number].std(axis=0)
-        self.scales_ = np.where(deviations > 0, deviations, 1.0)
-        return self
-
-    def _score(self, measured: np.ndarray) -> np.ndarray:
-        return ((measured[:, self._number] - self.limits_) / self.scales_).max(axis=1)
+    if len(np.unique(labels)) != 2:
+        raise ValueError(f"labels must be of two classes, got {len(np.unique(labels))}")
+    tried = [_try(measured[:, number], labels == 1, TRIALS) for number in range(measured.shape[1])]
+    # The first of equals: the smallest window is kept.
+    number = max(range(len(tried)), key=lambda number: tried[number][0])
+    deviations = measured[:, number].std(axis=0)
+    return Limits(number, tried[number][1], np.where(deviations > 0, deviations, 1.0))
 
 
 def evaluate_folds(
@@ -152,18 +118,16 @@ def evaluate_repeats(
         do: a rank over several folds compares several classifiers.
     """
     # What is measured on an image depends on that image alone, so it need not be repeated for each fold.
-    measured, labels = ThresholdClassifier()._measure(images), np.asarray(labels)
+    measured, labels = measure(images), np.asarray(labels)
     return [_judged(measured, labels, folds) for folds in repeats]
 
 
 def _judged(measured: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    classifier, calls, scores = ThresholdClassifier(), np.empty(len(labels), np.int64), np.empty(len(labels))
+    scores = np.empty(len(labels))
     for held_out in folds:
         training = np.setdiff1d(np.arange(len(labels)), held_out)
-        classifier._fit_measured(measured[training], labels[training])
-        scores[held_out] = classifier._score(measured[held_out])
-        calls[held_out] = classifier.classes_[(scores[held_out] >= 0).astype(int)]
-    return calls, scores
+        scores[held_out] = fit(measured[training], labels[training]).scores(measured[held_out])
+    return (scores >= 0).astype(np.int64), scores
 
 
 def _sums(image: np.ndarray) -> np.ndarray:

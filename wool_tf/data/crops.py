@@ -19,10 +19,11 @@ from wool_tf.data import annotations, frames, scans
 from wool_tf.data.annotations import Scan
 from wool_tf.data.frames import Choice, Crop, Frame
 from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, SUFFIXES, BadFiles
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
+from wool_tf.settings import check, setting
 
 IMAGING = "imaging.json"
-"""How the crops were imaged: whoever looks at other scans with what was trained on them must image those alike."""
+"""How the crops were imaged: scans that a network trained on them is to judge must be imaged in the same way."""
 
 VERSION = 1
 """Raise it when the same settings and scans give other crops."""
@@ -41,34 +42,58 @@ BLACK = 0.5
 class CropConfig:
     """How crops are cut.
 
-    Attributes:
-        side: height and width of a crop in pixels, at least 32.
-        frame_lines: lines of a frame, at least `side`.
-        defects: types that X-rays show; they make a crop defective.
-        invisible: other types that may be marked; they make no difference.
-        defective: how many defective crops are drawn at random; None: as many as there are.
-        non_defective: how many others; None: as many as defective ones, of half of the frames at most.
-        seed: base of every random number.
-        window: attenuation (low, high) shown as 255 and 0; None: 0 and the 99.9th percentile of all scans.
-        dark, bright: references of all scans, instead of those that the annotations name.
-        open_beam: counts of the open beam in scans without references; None: the top of the sample type.
-        raw: how raw scans are laid out.
-        pixel_mm: distance of pixels in mm, only written down.
+    Raises:
+        BadSetting: a value breaks its rule.
     """
 
-    side: int = 244
-    frame_lines: int = 320
-    defects: tuple[str, ...] = ("D1", "D2", "D3", "D6")
-    invisible: tuple[str, ...] = ("D4", "D5")
-    defective: int | None = None
-    non_defective: int | None = None
-    seed: int = 0
-    window: tuple[float, float] | None = None
-    dark: Path | None = None
-    bright: Path | None = None
-    open_beam: float | None = None
+    side: int = setting(244, "Height and width of a crop in pixels.", at_least=32)
+    frame_lines: int = setting(320, "Lines of a frame, of which one crop is cut; at least the side.", at_least=32)
+    defects: tuple[str, ...] = setting(
+        ("D1", "D2", "D3", "D6"), "Types of defects that X-rays show; they make a crop defective."
+    )
+    invisible: tuple[str, ...] = setting(
+        ("D4", "D5"), "Types of defects that may be marked, but make no difference to the class."
+    )
+    defective: int | None = setting(
+        None, "How many defective crops are drawn at random; default: as many as there are.", at_least=1
+    )
+    non_defective: int | None = setting(
+        None,
+        "How many non-defective crops; default: as many as defective ones, of half of the frames at most.",
+        at_least=1,
+    )
+    seed: int = setting(0, "Base of every random number.", at_least=0)
+    window: tuple[float, float] | None = setting(
+        None,
+        "LOW,HIGH: attenuation shown as white and as black; default: 0 and the 99.9th percentile of all scans.",
+    )
+    dark: Path | None = setting(None, "Scan without beam, for all scans; default: the one that the annotations name.")
+    bright: Path | None = setting(
+        None, "Scan of the empty belt, for all scans; default: the one that the annotations name."
+    )
+    open_beam: float | None = setting(
+        None,
+        "Counts of the open beam in scans without references; default: the top of the sample type.",
+        above=0,
+        below=math.inf,
+    )
     raw: scans.Raw | None = None
-    pixel_mm: float = 0.8
+    pixel_mm: float = setting(0.8, "Distance of pixels in mm, written into imaging.json.", above=0, below=math.inf)
+
+    def __post_init__(self):
+        check(self)
+        if self.frame_lines < self.side:
+            raise BadSetting("frame_lines", self.frame_lines, f"must be at least the crop's side, {self.side}")
+        both = sorted(set(self.defects) & set(self.invisible))
+        if not self.defects or both:
+            rule = f"{both[0]} is one of the invisible as well" if both else "name one or more"
+            raise BadSetting("defects", self.defects, rule)
+        if self.window and not (len(self.window) == 2 and -math.inf < self.window[0] < self.window[1] < math.inf):
+            raise BadSetting("window", self.window, "must be LOW,HIGH in attenuation, LOW < HIGH")
+        if bool(self.dark) != bool(self.bright):
+            raise BadSetting("bright" if self.dark else "dark", None, "is missing; dark and bright go together")
+        if self.dark and self.open_beam is not None:
+            raise BadSetting("open_beam", self.open_beam, "the references tell it; give either")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +129,8 @@ def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], No
         denser is darker), `manifest.csv` (path, label, group, defect, scan, x, y) and `imaging.json`.
 
     Raises:
-        WoolError: a setting, a scan, an annotation or a reference is wrong, or there are fewer crops than asked for.
+        WoolError: a scan, an annotation or a reference is wrong, or there are fewer crops than asked for.
     """
-    _check(settings)
     try:
         found = annotations.load(folder, (*settings.defects, *settings.invisible), settings.raw)
         say(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
@@ -146,33 +170,13 @@ def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], No
     return Result(choice, _lost_boxes(found, surveyed, settings), window, repaired)
 
 
-def _check(settings: CropConfig) -> None:
-    if settings.side < 32:
-        raise WoolError(f"side: must be at least 32, got {settings.side}")
-    if settings.frame_lines < settings.side:
-        raise WoolError(f"frame_lines: must be at least the crop's side, {settings.side}, got {settings.frame_lines}")
-    both = sorted(set(settings.defects) & set(settings.invisible))
-    if not settings.defects or both:
-        raise WoolError(f"defects: {f'{both[0]} is one of the invisible as well' if both else 'name one or more'}")
-    if settings.window and not (all(map(math.isfinite, settings.window)) and settings.window[0] < settings.window[1]):
-        raise WoolError("window: must be LOW,HIGH in attenuation, LOW < HIGH, got {:g},{:g}".format(*settings.window))
-    if bool(settings.dark) != bool(settings.bright):
-        raise WoolError(f"{'bright' if settings.dark else 'dark'}: is missing; dark and bright go together")
-    if settings.dark and settings.open_beam is not None:
-        raise WoolError("open_beam: the references tell it; give either")
-    for name in ("open_beam", "pixel_mm"):
-        value = getattr(settings, name)
-        if value is not None and not 0 < value < math.inf:
-            raise WoolError(f"{name}: must be above 0, got {value:g}")
-
-
 def _with_references(found: tuple[Scan, ...], folder: Path, settings: CropConfig) -> tuple[Scan, ...]:
     """The scans with the paths of their references as they can be opened."""
     for file in filter(None, (settings.dark, settings.bright)):
         if not file.is_file():
             raise WoolError(f"{file}: no such file; give a reference scan")
     if settings.open_beam and found[0].dark:
-        raise WoolError(f"open_beam: the references in {folder} tell it; leave it out")
+        raise BadSetting("open_beam", settings.open_beam, f"the references in {folder} tell it; leave it out")
     if settings.dark:
         return tuple(dataclasses.replace(s, dark=str(settings.dark), bright=str(settings.bright)) for s in found)
     if found[0].dark:

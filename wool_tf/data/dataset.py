@@ -16,7 +16,7 @@ import numpy as np
 from wool_tf.data import arrays, listing, pixels
 from wool_tf.data.decoding import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
 
 ON_BAD_IMAGE = ("fail", "skip")
 GROUP_BY = ("sample", "scan", "image")
@@ -75,12 +75,10 @@ class Dataset:
             WoolError: the scans are not known.
         """
         if what not in GROUP_BY:
-            raise WoolError(f"--group_by={what}: must be one of {', '.join(GROUP_BY)}")
+            raise BadSetting("group_by", what, f"must be one of {', '.join(GROUP_BY)}")
         if what == "scan" and not all(self.scans):
-            raise WoolError(
-                f"--group_by=scan: {self.folder} does not say which scan each image is from; "
-                f"add a column scan to its {MANIFEST}"
-            )
+            rule = f"{self.folder} does not say which scan each image is from; add a column scan to its {MANIFEST}"
+            raise BadSetting("group_by", what, rule)
         return {"sample": self.groups, "scan": self.scans, "image": np.array(self.paths)}[what]
 
 
@@ -124,7 +122,7 @@ def load(
             with their reasons, and how many more there are.
     """
     if on_bad_image not in ON_BAD_IMAGE:
-        raise WoolError(f"--on_bad_image={on_bad_image}: must be {' or '.join(ON_BAD_IMAGE)}")
+        raise BadSetting("on_bad_image", on_bad_image, f"must be {' or '.join(ON_BAD_IMAGE)}")
     folder, skip = Path(folder), on_bad_image == "skip"
     bad = BadFiles(folder)
     try:

@@ -7,7 +7,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from wool_tf import seeds
 from wool_tf.data.listing import CLASSES
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
 
 TRIES = 64
 """Shuffles that are compared. With few groups they differ widely, and many give a fold without one of the classes."""
@@ -32,7 +32,7 @@ def split(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> list
         For each fold the indices of its held-out images, sorted.
 
     Raises:
-        WoolError: the folds cannot be made; the line names `--folds` and, where there is one, the largest that can.
+        WoolError: the folds cannot be made; the line names `folds` and, where there is one, the largest that can.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
     _check_possible(labels, groups, folds)
@@ -51,7 +51,7 @@ def split(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> list
         if least < GOOD_ENOUGH:
             break
     if best is None:
-        raise WoolError(f"--folds={folds}: no split found with both classes in every fold; use fewer, or another seed")
+        raise BadSetting("folds", folds, "no split found with both classes in every fold; use fewer, or another seed")
     return best
 
 
@@ -64,8 +64,8 @@ def check(labels: np.ndarray, groups: np.ndarray, held_out: Sequence[np.ndarray]
         held_out: the indices that each fold holds out.
 
     Raises:
-        WoolError: an image is held out never or twice, a group is in two folds, or a held-out or training part lacks a
-            class.
+        WoolError: an image is held out never or twice, a group is in two folds, or the held-out or training images of a
+            fold lack a class.
     """
     labels, groups = np.asarray(labels), np.asarray(groups)
     if not np.array_equal(np.sort(np.concatenate(held_out)), np.arange(len(labels))):
@@ -80,19 +80,19 @@ def check(labels: np.ndarray, groups: np.ndarray, held_out: Sequence[np.ndarray]
         for part, present in (("held-out", count), ("training", counts.sum(axis=0) - count)):
             for name, images in zip(CLASSES, present, strict=True):
                 if images == 0:
-                    raise WoolError(f"folds: the {part} part of fold {number} has no {name} images")
+                    raise WoolError(f"folds: fold {number} has no {name} {part} images")
 
 
 def _check_possible(labels: np.ndarray, groups: np.ndarray, folds: int) -> None:
     if folds < 2:
-        raise WoolError(f"--folds={folds}: must be at least 2")
+        raise BadSetting("folds", folds, "must be at least 2")
     limits = {"groups (physical samples)": len(np.unique(groups))}
     for label, name in enumerate(CLASSES):
         limits[f"groups hold {name} images"] = len(np.unique(groups[labels == label]))
     for what, limit in limits.items():
         if limit < folds:
             advice = f"use at most {limit}" if limit >= 2 else "add samples, at least 2 are needed"
-            raise WoolError(f"--folds={folds}: only {limit} {what}, {advice}")
+            raise BadSetting("folds", folds, f"only {limit} {what}, {advice}")
 
 
 def _counts(labels: np.ndarray, held_out: Sequence[np.ndarray]) -> np.ndarray:

@@ -83,7 +83,7 @@ _RULES = {
 
 def _commonest(folder: Path) -> int:
     """The commonest longer side of the images that can be used; the greatest of those that are equally common."""
-    # Flawed files are told of by whoever loads the images, unless nothing is left to be loaded.
+    # Loading the images reports flawed files, unless no image is left to load.
     bad = BadFiles(folder)
     try:
         entries, _, _ = listing.entries(folder, bad)

@@ -13,7 +13,7 @@ from wool_tf.data.native import Crops
 from wool_tf.deploy import calibration, card, checks, micro, verify
 from wool_tf.deploy.qat import launch
 from wool_tf.deploy.trained_network import Source, Trained, opened
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import ThresholdRule
 
@@ -90,13 +90,13 @@ def _check(source: Source, order: Order) -> None:
 
     known, given = (*convert.PRECISIONS, QAT), ",".join(order.precisions)
     if not order.precisions or not set(order.precisions) <= set(known):
-        raise WoolError(f"--precisions={given}: must be of {', '.join(known)}")
+        raise BadSetting("precisions", given, f"must be of {', '.join(known)}")
     if len(set(order.precisions)) < len(order.precisions):
-        raise WoolError(f"--precisions={given}: name each once")
+        raise BadSetting("precisions", given, "name each once")
     if order.c_array and not set(order.precisions) & set(INTEGER):
-        raise WoolError(f"--c_array: is for {' and '.join(INTEGER)}; add one of them to --precisions={given}")
+        raise BadSetting("c_array", None, f"is for {' and '.join(INTEGER)}; add one of them to the precisions {given}")
     if order.out.resolve() == source.network.resolve().parent:
-        raise WoolError(f"--out={order.out}: is the network's folder, which has files of the same names; give another")
+        raise BadSetting("out", order.out, "is the network's folder, which has files of the same names; give another")
 
 
 @dataclasses.dataclass(frozen=True)

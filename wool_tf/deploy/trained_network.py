@@ -12,7 +12,7 @@ from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
 from wool_tf.data.native import Crops
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
@@ -103,7 +103,7 @@ def opened(source: Source, cache: Path, say: Callable[[str], None]) -> Trained:
             return crops
         found = native.load(source.data, cache, NowAndThen(say, "reading image"), source.on_bad_image, side)
         if found.native.paths != images.paths or not np.array_equal(found.native.labels, images.labels):
-            raise WoolError(f"--data={source.data}: was changed while it was read; start again")
+            raise BadSetting("data", source.data, "was changed while it was read; start again")
         return found
 
     everything = np.arange(len(images.labels))
@@ -116,15 +116,15 @@ def opened(source: Source, cache: Path, say: Callable[[str], None]) -> Trained:
 
 def _network(path: Path) -> tuple[ResNetSpec, Weights]:
     if path.suffix.lower() not in SUFFIXES:
-        raise WoolError(f"--network={path}: must be a checkpoint, and end in {' or '.join(SUFFIXES)}")
+        raise BadSetting("network", path, f"must be a checkpoint, and end in {' or '.join(SUFFIXES)}")
     spec, arrays = weight_files.read(path)
     if spec is None:
-        raise WoolError(f"--network={path}: no spec in its header, so it is no checkpoint of wool_tf")
+        raise BadSetting("network", path, "no spec in its header, so it is no checkpoint of wool_tf")
     weights.check(arrays, spec, str(path))
     height, width, channels = spec.input_shape
     if (width, channels, spec.classes) != (height, 1, len(CLASSES)):
         found = f"{height}×{width} pixels, {channels} channels, {spec.classes} classes"
-        raise WoolError(f"--network={path}: must read square grey images and know 2 classes, but has {found}")
+        raise BadSetting("network", path, f"must read square grey images and know 2 classes, but has {found}")
     return spec, arrays
 
 
@@ -132,18 +132,18 @@ def _held_out(held: Held, images: Dataset) -> np.ndarray:
     """The held-out indices, once they are known to be of these images."""
     repeats = _folds(held.folds)
     if not 0 <= held.repeat < len(repeats):
-        raise WoolError(f"--repeat={held.repeat}: {held.folds} has {len(repeats)}, counted from 0")
+        raise BadSetting("repeat", held.repeat, f"{held.folds} has {len(repeats)}, counted from 0")
     parts = repeats[held.repeat]
     if not 0 <= held.fold < len(parts):
-        raise WoolError(f"--fold={held.fold}: {held.folds} has {len(parts)}, counted from 0")
+        raise BadSetting("fold", held.fold, f"{held.folds} has {len(parts)}, counted from 0")
     number = len(images.labels)
     if sorted(index for part in parts for index in part) != list(range(number)):
-        rule = f"does not divide the {number} images of {images.folder}; give their run's"
-        raise WoolError(f"--folds={held.folds}: {rule}")
+        rule = f"is no partition of the {number} images of {images.folder}; give their run's"
+        raise BadSetting("folds", held.folds, rule)
     held_out = np.array(sorted(parts[held.fold]), np.int64)
     for part, chosen in (("held-out", held_out), ("training", np.setdiff1d(np.arange(number), held_out))):
         if len(np.unique(images.labels[chosen])) < len(CLASSES):
-            raise WoolError(f"--fold={held.fold}: in {held.folds} its {part} images are not of both classes")
+            raise BadSetting("fold", held.fold, f"in {held.folds} its {part} images are not of both classes")
     return held_out
 
 
@@ -151,9 +151,9 @@ def _folds(path: Path) -> list[list[list[int]]]:
     try:
         repeats = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise WoolError(f"--folds={path}: cannot be read as JSON ({error})") from None
+        raise BadSetting("folds", path, f"cannot be read as JSON ({error})") from None
     if not _nested(repeats, 3):
-        raise WoolError(f"--folds={path}: must be a list of repeats, each a list of folds, each of image numbers")
+        raise BadSetting("folds", path, "must be a list of repeats, each a list of folds, each of image numbers")
     return repeats
 
 
@@ -168,14 +168,14 @@ def _check_images(source: Source, crops: Dataset, images: Dataset, held_out: np.
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
     run = records.read(source.held.folds.with_name("run.json"), "native crops")
     if run and run["native crops"] != crops.fingerprint:
-        raise WoolError(f"--folds={source.held.folds}: is of a run with other images than those of {images.folder}")
+        raise BadSetting("folds", source.held.folds, f"is of a run with other images than those of {images.folder}")
     record = records.read(source.network.with_suffix(".json"), "stage", "images")
     if record is None:
         return
     if record["images"] != images.fingerprint:
-        raise WoolError(f"--network={source.network}: was trained on other images than those of {images.folder}")
+        raise BadSetting("network", source.network, f"was trained on other images than those of {images.folder}")
     # The network of all images has none.
     seen = np.setdiff1d(held_out, record.get("held_out", []))
     if len(seen):
-        told = f"{len(seen)} of the {len(held_out)} images of --fold={source.held.fold}"
-        raise WoolError(f"--network={source.network}: was trained on {told}, as the record beside it says")
+        told = f"{len(seen)} of the {len(held_out)} images of fold {source.held.fold}"
+        raise BadSetting("network", source.network, f"was trained on {told}, as the record beside it says")

@@ -10,7 +10,7 @@ import numpy as np
 from wool_tf import environment, quiet
 from wool_tf.deploy import card, verify
 from wool_tf.deploy.trained_network import Source, Trained, opened
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import OF_ALL_FOLDS
 from wool_tf.report.cells import MISSING, aligned, decimals
@@ -45,7 +45,7 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
         WoolError: a file is unusable, was made of another network, or with other training images than the fold leaves.
     """
     contents = {path: _content(path) for path in models}
-    cards = {path: card.read(content, f"--models={path}") for path, content in contents.items()}
+    cards = {path: card.read(content, str(path)) for path, content in contents.items()}
     quiet.import_keras()
     with tempfile.TemporaryDirectory() as cache:
         trained = opened(source, Path(cache), say)
@@ -80,23 +80,21 @@ def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise WoolError(f"--models={path}: cannot be read ({error.strerror or error})") from None
+        raise BadSetting("models", path, f"cannot be read ({error.strerror or error})") from None
 
 
 def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
     if about["network"]["weights_sha256"] != digest:
-        raise WoolError(f"--models={path}: was made of another network than {network}, as its card says; give that one")
+        raise BadSetting("models", path, f"was made of another network than {network}, as its card says; give that one")
 
 
 def _check_unseen(path: Path, about: Mapping, trained: Trained, source: Source) -> None:
     """Notices files whose network, calibration or threshold may come from the held-out images, as their cards say."""
     stated = about["training"]["images"]
     if len(trained.held_out) and stated != len(trained.train):
-        fold = f"--fold={source.held.fold} leaves {len(trained.train):,}"
-        raise WoolError(
-            f"--models={path}: was made with {stated:,} training images, as its card says, and {fold}; convert the "
-            "network with the same --folds and --fold"
-        )
+        left = f"fold {source.held.fold} leaves {len(trained.train):,}"
+        made = f"was made with {stated:,} training images, as its card says, and {left}"
+        raise BadSetting("models", path, f"{made}; convert the network with the same folds and fold")
 
 
 def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:

@@ -6,7 +6,7 @@ defective ones for a recall of its own.
 
 Two numbers say how far a result can be trusted. The standard deviation over repeats is the chance in splitting and
 training, on the same samples. The interval is what other samples would have given: it comes from drawing the physical
-samples anew, with replacement (Efron's bootstrap, percentile interval). Crops of one sample resemble each other, so
+samples again, with replacement (Efron's bootstrap, percentile interval). Crops of one sample resemble each other, so
 samples are drawn and not images; drawing images would make the intervals too narrow.
 """
 
@@ -85,7 +85,7 @@ def recall_by_defect(labels: np.ndarray, called: np.ndarray, defects: np.ndarray
 
 
 def draw(labels: np.ndarray, groups: np.ndarray, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
-    """How often each image occurs when the physical samples are drawn anew, with replacement.
+    """How often each image occurs when the physical samples are resampled with replacement.
 
     Samples are drawn within strata: those with defective crops only, with sound crops only, and with both. How many
     samples of each kind there are was decided when they were collected and tells nothing about the production line,

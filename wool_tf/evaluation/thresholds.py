@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation import metrics, operating_points, ties
+from wool_tf.settings import check, setting
 
 COST_RATIO = 1.0
 """False alarms that a missed defect costs, where nothing else is asked for: neither error counts for more."""
@@ -19,39 +20,25 @@ _FINITE = (-36.0, 36.0)
 
 @dataclasses.dataclass(frozen=True)
 class ThresholdRule:
-    """From which score on an image is called defective; one of the three is given.
+    """From which score on an image is called defective, by one of the three; by `COST_RATIO` where none is given.
 
-    Attributes:
-        threshold: the score itself, 0 to 1.
-        recall: share of the defective images that must be found, above 0 and at most 1.
-        cost_ratio: how many false alarms a missed defect costs, above 0; the least cost.
+    Raises:
+        BadSetting: a value breaks its rule, or two are given.
     """
 
-    threshold: float | None = None
-    recall: float | None = None
-    cost_ratio: float | None = None
+    threshold: float | None = setting(None, "Score from which on an image is called defective.", at_least=0, at_most=1)
+    recall: float | None = setting(None, "Share of the defective images that must be found.", above=0, at_most=1)
+    cost_ratio: float | None = setting(
+        None, f"False alarms that a miss costs; default: {COST_RATIO:g}.", above=0, below=math.inf
+    )
 
     def __post_init__(self):
-        names = {"threshold": self.threshold, "required_recall": self.recall, "cost_ratio": self.cost_ratio}
-        given = [f"--{name}" for name, value in names.items() if value is not None]
+        given = [field for field, value in dataclasses.asdict(self).items() if value is not None]
         if not given:
-            raise ValueError("one of threshold, recall and cost_ratio must be given, got none")
+            object.__setattr__(self, "cost_ratio", COST_RATIO)
         if len(given) > 1:
-            raise WoolError(f"{given[0]} and {given[1]}: both choose the threshold; give one of them")
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise WoolError(f"--threshold={self.threshold}: must be from 0 to 1")
-        if self.recall is not None and not 0 < self.recall <= 1:
-            raise WoolError(f"--required_recall={self.recall}: must be above 0 and at most 1")
-        if self.cost_ratio is not None and not 0 < self.cost_ratio < math.inf:
-            raise WoolError(f"--cost_ratio={self.cost_ratio}: must be above 0 and finite")
-
-    @classmethod
-    def asked(
-        cls, threshold: float | None = None, recall: float | None = None, cost_ratio: float | None = None
-    ) -> "ThresholdRule":
-        """The decision that a user asks for; where nothing is, the least cost by `COST_RATIO`."""
-        nothing = threshold is None and recall is None and cost_ratio is None
-        return cls(threshold, recall, COST_RATIO if nothing else cost_ratio)
+            raise BadSetting(given[:2], None, "both choose the threshold; give one of them")
+        check(self)
 
     @property
     def rule(self) -> str:
@@ -116,7 +103,7 @@ class ThresholdRule:
 
 
 def _between(passed: np.ndarray, called: np.ndarray) -> float:
-    """The threshold that parts these scores, in the middle of their log odds; one of the two may be empty."""
+    """The threshold that separates these scores, in the middle of their log odds; one of the two may be empty."""
     if not len(passed):
         return float(called.min()) / 2
     low = float(passed.max())

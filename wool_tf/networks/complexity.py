@@ -1,6 +1,6 @@
 """Parameters and operations of a network: arithmetic on its spec, no model is built.
 
-The counting rules are those under which Table III of the paper comes out to the digit: parameters are the trainable
+The counting rules are those under which Table III of the paper is met to the digit: parameters are the trainable
 ones (batch norm counts its scale and shift, not its running statistics); an operation is one multiply-accumulate of a
 convolution or the head, 2 per element for a batch norm, 1 per element for a ReLU, and 1 per input element of a pool.
 Additions of the shortcuts and the masks of a masked network count nothing.

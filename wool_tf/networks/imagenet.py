@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 
 from wool_tf import files
-from wool_tf.errors import WoolError, first_line
+from wool_tf.errors import BadSetting, WoolError, first_line
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
 
@@ -143,10 +143,11 @@ def _download(url: str, part: Path, path: Path, progress: Progress | None) -> st
             if error.code == 416:
                 # The partial file is longer than the whole.
                 part.unlink()
-        raise WoolError(
-            f"--weights=imagenet: cannot fetch {url} ({first_line(error)}); run again to go on from where it stopped, "
-            f"put that file at {path}, or use --weights=FILE or --weights=none"
-        ) from None
+        rule = (
+            f"cannot fetch {url} ({first_line(error)}); run again to go on from where it stopped, put that file at "
+            f"{path}, or give a file of weights or none"
+        )
+        raise BadSetting("weights", "imagenet", rule) from None
     return announced
 
 

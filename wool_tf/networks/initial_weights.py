@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import imagenet, weight_files, weights
 from wool_tf.networks.spec import DEPTHS, ResNetSpec
 from wool_tf.networks.weights import Weights
@@ -12,7 +12,7 @@ from wool_tf.networks.weights import Weights
 def resolve(
     choice: str, spec: ResNetSpec, seed: int, cache: Path | None = None, progress: imagenet.Progress | None = None
 ) -> Weights:
-    """The weights that `--weights=none | imagenet | FILE` stands for, fitted to a network.
+    """The weights that the setting `weights` (none, imagenet or a file) stands for, fitted to a network.
 
     A file is `.safetensors` (torchvision's keys, or a checkpoint of ours), `.pth` or `.pt` (a plain state dict; needs
     torch), or a `.keras` that holds a `ResNet`. Floating-point weights become float32. They must be exactly those of
@@ -42,16 +42,16 @@ def resolve(
     else:
         path = Path(choice).expanduser()
         if not path.is_file():
-            raise WoolError(f"--weights={choice}: no such file; give none, imagenet or a file of weights")
+            raise BadSetting("weights", choice, "no such file; give none, imagenet or a file of weights")
     found, arrays = weight_files.read(path)
     return _fit(arrays, found or _inferred_spec(arrays, spec), spec, seed, str(path))
 
 
 def pretrained(choice: str) -> bool | None:
-    """Whether the weights that `--weights=none | imagenet | FILE` stands for were trained on ImageNet.
+    """Whether the weights that the setting `weights` (none, imagenet or a file) stands for were trained on ImageNet.
 
     Of a file its content tells and not its name: a head of a thousand classes behind a stem for colour images is what
-    a ResNet trained on ImageNet has. None where it has neither, or cannot be read, so that nobody knows.
+    a ResNet trained on ImageNet has. None where it has neither, or cannot be read: then it is not known.
     """
     if choice in ("none", "imagenet"):
         return choice == "imagenet"

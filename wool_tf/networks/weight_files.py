@@ -1,4 +1,4 @@
-"""Reads files of weights, whoever wrote them. No file is ever trusted to be a pickle."""
+"""Reads files of weights from any source, none of them as an arbitrary pickle."""
 
 import json
 import zipfile

@@ -17,7 +17,7 @@ TOLERANCE = 1e-4
 
 
 def compact(model: MaskedResNet) -> ResNet:
-    """The small network that a masked one amounts to, with its weights; it is to be compiled anew.
+    """The compact network that computes what a masked one does, with its weights; it has to be compiled.
 
     Its `spec` says what it is, `networks.weights.read` gives its weights as arrays, and `check_equal` compares its
     logits with those of the masked network.

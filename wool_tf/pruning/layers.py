@@ -68,7 +68,7 @@ class MaskedResNet(ResNet):
 
 
 def masked(model: ResNet) -> MaskedResNet:
-    """A copy of a network with masks, none of which masks anything yet; it is to be compiled anew.
+    """A copy of a network with masks, none of which masks anything yet; it has to be compiled.
 
     Raises:
         WoolError: the model is no `ResNet`, or has masks already.

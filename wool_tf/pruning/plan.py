@@ -159,7 +159,7 @@ def _smallest(scores: np.ndarray, rate: float, removed: Sequence[int] = ()) -> l
     """The share of the channels still there that have the smallest scores, smallest first."""
     order = np.argsort(scores, kind="stable")
     order = order[~np.isin(order, removed)]
-    # 0.29 × 100 is a hair below 29 in binary; the rule means 29.
+    # 0.29 × 100 is slightly below 29 in binary; the rule means 29.
     return order[: min(math.floor(len(order) * rate + 1e-9), len(order) - 1)].tolist()
 
 

@@ -21,11 +21,11 @@ NAME = "search"
 OBJECTIVE = "log_loss"
 STATES = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
 HOPELESS = 5
-"""When so many trials of one call have failed and no other has come to an end, the settings are not to blame."""
+"""When so many trials of one call have failed and no other has finished, the cause is not the settings tried."""
 
 
 class Failed(Exception):
-    """A trial cannot be completed: its training runs off, for example."""
+    """A trial cannot be completed: its training diverges, for example."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Study:
     """The trials in a journal.
 
     Arguments:
-        path: of the journal, which is made if it is missing; nobody else writes to it.
+        path: of the journal, which is made if it is missing; no other process writes to it.
         space: name of a setting to its values.
         first: values of the first trial.
         seed: int, at least 0.
@@ -97,7 +97,7 @@ class Study:
                 study_name=NAME, storage=self._storage, pruner=optuna.pruners.MedianPruner(), load_if_exists=True
             )
         except (ValueError, KeyError):
-            raise WoolError(f"{path}: is damaged; restore it from a copy, or choose another --out") from None
+            raise WoolError(f"{path}: is damaged; restore it from a copy, or choose another folder") from None
         if not self._study.get_trials(deepcopy=False):
             self._study.enqueue_trial(dict(first))
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wool_tf import files
+from wool_tf.errors import as_text
 from wool_tf.report.cells import aligned, decimals, percent, plain, significant
 from wool_tf.report.page import markdown
 from wool_tf.report.tables import Table
@@ -17,7 +18,7 @@ SHOWN = 10
 """Trials in the table, at most, besides the first one."""
 OPTIMISTIC = (
     "the figures of the best trial are optimistic, for it was chosen by these very folds: report those of other "
-    "images, or of the folds of another --seed"
+    "images, or of the folds of another seed"
 )
 NOT_OF_REPRODUCE = ("repeats", "controls", "select")
 """TrainingConfig that reproduce.py has no flag for."""
@@ -116,7 +117,7 @@ def flagfile(settings: TrainingConfig, source: Source, out: Path) -> str:
         "on_bad_image": source.on_bad_image,
         **{name: value for name, value in dataclasses.asdict(settings).items() if name not in NOT_OF_REPRODUCE},
     }
-    lines = [f"--{name}={_listed(value)}" for name, value in given.items() if value is not None]
+    lines = [f"--{name}={as_text(value)}" for name, value in given.items() if value is not None]
     return "\n".join([f"# Found by search.py: {OPTIMISTIC}.", *lines, ""])
 
 
@@ -130,7 +131,3 @@ def write(found: Mapping, best: Table | None, flags: str | None, out: Path) -> N
     if best and flags:
         files.write(out / "search.md", to_markdown(best).encode())
         files.write(out / "best.cfg", flags.encode())
-
-
-def _listed(value) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from wool_tf import quiet
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
 from wool_tf.report.tables import Table
 from wool_tf.say import NowAndThen
@@ -32,7 +32,7 @@ class Search:
         trials: of all calls together, or None.
 
     Raises:
-        WoolError: a value breaks its rule; the message names the flag.
+        WoolError: a value breaks its rule.
     """
 
     stage: str
@@ -42,9 +42,9 @@ class Search:
 
     def __post_init__(self):
         if not self.hours > 0:
-            raise WoolError(f"--hours={self.hours:g}: must be above 0")
+            raise BadSetting("hours", self.hours, "must be above 0")
         if self.trials is not None and self.trials < 1:
-            raise WoolError(f"--trials={self.trials}: must be at least 1")
+            raise BadSetting("trials", self.trials, "must be at least 1")
 
 
 def run(
@@ -83,7 +83,7 @@ def run(
     found = space.resolve(base, search.stage)
     least = space.restricted(base, search.stage)
     if not 1 <= search.first_folds <= base.folds:
-        raise WoolError(f"--first_folds={search.first_folds}: must be from 1 to --folds={base.folds}")
+        raise BadSetting("first_folds", search.first_folds, f"must be from 1 to the {base.folds} folds")
     with driver.exclusive(out):
         made = _prepared(least, search, found, source, out, jobs, show, say)
         first = {name: getattr(base, name) for name in found}
@@ -104,7 +104,7 @@ def run(
         remembered.run(prepare, lambda: clock() < end, ended, search.trials)
         best = report()
     if best is None:
-        raise WoolError(_nothing(search, remembered.trials))
+        raise _nothing(search, remembered.trials)
     return best
 
 
@@ -119,7 +119,7 @@ def _prepared(settings, search, found, source, out, jobs, show, say) -> trials.T
     # Other values of these would be another search, not more of this one.
     bound = {name: getattr(settings, name) for name in manifest.CHOICES} | {"asfp_rates": list(settings.asfp_rates)}
     bound |= {"controls": [], "first_folds": search.first_folds, "space": _words(found)}
-    binding = crops.binding() | {"--stage, --first_folds, network or search space": bound}
+    binding = crops.binding() | {"stage, first_folds, network or search space": bound}
     if remark := manifest.claim(out, [settings], images, source=binding):
         say(remark)
     manifest.claim_folds(out, [parts])
@@ -153,10 +153,11 @@ def _line(trial: Trial, best: Trial | None) -> str:
     return f"trial {trial.number}: {result}{so_far}"
 
 
-def _nothing(search: Search, ended: Sequence[Trial]) -> str:
+def _nothing(search: Search, ended: Sequence[Trial]) -> BadSetting:
     if search.trials is not None and len(ended) >= search.trials:
-        return f"--trials={search.trials}: none is complete; allow more; the last failed: {ended[-1].reason}"
-    return f"--hours={search.hours:g}: no trial is complete yet; the same command goes on where this one ended"
+        rule = f"none is complete; allow more; the last failed: {ended[-1].reason}"
+        return BadSetting("trials", search.trials, rule)
+    return BadSetting("hours", search.hours, "no trial is complete yet; the same command goes on where this one ended")
 
 
 def _tidy(ended: Sequence[Trial], least: TrainingConfig, out: Path) -> None:

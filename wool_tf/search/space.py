@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.training.config import TrainingConfig
 
 ALL = ("baseline", "hard", "asfp")
@@ -107,16 +107,16 @@ def resolve(base: TrainingConfig, stage: str) -> dict[str, Choice | Range]:
         WoolError: there is no such stage, or a value of `base` is outside of the space or leads out of what is allowed.
     """
     if stage not in base.stages:
-        raise WoolError(f"--stage={stage}: the stages of this run are {', '.join(base.stages)}")
+        raise BadSetting("stage", stage, f"the stages of this run are {', '.join(base.stages)}")
     if way(stage) not in ALL:
-        raise WoolError(f"--stage={stage}: is a control; search for the settings of another stage")
+        raise BadSetting("stage", stage, "is a control; search for the settings of another stage")
     found = {}
     for name, tuned in SPACE.items():
         if way(stage) not in tuned.ways or tuned.optimizer not in (None, base.optimizer):
             continue
         found[name] = values = tuned.values.around(getattr(base, name))
         if getattr(base, name) not in values:
-            raise WoolError(f"--{name}={getattr(base, name)}: the search begins with it, so it must be {values}")
+            raise BadSetting(name, getattr(base, name), f"the search begins with it, so it must be {values}")
         if isinstance(values, Range):
             _check_end(base, name, values)
     return found
@@ -126,7 +126,7 @@ def _check_end(base: TrainingConfig, name: str, values: Range) -> None:
     try:
         dataclasses.replace(base, **{name: values.high})
     except WoolError as error:
-        raise WoolError(f"--{name}={getattr(base, name)}: the search tries {values}, and {error}") from None
+        raise BadSetting(name, getattr(base, name), f"the search tries {values}, and {error}") from None
 
 
 def restricted(base: TrainingConfig, stage: str) -> TrainingConfig:

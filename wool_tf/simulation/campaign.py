@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.simulation import defects, projection, xray
 from wool_tf.simulation.projection import BELT, Pose, rotation
 from wool_tf.simulation.wool import Product
@@ -71,7 +71,7 @@ class Campaign:
         }
         for name, (least, most) in ranges.items():
             if not least <= getattr(self, name) <= most:
-                raise WoolError(f"--{name}: must be from {least} to {most}, got {getattr(self, name)}")
+                raise BadSetting(name, getattr(self, name), f"must be from {least} to {most}")
 
     def defective(self) -> np.ndarray:
         """(samples,) bool, which samples have visible defects."""
@@ -249,7 +249,7 @@ def _write_samples(folder: Path, campaign: Campaign, jobs: int) -> Iterator[tupl
         ) as finished:
             yield from finished
     except BrokenProcessPool:
-        raise WoolError("a process was killed, most likely because memory ran out; use fewer --jobs") from None
+        raise WoolError("a process was killed, most likely because memory ran out; use fewer jobs") from None
 
 
 def _write_sample(folder: Path, campaign: Campaign, number: int) -> tuple[int, list[dict]]:

@@ -1,20 +1,20 @@
-"""Crops of simulated wool, for whoever has none of their own."""
+"""Crops of simulated wool, for users without crops of their own."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import crops
-from wool_tf.simulation import campaign
+from wool_tf.simulation.campaign import Campaign
 
-PAPER = campaign.Campaign()
+PAPER = Campaign()
 PAPER_CROPS = {"defective": 242, "non_defective": 236}
 
 
-def scaled_campaign(samples: int, seed: int, contrast: float) -> campaign.Campaign:
+def scaled_campaign(samples: int, seed: int, contrast: float) -> Campaign:
     """A campaign of so many samples, with the paper's shares of clean samples and of scans."""
     clean = min(max(round(samples * PAPER.clean / PAPER.samples), 1), samples - 1)
-    return campaign.Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
+    return Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
 
 
 def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[[str], None], progress=None) -> Path:
@@ -24,7 +24,7 @@ def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[
         folder: of this one campaign; `scans/` and `crops/` are made in it.
         samples: int. Physical samples; as many as in the paper give the paper's number of crops, others all there are.
         seed: int.
-        contrast: float. Scale of how visible defects are, see `simulate.Campaign`.
+        contrast: float. Scale of how visible defects are, see `campaign.Campaign`.
         say: told of each step, in a line.
         progress: told how many scans are done, and of how many.
 

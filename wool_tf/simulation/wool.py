@@ -2,7 +2,7 @@
 
 The primary web is thin and runs fast; a pendulum folds it across the line, so a slab is a stack of layers whose webs
 cross each other at a small angle, overlap at their edges and undulate. A coarse field of density in three dimensions
-holds this, so the views of one object agree. What is smaller than its cells, tufts, strands and fibres, is drawn anew
+holds this, so the views of one object agree. What is smaller than its cells, tufts, strands and fibres, is drawn again
 for each view with the statistics of the product; shot of a millimetre and more has its place again.
 
 Coordinates of the body, in mm, about its middle: along the line, across it, and through the thickness.

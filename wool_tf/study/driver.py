@@ -3,10 +3,10 @@
 A unit is done when its record is there, and nothing else is remembered, so a run that was interrupted in any way goes
 on where it was. It works the same for one process, many, or many machines that share a folder.
 
-A unit that fails leaves a note of its attempts beside the place of its record. Training that ran off is tried once more
-with other random numbers, and the note says so to whoever goes on later; a process that was killed is replaced, and its
-unit tried once more alone, when it has all of the memory. Then the run goes on without the unit, and without those that
-need it.
+A unit that fails leaves a note of its attempts beside the place of its record. A training that diverged is tried once
+more with other random numbers, also by a later run, which continues the count of the note; a process that was killed is
+replaced, and its unit is tried once more alone, when it has all of the memory. Then the run goes on without the unit,
+and without those that need it.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from wool_tf.errors import Diverged, Unwritable, WoolError, first_line
+from wool_tf.errors import BadSetting, Diverged, Unwritable, WoolError, first_line
 from wool_tf.study import cleanup, progress, records, units, workers
 from wool_tf.study.progress import Heartbeat, Orphaned, Status
 from wool_tf.study.units import ATTEMPTS, Progress, Unit
@@ -32,13 +32,12 @@ class Outcome:
 
     Attributes:
         records: the record of every unit that is done, by its name.
-        failures: of every unit that failed for good, its attempts: a `kind` and a `reason` each.
-        skipped: names of the units that needed one that failed.
+        failures: of every unit that failed for good, its attempts: a `kind` and a `reason` each. Units that need such a
+            one are in neither.
     """
 
     records: dict[str, dict]
     failures: dict[str, list[dict]]
-    skipped: tuple[str, ...]
 
 
 def run(
@@ -52,7 +51,7 @@ def run(
 
     Arguments:
         chains: units of one chain may use what earlier ones left; chains must not depend on each other.
-        folder: of the records; nobody else works there.
+        folder: of the records; no other run works there.
         jobs: processes at work at the same time. None of them is the calling one, which is to survive them.
         show: told the status about twice a second, from another thread.
         scheduler: address of a Dask cluster that does the work instead; all its machines see the folder under the same
@@ -75,15 +74,15 @@ def run(
                 _run_parallel(left, folder, min(jobs, len(left)), token)
     except Orphaned:
         raise WoolError(f"{folder}: was deleted, or taken over by another run; start again") from None
-    # Of chains whose process died nobody has.
+    # A process that died has not removed the products of its chain.
     for chain in left:
         units.drop_products(chain, folder)
     return _outcome(everything, folder)
 
 
 def plan(chains: Sequence[Sequence[Unit]], folder: Path) -> list[list[Unit]]:
-    """The units of each chain that a run would do; it would try again what the machine was to blame for."""
-    return [units.todo(chain, folder, forgiving=True) for chain in chains]
+    """The units of each chain that a run would do; it would try units again whose failures were not of divergence."""
+    return [units.todo(chain, folder, ignore_machine_failures=True) for chain in chains]
 
 
 def done(chains: Sequence[Sequence[Unit]], folder: Path) -> int:
@@ -104,23 +103,23 @@ def exclusive(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = open(folder / ".lock", "w")
     except OSError as error:
-        raise WoolError(f"--out={folder}: cannot be written ({error.strerror}); choose another folder") from None
+        raise BadSetting("out", folder, f"cannot be written ({error.strerror}); choose another folder") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WoolError(f"--out={folder}: another run is at work there; wait, or choose another folder") from None
+            raise BadSetting("out", folder, "another run is at work there; wait, or choose another folder") from None
         except OSError as error:
-            raise WoolError(f"--out={folder}: cannot be locked ({error.strerror}); choose another disk") from None
+            raise BadSetting("out", folder, f"cannot be locked ({error.strerror}); choose another disk") from None
         cleanup.clear(folder)
         yield
 
 
 def _tidy(chains: Sequence[Sequence[Unit]], folder: Path) -> None:
-    """Makes the folder what a run that ended well would have left."""
+    """Brings the folder to the state that a run without interruption would have left."""
     cleanup.clear_records(folder)
     for chain in chains:
-        units.forgive(chain, folder)
+        units.clear_machine_failures(chain, folder)
         for unit in chain:
             if units.record(unit, folder) is None:
                 # A damaged record, if any: that a file is there has to mean that the unit is done.
@@ -130,15 +129,13 @@ def _tidy(chains: Sequence[Sequence[Unit]], folder: Path) -> None:
 
 
 def _outcome(everything: Sequence[Unit], folder: Path) -> Outcome:
-    found = {unit.name: units.record(unit, folder) for unit in everything}
-    done = {name: record for name, record in found.items() if record is not None}
+    done = {unit.name: record for unit in everything if (record := units.record(unit, folder)) is not None}
     failures = {unit.name: units.attempts(unit, folder) for unit in everything if units.failed(unit, folder)}
-    skipped = tuple(name for name in found if name not in done and name not in failures)
-    return Outcome(done, failures, skipped)
+    return Outcome(done, failures)
 
 
 def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, token: str) -> None:
-    """Runs chains in worker processes, whatever happens to these."""
+    """Runs chains in worker processes, and replaces those that die."""
     while chains:
         try:
             workers.run(run_chain, [(chain, folder, token, os.getpid()) for chain in chains], jobs, folder)
@@ -148,7 +145,7 @@ def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, tok
             suspects = [(chain, unit) for chain in chains if (unit := progress.at_work(chain, folder))]
             if not suspects:
                 raise WoolError(
-                    "worker processes die as they start, most likely because memory runs out; use fewer --jobs"
+                    "worker processes die as they start, most likely because memory runs out; use fewer jobs"
                 ) from None
             for _, unit in suspects:
                 _note_death(unit, folder, "its process was killed, most likely because memory ran out")
@@ -171,17 +168,18 @@ def _note_death(unit: Unit, folder: Path, reason: str) -> None:
 
 
 def _run_on_cluster(chains: Sequence[Sequence[Unit]], folder: Path, scheduler: str, token: str) -> None:
-    """Runs chains on a cluster; where it gives one up, the units of it that need not the deadly one go on."""
+    """Runs chains on a cluster; where it gives one up, units that do not need the failed one go on."""
     while chains:
         tasks = [(chain, folder, token) for chain in chains]
         given_up = set(workers.run_on_cluster(run_chain, tasks, scheduler, folder))
         left = [number for number, chain in enumerate(chains) if units.todo(chain, folder)]
         if not given_up.issuperset(left):
             # Workers that do not find the token of the run take it for gone, and end.
-            raise WoolError(
-                f"--scheduler={scheduler}: workers ended without leaving results in {folder}; every machine of the "
-                "cluster must see that folder under this path; then the same command goes on"
+            rule = (
+                f"workers ended without leaving results in {folder}; every machine of the cluster must see that folder "
+                "under this path; then the same command goes on"
             )
+            raise BadSetting("scheduler", scheduler, rule)
         chains = [chains[number] for number in left]
         for chain in chains:
             unit = progress.at_work(chain, folder) or units.todo(chain, folder)[0]
@@ -205,7 +203,7 @@ def run_chain(
         Unwritable: the folder cannot be written.
         Orphaned: another run has taken the folder over.
     """
-    # A unit that failed takes along those that need it, so what is left is asked for anew.
+    # Units that need one that failed cannot run, so what is left is determined again after each unit.
     names = [unit.name for unit in chain]
     while todo := units.todo(chain, folder):
         if last is not None and names.index(todo[0].name) > names.index(last):
@@ -228,7 +226,7 @@ def _attempt(unit: Unit, folder: Path, beat: Heartbeat) -> None:
         raise
     except Diverged as error:
         units.note_failure(unit, folder, "diverged", str(error))
-    except Exception as error:  # Whatever it is, the other units are not to blame.
+    except Exception as error:  # Whatever it is, the other units can go on.
         known = isinstance(error, WoolError)
         reason = str(error) if known else f"{type(error).__name__}: {first_line(error)}"
         units.note_failure(unit, folder, "error", reason, "" if known else traceback.format_exc())

@@ -83,7 +83,7 @@ def measure(train: Callable[[int], None], macs: float, clock: Callable[[], float
 
 
 def makespan(chains: Sequence[Sequence[Work]], jobs: int) -> float:
-    """Seconds until all is done, if whoever is free takes the longest chain that is left.
+    """Seconds until all is done, if each process that is free takes the longest chain that is left.
 
     Arguments:
         chains: what has to be done in order by the same process.

@@ -10,13 +10,14 @@ import numpy as np
 from wool_tf import environment, quiet, seeds
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting
 from wool_tf.networks.spec import DEPTHS
 from wool_tf.study import manifest
 from wool_tf.study.driver import Unit
 from wool_tf.training.config import OPTIMIZERS, TrainingConfig
 from wool_tf.training.fold import Fold
 
+_AXES = ("depths", "optimizers", "weights")
 SETUP_MACS = 3e11
 """What tracing a new network and scoring cost, in multiply-accumulates that the same time would have trained with."""
 
@@ -40,17 +41,17 @@ def grid(
         for initial in weights
     ]
     if not found:
-        raise WoolError("--depths, --optimizers and --weights: each needs at least one value")
+        raise BadSetting(_AXES, None, "each needs at least one value")
     names = [settings.configuration for settings in found]
     for name in names:
         if names.count(name) > 1:
-            raise WoolError(f"--depths, --optimizers, --weights: {name} occurs twice; name each once, and files apart")
+            raise BadSetting(_AXES, None, f"{name} occurs twice; name each once, and give files different names")
     return found
 
 
-def _check_of(flag: str, given: Sequence, allowed: Sequence) -> None:
+def _check_of(name: str, given: Sequence, allowed: Sequence) -> None:
     if not set(given) <= set(allowed):
-        raise WoolError(f"--{flag}={','.join(map(str, given))}: must be of {', '.join(map(str, allowed))}")
+        raise BadSetting(name, tuple(given), f"must be of {', '.join(map(str, allowed))}")
 
 
 def _absolute(weights: str) -> str:
@@ -130,7 +131,7 @@ def _unit(stage, fold: Fold, settings: TrainingConfig, keep: bool) -> Unit:
 
 
 def _work(stage: str, fold: Fold, settings: TrainingConfig, progress, attempt: int) -> dict:
-    # In a worker process it is the first to want Keras, which says a word as it is imported.
+    # In a worker process this is the first import of Keras, which prints a message.
     quiet.import_keras()
     from wool_tf.training import methods
 

@@ -3,8 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-from wool_tf.evaluation.thresholds import ThresholdRule
-
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -13,7 +11,7 @@ class Source:
     Attributes:
         folder: of crops, as `dataset.load` reads it, or None for simulated ones.
         samples: simulated samples, where there is no folder.
-        contrast: of their defects, see `simulate.Campaign`.
+        contrast: of their defects, see `simulation.campaign.Campaign`.
         on_bad_image: `fail` or `skip`.
     """
 
@@ -38,23 +36,3 @@ class Workers:
     scheduler: str | None = None
     keep: bool = False
     tensorboard: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class OperatingPoint:
-    """What the two thresholds of a report are chosen for.
-
-    Attributes:
-        recall: of one of them, as for `ThresholdRule`.
-        cost_ratio: of the other one, as for `ThresholdRule`.
-
-    Raises:
-        WoolError: one of them is out of range.
-    """
-
-    recall: float
-    cost_ratio: float
-
-    def __post_init__(self):
-        ThresholdRule(recall=self.recall)
-        ThresholdRule(cost_ratio=self.cost_ratio)

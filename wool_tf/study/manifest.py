@@ -1,33 +1,32 @@
 """A folder belongs to one run: results of different settings, images or versions never mix."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from wool_tf import environment, files
+from wool_tf import environment, files, settings
 from wool_tf.data.dataset import Dataset
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, as_text
 from wool_tf.study import records
 from wool_tf.training.config import TrainingConfig
 
-CHOICES = ("depth", "optimizer", "weights", "repeats", "rounds", "asfp_rates", "controls", "final")
-"""TrainingConfig that say which units there are, and not what comes out of one: a run may go on with others."""
-OF_HARD = ("finetune_epochs", "finetune_factor", "finetune")
-OF_ASFP = ("asfp_epochs", "asfp_finetune_epochs")
-OF_BOTH = ("recipe", "align")
-"""TrainingConfig that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
+CHOICES = settings.binding(TrainingConfig, "choice")
+"""Settings that say which units there are, and not what the result of one is: a run may go on with others."""
+OF_PRUNING = settings.binding(TrainingConfig, "hard", "asfp", "pruning")
+"""Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
+_WEIGHTS = "contents of --weights"
+"""In `run.json`; it stays as it is, so that folders of earlier runs go on."""
 
 
 def claim(
-    out: Path, settings: Sequence[TrainingConfig], images: Dataset, write: bool = True, source: Mapping | None = None
+    out: Path, configs: Sequence[TrainingConfig], images: Dataset, write: bool = True, source: Mapping | None = None
 ) -> str | None:
     """Makes a folder the one of a run, or lets the run go on that is there, perhaps with more configurations or stages.
 
     Arguments:
         out: folder, whose `run.json` says whose it is.
-        settings: of every configuration; they differ in `CHOICES` at most.
+        configs: settings of every configuration; they differ in `CHOICES` at most.
         images: Dataset.
         write: whether the folder is claimed; otherwise only asked whether it could be.
         source: what else the results depend on, JSON values by name, as `native.Crops.binding` gives it.
@@ -36,31 +35,28 @@ def claim(
         A remark where the run goes on with another processor than before, or None.
 
     Raises:
-        WoolError: the folder holds a run with other settings, images, weights, versions or arithmetic.
+        BadSetting: the folder holds a run with other settings, images, weights, versions or arithmetic.
     """
     import keras
 
     ours = {
-        "settings": _binding(settings[0]),
+        "settings": _binding(configs[0]),
         "images": images.fingerprint,
         **(source or {}),
         "backend": keras.backend.backend(),
         "versions": environment.binding(),
         "arithmetic": environment.arithmetic(),
-        "contents of --weights": {each.configuration: digest(each.weights) for each in settings},
+        _WEIGHTS: {each.configuration: digest(each.weights) for each in configs},
         "processors": [environment.processor()],
     }
     found = records.read(out / "run.json", "settings")
     if found is None:
         if (out / "units").exists():
-            raise WoolError(
-                f"--out={out}: its run.json is missing or damaged, and without it nobody knows whose the results in it "
-                "are; restore that file from a copy, or choose another folder"
-            )
-    elif difference := _difference(found, ours):
-        raise WoolError(f"--out={out}: holds a run with {difference}; choose another folder")
+            rule = "its run.json, which says what its results depend on, is missing or damaged"
+            raise BadSetting("out", out, f"{rule}; restore that file from a copy, or choose another folder")
     else:
-        for name in ("settings", "contents of --weights"):
+        _check_same(found, ours, out)
+        for name in ("settings", _WEIGHTS):
             ours[name] = found[name] | ours[name]
         ours["processors"] = found["processors"] + [one for one in ours["processors"] if one not in found["processors"]]
     if write and ours != found:
@@ -78,68 +74,65 @@ def _mixed(processors: Sequence[str], here: str) -> str | None:
     )
 
 
-def _binding(settings: TrainingConfig) -> dict:
+def _binding(config: TrainingConfig) -> dict:
     """What the records of these settings depend on, by name."""
-    free = {*CHOICES}
-    if not settings.rounds:
-        free |= {*OF_HARD}
-    if not settings.asfp_rates:
-        free |= {*OF_ASFP}
-    if not settings.rounds and not settings.asfp_rates:
-        free |= {*OF_BOTH}
-    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in free}
+    kinds = ["always"]
+    kinds += ["hard"] if config.rounds else []
+    kinds += ["asfp"] if config.asfp_rates else []
+    kinds += ["pruning"] if config.rounds or config.asfp_rates else []
+    return {name: getattr(config, name) for name in settings.binding(TrainingConfig, *kinds)}
 
 
-def _difference(found, ours: dict) -> str | None:
-    """What is not the same in the run of a folder and in this one, in a few words."""
+def _check_same(found: dict, ours: dict, out: Path) -> None:
+    """Raises BadSetting where the run of a folder differs from this one."""
+    holds = "holds a run with other"
     if set(found) != set(ours) or any(type(found[name]) is not type(value) for name, value in ours.items()):
-        return "a run.json of another version"
+        raise BadSetting("out", out, "its run.json is of another version; choose another folder")
     for name, value in ours["settings"].items():
         before = found["settings"].get(name)
-        unbound = name not in found["settings"] and name in (*OF_HARD, *OF_ASFP, *OF_BOTH)
+        unbound = name not in found["settings"] and name in OF_PRUNING
         if before != value and not unbound:
-            return f"--{name}={before}, not {value}"
-    both = found["contents of --weights"].keys() & ours["contents of --weights"].keys()
-    if any(found["contents of --weights"][name] != ours["contents of --weights"][name] for name in both):
-        return "other contents of --weights"
-    # Other processors round in other ways; that is said, and no reason to stop.
-    others = [name for name in ours if name not in ("settings", "contents of --weights", "processors")]
-    return next((f"other {name}" for name in others if found[name] != ours[name]), None)
+            raise BadSetting(name, value, f"the run in {out} has {as_text(before)}; choose another folder")
+    both = found[_WEIGHTS].keys() & ours[_WEIGHTS].keys()
+    if any(found[_WEIGHTS][name] != ours[_WEIGHTS][name] for name in both):
+        raise BadSetting("out", out, f"{holds} contents of weights; choose another folder")
+    # Other processors round differently; a remark says so, and the run goes on.
+    for name, value in ours.items():
+        if name not in ("settings", _WEIGHTS, "processors") and found[name] != value:
+            raise BadSetting("out", out, f"{holds} {name}; choose another folder")
 
 
 def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:
     """Writes which images each fold of each repeat holds out into `folds.json`, or lets the run go on with the same.
 
     Raises:
-        WoolError: the folder holds a run with other folds.
+        BadSetting: the folder holds a run with other folds.
     """
     ours, found = [[part.tolist() for part in held_out] for held_out in parts], records.read(out / "folds.json")
     found = found if isinstance(found, list) else []
     if any(ours[repeat] != found[repeat] for repeat in range(min(len(ours), len(found)))):
-        raise WoolError(
-            f"--out={out}: holds a run with other folds, perhaps another scikit-learn's; choose another folder"
+        raise BadSetting(
+            "out", out, "holds a run with other folds, perhaps another scikit-learn's; choose another folder"
         )
     records.write(out / "folds.json", max(ours, found, key=len))
 
 
-def check_initial(settings: Sequence[TrainingConfig], native: str) -> None:
+def check_initial(configs: Sequence[TrainingConfig], native: str) -> None:
     """Notices initial weights that were trained on the very images that are to be held out, if a run's folder has them.
 
     Arguments:
-        settings: of every configuration.
+        configs: settings of every configuration.
         native: fingerprint of the native crops.
 
     Raises:
-        WoolError: a file of weights lies in the folder of a run with these crops.
+        BadSetting: a file of weights lies in the folder of a run with these crops.
     """
-    for path in {Path(each.weights).absolute() for each in settings if digest(each.weights)}:
+    for path in {Path(each.weights).absolute() for each in configs if digest(each.weights)}:
         runs = (records.read(folder / "run.json", "native crops") for folder in path.parents)
         run = next((run for run in runs if run), None)
         if run and run["native crops"] == native:
-            raise WoolError(
-                f"--weights={path}: was trained on these images, so that no fold could hold any out; give weights of "
-                "others"
-            )
+            rule = "was trained on these images, so that no fold could hold any out; give weights of others"
+            raise BadSetting("weights", path, rule)
 
 
 def digest(weights: str) -> str | None:

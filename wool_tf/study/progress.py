@@ -29,7 +29,6 @@ class Status:
         share: finished share of the work, 0 to 1.
         remaining: seconds to the end at the speed so far, or None while that is unknown.
         finished, units: number of finished units, and of all.
-        failed: number of units that failed for good, or needed one that did.
         running: (name, share, note) of every unit at work.
     """
 
@@ -37,12 +36,11 @@ class Status:
     remaining: float | None
     finished: int
     units: int
-    failed: int
     running: tuple[tuple[str, float, str], ...]
 
 
 class Orphaned(BaseException):
-    """The run that this work was for is no more."""
+    """The run that this work was for has ended."""
 
 
 class Heartbeat:
@@ -56,7 +54,7 @@ class Heartbeat:
             return
         self.next = time.monotonic() + BEAT_SECONDS
         self.check()
-        # Progress is a courtesy: on a full disk it is the result that has to fail, with its own message.
+        # A note of progress may fail: on a full disk the error to report is that of writing the result.
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_suffix(f"{SUFFIX}-new")
@@ -72,7 +70,7 @@ class Heartbeat:
 
 
 def end(unit: Unit, folder: Path) -> None:
-    """A unit is at work no more."""
+    """Removes the note that a unit is at work."""
     units.remove(_path(unit, folder))
 
 
@@ -83,13 +81,13 @@ def at_work(chain: Sequence[Unit], folder: Path) -> Unit | None:
 
 @contextlib.contextmanager
 def token(folder: Path) -> Iterator[str]:
-    """Names a run: workers that it has left behind find another name in the folder, or none, and end."""
+    """Identifies a run: its workers end when they find another token in the folder, or none."""
     name, path = uuid.uuid4().hex, folder / ".run"
     records.write(path, name)
     try:
         yield name
     finally:
-        # Nobody asks for it any more, and on a read-only disk another error is on its way.
+        # It is not needed any more, and on a read-only disk another error has been raised already.
         with contextlib.suppress(OSError):
             path.unlink()
 
@@ -117,7 +115,7 @@ def shown(
 
     def watch() -> None:
         cost = 0.0
-        # Looking after thousands of units must not keep a core busy.
+        # Checking thousands of units must not keep a core busy.
         while not finished.wait(max(POLL_SECONDS, 20 * cost)):
             started = time.monotonic()
             tell()
@@ -166,7 +164,7 @@ class Watcher:
         if done > self.before:
             remaining = (time.monotonic() - self.started) * left / (done - self.before)
         finished = self.units - len(self.open)
-        return Status(done / self.total, remaining, finished, self.units, len(failed), tuple(running))
+        return Status(done / self.total, remaining, finished, self.units, tuple(running))
 
 
 def _path(unit: Unit, folder: Path) -> Path:

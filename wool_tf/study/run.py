@@ -16,7 +16,7 @@ from wool_tf import quiet
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.native import Crops
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
 from wool_tf.say import NowAndThen
@@ -195,23 +195,24 @@ def load(source: Source, config: TrainingConfig, out: Path, say: Callable[[str],
 
 def _check(request: Request) -> None:
     if request.delivers and request.configs[0].select == "best":
-        raise WoolError(
-            "--select=best: the delivered network is trained on all images and has none left to choose its epoch by; "
-            "use --select=last, or prune_kfold.py, which delivers nothing"
+        rule = (
+            "the delivered network is trained on all images and has none left to choose its epoch by; use last, or "
+            "prune_kfold.py, which delivers nothing"
         )
+        raise BadSetting("select", "best", rule)
 
 
 def _check_complete(outcome: Outcome) -> None:
     for name, attempts in outcome.failures.items():
         raise WoolError(
             f"{name}: {attempts[-1]['reason']} ({len(attempts)} attempts); everything else is kept: change what it "
-            "says, in a new --out if that is a setting of the training, or start again"
+            "says, in a new folder if that is a setting of the training, or start again"
         )
 
 
 def _prepared(request: Request, source: Source, out: Path, team: Workers, say) -> _Prepared:
     if team.tensorboard and not importlib.util.find_spec("tensorboard"):
-        raise WoolError("--tensorboard: needs TensorBoard; install wool_tf[tensorboard]")
+        raise BadSetting("tensorboard", None, "needs TensorBoard; install wool_tf[tensorboard]")
     first = request.configs[0]
     # Checked, and fetched, before anything that takes long.
     for config in request.configs:

@@ -54,24 +54,24 @@ def record(unit: Unit, folder: Path) -> dict | None:
     return records.read(unit.record(folder), *WRITTEN)
 
 
-def todo(chain: Sequence[Unit], folder: Path, forgiving: bool = False) -> list[Unit]:
+def todo(chain: Sequence[Unit], folder: Path, ignore_machine_failures: bool = False) -> list[Unit]:
     """The units of a chain that have to run: those without a record, and those whose lost product one of them needs.
 
     Arguments:
         chain: units, in order.
         folder: of the records.
-        forgiving: whether to count as if `forgive` had been called.
+        ignore_machine_failures: whether to count as if `clear_machine_failures` had been called.
     """
     done = {unit.name for unit in chain if record(unit, folder) is not None}
     lacking = {unit.name for unit in chain if unit.name not in done or unit.lost}
-    hopeless = set()
+    blocked = set()
     for unit in chain:
-        if unit.name in lacking and (unit.needs in hopeless or _exhausted(unit, folder, forgiving)):
-            hopeless.add(unit.name)
+        if unit.name in lacking and (unit.needs in blocked or _exhausted(unit, folder, ignore_machine_failures)):
+            blocked.add(unit.name)
     found, needed = [], set()
     for unit in reversed(chain):
         wanted = unit.name not in done or unit.keep or unit.name in needed
-        if wanted and unit.name in lacking - hopeless:
+        if wanted and unit.name in lacking - blocked:
             found.append(unit)
             needed.add(unit.needs)
     return found[::-1]
@@ -94,8 +94,8 @@ def note_failure(unit: Unit, folder: Path, kind: str, reason: str, details: str 
     _note(unit, folder, [*attempts(unit, folder), attempt])
 
 
-def forgive(units: Sequence[Unit], folder: Path) -> None:
-    """Forgets what the machine is to blame for: the next run has its chance. Training that runs off always will."""
+def clear_machine_failures(units: Sequence[Unit], folder: Path) -> None:
+    """Clears failures other than divergence, which may have had causes outside of the work: they are tried again."""
     for unit in units:
         found = attempts(unit, folder)
         kept = [attempt for attempt in found if attempt["kind"] == "diverged"]
@@ -126,11 +126,11 @@ def remove(path: Path) -> None:
         ) from None
 
 
-def _exhausted(unit: Unit, folder: Path, forgiving: bool = False) -> bool:
+def _exhausted(unit: Unit, folder: Path, ignore_machine_failures: bool = False) -> bool:
     kinds = [attempt["kind"] for attempt in attempts(unit, folder)]
-    if forgiving:
+    if ignore_machine_failures:
         kinds = [kind for kind in kinds if kind == "diverged"]
-    # By kind: how often training runs off must not depend on how often the machine fails.
+    # By kind: how often training may diverge must not depend on how often the machine fails.
     return any(kinds.count(kind) >= ATTEMPTS for kind in kinds)
 
 

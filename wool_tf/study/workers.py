@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from wool_tf import quiet
-from wool_tf.errors import WoolError, first_line
+from wool_tf.errors import BadSetting, first_line
 from wool_tf.study import devices
 from wool_tf.study.progress import Orphaned
 
@@ -32,7 +32,7 @@ LEAKED = "ignore:resource_tracker:UserWarning"
 
 
 class Died(Exception):
-    """A worker process ended in the midst of its work; the others of its pool were ended too."""
+    """A worker process ended before its work was done; the others of its pool were ended too."""
 
 
 def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None:
@@ -57,7 +57,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         for finished in as_completed([executor.submit(work, *task) for task in tasks]):
             finished.result()
     except BaseException as error:
-        # At once, whatever they are at.
+        # At once, without waiting for their tasks.
         executor.shutdown(kill_workers=True)
         if isinstance(error, BrokenProcessPool):
             raise Died from None
@@ -67,7 +67,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
 
 
 def _keep_quiet() -> None:
-    """Silences what joblib says of what it does by design; after hours of training it would look like a fault."""
+    """Silences warnings of joblib about what it does by design; after hours of training they would look like faults."""
     # It replaces workers that have grown by some hundred megabytes, between two tasks.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
     given = os.environ.get("PYTHONWARNINGS", "")
@@ -122,7 +122,7 @@ def run_on_cluster(work: Callable, tasks: Sequence[tuple], scheduler: str, folde
                 client.cancel(futures)
                 raise _explained(error, scheduler)
     if finished < len(tasks):
-        raise WoolError(f"--scheduler={scheduler}: the cluster was lost; start it anew, and then the same command")
+        raise BadSetting("scheduler", scheduler, "the cluster was lost; restart it, and then run the same command")
     return given_up
 
 
@@ -152,18 +152,18 @@ def _client(scheduler: str):
     try:
         import distributed
     except ImportError:
-        raise WoolError(f"--scheduler={scheduler}: needs Dask; install wool_tf[cluster]") from None
+        raise BadSetting("scheduler", scheduler, "needs Dask; install wool_tf[cluster]") from None
     try:
         return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise WoolError(f"--scheduler={scheduler}: no Dask scheduler there ({first_line(error)})") from None
+        raise BadSetting("scheduler", scheduler, f"no Dask scheduler there ({first_line(error)})") from None
 
 
 def _explained(error: Exception, scheduler: str) -> Exception:
     if isinstance(error, ImportError):
-        return WoolError(f"--scheduler={scheduler}: a worker cannot import {error.name}; install wool_tf there too")
+        return BadSetting("scheduler", scheduler, f"a worker cannot import {error.name}; install wool_tf there too")
     if isinstance(error, RuntimeError) and "deserialization" in str(error):
-        return WoolError(f"--scheduler={scheduler}: the scheduler cannot read the work; install wool_tf there too")
+        return BadSetting("scheduler", scheduler, "the scheduler cannot read the work; install wool_tf there too")
     return error
 
 
@@ -175,19 +175,20 @@ def _on_worker(environment: dict[str, str], software: dict[str, str], folder: Pa
     with _one_at_a_time:
         other = [name for name, value in environment.items() if os.environ.get(name) != value]
         if other and "keras" in sys.modules:
-            raise WoolError(f"--scheduler: a worker has worked with another {other[0]}; start the workers anew")
+            raise BadSetting("scheduler", None, f"a worker has worked with another {other[0]}; restart the workers")
         if not folder.is_dir():
-            raise WoolError(
-                f"--scheduler: a worker on {platform.node()} does not see {folder}; every machine of the cluster must "
-                "see it under this path; then the same command goes on"
+            rule = (
+                f"a worker on {platform.node()} does not see {folder}; every machine of the cluster must see it under "
+                "this path; then the same command goes on"
             )
+            raise BadSetting("scheduler", None, rule)
         os.environ |= environment
         devices.take(folder)
         _compare(software, _software())
         from distributed.protocol import pickle
 
         work, task = pickle.loads(pickled)
-        # The run is gone, and with it whoever would be told.
+        # The run has ended, so there is nothing left to report to.
         with contextlib.suppress(Orphaned):
             work(*task)
 
@@ -206,7 +207,5 @@ def _compare(wanted: dict[str, str], found: dict[str, str]) -> None:
     """Raises WoolError where a worker has other software than the process that it works for."""
     for name, version in wanted.items():
         if found.get(name) != version:
-            raise WoolError(
-                f"--scheduler: a worker on {platform.node()} has {name} {found.get(name)}, not {version} as here; "
-                "install the same there"
-            )
+            here = f"not {version} as here; install the same there"
+            raise BadSetting("scheduler", None, f"a worker on {platform.node()} has {name} {found.get(name)}, {here}")

@@ -21,7 +21,7 @@ class Fold:
         train, held_out: indices into it; `held_out` is empty for `final`.
         folder: of its checkpoints.
         logs: folder for TensorBoard's curves, or None.
-        attempt: how often its training has run off before; every attempt has random numbers of its own.
+        attempt: how often its training has diverged before; every attempt has random numbers of its own.
         initial: SHA-256 of the file of initial weights when the run began, or None where there is no such file.
     """
 

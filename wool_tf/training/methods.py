@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.errors import Diverged, WoolError
+from wool_tf.errors import BadSetting, Diverged
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks import weights as network_weights
@@ -44,10 +44,10 @@ class Stage:
         title: what a reader calls it.
         after: name of the stage that it continues, or None where it starts from the initial weights.
         method: trains the network of a fold, writes its checkpoint and returns its record.
-        spec: of the network that comes out.
+        spec: of the resulting network.
         trained: spec of the network while it is trained.
         epochs: of its training.
-        consolidation: epochs of the network that comes out, after those.
+        consolidation: epochs of the resulting network, after those.
     """
 
     name: str
@@ -139,8 +139,8 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
 def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> dict:
     """One whole training with kernels zeroed after every epoch; after the last one the filters are removed.
 
-    A zeroed filter's batch norm still lets its constant through until the filter is removed. What that changes, batch
-    norms that are re-estimated make good for the greater part, and the epochs of consolidation for the rest.
+    A zeroed filter's batch norm still emits its constant until the filter is removed. Re-estimated batch norms undo
+    most of what the removal changes, and the epochs of consolidation the rest.
     """
     share = stage.epochs / (stage.epochs + stage.consolidation)
     course = _course(settings, stage.epochs, settings.learning_rate)
@@ -172,7 +172,7 @@ def _asfp_recipe(settings: TrainingConfig, rate: float) -> plan.Recipe:
 
 def _initial(fold: Fold, settings: TrainingConfig) -> Weights:
     if fold.initial not in (None, manifest.digest(settings.weights)):
-        raise WoolError(f"--weights={settings.weights}: was changed while the run was at work; put it back")
+        raise BadSetting("weights", settings.weights, "was changed while the run was at work; put it back")
     return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
 
 

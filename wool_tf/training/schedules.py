@@ -49,11 +49,11 @@ def plateau(losses: Sequence[float], patience: int, factor: float, delta: float)
     """A fall by a factor whenever the training loss has stood still.
 
     A new minimum lies below the one so far by a share of it. Compared with an absolute difference, as Keras' own
-    callback does, a loss that halves every few epochs makes tiny new minima by chance, which put the fall off for ever.
+    callback does, a loss that halves every few epochs makes tiny new minima by chance, so that the rate never falls.
 
     Arguments:
         losses: of the epochs so far.
-        patience: int. Epochs without a new minimum before the rate falls; the count then starts anew.
+        patience: int. Epochs without a new minimum before the rate falls; the count then starts again.
         factor: float in (0, 1).
         delta: float in [0, 1). Share by which a loss must lie below the minimum so far to be a new one.
 

@@ -92,7 +92,7 @@ def to_tflite(model: tf_keras.Model, geometry: Geometry, heatmap: bool, images: 
         logits, last = both(image, training=False)
         return (logits, _rounded(graph.margins(last, *head), (low, high))) if heatmap else logits
 
-    # Not the model itself: the converter would trace its every layer anew, to save what nobody reads.
+    # Not the model itself: the converter would trace every layer again, to save what is not read.
     variables = tf.Module()
     variables.all = model.variables
     converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.traced(outputs, geometry.side)], variables)

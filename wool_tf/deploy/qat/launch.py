@@ -23,6 +23,7 @@ from wool_tf.deploy.geometry import Geometry
 from wool_tf.errors import Unwritable, WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.settings import check, setting
 
 _REQUEST, _NETWORK, _IMAGES, _LABELS = "request.json", "network.safetensors", "images.npy", "labels.npy"
 _ANSWER = "qat.tflite"
@@ -42,25 +43,24 @@ class QatConfig:
     The defaults did best of what was tried, most pairs of 4 or 8 epochs and 1e-5, 1e-4, 3e-4 or 1e-3, for the AUC of a
     twice and a thrice pruned ResNet-18 on 158 unseen crops after training on 320.
 
-    Attributes:
-        epochs: passes over the images; 0 takes the ranges of its activations from them and no more.
-        batch_size: images per step, at least 1.
-        learning_rate: Adam's at the start; it falls to zero along half a cosine.
-        seed: of the order of the images and their augmentation.
+    Raises:
+        BadSetting: a value breaks its rule.
     """
 
-    epochs: int = 8
-    batch_size: int = 16
-    learning_rate: float = 3e-4
-    seed: int = 0
+    epochs: int = setting(
+        8, "Epochs of quantisation-aware fine-tuning; 0 only takes the ranges of the activations.", at_least=0
+    )
+    batch_size: int = setting(16, "Images per step of quantisation-aware fine-tuning.", at_least=1)
+    learning_rate: float = setting(
+        3e-4,
+        "Adam's first learning rate in quantisation-aware fine-tuning; it falls to zero along half a cosine.",
+        at_least=0,
+        below=math.inf,
+    )
+    seed: int = setting(0, "Base of the random numbers for the order of the images and their augmentation.", at_least=0)
 
     def __post_init__(self):
-        if self.epochs < 0:
-            raise WoolError(f"epochs: of the fine-tuning must be at least 0, got {self.epochs}")
-        if self.batch_size < 1:
-            raise WoolError(f"batch_size: of the fine-tuning must be at least 1, got {self.batch_size}")
-        if not 0 <= self.learning_rate < math.inf:
-            raise WoolError(f"learning_rate: of the fine-tuning must be at least 0, got {self.learning_rate}")
+        check(self)
 
 
 def convert(

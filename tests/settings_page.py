@@ -1,0 +1,58 @@
+"""What docs/settings.md holds. `python tests/settings_page.py` writes it anew after a declaration has changed."""
+
+from pathlib import Path
+
+from wool_tf import settings
+from wool_tf.data.crops import CropConfig
+from wool_tf.deploy.qat.launch import QatConfig
+from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.training.config import TrainingConfig
+
+PATH = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+QAT = {name: f"qat_{name}" for name in ("epochs", "batch_size", "learning_rate")}
+TEXT = """\
+# Settings
+
+Every setting is declared once, at its field of a dataclass: default, allowed values, meaning, and which results in the
+folder of a run depend on it. Checks, flags and `--help` come from these declarations, and so does this page;
+`python tests/settings_page.py` writes it. Lists are given with commas between the items, and the range is that of each
+item.
+
+## Training
+
+`TrainingConfig` in `wool_tf/training/config.py`, for `reproduce.py`, `train_kfold.py`, `prune_kfold.py` and
+`search.py`. The k-fold scripts take lists of `--depths`, `--optimizers` and `--weights` instead of one of each, and the
+default of `search.py` for `--folds` is 5. The last column says which results depend on a setting: a folder with such
+results refuses another value, and needs another `--out`.
+
+{training}
+## Threshold
+
+`ThresholdRule` in `wool_tf/evaluation/thresholds.py`, for `reproduce.py` and `convert.py`: give one of the three. The
+report of the k-fold scripts has figures for a required recall and for a cost ratio.
+
+{threshold}
+## Crops
+
+`CropConfig` in `wool_tf/data/crops.py`, for `crop_scans.py`.
+
+{crops}
+## Quantisation-aware fine-tuning
+
+`QatConfig` in `wool_tf/deploy/qat/launch.py`, for `convert.py --precisions=qat`.
+
+{qat}"""
+
+
+def page() -> str:
+    """The document."""
+    return TEXT.format(
+        training=settings.to_markdown(TrainingConfig),
+        threshold=settings.to_markdown(ThresholdRule, {"recall": "required_recall"}),
+        crops=settings.to_markdown(CropConfig),
+        qat=settings.to_markdown(QatConfig, QAT),
+    )
+
+
+if __name__ == "__main__":
+    PATH.write_text(page())

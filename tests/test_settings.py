@@ -1,0 +1,166 @@
+"""Settings are what their declarations say, and so are the documents and flagfiles that speak of them."""
+
+import dataclasses
+import math
+import pickle
+import re
+import typing
+from pathlib import Path
+
+import pytest
+
+import settings_page
+from wool_tf import settings
+from wool_tf.errors import BadSetting, as_text
+from wool_tf.settings import setting
+from wool_tf.study import manifest
+from wool_tf.training.config import TrainingConfig
+
+ROOT = Path(__file__).resolve().parents[1]
+FLAGFILES = sorted((ROOT / "experiments" / "flagfiles").glob("*.cfg"))
+ELSEWHERE = {"out", "data", "samples", "contrast"}
+"""Flags of flagfiles that say with what a script works, and are no settings."""
+SINGLE = {"depths": "depth", "optimizers": "optimizer"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    count: int = setting(1, "How many.", at_least=1)
+    share: float = setting(0.5, "Share.", above=0, at_most=1)
+    ratio: float | None = setting(None, "Ratio.", above=0, below=math.inf, binds="hard")
+    kind: str = setting("a", "Kind.", choices=("a", "b"))
+    rates: tuple[float, ...] = setting((0.1, 0.2), "Rates.", at_least=0, below=1, binds="choice")
+    free: str = "undeclared"
+
+    def __post_init__(self):
+        settings.check(self)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("count", 1),
+        ("share", 1.0),
+        ("share", 1e-300),
+        ("ratio", 1e300),
+        ("kind", "b"),
+        ("rates", ()),
+        ("rates", (0.0,)),
+    ],
+)
+def test_values_on_the_allowed_side_of_a_bound(name, value):
+    assert getattr(Sample(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"count": 0}, "count=0: must be at least 1"),
+        ({"share": 0.0}, "share=0: must be above 0 and at most 1"),
+        ({"share": 1.001}, "share=1.001: must be above 0 and at most 1"),
+        ({"share": math.nan}, "share=nan: must be above 0 and at most 1"),
+        ({"ratio": math.inf}, "ratio=inf: must be above 0 and finite"),
+        ({"kind": "c"}, "kind=c: must be one of a, b"),
+        ({"rates": (0.5, 1.0)}, "rates=0.5,1: each must be at least 0 and below 1"),
+    ],
+)
+def test_a_refusal_names_field_value_and_rule(given, message):
+    with pytest.raises(BadSetting) as refused:
+        Sample(**given)
+    assert str(refused.value) == message
+    # Worker processes hand their exceptions over.
+    assert str(pickle.loads(pickle.dumps(refused.value))) == message
+
+
+def test_a_mistake_is_told_by_the_names_that_the_user_knows():
+    error = BadSetting(("recall", "cost_ratio"), None, "give one").renamed({"recall": "required_recall"})
+    assert error.told(lambda name: f"--{name}") == "--required_recall and --cost_ratio: give one"
+    assert BadSetting("epochs", 0, "no").renamed({"epochs": "qat_epochs"}).told(str.upper) == "QAT_EPOCHS=0: no"
+
+
+def test_the_table_has_a_row_for_each_declaration():
+    rows = settings.to_markdown(Sample, {"count": "number"}).splitlines()
+    assert rows[2] == "| `--number` | `1` | at least 1 | How many. | every result |"
+    assert rows[4] == "| `--ratio` |  | above 0 and finite | Ratio. | hard pruning |"
+    assert len(rows) == 2 + 5
+
+
+def test_every_setting_of_a_training_is_declared_and_its_default_allowed():
+    fields = {field.name for field in dataclasses.fields(TrainingConfig)}
+    assert set(settings.declared(TrainingConfig)) == fields
+    TrainingConfig()
+
+
+def test_what_a_folder_is_bound_to():
+    """What the code that trains reads decides: the plain epochs after ASFP have the rate of fine-tuning."""
+    base = dict(controls=(), final="baseline")
+    bound = {
+        (rounds, rates): set(manifest._binding(TrainingConfig(rounds=rounds, asfp_rates=rates, **base)))
+        for rounds in (0, 2)
+        for rates in ((), (0.3,))
+    }
+    hard, asfp = {"finetune_epochs", "finetune", "recipe"}, {"asfp_epochs", "asfp_finetune_epochs"}
+    both = {"finetune_factor", "align"}
+    assert bound[2, ()] - bound[0, ()] == hard | both
+    assert bound[0, (0.3,)] - bound[0, ()] == asfp | both
+    assert bound[2, (0.3,)] - bound[0, ()] == hard | asfp | both
+    assert not bound[2, (0.3,)] & {
+        "depth",
+        "optimizer",
+        "weights",
+        "repeats",
+        "rounds",
+        "asfp_rates",
+        "controls",
+        "final",
+    }
+    assert {"epochs", "seed", "batch_size", "threads", "select"} <= bound[0, ()]
+
+
+def test_the_page_of_settings_is_that_of_the_declarations():
+    assert settings_page.PATH.read_text() == settings_page.page(), "run: python tests/settings_page.py"
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.stem)
+def test_flagfiles_give_values_that_are_allowed(path):
+    given = re.findall(r"^--(\w+)=(.*)$", path.read_text(), re.MULTILINE)
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert len(given) == len(lines)
+    kinds, declared = typing.get_type_hints(TrainingConfig), settings.declared(TrainingConfig)
+    for name, text in given:
+        if name in ELSEWHERE:
+            continue
+        name, kind = SINGLE.get(name, name), kinds[SINGLE.get(name, name)]
+        items = text.split(",") if text else []
+        if kind not in (int, float, str):
+            declared[name].check(name, tuple(map(typing.get_args(kind)[0], items)))
+            continue
+        for item in items:
+            declared[name].check(name, kind(item))
+
+
+# What documents call a default: (document, how it says so, the setting).
+STATED = [
+    ("README.md", r"`--adam_learning_rate=(\S+)`, `--sgd_learning_rate=\S+`: the largest rate", "adam_learning_rate"),
+    ("README.md", r"`--adam_learning_rate=\S+`, `--sgd_learning_rate=(\S+)`: the largest rate", "sgd_learning_rate"),
+    ("README.md", r"\(`--final`, by default the (third) round\)", "final"),
+    ("docs/results.md", r"\| learning rate \| reducing \| (half a cosine), after a short rise", "schedule"),
+    ("docs/results.md", r"\| its size \| – \| (\S+) for Adam at every stage", "adam_learning_rate"),
+    ("docs/results.md", r"30 % of the four stages \(`--recipe=(\S+)`\)", "recipe"),
+    ("docs/results.md", r"\| images a step \| – \| (\S+) \|", "batch_size"),
+]
+WORDS = {"third": "hard3", "half a cosine": "cosine"}
+
+
+@pytest.mark.parametrize(("document", "pattern", "name"), STATED)
+def test_a_default_that_a_document_states(document, pattern, name):
+    (stated,) = re.findall(pattern, (ROOT / document).read_text())
+    default = getattr(TrainingConfig, name)
+    assert type(default)(WORDS.get(stated, stated)) == default, as_text(default)
+
+
+def test_the_default_of_the_threshold_that_the_readme_states():
+    from wool_tf.evaluation.thresholds import ThresholdRule
+
+    (stated,) = re.findall(r"how many false alarms a miss costs; (\S+) by default", (ROOT / "README.md").read_text())
+    assert float(stated) == ThresholdRule().cost_ratio
