@@ -1,30 +1,40 @@
 """Crops of simulated wool, for whoever has none of their own."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import crops
-from wool_tf.simulation import campaign
+from wool_tf.data.crops import CropConfig
+from wool_tf.simulation.campaign import Campaign
+from wool_tf.simulation.campaign import write as write_scans
 
-PAPER = campaign.Campaign()
-PAPER_CROPS = {"defective": 242, "non_defective": 236}
+PAPER = Campaign()
+PAPER_CROPS = CropConfig(defective=242, non_defective=236)
 
 
-def campaign(samples: int, seed: int, contrast: float) -> campaign.Campaign:
+def campaign(samples: int, seed: int, contrast: float) -> Campaign:
     """A campaign of so many samples, with the paper's shares of clean samples and of scans."""
     clean = min(max(round(samples * PAPER.clean / PAPER.samples), 1), samples - 1)
-    return campaign.Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
+    return Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
 
 
-def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[[str], None], progress=None) -> Path:
+def write(
+    folder: Path,
+    samples: int,
+    seed: int,
+    contrast: float,
+    say: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Simulates scans and cuts crops from them, unless they are there already.
 
     Arguments:
         folder: of this one campaign; `scans/` and `crops/` are made in it.
         samples: int. Physical samples; as many as in the paper give the paper's number of crops, others all there are.
         seed: int.
-        contrast: float. Scale of how visible defects are, see `simulate.Campaign`.
+        contrast: float. Scale of how visible defects are, see `campaign.Campaign`.
         say: told of each step, in a line.
         progress: told how many scans are done, and of how many.
 
@@ -34,8 +44,8 @@ def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[
     Raises:
         WoolError: the folder holds something else, or cannot be written.
     """
-    wanted = PAPER_CROPS if samples == PAPER.samples else {}
+    wanted = PAPER_CROPS if samples == PAPER.samples else CropConfig()
     jobs = len(os.sched_getaffinity(0))
-    campaign.write(folder / "scans", campaign(samples, seed, contrast), jobs, progress)
-    crops.write(folder / "scans", folder / "crops", crops.CropConfig(seed=seed, **wanted), say)
+    write_scans(folder / "scans", campaign(samples, seed, contrast), jobs, progress)
+    crops.write(folder / "scans", folder / "crops", dataclasses.replace(wanted, seed=seed), say)
     return folder / "crops"
