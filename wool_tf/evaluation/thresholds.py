@@ -31,7 +31,7 @@ class ThresholdRule:
     recall: float | None = None
     cost_ratio: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         names = {"threshold": self.threshold, "required_recall": self.recall, "cost_ratio": self.cost_ratio}
         given = [f"--{name}" for name, value in names.items() if value is not None]
         if not given:
@@ -83,6 +83,7 @@ class ThresholdRule:
         if self.recall is not None:
             least = operating_points.for_recall(labels, alike, self.recall)
         else:
+            assert self.cost_ratio is not None
             least = operating_points.for_cost(labels, alike, self.cost_ratio)
         return _between(scores[alike < least], scores[alike >= least])
 
