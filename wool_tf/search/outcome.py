@@ -25,7 +25,7 @@ NOT_OF_REPRODUCE = ("repeats", "controls", "select")
 
 def document(
     trials: Sequence[Trial], best: Trial | None, search: Mapping, settings: TrainingConfig | None, command: str
-):
+) -> dict:
     """What `search.json` holds.
 
     Arguments:
@@ -80,7 +80,7 @@ def table(trials: Sequence[Trial], stage: str, folds: str) -> Table:
     return Table("Best trials", text, header, rows, "l" + "r" * (len(header) - 1), OPTIMISTIC.capitalize() + ".")
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A setting as a reader wants it: three digits are enough."""
     if not isinstance(value, float):
         return plain(value)
@@ -132,5 +132,5 @@ def write(found: Mapping, best: Table | None, flags: str | None, out: Path) -> N
         files.write(out / "best.cfg", flags.encode())
 
 
-def _listed(value) -> str:
+def _listed(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
