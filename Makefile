@@ -1,13 +1,15 @@
-# make demo   the main job on simulated crops, from set-up to report
-# make test   the tests
-# make lint   style, format and types
+# make demo       the main job on simulated crops, from set-up to report
+# make test       the tests
+# make coverage   the tests, and which lines they reach
+# make lint       style, format and types
 # All set up a private environment in .venv on their first run.
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+TESTS := $(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile
 
-.PHONY: demo test lint clean
+.PHONY: demo test coverage lint clean
 
 demo: $(READY)
 	@echo "== main job on simulated crops; Ctrl-C stops it, make demo goes on"
@@ -15,7 +17,11 @@ demo: $(READY)
 
 test: $(READY)
 	@echo "== tests"
-	@$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile
+	@$(TESTS)
+
+coverage: $(READY)
+	@echo "== tests with coverage"
+	@$(TESTS) --cov --cov-report=term:skip-covered
 
 lint: $(READY)
 	@echo "== style, format and types"
