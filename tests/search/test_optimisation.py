@@ -104,13 +104,13 @@ def test_a_trial_that_time_or_a_mistake_cuts_short_is_continued(tmp_path):
 
 
 KILLED = """
-import os, sys, test_study
+import os, sys, test_optimisation
 from pathlib import Path
 def prepare(number, values):
     if number == 2:
         os._exit(9)
-    return test_study.make([])(number, values)
-test_study.search(Path(sys.argv[1]), 5, prepare=prepare)
+    return test_optimisation.make([])(number, values)
+test_optimisation.search(Path(sys.argv[1]), 5, prepare=prepare)
 """
 
 

@@ -123,6 +123,7 @@ def stream(
     command += ["--recorded"] * (speed == 0)
     pipe = subprocess.PIPE
     child = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, stderr=pipe)
+    # All three are pipes, which only types do not know.
     assert child.stdin and child.stdout and child.stderr
     said, started = Said(), threading.Event()
     listener = threading.Thread(target=_listen, args=(child.stdout, said, started), daemon=True)

@@ -26,7 +26,8 @@ MAX_PIXELS = 50_000_000
 SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""
 
-Read = TypeVar("Read")
+Made = TypeVar("Made")
+"""What a function makes of an open image."""
 
 DECODING = 3
 """Part of the cache's key: raise it whenever `_decode` gives something else for the same file."""
@@ -149,7 +150,7 @@ def _decoded_image(image: Image.Image, side: int) -> _Decoded:
     return _Decoded(np.asarray(pixels.lanczos(image, (side, side))), digest)
 
 
-def opened(file: Path, formats: tuple[str, ...], use: Callable[[Image.Image], Read]) -> Read | str:
+def opened(file: Path, formats: tuple[str, ...], use: Callable[[Image.Image], Made]) -> Made | str:
     """What a function makes of an image, or the reason, a str, why the file is no image that can be decoded.
 
     Arguments:

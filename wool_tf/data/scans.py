@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from wool_tf.data.decoding import MAX_PIXELS, PHOTOMETRIC, WHITE_IS_ZERO, Read, opened
+from wool_tf.data.decoding import MAX_PIXELS, PHOTOMETRIC, WHITE_IS_ZERO, Made, opened
 from wool_tf.errors import WoolError
 
 IMAGES = (".png", ".tif", ".tiff")
@@ -160,7 +160,7 @@ def _raw_lines(file: Path, raw: Raw | None) -> RawLines | str:
     return RawLines(file, dtype, (found // line, raw.width))
 
 
-def _opened(file: Path, use: Callable[[Image.Image], Read]) -> Read | str:
+def _opened(file: Path, use: Callable[[Image.Image], Made]) -> Made | str:
     if file.suffix.lower() not in IMAGES:
         return f"is not a scan; a scan ends in {', '.join((*IMAGES, *RAWS))}"
     return opened(file, ("PNG", "TIFF"), lambda image: _header_flaw(image) or use(image))

@@ -83,6 +83,7 @@ class ThresholdRule:
         if self.recall is not None:
             least = operating_points.for_recall(labels, alike, self.recall)
         else:
+            # One of the three is given.
             assert self.cost_ratio is not None
             least = operating_points.for_cost(labels, alike, self.cost_ratio)
         return _between(scores[alike < least], scores[alike >= least])
