@@ -1,12 +1,15 @@
-# make demo   the main job on simulated crops, from set-up to report
-# make test   the tests
-# Both set up a private environment in .venv on their first run.
+# make demo       the main job on simulated crops, from set-up to report
+# make test       the tests
+# make coverage   the tests, and which lines they reach
+# make lint       style, format and types
+# All set up a private environment in .venv on their first run.
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+TESTS := $(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile
 
-.PHONY: demo test clean
+.PHONY: demo test coverage lint clean
 
 demo: $(READY)
 	@echo "== main job on simulated crops; Ctrl-C stops it, make demo goes on"
@@ -14,14 +17,24 @@ demo: $(READY)
 
 test: $(READY)
 	@echo "== tests"
-	@$(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile
+	@$(TESTS)
+
+coverage: $(READY)
+	@echo "== tests with coverage"
+	@$(TESTS) --cov --cov-report=term:skip-covered
+
+lint: $(READY)
+	@echo "== style, format and types"
+	@$(VENV)/bin/ruff check
+	@$(VENV)/bin/ruff format --check
+	@$(VENV)/bin/mypy
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: Python 3.11 to 3.13 is needed, $(PYTHON) is %d.%d; name another with make PYTHON=..." % sys.version_info[:2])'
 	@echo "== private environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { echo "error: $(PYTHON) cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	@echo "== installing the project and its pinned dependencies (about 2 GB on disk; minutes at first)"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[search,simulate,test]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[lint,search,simulate,test]'
 	@touch $@
 
 clean:

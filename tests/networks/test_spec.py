@@ -1,8 +1,6 @@
 """The spec: its channel groups against He et al. 2016, its round trips, and its refusals."""
 
 import dataclasses
-import doctest
-import importlib
 import json
 
 import pytest
@@ -198,20 +196,3 @@ class TestRefusals:
     def test_config(self, change, expected):
         config = ResNetSpec.full(18, 2, SHAPE).get_config()
         assert expected in refusal(ResNetSpec.from_config, config | change)
-
-
-@pytest.mark.parametrize(
-    "module",
-    [
-        "wool_tf.networks.spec",
-        "wool_tf.networks.resnet",
-        "wool_tf.pruning.schedules",
-        "wool_tf.report.complexity",
-        "wool_tf.report.paper",
-        "wool_tf.seeds",
-    ],
-)
-def test_examples_in_docstrings(module):
-    outcome = doctest.testmod(importlib.import_module(module))
-    assert outcome.failed == 0
-    assert outcome.attempted > 0

@@ -143,7 +143,7 @@ class _Test:
 
 
 def _tests(names: Sequence[str], kinds: Sequence[str], values: np.ndarray, seed: int) -> list[_Test]:
-    varying = np.flatnonzero(np.ptp(values, axis=0) > 0)
+    varying = np.flatnonzero(np.ptp(values, axis=0) > 0).tolist()
     # Ranks from -1 to 1: a few huge files or dates must not rule a regression.
     ranks = (2 * rankdata(values, axis=0) - len(values) - 1) / len(values)
     tests = [

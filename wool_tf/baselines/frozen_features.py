@@ -12,6 +12,7 @@ separates the classes.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -24,6 +25,9 @@ from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.networks import initial_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    import keras
 
 C = 0.01
 """Inverse strength of the penalty; a strong one, for there are more features than images."""
@@ -89,7 +93,7 @@ def evaluate_grid(
     Raises:
         WoolError: initial weights cannot be read.
     """
-    distinct = {name(settings): settings for settings in grid if name(settings)}
+    distinct = {found: settings for settings in grid if (found := name(settings))}
     return {one: evaluate_repeats(_of(settings, images), labels, repeats) for one, settings in distinct.items()}
 
 
@@ -99,7 +103,7 @@ def _of(settings: TrainingConfig, images: np.ndarray) -> np.ndarray:
     return features(spec, initial_weights.resolve(settings.weights, spec, 0), images)
 
 
-def _pooled(spec: ResNetSpec, weights: Mapping[str, np.ndarray]):
+def _pooled(spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> "keras.Model":
     """The network up to its stages' pooled outputs, as a Keras model."""
     import keras
 

@@ -98,11 +98,11 @@ def _air(bright: Path) -> np.ndarray:
     counts = scans.read(bright, None)
     if isinstance(counts, str):
         raise WoolError(f"{bright}: {counts}")
-    return counts
+    return counts[:]
 
 
 def _read(folder: Path, scan: Scan) -> np.ndarray:
     counts = scans.read(folder / scan.path, None)
     if isinstance(counts, str):
         raise WoolError(f"{folder}: {scan.path} {counts}")
-    return counts
+    return counts[:]

@@ -22,7 +22,7 @@ def judge(belt: Belt, run: Run) -> dict:
     """
     said, pixel = run.said, run.said.start["pixel_mm"]
     rejects = [_area(event, pixel) for event in said.rejects]
-    found = {}
+    found: dict[str, dict[str, int]] = {}
     for box in belt.boxes:
         hit = any(_holds_middle(area, box) for area in rejects)
         for name in (box.defect, "all"):

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -120,15 +121,17 @@ def stream(
     command = [sys.executable, program, model, f"--dark={belt.dark}", f"--bright={belt.bright}"]
     command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
     command += ["--recorded"] * (speed == 0)
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    child = subprocess.Popen(list(map(str, command)), **pipes)
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, stderr=pipe)
+    # All three are pipes, which only types do not know.
+    assert child.stdin and child.stdout and child.stderr
     said, started = Said(), threading.Event()
     listener = threading.Thread(target=_listen, args=(child.stdout, said, started), daemon=True)
     listener.start()
     try:
         # What is written before the program is ready would wait in the pipe and count as its delay.
         started.wait()
-        fed = _feed(belt, child, lines_per_second * speed, lines, say)
+        fed = _feed(belt, child.stdin, child.pid, lines_per_second * speed, lines, say)
         # Whether it went away by mistake, its status tells.
         with contextlib.suppress(BrokenPipeError):
             child.stdin.close()
@@ -139,12 +142,12 @@ def stream(
     finally:
         child.kill()
         child.wait()
-        for pipe in (child.stdin, child.stdout, child.stderr):
-            pipe.close()
+        for end in (child.stdin, child.stdout, child.stderr):
+            end.close()
     return Run(said, *fed)
 
 
-def _listen(pipe, said: Said, started: threading.Event) -> None:
+def _listen(pipe: IO[bytes], said: Said, started: threading.Event) -> None:
     try:
         for line in pipe:
             said.hear(json.loads(line))
@@ -154,23 +157,26 @@ def _listen(pipe, said: Said, started: threading.Event) -> None:
         started.set()
 
 
-def _feed(belt: Belt, child: subprocess.Popen, rate: float, lines: int, say) -> tuple[int, float, float, tuple]:
+def _feed(
+    belt: Belt, pipe: IO[bytes], process: int, rate: float, lines: int, say: Callable[[str], None]
+) -> tuple[int, float, float, tuple[tuple[float, float], ...]]:
     """Writes the lines at a rate per second, 0 for no limit; returns the fields of `Run` after `said`."""
     size = max(1, round(rate * CHUNK_SECONDS)) if rate else CHUNK_LINES
-    began, written, longest, memory, told = time.monotonic(), 0, 0.0, [], 1
+    began, written, longest, told = time.monotonic(), 0, 0.0, 1
+    memory: list[tuple[float, float]] = []
     for chunk in _chunks(belt, size, lines):
         if rate:
             time.sleep(max(0.0, began + (written + len(chunk)) / rate - time.monotonic()))
         before = time.monotonic()
         try:
-            child.stdin.write(chunk.tobytes())
-            child.stdin.flush()
+            pipe.write(chunk.tobytes())
+            pipe.flush()
         except BrokenPipeError:
             break
         now = time.monotonic()
         longest, written = max(longest, now - before), written + len(chunk)
         if now - began >= SAMPLE_SECONDS * len(memory):
-            memory.append((round(now - began, 1), _memory_mb(child.pid)))
+            memory.append((round(now - began, 1), _memory_mb(process)))
         if now - began >= SAY_SECONDS * told:
             told += 1
             say(f"{written:,} of {lines:,} lines, {memory[-1][1]:.1f} MB")

@@ -22,6 +22,7 @@ from wool_tf.errors import WoolError
 
 COCO, TABLE = "annotations.json", "annotations.csv"
 COLUMNS = ("scan", "sample", "x", "y", "width", "height", "defect")
+NO_NAME = "has no file name"
 
 TOLERANCE = 1.0
 """Pixels by which a box may stick out of its scan, as tools that draw boxes let it; it is cut there."""
@@ -62,11 +63,11 @@ class _Listed:
     """A scan as a file names it, not yet checked; `where` says what to look for in that file."""
 
     where: str
-    path: object
+    path: str
     sample: object
-    dark: object = ""
-    bright: object = ""
-    size: tuple | None = None
+    dark: str = ""
+    bright: str = ""
+    size: tuple[object, object] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,8 +93,8 @@ def load(folder: Path, defects: Iterable[str], raw: scans.Raw | None) -> tuple[S
         raise WoolError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; give one with scans")
     files = [name for name in (COCO, TABLE) if os.path.lexists(folder / name)]
     if len(files) != 1:
-        found = "both" if files else "neither"
-        raise WoolError(f"{folder}: has {found} {COCO} {'and' if files else 'nor'} {TABLE}; give one of them")
+        which = "both" if files else "neither"
+        raise WoolError(f"{folder}: has {which} {COCO} {'and' if files else 'nor'} {TABLE}; give one of them")
     bad, known = BadFiles(folder), tuple(defects)
     try:
         listed, marked = (_from_coco if files == [COCO] else _from_table)(folder / files[0], bad)
@@ -102,7 +103,7 @@ def load(folder: Path, defects: Iterable[str], raw: scans.Raw | None) -> tuple[S
         raise WoolError(f"{folder / files[0]}: is not UTF-8 text") from None
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
-    boxes = {path: [] for path in found}
+    boxes: dict[str, list[Box]] = {path: [] for path in found}
     for mark in marked:
         # What is wrong with the scan itself has been said.
         if isinstance(mark.path, str) and mark.path in found:
@@ -129,8 +130,11 @@ def _from_coco(file: Path, bad: BadFiles) -> tuple[list[_Listed], list[_Marked]]
     listed = []
     for number, image in images.items():
         size = (image["width"], image["height"]) if "width" in image and "height" in image else None
-        references = (image.get(name) or "" for name in ("dark", "bright"))
-        listed.append(_Listed(f"image {number}:", image.get("file_name"), image.get("sample"), *references, size))
+        path, dark, bright = (image.get(name) or "" for name in ("file_name", "dark", "bright"))
+        if all(isinstance(name, str) for name in (path, dark, bright)):
+            listed.append(_Listed(f"image {number}:", path, image.get("sample"), dark, bright, size))
+        else:
+            bad.add(f"image {number}:", NO_NAME)
     marked = []
     for number, annotation in _by_id(file, document, "annotations", bad).items():
         where = f"annotation {number}:"
@@ -167,7 +171,9 @@ def _key(value: object) -> int | str | None:
 
 
 def _from_table(file: Path, bad: BadFiles) -> tuple[list[_Listed], list[_Marked]]:
-    listed, marked, clean = {}, [], set()
+    listed: dict[str, _Listed] = {}
+    marked: list[_Marked] = []
+    clean: set[str] = set()
     try:
         with open(file, newline="", encoding="utf-8-sig") as stream:
             # strict: an unclosed quote would otherwise swallow all the lines below it.
@@ -198,27 +204,35 @@ def _from_table(file: Path, bad: BadFiles) -> tuple[list[_Listed], list[_Marked]
 
 
 def _checked_scans(folder: Path, listed: list[_Listed], raw: scans.Raw | None, bad: BadFiles) -> dict[str, Scan]:
-    root, found, files = Path(os.path.realpath(folder)), {}, {}
+    root = Path(os.path.realpath(folder))
+    found: dict[str, Scan] = {}
+    places: dict[str, str] = {}
     for item in listed:
-        reason = _listing_flaw(root, item)
-        file = None if reason else os.path.realpath(root / item.path)
-        if file in files:
-            reason = f"{item.path} is listed twice, first as {files[file]}"
-        size = reason or scans.size(root / item.path, raw)
-        if not reason and isinstance(size, str):
-            reason = f"{item.path} {size}"
-        if not reason and item.size not in (None, size):
-            said = "x".join(map(str, item.size))
-            reason = f"{item.path} is {size[0]}x{size[1]} pixels, but is said to be {said}"
-        if reason:
-            bad.add(item.where, reason)
+        scan = _listing_flaw(root, item) or _checked_scan(root, item, raw, places)
+        if isinstance(scan, str):
+            bad.add(item.where, scan)
         else:
-            files[file] = item.where.rstrip(":")
-            found[item.path] = Scan(item.path, str(item.sample).strip(), *size, item.dark, item.bright, boxes=())
+            found[item.path] = scan
     bare = [scan.path for scan in found.values() if not scan.dark]
     if 0 < len(bare) < len(found):
         bad.add(bare[0], "has no references, but other scans have; name them for all scans or for none")
     return found
+
+
+def _checked_scan(root: Path, item: _Listed, raw: scans.Raw | None, places: dict[str, str]) -> Scan | str:
+    """The scan, without its boxes, or what is wrong with it; `places` is where each file has been listed so far."""
+    file = os.path.realpath(root / item.path)
+    if file in places:
+        return f"{item.path} is listed twice, first as {places[file]}"
+    size = scans.size(root / item.path, raw)
+    if isinstance(size, str):
+        return f"{item.path} {size}"
+    width, lines = size
+    if item.size is not None and item.size != size:
+        said = "x".join(map(str, item.size))
+        return f"{item.path} is {width}x{lines} pixels, but is said to be {said}"
+    places[file] = item.where.rstrip(":")
+    return Scan(item.path, str(item.sample).strip(), width, lines, item.dark, item.bright, boxes=())
 
 
 def _listing_flaw(root: Path, item: _Listed) -> str | None:
@@ -233,10 +247,10 @@ def _listing_flaw(root: Path, item: _Listed) -> str | None:
     return reason
 
 
-def _file_flaw(root: Path, path: object) -> str | None:
+def _file_flaw(root: Path, path: str) -> str | None:
     """Why a path from a file cannot be used, or None; it must be of a file inside the folder `root`."""
-    if not isinstance(path, str) or not path:
-        return "has no file name"
+    if not path:
+        return NO_NAME
     if not path.isprintable() or "\\" in path:
         return f"{path!r} has a backslash or what is not text in its name"
     # Through a link it may lead out as well.

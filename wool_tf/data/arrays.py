@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def read(file: Path, count: int, side: int) -> np.ndarray | None:
 class Images:
     """The images of a file that is being written."""
 
-    def __init__(self, file, side: int):
+    def __init__(self, file: BinaryIO, side: int):
         self._file, self._side, self._count = file, side, 0
         self._kept: Sequence[bool] | None = None
         self.dropped = False
@@ -89,7 +90,7 @@ def writing(target: Path, side: int) -> Iterator[Images]:
             temporary.unlink()
 
 
-def _write_header(file, count: int, side: int) -> None:
+def _write_header(file: BinaryIO, count: int, side: int) -> None:
     # NumPy pads headers to 64 bytes; with the numbers that occur they take 128, so that one can replace another.
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, side, side)}
     np.lib.format.write_array_header_1_0(file, header)

@@ -37,6 +37,9 @@ BRIGHTER, SHARE = -0.2, 0.01
 BLACK = 0.5
 """A scan with more than this share of its pixels at the noise floor was taken without beam."""
 
+Corrections = dict[tuple[str, str], scans.Correction]
+"""The correction that each pair of a dark and a bright reference gives, by their paths."""
+
 
 @dataclasses.dataclass(frozen=True)
 class CropConfig:
@@ -149,7 +152,7 @@ def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], No
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     pairs = sorted({(scan.dark, scan.bright) for scan in found if scan.dark})
-    corrections = {pair: scans.flat_field(*map(Path, pair), settings.raw) for pair in pairs}
+    corrections = {(dark, bright): scans.flat_field(Path(dark), Path(bright), settings.raw) for dark, bright in pairs}
     surveyed, counts = _survey(folder, found, corrections, settings)
     window = settings.window or scans.default_window(counts)
     say(f"{len(surveyed)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")
@@ -195,7 +198,9 @@ def _unnamed(folder: Path, found: tuple[Scan, ...]) -> int:
 
 def _fingerprint(folder: Path, found: tuple[Scan, ...], settings: CropConfig) -> str:
     """SHA-256 in hex of everything that the crops depend on, wherever it lies."""
-    bad, contents, names = BadFiles(folder), {}, {}
+    bad = BadFiles(folder)
+    contents: dict[str, str] = {}
+    names: dict[str, str] = {}
     for scan, name in zip(found, _names(found), strict=True):
         first = contents.setdefault(files.sha256(folder / scan.path), scan.path)
         if first != scan.path:
@@ -232,16 +237,19 @@ def _holds(out: Path, inputs: str) -> bool:
 
 
 def _survey(
-    folder: Path, found: tuple[Scan, ...], corrections: dict, settings: CropConfig
+    folder: Path, found: tuple[Scan, ...], corrections: Corrections, settings: CropConfig
 ) -> tuple[list[Frame], np.ndarray]:
     """All frames with the extent of their wool, and the histogram of all attenuation."""
-    bad, surveyed, counts = BadFiles(folder), [], np.zeros(scans.BINS, np.int64)
+    bad, counts = BadFiles(folder), np.zeros(scans.BINS, np.int64)
+    surveyed: list[Frame] = []
     for scan in found:
+        reason: str | None
         lines = scans.read(folder / scan.path, settings.raw)
-        reason = lines if isinstance(lines, str) else None
         if scan.width < settings.side:
             reason = f"is {scan.width} pixels wide; crops of {settings.side} do not fit"
-        if not reason:
+        elif isinstance(lines, str):
+            reason = lines
+        else:
             correction = _correction(scan, lines.dtype, corrections, settings)
             if len(correction.gain) == scan.width:
                 reason = _survey_scan(scan, lines, correction, settings, surveyed, counts)
@@ -257,7 +265,14 @@ def _survey(
     return surveyed, counts
 
 
-def _survey_scan(scan: Scan, lines, correction: scans.Correction, settings: CropConfig, surveyed, counts) -> str | None:
+def _survey_scan(
+    scan: Scan,
+    lines: np.ndarray | scans.RawLines,
+    correction: scans.Correction,
+    settings: CropConfig,
+    surveyed: list[Frame],
+    counts: np.ndarray,
+) -> str | None:
     """Adds the frames of a scan to those surveyed and its attenuation to the histogram; tells what is wrong with it."""
     brighter = black = pixels = 0
     for number, area in enumerate(frames.areas(scan, settings.frame_lines, settings.side)):
@@ -265,8 +280,8 @@ def _survey_scan(scan: Scan, lines, correction: scans.Correction, settings: Crop
         surveyed.append(Frame(scan, number, area, frames.wool(attenuation, area)))
         sparse = attenuation[::HISTOGRAM_STEP]
         counts += scans.histogram(sparse)
-        brighter += np.count_nonzero(sparse < BRIGHTER)
-        black += np.count_nonzero(sparse >= correction.most)
+        brighter += int(np.count_nonzero(sparse < BRIGHTER))
+        black += int(np.count_nonzero(sparse >= correction.most))
         pixels += sparse.size
     if brighter > SHARE * pixels:
         return "is brighter than the open beam; are these its references, or is the open beam too low?"
@@ -275,7 +290,7 @@ def _survey_scan(scan: Scan, lines, correction: scans.Correction, settings: Crop
     return None
 
 
-def _correction(scan: Scan, dtype: np.dtype, corrections: dict, settings: CropConfig) -> scans.Correction:
+def _correction(scan: Scan, dtype: np.dtype, corrections: Corrections, settings: CropConfig) -> scans.Correction:
     if scan.dark:
         return corrections[scan.dark, scan.bright]
     return scans.corrected_already(scan.width, settings.open_beam or np.iinfo(dtype).max)
@@ -290,8 +305,8 @@ def _lost_boxes(found: tuple[Scan, ...], surveyed: list[Frame], settings: CropCo
 def _cut_out(
     folder: Path,
     crops: Iterable[Crop],
-    names: dict,
-    corrections: dict,
+    names: dict[str, str],
+    corrections: Corrections,
     window: tuple[float, float],
     settings: CropConfig,
 ) -> Iterator[tuple[np.ndarray, list]]:

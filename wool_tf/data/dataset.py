@@ -53,9 +53,11 @@ class Dataset:
     unlisted: int = 0
 
     def __getstate__(self) -> dict:
+        images = self.images
         # By its file: each of the copies that go to other processes would hold all pixels otherwise.
-        mapped = isinstance(self.images, np.memmap)
-        return self.__dict__ | {"images": Path(self.images.filename) if mapped else self.images}
+        if isinstance(images, np.memmap) and images.filename:
+            return self.__dict__ | {"images": Path(images.filename)}
+        return dict(self.__dict__)
 
     def __setstate__(self, state: dict) -> None:
         images = state["images"]
@@ -132,8 +134,6 @@ def load(
     if skip or not bad.reasons:
         _check_classes(folder, entries, bad)
     images, entries = decoded(folder, entries, digests, side, Path(cache), bad, skip, progress)
-    if images is None:
-        bad.refuse()
     _check_classes(folder, entries, bad)
     found = Dataset(
         images=images,

@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -26,6 +26,9 @@ MAX_PIXELS = 50_000_000
 SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""
 
+Made = TypeVar("Made")
+"""What a function makes of an open image."""
+
 DECODING = 3
 """Part of the cache's key: raise it whenever `_decode` gives something else for the same file."""
 
@@ -39,7 +42,7 @@ def decoded(
     bad: BadFiles,
     skip: bool,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[np.ndarray | None, list[Entry]]:
+) -> tuple[np.ndarray, list[Entry]]:
     """The pixels of images, from the cache where they are there.
 
     Arguments:
@@ -49,15 +52,14 @@ def decoded(
         side: int. Height and width that they are resized to.
         cache: folder, made if needed. Its files are named by a hash of the images' content and of `side`.
         bad: is told of images that cannot be decoded, and of those whose pixels, before any resizing, are another's.
-        skip: whether the others are kept all the same.
+        skip: whether the others are kept all the same; otherwise they are refused where `bad` knows of any file.
         progress: told of every image that is decoded: its number and how many there are.
 
     Returns:
-        (n, side, side) uint8, a read-only memory map, and its entries in order; without `skip` None in place of the
-        former if `bad` knows of any file.
+        (n, side, side) uint8, a read-only memory map, and its entries in order.
 
     Raises:
-        WoolError: the cache cannot be written.
+        WoolError: a file is bad, or the cache cannot be written.
     """
     target = cache / _cache_name(entries, digests, side)
     flaws = _flaws(target)
@@ -66,8 +68,8 @@ def decoded(
         flaws = _decode_all(folder, entries, side, target, skip or not bad.reasons, skip, progress)
     for path, flaw in flaws.items():
         bad.add(path, flaw)
-    if bad.reasons and not skip:
-        return None, []
+    if not skip:
+        bad.refuse()
     images = np.load(target, mmap_mode="r") if images is None else images
     return images, [entry for entry in entries if entry.path not in flaws]
 
@@ -93,7 +95,13 @@ def _flaws(target: Path) -> dict[str, str]:
 
 
 def _decode_all(
-    folder: Path, entries: Sequence[Entry], side: int, target: Path, keep: bool, skip: bool, progress
+    folder: Path,
+    entries: Sequence[Entry],
+    side: int,
+    target: Path,
+    keep: bool,
+    skip: bool,
+    progress: Callable[[int, int], None] | None,
 ) -> dict[str, str]:
     """Writes the pixels to a file of the cache, if wanted, and returns the flaws."""
     flaws, shown = {}, []
@@ -142,7 +150,7 @@ def _decoded_image(image: Image.Image, side: int) -> _Decoded:
     return _Decoded(np.asarray(pixels.lanczos(image, (side, side))), digest)
 
 
-def opened(file: Path, formats: Sequence[str], use: Callable[[Image.Image], Any]) -> Any:
+def opened(file: Path, formats: tuple[str, ...], use: Callable[[Image.Image], Made]) -> Made | str:
     """What a function makes of an image, or the reason, a str, why the file is no image that can be decoded.
 
     Arguments:
@@ -172,8 +180,8 @@ def header_flaw(image: Image.Image) -> str | None:
         return f"is {width}x{height} pixels; at most {MAX_PIXELS:,} pixels are decoded"
     if abs(width - height) > SQUARENESS * max(width, height):
         return f"is {width}x{height} pixels; images must be square to within {SQUARENESS:.0%}: crop it"
-    if getattr(image, "n_frames", 1) > 1:
-        return f"holds {image.n_frames} images; give one per file"
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        return f"holds {frames} images; give one per file"
     if image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:
         return "counts white as zero; save it with black as zero"
     if image.mode in ("I", "F"):

@@ -70,17 +70,17 @@ def check(labels: np.ndarray, groups: np.ndarray, held_out: Sequence[np.ndarray]
     labels, groups = np.asarray(labels), np.asarray(groups)
     if not np.array_equal(np.sort(np.concatenate(held_out)), np.arange(len(labels))):
         raise WoolError("folds: every image must be held out exactly once")
-    home = {}
+    home: dict[object, int] = {}
     for number, part in enumerate(held_out):
         for group in np.unique(groups[part]):
             if home.setdefault(group, number) != number:
                 raise WoolError(f"folds: group {group} is in fold {home[group]} and in fold {number}")
     counts = _counts(labels, held_out)
     for number, count in enumerate(counts):
-        for part, present in (("held-out", count), ("training", counts.sum(axis=0) - count)):
+        for side, present in (("held-out", count), ("training", counts.sum(axis=0) - count)):
             for name, images in zip(CLASSES, present, strict=True):
                 if images == 0:
-                    raise WoolError(f"folds: fold {number} has no {name} {part} images")
+                    raise WoolError(f"folds: fold {number} has no {name} {side} images")
 
 
 def _check_possible(labels: np.ndarray, groups: np.ndarray, folds: int) -> None:

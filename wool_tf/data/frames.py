@@ -87,6 +87,15 @@ class _Phantom:
     wool: Box
 
 
+@dataclasses.dataclass(frozen=True)
+class _Free:
+    """A frame to which no visible box belongs, its wool, and the visible boxes of its scan."""
+
+    frame: Frame
+    wool: Box
+    boxes: list[Box]
+
+
 def areas(scan: Scan, frame_lines: int, side: int) -> Iterator[Box]:
     """The frames of a scan from its first line on; the last one has at least `side` lines."""
     for start in range(0, scan.lines - side + 1, frame_lines):
@@ -101,7 +110,9 @@ def wool(attenuation: np.ndarray, area: Box) -> Box | None:
         area: where the frame lies in its scan.
     """
     columns = _extent(attenuation.mean(axis=0))
-    lines = columns and _extent(attenuation[:, slice(*columns)].mean(axis=1))
+    if columns is None:
+        return None
+    lines = _extent(attenuation[:, slice(*columns)].mean(axis=1))
     return lines and Box(columns[0], area.y0 + lines[0], columns[1], area.y0 + lines[1])
 
 
@@ -129,14 +140,15 @@ def choose(
         WoolError: there are fewer crops of a class than wanted, or none.
     """
     rng, defects = seeds.generator(seed, "crops"), frozenset(defects)
-    sources, free, without = [], [], collections.Counter()
+    sources, free = [], []
+    without: collections.Counter[str] = collections.Counter()
     for frame in sorted(frames, key=lambda frame: (frame.scan.path, frame.number)):
         visible = [box for box in frame.scan.boxes if box.defect in defects]
         parts = [part for box in visible if (part := _part(box, frame.area, side))]
         if parts:
             sources.append((frame, parts))
         elif frame.wool:
-            free.append((frame, visible))
+            free.append(_Free(frame, frame.wool, visible))
         else:
             without[NO_WOOL] += 1
     crops, phantoms = [], []
@@ -192,27 +204,28 @@ def _start(first: int, stop: int, low: int, high: int, side: int, rng: np.random
 
 
 def _non_defective(
-    free: list[tuple[Frame, list[Box]]],
+    free: list[_Free],
     phantoms: list[_Phantom],
     side: int,
     wanted: int,
     rng: np.random.Generator,
 ) -> tuple[list[Crop], int]:
     """Crops of frames to which no visible box belongs, and how many frames had no room for one."""
-    free, crops, crowded = list(free), [], 0
-    extents = np.array([_extents(frame.wool) for frame, _ in free])
+    free, crowded = list(free), 0
+    crops: list[Crop] = []
+    extents = np.array([_extents(one.wool) for one in free])
     while free and len(crops) < wanted:
         phantom = phantoms[rng.integers(len(phantoms))]
         drawn = rng.integers(len(free), size=DRAWN)
         chosen = drawn[np.abs(extents[drawn] - _extents(phantom.wool)).max(axis=1).argmin()]
-        frame, boxes = free[chosen]
+        one = free[chosen]
         # The last one takes the place of the one chosen.
         free[chosen], extents[chosen] = free[-1], extents[len(free) - 1]
         free.pop()
         for _ in range(PHANTOMS):
-            area = _around(_moved(phantom, frame.wool), frame.area, side, rng)
-            if not any(box.touches(area) for box in boxes):
-                crops.append(Crop(frame, area, 0, _types(frame, area)))
+            area = _around(_moved(phantom, one.wool), one.frame.area, side, rng)
+            if not any(box.touches(area) for box in one.boxes):
+                crops.append(Crop(one.frame, area, 0, _types(one.frame, area)))
                 break
             phantom = phantoms[rng.integers(len(phantoms))]
         else:

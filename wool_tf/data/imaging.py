@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import TypeGuard
 
 from wool_tf.data import listing
 from wool_tf.data.crops import IMAGING
@@ -42,7 +43,7 @@ def read(folder: Path, side: int | None = None) -> Imaging:
     window, pixel, crop = said.get("window"), said.get("pixel_mm"), said.get("crop")
     return Imaging(
         side=side or crop or _commonest(folder),
-        window=None if window is None else tuple(map(float, window)),
+        window=None if window is None else (float(window[0]), float(window[1])),
         pixel_mm=None if pixel is None else float(pixel),
     )
 
@@ -62,15 +63,15 @@ def _said(file: Path) -> dict:
     return said
 
 
-def _is_number(value) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_side(value) -> bool:
+def _is_side(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def _is_window(value) -> bool:
+def _is_window(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] < value[1]
 
 
@@ -89,7 +90,7 @@ def _commonest(folder: Path) -> int:
         entries, _, _ = listing.entries(folder, bad)
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
-    counts = collections.Counter()
+    counts: collections.Counter[int] = collections.Counter()
     for entry in entries:
         found = opened(folder / entry.path, FORMATS, lambda image: header_flaw(image) or max(image.size))
         if isinstance(found, int):

@@ -38,7 +38,8 @@ class BadFiles:
     SHOWN = 3
 
     def __init__(self, folder: Path):
-        self.folder, self.reasons = folder, []
+        self.folder = folder
+        self.reasons: list[str] = []
 
     def add(self, name: str, reason: str) -> None:
         self.reasons.append(f"{_printable(name)} {_printable(reason)}")
@@ -81,7 +82,7 @@ def entries(folder: Path, bad: BadFiles) -> tuple[list[Entry], list[str], int]:
 
 def _of_one_sample(listed: Iterable[Entry], bad: BadFiles) -> Iterator[Entry]:
     """The images whose scan is not said to be of another sample elsewhere."""
-    samples = {}
+    samples: dict[str, Entry] = {}
     for entry in listed:
         first = samples.setdefault(entry.scan, entry) if entry.scan else entry
         if first.group == entry.group:
@@ -162,7 +163,8 @@ def _from_class_folders(folder: Path, bad: BadFiles) -> Iterator[Entry]:
 
 def _existing(folder: Path, listed: Iterable[Entry], bad: BadFiles) -> tuple[list[Entry], list[str]]:
     roots = [os.path.realpath(path) for path in (folder, *(folder / name for name in CLASSES))]
-    seen, found = {}, []
+    found = []
+    seen: dict[str, Entry] = {}
     for entry in listed:
         try:
             file = os.path.realpath(folder / entry.path)

@@ -9,13 +9,15 @@ beside the product.
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
-from wool_tf.data.decoding import MAX_PIXELS, PHOTOMETRIC, WHITE_IS_ZERO, opened
+from wool_tf.data.decoding import MAX_PIXELS, PHOTOMETRIC, WHITE_IS_ZERO, Made, opened
 from wool_tf.errors import WoolError
 
 IMAGES = (".png", ".tif", ".tiff")
@@ -132,7 +134,8 @@ class Correction:
 def size(file: Path, raw: Raw | None) -> tuple[int, int] | str:
     """Width and number of lines of a scan, read from its head; or the reason why the file is bad."""
     if file.suffix.lower() in RAWS:
-        return _raw_size(file, raw)
+        lines = _raw_lines(file, raw)
+        return lines if isinstance(lines, str) else lines.shape[::-1]
     return _opened(file, lambda image: image.size)
 
 
@@ -143,23 +146,21 @@ def read(file: Path, raw: Raw | None) -> np.ndarray | RawLines | str:
     any length costs no more memory than the lines that are looked at.
     """
     if file.suffix.lower() in RAWS:
-        found = _raw_size(file, raw)
-        if isinstance(found, str):
-            return found
-        return RawLines(file, np.dtype(RAW_TYPES[raw.type]), found[::-1])
-    return _opened(file, np.asarray)
+        return _raw_lines(file, raw)
+    return _opened(file, lambda image: np.asarray(image))
 
 
-def _raw_size(file: Path, raw: Raw | None) -> tuple[int, int] | str:
+def _raw_lines(file: Path, raw: Raw | None) -> RawLines | str:
     if raw is None:
         return "is a raw file; say with --raw_width and --raw_type how its lines are laid out"
-    found, line = file.stat().st_size, raw.width * np.dtype(RAW_TYPES[raw.type]).itemsize
+    dtype = np.dtype(RAW_TYPES[raw.type])
+    found, line = file.stat().st_size, raw.width * dtype.itemsize
     if found == 0 or found % line:
         return f"has {found:,} bytes, which are not whole lines of {line:,} bytes ({raw.width} × {raw.type})"
-    return raw.width, found // line
+    return RawLines(file, dtype, (found // line, raw.width))
 
 
-def _opened(file: Path, use) -> tuple[int, int] | np.ndarray | str:
+def _opened(file: Path, use: Callable[[Image.Image], Made]) -> Made | str:
     if file.suffix.lower() not in IMAGES:
         return f"is not a scan; a scan ends in {', '.join((*IMAGES, *RAWS))}"
     return opened(file, ("PNG", "TIFF"), lambda image: _header_flaw(image) or use(image))
@@ -169,11 +170,11 @@ def _header_flaw(image: Image.Image) -> str | None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         return f"is {width}x{height} pixels; at most {MAX_PIXELS:,} are decoded: cut it, or save it as raw lines"
-    if getattr(image, "n_frames", 1) > 1:
-        return f"holds {image.n_frames} images; give one per file"
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        return f"holds {frames} images; give one per file"
     if image.mode != "L" and not image.mode.startswith("I;16"):
         return f"has pixels of type {image.mode}; save it as grey with 8 or 16 bits"
-    if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+    if isinstance(image, TiffImageFile) and image.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:
         return "is a negative (white is zero); save it so that more X-ray is a higher value"
     return None
 

@@ -38,9 +38,9 @@ def pool(images: int, folds: Sequence[tuple[Sequence[int], Sequence[float]]]) ->
     Raises:
         WoolError: an image is held out never or twice, an index or a score is no number that can be used.
     """
-    for number, (held_out, values) in enumerate(folds):
-        if len(held_out) != len(values):
-            raise WoolError(f"fold {number}: {len(held_out)} held-out images but {len(values)} scores; run it again")
+    for number, (held_out, found) in enumerate(folds):
+        if len(held_out) != len(found):
+            raise WoolError(f"fold {number}: {len(held_out)} held-out images but {len(found)} scores; run it again")
     indices = np.concatenate([np.asarray(held_out, np.int64) for held_out, _ in folds])
     values = np.concatenate([np.asarray(found, float) for _, found in folds])
     if not np.array_equal(np.sort(indices), np.arange(images)):
@@ -76,8 +76,8 @@ def recall_by_defect(labels: np.ndarray, called: np.ndarray, defects: np.ndarray
     {'D1': DefectRecall(images=2, recall=0.5), 'D3': DefectRecall(images=1, recall=1.0)}
     """
     found = np.mean(called, axis=0)
-    images = {}
-    for index in np.flatnonzero(np.asarray(labels) == 1):
+    images: dict[str, list[int]] = {}
+    for index in np.flatnonzero(np.asarray(labels) == 1).tolist():
         # A set, for one type named twice is still one image.
         for kind in {name.strip() for name in defects[index].split("+")} - {""}:
             images.setdefault(kind, []).append(index)

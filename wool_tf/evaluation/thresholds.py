@@ -32,7 +32,7 @@ class ThresholdRule:
         None, f"False alarms that a miss costs; default: {COST_RATIO:g}.", above=0, below=math.inf
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         given = [field for field, value in dataclasses.asdict(self).items() if value is not None]
         if not given:
             object.__setattr__(self, "cost_ratio", COST_RATIO)
@@ -70,6 +70,8 @@ class ThresholdRule:
         if self.recall is not None:
             least = operating_points.for_recall(labels, alike, self.recall)
         else:
+            # One of the three is given.
+            assert self.cost_ratio is not None
             least = operating_points.for_cost(labels, alike, self.cost_ratio)
         return _between(scores[alike < least], scores[alike >= least])
 

@@ -40,7 +40,7 @@ def _first(distinct: np.ndarray) -> np.ndarray:
     """(n,) bool, which of (n,) ascending scores is the lowest of its cluster."""
     margin = margins(distinct)
 
-    def apart(low, high):
+    def apart(low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """How far, in units of what may be equal."""
         return np.minimum((margin[high] - margin[low]) / SAME, (distinct[high] - distinct[low]) / ROUNDING)
 

@@ -21,10 +21,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
         momentum: float in [0, 1). Share of the old running value that a step keeps.
     """
 
-    def __init__(self, epsilon: float = EPSILON, momentum: float = MOMENTUM, **kwargs):
+    def __init__(self, epsilon: float = EPSILON, momentum: float = MOMENTUM, **kwargs: object):
         super().__init__(epsilon=epsilon, momentum=momentum, **kwargs)
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: keras.KerasTensor, training: bool | None = None, mask: keras.KerasTensor | None = None
+    ) -> keras.KerasTensor:
         if not (training and self.trainable):
             return super().call(inputs, training=False)
         fused = keras.backend.backend() == "tensorflow" and self.compute_dtype == "float32"
@@ -33,7 +35,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             running.assign(running * self.momentum + found * (1 - self.momentum))
         return outputs
 
-    def _fused(self, inputs):
+    def _fused(self, inputs: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
         """Outputs, mean and unbiased variance of a batch."""
         # Keras has no name for this kernel, so here alone a backend is called directly.
         import tensorflow as tf
@@ -41,7 +43,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         fused = tf.compat.v1.nn.fused_batch_norm
         return fused(inputs, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True)
 
-    def _plain(self, inputs):
+    def _plain(self, inputs: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
         mean, variance = ops.moments(inputs, axes=(0, 1, 2))
         outputs = ops.batch_normalization(inputs, mean, variance, -1, self.beta, self.gamma, self.epsilon)
         values = ops.cast(ops.prod(ops.shape(inputs)[:-1]), variance.dtype)

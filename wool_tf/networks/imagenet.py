@@ -8,10 +8,12 @@ import fcntl
 import os
 import re
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from http.client import HTTPException
+from collections.abc import Callable, Iterator
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
+from typing import IO, BinaryIO
 from urllib.error import HTTPError
+from urllib.request import Request
 
 from wool_tf import files
 from wool_tf.errors import BadSetting, WoolError, first_line
@@ -66,7 +68,7 @@ def fetch(depth: int, cache: Path | None = None, progress: Progress | None = Non
                 _publish(depth, path, progress)
             return path
     record = path.with_suffix(".sha256")
-    expected = SHA256.get(depth) or (record.exists() and record.read_text()[:64])
+    expected = SHA256.get(depth) or (record.read_text()[:64] if record.exists() else None)
     _check_content(path, depth, expected, f"delete {path} and run again")
     return path
 
@@ -129,7 +131,7 @@ def _download(url: str, part: Path, path: Path, progress: Progress | None) -> st
         with part.open("ab") as file:
             # The last byte is asked for again, since no server can give the range behind the end of a file.
             done = max(0, file.tell() - 1)
-            request = urllib.request.Request(url, headers={"User-Agent": "wool_tf", "Range": f"bytes={done}-"})
+            request = Request(url, headers={"User-Agent": "wool_tf", "Range": f"bytes={done}-"})
             with opener.open(request, timeout=_TIMEOUT) as response:
                 done = done if response.status == 206 else 0
                 file.truncate(done)
@@ -151,7 +153,7 @@ def _download(url: str, part: Path, path: Path, progress: Progress | None) -> st
     return announced
 
 
-def _copy(response, file, done: int, progress: Progress | None) -> None:
+def _copy(response: HTTPResponse, file: BinaryIO, done: int, progress: Progress | None) -> None:
     total = done + int(response.headers.get("Content-Length", -done))
     while block := response.read(_BLOCK):
         file.write(block)
@@ -165,13 +167,15 @@ def _copy(response, file, done: int, progress: Progress | None) -> None:
 class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects and remembers the SHA-256 that the hub announces on the way to its storage."""
 
-    announced = None
+    announced: str | None = None
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> Request | None:
         self.announced = self.announced or _announced(headers)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _announced(headers: Mapping[str, str]) -> str | None:
+def _announced(headers: HTTPMessage) -> str | None:
     etag = headers.get("X-Linked-ETag") or headers.get("ETag") or ""
     return match[0] if (match := re.search(r"\b[0-9a-f]{64}\b", etag)) else None

@@ -3,12 +3,14 @@
 Deep Residual Learning for Image Recognition, He et al. 2016, https://arxiv.org/abs/1512.03385.
 """
 
+from collections.abc import Mapping
+
 import keras
+import numpy as np
 
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.batch_norm import BatchNormalization
 from wool_tf.networks.spec import Block, Convolution, ResNetSpec
-from wool_tf.networks.weights import Weights
 
 
 @keras.saving.register_keras_serializable("wool_tf")
@@ -26,7 +28,7 @@ class ResNet(keras.Model):
     11180866
     """
 
-    def __init__(self, spec: ResNetSpec, **kwargs):
+    def __init__(self, spec: ResNetSpec | Mapping, **kwargs: object):
         if not isinstance(spec, ResNetSpec):
             spec = ResNetSpec.from_config(spec)
         image = keras.Input(spec.input_shape, name="image")
@@ -37,16 +39,16 @@ class ResNet(keras.Model):
         return {"spec": self.spec.get_config(), "name": self.name, "trainable": self.trainable}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict, custom_objects: Mapping | None = None) -> "ResNet":
         return cls(**config)
 
     @classmethod
-    def after_norm(cls, conv: Convolution, spec: ResNetSpec, features):
+    def after_norm(cls, conv: Convolution, spec: ResNetSpec, features: keras.KerasTensor) -> keras.KerasTensor:
         """What happens to the features between a batch norm and what follows it: nothing, here."""
         return features
 
     @classmethod
-    def _logits(cls, spec: ResNetSpec, image):
+    def _logits(cls, spec: ResNetSpec, image: keras.KerasTensor) -> keras.KerasTensor:
         features = cls._unit(spec.stem, spec, image)
         # Zeros pad as well as minus infinity does, since a ReLU went before.
         features = keras.layers.ZeroPadding2D(1, name="maxpool.pad")(features)
@@ -58,7 +60,7 @@ class ResNet(keras.Model):
         return keras.layers.Dense(spec.classes, name="fc")(features)
 
     @classmethod
-    def _block(cls, block: Block, spec: ResNetSpec, features):
+    def _block(cls, block: Block, spec: ResNetSpec, features: keras.KerasTensor) -> keras.KerasTensor:
         shortcut = cls._unit(block.projection, spec, features) if block.projection else features
         for conv in block.convolutions:
             features = cls._unit(conv, spec, features)
@@ -66,7 +68,7 @@ class ResNet(keras.Model):
         return keras.layers.ReLU(name=f"{block.name}.relu")(features)
 
     @classmethod
-    def _unit(cls, conv: Convolution, spec: ResNetSpec, features):
+    def _unit(cls, conv: Convolution, spec: ResNetSpec, features: keras.KerasTensor) -> keras.KerasTensor:
         padding = "same" if conv.kernel > 1 else "valid"
         if conv.kernel > 1 and conv.stride > 1:
             # With a stride, Keras' "same" pads the far side only; PyTorch pads both.
@@ -80,7 +82,7 @@ class ResNet(keras.Model):
         return keras.layers.ReLU(name=f"{conv.norm}.relu")(features) if conv.relu else features
 
 
-def restored(spec: ResNetSpec, weights: Weights) -> ResNet:
+def restored(spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> ResNet:
     """The network of a spec with these weights."""
     model = ResNet(spec)
     network_weights.assign(model, weights)

@@ -104,7 +104,7 @@ class ResNetSpec:
     classes: int
     input_shape: tuple[int, int, int]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_depth(self.depth)
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
         object.__setattr__(self, "input_shape", tuple(int(side) for side in self.input_shape))
@@ -234,7 +234,7 @@ def trunk(stage: int) -> str:
     return f"layer{stage}"
 
 
-def _sequence(value) -> list:
+def _sequence(value: object) -> list:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -264,7 +264,9 @@ def _blocks(depth: int, stage: int) -> Iterator[Block]:
         yield _block(stage, index, reads, kernels, strides, projects=reads != trunk(stage))
 
 
-def _block(stage, index, reads, kernels, strides, projects) -> Block:
+def _block(
+    stage: int, index: int, reads: str, kernels: tuple[int, ...], strides: tuple[int, ...], projects: bool
+) -> Block:
     name = f"layer{stage}.{index}"
     convolutions, source = [], reads
     for number, (kernel, stride) in enumerate(zip(kernels, strides, strict=True), start=1):

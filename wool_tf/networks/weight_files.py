@@ -120,5 +120,5 @@ def _is_counter(key: str) -> bool:
     return key.endswith(".num_batches_tracked")
 
 
-def _not_floating(path: Path, key: str, dtype) -> WoolError:
+def _not_floating(path: Path, key: str, dtype: object) -> WoolError:
     return WoolError(f"{path}: {key} holds {dtype}, but weights must be floating-point numbers")

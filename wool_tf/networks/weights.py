@@ -6,12 +6,18 @@ a checkpoint is the same dictionary as safetensors with the spec in the header.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wool_tf import files
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import ResNetSpec
+
+if TYPE_CHECKING:
+    import keras
+
+    from wool_tf.networks.resnet import ResNet
 
 Weights = dict[str, np.ndarray]
 """torchvision's keys to float32 arrays: convolutions OIHW, `fc.weight` (classes, features)."""
@@ -22,7 +28,7 @@ _NORM_PARTS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean",
 
 def shapes(spec: ResNetSpec) -> dict[str, tuple[int, ...]]:
     """Shape of every array of a network, by key, in the order of the network."""
-    expected = {}
+    expected: dict[str, tuple[int, ...]] = {}
     for conv in spec.convolutions():
         width = spec.width(conv.writes)
         expected[f"{conv.name}.weight"] = (width, spec.width(conv.reads), conv.kernel, conv.kernel)
@@ -68,7 +74,7 @@ def initial(spec: ResNetSpec, seed: int) -> Weights:
     return {key: array.astype(np.float32) for key, array in weights.items()}
 
 
-def read(model) -> Weights:
+def read(model: "ResNet") -> Weights:
     """The weights of a `ResNet`."""
     from keras import ops
 
@@ -77,7 +83,7 @@ def read(model) -> Weights:
     return {key: _from_keras(array, key) for key, array in arrays.items()}
 
 
-def assign(model, weights: Mapping[str, np.ndarray]) -> None:
+def assign(model: "ResNet", weights: Mapping[str, np.ndarray]) -> None:
     """Puts weights into a `ResNet` of the same spec.
 
     Raises:
@@ -124,7 +130,7 @@ def load(path: Path) -> tuple[ResNetSpec, Weights]:
     return spec, weights
 
 
-def _variables(model) -> dict:
+def _variables(model: "ResNet") -> dict[str, "keras.Variable"]:
     found = {}
     for conv in model.spec.convolutions():
         found[f"{conv.name}.weight"] = model.get_layer(conv.name).kernel

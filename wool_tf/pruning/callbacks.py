@@ -68,7 +68,7 @@ class HardPruning(_Pruning):
         if not self.epochs or self.epochs[0] < 0 or self.epochs != sorted(set(self.epochs)):
             raise WoolError(f"epochs: must be ascending, from 0, and at least one, got {self.epochs}")
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict | None = None) -> None:
         if not isinstance(self.model, MaskedResNet):
             raise WoolError(f"model: needs masks (wool_tf.pruning.layers.masked), it is a {type(self.model).__name__}")
         if self.epochs[-1] >= self.params["epochs"]:
@@ -77,7 +77,7 @@ class HardPruning(_Pruning):
             )
         self.plan = self.left
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         if epoch in self.epochs:
             self.plan = self.choose(self.recipe, seeds.derive(self.seed, "filters", epoch), self.examples)
             self.model.apply(self.plan)
@@ -111,12 +111,12 @@ class AsymptoticSoftPruning(_Pruning):
         if recipe.criterion not in ("l1", "l2"):
             raise WoolError(f"criterion: soft pruning ranks filters by l1 or l2, got {recipe.criterion!r}")
 
-    def on_epoch_end(self, epoch, logs=None):
-        rates = [asymptotic(epoch, self.params["epochs"], goal) for goal in self.recipe.rates]
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        rates = [asymptotic(epoch, self.params["epochs"], goal) for goal in self.recipe.by_stage]
         self.plan = self.choose(dataclasses.replace(self.recipe, rates=rates))
         zero_filters(self.model, self.plan)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict | None = None) -> None:
         self.plan = self.choose(self.recipe)
         if isinstance(self.model, MaskedResNet):
             self.model.apply(self.plan)

@@ -23,10 +23,10 @@ class ChannelMask(keras.layers.Layer):
     get gradients of exactly zero. Momentum and weight decay may still move them, but the channel stays zero.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.mask = self.add_weight(shape=(input_shape[-1],), initializer="ones", trainable=False, name="mask")
 
-    def call(self, inputs):
+    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         return ops.multiply(inputs, self.mask)
 
 
@@ -38,7 +38,7 @@ class MaskedResNet(ResNet):
     """
 
     @classmethod
-    def after_norm(cls, conv: Convolution, spec: ResNetSpec, features):
+    def after_norm(cls, conv: Convolution, spec: ResNetSpec, features: keras.KerasTensor) -> keras.KerasTensor:
         return ChannelMask(name=f"{conv.norm}.mask")(features)
 
     def masks(self) -> dict[str, ChannelMask]:
@@ -58,13 +58,13 @@ class MaskedResNet(ResNet):
         Raises:
             WoolError: convolutions that write to one trunk are masked differently.
         """
-        masks, kept = self.masks(), dict.fromkeys(self.spec.by_group())
+        masks = self.masks()
+        kept: dict[str, np.ndarray] = {}
         for conv in self.spec.convolutions():
             indices = np.flatnonzero(ops.convert_to_numpy(masks[conv.name].mask))
-            if kept[conv.writes] is not None and not np.array_equal(indices, kept[conv.writes]):
+            if not np.array_equal(indices, kept.setdefault(conv.writes, indices)):
                 raise WoolError(f"masks: {conv.name} is masked otherwise than what else writes to {conv.writes}")
-            kept[conv.writes] = indices
-        return Plan(self.spec, kept)
+        return Plan(self.spec, {group: kept[group] for group in self.spec.by_group()})
 
 
 def masked(model: ResNet) -> MaskedResNet:

@@ -1,6 +1,7 @@
 """Which filters go: from their importance and a recipe to the kept channels of every channel group. Pure functions."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -38,8 +39,8 @@ class Recipe:
     criterion: str = "l1"
     align: int = 1
 
-    def __post_init__(self):
-        rates = (self.rates,) * 4 if isinstance(self.rates, int | float) else tuple(self.rates)
+    def __post_init__(self) -> None:
+        rates = self.by_stage
         object.__setattr__(self, "rates", rates)
         if len(rates) != 4:
             raise WoolError(f"rates: must be one rate, or four, one per stage, got {len(rates)}")
@@ -52,6 +53,11 @@ class Recipe:
             raise WoolError(f"criterion: must be one of {', '.join(CRITERIA)}, got {self.criterion!r}")
         if self.align < 1:
             raise WoolError(f"align: must be at least 1, got {self.align}")
+
+    @property
+    def by_stage(self) -> tuple[float, ...]:
+        """The rates of the four stages."""
+        return (self.rates,) * 4 if isinstance(self.rates, int | float) else tuple(self.rates)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,15 +128,15 @@ def make(spec: ResNetSpec, scores: Mapping[str, np.ndarray], recipe: Recipe) -> 
         scores: name of every convolution to the importance of its filters, as `importance.scores` gives them.
         recipe: Recipe.
     """
-    removed = {group: [] for group in spec.by_group()}
-    for stage, (blocks, rate) in enumerate(zip(spec.stages, recipe.rates, strict=True), start=1):
+    removed: dict[str, list[int]] = {group: [] for group in spec.by_group()}
+    for stage, (blocks, rate) in enumerate(zip(spec.stages, recipe.by_stage, strict=True), start=1):
         for block in blocks:
             for conv in block.convolutions[:-1]:
                 removed[conv.writes] = _smallest(scores[conv.name], rate)
         lasts = [block.convolutions[-1] for block in blocks]
         removed[trunk(stage)] = _from_trunk(scores, _writers(spec, trunk(stage)), lasts, recipe.trunk, rate)
     if is_bottleneck(spec.depth) and recipe.trunk != "none":
-        removed[STEM] = _smallest(scores[STEM], recipe.rates[0])
+        removed[STEM] = _smallest(scores[STEM], recipe.by_stage[0])
     return Plan(spec, {group: _kept(spec.width(group), gone, recipe.align) for group, gone in removed.items()})
 
 
@@ -144,11 +150,17 @@ def _writers(spec: ResNetSpec, group: str) -> list[Convolution]:
     return [conv for conv in spec.convolutions() if conv.writes == group]
 
 
-def _from_trunk(scores, writers: list[Convolution], lasts: list[Convolution], rule: str, rate: float) -> list[int]:
+def _from_trunk(
+    scores: Mapping[str, np.ndarray],
+    writers: list[Convolution],
+    lasts: list[Convolution],
+    rule: str,
+    rate: float,
+) -> list[int]:
     if rule == "none":
         return []
     if rule == "group":
-        return _smallest(sum(scores[conv.name] for conv in writers), rate)
+        return _smallest(functools.reduce(np.add, (scores[conv.name] for conv in writers)), rate)
     removed: list[int] = []
     for conv in lasts:
         removed += _smallest(scores[conv.name], rate, removed)

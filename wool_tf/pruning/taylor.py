@@ -5,7 +5,8 @@ https://arxiv.org/abs/1611.06440, section 2.2, and Molchanov et al. 2019, "Impor
 Pruning", https://arxiv.org/abs/1906.10771. Keras has no gradients of its own, so each backend computes them its way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -15,7 +16,13 @@ from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning.layers import MaskedResNet
 
+if TYPE_CHECKING:
+    import jax
+
 BATCH = 16
+
+Derivatives = Callable[[np.ndarray, np.ndarray], Mapping[str, keras.KerasTensor]]
+"""From images and labels the derivatives of L by the masks: name of the convolution to (images, filters)."""
 
 
 def scores(
@@ -51,25 +58,24 @@ def scores(
     return {name: values / len(images) for name, values in total.items()}
 
 
-def _derivatives(model: MaskedResNet):
-    """A function of images and labels: name of the convolution to (images, filters), derivatives of L by the masks."""
+def _derivatives(model: MaskedResNet) -> Derivatives:
     backends = {"tensorflow": _by_tensorflow, "jax": _by_jax}
     if keras.config.backend() not in backends:
         raise WoolError(f"taylor: works on the Keras backends {' and '.join(backends)}, not {keras.config.backend()}")
     return backends[keras.config.backend()](model)
 
 
-def _losses(labels, logits):
+def _losses(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.KerasTensor:
     return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
-def _by_tensorflow(model: MaskedResNet):
+def _by_tensorflow(model: MaskedResNet) -> Derivatives:
     import tensorflow as tf
 
     masks = model.masks()
     taps = keras.Model(model.input, [*(mask.output for mask in masks.values()), model.output])
 
-    def derivatives(images, labels):
+    def derivatives(images: np.ndarray, labels: np.ndarray) -> dict[str, keras.KerasTensor]:
         with tf.GradientTape() as tape:
             *activations, logits = taps(images, training=False)
             loss = tf.reduce_sum(_losses(labels, logits))
@@ -80,14 +86,16 @@ def _by_tensorflow(model: MaskedResNet):
     return derivatives
 
 
-def _by_jax(model: MaskedResNet):
+def _by_jax(model: MaskedResNet) -> Derivatives:
     import jax
 
     names = {mask.mask.path: name for name, mask in model.masks().items()}
     trainable = [variable.value for variable in model.trainable_variables]
 
-    def loss(masks, image, label):
-        others = [masks.get(names.get(other.path), other.value) for other in model.non_trainable_variables]
+    def loss(masks: dict[str, "jax.Array"], image: "jax.Array", label: "jax.Array") -> "jax.Array":
+        others = [
+            masks[names[other.path]] if other.path in names else other.value for other in model.non_trainable_variables
+        ]
         logits, _ = model.stateless_call(trainable, others, image[None], training=False)
         return _losses(label[None], logits)[0]
 

@@ -11,11 +11,17 @@ import dataclasses
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wool_tf import files, seeds
 from wool_tf.errors import WoolError
 from wool_tf.search.space import Choice, Range
 from wool_tf.study import units
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
 
 NAME = "search"
 OBJECTIVE = "log_loss"
@@ -134,7 +140,7 @@ class Study:
         Raises:
             WoolError: trials fail one after the other.
         """
-        failed = 0
+        failed: int | None = 0
         while left() and (trials is None or len(self.trials) < trials):
             trial = self._next()
             found = self._known(trial) or self._done(trial, prepare(trial.number, trial.params), left)
@@ -145,15 +151,15 @@ class Study:
             if failed == HOPELESS:
                 raise WoolError(f"search.py: {failed} trials have failed and none did not; the last: {found.reason}")
 
-    def _next(self):
+    def _next(self) -> "optuna.Trial":
         """The trial that is at work, or a new one, as Optuna's."""
         import optuna
 
         every = self._study.get_trials(deepcopy=False)
         running = [each for each in every if each.state.name == "RUNNING"]
         waiting = [each for each in every if each.state.name == "WAITING"]
-        number = (running or waiting or [None])[0]
-        number = len(every) if number is None else number.number
+        begun = [*running, *waiting]
+        number = begun[0].number if begun else len(every)
         self._study.sampler = optuna.samplers.TPESampler(seed=seeds.derive(self._seed, "search", number))
         if not running:
             return self._study.ask(self._space)
@@ -167,7 +173,7 @@ class Study:
         self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         return self._next()
 
-    def _known(self, trial) -> Trial | None:
+    def _known(self, trial: "optuna.Trial") -> Trial | None:
         """The trial with the result of an earlier one with the same settings, if there is one."""
         from optuna.trial import TrialState
 
@@ -180,7 +186,7 @@ class Study:
         value = same.figures[OBJECTIVE] if same.state == "complete" else None
         return _told(self._study.tell(trial, value, TrialState[state]))
 
-    def _done(self, trial, work: Work, left: Callable[[], bool]) -> Trial | None:
+    def _done(self, trial: "optuna.Trial", work: Work, left: Callable[[], bool]) -> Trial | None:
         """The trial at its end, or None where time has run out before."""
         from optuna.trial import TrialState
 
@@ -204,26 +210,27 @@ class Study:
         work.tidy()
         return ended
 
-    def _stops(self, trial, number: int, value: float) -> bool:
+    def _stops(self, trial: "optuna.Trial", number: int, value: float) -> bool:
         every = self._study.get_trials(deepcopy=False)
         if number not in every[trial.number].intermediate_values:
             trial.report(value, number)
         return trial.should_prune()
 
 
-def _told(frozen) -> Trial:
+def _told(frozen: "FrozenTrial") -> Trial:
     attributes = frozen.user_attrs
     figures, reason = attributes.get("figures", {}), attributes.get("reason", "")
     return Trial(frozen.number, dict(frozen.params), STATES[frozen.state.name], figures, reason)
 
 
-def _distribution(values: Choice | Range):
+def _distribution(values: Choice | Range) -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(values, Choice):
         return CategoricalDistribution(values.values)
-    kind = IntDistribution if isinstance(values.low, int) else FloatDistribution
-    return kind(values.low, values.high, log=True)
+    if isinstance(values.low, int) and isinstance(values.high, int):
+        return IntDistribution(values.low, values.high, log=True)
+    return FloatDistribution(values.low, values.high, log=True)
 
 
 def _mend(path: Path) -> None:

@@ -26,7 +26,7 @@ NOT_OF_REPRODUCE = ("repeats", "controls", "select")
 
 def document(
     trials: Sequence[Trial], best: Trial | None, search: Mapping, settings: TrainingConfig | None, command: str
-):
+) -> dict:
     """What `search.json` holds.
 
     Arguments:
@@ -81,7 +81,7 @@ def table(trials: Sequence[Trial], stage: str, folds: str) -> Table:
     return Table("Best trials", text, header, rows, "l" + "r" * (len(header) - 1), OPTIMISTIC.capitalize() + ".")
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """A setting as a reader wants it: three digits are enough."""
     if not isinstance(value, float):
         return plain(value)

@@ -12,6 +12,7 @@ from wool_tf.report.tables import Table
 from wool_tf.say import NowAndThen
 from wool_tf.search import optimisation, outcome, space, trials
 from wool_tf.search.optimisation import OBJECTIVE, Study, Trial
+from wool_tf.search.space import Choice, Range
 from wool_tf.study import driver, grid, manifest, units
 from wool_tf.study import run as studies
 from wool_tf.study.driver import Status
@@ -40,7 +41,7 @@ class Search:
     hours: float
     trials: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.hours > 0:
             raise BadSetting("hours", self.hours, "must be above 0")
         if self.trials is not None and self.trials < 1:
@@ -95,7 +96,7 @@ def run(
 
         def prepare(number: int, values: Mapping) -> optimisation.Work:
             say(f"trial {number}: {' '.join(f'{name}={outcome.shown(value)}' for name, value in values.items())}")
-            return made.work(dataclasses.replace(least, **values))
+            return made.work(space.with_values(least, values))
 
         def ended(trial: Trial) -> None:
             say(_line(trial, remembered.best))
@@ -108,7 +109,16 @@ def run(
     return best
 
 
-def _prepared(settings, search, found, source, out, jobs, show, say) -> trials.Trials:
+def _prepared(
+    settings: TrainingConfig,
+    search: Search,
+    found: Mapping[str, Choice | Range],
+    source: Source,
+    out: Path,
+    jobs: int,
+    show: Callable[[Status], None],
+    say: Callable[[str], None],
+) -> trials.Trials:
     # Checked, and fetched, before anything that takes long.
     fetching = NowAndThen(say, "fetching weights, byte")
     initial_weights.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
@@ -126,19 +136,27 @@ def _prepared(settings, search, found, source, out, jobs, show, say) -> trials.T
     return trials.Trials(images, parts[: search.first_folds], out, jobs, show)
 
 
-def _report(remembered: Study, base, search, found, source, out, command) -> Table | None:
+def _report(
+    remembered: Study,
+    base: TrainingConfig,
+    search: Search,
+    found: Mapping[str, Choice | Range],
+    source: Source,
+    out: Path,
+    command: str,
+) -> Table | None:
     """Writes what is known by now; the table, if there is one."""
     ended, best = remembered.trials, remembered.best
-    settings = best and dataclasses.replace(base, **best.values, final=search.stage)
+    settings = space.with_values(base, {**best.values, "final": search.stage}) if best else None
     about = dataclasses.asdict(search) | {"objective": OBJECTIVE, "folds": base.folds, "space": _words(found)}
     folds = f"{'fold 1' if search.first_folds == 1 else f'folds 1 to {search.first_folds}'} of {base.folds}"
     table = outcome.table(ended, search.stage, folds) if best else None
-    flags = outcome.flagfile(settings, source, out / "best") if best else None
+    flags = outcome.flagfile(settings, source, out / "best") if settings else None
     outcome.write(outcome.document(ended, best, about, settings, command), table, flags, out)
     return table
 
 
-def _words(found: Mapping) -> dict[str, str]:
+def _words(found: Mapping[str, Choice | Range]) -> dict[str, str]:
     return {name: str(values) for name, values in found.items()}
 
 
@@ -163,6 +181,6 @@ def _nothing(search: Search, ended: Sequence[Trial]) -> BadSetting:
 def _tidy(ended: Sequence[Trial], least: TrainingConfig, out: Path) -> None:
     """Removes what is left where a process was killed as it removed the networks of a trial."""
     for trial in ended:
-        settings = dataclasses.replace(least, **trial.values)
+        settings = space.with_values(least, trial.values)
         for path in (out / trials.FOLDER / trials.digest(settings)).rglob("*.safetensors"):
             units.remove(path)

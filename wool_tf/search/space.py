@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.training.config import TrainingConfig
@@ -16,10 +17,10 @@ class Choice:
 
     values: tuple
 
-    def around(self, given) -> "Choice":
+    def around(self, given: object) -> "Choice":
         return self
 
-    def __contains__(self, value) -> bool:
+    def __contains__(self, value: object) -> bool:
         return value in self.values
 
     def __str__(self) -> str:
@@ -33,10 +34,10 @@ class Range:
     low: float
     high: float
 
-    def around(self, given) -> "Range":
+    def around(self, given: object) -> "Range":
         return self
 
-    def __contains__(self, value) -> bool:
+    def __contains__(self, value: float) -> bool:
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
@@ -124,9 +125,18 @@ def resolve(base: TrainingConfig, stage: str) -> dict[str, Choice | Range]:
 
 def _check_end(base: TrainingConfig, name: str, values: Range) -> None:
     try:
-        dataclasses.replace(base, **{name: values.high})
+        with_values(base, {name: values.high})
     except WoolError as error:
         raise BadSetting(name, getattr(base, name), f"the search tries {values}, and {error}") from None
+
+
+def with_values(base: TrainingConfig, values: Mapping[str, Any]) -> TrainingConfig:
+    """The settings with other values of some of them, by name.
+
+    Raises:
+        WoolError: a value breaks its rule.
+    """
+    return dataclasses.replace(base, **values)
 
 
 def restricted(base: TrainingConfig, stage: str) -> TrainingConfig:

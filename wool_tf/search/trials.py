@@ -1,6 +1,7 @@
 """One trial: the units of some folds of one setting, trained by the driver, and the figures of their scores."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -58,12 +59,13 @@ class Trials:
         def tidy() -> None:
             for chain in chains:
                 for unit in chain:
-                    units.remove(unit.product)
+                    if unit.product:
+                        units.remove(unit.product)
 
         # The first network has to stay while it is decided whether the trial goes on.
         first = [[dataclasses.replace(chain[0], keep=True)] for chain in chains]
         steps = [first, chains] if len(chains[0]) > 1 else [chains]
-        return Work([lambda chosen=chosen: step(chosen) for chosen in steps], tidy)
+        return Work([functools.partial(step, chosen) for chosen in steps], tidy)
 
     def _figures(self, outcome: driver.Outcome, wanted: Sequence[Unit]) -> dict[str, float]:
         for name, attempts in outcome.failures.items():

@@ -61,7 +61,7 @@ class Campaign:
     seed: int = 0
     contrast: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         ranges = {
             "samples": (2, 99999),
             "clean": (1, self.samples - 1),
@@ -145,9 +145,18 @@ def _laid(product: Product, roll: float, yaw: float, rng: np.random.Generator) -
     return Pose(turn, np.array([rng.normal(0, 8), y, BELT + reach[2] / 2])), lines
 
 
-def _scan(product, found, angle: str, pose: Pose, lines: int, detector, rng) -> Scan:
+def _scan(
+    product: Product,
+    found: list[defects.Defect],
+    angle: str,
+    pose: Pose,
+    lines: int,
+    detector: xray.Detector,
+    rng: np.random.Generator,
+) -> Scan:
     wool = product.project(pose, lines, rng)
-    inclusions, boxes = {}, []
+    boxes = []
+    inclusions: dict[str, np.ndarray] = {}
     for defect in found:
         shadow = np.zeros_like(wool)
         for part in defect.parts:
@@ -213,7 +222,9 @@ def _holds(folder: Path, settings: dict) -> bool:
         return False
 
 
-def _write_all(folder: Path, campaign: Campaign, settings: dict, jobs: int, progress) -> None:
+def _write_all(
+    folder: Path, campaign: Campaign, settings: dict, jobs: int, progress: Callable[[int, int], None]
+) -> None:
     # Made beside the folder and renamed when complete: a folder that is half full would look finished.
     partial = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -264,7 +275,8 @@ def _write_sample(folder: Path, campaign: Campaign, number: int) -> tuple[int, l
 
 
 def _coco(described: list[dict], campaign: Campaign) -> dict:
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for image in described:
         boxes = image.pop("boxes")
         images.append({"id": len(images) + 1, **image})

@@ -76,7 +76,8 @@ def chords(normals: np.ndarray, distances: np.ndarray, pose: Pose, x: np.ndarray
     """
     normals = normals @ pose.turn.T
     distances = distances + normals @ pose.place
-    low, high = 0.0, SOURCE
+    low: float | np.ndarray = 0.0
+    high: float | np.ndarray = SOURCE
     for normal, distance in zip(normals, distances, strict=True):
         # At height z the ray is at (x · (1 - z / SOURCE), y): how fast it nears the plane, and how far it is at z = 0.
         speed = normal[2] - normal[0] * x / SOURCE

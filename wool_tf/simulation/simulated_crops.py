@@ -1,14 +1,17 @@
 """Crops of simulated wool, for users without crops of their own."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import crops
+from wool_tf.data.crops import CropConfig
 from wool_tf.simulation.campaign import Campaign
+from wool_tf.simulation.campaign import write as write_scans
 
 PAPER = Campaign()
-PAPER_CROPS = {"defective": 242, "non_defective": 236}
+PAPER_CROPS = CropConfig(defective=242, non_defective=236)
 
 
 def scaled_campaign(samples: int, seed: int, contrast: float) -> Campaign:
@@ -17,7 +20,14 @@ def scaled_campaign(samples: int, seed: int, contrast: float) -> Campaign:
     return Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
 
 
-def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[[str], None], progress=None) -> Path:
+def write(
+    folder: Path,
+    samples: int,
+    seed: int,
+    contrast: float,
+    say: Callable[[str], None],
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
     """Simulates scans and cuts crops from them, unless they are there already.
 
     Arguments:
@@ -34,8 +44,8 @@ def write(folder: Path, samples: int, seed: int, contrast: float, say: Callable[
     Raises:
         WoolError: the folder holds something else, or cannot be written.
     """
-    wanted = PAPER_CROPS if samples == PAPER.samples else {}
+    wanted = PAPER_CROPS if samples == PAPER.samples else CropConfig()
     jobs = len(os.sched_getaffinity(0))
-    campaign.write(folder / "scans", scaled_campaign(samples, seed, contrast), jobs, progress)
-    crops.write(folder / "scans", folder / "crops", crops.CropConfig(seed=seed, **wanted), say)
+    write_scans(folder / "scans", scaled_campaign(samples, seed, contrast), jobs, progress)
+    crops.write(folder / "scans", folder / "crops", dataclasses.replace(wanted, seed=seed), say)
     return folder / "crops"

@@ -9,6 +9,7 @@ Coordinates of the body, in mm, about its middle: along the line, across it, and
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -162,7 +163,12 @@ def _fine(shape: tuple[int, int], turn: float, crossing: float, rng: np.random.G
     return 0.8 * soft + 0.9 * (np.exp(-((creases / 0.1) ** 2)) - 0.1) + 0.35 * speckle
 
 
-def _noise(shape: tuple[int, int], rng: np.random.Generator, parts, step: float = PITCH) -> np.ndarray:
+def _noise(
+    shape: tuple[int, int],
+    rng: np.random.Generator,
+    parts: Sequence[tuple[float, float, float, float]],
+    step: float = PITCH,
+) -> np.ndarray:
     """Gaussian noise with a sum of anisotropic Gaussian correlations.
 
     Arguments:

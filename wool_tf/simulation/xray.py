@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import importlib
 from collections.abc import Mapping
+from types import ModuleType
 
 import numpy as np
 
@@ -83,7 +84,7 @@ CROSSTALK = 0.08
 """Share of the light of an element that each of its two neighbours receives."""
 
 
-def _import(name: str):
+def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -218,6 +219,6 @@ class Detector:
 
     def references(self, lines: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A dark and a bright scan, each (lines, elements) uint16."""
-        signal = [np.full((lines, ELEMENTS), value) for value in moments({"wool": np.zeros(())})]
+        mean, variance = (np.full((lines, ELEMENTS), value) for value in moments({"wool": np.zeros(())}))
         unlit = dataclasses.replace(self, gain=np.zeros(ELEMENTS))
-        return unlit.expose(*signal, rng), self.expose(*signal, rng)
+        return unlit.expose(mean, variance, rng), self.expose(mean, variance, rng)
