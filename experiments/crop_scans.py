@@ -13,8 +13,9 @@ import collections
 from absl import flags
 
 import console
+from wool_board.image.scan_files import TYPES, LineFormat
 from wool_tf import WoolError
-from wool_tf.data import crops, scans
+from wool_tf.data import crops
 from wool_tf.data.listing import CLASSES
 
 _SCANS = flags.DEFINE_string("scans", None, "Folder of the scans and their annotations.", required=True)
@@ -34,7 +35,7 @@ _BRIGHT = flags.DEFINE_string("bright", None, "Scan of the empty belt, for all s
 _OPEN_BEAM = flags.DEFINE_float("open_beam", None, "Counts of the open beam, where there are no references.")
 _PIXEL = flags.DEFINE_float("pixel_mm", 0.8, "Distance of pixels in mm, written into imaging.json.")
 _RAW_WIDTH = flags.DEFINE_integer("raw_width", None, "Elements in a line of raw files (.raw, .bin).", lower_bound=1)
-_RAW_TYPE = flags.DEFINE_enum("raw_type", None, list(scans.RAW_TYPES), "Type of a sample in raw files.")
+_RAW_TYPE = flags.DEFINE_enum("raw_type", None, list(TYPES), "Type of a sample in raw files.")
 
 
 def main() -> None:
@@ -82,10 +83,10 @@ def _window() -> tuple[float, float] | None:
     return low, high
 
 
-def _raw() -> scans.Raw | None:
+def _raw() -> LineFormat | None:
     if (_RAW_WIDTH.value is None) != (_RAW_TYPE.value is None):
         raise WoolError("--raw_width and --raw_type go together; give both")
-    return _RAW_WIDTH.value and scans.Raw(_RAW_WIDTH.value, _RAW_TYPE.value)
+    return _RAW_WIDTH.value and LineFormat(_RAW_WIDTH.value, _RAW_TYPE.value)
 
 
 if __name__ == "__main__":
