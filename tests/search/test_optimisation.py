@@ -1,11 +1,13 @@
 """Trials that compute instead of training: order, interruption, failures."""
 
 import math
-import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from checkout import environment
 
 pytest.importorskip("optuna", reason="needs the extra search")
 
@@ -104,19 +106,19 @@ def test_a_trial_that_time_or_a_mistake_cuts_short_is_continued(tmp_path):
 
 
 KILLED = """
-import os, sys, test_study
+import os, sys, test_optimisation
 from pathlib import Path
 def prepare(number, values):
     if number == 2:
         os._exit(9)
-    return test_study.make([])(number, values)
-test_study.search(Path(sys.argv[1]), 5, prepare=prepare)
+    return test_optimisation.make([])(number, values)
+test_optimisation.search(Path(sys.argv[1]), 5, prepare=prepare)
 """
 
 
 def test_a_killed_search_goes_on_though_its_last_line_is_cut_off_and_its_lock_is_left(tmp_path):
-    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
-    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=os.environ | {"PYTHONPATH": path})
+    command, env = [sys.executable, "-c", KILLED, tmp_path], environment(Path(__file__).parent)
+    killed = subprocess.run(command, env=env, check=False)
     assert killed.returncode == 9
     with open(tmp_path / "study.journal", "a") as journal:
         journal.write('{"op_code": 5, "wor')

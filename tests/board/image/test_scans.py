@@ -1,3 +1,5 @@
+"""wool_board/image/{references,flat_field,scan_files}.py on small scans whose truth is known."""
+
 import io
 import struct
 import zlib
@@ -6,10 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wool_tf.data import scans
-from wool_tf.errors import WoolError
+from wool_board.errors import BadFile, WoolError
+from wool_board.image import scan_files
+from wool_board.image.flat_field import corrected_already, grey
+from wool_board.image.references import REFERENCE_LINES, correction
+from wool_board.image.scan_files import LineFormat
 
-RAW = scans.Raw(64, "uint16le")
+RAW = LineFormat(64, "uint16le")
 OPEN = 4096
 LINES = 32
 
@@ -29,7 +34,7 @@ def flat(width=64, dark=100):
 
 def refusal(tmp_path, dark, bright):
     with pytest.raises(WoolError) as caught:
-        scans.flat_field(*references(tmp_path, dark, bright), None)
+        correction(*references(tmp_path, dark, bright), None)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -38,11 +43,11 @@ def test_attenuation_is_exact_for_known_transmission_offset_and_gain(tmp_path):
     rng = np.random.default_rng(0)
     dark = rng.integers(90, 110, 64)
     gain = OPEN * rng.choice([3, 4, 5], 64) // 4
-    correction = scans.flat_field(*references(tmp_path, dark, dark + gain), None)
+    found = correction(*references(tmp_path, dark, dark + gain), None)
     halvings = rng.integers(0, 6, (50, 64))
     lines = (dark + gain / 2.0**halvings).astype(np.uint16)
     # Gains of 3, 4 and 5 times 1024, halved up to five times, are whole counts: nothing is rounded.
-    np.testing.assert_allclose(correction.attenuation(lines), halvings * np.log(2), atol=1e-6)
+    np.testing.assert_allclose(found.attenuation(lines), halvings * np.log(2), atol=1e-6)
 
 
 @pytest.mark.parametrize("counts", [0, 9000])
@@ -50,15 +55,15 @@ def test_dead_and_stuck_elements_are_found_and_interpolated(tmp_path, counts):
     dark, bright = flat()
     for element in (0, 20, 40, 41, 63):
         dark[element] = bright[element] = counts
-    correction = scans.flat_field(*references(tmp_path, dark, bright), None)
-    assert correction.bad == (0, 20, 40, 41, 63)
+    found = correction(*references(tmp_path, dark, bright), None)
+    assert found.bad == (0, 20, 40, 41, 63)
     # A ramp of transmission: on it, a straight line between neighbours is the truth; at the ends it is the neighbour.
     truth = 1 - np.arange(64) / 128
     lines = np.tile(np.rint(100 + OPEN * truth), (3, 1)).astype(np.uint16)
     lines[:, [0, 20, 40, 41, 63]] = counts
     expected = -np.log(truth)
     expected[[0, 63]] = expected[[1, 62]]
-    np.testing.assert_allclose(correction.attenuation(lines), np.tile(expected, (3, 1)), atol=1e-6)
+    np.testing.assert_allclose(found.attenuation(lines), np.tile(expected, (3, 1)), atol=1e-6)
 
 
 def test_noisy_and_saturated_elements_are_bad_and_uneven_gain_is_not(tmp_path):
@@ -72,17 +77,17 @@ def test_noisy_and_saturated_elements_are_bad_and_uneven_gain_is_not(tmp_path):
     files = tmp_path / "dark.png", tmp_path / "bright.png"
     for file, values in zip(files, (dark, bright), strict=True):
         Image.fromarray(np.rint(values).astype(np.uint16)).save(file)
-    assert scans.flat_field(*files, None).bad == (10, 33)
+    assert correction(*files, None).bad == (10, 33)
 
 
 def test_no_good_element_is_called_bad_with_the_fewest_lines(tmp_path):
     rng = np.random.default_rng(2)
-    shape = (scans.REFERENCE_LINES[0], 6400)
+    shape = (REFERENCE_LINES[0], 6400)
     dark = rng.normal(1000, 10, shape).round().astype(np.uint16)
     bright = rng.poisson(20000, shape).astype(np.uint16)
     Image.fromarray(dark).save(tmp_path / "dark.png")
     Image.fromarray(bright).save(tmp_path / "bright.png")
-    assert scans.flat_field(tmp_path / "dark.png", tmp_path / "bright.png", None).bad == ()
+    assert correction(tmp_path / "dark.png", tmp_path / "bright.png", None).bad == ()
 
 
 def test_transmission_below_the_noise_counts_as_the_noise(tmp_path):
@@ -90,16 +95,16 @@ def test_transmission_below_the_noise_counts_as_the_noise(tmp_path):
     dark = rng.normal(1000, 40, (LINES, 64)).round().astype(np.uint16)
     Image.fromarray(dark).save(tmp_path / "dark.png")
     Image.fromarray(np.full((LINES, 64), 13000, np.uint16)).save(tmp_path / "bright.png")
-    correction = scans.flat_field(tmp_path / "dark.png", tmp_path / "bright.png", None)
+    found = correction(tmp_path / "dark.png", tmp_path / "bright.png", None)
     # Three times 40 counts of 12,000.
-    assert correction.floor == pytest.approx(0.01, rel=0.15)
-    assert np.all(correction.attenuation(np.zeros((2, 64), np.uint16)) == correction.most)
+    assert found.floor == pytest.approx(0.01, rel=0.15)
+    assert np.all(found.attenuation(np.zeros((2, 64), np.uint16)) == found.most)
 
 
 def test_without_references_the_open_beam_is_all_that_counts():
-    correction = scans.corrected_already(3, 1000)
+    found = corrected_already(3, 1000)
     expected = -np.log([1, 0.5, 0.001])
-    np.testing.assert_allclose(correction.attenuation(np.array([[1000, 500, 0]], np.uint16))[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(found.attenuation(np.array([[1000, 500, 0]], np.uint16))[0], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -122,20 +127,20 @@ def test_references_that_cannot_be_used(tmp_path, spoil, said):
 def test_three_bad_elements_side_by_side_are_repaired(tmp_path):
     dark, bright = flat()
     bright[10:13] = 100
-    assert scans.flat_field(*references(tmp_path, dark, bright), None).bad == (10, 11, 12)
+    assert correction(*references(tmp_path, dark, bright), None).bad == (10, 11, 12)
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("uint8", "u1"), ("uint16le", "<u2"), ("uint16be", ">u2")])
 def test_raw_lines_are_read_when_they_are_looked_at(tmp_path, kind, dtype):
     values = np.arange(200).reshape(4, 50)
     (tmp_path / "a.raw").write_bytes(values.astype(dtype).tobytes())
-    raw = scans.Raw(50, kind)
-    found = scans.read(tmp_path / "a.raw", raw)
+    raw = LineFormat(50, kind)
+    found = scan_files.read(tmp_path / "a.raw", raw)
     assert (len(found), found.shape, found.dtype) == (4, (4, 50), np.dtype(dtype))
     for lines in (slice(None), slice(1, 3), slice(3, 9), slice(4, 9), slice(0, 0)):
         np.testing.assert_array_equal(found[lines], values[lines])
-    assert scans.size(tmp_path / "a.raw", raw) == (50, 4)
-    last = scans.corrected_already(50, 255).attenuation(found[:])[-1, -1]
+    assert scan_files.size(tmp_path / "a.raw", raw) == (50, 4)
+    last = corrected_already(50, 255).attenuation(found[:])[-1, -1]
     assert last == pytest.approx(-np.log(199 / 255), rel=1e-6)
 
 
@@ -143,8 +148,12 @@ def test_raw_lines_are_read_when_they_are_looked_at(tmp_path, kind, dtype):
 def test_raw_file_of_broken_lines_is_named(tmp_path, content):
     (tmp_path / "a.bin").write_bytes(content)
     said = f"has {len(content)} bytes, which are not whole lines of 128 bytes (64 × uint16le)"
-    assert scans.read(tmp_path / "a.bin", RAW) == scans.size(tmp_path / "a.bin", RAW) == said
-    assert scans.read(tmp_path / "a.bin", None).startswith("is a raw file; say with --raw_width")
+    for look in (scan_files.read, scan_files.size):
+        with pytest.raises(BadFile) as refused:
+            look(tmp_path / "a.bin", RAW)
+        assert str(refused.value) == said
+        with pytest.raises(BadFile, match="^is a raw file; say with --raw_width"):
+            look(tmp_path / "a.bin", None)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.TIFF"])
@@ -152,10 +161,10 @@ def test_raw_file_of_broken_lines_is_named(tmp_path, content):
 def test_images_of_8_and_16_bits(tmp_path, name, dtype):
     values = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (7, 5), dtype, endpoint=True)
     Image.fromarray(values).save(tmp_path / name)
-    found = scans.read(tmp_path / name, None)
+    found = scan_files.read(tmp_path / name, None)
     assert found.dtype == dtype
     np.testing.assert_array_equal(found, values)
-    assert scans.size(tmp_path / name, None) == (5, 7)
+    assert scan_files.size(tmp_path / name, None) == (5, 7)
 
 
 def tiff(order, photometric):
@@ -169,7 +178,7 @@ def tiff(order, photometric):
 @pytest.mark.parametrize("order", "<>")
 def test_tiff_of_either_byte_order(tmp_path, order):
     (tmp_path / "a.tif").write_bytes(tiff(order, photometric=1))
-    np.testing.assert_array_equal(scans.read(tmp_path / "a.tif", None), [[1, 515]])
+    np.testing.assert_array_equal(scan_files.read(tmp_path / "a.tif", None), [[1, 515]])
 
 
 def encoded(image, kind="PNG", **options):
@@ -208,20 +217,13 @@ GREY = Image.fromarray(np.random.default_rng(0).integers(0, 65536, (40, 40), np.
 )
 def test_bad_files_are_named_with_their_reason(tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
-    found = scans.read(tmp_path / name, None)
-    assert isinstance(found, str) and found.startswith(said) and "\n" not in found
+    with pytest.raises(BadFile) as refused:
+        scan_files.read(tmp_path / name, None)
+    assert str(refused.value).startswith(said) and "\n" not in str(refused.value)
 
 
 def test_air_is_white_and_dense_is_black():
-    found = scans.grey(np.array([-0.1, 0, 0.5, 1, 2, 7], np.float32), (0.0, 2.0))
+    found = grey(np.array([-0.1, 0, 0.5, 1, 2, 7], np.float32), (0.0, 2.0))
     # Half way 127.5 is rounded to even.
     assert found.tolist() == [255, 255, 191, 128, 0, 0]
-    assert scans.grey(np.array([0.3, 0.4, 0.5], np.float32), (0.4, 0.5)).tolist() == [255, 255, 0]
-
-
-def test_default_window_ends_where_a_thousandth_is_denser():
-    # 10,000 pixels spread evenly over (0.5, 1.5), and as many of air.
-    shown = np.linspace(0.5, 1.5, 10_000, dtype=np.float32)
-    counts = scans.histogram(np.concatenate([shown, np.zeros(10_000, np.float32)])[None])
-    assert counts.sum() == 10_000
-    assert scans.default_window(counts) == pytest.approx((0, 1.499), abs=2e-3)
+    assert grey(np.array([0.3, 0.4, 0.5], np.float32), (0.4, 0.5)).tolist() == [255, 255, 0]

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments"
+import checkout
+
+FOLDER = checkout.EXPERIMENTS
 
 
 def run(script: str, *flags, **options) -> subprocess.CompletedProcess:
