@@ -178,5 +178,5 @@ def test_describes_what_xnnpack_does_not_take(place):
 
 @pytest.mark.parametrize("damage", [lambda tflite: b"", lambda tflite: b"no model", lambda tflite: tflite[:-9999]])
 def test_refuses_what_is_no_tflite_file(damage, native_files):
-    with pytest.raises(WoolError, match=r"^not a TFLite file that runs here: [^\n]+$"):
+    with pytest.raises(WoolError, match=r"^the TFLite file cannot be run \([^\n]+\)$"):
         describe(damage(native_files["fp32"]))

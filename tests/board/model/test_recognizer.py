@@ -36,6 +36,48 @@ def put_together(path: Path, tflite: bytes, said: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["int8", "int8-heatmap", "fp32-heatmap"])
+def test_scores_are_the_softmax_of_the_second_logit(name, board_models):
+    from ai_edge_litert.interpreter import Interpreter
+
+    recognizer, signature = Recognizer(board_models[name]), Interpreter(str(board_models[name])).get_signature_runner()
+    (image,), logits = signature.get_input_details().values(), signature.get_output_details()["logits"]
+    scale, zero_point = logits["quantization"]
+    for crop in SEEN[:5]:
+        given = crop.reshape(1, SIDE, SIDE, 1).astype(image["dtype"])
+        values = (signature(image=given)["logits"][0].astype(float) - zero_point) * (scale or 1)
+        exponentials = np.exp(values - values.max())
+        score = recognizer.recognize(crop).score
+        assert score == pytest.approx(exponentials[1] / exponentials.sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("heatmap_first", [True, False])
+def test_outputs_without_names_are_told_by_their_shapes(heatmap_first, board_model, tmp_path):
+    import hashlib
+
+    import tensorflow as tf
+
+    from wool_tf.quiet import quiet
+
+    def function(image):
+        cells = tf.nn.avg_pool2d(image, SIDE // 2, SIDE // 2, "VALID") / 255.0
+        logits = tf.stack([0.0 * cells[:, 0, 0, 0], cells[:, 0, 0, 0]], axis=1)
+        return (cells, logits) if heatmap_first else (logits, cells)
+
+    with quiet():
+        traced = tf.function(function, [tf.TensorSpec((1, SIDE, SIDE, 1), tf.float32)]).get_concrete_function()
+        tflite = tf.lite.TFLiteConverter.from_concrete_functions([traced]).convert()
+    _, card = parts(board_model)
+    card["model"] = {"bytes": len(tflite), "sha256": hashlib.sha256(tflite).hexdigest()}
+    recognizer = Recognizer(put_together(tmp_path / "a.tflite", tflite, json.dumps(card)))
+    assert recognizer.heatmap_shape == (2, 2)
+    found = recognizer.recognize(SEEN[0])
+    half = SIDE // 2
+    corner = SEEN[0][:half, :half].mean() / 255
+    assert found.score == pytest.approx(1 / (1 + math.exp(-corner)), rel=1e-5)
+    assert found.heatmap[0, 0] == pytest.approx(corner, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["int8", "int8-heatmap", "fp32-heatmap"])
 def test_scores_are_those_of_the_library(name, board_models):
     from wool_tf.deploy import verify
 
