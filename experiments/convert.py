@@ -61,7 +61,7 @@ def main() -> None:
     order = conversion.Order(
         out=out,
         precisions=tuple(_PRECISIONS.value),
-        thresholds=asked,
+        decision=asked,
         side=_SIDE.value,
         calibration_images=_CALIBRATION.value,
         heatmap=_HEATMAP.value,

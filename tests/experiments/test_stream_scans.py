@@ -43,7 +43,7 @@ def scans(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def program(tmp_path_factory) -> Path:
     """The program of the board with that recognizer."""
-    path = tmp_path_factory.mktemp("program") / "inspect_line.py"
+    path = tmp_path_factory.mktemp("program") / "fake_inspection.py"
     path.write_text("import sys, rig\nsys.exit(rig.main(sys.argv[1:]))\n")
     return path
 

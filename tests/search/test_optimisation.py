@@ -3,11 +3,10 @@
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from checkout import environment
+from checkout import TESTS, environment
 
 pytest.importorskip("optuna", reason="needs the extra search")
 
@@ -117,7 +116,7 @@ test_optimisation.search(Path(sys.argv[1]), 5, prepare=prepare)
 
 
 def test_a_killed_search_goes_on_though_its_last_line_is_cut_off_and_its_lock_is_left(tmp_path):
-    command, env = [sys.executable, "-c", KILLED, tmp_path], environment(Path(__file__).parent)
+    command, env = [sys.executable, "-c", KILLED, tmp_path], environment(TESTS / "search", TESTS)
     killed = subprocess.run(command, env=env, check=False)
     assert killed.returncode == 9
     with open(tmp_path / "study.journal", "a") as journal:
