@@ -8,7 +8,6 @@ With --network the network is measured here, in turns, in float32 on images of i
 torch and onnx. --out gets boards.md, boards.csv, and of a measurement workstation.json, one of the --files later.
 """
 
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -22,8 +21,6 @@ _THREADS = flags.DEFINE_list("threads", ["1"], "CPU threads of that measurement;
 _RUNS = flags.DEFINE_integer("runs", 200, "Runs of that measurement that are timed.", lower_bound=1)
 _REFERENCE = flags.DEFINE_integer("reference", 1, "Number of the row that all others are compared with.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", None, "Folder for the table as Markdown and CSV, and for the measurement.")
-
-TFLITE = Path(__file__).resolve().parents[1] / "tflite"
 
 
 def main() -> None:
@@ -48,17 +45,10 @@ def main() -> None:
 
 def _measure(network: Path) -> dict:
     """The document of a measurement by the very program of the boards."""
-    sys.path.insert(0, str(TFLITE))
-    import timing
-    from recognizer import UserError
+    from wool_board.benchmark import timing
     from wool_tf.deploy import workstation
 
-    try:
-        threads, notes = timing.usable([int(count) for count in _THREADS.value])
-    except ValueError:
-        raise WoolError(f"--threads={','.join(_THREADS.value)}: must be numbers with commas between them") from None
-    except UserError as error:
-        raise WoolError(str(error)) from None
+    threads, notes = timing.usable(console.numbers("threads", _THREADS.value, int))
     return timing.document(workstation.loader(network), threads, _RUNS.value) | {"notes": notes}
 
 

@@ -14,15 +14,16 @@ from absl import flags
 
 import console
 import setting_flags
+from wool_board.image.scan_files import TYPES, LineFormat
 from wool_tf import WoolError
-from wool_tf.data import crops, scans
+from wool_tf.data import crops
 from wool_tf.data.listing import CLASSES
 
 _SCANS = flags.DEFINE_string("scans", None, "Folder of the scans and their annotations.", required=True)
 _OUT = flags.DEFINE_string("out", None, "New folder for the crops.", required=True)
 _SETTINGS = setting_flags.define(crops.CropConfig)
 _RAW_WIDTH = flags.DEFINE_integer("raw_width", None, "Elements in a line of raw files (.raw, .bin).", lower_bound=1)
-_RAW_TYPE = flags.DEFINE_enum("raw_type", None, list(scans.RAW_TYPES), "Type of a sample in raw files.")
+_RAW_TYPE = flags.DEFINE_enum("raw_type", None, list(TYPES), "Type of a sample in raw files.")
 
 
 def main() -> None:
@@ -46,10 +47,10 @@ def main() -> None:
     display.say(f"crops: {out}")
 
 
-def _raw() -> scans.Raw | None:
+def _raw() -> LineFormat | None:
     if (_RAW_WIDTH.value is None) != (_RAW_TYPE.value is None):
         raise WoolError("--raw_width and --raw_type go together; give both")
-    return _RAW_WIDTH.value and scans.Raw(_RAW_WIDTH.value, _RAW_TYPE.value)
+    return _RAW_WIDTH.value and LineFormat(_RAW_WIDTH.value, _RAW_TYPE.value)
 
 
 if __name__ == "__main__":

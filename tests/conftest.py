@@ -1,7 +1,14 @@
 """What tests of several folders share."""
 
+import os
+
 import hypothesis
 import pytest
+
+import checkout
+
+# Processes that the library starts must import this checkout too, whatever is installed.
+os.environ["PYTHONPATH"] = checkout.environment()["PYTHONPATH"]
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("patient", deadline=None)

@@ -1,14 +1,10 @@
-"""The exceptions that are one line for the user."""
+"""The exceptions that are one line for the user: `WoolError` is that of the programs on a board, too."""
 
 from collections.abc import Callable, Mapping, Sequence
 
+from wool_board.errors import WoolError
 
-class WoolError(Exception):
-    """A mistake in the data, the settings or the files that a user can correct.
-
-    The message is one line: it names the flag, file or value, the rule, and what to do. Scripts print it as it is and
-    exit with status 1; anything else that is raised is a defect of this project and keeps its traceback.
-    """
+__all__ = ["BadSetting", "Diverged", "Unwritable", "WoolError", "as_text", "first_line"]
 
 
 class BadSetting(WoolError):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wool_tf.data import crops, dataset, scans
+from wool_board.image.scan_files import LineFormat
+from wool_tf.data import crops, dataset
 from wool_tf.errors import WoolError
 from wool_tf.files import sha256
 
@@ -183,7 +184,7 @@ def test_finished_crops_are_not_cut_again_and_nothing_else_is_touched(folder, tm
 
 
 def test_interrupted_cutting_leaves_nothing(folder, tmp_path, monkeypatch):
-    original, calls = scans.grey, []
+    original, calls = crops.grey, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -191,7 +192,7 @@ def test_interrupted_cutting_leaves_nothing(folder, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(scans, "grey", interrupted)
+    monkeypatch.setattr(crops, "grey", interrupted)
     with pytest.raises(KeyboardInterrupt):
         crops.write(folder, tmp_path / "crops", SETTINGS, silent)
     assert [file.name for file in tmp_path.iterdir()] == ["set"]
@@ -232,7 +233,7 @@ def test_corrected_raw_scans_with_an_open_beam(folder, tmp_path):
         (tmp_path / "raw" / path).write_bytes(np.rint(10_000 * np.exp(-truth[path])).astype(">u2").tobytes())
         rows.append(f"{path},S{number},{'30,40,4,6,D1' if drop else ',,,,'}")
     (tmp_path / "raw" / "annotations.csv").write_text("\n".join(rows))
-    settings = dataclasses.replace(SETTINGS, open_beam=10_000, raw=scans.Raw(WIDTH, "uint16be"), window=(0, 2))
+    settings = dataclasses.replace(SETTINGS, open_beam=10_000, raw=LineFormat(WIDTH, "uint16be"), window=(0, 2))
     crops.write(tmp_path / "raw", tmp_path / "crops", settings, silent)
     found = rows_of(tmp_path / "crops")
     expected = {"defective/day-0-1_0.png", "defective/day-1-3_0.png"}

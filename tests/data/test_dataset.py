@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wool_tf.data import dataset, decoding
+from wool_board.image.decoding import FORMATS
+from wool_tf.data import dataset, image_cache
 from wool_tf.errors import WoolError
 
 SIDE = 20
@@ -184,7 +185,7 @@ def test_nearly_square_is_resized_and_oblong_is_refused(folder):
 
 def test_second_load_does_not_decode(folder, monkeypatch):
     first = load(folder)
-    monkeypatch.setattr(decoding, "_decode", None)
+    monkeypatch.setattr(image_cache, "_decode", None)
     second = load(folder)
     np.testing.assert_array_equal(first.images, second.images)
     assert first.fingerprint == second.fingerprint
@@ -381,7 +382,7 @@ def test_bad_image(folder, content, expected):
     assert "defective/2.png" in line and expected in line
 
 
-@pytest.mark.parametrize("kind", decoding.FORMATS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_truncation_is_refused_unless_no_pixel_is_lost(folder, kind):
     whole = encoded(noise_image(), kind)
     expected = np.asarray(Image.open(io.BytesIO(whole)))
@@ -477,7 +478,7 @@ def test_skipping_keeps_the_good_and_names_every_bad_one(folder):
 def test_skipped_images_are_remembered_and_not_decoded_again(folder, monkeypatch):
     (folder / "defective/4.png").write_bytes(b"not an image")
     first = skipping(folder)
-    monkeypatch.setattr(decoding, "_decode", None)
+    monkeypatch.setattr(image_cache, "_decode", None)
     again = skipping(folder)
     np.testing.assert_array_equal(again.images, first.images)
     assert again.skipped == first.skipped and len(again.skipped) == 1

@@ -61,6 +61,36 @@ def test_notices_heatmaps_that_are_missing_or_too_many(odd, native_files):
         check(native_files["fp32"], "fp32")
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_outputs_are_named_in_the_signature(precision, native_files):
+    from ai_edge_litert.interpreter import Interpreter
+
+    opened = Interpreter(model_content=native_files[precision])
+    (signature,) = opened.get_signature_list().values()
+    assert sorted(signature["outputs"]) == ["heatmap", "logits"]
+    shapes = {name: len(tensor["shape"]) for name, tensor in opened.get_signature_runner().get_output_details().items()}
+    assert shapes == {"logits": 2, "heatmap": 4}
+
+
+def test_a_file_without_a_heatmap_names_its_logits(odd):
+    from ai_edge_litert.interpreter import Interpreter
+
+    for tflite in (odd.fp32, odd.int8):
+        (signature,) = Interpreter(model_content=tflite).get_signature_list().values()
+        assert signature["outputs"] == ["logits"]
+
+
+def test_notices_outputs_with_other_names(tiny, monkeypatch):
+    monkeypatch.setattr(
+        graph, "named", lambda logits, heatmap=None: (logits,) if heatmap is None else (logits, heatmap)
+    )
+    rule = "^fp32: the signature of the converted file must name"
+    with pytest.raises(WoolError, match=f"{rule} heatmap and logits, got output_0, output_1$"):
+        convert(tiny, "fp32", heatmap=True)
+    with pytest.raises(WoolError, match=f"{rule} logits, got output_0$"):
+        convert(tiny, "fp32")
+
+
 def spoilt(monkeypatch, **settings):
     """Conversion with other settings of the converter."""
     quantise = conversion._quantise
@@ -148,5 +178,5 @@ def test_describes_what_xnnpack_does_not_take(place):
 
 @pytest.mark.parametrize("damage", [lambda tflite: b"", lambda tflite: b"no model", lambda tflite: tflite[:-9999]])
 def test_refuses_what_is_no_tflite_file(damage, native_files):
-    with pytest.raises(WoolError, match=r"^not a TFLite file that runs here: [^\n]+$"):
+    with pytest.raises(WoolError, match=r"^the TFLite file cannot be run \([^\n]+\)$"):
         describe(damage(native_files["fp32"]))

@@ -103,13 +103,13 @@ def test_an_interruption_ends_the_process(stand_in, tmp_path):
 PARENT = """
 import sys
 import numpy as np
-from wool_tf.deploy import qat
+from wool_tf.deploy.qat import launch
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 sys.executable = sys.argv[1]
 spec = ResNetSpec.full(18, 2, (32, 32, 1))
 image, arrays = np.zeros((1, 35, 35), np.uint8), weights.initial(spec, 0)
-qat.convert(spec, arrays, image, np.array([1]), qat.QatConfig(), progress=print)
+launch.convert(spec, arrays, image, np.array([1]), launch.QatConfig(), progress=print)
 print([name for name in ("tensorflow", "keras", "tf_keras", "tensorflow_model_optimization") if name in sys.modules])
 """
 
@@ -155,17 +155,17 @@ def test_refuses_courses_that_make_no_sense(name, value):
 COMPARISON = """
 import json, sys
 import numpy as np
-from wool_tf.deploy import tf_keras_resnet
+from wool_tf.deploy.qat import resnet
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 for file in sys.argv[1:]:
     spec, arrays = weights.load(file)
     images = np.load(file + ".npy")
-    model = tf_keras_resnet.build(spec, arrays)
-    tf_keras_resnet.check_agreement(model, arrays, images)
+    model = resnet.build(spec, arrays)
+    resnet.check_agreement(model, arrays, images)
     changed = dict(arrays, **{"layer3.0.bn1.running_var": arrays["layer3.0.bn1.running_var"] * 1.1})
     try:
-        tf_keras_resnet.check_agreement(model, changed, images)
+        resnet.check_agreement(model, changed, images)
         refusal = None
     except WoolError as error:
         refusal = str(error)
@@ -208,6 +208,8 @@ def test_without_training_it_follows_the_logits_of_keras(name, request):
 
 @pytest.mark.slow
 def test_a_course_without_steps_of_any_length_changes_little_of_native_crops_and_heatmaps(odd):
+    from ai_edge_litert.interpreter import Interpreter
+
     from wool_tf.deploy.convert import convert, describe
 
     side = SIDE * 2
@@ -228,6 +230,8 @@ def test_a_course_without_steps_of_any_length_changes_little_of_native_crops_and
         ours, theirs = describe(tflite)[end], describe(int8)[end]
         assert (ours["dtype"], ours["shape"]) == (theirs["dtype"], theirs["shape"])
     assert describe(tflite)["input"] == describe(int8)["input"]
+    (signature,) = Interpreter(model_content=tflite).get_signature_list().values()
+    assert sorted(signature["outputs"]) == ["heatmap", "logits"]
     np.testing.assert_allclose(heatmaps(tflite, images).mean(axis=(1, 2)), found, atol=0.2 * expected.std())
 
 

@@ -1,6 +1,5 @@
 """Crops of any size, through the scoring of the training and through a file for a board."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 from deploy_networks import network, scenes
 from PIL import Image
 
+from wool_board.image import decoding
 from wool_tf.data import native, pixels
 from wool_tf.deploy import convert, verify
 from wool_tf.networks import weights
@@ -18,16 +18,6 @@ IMAGE_SIZE, LOAD_SIZE = 64, 70
 SIZES = [IMAGE_SIZE, LOAD_SIZE, 50, 63, 65, 100, 244]
 ROUNDING = {"mean": 0.001, "largest": 0.005}
 """Of margins between the logits, whose standard deviation is 1: a grey value in a thousand is rounded otherwise."""
-
-
-@pytest.fixture(scope="module")
-def images():
-    """The module of the board's programs that reads files."""
-    path = Path(__file__).parents[2] / "tflite" / "images.py"
-    spec = importlib.util.spec_from_file_location("images", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +61,10 @@ def test_training_and_board_judge_the_same_pixels(size, model, tmp_path):
     assert found.mean() < ROUNDING["mean"] and found.max() < ROUNDING["largest"]
 
 
-def test_also_of_images_that_are_not_of_the_commonest_size(model, images, tmp_path):
+def test_also_of_images_that_are_not_of_the_commonest_size(model, tmp_path):
     folder = written(tmp_path / "in", [100, 100, *SIZES])
     crops = native.load(folder, tmp_path / "cache")
-    read = np.stack([images.read(folder / path, 100).pixels for path in crops.native.paths])
+    read = np.stack([decoding.read(folder / path, 100).pixels for path in crops.native.paths])
     np.testing.assert_array_equal(read, crops.native.images)
     found = differences(model, crops, read)
     assert found.mean() < ROUNDING["mean"] and found.max() < ROUNDING["largest"]

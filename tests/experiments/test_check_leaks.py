@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from checkout import EXPERIMENTS, environment
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPT = REPOSITORY / "experiments" / "check_leaks.py"
 
@@ -60,11 +62,11 @@ def test_mistakes_are_one_line(another_detector, flags, named):
 def test_help_imports_nothing_heavy():
     program = (
         "import runpy, sys; sys.argv = ['check_leaks.py', '--help'];\n"
-        f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
         f"try: runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
         "except SystemExit: pass\n"
         "sys.exit(' '.join({'keras', 'tensorflow', 'sklearn', 'scipy'} & set(sys.modules)) or 0)"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    env = environment(EXPERIMENTS)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("Asks whether anything but the defects")

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import pytest
-import scripts
 
+import scripts
+from checkout import EXPERIMENTS, environment
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 
@@ -94,9 +95,9 @@ def test_neither_keras_nor_tensorflow_nor_torch_is_imported():
     script = scripts.FOLDER / SCRIPT
     program = (
         "import runpy, sys\n"
-        f"sys.path.insert(0, {str(script.parent)!r})\n"
         f"runpy.run_path({str(script)!r})\n"
         "sys.exit(' '.join({'keras', 'tensorflow', 'torch', 'onnx', 'matplotlib'} & set(sys.modules)) or 0)"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    env = environment(EXPERIMENTS)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from checkout import EXPERIMENTS, environment
 from wool_tf.networks.spec import DEPTHS
 from wool_tf.report import complexity
 
@@ -97,13 +98,13 @@ def test_wrong_flags_get_one_line(flag, named):
 def test_neither_keras_nor_tensorflow_is_imported():
     program = (
         "import runpy, sys; sys.argv = ['complexity.py', '--depth=18'];\n"
-        f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
         f"try: runpy.run_path({str(SCRIPT)!r}, run_name='__main__')\n"
         "except SystemExit: pass\n"
         "heavy = {'keras', 'tensorflow', 'tf_keras', 'jax', 'torch'} & set(sys.modules)\n"
         "sys.exit(' '.join(heavy) or 0)"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    env = environment(EXPERIMENTS)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "11,689,512" in ran.stdout
 

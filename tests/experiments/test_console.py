@@ -6,11 +6,11 @@ import sys
 import time
 
 import pytest
-import scripts
+
+from checkout import EXPERIMENTS, environment
 
 SWALLOWS = """
 import sys, time
-sys.path.insert(0, {folder!r})
 import console
 
 class Finalizer:
@@ -32,10 +32,10 @@ console.run(main, resumes={resumes})
 @pytest.mark.parametrize(("resumes", "said"), [(True, "goes on from here"), (False, "starts again")])
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_an_interruption_cannot_be_lost(how, resumes, said):
-    code = SWALLOWS.format(folder=str(scripts.FOLDER), resumes=resumes)
+    code = SWALLOWS.format(resumes=resumes)
     heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
     running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               preexec_fn=heed)  # fmt: skip
+                               env=environment(EXPERIMENTS), preexec_fn=heed)  # fmt: skip
     assert running.stdout.readline() == "ready\n"
     started = time.monotonic()
     running.send_signal(how)

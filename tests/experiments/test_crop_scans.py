@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from checkout import EXPERIMENTS, environment
+
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "crop_scans.py"
 RAW = ("--raw_width=60", "--raw_type=uint16le", "--open_beam=10000", "--side=32", "--frame_lines=40")
 
@@ -101,9 +103,9 @@ def test_paths_that_are_missing(tmp_path):
 def test_neither_keras_nor_tensorflow_is_imported():
     program = (
         "import runpy, sys\n"
-        f"sys.path.insert(0, {str(SCRIPT.parent)!r})\n"
         f"runpy.run_path({str(SCRIPT)!r})\n"
         "sys.exit(' '.join({'keras', 'tensorflow', 'tf_keras', 'jax', 'torch', 'sklearn'} & set(sys.modules)) or 0)"
     )
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    env = environment(EXPERIMENTS)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=env, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")

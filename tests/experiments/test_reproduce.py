@@ -14,9 +14,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-import scripts
 from PIL import Image
 
+import scripts
+from checkout import EXPERIMENTS, environment
 from wool_tf.deploy.trained_network import Held, Source, opened
 from wool_tf.errors import WoolError
 from wool_tf.study import reproduction
@@ -223,14 +224,14 @@ def test_simulated_crops_where_there_are_no_others(tmp_path):
 def test_help_does_not_wait_for_tensorflow():
     code = f"""
 import runpy, sys
-sys.path.insert(0, {str(SCRIPT.parent)!r})
 sys.argv = ["reproduce.py", "--help"]
 try:
     runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 finally:
     print(sorted({{"tensorflow", "keras", "sklearn", "matplotlib"}} & set(sys.modules)), file=sys.stderr)
 """
-    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    env = environment(EXPERIMENTS)
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
     assert finished.returncode == 0
     assert "--image_size" in finished.stdout
     assert finished.stderr.strip() == "[]"

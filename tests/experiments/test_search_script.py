@@ -4,11 +4,11 @@ import subprocess
 import sys
 
 import scripts
+from checkout import EXPERIMENTS, environment
 
 WITHOUT = """
 import runpy, sys
 sys.argv = ["search.py", "--help"]
-sys.path.insert(0, {folder!r})
 try:
     runpy.run_path({folder!r} + "/search.py", run_name="__main__")
 except SystemExit:
@@ -19,7 +19,9 @@ print("loaded:", [name for name in ("tensorflow", "keras", "optuna") if name in 
 
 def test_help_states_the_space_and_loads_nothing_that_is_heavy():
     code = WITHOUT.format(folder=str(scripts.FOLDER))
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(EXPERIMENTS), check=True
+    ).stdout
     assert "finetune_factor: 0.1 to 1, logarithmic (hard and asfp)" in " ".join(printed.split())
     assert printed.splitlines()[-1] == "loaded: []"
 

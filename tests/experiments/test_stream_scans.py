@@ -1,4 +1,4 @@
-"""experiments/stream_scans.py as a user runs it, with a recogniser that can be foreseen in the place of the network."""
+"""experiments/stream_scans.py as a user runs it, with a recognizer that can be foreseen in the place of the network."""
 
 import json
 import re
@@ -9,20 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from scripts import FOLDER, refusal
 
-RIG = Path(__file__).resolve().parents[1] / "tflite"
+import rig
+from checkout import EXPERIMENTS, TESTS, environment
+from scripts import refusal
+
 WIDTH, LINES = 100, 300
 
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory) -> Path:
     """Three scans of a product each, with a defect in two of them, one of them marked as another type."""
-    sys.path.append(str(RIG))
-    try:
-        import rig
-    finally:
-        sys.path.remove(str(RIG))
     folder, detector = tmp_path_factory.mktemp("scans"), rig.Detector(WIDTH)
     detector.references(folder)
     images, annotations = [], []
@@ -45,19 +42,19 @@ def scans(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory) -> Path:
-    """The program of the board with that recogniser."""
-    path = tmp_path_factory.mktemp("program") / "inspect_line.py"
-    path.write_text(f"import sys; sys.path.insert(0, {str(RIG)!r})\nimport rig; sys.exit(rig.main(sys.argv[1:]))\n")
+    """The program of the board with that recognizer."""
+    path = tmp_path_factory.mktemp("program") / "fake_inspection.py"
+    path.write_text("import sys, rig\nsys.exit(rig.main(sys.argv[1:]))\n")
     return path
 
 
 def run(program: Path, *flags) -> subprocess.CompletedProcess:
     code = (
-        f"import sys; sys.path[:0] = [{str(FOLDER)!r}]\n"
         "import console, stream_scans, pathlib\n"
         f"stream_scans.PROGRAM = pathlib.Path({str(program)!r})\nconsole.run(stream_scans.main)"
     )
-    return subprocess.run([sys.executable, "-c", code, *map(str, flags)], capture_output=True, text=True, check=False)
+    command, env = [sys.executable, "-c", code, *map(str, flags)], environment(EXPERIMENTS, TESTS)
+    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
 
 
 def table(output: str) -> dict[str, list[str]]:

@@ -2,11 +2,12 @@
 
 import functools
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from wool_board.model.recognizer import Recognizer
 
 IMAGE_SIZE, SIDE = 32, 40
 """What the network reads, and the crops of `scripts.write_crops`."""
@@ -50,12 +51,7 @@ def labelled(crops: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def seen(model: Path, crops: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Scores and calls by the board's own program, and the labels."""
-    folder = str(Path(__file__).parents[2] / "tflite")
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    import recognizer
-
     images, labels = labelled(crops)
-    board = recognizer.Recognizer(model)
-    found = [board.recognise(image) for image in images]
+    board = Recognizer(model)
+    found = [board.recognize(image) for image in images]
     return np.array([one.score for one in found]), np.array([one.defective for one in found]), labels

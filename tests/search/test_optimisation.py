@@ -1,11 +1,12 @@
 """Trials that compute instead of training: order, interruption, failures."""
 
 import math
-import os
 import subprocess
 import sys
 
 import pytest
+
+from checkout import TESTS, environment
 
 pytest.importorskip("optuna", reason="needs the extra search")
 
@@ -115,8 +116,8 @@ test_optimisation.search(Path(sys.argv[1]), 5, prepare=prepare)
 
 
 def test_a_killed_search_goes_on_though_its_last_line_is_cut_off_and_its_lock_is_left(tmp_path):
-    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
-    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=os.environ | {"PYTHONPATH": path})
+    command, env = [sys.executable, "-c", KILLED, tmp_path], environment(TESTS / "search", TESTS)
+    killed = subprocess.run(command, env=env, check=False)
     assert killed.returncode == 9
     with open(tmp_path / "study.journal", "a") as journal:
         journal.write('{"op_code": 5, "wor')

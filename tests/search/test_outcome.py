@@ -1,13 +1,10 @@
 """What a search leaves behind."""
 
 import math
-import sys
 from pathlib import Path
 
 import pytest
 from absl import flags
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "experiments"))
 
 import training_flags
 from wool_tf.search import outcome, trials

@@ -3,16 +3,12 @@
 import dataclasses
 import functools
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("optuna", reason="needs the extra search")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 
 import scripts
-
 from wool_tf.errors import Diverged, WoolError
 from wool_tf.search import run as searching
 from wool_tf.search.run import Search

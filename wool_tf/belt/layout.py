@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.data import annotations, frames, scans
+from wool_board.errors import BadFile
+from wool_board.image import references, scan_files
+from wool_tf.data import annotations, frames
 from wool_tf.data.annotations import Box, Scan
 from wool_tf.errors import WoolError
 
@@ -77,7 +79,7 @@ def lay(
     if len(alike) > 1 or not taken[0].dark:
         raise WoolError(f"{folder}: scans on a belt must all have the same width and the same two references")
     dark, bright = folder / taken[0].dark, folder / taken[0].bright
-    correction = scans.flat_field(dark, bright, None)
+    correction = references.correction(dark, bright, None)
     starts, boxes, end, product = [], [], gap, 0
     for scan in taken:
         starts.append(end)
@@ -95,14 +97,14 @@ def _moved(box: Box, lines: int) -> Box:
 
 
 def _air(bright: Path) -> np.ndarray:
-    counts = scans.read(bright, None)
-    if isinstance(counts, str):
-        raise WoolError(f"{bright}: {counts}")
-    return counts[:]
+    try:
+        return scan_files.read(bright, None)
+    except BadFile as flaw:
+        raise WoolError(f"{bright}: {flaw}") from None
 
 
 def _read(folder: Path, scan: Scan) -> np.ndarray:
-    counts = scans.read(folder / scan.path, None)
-    if isinstance(counts, str):
-        raise WoolError(f"{folder}: {scan.path} {counts}")
-    return counts[:]
+    try:
+        return scan_files.read(folder / scan.path, None)
+    except BadFile as flaw:
+        raise WoolError(f"{folder}: {scan.path} {flaw}") from None

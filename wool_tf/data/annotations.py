@@ -16,7 +16,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from wool_tf.data import scans
+from wool_board.errors import BadFile
+from wool_board.image import scan_files
+from wool_board.image.scan_files import LineFormat
 from wool_tf.data.listing import BadFiles
 from wool_tf.errors import WoolError
 
@@ -78,7 +80,11 @@ class _Marked:
     defect: object
 
 
-def load(folder: Path, defects: Iterable[str], raw: scans.Raw | None) -> tuple[Scan, ...]:
+class _BadBox(Exception):
+    """What is wrong with a box, as the rest of a sentence that begins with where it stands."""
+
+
+def load(folder: Path, defects: Iterable[str], raw: LineFormat | None) -> tuple[Scan, ...]:
     """The scans of a folder with their boxes, sorted by path; of every file only the head is read.
 
     Arguments:
@@ -107,11 +113,10 @@ def load(folder: Path, defects: Iterable[str], raw: scans.Raw | None) -> tuple[S
     for mark in marked:
         # What is wrong with the scan itself has been said.
         if isinstance(mark.path, str) and mark.path in found:
-            box = _checked_box(mark, found[mark.path], known)
-            if isinstance(box, str):
-                bad.add(mark.where, box)
-            else:
-                boxes[mark.path].append(box)
+            try:
+                boxes[mark.path].append(_checked_box(mark, found[mark.path], known))
+            except _BadBox as flaw:
+                bad.add(mark.where, str(flaw))
     bad.refuse()
     if not found:
         raise WoolError(f"{folder / files[0]}: names no scan")
@@ -203,36 +208,36 @@ def _from_table(file: Path, bad: BadFiles) -> tuple[list[_Listed], list[_Marked]
     return list(listed.values()), marked
 
 
-def _checked_scans(folder: Path, listed: list[_Listed], raw: scans.Raw | None, bad: BadFiles) -> dict[str, Scan]:
-    root = Path(os.path.realpath(folder))
-    found: dict[str, Scan] = {}
-    places: dict[str, str] = {}
+def _checked_scans(folder: Path, listed: list[_Listed], raw: LineFormat | None, bad: BadFiles) -> dict[str, Scan]:
+    root, found, files = Path(os.path.realpath(folder)), {}, {}
     for item in listed:
-        scan = _listing_flaw(root, item) or _checked_scan(root, item, raw, places)
-        if isinstance(scan, str):
-            bad.add(item.where, scan)
-        else:
-            found[item.path] = scan
+        reason = _listing_flaw(root, item)
+        file = None if reason else os.path.realpath(root / item.path)
+        if file in files:
+            reason = f"{item.path} is listed twice, first as {files[file]}"
+        if reason:
+            bad.add(item.where, reason)
+            continue
+        try:
+            size = _checked_size(root, item, raw)
+        except BadFile as flaw:
+            bad.add(item.where, f"{item.path} {flaw}")
+            continue
+        files[file] = item.where.rstrip(":")
+        found[item.path] = Scan(item.path, str(item.sample).strip(), *size, item.dark, item.bright, boxes=())
     bare = [scan.path for scan in found.values() if not scan.dark]
     if 0 < len(bare) < len(found):
         bad.add(bare[0], "has no references, but other scans have; name them for all scans or for none")
     return found
 
 
-def _checked_scan(root: Path, item: _Listed, raw: scans.Raw | None, places: dict[str, str]) -> Scan | str:
-    """The scan, without its boxes, or what is wrong with it; `places` is where each file has been listed so far."""
-    file = os.path.realpath(root / item.path)
-    if file in places:
-        return f"{item.path} is listed twice, first as {places[file]}"
-    size = scans.size(root / item.path, raw)
-    if isinstance(size, str):
-        return f"{item.path} {size}"
-    width, lines = size
-    if item.size is not None and item.size != size:
+def _checked_size(root: Path, item: _Listed, raw: LineFormat | None) -> tuple[int, int]:
+    """Width and number of lines of a scan; raises BadFile if they cannot be read or the list says otherwise."""
+    size = scan_files.size(root / item.path, raw)
+    if item.size not in (None, size):
         said = "x".join(map(str, item.size))
-        return f"{item.path} is {width}x{lines} pixels, but is said to be {said}"
-    places[file] = item.where.rstrip(":")
-    return Scan(item.path, str(item.sample).strip(), width, lines, item.dark, item.bright, boxes=())
+        raise BadFile(f"is {size[0]}x{size[1]} pixels, but is said to be {said}")
+    return size
 
 
 def _listing_flaw(root: Path, item: _Listed) -> str | None:
@@ -264,23 +269,24 @@ def _file_flaw(root: Path, path: str) -> str | None:
     return None
 
 
-def _checked_box(mark: _Marked, scan: Scan, known: tuple[str, ...]) -> Box | str:
-    """The box in whole pixels, rounded outwards; or what is wrong with it."""
+def _checked_box(mark: _Marked, scan: Scan, known: tuple[str, ...]) -> Box:
+    """The box in whole pixels, rounded outwards; raises _BadBox."""
     if mark.defect not in known:
-        return f"defect {mark.defect!r} is none of {', '.join(known)}; correct it, or add it to defects or to invisible"
+        remedy = "correct it, or add it to defects or to invisible"
+        raise _BadBox(f"defect {mark.defect!r} is none of {', '.join(known)}; {remedy}")
     try:
         x, y, width, height = map(float, mark.numbers if isinstance(mark.numbers, list) else ())
     except (TypeError, ValueError, OverflowError):
-        return f"box {mark.numbers!r} is not x, y, width and height in pixels"
+        raise _BadBox(f"box {mark.numbers!r} is not x, y, width and height in pixels") from None
     shown = f"box {x:g}, {y:g} of {width:g}x{height:g} pixels"
     if not all(map(math.isfinite, (x, y, width, height))):
-        return f"{shown} is not finite"
+        raise _BadBox(f"{shown} is not finite")
     if width <= 0 or height <= 0:
-        return f"{shown} is empty"
+        raise _BadBox(f"{shown} is empty")
     if min(x, y) < -TOLERANCE or x + width > scan.width + TOLERANCE or y + height > scan.lines + TOLERANCE:
-        return f"{shown} is not inside {scan.path} of {scan.width}x{scan.lines}"
+        raise _BadBox(f"{shown} is not inside {scan.path} of {scan.width}x{scan.lines}")
     x0, y0 = max(math.floor(x), 0), max(math.floor(y), 0)
     x1, y1 = min(math.ceil(x + width), scan.width), min(math.ceil(y + height), scan.lines)
     if x0 >= x1 or y0 >= y1:
-        return f"{shown} is not inside {scan.path} of {scan.width}x{scan.lines}"
+        raise _BadBox(f"{shown} is not inside {scan.path} of {scan.width}x{scan.lines}")
     return Box(x0, y0, x1, y1, mark.defect)

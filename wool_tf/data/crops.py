@@ -14,8 +14,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from wool_board.errors import BadFile
+from wool_board.image import scan_files
+from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction, corrected_already, grey
+from wool_board.image.references import correction as flat_field
+from wool_board.image.scan_files import LineFormat
 from wool_tf import files
-from wool_tf.data import annotations, frames, scans
+from wool_tf.data import annotations, frames, windows
 from wool_tf.data.annotations import Scan
 from wool_tf.data.frames import Choice, Crop, Frame
 from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, SUFFIXES, BadFiles
@@ -31,13 +36,10 @@ VERSION = 1
 HISTOGRAM_STEP = 4
 """Every so many lines are enough for the percentile of the window."""
 
-BRIGHTER, SHARE = -0.2, 0.01
-"""A scan with more than this share of pixels below this attenuation was not taken with the references given."""
-
 BLACK = 0.5
 """A scan with more than this share of its pixels at the noise floor was taken without beam."""
 
-Corrections = dict[tuple[str, str], scans.Correction]
+Corrections = dict[tuple[str, str], Correction]
 """The correction that each pair of a dark and a bright reference gives, by their paths."""
 
 
@@ -80,7 +82,7 @@ class CropConfig:
         above=0,
         below=math.inf,
     )
-    raw: scans.Raw | None = None
+    raw: LineFormat | None = None
     pixel_mm: float = setting(0.8, "Distance of pixels in mm, written into imaging.json.", above=0, below=math.inf)
 
     def __post_init__(self):
@@ -152,9 +154,9 @@ def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], No
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     pairs = sorted({(scan.dark, scan.bright) for scan in found if scan.dark})
-    corrections = {(dark, bright): scans.flat_field(Path(dark), Path(bright), settings.raw) for dark, bright in pairs}
+    corrections = {pair: flat_field(*map(Path, pair), settings.raw) for pair in pairs}
     surveyed, counts = _survey(folder, found, corrections, settings)
-    window = settings.window or scans.default_window(counts)
+    window = settings.window or windows.default_window(counts)
     say(f"{len(surveyed)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")
     wanted = settings.non_defective, settings.defective
     choice = frames.choose(surveyed, settings.side, settings.defects, wanted, settings.seed)
@@ -240,23 +242,12 @@ def _survey(
     folder: Path, found: tuple[Scan, ...], corrections: Corrections, settings: CropConfig
 ) -> tuple[list[Frame], np.ndarray]:
     """All frames with the extent of their wool, and the histogram of all attenuation."""
-    bad, counts = BadFiles(folder), np.zeros(scans.BINS, np.int64)
-    surveyed: list[Frame] = []
+    bad, surveyed, counts = BadFiles(folder), [], np.zeros(windows.BINS, np.int64)
     for scan in found:
-        reason: str | None
-        lines = scans.read(folder / scan.path, settings.raw)
-        if scan.width < settings.side:
-            reason = f"is {scan.width} pixels wide; crops of {settings.side} do not fit"
-        elif isinstance(lines, str):
-            reason = lines
-        else:
-            correction = _correction(scan, lines.dtype, corrections, settings)
-            if len(correction.gain) == scan.width:
-                reason = _survey_scan(scan, lines, correction, settings, surveyed, counts)
-            else:
-                reason = f"is {scan.width} pixels wide, but its references {len(correction.gain)}"
-        if reason:
-            bad.add(scan.path, reason)
+        try:
+            _survey_scan(folder, scan, corrections, settings, surveyed, counts)
+        except BadFile as flaw:
+            bad.add(scan.path, str(flaw))
     bad.refuse()
     if not surveyed:
         raise WoolError(f"{folder}: no scan has the {settings.side} lines of a crop")
@@ -266,34 +257,34 @@ def _survey(
 
 
 def _survey_scan(
-    scan: Scan,
-    lines: np.ndarray | scans.RawLines,
-    correction: scans.Correction,
-    settings: CropConfig,
-    surveyed: list[Frame],
-    counts: np.ndarray,
-) -> str | None:
-    """Adds the frames of a scan to those surveyed and its attenuation to the histogram; tells what is wrong with it."""
+    folder: Path, scan: Scan, corrections: dict, settings: CropConfig, surveyed: list[Frame], counts: np.ndarray
+) -> None:
+    """Adds the frames of a scan to those surveyed and its attenuation to the histogram; raises BadFile."""
+    lines = scan_files.read(folder / scan.path, settings.raw)
+    if scan.width < settings.side:
+        raise BadFile(f"is {scan.width} pixels wide; crops of {settings.side} do not fit")
+    correction = _correction(scan, lines.dtype, corrections, settings)
+    if len(correction.gain) != scan.width:
+        raise BadFile(f"is {scan.width} pixels wide, but its references {len(correction.gain)}")
     brighter = black = pixels = 0
     for number, area in enumerate(frames.areas(scan, settings.frame_lines, settings.side)):
         attenuation = correction.attenuation(lines[area.y0 : area.y1])
         surveyed.append(Frame(scan, number, area, frames.wool(attenuation, area)))
         sparse = attenuation[::HISTOGRAM_STEP]
-        counts += scans.histogram(sparse)
-        brighter += int(np.count_nonzero(sparse < BRIGHTER))
-        black += int(np.count_nonzero(sparse >= correction.most))
+        counts += windows.histogram(sparse)
+        brighter += np.count_nonzero(sparse < BRIGHTER)
+        black += np.count_nonzero(sparse >= correction.most)
         pixels += sparse.size
-    if brighter > SHARE * pixels:
-        return "is brighter than the open beam; are these its references, or is the open beam too low?"
+    if brighter > BRIGHTER_SHARE * pixels:
+        raise BadFile("is brighter than the open beam; are these its references, or is the open beam too low?")
     if black > BLACK * pixels:
-        return "is black in more than half of its pixels; was the beam on, and are these its references?"
-    return None
+        raise BadFile("is black in more than half of its pixels; was the beam on, and are these its references?")
 
 
-def _correction(scan: Scan, dtype: np.dtype, corrections: Corrections, settings: CropConfig) -> scans.Correction:
+def _correction(scan: Scan, dtype: np.dtype, corrections: dict, settings: CropConfig) -> Correction:
     if scan.dark:
         return corrections[scan.dark, scan.bright]
-    return scans.corrected_already(scan.width, settings.open_beam or np.iinfo(dtype).max)
+    return corrected_already(scan.width, settings.open_beam or np.iinfo(dtype).max)
 
 
 def _lost_boxes(found: tuple[Scan, ...], surveyed: list[Frame], settings: CropConfig) -> int:
@@ -312,15 +303,16 @@ def _cut_out(
 ) -> Iterator[tuple[np.ndarray, list]]:
     """The crops' pixels with their rows of the manifest; every scan is read once."""
     for path, those in itertools.groupby(crops, lambda crop: crop.frame.scan.path):
-        lines = scans.read(folder / path, settings.raw)
-        if isinstance(lines, str):
-            raise WoolError(f"{folder}: {path} {lines}; it changed while it was read")
+        try:
+            lines = scan_files.read(folder / path, settings.raw)
+        except BadFile as flaw:
+            raise WoolError(f"{folder}: {path} {flaw}; it changed while it was read") from None
         for crop in those:
             scan, area, label = crop.frame.scan, crop.area, CLASSES[crop.label]
             correction = _correction(scan, lines.dtype, corrections, settings)
             attenuation = correction.attenuation(lines[area.y0 : area.y1])[:, area.x0 : area.x1]
             file = f"{label}/{names[path]}_{crop.frame.number}.png"
-            yield scans.grey(attenuation, window), [file, label, scan.sample, crop.defect, path, area.x0, area.y0]
+            yield grey(attenuation, window), [file, label, scan.sample, crop.defect, path, area.x0, area.y0]
 
 
 def _write_all(out: Path, crops: Iterable[tuple[np.ndarray, list]], imaging: dict) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.data import arrays, listing, pixels
-from wool_tf.data.decoding import decoded
+from wool_tf.data.image_cache import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
 from wool_tf.errors import BadSetting, WoolError
 
@@ -103,8 +103,8 @@ def load(
     alpha is dropped, and 16-bit grey is divided by 257 and rounded, so that its full range is the full range of 8 bits.
 
     An image must be square to within 2 % of its longer side; a more oblong one is refused, for squeezing it would
-    change the shape of defects. Any other size than `side` × `side` is resized (`pixels.lanczos`), as the programs on a
-    board do it. Which images are bad does not depend on `side`.
+    change the shape of defects. Any other size than `side` × `side` is resized, by the very code of the programs on a
+    board (`wool_board.image.decoding`). Which images are bad does not depend on `side`.
 
     Arguments:
         folder: the folder of the images.

@@ -7,9 +7,10 @@ import math
 from pathlib import Path
 from typing import TypeGuard
 
+from wool_board.errors import BadFile
+from wool_board.image import decoding
 from wool_tf.data import listing
 from wool_tf.data.crops import IMAGING
-from wool_tf.data.decoding import FORMATS, header_flaw, opened
 from wool_tf.data.listing import BadFiles
 from wool_tf.errors import WoolError
 
@@ -92,11 +93,12 @@ def _commonest(folder: Path) -> int:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     counts: collections.Counter[int] = collections.Counter()
     for entry in entries:
-        found = opened(folder / entry.path, FORMATS, lambda image: header_flaw(image) or max(image.size))
-        if isinstance(found, int):
-            counts[found] += 1
-        else:
-            bad.add(entry.path, found)
+        try:
+            with decoding.opened(folder / entry.path, decoding.FORMATS) as image:
+                decoding.check_crop(image)
+                counts[max(image.size)] += 1
+        except BadFile as flaw:
+            bad.add(entry.path, str(flaw))
     if not counts:
         bad.refuse()
         raise WoolError(f"{folder}: no image that can be read; give a folder of crops")

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from wool_board.image.decoding import SUFFIXES
 from wool_tf import files
 from wool_tf.errors import WoolError
 
@@ -16,7 +17,6 @@ CLASSES = ("non_defective", "defective")
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "label", "group")
 OPTIONAL = ("defect", "scan")
-SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 LITTER = ("thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx")
 """What operating systems leave in folders, in lower case; hidden files are ignored as well."""
 

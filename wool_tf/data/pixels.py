@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from wool_board.image.decoding import lanczos
+
 MEAN = 115 / 255
 STD = 0.226
 """The averages over the channels of ImageNet's usual (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225). The mean is
@@ -18,18 +20,8 @@ def load_size(image_size: int) -> int:
     return round(image_size * 244 / 224)
 
 
-def lanczos(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """An image in another width and height, by Pillow's antialiased Lanczos filter; with the same ones, it is itself.
-
-    The filter weights the same at every position whatever the factor (a box filter counts whole pixels, so for 244 → 72
-    its noise would follow a grid), it keeps the mean, and it keeps more contrast of small dense spots than a bilinear
-    one.
-    """
-    return image if image.size == size else image.resize(size, Image.Resampling.LANCZOS)
-
-
 def resized(image: np.ndarray, side: int) -> np.ndarray:
-    """A grey image (height, width) of uint8 as (side, side) of uint8, see `lanczos`."""
+    """A grey image (height, width) of uint8 as (side, side) of uint8, see `decoding.lanczos`."""
     return np.asarray(lanczos(Image.fromarray(image), (side, side)))
 
 

@@ -1,7 +1,7 @@
-"""The card that a board model carries: what it reads, how it decides, where it comes from.
+"""Makes the card that a board model carries: what it reads, how it decides, where it comes from.
 
 It is a zip archive with one member behind the TFLite file, as the associated files of TFLite metadata are.
-Interpreters do not look so far; `unzip -p model.tflite card.json` prints it.
+Interpreters do not look so far; `unzip -p model.tflite card.json` prints it. `wool_board.model.card` reads it.
 """
 
 import hashlib
@@ -9,21 +9,18 @@ import io
 import json
 import zipfile
 
+from wool_board.model.card import FORMAT, MEMBER, parse
 from wool_tf import environment
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.listing import CLASSES
 from wool_tf.deploy import checks
 from wool_tf.deploy.geometry import Geometry
-from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights, shapes
 
-FORMAT = 1
-MEMBER = "card.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip archive knows."""
-_ADVICE = "convert the network again, or take a whole copy"
 
 
 def make(
@@ -119,29 +116,11 @@ def attach(tflite: bytes, card: dict) -> bytes:
     return file.getvalue()
 
 
-def read(file: bytes, name: str = "model") -> dict:
-    """The card of a model.
+def read(content: bytes, name: str = "model") -> dict:
+    """The card of a model, as `wool_board.model.card.parse` reads it.
 
     Arguments:
-        file: the model with its card.
+        content: the model with its card.
         name: of the file, for messages.
-
-    Raises:
-        WoolError: there is no card, it is damaged or of another format, or the model is not the one that it describes.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(file)) as archive:
-            (member,) = archive.infolist()
-            card = json.loads(archive.read(MEMBER))
-    # A damaged archive raises whatever the reader stumbles over.
-    except Exception as error:
-        if not zipfile.is_zipfile(io.BytesIO(file)):
-            raise WoolError(f"{name}: has no card; {_ADVICE}") from None
-        raise WoolError(f"{name}: its card cannot be read ({' '.join(str(error).split())}); {_ADVICE}") from None
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        found = card.get("format") if isinstance(card, dict) else type(card).__name__
-        raise WoolError(f"{name}: its card must be of format {FORMAT}, got {found!r}; {_ADVICE}")
-    tflite = file[: member.header_offset]
-    if card.get("model") != {"bytes": len(tflite), "sha256": hashlib.sha256(tflite).hexdigest()}:
-        raise WoolError(f"{name}: is not the model that its card describes (another size or SHA-256); {_ADVICE}")
-    return card
+    return parse(io.BytesIO(content), name)

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from wool_board.model.network import HEATMAP, LOGITS
 from wool_tf.deploy import runtime
 from wool_tf.deploy.graph import GREY_SCALE, NORMAL_SCALE, NORMAL_ZERO_POINT
 from wool_tf.errors import WoolError
@@ -74,7 +75,7 @@ def check(tflite: bytes, precision: str, heatmap: bool = False) -> None:
 
     Raises:
         WoolError: it does not run, has other inputs, outputs, operators or numbers than it should, or XNNPACK does not
-            take all of it.
+            take all of it; or its signature has other names.
     """
     try:
         opened = runtime.interpreter(tflite)
@@ -90,13 +91,14 @@ def check(tflite: bytes, precision: str, heatmap: bool = False) -> None:
         raise WoolError(f"{precision}: XNNPACK does not take the whole converted file, so it would be slow")
     if precision in _WHOLE or precision == "int8-float-io":
         _check_scales(opened, precision)
+    _check_names(opened, precision, heatmap)
 
 
 def _check_ends(opened, precision: str, heatmap: bool) -> None:
     """Inputs and outputs: how many, their shapes and types."""
     source, sink = (np.uint8, np.int8) if precision in _WHOLE else (np.float32, np.float32)
-    (image, *others), outputs = opened.get_input_details(), runtime.outputs(opened)
-    shapes = [len(output["shape"]) for output in outputs]
+    (image, *others), outputs = opened.get_input_details(), opened.get_output_details()
+    shapes = sorted(len(output["shape"]) for output in outputs)
     if others or len(image["shape"]) != 4 or shapes != [2, 4][: 1 + heatmap]:
         expected = "logits and a heatmap" if heatmap else "logits"
         raise WoolError(f"{precision}: the converted file must map one image to {expected}, but has other ends")
@@ -105,6 +107,14 @@ def _check_ends(opened, precision: str, heatmap: bool) -> None:
             found = f"{image['dtype'].__name__} to {output['dtype'].__name__}"
             expected = f"{source.__name__} to {sink.__name__}"
             raise WoolError(f"{precision}: the converted file must map {expected}, but maps {found}")
+
+
+def _check_names(opened, precision: str, heatmap: bool) -> None:
+    """Whether the signature names the outputs, for programs that know nothing of their shapes."""
+    expected, found = sorted([LOGITS, HEATMAP][: 1 + heatmap]), runtime.output_names(opened)
+    if found != expected:
+        rule = f"the signature of the converted file must name {' and '.join(expected)}"
+        raise WoolError(f"{precision}: {rule}, got {', '.join(found) or 'nothing'}")
 
 
 def _check_types(opened, precision: str) -> None:

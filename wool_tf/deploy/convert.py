@@ -41,8 +41,9 @@ def convert(
     `fp16` stores weights in half precision and computes in float32; `dynamic` stores 8-bit weights and multiplies 8-bit
     integers, with ranges that it finds anew for every crop; `int8-float-io` gives the logits of `int8`.
 
-    The logits have the shape (1, classes). A heatmap is a second output, (1, height, width, 1): what each cell of the
-    last feature map adds to the margin between the logits, which is the mean of the cells.
+    The output `logits` has the shape (1, classes). `heatmap` is a second one, (1, height, width, 1): what each cell of
+    the last feature map adds to the margin between the logits, which is the mean of the cells. These are the names in
+    the file's signature; the interpreter's own order of the outputs is not fixed.
 
     The same weights and calibration images give the same bytes.
 
@@ -129,9 +130,9 @@ def _converter(model: ResNet, geometry: Geometry, precision: str, normal: bool, 
             image = graph.cropped(image, geometry)
             image = image if normal else graph.normal(image)
         if not heatmap:
-            return network(image, training=False)
+            return graph.named(network(image, training=False))
         logits, last = both(image, training=False)
-        return logits, graph.margins(last, arrays["fc.weight"], arrays["fc.bias"])
+        return graph.named(logits, graph.margins(last, arrays["fc.weight"], arrays["fc.bias"]))
 
     variables = tf.Module()
     variables.all = [variable.value for variable in network.variables]

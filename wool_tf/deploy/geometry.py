@@ -1,6 +1,6 @@
 """From a native crop to the pixels that the network reads, as a matrix.
 
-Networks are trained on crops that Pillow resized (`pixels.lanczos`) to `pixels.load_size`, and judge their middle;
+Networks are trained on crops that Pillow resized (`decoding.lanczos`) to `pixels.load_size`, and judge their middle;
 crops of the very size that the network reads are no exception. Resampling is linear and separable: along each axis it
 is one matrix, which a board model multiplies by, so no program on a board resizes.
 """
@@ -10,6 +10,7 @@ import dataclasses
 import numpy as np
 from PIL import Image
 
+from wool_board.image.decoding import lanczos
 from wool_tf.data import pixels
 
 INT8_STEPS = 127
@@ -57,7 +58,7 @@ class Geometry:
         """
         # In mode "F" nothing is rounded, and Pillow leaves the axis alone that keeps its size.
         identity = Image.fromarray(np.eye(self.side, dtype=np.float32))
-        return np.asarray(pixels.lanczos(identity, (self.load, self.side))).T[self.middle].copy()
+        return np.asarray(lanczos(identity, (self.load, self.side))).T[self.middle].copy()
 
     def matrix_of_steps(self) -> np.ndarray:
         """The matrix that an 8-bit one stands for exactly: rows of whole numbers, over their sum.

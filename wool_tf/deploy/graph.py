@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from wool_board.model.network import HEATMAP, LOGITS
 from wool_tf.data import pixels
 from wool_tf.deploy.geometry import Geometry
 
@@ -110,6 +111,11 @@ def margins(features, head: np.ndarray, bias: np.ndarray):
 
     difference = (head[1] - head[0])[np.newaxis, np.newaxis, :, np.newaxis]
     return tf.nn.bias_add(tf.nn.conv2d(features, difference, 1, "VALID"), bias[1:] - bias[:1])
+
+
+def named(logits, heatmap=None) -> dict:
+    """The outputs of a board model, by the names that they have in the signature of its file."""
+    return {LOGITS: logits} if heatmap is None else {LOGITS: logits, HEATMAP: heatmap}
 
 
 def traced(read: Callable, side: int):

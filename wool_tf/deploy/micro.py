@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from wool_board.model.network import probability
 from wool_tf.deploy import runtime
 from wool_tf.errors import WoolError
 
@@ -245,7 +246,7 @@ def _quantisation(what: str, tensor: dict) -> Iterator[str]:
 def _least_difference(threshold: float, scale: float) -> int:
     """By how many steps of int8 the second logit must exceed the first; 256, which is never, if no step suffices."""
     steps = np.arange(-255, 256)
-    reached = 0.5 * (1 + np.tanh(steps * float(scale) / 2)) >= threshold
+    reached = probability(steps * float(scale)) >= threshold
     return int(steps[reached][0]) if reached.any() else 256
 
 

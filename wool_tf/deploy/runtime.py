@@ -1,7 +1,8 @@
 """TFLite files in the interpreter that the boards use."""
 
+from wool_board.errors import BadFile
+from wool_board.model import network
 from wool_tf.errors import WoolError
-from wool_tf.quiet import quiet
 
 _DELEGATE = "DELEGATE"
 
@@ -12,15 +13,10 @@ def interpreter(tflite: bytes, threads: int = 1):
     Raises:
         WoolError: the bytes are no TFLite file that runs here.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
     try:
-        with quiet():
-            opened = Interpreter(model_content=tflite, num_threads=threads)
-            opened.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise WoolError(f"not a TFLite file that runs here: {' '.join(str(error).split())}") from None
-    return opened
+        return network.opened(tflite, threads)
+    except BadFile as bad:
+        raise WoolError(f"the TFLite file {bad}") from None
 
 
 def nodes(opened) -> list[dict]:
@@ -47,8 +43,13 @@ def runs_in_xnnpack(opened) -> bool:
 
 
 def outputs(opened) -> list[dict]:
-    """Details of the outputs: the logits first, then the heatmap if there is one. Files have them in any order."""
-    return sorted(opened.get_output_details(), key=lambda output: len(output["shape"]))
+    """Details of the outputs: the logits, then the heatmap if there is one."""
+    return list(network.outputs(opened).values())
+
+
+def output_names(opened) -> list[str]:
+    """What the signatures of the file call its outputs, sorted."""
+    return sorted(name for signature in opened.get_signature_list().values() for name in signature["outputs"])
 
 
 def constants(opened) -> set[int]:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from wool_tf.deploy import runtime
+from wool_board.errors import BadFile
+from wool_board.model.network import Network
 from wool_tf.errors import WoolError
 
 
@@ -16,25 +17,22 @@ def predict(tflite: bytes, images: np.ndarray, threads: int = 1, chosen: np.ndar
         chosen: indices of the images to look at; None: all.
 
     Returns:
-        (chosen,) of float64: the softmax of the second class, computed as the programs on a board do.
+        (chosen,) of float64: the softmax of the second class, by the code of the programs on a board.
 
     Raises:
         WoolError: the bytes are no TFLite file, it has not two classes, or the images have another size.
     """
-    opened = runtime.interpreter(tflite, threads)
-    image, logits = opened.get_input_details()[0], runtime.outputs(opened)[0]
-    if tuple(logits["shape"]) != (1, 2):
-        raise WoolError(f"model: must have 2 classes, its output has the shape {tuple(logits['shape'].tolist())}")
-    if images.shape[1:] != tuple(image["shape"][1:3]):
-        height, width = image["shape"][1:3]
+    try:
+        network = Network(tflite, threads)
+    except BadFile as bad:
+        raise WoolError(f"model: {bad}") from None
+    if network.logits_shape != (1, 2):
+        raise WoolError(f"model: must have 2 classes, its output has the shape {network.logits_shape}")
+    ((_, height, width, _),) = network.input_shapes
+    if images.shape[1:] != (height, width):
         raise WoolError(f"images: the model reads {height}×{width} pixels, got images of shape {images.shape[1:]}")
-    chosen = np.arange(len(images)) if chosen is None else chosen
-    outputs = np.empty((len(chosen), 2), logits["dtype"])
-    for row, index in zip(outputs, chosen, strict=True):
-        opened.set_tensor(image["index"], images[index][np.newaxis, ..., np.newaxis].astype(image["dtype"]))
-        opened.invoke()
-        row[:] = opened.get_tensor(logits["index"])[0]
-    return _probability(outputs, *logits["quantization"])
+    chosen = range(len(images)) if chosen is None else chosen
+    return np.array([network.run(images[index]) for index in chosen], np.float64)
 
 
 def compare(labels: np.ndarray, float_scores: np.ndarray, quantised_scores: np.ndarray, threshold: float = 0.5) -> dict:
@@ -63,13 +61,6 @@ def compare(labels: np.ndarray, float_scores: np.ndarray, quantised_scores: np.n
         "recall_float": _share(by_float[labels]),
         "recall_int8": _share(by_int8[labels]),
     }
-
-
-def _probability(outputs: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    logits = outputs.astype(np.float64)
-    if scale:
-        logits = (logits - zero_point) * scale
-    return 0.5 * (1 + np.tanh((logits[:, 1] - logits[:, 0]) / 2))
 
 
 def _share(true: np.ndarray) -> float | None:

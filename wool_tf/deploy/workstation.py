@@ -91,7 +91,7 @@ class OnnxRuntime:
 
 
 def loader(checkpoint: Path) -> Callable[[int], list]:
-    """What gives a network in PyTorch and in ONNX Runtime for a number of threads, as `tflite/timing.py` wants it.
+    """What gives a network in PyTorch and in ONNX Runtime for a number of threads, as `timing` of the board wants it.
 
     Raises:
         WoolError: a package is missing, or the checkpoint cannot be read.

@@ -90,7 +90,7 @@ def to_tflite(model: tf_keras.Model, geometry: Geometry, heatmap: bool, images: 
         else:
             image = graph.cropped(_rounded(image, NORMAL_RANGE), geometry)
         logits, last = both(image, training=False)
-        return (logits, _rounded(graph.margins(last, *head), (low, high))) if heatmap else logits
+        return graph.named(logits, _rounded(graph.margins(last, *head), (low, high)) if heatmap else None)
 
     # Not the model itself: the converter would trace every layer again, to save what is not read.
     variables = tf.Module()

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from wool_board.benchmark import timing
+from wool_board.errors import WoolError
+from wool_board.machine import board
+
+
+class Network:
+    """Takes as many milliseconds as all runs so far; names itself in a list with each."""
+
+    load_ms, first_ms = 1.0, 2.0
+
+    def __init__(self, name: str, order: list, threads: int = 1):
+        self.facts, self.order, self.threads = {"file": name}, order, threads
+
+    def run(self) -> float:
+        self.order.append(self.facts["file"])
+        return float(len(self.order))
+
+
+@pytest.fixture
+def turns(monkeypatch):
+    """Short turns: 2 to warm up, then 1 that is not timed before 3 that are."""
+    for name, number in (("WARM_UP_RUNS", 2), ("SETTLING_RUNS", 1), ("TURN_RUNS", 3)):
+        monkeypatch.setattr(timing, name, number)
+
+
+def test_models_take_turns(turns):
+    order, between = [], []
+    times = timing.measure([Network("a", order), Network("b", order)], 5, lambda: between.append(len(order)))
+    assert "".join(order) == "aabb" + "aaaa" + "bbbb" + "aaa" + "bbb"
+    # The first of each turn is not timed, and the last turns are what is left of the 5 runs.
+    np.testing.assert_array_equal(times.T, [[6, 7, 8, 14, 15], [10, 11, 12, 17, 18]])
+    assert between == [8, 12, 15, 18]
+
+
+def test_percentiles_of_known_times():
+    found = timing.figures(np.arange(101.0))
+    assert {name: found[name] for name in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "mean_ms")} == {
+        "p50_ms": 50, "p90_ms": 90, "p95_ms": 95, "p99_ms": 99, "mean_ms": 50,
+    }  # fmt: skip
+    assert (found["images_per_second"], found["runs"]) == (20, 101)
+
+
+def test_numbers_of_threads_come_one_after_the_other(turns):
+    order, loaded = [], []
+
+    def load(threads: int) -> list[Network]:
+        loaded.append((threads, len(order)))
+        return [Network("a", order, threads), Network("b", order, threads)]
+
+    document = timing.document(load, [1, 2], 3)
+    each = 2 * (2 + 1 + 3)
+    assert loaded == [(1, 0), (2, each)] and len(order) == 2 * each
+    rows = document["models"]
+    assert [(row["file"], row["threads"]) for row in rows] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    assert [row["mean_ms"] for row in rows] == [7, 7 + each, 11, 11 + each]
+    assert {row["load_ms"] for row in rows} == {1} and {row["first_ms"] for row in rows} == {2}
+    assert set(document["machine"]) >= set(board.describe()) | {"temperature_before", "others_cores"}
+    assert document["warnings"][-1].startswith("3 runs are too few")
+
+
+def test_threads_that_there_are_no_cores_for_are_left_out(monkeypatch):
+    monkeypatch.setattr(timing.os, "sched_getaffinity", lambda _: {3, 5})
+    assert timing.usable([1, 2]) == ([1, 2], [])
+    assert timing.usable([4, 2, 1]) == ([2, 1], ["--threads=4: left out, there are 2 cores"])
+    for threads, given in (([4], "4"), ([0], "0"), ([1, -1], "1,-1")):
+        with pytest.raises(WoolError, match=f"^--threads={given}: must be 1 to 2, the cores of this machine$"):
+            timing.usable(threads)
+
+
+STEADY = {"file": "a.tflite", "threads": 1, "p50_ms": 10.0, "p90_ms": 14.9, "runs": 200}
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"p90_ms": 16.0}, "a.tflite, 1 thread: the slowest tenth of the runs took over 1.6 times the median"),
+        ({"p90_ms": 16.0, "threads": 2}, "a.tflite, 2 threads: the slowest tenth"),
+        ({"runs": 99}, "99 runs are too few for a 99th percentile; use --runs=100 or more"),
+    ],
+)
+def test_warns_of_figures_that_cannot_be_trusted(model, message):
+    (warning,) = timing.find_warnings([STEADY | model])
+    assert warning.startswith(message)
+
+
+def test_trusts_figures_otherwise():
+    assert timing.find_warnings([STEADY, STEADY | {"runs": 100}]) == []

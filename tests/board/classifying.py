@@ -1,0 +1,45 @@
+"""tflite/classify.py, run as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from board_crops import crops
+from PIL import Image
+
+from checkout import PROGRAMS
+
+PROGRAM = PROGRAMS / "classify.py"
+SEEN = crops(12, seed=9)
+
+
+def run(*arguments, **more) -> subprocess.CompletedProcess:
+    return subprocess.run(command(arguments), capture_output=True, text=True, env=clean(), check=False, **more)
+
+
+def command(arguments) -> list[str]:
+    return [sys.executable, str(PROGRAM), *map(str, arguments)]
+
+
+def clean() -> dict:
+    # As on a board: nothing of the repository can be imported by chance.
+    return os.environ | {"PYTHONPATH": ""}
+
+
+def records(finished: subprocess.CompletedProcess) -> list[dict]:
+    return [json.loads(line) for line in finished.stdout.splitlines()]
+
+
+def save(path: Path, pixels: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def expected(model: Path, seen: np.ndarray = SEEN) -> list[float]:
+    from wool_tf.deploy import verify
+
+    return [round(float(score), 6) for score in verify.predict(model.read_bytes(), seen)]

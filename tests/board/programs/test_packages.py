@@ -1,0 +1,45 @@
+"""What the board's programs and their package need, and what is installed of both packages."""
+
+import ast
+import configparser
+import sys
+
+from checkout import PROGRAMS, ROOT
+
+
+def packages(folder, top: str) -> set[str]:
+    """The packages below a folder, by their names in Python."""
+    return {".".join(path.parent.relative_to(folder).parts) for path in (folder / top).rglob("__init__.py")}
+
+
+def test_programs_need_nothing_but_their_requirements():
+    names = set()
+    for path in [*PROGRAMS.glob("*.py"), *(PROGRAMS / "wool_board").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                names.add(node.module.split(".")[0])
+    lines = (PROGRAMS / "requirements.txt").read_text().splitlines()
+    required = {line.split(">")[0].replace("-", "_") for line in lines if not line.startswith("#")}
+    assert required == {"ai_edge_litert", "numpy", "Pillow"}
+    assert names - set(sys.stdlib_module_names) == required - {"Pillow"} | {"PIL", "wool_board"}
+
+
+def test_every_package_is_installed():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    listed = setup["options"]["packages"].split()
+    assert sorted(listed) == sorted(packages(ROOT, "wool_tf") | packages(PROGRAMS, "wool_board"))
+
+
+def test_rooms_of_the_board_depend_on_each_other_one_way():
+    order = ["errors", "command_line", "machine", "image", "model", "belt", "benchmark", "classification"]
+    for path in (PROGRAMS / "wool_board").rglob("*.py"):
+        room = path.relative_to(PROGRAMS / "wool_board").with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("wool_board"):
+                of = node.module.split(".")[1:2] or [node.names[0].name]
+                if room != "__init__":
+                    assert order.index(of[0]) <= order.index(room), path

@@ -1,0 +1,135 @@
+"""The systemd unit and what BUILD.md says of it, against the programs that they are about."""
+
+import configparser
+import re
+import shlex
+import shutil
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import inspect_line
+from checkout import ROOT, environment
+from wool_board.command_line import INTERRUPTED
+
+UNIT = ROOT / "tflite" / "wool-inspect.service"
+GUIDE = (ROOT / "BUILD.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def unit() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, delimiters=("=",), comment_prefixes=("#",))
+    parser.optionxform = str
+    parser.read_string(UNIT.read_text())
+    return parser
+
+
+def written(path: str) -> str:
+    """What BUILD.md writes into a file of the board."""
+    start = rf"^    sudo tee {re.escape(path)} >/dev/null <<'END'\n"
+    return re.sub(r"^    ", "", re.search(start + r"(.*?)^    END$", GUIDE, re.M | re.S)[1], flags=re.M)
+
+
+def settings() -> dict[str, str]:
+    return dict(line.split("=", 1) for line in written("/etc/wool/inspect.conf").splitlines())
+
+
+def command(unit: configparser.ConfigParser) -> list[str]:
+    """The words of ExecStart, as systemd makes them of BUILD.md's settings."""
+    words = []
+    for word in unit["Service"]["ExecStart"].split():
+        value = string.Template(word).substitute(settings())
+        # Of a word that is a variable without braces, systemd makes as many words as its value has.
+        words += value.split() if re.fullmatch(r"\$\w+", word) else [value]
+    return words
+
+
+def test_systemd_knows_every_word_of_the_unit(tmp_path):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("needs systemd-analyze")
+    here = tmp_path / UNIT.name
+    here.write_text(UNIT.read_text().replace("/opt/wool/.venv/bin/python", sys.executable))
+    finished = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", here], capture_output=True, text=True, check=False
+    )
+    assert (finished.returncode, finished.stdout + finished.stderr) == (0, "")
+
+
+def test_the_unit_starts_the_inspection_with_the_settings_of_the_guide(unit):
+    python, program, *arguments = command(unit)
+    folder = unit["Service"]["WorkingDirectory"]
+    assert python == f"{folder}/.venv/bin/python" and f"python3 -m venv {folder}/.venv" in GUIDE
+    assert program == "tflite/inspect_line.py"
+    options = inspect_line.parse(arguments)
+    found = settings()
+    assert [str(options.model), options.input] == [found["MODEL"], found["INPUT"]]
+    assert [str(options.dark), str(options.bright)] == [found["DARK"], found["BRIGHT"]]
+    assert options.reopen and not options.recorded
+    given = dict(word.removeprefix("--").split("=") for word in shlex.split(found["OPTIONS"]))
+    assert {name: getattr(options, name) for name in given} == {
+        "width": 640,
+        "type": "uint16le",
+        "lines_per_second": 1250,
+        "latency_mm": 1200,
+        "threads": 2,
+    }
+
+
+def test_ends_that_are_wanted_are_no_failures_and_hopeless_ones_not_tried_again(unit):
+    service = unit["Service"]
+    assert service["SuccessExitStatus"] == str(INTERRUPTED)
+    with pytest.raises(SystemExit) as raised:
+        inspect_line.parse(["--nonsense"])
+    assert service["RestartPreventExitStatus"] == str(raised.value.code)
+    assert service["Restart"] == "always"
+
+
+def test_the_unit_listens_to_the_signs_of_life_and_leaves_time_for_them(unit):
+    service = unit["Service"]
+    assert service["Type"] == "notify"
+    assert f"no sign of life for {service['WatchdogSec']}\nseconds" in GUIDE
+    assert "AF_UNIX" in service["RestrictAddressFamilies"].split()
+
+
+def test_the_guide_makes_the_users_files_and_folders_that_the_unit_needs(unit):
+    service = unit["Service"]
+    assert f" --home-dir {service['WorkingDirectory']} --shell /usr/sbin/nologin {service['User']}\n" in GUIDE
+    assert service["EnvironmentFile"] == "/etc/wool/inspect.conf"
+    assert f"/etc/systemd/journald@{service['LogNamespace']}.conf" in GUIDE
+    fifo = settings()["INPUT"]
+    places = [line.split() for line in written("/etc/tmpfiles.d/wool.conf").splitlines()]
+    assert ["d", str(Path(fifo).parent), "0750", "wool", "wool"] in places
+    assert ["p", fifo, "0620", "wool", "wool"] in places
+    assert f"sudo install -m 644 /opt/wool/tflite/{UNIT.name} /etc/systemd/system" in GUIDE
+
+
+def test_the_guide_explains_every_alarm():
+    given = set()
+    for module in (ROOT / "tflite").rglob("*.py"):
+        given |= set(re.findall(r"alarms\.(?:once|set)\(\s*\"(\w+)\"", module.read_text()))
+    explained = set(re.findall(r"^\| `(\w+)` \|", GUIDE[GUIDE.index("### Alarms") :], re.M))
+    assert given and explained == given
+
+
+def test_the_guide_explains_every_event():
+    told = set()
+    for module in (ROOT / "tflite").rglob("*.py"):
+        told |= set(re.findall(r"events\.tell\(\s*\"(\w+)\"", module.read_text()))
+    begin, end = GUIDE.index("### A first inspection"), GUIDE.index("### The system")
+    assert told and set(re.findall(r"^\| `(\w+)` \|", GUIDE[begin:end], re.M)) == told
+
+
+def test_every_program_and_option_in_the_guide_exists():
+    commands = "\n".join(re.findall(r"^    .*", GUIDE.replace("\\\n", " "), re.M))
+    used = re.findall(r"(tflite|experiments)/(\w+\.py)([^|>)\n]*)", commands)
+    assert len(used) > 5
+    for folder, program, rest in used:
+        path = ROOT / folder / program
+        assert path.is_file()
+        command = [sys.executable, path, "--help"]
+        helped = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False).stdout
+        for option in re.findall(r"--(\w+)", rest):
+            assert re.search(rf"--(\[no\])?{option}\b", helped), f"{program} --{option}"

@@ -1,0 +1,1 @@
+"""The inspection of a belt: lines come in, events go out."""

@@ -1,0 +1,183 @@
+"""Rows of tiles on the strip: what the network says of them, which rejects follow, and what could not be looked at."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from wool_board.belt.config import InspectionConfig
+from wool_board.belt.events import Alarms, Events
+from wool_board.belt.rejects import Reject, Rejects
+from wool_board.belt.report import Report
+from wool_board.belt.rows import GAP, RowFinder, TileRow
+from wool_board.belt.strip import BLOCK, Strip
+from wool_board.belt.thinning import Thinning
+from wool_board.belt.tiles import Tiling
+from wool_board.model import heatmap as heatmaps
+from wool_board.model.recognizer import Recognition, Recognizer
+
+CHUNK = 64
+"""Lines that are taken at a time, at most."""
+
+
+class Inspector:
+    """Looks at a strip row by row.
+
+    Arguments:
+        recognizer: looks at tiles.
+        tiling: where they lie.
+        config: how.
+        arrived: tells how many lines have arrived by now.
+        events, alarms, report: are told.
+
+    Attributes:
+        strip: what is looked at.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        tiling: Tiling,
+        config: InspectionConfig,
+        arrived: Callable[[], int],
+        events: Events,
+        alarms: Alarms,
+        report: Report,
+    ):
+        # A row waits for its margin or for the end of the air that may end a product, and lines come in chunks.
+        self.strip = Strip(tiling.width, 2 * tiling.side + GAP + BLOCK + CHUNK)
+        self._recognizer, self._tiling, self._config, self._arrived = recognizer, tiling, config, arrived
+        self._events, self._alarms, self._report = events, alarms, report
+        self._backlog = config.backlog(tiling)
+        self._rows = RowFinder(tiling.seen, tiling.margin)
+        self._thinning = Thinning(tiling, self._backlog or 1)
+        self._rejects = Rejects(config.part)
+        self._covered = 0
+        """Line before which every line is accounted for by an event."""
+
+    @property
+    def level(self) -> int:
+        """How far the overlap is thinned, from 0."""
+        return self._thinning.index
+
+    def begin(self, line: int) -> None:
+        """Begins a run of lines without gaps."""
+        self.strip.begin(line)
+        self._rows.begin(line)
+        self._covered = line
+
+    def look(self, final: bool = False) -> None:
+        """Deals with the rows of which the strip has all lines; with `final` with those at the end of a run, too."""
+        while row := self._rows.find(self.strip.stop, self.strip.shows, final):
+            self._deal_with(row)
+        if self._rows.air is not None:
+            self._tell_rejects(self._rejects.close(None))
+        self._events.flush()
+
+    def end_run(self) -> None:
+        """Deals with the last lines of a run, and tells all that is known."""
+        self.look(final=True)
+        self.tell_air()
+
+    def tell_air(self) -> None:
+        """Says where there was nothing to look at."""
+        if self._rows.air is not None:
+            self._account_for_air(self._rows.air)
+
+    def tell_unseen(self, start: int, stop: int, reason: str) -> None:
+        """Says that nobody looked at some lines, and why."""
+        self._report.count("unseen_lines", stop - start)
+        self._events.tell("unseen", along_mm=self._config.span(start, stop), reason=reason)
+
+    def _account_for_air(self, stop: int) -> None:
+        if stop > self._covered:
+            self._events.tell("air", along_mm=self._config.span(self._covered, stop))
+            self._covered = stop
+
+    def _deal_with(self, row: TileRow) -> None:
+        began = time.monotonic()
+        self._account_for_air(row.first)
+        self._tell_rejects(self._rejects.close(row.first))
+        if self._is_too_slow(began):
+            self.tell_unseen(self._covered, row.last, "too_slow")
+        else:
+            self._recognize(row)
+        self._covered = row.last
+        self._rows.advance(row, self._thinning.level.along)
+        if not row.ends:
+            self._tell_rejects(self._rejects.close(row.start + self._thinning.level.along))
+        self._thinning.worked(time.monotonic() - began)
+
+    def _is_too_slow(self, now: float) -> bool:
+        """Adapts the overlap to the backlog; returns whether even the least one is too much work."""
+        if self._backlog is None:
+            return False
+        behind, before = self._arrived() - self.strip.stop, self._thinning.index
+        if self._thinning.adapt(behind, now):
+            level = self._thinning.level
+            self._report.count("thinned", int(self._thinning.index > before))
+            self._events.tell(
+                "overlap",
+                level=self._thinning.index,
+                of=len(self._tiling.levels) - 1,
+                steps_mm=[self._config.mm(level.along), self._config.mm(level.across)],
+                backlog_mm=self._config.mm(behind),
+            )
+        return behind > self._backlog
+
+    def _recognize(self, row: TileRow) -> None:
+        """Shows the tiles of a row to the network."""
+        arrived, found = self.strip.arrived(min(row.stop + self._tiling.margin, self.strip.stop) - 1), []
+        for left, right in self.strip.products(row.first, row.last, self._tiling.seen // 2):
+            for column in self._tiling.columns(left, right, self._thinning.level.across):
+                result = self._show(row, column, arrived)
+                if result.defective:
+                    first, last = self._tiling.span(column)
+                    found.append((max(first, left), min(last, right), result.score))
+        self._tell_rejects(self._rejects.add(row.first, row.last, found, self.strip.arrived(row.first)))
+
+    def _show(self, row: TileRow, column: int, arrived: float) -> Recognition:
+        """Shows a tile to the network, and tells what it says."""
+        corner = row.start - self._tiling.margin, column - self._tiling.margin
+        result = self._recognizer.recognize(self.strip.tile(*corner, self._tiling.side))
+        latency = 1e3 * (time.monotonic() - arrived)
+        self._report.tile(result.defective, latency)
+        self._events.tell(
+            "tile",
+            along_mm=self._config.span(max(row.start, self.strip.start), min(row.stop, self.strip.stop)),
+            across_mm=self._config.span(*self._tiling.span(column)),
+            score=round(result.score, 6),
+            defective=result.defective,
+            **({} if result.heatmap is None else {"hottest_mm": self._hottest(result.heatmap, *corner)}),
+            latency_ms=round(latency, 1),
+        )
+        return result
+
+    def _hottest(self, heatmap: np.ndarray, line: int, element: int) -> list[float]:
+        """Where a tile speaks most for a defect, in millimetres along and across."""
+        across, along = heatmaps.centre(heatmap, self._recognizer.margin, self._tiling.side)
+        return [self._config.mm(line + along), self._config.mm(element + across)]
+
+    def _tell_rejects(self, rejects: list[Reject]) -> None:
+        for reject in rejects:
+            self._tell(reject)
+
+    def _tell(self, reject: Reject) -> None:
+        lines, mm = self._arrived() - reject.start, self._config.mm
+        self._report.reject(reject.last, lines)
+        self._events.tell(
+            "reject",
+            reject=reject.number,
+            part=reject.part,
+            last=reject.last,
+            joined=reject.joined,
+            along_mm=self._config.span(reject.start, reject.stop),
+            across_mm=self._config.span(reject.left, reject.right),
+            score=round(reject.score, 6),
+            latency_mm=mm(lines),
+            latency_ms=round(1e3 * (time.monotonic() - reject.arrived), 1),
+        )
+        stated = self._config.latency
+        if stated is not None and lines > stated:
+            text = f"reject {reject.number} comes {mm(lines - stated)} mm of the belt later than stated"
+            self._alarms.once("late", text, reject=reject.number)

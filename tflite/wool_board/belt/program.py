@@ -1,0 +1,196 @@
+"""The work of `inspect_line.py`."""
+
+import dataclasses
+import math
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from wool_board.belt.config import InspectionConfig, shortest_latency
+from wool_board.belt.events import Events
+from wool_board.belt.inspection import Inspection
+from wool_board.belt.lines import Reader, Ring
+from wool_board.belt.tiles import Tiling, tiling
+from wool_board.errors import WoolError
+from wool_board.image.flat_field import Correction
+from wool_board.image.references import correction
+from wool_board.image.scan_files import LineFormat
+from wool_board.machine.interruption import Interruption
+from wool_board.machine.watchdog import Watchdog
+from wool_board.model.recognizer import Recognizer
+
+BUFFER_SECONDS = 4
+"""What the ring holds, of lines at full speed: longer than any tile takes, and some megabytes."""
+
+LEAST_BACKLOG = 64
+"""Lines that must be allowed to wait: some do however fast a machine is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectionOptions:
+    """What is to be inspected and how, as a user says it; `InspectionConfig` has what follows from it, in lines.
+
+    Attributes:
+        model: TFLite file with its card.
+        input: raw lines: a file, a FIFO, or `-` for the standard input.
+        dark, bright: references without beam, and of the empty belt.
+        width: elements in a line.
+        type: of a sample, a key of `scan_files.TYPES`.
+        window: attenuation shown white and black; None: the card's.
+        pixel_mm: distance of lines and of elements; None: the card's.
+        lines_per_second: at full speed.
+        overlap: share of a tile that the next one shows as well, 0 to below 1.
+        part_mm: length from which on a reject is told in parts; None: twice what a tile sees.
+        latency_mm: of the belt from the start of a reject to its event, at most.
+        stall_seconds: without a line until the alarm.
+        report_seconds: from summary to summary.
+        threads: CPU threads of the network.
+        recorded: whether the writer of a pipe can wait, so that nothing is thinned or lost.
+        reopen: whether to wait for another writer of the FIFO when one goes away.
+    """
+
+    model: Path
+    input: str
+    dark: Path
+    bright: Path
+    width: int
+    type: str
+    window: tuple[float, float] | None
+    pixel_mm: float | None
+    lines_per_second: float
+    overlap: float
+    part_mm: float | None
+    latency_mm: float
+    stall_seconds: float
+    report_seconds: float
+    threads: int
+    recorded: bool
+    reopen: bool
+
+
+def run(options: InspectionOptions) -> int:
+    """Inspects until the input ends; returns the exit status.
+
+    Raises:
+        WoolError: an option, the model, a reference or the input is wrong, or nobody takes the events.
+        KeyboardInterrupt: the end was asked for, and all that is known has been told.
+    """
+    interruption = Interruption()
+    try:
+        _inspect(options, interruption)
+    except BrokenPipeError:
+        # What is left would be flushed at exit, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise WoolError("whoever reads the events went away") from None
+    return 0
+
+
+def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
+    _check(options)
+    layout = LineFormat(options.width, options.type)
+    corrected = correction(options.dark, options.bright, layout, layout)
+    recognizer = Recognizer(options.model, options.threads)
+    cut = tiling(recognizer.side, recognizer.margin, options.width, options.overlap)
+    reader = Reader(options.input, options.recorded, options.reopen)
+    config = _config(options, recognizer, cut, reader.live)
+    capacity = max(round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side))
+    ring, events, watchdog = Ring(layout, capacity), Events(sys.stdout), Watchdog()
+    inspection = Inspection(recognizer, corrected, cut, ring, config, events)
+    interruption.work()
+    events.tell("start", **_start(options, recognizer, corrected, config, cut, inspection.monitor.knows_pattern))
+    events.flush()
+    if reader.size is not None and reader.size % layout.line_bytes:
+        text = f"{options.input} has {reader.size:,} bytes, which are not whole lines of {layout.line_bytes:,} bytes"
+        inspection.alarms.once("size", text, bytes=reader.size)
+    with reader.reading(ring):
+        watchdog.ready()
+        inspection.run(lambda: interruption.asked, watchdog.alive)
+    interruption.check()
+
+
+def _check(options: InspectionOptions) -> None:
+    cores = os.cpu_count()
+    if not 1 <= options.threads <= cores:
+        raise WoolError(f"--threads={options.threads}: must be 1 to {cores}, the cores of this machine")
+    if options.width < 1:
+        raise WoolError(f"--width={options.width}: must be at least 1")
+    if not 0 <= options.overlap < 1:
+        raise WoolError(f"--overlap={options.overlap:g}: must be 0 or more and below 1")
+    for name in ("pixel_mm", "lines_per_second", "part_mm", "latency_mm", "stall_seconds", "report_seconds"):
+        value = getattr(options, name)
+        if value is not None and not 0 < value < math.inf:
+            raise WoolError(f"--{name}={value:g}: must be above 0")
+
+
+def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, live: bool) -> InspectionConfig:
+    image = recognizer.card["input"]
+    window = options.window or image.get("window")
+    if window is None:
+        raise WoolError(f"{options.model}: its card has no window; give --window=LOW,HIGH, as its crops were imaged")
+    low, high = map(float, window)
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise WoolError(f"--window={low:g},{high:g}: must be LOW,HIGH in attenuation, LOW < HIGH")
+    pixel_mm = options.pixel_mm or image.get("pixel_mm")
+    if pixel_mm is None:
+        raise WoolError(f"{options.model}: its card has no pixel_mm; give --pixel_mm, the distance of lines")
+    part = 2 * cut.seen if options.part_mm is None else round(options.part_mm / pixel_mm)
+    if part < cut.seen:
+        least = math.ceil(cut.seen * pixel_mm)
+        raise WoolError(f"--part_mm={options.part_mm:g}: must be at least {least}, the length that a tile shows")
+    layout = LineFormat(options.width, options.type)
+    if not live:
+        return InspectionConfig(layout, (low, high), pixel_mm, part, None, None, options.report_seconds)
+    latency = math.floor(options.latency_mm / pixel_mm)
+    least = shortest_latency(cut, part) + LEAST_BACKLOG
+    if latency < least:
+        rule = f"must be at least {math.ceil(least * pixel_mm)} with parts of {part * pixel_mm:g} mm"
+        raise WoolError(f"--latency_mm={options.latency_mm:g}: {rule}; give more, or less --part_mm")
+    return InspectionConfig(layout, (low, high), pixel_mm, part, latency, options.stall_seconds, options.report_seconds)
+
+
+def _start(
+    options: InspectionOptions,
+    recognizer: Recognizer,
+    corrected: Correction,
+    config: InspectionConfig,
+    cut: Tiling,
+    knows_pattern: bool,
+) -> dict:
+    """Fields of the first event."""
+    card, latency = recognizer.card, config.latency
+    return {
+        "model": str(options.model),
+        "sha256": card["model"]["sha256"],
+        "precision": card.get("precision"),
+        "threshold": recognizer.threshold,
+        "input": options.input,
+        "live": latency is not None,
+        "width": options.width,
+        "type": options.type,
+        "window": config.window,
+        "pixel_mm": config.pixel_mm,
+        "lines_per_second": options.lines_per_second,
+        "side": cut.side,
+        "seen": cut.seen,
+        "levels_mm": [[config.mm(level.along), config.mm(level.across)] for level in cut.levels],
+        "stated_latency": latency
+        and {
+            "mm": round(latency * config.pixel_mm, 1),
+            "ms": round(1e3 * latency / options.lines_per_second),
+        },
+        "repaired": corrected.bad,
+        "width_checked": knows_pattern,
+        "versions": _versions(),
+    }
+
+
+def _versions() -> dict:
+    versions = {"python": platform.python_version()}
+    for package in ("ai-edge-litert", "numpy", "pillow"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return versions

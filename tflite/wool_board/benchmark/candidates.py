@@ -1,0 +1,137 @@
+"""What `benchmark.py` times: TFLite files, and the way from a detector's counts to the pixels that they read."""
+
+import time
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from wool_board.errors import BadFile, WoolError
+from wool_board.image.flat_field import Correction, grey
+from wool_board.model import card as cards
+from wool_board.model.network import opened
+
+
+class TimedModel:
+    """A TFLite file, loaded, with an image to run on.
+
+    Arguments:
+        facts: what is known of the file, the path under `file`.
+        threads: CPU threads, at least 1.
+
+    Attributes:
+        facts: the same.
+        side: height and width of the image, None of a model that reads something else.
+        load_ms: time to open the file and prepare it.
+        first_ms: time of the first run.
+
+    Raises:
+        WoolError: it does not run here.
+    """
+
+    def __init__(self, facts: dict, threads: int):
+        # To load the library is no part of opening a file.
+        import ai_edge_litert.interpreter  # noqa: F401
+
+        self.facts = facts
+        started = time.perf_counter()
+        try:
+            self._interpreter = opened(Path(facts["file"]), threads)
+        except BadFile as bad:
+            raise WoolError(f"{facts['file']}: {bad}") from None
+        self.load_ms = _since(started)
+        inputs = self._interpreter.get_input_details()
+        self.side = _side([tuple(map(int, tensor["shape"])) for tensor in inputs])
+        self._inputs = [(tensor["index"], random_pixels(tensor["shape"], tensor["dtype"])) for tensor in inputs]
+        self._outputs = [tensor["index"] for tensor in self._interpreter.get_output_details()]
+        self.first_ms = self.run()
+
+    def run(self) -> float:
+        """Hands over the image, computes and reads the result; returns the milliseconds."""
+        started = time.perf_counter()
+        for index, pixels in self._inputs:
+            self._interpreter.set_tensor(index, pixels)
+        self._interpreter.invoke()
+        for index in self._outputs:
+            self._interpreter.get_tensor(index)
+        return _since(started)
+
+
+class TimedTile:
+    """The counts of a tile, to be made pixels: flat field, one bad element repaired, logarithm and window.
+
+    Attributes:
+        side: lines, and elements of each.
+    """
+
+    def __init__(self, side: int):
+        rng, self.side = np.random.default_rng(0), side
+        dark, gain = (rng.normal(mean, 20, side).astype(np.float32) for mean in (400, 40_000))
+        self._correction = Correction(dark=dark, gain=gain, spread=gain / 100, bad=(side // 2,), floor=1e-3, lines=256)
+        self._counts = rng.integers(16_000, 40_000, (side, side), np.uint16)
+
+    def run(self) -> float:
+        """Makes the pixels; returns the milliseconds."""
+        started = time.perf_counter()
+        grey(self._correction.attenuation(self._counts), (0.0, 1.0))
+        return _since(started)
+
+
+def describe(path: Path) -> dict:
+    """What is known of a TFLite file without running it.
+
+    Returns:
+        `file`; `bytes`; `card`: "right", "wrong: why", or None of a file without one; `network` and `precision` by its
+        card, or None; `runtime`, what runs it here.
+
+    Raises:
+        WoolError: the file cannot be read, or is none.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+        size, has_card = path.stat().st_size, zipfile.is_zipfile(path)
+    except OSError as error:
+        raise WoolError(f"{path}: cannot be read ({error.strerror})") from None
+    if head[4:] != b"TFL3":
+        raise WoolError(f"{path}: not a TFLite file")
+    network = precision = card = None
+    if has_card:
+        try:
+            found = cards.read(path)
+            network, precision, card = _network(found), found.get("precision"), "right"
+        except WoolError as error:
+            card = f"wrong: {str(error).removeprefix(f'{path}: ')}"
+    known = {"file": str(path), "bytes": size, "network": network, "precision": precision, "card": card}
+    return known | {"runtime": _runtime()}
+
+
+def random_pixels(shape: np.ndarray, dtype: type) -> np.ndarray:
+    """Pixels from 0 to 255, the same each time; from -128 to 127 where the model reads int8."""
+    pixels = np.random.default_rng(0).integers(0, 256, shape)
+    return (pixels - 128 if dtype == np.int8 else pixels).astype(dtype)
+
+
+def _side(shapes: list[tuple[int, ...]]) -> int | None:
+    if len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0] == (1, shapes[0][1], shapes[0][1], 1):
+        return shapes[0][1]
+    return None
+
+
+def _network(card: dict) -> str | None:
+    try:
+        return f"ResNet-{card['network']['spec']['depth']}, {card['network']['params'] / 1e6:.2f} M parameters"
+    except (KeyError, TypeError):
+        return None
+
+
+def _runtime() -> str:
+    try:
+        return f"LiteRT {metadata.version('ai-edge-litert')}"
+    except metadata.PackageNotFoundError:
+        return "LiteRT"
+
+
+def _since(started: float) -> float:
+    return 1e3 * (time.perf_counter() - started)

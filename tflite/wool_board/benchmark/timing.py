@@ -1,0 +1,112 @@
+"""Times networks that take turns, and says how far the times can be trusted."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from wool_board.errors import WoolError
+from wool_board.machine import board
+
+WARM_UP_RUNS = 10
+TURN_RUNS = 20
+SETTLING_RUNS = 5
+"""Runs at the start of a turn that are not timed: in them a network fetches its weights into the caches again, which
+others have emptied. In use it runs by itself."""
+MAX_SPREAD = 1.5
+"""Ratio of the 90th percentile to the median above which something disturbed the runs."""
+FEW_RUNS = 100
+PERCENTILES = (50, 90, 95, 99)
+
+
+def usable(threads: Sequence[int]) -> tuple[list[int], list[str]]:
+    """The numbers of threads that there are cores for, and a note on each of the others.
+
+    Raises:
+        WoolError: one is below 1, or none is left.
+    """
+    cores = len(os.sched_getaffinity(0))
+    found = [count for count in threads if count <= cores]
+    if not found or min(found) < 1:
+        raise WoolError(f"--threads={','.join(map(str, threads))}: must be 1 to {cores}, the cores of this machine")
+    return found, [f"--threads={count}: left out, there are {cores} cores" for count in threads if count > cores]
+
+
+def document(load: Callable[[int], Sequence], threads: Sequence[int], runs: int) -> dict:
+    """Times networks with each number of threads.
+
+    Arguments:
+        load: called with a number of threads; returns the networks, the same ones each time, with `facts` (a dict, at
+            least with `file`), `load_ms`, `first_ms` and `run()`.
+        threads: numbers of threads, one after the other, so that the networks are only once in memory.
+        runs: of each network that are timed.
+
+    Returns:
+        `machine`; `warnings`; `warm_up_runs`; `models`: of each network, for each number of threads, its facts,
+        `threads`, `load_ms`, `first_ms` and `figures`.
+    """
+    watch, rows = board.MachineWatch(), {}
+    for count in threads:
+        models = load(count)
+        with watch.timed():
+            times = measure(models, runs, watch.sample)
+        for place, (model, column) in enumerate(zip(models, times.T, strict=True)):
+            loading = {"load_ms": rounded(model.load_ms), "first_ms": rounded(model.first_ms)}
+            rows[place, count] = {**model.facts, "threads": count, **loading, **figures(column)}
+    found = [rows[place, count] for place in range(len(rows) // len(threads)) for count in threads]
+    machine = watch.result()
+    warnings = board.find_warnings(machine) + find_warnings(found)
+    return {"machine": machine, "warnings": warnings, "warm_up_runs": WARM_UP_RUNS, "models": found}
+
+
+def measure(models: Sequence, runs: int, between: Callable[[], None] = lambda: None) -> np.ndarray:
+    """Times models that take turns, so that whatever slows the machine down slows all of them.
+
+    Arguments:
+        models: each with a method `run()` that runs once and returns its milliseconds.
+        runs: of each model that are timed, at least 1.
+        between: called after each turn.
+
+    Returns:
+        Milliseconds, (runs, models).
+    """
+    for model in models:
+        for _ in range(WARM_UP_RUNS):
+            model.run()
+    times = [[] for _ in models]
+    for done in range(0, runs, TURN_RUNS):
+        for model, found in zip(models, times, strict=True):
+            for _ in range(SETTLING_RUNS):
+                model.run()
+            found += [model.run() for _ in range(min(TURN_RUNS, runs - done))]
+            between()
+    return np.array(times).T
+
+
+def figures(times: np.ndarray) -> dict:
+    """Mean, percentiles, speed and number of the runs of one model, from their milliseconds."""
+    percentiles = dict(zip(PERCENTILES, np.percentile(times, PERCENTILES), strict=True))
+    return {
+        "mean_ms": rounded(times.mean()),
+        **{f"p{percent}_ms": rounded(value) for percent, value in percentiles.items()},
+        "images_per_second": rounded(1e3 / times.mean()),
+        "runs": len(times),
+    }
+
+
+def rounded(number: float) -> float:
+    """As fine as anybody can use it."""
+    return round(float(number), 4)
+
+
+def find_warnings(models: Sequence[dict]) -> list[str]:
+    """Which figures of models, with `file`, `threads`, `p50_ms`, `p90_ms` and `runs`, cannot be trusted, and why."""
+    found = []
+    for model in models:
+        if model["p90_ms"] > MAX_SPREAD * model["p50_ms"]:
+            name = f"{model['file']}, {model['threads']} thread{'s' * (model['threads'] > 1)}"
+            spread = model["p90_ms"] / model["p50_ms"]
+            found.append(f"{name}: the slowest tenth of the runs took over {spread:.1f} times the median")
+    if models[0]["runs"] < FEW_RUNS:
+        found.append(f"{models[0]['runs']} runs are too few for a 99th percentile; use --runs={FEW_RUNS} or more")
+    return found

@@ -1,0 +1,1 @@
+"""Crops in image files are classified, those that are there and those that arrive."""

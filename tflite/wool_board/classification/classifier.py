@@ -1,0 +1,85 @@
+"""An image file is classified, and what was found is printed and drawn."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from wool_board.classification.output import Output
+from wool_board.image import decoding
+from wool_board.model import heatmap
+from wool_board.model.recognizer import Recognizer
+
+PICTURE = "-heatmap.png"
+
+
+class Classification(NamedTuple):
+    """What was found in an image.
+
+    Attributes:
+        record: for the output.
+        pixels: of the crop, (side, side) of uint8.
+        cells: of its heatmap, or None.
+    """
+
+    record: dict
+    pixels: np.ndarray
+    cells: np.ndarray | None
+
+
+class Classifier:
+    """Classifies image files and tells what it finds.
+
+    Arguments:
+        recognizer: the model.
+        output: where records go.
+        maps: whether they tell where a defect is.
+        pictures: folder of pictures of that, or None.
+    """
+
+    def __init__(self, recognizer: Recognizer, output: Output, maps: bool, pictures: Path | None):
+        self._recognizer, self.output = recognizer, output
+        self._maps, self._pictures = maps, pictures
+
+    def classify(self, path: Path) -> Classification:
+        """Looks at the image of a file.
+
+        Raises:
+            BadFile, MissingFile: as `decoding.read`.
+        """
+        model = self._recognizer
+        crop = decoding.read(path, model.side)
+        score, defective, cells = model.recognize(crop.pixels)
+        record = {
+            "file": os.fspath(path),
+            "score": round(score, 6),
+            "defective": defective,
+            "label": model.card["labels"][defective],
+            "resized": crop.resized,
+        }
+        if self._maps:
+            peak = heatmap.peak(cells, model.margin, model.side, crop.size)
+            record["peak"] = peak._replace(margin=round(peak.margin, 4))._asdict()
+            record["cells"] = [[round(value, 4) for value in row] for row in cells.tolist()]
+        return Classification(record, crop.pixels, cells)
+
+    def tell(self, found: Classification, name: Path) -> None:
+        """Prints the record of an image; draws its picture first, if that is wanted.
+
+        Arguments:
+            found: from `classify`.
+            name: of the image, from which that of the picture is made.
+        """
+        if self._pictures:
+            path = self._pictures / picture_name(name)
+            try:
+                heatmap.save(heatmap.picture(found.pixels, found.cells, self._recognizer.margin), path)
+            except OSError as error:
+                self.output.complain(path, f"cannot be written ({error.strerror or error})")
+        self.output.record(found.record)
+
+
+def picture_name(image: Path) -> Path:
+    """What the picture of an image is called."""
+    return image.with_name(f"{image.stem}{PICTURE}")

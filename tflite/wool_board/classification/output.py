@@ -1,0 +1,79 @@
+"""What the classification prints: a line a record, for people or for programs, and a line a file that it leaves out."""
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from wool_board.command_line import one_line
+from wool_board.errors import WoolError
+from wool_board.image.folders import Unreadable
+
+PROGRAM = "classify.py"
+
+
+class Output:
+    """Records on the standard output, each flushed, and complaints on the standard error.
+
+    Arguments:
+        form: makes a record a line.
+        header: a first line, or None.
+    """
+
+    def __init__(self, form: Callable[[dict], str], header: str | None):
+        self._form, self.complaints = form, 0
+        if header:
+            self.line(header)
+
+    def record(self, record: dict) -> None:
+        """Prints what became of an image."""
+        self.line(self._form(record))
+
+    def line(self, text: str) -> None:
+        """Prints a line; raises WoolError if nobody takes it."""
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            # What is left of it must not be tried again at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise WoolError(f"standard output: cannot be written ({error.strerror})") from None
+
+    def complain(self, path: Path | str, reason: str) -> None:
+        """Prints why a file is left out."""
+        self.complaints += 1
+        print(f"{PROGRAM}: {one_line(path)}: {reason}", file=sys.stderr, flush=True)
+
+
+def unreadable(output: Output) -> Unreadable:
+    """What complains of folders that cannot be read."""
+    return lambda folder, error: output.complain(folder, f"cannot be read ({error.strerror})")
+
+
+def text_line(record: dict) -> str:
+    """A record for people."""
+    notes = []
+    if record["resized"]:
+        notes.append("resized")
+    if "peak" in record:
+        notes.append("most at x {left}-{right}, y {top}-{bottom}".format(**record["peak"]))
+    parts = [f"{record['label']:13}  {record['score']:.4f}  {one_line(record['file'])}", *notes]
+    return "  ".join(parts)
+
+
+COLUMNS = ("file", "score", "defective", "label", "resized")
+
+
+def csv_line(record: dict) -> str:
+    """A record as comma-separated values."""
+    values = [record[name] for name in COLUMNS] + list(record.get("peak", {}).values())
+    return csv_row([int(value) if isinstance(value, bool) else value for value in values])
+
+
+def csv_row(values: list) -> str:
+    """Values with commas between, quoted where needed."""
+    text = io.StringIO()
+    # Only what ends a row is sure to be quoted, so it must hold both characters that begin a new line.
+    csv.writer(text, lineterminator="\r\n").writerow(values)
+    return text.getvalue().removesuffix("\r\n")

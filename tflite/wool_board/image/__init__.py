@@ -1,0 +1,1 @@
+"""Image files and detector lines become the pixels that a network reads."""

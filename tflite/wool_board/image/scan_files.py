@@ -1,0 +1,122 @@
+"""Files of detector lines: PNG and TIFF that are grey with 8 or 16 bits, and raw lines without a head (.raw, .bin).
+
+A scan is (lines, elements): a row for each line that the detector recorded, a column for each of its elements.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wool_board.errors import BadFile
+from wool_board.image import decoding
+
+IMAGES = (".png", ".tif", ".tiff")
+RAWS = (".raw", ".bin")
+TYPES = {"uint8": "|u1", "uint16le": "<u2", "uint16be": ">u2"}
+"""Types of a sample in raw lines."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LineFormat:
+    """How raw lines are laid out: elements per line, and the sample type, a key of TYPES."""
+
+    width: int
+    type: str
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(TYPES[self.type])
+
+    @property
+    def line_bytes(self) -> int:
+        return self.width * self.dtype.itemsize
+
+
+@dataclasses.dataclass(frozen=True)
+class RawLines:
+    """The lines of a raw file, read when they are looked at: `lines[start:stop]` is an array.
+
+    A memory map would do the same, but all of it that was ever looked at counts as the process's memory.
+    """
+
+    file: Path
+    dtype: np.dtype
+    shape: tuple[int, int]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, lines: slice) -> np.ndarray:
+        start, stop, _ = lines.indices(len(self))
+        width = self.shape[1]
+        offset = start * width * self.dtype.itemsize
+        return np.fromfile(self.file, self.dtype, (stop - start) * width, offset=offset).reshape(-1, width)
+
+
+def size(file: Path, raw: LineFormat | None) -> tuple[int, int]:
+    """Width and number of lines of a scan, read from its head.
+
+    Arguments and errors are as for `read`.
+    """
+    if _is_raw(file):
+        return _raw_size(file, raw)
+    with _opened(file) as image:
+        _check(image)
+        return image.size
+
+
+def read(file: Path, raw: LineFormat | None) -> np.ndarray | RawLines:
+    """The counts of a scan, (lines, width) of uint8 or uint16; high means that much X-ray came through.
+
+    Of a raw file, a scan of any length costs no more memory than the lines that are looked at.
+
+    Arguments:
+        file: of the scan.
+        raw: how the lines of a raw file are laid out; None: raw files are refused.
+
+    Raises:
+        BadFile: the file is no scan, or cannot be read.
+    """
+    if _is_raw(file):
+        return RawLines(file, raw and raw.dtype, _raw_size(file, raw)[::-1])
+    with _opened(file) as image:
+        _check(image)
+        return np.asarray(image)
+
+
+def _is_raw(file: Path) -> bool:
+    return file.suffix.lower() in RAWS
+
+
+def _raw_size(file: Path, raw: LineFormat | None) -> tuple[int, int]:
+    if raw is None:
+        raise BadFile("is a raw file; say with --raw_width and --raw_type how its lines are laid out")
+    try:
+        found, line = file.stat().st_size, raw.line_bytes
+    except OSError as error:
+        raise BadFile(f"cannot be read ({error.strerror or error})") from None
+    if found == 0 or found % line:
+        shape = f"{line:,} bytes ({raw.width} × {raw.type})"
+        raise BadFile(f"has {found:,} bytes, which are not whole lines of {shape}")
+    return raw.width, found // line
+
+
+def _opened(file: Path):
+    if file.suffix.lower() not in IMAGES:
+        raise BadFile(f"is not a scan; a scan ends in {', '.join((*IMAGES, *RAWS))}")
+    return decoding.opened(file, ("PNG", "TIFF"))
+
+
+def _check(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > decoding.MAX_PIXELS:
+        most = f"at most {decoding.MAX_PIXELS:,} are decoded: cut it, or save it as raw lines"
+        raise BadFile(f"is {width}x{height} pixels; {most}")
+    decoding.check_single(image)
+    if image.mode != "L" and not image.mode.startswith("I;16"):
+        raise BadFile(f"has pixels of type {image.mode}; save it as grey with 8 or 16 bits")
+    # Refused with 8 bits, too: Pillow would turn those round, and more X-ray would be a lower value.
+    if decoding.counts_white_as_zero(image):
+        raise BadFile("is a negative (white is zero); save it so that more X-ray is a higher value")
