@@ -58,7 +58,7 @@ class Setting:
             each = "each " if isinstance(value, tuple) else ""
             raise BadSetting(name, value, f"{each}must be {self.allowed}")
 
-    def _allows(self, item) -> bool:
+    def _allows(self, item: Any) -> bool:
         # Written so that NaN, which compares as False, is refused.
         return (
             (not self.choices or item in self.choices)

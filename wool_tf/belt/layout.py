@@ -98,13 +98,13 @@ def _moved(box: Box, lines: int) -> Box:
 
 def _air(bright: Path) -> np.ndarray:
     try:
-        return scan_files.read(bright, None)
+        return scan_files.read(bright, None)[:]
     except BadFile as flaw:
         raise WoolError(f"{bright}: {flaw}") from None
 
 
 def _read(folder: Path, scan: Scan) -> np.ndarray:
     try:
-        return scan_files.read(folder / scan.path, None)
+        return scan_files.read(folder / scan.path, None)[:]
     except BadFile as flaw:
         raise WoolError(f"{folder}: {scan.path} {flaw}") from None

@@ -209,10 +209,12 @@ def _from_table(file: Path, bad: BadFiles) -> tuple[list[_Listed], list[_Marked]
 
 
 def _checked_scans(folder: Path, listed: list[_Listed], raw: LineFormat | None, bad: BadFiles) -> dict[str, Scan]:
-    root, found, files = Path(os.path.realpath(folder)), {}, {}
+    root = Path(os.path.realpath(folder))
+    found: dict[str, Scan] = {}
+    files: dict[str, str] = {}
     for item in listed:
         reason = _listing_flaw(root, item)
-        file = None if reason else os.path.realpath(root / item.path)
+        file = "" if reason else os.path.realpath(root / item.path)
         if file in files:
             reason = f"{item.path} is listed twice, first as {files[file]}"
         if reason:
@@ -234,7 +236,7 @@ def _checked_scans(folder: Path, listed: list[_Listed], raw: LineFormat | None, 
 def _checked_size(root: Path, item: _Listed, raw: LineFormat | None) -> tuple[int, int]:
     """Width and number of lines of a scan; raises BadFile if they cannot be read or the list says otherwise."""
     size = scan_files.size(root / item.path, raw)
-    if item.size not in (None, size):
+    if item.size is not None and item.size != size:
         said = "x".join(map(str, item.size))
         raise BadFile(f"is {size[0]}x{size[1]} pixels, but is said to be {said}")
     return size

@@ -85,7 +85,7 @@ class CropConfig:
     raw: LineFormat | None = None
     pixel_mm: float = setting(0.8, "Distance of pixels in mm, written into imaging.json.", above=0, below=math.inf)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(self)
         if self.frame_lines < self.side:
             raise BadSetting("frame_lines", self.frame_lines, f"must be at least the crop's side, {self.side}")
@@ -154,7 +154,7 @@ def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], No
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     pairs = sorted({(scan.dark, scan.bright) for scan in found if scan.dark})
-    corrections = {pair: flat_field(*map(Path, pair), settings.raw) for pair in pairs}
+    corrections = {pair: flat_field(Path(pair[0]), Path(pair[1]), settings.raw) for pair in pairs}
     surveyed, counts = _survey(folder, found, corrections, settings)
     window = settings.window or windows.default_window(counts)
     say(f"{len(surveyed)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")
@@ -242,7 +242,8 @@ def _survey(
     folder: Path, found: tuple[Scan, ...], corrections: Corrections, settings: CropConfig
 ) -> tuple[list[Frame], np.ndarray]:
     """All frames with the extent of their wool, and the histogram of all attenuation."""
-    bad, surveyed, counts = BadFiles(folder), [], np.zeros(windows.BINS, np.int64)
+    bad, counts = BadFiles(folder), np.zeros(windows.BINS, np.int64)
+    surveyed: list[Frame] = []
     for scan in found:
         try:
             _survey_scan(folder, scan, corrections, settings, surveyed, counts)
@@ -272,8 +273,8 @@ def _survey_scan(
         surveyed.append(Frame(scan, number, area, frames.wool(attenuation, area)))
         sparse = attenuation[::HISTOGRAM_STEP]
         counts += windows.histogram(sparse)
-        brighter += np.count_nonzero(sparse < BRIGHTER)
-        black += np.count_nonzero(sparse >= correction.most)
+        brighter += int(np.count_nonzero(sparse < BRIGHTER))
+        black += int(np.count_nonzero(sparse >= correction.most))
         pixels += sparse.size
     if brighter > BRIGHTER_SHARE * pixels:
         raise BadFile("is brighter than the open beam; are these its references, or is the open beam too low?")
