@@ -1,5 +1,6 @@
 """What the scripts share: parsing flags, one line for a mistake, live progress."""
 
+import logging
 import os
 import re
 import signal
@@ -117,15 +118,23 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     return rest
 
 
-class Display:
-    """Shows a run: a live block on a terminal, a line now and then elsewhere."""
+class Display(logging.Handler):
+    """Shows a run: the steps that the library logs, and a live block on a terminal or a line now and then elsewhere."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         from rich.console import Console
 
+        super().__init__(logging.INFO)
         self.console = Console(highlight=False)
         self.live = None
         self.next = 0.0
+        logger = logging.getLogger("wool_tf")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One step of the library, in a line."""
+        self.say(record.getMessage())
 
     def say(self, text: str) -> None:
         """One step, in a line."""

@@ -67,7 +67,8 @@ def main() -> None:
         threads=threads,
         course=course,
     )
-    conversion.run(source, order, console.Display().say)
+    console.Display()
+    conversion.run(source, order)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def main() -> None:
     display = console.Display()
     folder, out = console.path("scans", _SCANS.value), console.path("out", _OUT.value)
     settings = setting_flags.build(crops.CropConfig, _SETTINGS, raw=_raw())
-    result = crops.write(folder, out, settings, display.say)
+    result = crops.write(folder, out, settings)
     if result is None:
         display.say(f"{out}: holds these crops already")
         return

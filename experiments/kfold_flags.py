@@ -54,10 +54,10 @@ def study(base: config.TrainingConfig, name: str) -> int:
     request = run.Request(configs, rules, shlex.join(["python", *sys.argv]), name)
     given = (request, training_flags.source(), training_flags.out(), workers)
     if _PLAN.value:
-        _tell(run.plan(*given, display.say), display)
+        _tell(run.plan(*given), display)
         return 0
     try:
-        found = run.run(*given, display.show, display.say)
+        found = run.run(*given, display.show)
     finally:
         display.close()
     print(export.to_text(found))

@@ -38,7 +38,7 @@ def main() -> None:
         benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
         request = run.Request([settings], [rule], command, "report", benchmark)
         team = training_flags.workers(settings.threads, keep=_KEEP.value)
-        study = run.run(request, training_flags.source(), out, team, display.show, display.say)
+        study = run.run(request, training_flags.source(), out, team, display.show)
     finally:
         display.close()
     for line in findings.closing(study):

@@ -51,7 +51,6 @@ def main() -> None:
             jobs=training_flags.workers(base.threads).jobs,
             command=shlex.join(["python", *sys.argv]),
             show=display.show,
-            say=display.say,
         )
     finally:
         display.close()

@@ -47,7 +47,7 @@ def main() -> None:
     for speed in speeds:
         lines = laid.lines if _HOURS.value is None else round(3600 * _HOURS.value * _RATE.value)
         display.say("as fast as possible" if speed == 0 else f"{speed:g} times real time, {_RATE.value:g} lines/s each")
-        run = streaming.stream(laid, PROGRAM, model, _RATE.value, speed, lines, display.say)
+        run = streaming.stream(laid, PROGRAM, model, _RATE.value, speed, lines)
         runs[f"{speed:g}"] = (scoring.judge(laid, run) if _HOURS.value is None else scoring.program_figures(run)) | {
             "memory_samples": run.memory
         }

@@ -35,8 +35,8 @@ def main() -> None:
     from wool_tf.deploy import verification
     from wool_tf.study import records
 
-    display = console.Display()
-    document = verification.run(source, models, threads, display.say)
+    console.Display()
+    document = verification.run(source, models, threads)
     print(verification.to_text(document))
     if out is not None:
         records.write(out, document)

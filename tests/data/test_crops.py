@@ -20,10 +20,6 @@ WOOL, SLOPE, DROP = 0.5, 0.001, 1.0
 """Attenuation of the product, how it grows from line to line, and that of a drop beside."""
 
 
-def silent(_):
-    pass
-
-
 def product(lines, drop):
     """Attenuation of a scan: wool with air around, and a drop in it."""
     attenuation = np.zeros((lines, WIDTH))
@@ -79,7 +75,7 @@ def cut(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scans") / "set"
     truth = write_scans(folder)
     out = folder.parent / "crops"
-    return out, truth, crops.write(folder, out, SETTINGS, silent)
+    return out, truth, crops.write(folder, out, SETTINGS)
 
 
 def rows_of(out):
@@ -155,31 +151,31 @@ def test_same_scans_give_the_same_crops_wherever_and_in_whatever_order(cut, fold
     for part in document.values():
         part.reverse()
     (folder / "annotations.json").write_text(json.dumps(document))
-    crops.write(folder, tmp_path / "again", SETTINGS, silent)
+    crops.write(folder, tmp_path / "again", SETTINGS)
     assert contents(tmp_path / "again") == contents(cut[0])
 
 
 def test_another_seed_gives_other_places(cut, folder, tmp_path):
-    crops.write(folder, tmp_path / "other", dataclasses.replace(SETTINGS, seed=1), silent)
+    crops.write(folder, tmp_path / "other", dataclasses.replace(SETTINGS, seed=1))
     assert [(r["x"], r["y"]) for r in rows_of(tmp_path / "other")] != [(r["x"], r["y"]) for r in rows_of(cut[0])]
 
 
 def test_finished_crops_are_not_cut_again_and_nothing_else_is_touched(folder, tmp_path):
     out = tmp_path / "crops"
     out.mkdir()
-    crops.write(folder, out, SETTINGS, silent)
+    crops.write(folder, out, SETTINGS)
     before = contents(out)
-    assert crops.write(folder, out, SETTINGS, silent) is None
+    assert crops.write(folder, out, SETTINGS) is None
     others = [dataclasses.replace(SETTINGS, window=(0.0, 1.0)), dataclasses.replace(SETTINGS, seed=1)]
     for settings in others:
         with pytest.raises(WoolError, match="holds something other than these crops"):
-            crops.write(folder, out, settings, silent)
+            crops.write(folder, out, settings)
     shutil.copy(folder / "scans" / "S0.png", folder / "scans" / "S1.png")
     document = json.loads((folder / "annotations.json").read_text())
     document["images"][1]["height"] = 130
     (folder / "annotations.json").write_text(json.dumps(document))
     with pytest.raises(WoolError, match="scans/S1.png is the same scan as scans/S0.png"):
-        crops.write(folder, out, SETTINGS, silent)
+        crops.write(folder, out, SETTINGS)
     assert contents(out) == before
 
 
@@ -194,13 +190,13 @@ def test_interrupted_cutting_leaves_nothing(folder, tmp_path, monkeypatch):
 
     monkeypatch.setattr(crops, "grey", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        crops.write(folder, tmp_path / "crops", SETTINGS, silent)
+        crops.write(folder, tmp_path / "crops", SETTINGS)
     assert [file.name for file in tmp_path.iterdir()] == ["set"]
 
 
 def test_window_and_numbers_as_asked(cut, folder, tmp_path):
     settings = dataclasses.replace(SETTINGS, window=(0.4, 0.8), defective=2, non_defective=3)
-    result = crops.write(folder, tmp_path / "crops", settings, silent)
+    result = crops.write(folder, tmp_path / "crops", settings)
     assert result.window == (0.4, 0.8)
     rows = rows_of(tmp_path / "crops")
     assert sorted(row["label"] for row in rows) == ["defective"] * 2 + ["non_defective"] * 3
@@ -217,7 +213,7 @@ def without_references(folder):
 def test_references_by_flag_are_those_of_the_annotations(cut, folder, tmp_path):
     without_references(folder)
     settings = dataclasses.replace(SETTINGS, dark=folder / "dark.png", bright=folder / "bright.png")
-    crops.write(folder, tmp_path / "crops", settings, silent)
+    crops.write(folder, tmp_path / "crops", settings)
     ours, theirs = contents(tmp_path / "crops"), contents(cut[0])
     assert {name: ours[name] for name in ours if name != "imaging.json"} == {
         name: theirs[name] for name in theirs if name != "imaging.json"
@@ -234,7 +230,7 @@ def test_corrected_raw_scans_with_an_open_beam(folder, tmp_path):
         rows.append(f"{path},S{number},{'30,40,4,6,D1' if drop else ',,,,'}")
     (tmp_path / "raw" / "annotations.csv").write_text("\n".join(rows))
     settings = dataclasses.replace(SETTINGS, open_beam=10_000, raw=LineFormat(WIDTH, "uint16be"), window=(0, 2))
-    crops.write(tmp_path / "raw", tmp_path / "crops", settings, silent)
+    crops.write(tmp_path / "raw", tmp_path / "crops", settings)
     found = rows_of(tmp_path / "crops")
     expected = {"defective/day-0-1_0.png", "defective/day-1-3_0.png"}
     assert {row["path"] for row in found if row["label"] == "defective"} == expected
@@ -257,7 +253,7 @@ def test_boxes_in_last_lines_are_counted(folder, tmp_path):
             annotation["bbox"][1] = 30
     (folder / "annotations.json").write_text(json.dumps(document))
     settings = dataclasses.replace(SETTINGS, frame_lines=100)
-    assert crops.write(folder, tmp_path / "crops", settings, silent).lost_boxes == 1
+    assert crops.write(folder, tmp_path / "crops", settings).lost_boxes == 1
 
 
 @pytest.mark.parametrize(
@@ -280,7 +276,7 @@ def test_boxes_in_last_lines_are_counted(folder, tmp_path):
 )
 def test_settings_that_cannot_be(folder, tmp_path, values, said):
     with pytest.raises(WoolError, match=said):
-        crops.write(folder, tmp_path / "crops", dataclasses.replace(SETTINGS, **values), silent)
+        crops.write(folder, tmp_path / "crops", dataclasses.replace(SETTINGS, **values))
     assert not (tmp_path / "crops").exists()
 
 
@@ -296,7 +292,7 @@ def test_no_scan_is_as_long_as_a_crop(folder, tmp_path):
     rows = [f"scans/S{number}.png,S{number},,,,," for number in range(2)]
     (folder / "annotations.csv").write_text("\n".join(["scan,sample,x,y,width,height,defect", *rows]))
     with pytest.raises(WoolError, match="no scan has the 40 lines of a crop"):
-        crops.write(folder, tmp_path / "crops", SETTINGS, silent)
+        crops.write(folder, tmp_path / "crops", SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -307,14 +303,14 @@ def test_scans_that_do_not_fit_their_references(folder, tmp_path, counts, said):
     file = folder / "scans" / "S2.png"
     Image.fromarray(counts(np.asarray(Image.open(file)))).save(file)
     with pytest.raises(WoolError, match=f"scans/S2.png {said}"):
-        crops.write(folder, tmp_path / "crops", SETTINGS, silent)
+        crops.write(folder, tmp_path / "crops", SETTINGS)
 
 
 def test_a_truncated_scan_is_named(folder, tmp_path):
     file = folder / "scans" / "S2.png"
     file.write_bytes(file.read_bytes()[:-200])
     with pytest.raises(WoolError, match="scans/S2.png cannot be decoded"):
-        crops.write(folder, tmp_path / "crops", SETTINGS, silent)
+        crops.write(folder, tmp_path / "crops", SETTINGS)
 
 
 def test_scans_of_one_name_are_refused(folder, tmp_path):
@@ -323,10 +319,10 @@ def test_scans_of_one_name_are_refused(folder, tmp_path):
     document["images"][2]["file_name"] = "scans/s0.png"
     (folder / "annotations.json").write_text(json.dumps(document))
     with pytest.raises(WoolError, match="scans/s0.png and scans/S0.png would both be called s0; rename one"):
-        crops.write(folder, tmp_path / "crops", SETTINGS, silent)
+        crops.write(folder, tmp_path / "crops", SETTINGS)
 
 
 def test_unwritable_folder(folder, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WoolError, match="cannot be"):
-        crops.write(folder, tmp_path / "file" / "crops", SETTINGS, silent)
+        crops.write(folder, tmp_path / "file" / "crops", SETTINGS)

@@ -119,7 +119,7 @@ def test_the_delivered_network_is_known_to_have_seen_every_image(finished, crops
     for name in ("compact.safetensors", "compact.keras"):
         source = Source(out / "model" / name, crops, held=Held(out / "folds.json", 0, 0))
         with pytest.raises(WoolError, match="was trained on 8 of the 8 images of fold 0, as the record beside it"):
-            opened(source, tmp_path, list().append)
+            opened(source, tmp_path)
 
 
 def test_every_image_is_scored_once_by_a_network_that_had_not_seen_it(finished, crops):

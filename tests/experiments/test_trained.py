@@ -32,7 +32,7 @@ def source(network, crops, tmp_path):
 
 
 def looked_at(source):
-    return opened(source, source.network.parent / "cache", list().append)
+    return opened(source, source.network.parent / "cache")
 
 
 def test_a_fold_is_held_out_and_the_rest_trains(source):

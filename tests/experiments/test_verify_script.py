@@ -5,11 +5,11 @@ import json
 
 import numpy as np
 import pytest
-import scripts
 import trained_networks
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT
 
+import scripts
 from wool_tf.deploy import conversion, verification
 from wool_tf.deploy.conversion import Order
 from wool_tf.deploy.trained_network import Held, Source
@@ -29,7 +29,7 @@ def source(tmp_path_factory, crops):
 def models(source, tmp_path_factory):
     """An fp32 file and an int8 file that decide at a threshold of their own."""
     order = Order(tmp_path_factory.mktemp("board"), ("fp32", "int8"), ThresholdRule(threshold=0.4))
-    return conversion.run(source, order, list().append)
+    return conversion.run(source, order)
 
 
 def flags(source, models, *others):
@@ -57,7 +57,7 @@ def test_the_figures_are_those_of_the_scores(document, source, models):
     from wool_tf.deploy.trained_network import opened
 
     labels = trained_networks.labelled(source.data)[1][HELD_OUT]
-    by_float = opened(source, source.network.parent / "cache", list().append).scores(np.array(HELD_OUT))
+    by_float = opened(source, source.network.parent / "cache").scores(np.array(HELD_OUT))
     assert document["data"] == {"folder": str(source.data), "images": 8, "defective": 4, "held_out": True}
     assert document["float"]["threshold"] == 0.5
     assert document["float"]["accuracy"] == pytest.approx(accuracy_score(labels, by_float >= 0.5))
@@ -133,7 +133,7 @@ def test_what_is_past():
 
 
 def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
-    document = verification.run(dataclasses.replace(source, held=None), models[:1], 1, list().append)
+    document = verification.run(dataclasses.replace(source, held=None), models[:1], 1)
     assert document["data"] == {"folder": str(source.data), "images": 16, "defective": 8, "held_out": False}
     text = verification.to_text(document)
     assert text.startswith("16 images, which may have trained the network and its threshold, of ")
@@ -141,18 +141,18 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
 
 def test_a_file_whose_threshold_may_come_from_the_held_out_images_is_refused(source, tmp_path):
     order = Order(tmp_path / "board", ("fp32",), ThresholdRule(cost_ratio=1.0))
-    models = conversion.run(dataclasses.replace(source, held=None), order, list().append)
+    models = conversion.run(dataclasses.replace(source, held=None), order)
     message = r"^models=.*net-fp32.tflite: was made with 16 training images, as its card says, and fold 0 leaves 8"
     with pytest.raises(WoolError, match=message):
-        verification.run(source, models, 1, list().append)
-    assert verification.run(dataclasses.replace(source, held=None), models, 1, list().append)
+        verification.run(source, models, 1)
+    assert verification.run(dataclasses.replace(source, held=None), models, 1)
 
 
 def test_a_file_of_another_network_is_refused(source, models, crops, tmp_path):
     other = trained_networks.write_network(tmp_path / "other.safetensors", crops, seed=1)
     message = r"^models=.*net-fp32.tflite: was made of another network than .*other.safetensors, as its card says"
     with pytest.raises(WoolError, match=message):
-        verification.run(dataclasses.replace(source, network=other), models[:1], 1, list().append)
+        verification.run(dataclasses.replace(source, network=other), models[:1], 1)
 
 
 def test_files_without_a_card_or_changed_ones_are_refused(source, models, tmp_path):
@@ -162,7 +162,7 @@ def test_files_without_a_card_or_changed_ones_are_refused(source, models, tmp_pa
         if damaged is not None:
             (tmp_path / name).write_bytes(damaged)
         with pytest.raises(WoolError, match=rf"^(models=)?{tmp_path / name}: [^\n]+$"):
-            verification.run(source, [tmp_path / name], 1, list().append)
+            verification.run(source, [tmp_path / name], 1)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import logging
 
 import pytest
 
@@ -45,16 +46,17 @@ def chains(log, settings, fold, keep):
 
 
 @pytest.fixture
-def go(tmp_path, monkeypatch):
-    """Searches in one folder; the lines it says are in `go.said`."""
+def go(tmp_path, monkeypatch, caplog):
+    """Searches in one folder; the lines it logs are in `go.said()`."""
+    caplog.set_level(logging.INFO, "wool_tf")
     crops, log = scripts.write_crops(tmp_path / "crops"), tmp_path / "log"
     monkeypatch.setattr(grid, "chains", functools.partial(chains, log))
 
     def run(base=BASE, search=SEARCH, **others):
         source = Source(crops, 8)
-        return searching.run(base, search, source, tmp_path / "out", 2, "search", print, run.said.append, **others)
+        return searching.run(base, search, source, tmp_path / "out", 2, "search", print, **others)
 
-    run.said, run.log, run.out = [], log, tmp_path / "out"
+    run.said, run.log, run.out = lambda: caplog.messages, log, tmp_path / "out"
     return run
 
 
@@ -86,7 +88,7 @@ def test_a_training_that_runs_off_is_a_failed_trial(go):
         go(base=dataclasses.replace(BASE, batch_size=32), search=dataclasses.replace(SEARCH, trials=1))
     (trial,) = json.loads((go.out / "search.json").read_text())["trials"]
     assert trial["state"] == "failed" and "ran off (2 attempts)" in trial["reason"]
-    assert "failed: resnet18-adam-none/repeat0/fold" in go.said[-1]
+    assert "failed: resnet18-adam-none/repeat0/fold" in go.said()[-1]
 
 
 def test_mistakes_are_told_in_a_line(go):
@@ -102,4 +104,4 @@ def test_optuna_is_asked_for_before_anything_is_read(go, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(WoolError, match=r"^search.py: needs Optuna; install wool_tf\[search\]$"):
         go()
-    assert go.said == []
+    assert go.said() == []

@@ -21,8 +21,7 @@ def test_other_numbers_keep_its_shares(samples):
 
 
 def test_what_comes_out_can_be_loaded(tmp_path):
-    told = []
-    folder = simulated_crops.write(tmp_path / "made", 8, 0, 2.5, told.append)
+    folder = simulated_crops.write(tmp_path / "made", 8, 0, 2.5)
     data = dataset.load(folder, 64, tmp_path / "cache")
     assert data.grouped and all(data.scans)
     assert set(data.labels) == {0, 1}
@@ -30,5 +29,5 @@ def test_what_comes_out_can_be_loaded(tmp_path):
         assert {row["group"] for row in csv.DictReader(file)} == set(data.groups) <= {f"S00{n}" for n in range(1, 9)}
     assert all((defect != "") for defect in data.defects[data.labels == 1])
     before = {path: path.stat().st_mtime for path in folder.rglob("*")}
-    assert simulated_crops.write(tmp_path / "made", 8, 0, 2.5, told.append) == folder
+    assert simulated_crops.write(tmp_path / "made", 8, 0, 2.5) == folder
     assert {path: path.stat().st_mtime for path in folder.rglob("*")} == before

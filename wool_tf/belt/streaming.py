@@ -5,11 +5,12 @@ import contextlib
 import dataclasses
 import itertools
 import json
+import logging
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,8 @@ import numpy as np
 
 from wool_tf.belt.layout import Belt
 from wool_tf.errors import WoolError
+
+log = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 0.01
 """From one write to the next in real time; a detector's interface hands over lines in such bunches."""
@@ -102,7 +105,6 @@ def stream(
     lines_per_second: float,
     speed: float,
     lines: int,
-    say: Callable[[str], None],
 ) -> Run:
     """Streams a belt, over and over if it is shorter than wanted.
 
@@ -113,7 +115,6 @@ def stream(
         lines_per_second: of the belt in real time.
         speed: multiple of real time; 0: as fast as the program takes lines, which then may let the writer wait.
         lines: how many.
-        say: told how far it is, every now and then.
 
     Raises:
         WoolError: the program ends with an error.
@@ -131,7 +132,7 @@ def stream(
     try:
         # What is written before the program is ready would wait in the pipe and count as its delay.
         started.wait()
-        fed = _feed(belt, child.stdin, child.pid, lines_per_second * speed, lines, say)
+        fed = _feed(belt, child.stdin, child.pid, lines_per_second * speed, lines)
         # Whether it went away by mistake, its status tells.
         with contextlib.suppress(BrokenPipeError):
             child.stdin.close()
@@ -158,7 +159,7 @@ def _listen(pipe: IO[bytes], said: Said, started: threading.Event) -> None:
 
 
 def _feed(
-    belt: Belt, pipe: IO[bytes], process: int, rate: float, lines: int, say: Callable[[str], None]
+    belt: Belt, pipe: IO[bytes], process: int, rate: float, lines: int
 ) -> tuple[int, float, float, tuple[tuple[float, float], ...]]:
     """Writes the lines at a rate per second, 0 for no limit; returns the fields of `Run` after `said`."""
     size = max(1, round(rate * CHUNK_SECONDS)) if rate else CHUNK_LINES
@@ -179,7 +180,7 @@ def _feed(
             memory.append((round(now - began, 1), _memory_mb(process)))
         if now - began >= SAY_SECONDS * told:
             told += 1
-            say(f"{written:,} of {lines:,} lines, {memory[-1][1]:.1f} MB")
+            log.info(f"{written:,} of {lines:,} lines, {memory[-1][1]:.1f} MB")
     return written, time.monotonic() - began, longest, tuple(memory)
 
 

@@ -5,10 +5,11 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import logging
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -26,6 +27,8 @@ from wool_tf.data.frames import Choice, Crop, Frame
 from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, SUFFIXES, BadFiles
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.settings import check, setting
+
+log = logging.getLogger(__name__)
 
 IMAGING = "imaging.json"
 """How the crops were imaged: scans that a network trained on them is to judge must be imaged in the same way."""
@@ -118,7 +121,7 @@ class Result:
     repaired: dict[str, tuple[int, ...]]
 
 
-def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], None]) -> Result | None:
+def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
     """Cuts crops from a folder of scans.
 
     The scans are read one at a time, twice: for the window and the product's extent, and for the crops.
@@ -127,7 +130,6 @@ def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], No
         folder: holds the scans and their annotations, see `annotations`.
         out: new or empty folder, or one that this function filled from the same scans with the same settings.
         settings: how.
-        say: told of each step.
 
     Returns:
         What was cut, or None if `out` holds it already. It holds `defective/*.png`, `non_defective/*.png` (8-bit grey,
@@ -138,14 +140,14 @@ def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], No
     """
     try:
         found = annotations.load(folder, (*settings.defects, *settings.invisible), settings.raw)
-        say(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
+        log.info(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
         found = _with_references(found, folder, settings)
         if not found[0].dark:
             top = settings.open_beam or "the top of the sample type"
-            say(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
+            log.info(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
         unnamed = _unnamed(folder, found)
         if unnamed:
-            say(f"{unnamed} images beside the scans are not in the annotations, and are not used")
+            log.info(f"{unnamed} images beside the scans are not in the annotations, and are not used")
         inputs = _fingerprint(folder, found, settings)
         if _holds(out, inputs):
             return None
@@ -157,7 +159,7 @@ def write(folder: Path, out: Path, settings: CropConfig, say: Callable[[str], No
     corrections = {pair: flat_field(Path(pair[0]), Path(pair[1]), settings.raw) for pair in pairs}
     surveyed, counts = _survey(folder, found, corrections, settings)
     window = settings.window or windows.default_window(counts)
-    say(f"{len(surveyed)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")
+    log.info(f"{len(surveyed)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")
     wanted = settings.non_defective, settings.defective
     choice = frames.choose(surveyed, settings.side, settings.defects, wanted, settings.seed)
     imaging = {

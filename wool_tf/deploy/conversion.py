@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
+import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from wool_tf.deploy.trained_network import Source, Trained, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import ThresholdRule
+
+log = logging.getLogger(__name__)
 
 QAT = "qat"
 TOLD = ("accuracy", "recall")
@@ -54,7 +57,7 @@ class Order:
     course: launch.QatConfig = launch.QatConfig()
 
 
-def run(source: Source, order: Order, say: Callable[[str], None]) -> list[Path]:
+def run(source: Source, order: Order) -> list[Path]:
     """Makes a TFLite file of each precision, with its card inside and beside it.
 
     The threshold of each file is chosen on the training images, by that file's own scores. Networks remember the images
@@ -63,7 +66,6 @@ def run(source: Source, order: Order, say: Callable[[str], None]) -> list[Path]:
     Arguments:
         source: Source; the held-out images are kept out of everything but the metrics of the cards, which say so.
         order: Order.
-        say: told of each step, in a line.
 
     Returns:
         The TFLite files, in order.
@@ -74,15 +76,15 @@ def run(source: Source, order: Order, say: Callable[[str], None]) -> list[Path]:
     quiet.import_keras()
     _check(source, order)
     with tempfile.TemporaryDirectory() as cache:
-        trained = opened(source, Path(cache), say)
+        trained = opened(source, Path(cache))
         crops = trained.load(order.side)
         counts = f"{len(trained.train):,} training images, {len(trained.held_out):,} held out"
-        say(f"{counts}, crops of {crops.imaging.side} pixels")
+        log.info(f"{counts}, crops of {crops.imaging.side} pixels")
         work = _Work(order, trained, crops)
         if len(trained.held_out):
             by_float = dataclasses.asdict(metrics.evaluate(trained.images.labels[trained.held_out], work.by_float))
-            say(f"{source.network}, float at {metrics.THRESHOLD:g}; held-out images: {_told(by_float)}")
-        return [_made(source.network, precision, work, say) for precision in order.precisions]
+            log.info(f"{source.network}, float at {metrics.THRESHOLD:g}; held-out images: {_told(by_float)}")
+        return [_made(source.network, precision, work) for precision in order.precisions]
 
 
 def _check(source: Source, order: Order) -> None:
@@ -126,11 +128,11 @@ class _Work:
         return self.trained.scores(self.trained.held_out)
 
 
-def _made(network: Path, precision: str, work: _Work, say: Callable[[str], None]) -> Path:
+def _made(network: Path, precision: str, work: _Work) -> Path:
     """Writes the file of one precision, and what goes with it."""
     order, trained, crops = work.order, work.trained, work.crops.native
-    say(f"making {precision}")
-    tflite = _converted(precision, work, say)
+    log.info(f"making {precision}")
+    tflite = _converted(precision, work)
 
     def score(chosen: np.ndarray) -> np.ndarray:
         return verify.predict(tflite, crops.images, order.threads, chosen)
@@ -160,11 +162,11 @@ def _made(network: Path, precision: str, work: _Work, say: Callable[[str], None]
             files.write(order.out / file, text.encode())
     operators = f"{len(checks.describe(tflite)['operators'])} kinds of operators, all run by XNNPACK"
     held_out = f"; held-out images: {_told(achieved)}" if achieved else ""
-    say(f"{path}: {len(content):,} bytes, threshold {threshold:.4f}, {operators}{held_out}")
+    log.info(f"{path}: {len(content):,} bytes, threshold {threshold:.4f}, {operators}{held_out}")
     return path
 
 
-def _converted(precision: str, work: _Work, say: Callable[[str], None]) -> bytes:
+def _converted(precision: str, work: _Work) -> bytes:
     from wool_tf.deploy import convert
     from wool_tf.networks import resnet
 
@@ -179,7 +181,7 @@ def _converted(precision: str, work: _Work, say: Callable[[str], None]) -> bytes
             order.course,
             side,
             order.heatmap,
-            progress=lambda share, what: say(f"qat: {share:.0%}, {what}"),
+            progress=lambda share, what: log.info(f"qat: {share:.0%}, {what}"),
         )
     model = resnet.restored(trained.spec, trained.arrays)
     return convert.convert(model, precision, work.calibration, side, order.heatmap)

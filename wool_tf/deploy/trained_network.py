@@ -3,11 +3,13 @@
 import dataclasses
 import functools
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from wool_tf import logs
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
@@ -16,8 +18,9 @@ from wool_tf.errors import BadSetting
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
-from wool_tf.say import NowAndThen
 from wool_tf.study import records
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".safetensors", ".keras")
 
@@ -81,27 +84,26 @@ class Trained:
         return trainer.probabilities(trainer.logits(self.spec, self.arrays, self.images.images, chosen))
 
 
-def opened(source: Source, cache: Path, say: Callable[[str], None]) -> Trained:
+def opened(source: Source, cache: Path) -> Trained:
     """Reads a network and its images, and which of them it was trained on.
 
     Arguments:
         source: Source.
         cache: folder for decoded images.
-        say: told of each step, in a line.
 
     Raises:
         WoolError: a file is unusable, or does not go with the others.
     """
     spec, arrays = _network(source.network)
 
-    crops = native.load(source.data, cache, NowAndThen(say, "reading image"), source.on_bad_image)
-    images = crops.for_network(spec.input_shape[0], NowAndThen(say, "resizing image"))
+    crops = native.load(source.data, cache, logs.Occasional(log, "reading image"), source.on_bad_image)
+    images = crops.for_network(spec.input_shape[0], logs.Occasional(log, "resizing image"))
 
     @functools.cache
     def load(side: int | None) -> Crops:
         if side in (None, crops.imaging.side):
             return crops
-        found = native.load(source.data, cache, NowAndThen(say, "reading image"), source.on_bad_image, side)
+        found = native.load(source.data, cache, logs.Occasional(log, "reading image"), source.on_bad_image, side)
         if found.native.paths != images.paths or not np.array_equal(found.native.labels, images.labels):
             raise BadSetting("data", source.data, "was changed while it was read; start again")
         return found

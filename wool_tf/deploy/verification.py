@@ -1,8 +1,9 @@
 """Whether TFLite files say of images what their network says."""
 
 import dataclasses
+import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,15 @@ from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import OF_ALL_FOLDS
 from wool_tf.report.cells import MISSING, aligned, decimals
 
+log = logging.getLogger(__name__)
+
 FORMAT = 1
 HEADER = ("file", "threshold", "accuracy %", "recall %", "AUC", "agreement %", "mean diff.", "largest", "bytes")
 ROUNDING = 1e-9
 """Of a difference of two shares, in points."""
 
 
-def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str], None]) -> dict:
+def run(source: Source, models: Sequence[Path], threads: int) -> dict:
     """Judges TFLite files beside the network that they were made of, on its held-out images, or on all if none is.
 
     Each file calls an image defective by the threshold of its card, and the network by the one that the same rule gave
@@ -31,7 +34,6 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
         source: Source.
         models: files with a card.
         threads: of the interpreter.
-        say: told of each step, in a line.
 
     Returns:
         `network` (`file` and `weights_sha256`), `data` (`folder`, `images`, `defective`, and `held_out`, whether they
@@ -48,19 +50,19 @@ def run(source: Source, models: Sequence[Path], threads: int, say: Callable[[str
     cards = {path: card.read(content, str(path)) for path, content in contents.items()}
     quiet.import_keras()
     with tempfile.TemporaryDirectory() as cache:
-        trained = opened(source, Path(cache), say)
+        trained = opened(source, Path(cache))
         digest = card.weights_sha256(trained.spec, trained.arrays)
         for path in models:
             _check_same(path, cards[path], source.network, digest)
             _check_unseen(path, cards[path], trained, source)
         chosen = trained.held_out if len(trained.held_out) else trained.train
         labels = trained.images.labels[chosen]
-        say(f"{source.network}: scoring {len(chosen):,} images")
+        log.info(f"{source.network}: scoring {len(chosen):,} images")
         expected = trained.scores(chosen)
         by_float = {"threshold": metrics.THRESHOLD, **dataclasses.asdict(metrics.evaluate(labels, expected))}
         rows = []
         for path in models:
-            say(f"{path}: scoring {len(chosen):,} images")
+            log.info(f"{path}: scoring {len(chosen):,} images")
             crops = trained.load(cards[path]["input"]["side"]).native.images
             found = verify.predict(contents[path], crops, threads, chosen)
             rows.append({"file": str(path), "bytes": len(contents[path])})

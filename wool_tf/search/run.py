@@ -1,15 +1,15 @@
 """One search from the crops to a flagfile."""
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from wool_tf import quiet
+from wool_tf import logs, quiet
 from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
 from wool_tf.report.tables import Table
-from wool_tf.say import NowAndThen
 from wool_tf.search import optimisation, outcome, space, trials
 from wool_tf.search.optimisation import OBJECTIVE, Study, Trial
 from wool_tf.search.space import Choice, Range
@@ -18,6 +18,8 @@ from wool_tf.study import run as studies
 from wool_tf.study.driver import Status
 from wool_tf.study.job import Source
 from wool_tf.training.config import TrainingConfig
+
+log = logging.getLogger(__name__)
 
 JOURNAL = "study.journal"
 
@@ -56,7 +58,6 @@ def run(
     jobs: int,
     command: str,
     show: Callable[[Status], None],
-    say: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
 ) -> Table:
     """Searches for the settings that give the least log loss, or goes on with the search that is in the folder.
@@ -69,7 +70,6 @@ def run(
         jobs: processes that train at the same time; there is work for one per fold.
         command: the command line, for the document.
         show: told the status of the training about twice a second.
-        say: told of each step, in a line.
         clock: gives the time in seconds.
 
     Returns:
@@ -86,7 +86,7 @@ def run(
     if not 1 <= search.first_folds <= base.folds:
         raise BadSetting("first_folds", search.first_folds, f"must be from 1 to the {base.folds} folds")
     with driver.exclusive(out):
-        made = _prepared(least, search, found, source, out, jobs, show, say)
+        made = _prepared(least, search, found, source, out, jobs, show)
         first = {name: getattr(base, name) for name in found}
         remembered = Study(out / JOURNAL, found, first, base.seed)
         _tidy(remembered.trials, least, out)
@@ -95,11 +95,11 @@ def run(
             return _report(remembered, base, search, found, source, out, command)
 
         def prepare(number: int, values: Mapping) -> optimisation.Work:
-            say(f"trial {number}: {' '.join(f'{name}={outcome.shown(value)}' for name, value in values.items())}")
+            log.info(f"trial {number}: {' '.join(f'{name}={outcome.shown(value)}' for name, value in values.items())}")
             return made.work(space.with_values(least, values))
 
         def ended(trial: Trial) -> None:
-            say(_line(trial, remembered.best))
+            log.info(_line(trial, remembered.best))
             report()
 
         remembered.run(prepare, lambda: clock() < end, ended, search.trials)
@@ -117,13 +117,12 @@ def _prepared(
     out: Path,
     jobs: int,
     show: Callable[[Status], None],
-    say: Callable[[str], None],
 ) -> trials.Trials:
     # Checked, and fetched, before anything that takes long.
-    fetching = NowAndThen(say, "fetching weights, byte")
+    fetching = logs.Occasional(log, "fetching weights, byte")
     initial_weights.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
-    crops = studies.load(source, settings, out, say)
-    images = crops.for_network(settings.image_size, NowAndThen(say, "resizing image"))
+    crops = studies.load(source, settings, out)
+    images = crops.for_network(settings.image_size, logs.Occasional(log, "resizing image"))
     (parts,) = grid.split(settings, images)
     quiet.import_keras()
     # Other values of these would be another search, not more of this one.
@@ -131,7 +130,7 @@ def _prepared(
     bound |= {"controls": [], "first_folds": search.first_folds, "space": _words(found)}
     binding = crops.binding() | {"stage, first_folds, network or search space": bound}
     if remark := manifest.claim(out, [settings], images, source=binding):
-        say(remark)
+        log.info(remark)
     manifest.claim_folds(out, [parts])
     return trials.Trials(images, parts[: search.first_folds], out, jobs, show)
 

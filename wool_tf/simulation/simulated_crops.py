@@ -1,6 +1,7 @@
 """Crops of simulated wool, for users without crops of their own."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from wool_tf.data import crops
 from wool_tf.data.crops import CropConfig
 from wool_tf.simulation.campaign import Campaign
 from wool_tf.simulation.campaign import write as write_scans
+
+log = logging.getLogger(__name__)
 
 PAPER = Campaign()
 PAPER_CROPS = CropConfig(defective=242, non_defective=236)
@@ -25,7 +28,6 @@ def write(
     samples: int,
     seed: int,
     contrast: float,
-    say: Callable[[str], None],
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Simulates scans and cuts crops from them, unless they are there already.
@@ -35,7 +37,6 @@ def write(
         samples: int. Physical samples; as many as in the paper give the paper's number of crops, others all there are.
         seed: int.
         contrast: float. Scale of how visible defects are, see `campaign.Campaign`.
-        say: told of each step, in a line.
         progress: told how many scans are done, and of how many.
 
     Returns:
@@ -47,5 +48,5 @@ def write(
     wanted = PAPER_CROPS if samples == PAPER.samples else CropConfig()
     jobs = len(os.sched_getaffinity(0))
     write_scans(folder / "scans", scaled_campaign(samples, seed, contrast), jobs, progress)
-    crops.write(folder / "scans", folder / "crops", dataclasses.replace(wanted, seed=seed), say)
+    crops.write(folder / "scans", folder / "crops", dataclasses.replace(wanted, seed=seed))
     return folder / "crops"

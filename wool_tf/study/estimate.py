@@ -2,6 +2,7 @@
 
 import dataclasses
 import heapq
+import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
 
@@ -11,6 +12,8 @@ from wool_tf.data.batches import per_epoch
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.study.units import Unit
 from wool_tf.training.config import TrainingConfig
+
+log = logging.getLogger(__name__)
 
 MEASURED_SECONDS = 3.0
 MOST_STEPS = 20
@@ -100,9 +103,7 @@ def makespan(chains: Sequence[Sequence[Work]], jobs: int) -> float:
     return max(end for end, _ in free)
 
 
-def works(
-    configs: Sequence[TrainingConfig], images: int, chains: Sequence[Sequence[Unit]], say: Callable[[str], None]
-) -> list[list[Work]]:
+def works(configs: Sequence[TrainingConfig], images: int, chains: Sequence[Sequence[Unit]]) -> list[list[Work]]:
     """What the time of the units of each chain depends on; times the depths that occur."""
     from wool_tf.training import methods
 
@@ -113,7 +114,7 @@ def works(
         for unit in chain:
             config, stage = stages[unit.name.partition("/")[0], unit.name.rpartition("/")[2]]
             if config.depth not in speeds:
-                say(f"timing training steps of ResNet-{config.depth}")
+                log.info(f"timing training steps of ResNet-{config.depth}")
                 speeds[config.depth] = _speed(config, held_out)
             # Every batch is filled up.
             trained = per_epoch(images - held_out, config.batch_size) * config.batch_size

@@ -7,25 +7,27 @@ those of unseen images too; then the same steps are done on all images, and what
 
 import dataclasses
 import importlib.util
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from wool_tf import quiet
+from wool_tf import logs, quiet
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.native import Crops
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
-from wool_tf.say import NowAndThen
 from wool_tf.simulation import simulated_crops
 from wool_tf.study import assemble, driver, estimate, grid, manifest, quantise, results, workers
 from wool_tf.study.driver import Outcome, Status, Unit
 from wool_tf.study.job import Source, Workers
 from wool_tf.study.results import Study
 from wool_tf.training.config import TrainingConfig
+
+log = logging.getLogger(__name__)
 
 UNITS = "units"
 """Folder, in that of a study, of the records and networks."""
@@ -93,7 +95,6 @@ def run(
     out: Path,
     team: Workers,
     show: Callable[[Status], None],
-    say: Callable[[str], None],
 ) -> Study:
     """Runs a study, or goes on with the one that is in the folder.
 
@@ -103,7 +104,6 @@ def run(
         out: folder of the study.
         team: who does the work.
         show: told the status of the training about twice a second.
-        say: told of each step, in a line.
 
     Returns:
         The Study, which is also in `NAME.json`, `NAME.html` and `NAME.md` of the folder, with tables I and II as
@@ -117,18 +117,18 @@ def run(
     out = out.absolute()
     _check(request)
     with driver.exclusive(out):
-        prepared = _prepared(request, source, out, team, say)
+        prepared = _prepared(request, source, out, team)
         if remark := manifest.claim(out, request.configs, prepared.images, source=prepared.crops.binding()):
-            say(remark)
+            log.info(remark)
         manifest.claim_folds(out, prepared.folds)
         total = sum(map(len, prepared.chains))
-        say(f"training {total:,} networks of {len(request.configs)} configurations, {team.jobs} at a time")
+        log.info(f"training {total:,} networks of {len(request.configs)} configurations, {team.jobs} at a time")
         outcome = driver.run(prepared.chains, out / UNITS, team.jobs, show, team.scheduler)
-        say("judging by thresholds and frozen features, and writing the report")
-        return _concluded(request, prepared, outcome, out, say)
+        log.info("judging by thresholds and frozen features, and writing the report")
+        return _concluded(request, prepared, outcome, out)
 
 
-def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Path, say) -> Study:
+def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Path) -> Study:
     """The results, the model and the report of a study whose units are done."""
     from wool_tf.report import export, page
 
@@ -143,7 +143,7 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
     if request.delivers:
         from wool_tf.study import deliver
 
-        say("writing the model and timing it")
+        log.info("writing the model and timing it")
         (config,) = request.configs
         delivery = deliver.deliver(
             config, evidence, compared, prepared.crops, out / UNITS, out / MODEL, request.benchmark
@@ -155,22 +155,22 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
     return study
 
 
-def plan(request: Request, source: Source, out: Path, team: Workers, say: Callable[[str], None]) -> Plan:
+def plan(request: Request, source: Source, out: Path, team: Workers) -> Plan:
     """What `run` would do, and how long it would take on this machine: a few training steps of each depth are timed."""
     out = out.absolute()
     _check(request)
     with driver.exclusive(out):
-        prepared = _prepared(request, source, out, team, say)
+        prepared = _prepared(request, source, out, team)
         manifest.claim(out, request.configs, prepared.images, write=False, source=prepared.crops.binding())
         left, done = driver.plan(prepared.chains, out / UNITS), driver.done(prepared.chains, out / UNITS)
     names = [config.configuration for config in request.configs]
     by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
     jobs = team.jobs if team.scheduler is None else max(1, workers.workers(team.scheduler))
-    works = estimate.works(request.configs, len(prepared.images.labels), left, say)
+    works = estimate.works(request.configs, len(prepared.images.labels), left)
     return Plan(sum(map(len, prepared.chains)), done, by_name, jobs, estimate.makespan(works, jobs))
 
 
-def load(source: Source, config: TrainingConfig, out: Path, say: Callable[[str], None]) -> Crops:
+def load(source: Source, config: TrainingConfig, out: Path) -> Crops:
     """The crops of a study, simulated if there are none; says what was found.
 
     Raises:
@@ -178,18 +178,18 @@ def load(source: Source, config: TrainingConfig, out: Path, say: Callable[[str],
     """
     folder = source.folder
     if folder is None:
-        say(f"simulating {source.samples} samples")
-        telling = NowAndThen(say, "simulating scan")
+        log.info(f"simulating {source.samples} samples")
+        telling = logs.Occasional(log, "simulating scan")
         place = out / "simulated"
-        folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, say, telling)
-    say(f"reading {folder}")
-    crops = native.load(folder, out / "cache", NowAndThen(say, "reading image"), source.on_bad_image)
+        folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
+    log.info(f"reading {folder}")
+    crops = native.load(folder, out / "cache", logs.Occasional(log, "reading image"), source.on_bad_image)
     images = crops.native
     if images.unlisted:
-        say(f"{images.unlisted} images in class folders are not in the manifest, and are not used")
+        log.info(f"{images.unlisted} images in class folders are not in the manifest, and are not used")
     for reason in images.skipped:
-        say(f"skipped: {reason}")
-    say(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
+        log.info(f"skipped: {reason}")
+    log.info(f"{len(images.labels)} images, {int(images.labels.sum())} defective, of {len(set(images.groups))} groups")
     return crops
 
 
@@ -210,27 +210,27 @@ def _check_complete(outcome: Outcome) -> None:
         )
 
 
-def _prepared(request: Request, source: Source, out: Path, team: Workers, say) -> _Prepared:
+def _prepared(request: Request, source: Source, out: Path, team: Workers) -> _Prepared:
     if team.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise BadSetting("tensorboard", None, "needs TensorBoard; install wool_tf[tensorboard]")
     first = request.configs[0]
     # Checked, and fetched, before anything that takes long.
     for config in request.configs:
-        fetching = NowAndThen(say, "fetching weights, byte")
+        fetching = logs.Occasional(log, "fetching weights, byte")
         initial_weights.resolve(config.weights, config.initial_spec, 0, progress=fetching)
-    crops = load(source, first, out, say)
+    crops = load(source, first, out)
     manifest.check_initial(request.configs, crops.native.fingerprint)
-    images = crops.for_network(first.image_size, NowAndThen(say, "resizing image"))
+    images = crops.for_network(first.image_size, logs.Occasional(log, "resizing image"))
     folds = grid.split(first, images)
     _import_keras(request.delivers)
-    logs = out / "tensorboard" if team.tensorboard else None
+    curves = out / "tensorboard" if team.tensorboard else None
     if request.delivers:
         chains = quantise.plan(first, images, crops.native, folds, out / UNITS, team.keep)
     else:
         chains = [
             chain
             for config in request.configs
-            for fold in grid.splits(config, images, folds, out / UNITS, logs)
+            for fold in grid.splits(config, images, folds, out / UNITS, curves)
             for chain in grid.chains(config, fold, team.keep)
         ]
     return _Prepared(crops, images, folds, chains)
