@@ -91,7 +91,7 @@ def test_same_bytes_from_several_processes(small, tmp_path):
 
 def test_a_sample_depends_on_its_number_and_the_seed_alone(small):
     number = int(np.flatnonzero(SMALL.defective())[0])
-    other = next(campaign for seed in range(99) if (campaign := Campaign(5, 2, 11, SMALL.seed)).defective()[number])
+    other = next(found for seed in range(99) if (found := Campaign(5, 2, 11, SMALL.seed)).defective()[number])
     mine, theirs = campaign.scans(SMALL, number), campaign.scans(other, number)
     for a, b in zip(mine, theirs, strict=False):
         assert a.angle == b.angle and a.boxes == b.boxes and np.array_equal(a.counts, b.counts)
@@ -104,11 +104,11 @@ def test_another_seed_gives_other_scans():
 
 def test_a_defect_changes_its_box_and_nothing_else(monkeypatch):
     """The same sample with and without its defects: product, pose and noise must not tell."""
-    campaign = Campaign(2, 1, 2, 3)
-    number = int(np.flatnonzero(campaign.defective())[0])
-    (defective,) = campaign.scans(campaign, number)
+    tiny = Campaign(2, 1, 2, 3)
+    number = int(np.flatnonzero(tiny.defective())[0])
+    (defective,) = campaign.scans(tiny, number)
     monkeypatch.setattr(Campaign, "defective", lambda self: np.zeros(2, bool))
-    (clean,) = campaign.scans(campaign, number)
+    (clean,) = campaign.scans(tiny, number)
     assert clean.angle == defective.angle and clean.counts.shape == defective.counts.shape
     assert not [kind for kind, _ in clean.boxes if kind in defects.VISIBLE]
     change = clean.counts.astype(float) - defective.counts
