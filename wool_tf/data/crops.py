@@ -16,9 +16,8 @@ import numpy as np
 from PIL import Image
 
 from wool_board.errors import BadFile
-from wool_board.image import scan_files
+from wool_board.image import references, scan_files
 from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction, corrected_already, grey
-from wool_board.image.references import correction as flat_field
 from wool_board.image.scan_files import LineFormat
 from wool_tf import files
 from wool_tf.data import annotations, frames, windows
@@ -156,7 +155,7 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     pairs = sorted({(scan.dark, scan.bright) for scan in found if scan.dark})
-    corrections = {pair: flat_field(Path(pair[0]), Path(pair[1]), settings.raw) for pair in pairs}
+    corrections = {pair: references.correction(Path(pair[0]), Path(pair[1]), settings.raw) for pair in pairs}
     surveyed, counts = _survey(folder, found, corrections, settings)
     window = settings.window or windows.default_window(counts)
     log.info(f"{len(surveyed)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")

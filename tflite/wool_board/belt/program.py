@@ -90,7 +90,7 @@ def run(options: InspectionOptions) -> int:
 def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     _check(options)
     layout = LineFormat(options.width, options.type)
-    corrected = correction(options.dark, options.bright, layout, layout)
+    corrected = correction(options.dark, options.bright, raw=layout, detector=layout)
     recognizer = Recognizer(options.model, options.threads)
     cut = tiling(recognizer.side, recognizer.margin, options.width, options.overlap)
     reader = Reader(options.input, options.recorded, options.reopen)
