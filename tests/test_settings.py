@@ -141,9 +141,17 @@ def test_flagfiles_give_values_that_are_allowed(path):
 
 # What documents call a default: (document, how it says so, the setting).
 STATED = [
-    ("README.md", r"`--adam_learning_rate=(\S+)`, `--sgd_learning_rate=\S+`: the largest rate", "adam_learning_rate"),
-    ("README.md", r"`--adam_learning_rate=\S+`, `--sgd_learning_rate=(\S+)`: the largest rate", "sgd_learning_rate"),
-    ("README.md", r"\(`--final`, by default the (third) round\)", "final"),
+    (
+        "docs/guide.md",
+        r"`--adam_learning_rate=(\S+)`, `--sgd_learning_rate=\S+`: the largest rate",
+        "adam_learning_rate",
+    ),
+    (
+        "docs/guide.md",
+        r"`--adam_learning_rate=\S+`, `--sgd_learning_rate=(\S+)`: the largest rate",
+        "sgd_learning_rate",
+    ),
+    ("docs/guide.md", r"\(`--final`, by default the (third) round\)", "final"),
     ("docs/results.md", r"\| learning rate \| reducing \| (half a cosine), after a short rise", "schedule"),
     ("docs/results.md", r"\| its size \| – \| (\S+) for Adam at every stage", "adam_learning_rate"),
     ("docs/results.md", r"30 % of the four stages \(`--recipe=(\S+)`\)", "recipe"),
@@ -162,5 +170,7 @@ def test_a_default_that_a_document_states(document, pattern, name):
 def test_the_default_of_the_threshold_that_the_readme_states():
     from wool_tf.evaluation.thresholds import ThresholdRule
 
-    (stated,) = re.findall(r"how many false alarms a miss costs; (\S+) by default", (ROOT / "README.md").read_text())
+    (stated,) = re.findall(
+        r"how many false alarms a miss costs; (\S+) by default", (ROOT / "docs/guide.md").read_text()
+    )
     assert float(stated) == ThresholdRule().cost_ratio

@@ -10,12 +10,12 @@ import zipfile
 
 import numpy as np
 import pytest
-import scripts
 import trained_networks
 from PIL import Image
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT, IMAGE_SIZE, OTHERS, SIDE
 
+import scripts
 from wool_tf.deploy.conversion import Order, run
 from wool_tf.deploy.trained_network import Held, Source
 from wool_tf.errors import WoolError

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import scripts
 
 TINY = ("--image_size=32", "--folds=2", "--repeats=2", "--epochs=1", "--batch_size=8", "--optimizers=adam")

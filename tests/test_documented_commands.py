@@ -1,0 +1,63 @@
+"""Every command of a script or program that the documents show is one that it understands."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+import benchmark
+import classify
+import inspect_line
+from checkout import ROOT, environment
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/flagfiles/*.cfg")])
+PARSERS = {"classify.py": classify.parse, "benchmark.py": benchmark.parse, "inspect_line.py": inspect_line.parse}
+SHELL = ("|", ">", "<", "&&", ";", "#")
+"""What ends the arguments of a command."""
+
+
+def documented() -> dict[tuple[str, ...], str]:
+    """The words of each command, from the script on, with the document that shows it first."""
+    found = {}
+    for path in DOCUMENTS:
+        text = re.sub(r"\\\n\s*", "", path.read_text())
+        for line in text.splitlines():
+            # Code is indented in documents, and stands behind the sign of a comment in flagfiles.
+            code = re.match(r"(?: {4}|# )((?!.*[…]).*?(?:experiments|tflite|tflite\.new)/\w+\.py\b.*)", line)
+            if code is None or not re.search(r"python\S* |^\s*experiments/", code[1]):
+                continue
+            words = shlex.split(code[1].replace("(cd ", "").replace(")", ""), comments=True)
+            start = next(at for at, word in enumerate(words) if re.search(r"(experiments|tflite\S*)/\w+\.py$", word))
+            end = next((at for at in range(start, len(words)) if words[at].startswith(SHELL)), len(words))
+            found.setdefault(tuple(words[start:end]), path.name)
+    return found
+
+
+COMMANDS = documented()
+SCRIPTS = [words for words in COMMANDS if words[0].startswith("experiments/")]
+PROGRAMS = [words for words in COMMANDS if words[0].startswith("tflite")]
+
+
+def test_the_documents_show_commands():
+    assert {"reproduce.py", "convert.py", "verify.py", "search.py", "crop_scans.py", "check_leaks.py", "prune_kfold.py",
+            "complexity.py", "simulate_scans.py"} <= {words[0].split("/")[1] for words in SCRIPTS}  # fmt: skip
+    assert {words[0].split("/")[1] for words in PROGRAMS} == set(PARSERS)
+
+
+@pytest.mark.parametrize("words", SCRIPTS, ids=lambda words: " ".join(words)[:80])
+def test_a_script_knows_the_flags(words):
+    # A flagfile that a run will have written is not there yet.
+    given = [word for word in words[1:] if not word.startswith("--flagfile=runs/")]
+    more = ["--out=x"] if words[0].endswith(("reproduce.py", "kfold.py")) and len(given) < len(words) - 1 else []
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / words[0]), *given, *more, "--only_check_args"],
+        capture_output=True, text=True, check=False, cwd=ROOT, env=environment(),
+    )  # fmt: skip
+    assert (finished.returncode, finished.stderr) == (0, ""), COMMANDS[words]
+
+
+@pytest.mark.parametrize("words", PROGRAMS, ids=lambda words: " ".join(words)[:80])
+def test_a_program_of_the_board_knows_the_arguments(words):
+    assert PARSERS[words[0].split("/")[1]](list(words[1:])), COMMANDS[words]
