@@ -43,6 +43,7 @@ def dataset(samples: int = 60, per_sample: int = 4, **changes) -> Dataset:
         "folder": "data/campaign",
         "fingerprint": "0123456789abcdef" * 4,
         "grouped": True,
+        "boxes": tuple("1 2 3 4" if label else "" for label in labels.ravel()),
     }
     return Dataset(**fields | changes)
 
@@ -157,6 +158,7 @@ def delivery(given: Made) -> results.Delivery:
         )  # fmt: skip
     ]
     check = results.Comparison(len(labels), 0.994, 0.004, 0.05)
+    maps = {index: np.eye(7)[:, ::-1] * (index % 3 - 0.5) for index in range(len(labels))}
     return results.Delivery(
         configuration=one.configuration,
         stage="hard3",
@@ -173,7 +175,8 @@ def delivery(given: Made) -> results.Delivery:
         latency_warnings=(),
         advantages=deliver._advantages(evidence, given.compared, pools["hard3-int8"]),
         judged=judged,
-        pictures=deliver._pictures(evidence, judged, "hard3-int8"),
+        pictures=deliver._pictures(evidence, judged, "hard3-int8", 8, maps, (0.05, 0.95)),
+        pointing=results.Pointing(90, 63, 9.0),
     )
 
 

@@ -115,7 +115,7 @@ def test_dead_elements_are_told(cut):
 def test_manifest_says_what_the_crops_are(cut):
     out, truth, result = cut
     rows = rows_of(out)
-    assert list(rows[0]) == ["path", "label", "group", "defect", "scan", "x", "y"]
+    assert list(rows[0]) == ["path", "label", "group", "defect", "scan", "x", "y", "boxes"]
     assert sorted(row["path"] for row in rows) == sorted(f"{f.parent.name}/{f.name}" for f in out.glob("*/*.png"))
     for row in rows:
         scan, frame = row["scan"][len("scans/") : -len(".png")], int(row["y"]) // LINES

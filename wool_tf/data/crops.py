@@ -9,7 +9,7 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -314,7 +314,17 @@ def _cut_out(
             correction = _correction(scan, lines.dtype, corrections, settings)
             attenuation = correction.attenuation(lines[area.y0 : area.y1])[:, area.x0 : area.x1]
             file = f"{label}/{names[path]}_{crop.frame.number}.png"
-            yield grey(attenuation, window), [file, label, scan.sample, crop.defect, path, area.x0, area.y0]
+            place = path, area.x0, area.y0, _boxes(crop, settings.defects)
+            yield grey(attenuation, window), [file, label, scan.sample, crop.defect, *place]
+
+
+def _boxes(crop: Crop, defects: Sequence[str]) -> str:
+    """The visible defects of a crop, in its pixels: `x0 y0 x1 y1` of each, with semicolons between them."""
+    area = crop.area
+    visible = [box for box in crop.frame.scan.boxes if box.defect in defects and box.touches(area)]
+    sides = [(max(box.x0 - area.x0, 0), max(box.y0 - area.y0, 0), min(box.x1, area.x1) - area.x0,
+              min(box.y1, area.y1) - area.y0) for box in visible]  # fmt: skip
+    return ";".join(" ".join(map(str, ends)) for ends in sides)
 
 
 def _write_all(out: Path, crops: Iterable[tuple[np.ndarray, list]], imaging: dict) -> None:
@@ -326,7 +336,7 @@ def _write_all(out: Path, crops: Iterable[tuple[np.ndarray, list]], imaging: dic
             (partial / name).mkdir(parents=True)
         with open(partial / MANIFEST, "w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
-            rows.writerow([*COLUMNS, "defect", "scan", "x", "y"])
+            rows.writerow([*COLUMNS, "defect", "scan", "x", "y", "boxes"])
             for pixels, row in crops:
                 Image.fromarray(pixels).save(partial / row[0])
                 rows.writerow(row)

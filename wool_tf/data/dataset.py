@@ -38,6 +38,8 @@ class Dataset:
         grouped: whether a manifest gave the groups; otherwise every image is its own.
         skipped: what was left out because it was bad, each with its reason.
         unlisted: number of images in class folders that the manifest does not name.
+        boxes: n, where the defects are, in pixels of the image's file: `x0 y0 x1 y1` of each, with semicolons between
+            them; empty where it is not known. No result depends on them.
     """
 
     images: np.ndarray
@@ -51,6 +53,7 @@ class Dataset:
     grouped: bool
     skipped: tuple[str, ...] = ()
     unlisted: int = 0
+    boxes: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict:
         images = self.images
@@ -94,10 +97,10 @@ def load(
     """Lists, checks and decodes the images of a folder.
 
     The folder holds either a `manifest.csv` with the columns path, label and group, and perhaps defect (types, joined
-    by "+") and scan (what the image was cut from; further columns are ignored), or the class folders `defective/` and
-    `non_defective/`; a manifest wins. In class folders every image is a group of its own, for nothing better is known:
-    images of one physical sample may then be in different folds, so that a network is tested on a sample that it was
-    trained on, and results are too good. A manifest prevents that.
+    by "+"), scan (what the image was cut from) and boxes (of the defects; further columns are ignored), or the class
+    folders `defective/` and `non_defective/`; a manifest wins. In class folders every image is a group of its own, for
+    nothing better is known: images of one physical sample may then be in different folds, so that a network is tested
+    on a sample that it was trained on, and results are too good. A manifest prevents that.
 
     Images are PNG, TIFF or JPEG, one per file, with 8 or 16 bits per channel. Colour becomes grey (ITU-R 601-2 luma),
     alpha is dropped, and 16-bit grey is divided by 257 and rounded, so that its full range is the full range of 8 bits.
@@ -147,6 +150,7 @@ def load(
         grouped=listing.has_manifest(folder),
         skipped=tuple(bad.reasons),
         unlisted=unlisted,
+        boxes=tuple(entry.boxes for entry in entries),
     )
     return dataclasses.replace(found, fingerprint=_fingerprint(found))
 

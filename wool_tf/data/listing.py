@@ -16,20 +16,21 @@ CLASSES = ("non_defective", "defective")
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "label", "group")
-OPTIONAL = ("defect", "scan")
+OPTIONAL = ("defect", "scan", "boxes")
 LITTER = ("thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx")
 """What operating systems leave in folders, in lower case; hidden files are ignored as well."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One image of a list: path in the folder, label, physical sample, types of defect, scan."""
+    """One image of a list: path in the folder, label, physical sample, types of defect, scan, boxes of the defects."""
 
     path: str
     label: int
     group: str
     defect: str = ""
     scan: str = ""
+    boxes: str = ""
 
 
 class BadFiles:
@@ -121,7 +122,7 @@ def _from_manifest(folder: Path, bad: BadFiles) -> list[Entry]:
             for row in rows:
                 if any(cell.strip() for cell in row):
                     path, label, group, *rest = (row[i].strip() if i < len(row) else "" for i in where)
-                    reason = _row_flaw(path, label, group)
+                    reason = _row_flaw(path, label, group) or _boxes_flaw(path, rest[-1])
                     if reason:
                         bad.add(f"{MANIFEST} line {rows.line_num}:", reason)
                     else:
@@ -142,6 +143,19 @@ def _row_flaw(path: str, label: str, group: str) -> str | None:
         return f"label of {path!r} must be {' or '.join(CLASSES)}, got {label!r}"
     if not group:
         return f"group of {path!r} is empty; name the physical sample that it shows"
+    return None
+
+
+def _boxes_flaw(path: str, boxes: str) -> str | None:
+    for box in filter(str.strip, boxes.split(";")):
+        try:
+            left, top, right, bottom = map(float, box.split())
+        except ValueError:
+            left = top = right = bottom = 0.0
+        if not (0 <= left < right and 0 <= top < bottom):
+            return (
+                f"boxes of {path!r} must be x0 y0 x1 y1 in pixels, with semicolons between boxes, got {box.strip()!r}"
+            )
     return None
 
 

@@ -77,6 +77,7 @@ def render(study: Study) -> dict[str, str]:
         "sections": built,
         "sheets": study.sheets,
         "pictures": pictures.pictures(study),
+        "pointing": pictures.pointing(study),
         "scores": _data(pictures.scores(study)),
         "script": script,
         # Nothing else may run in the page.

@@ -2,10 +2,27 @@
 
 import dataclasses
 
-from wool_tf.report.cells import decimals
+from wool_tf.report.cells import decimals, percent
 from wool_tf.study.results import Picture, Study
 
 MISSED, ALARM, RIGHT = "missed", "false alarm", "correct"
+
+
+FAINTEST = 0.15
+"""Share of the highest cell of a heatmap below which a cell is not drawn."""
+STRONGEST = 0.55
+"""Opacity of the highest cell."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A cell of a heatmap as it is drawn: place and size as shares of the side of the image, and opacity."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    opacity: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,12 +39,44 @@ class Shown:
     caption: str
     picture: Picture
 
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells of the heatmap that speak for a defect; none where no cell does."""
+        return cells(self.picture)
+
 
 def pictures(study: Study) -> list[Shown]:
     """The images of a delivery, those judged wrongly first."""
     if study.delivery is None or study.delivered is None:
         return []
     return [_shown(study, picture) for picture in study.delivery.pictures]
+
+
+def cells(picture: Picture) -> list[Cell]:
+    """The cells of a heatmap that speak most for a defect, the highest being the most opaque."""
+    heatmap, (first, last) = picture.heatmap, picture.seen
+    most = max((max(row) for row in heatmap), default=0.0)
+    if most <= 0:
+        return []
+    width, height = (last - first) / len(heatmap[0]), (last - first) / len(heatmap)
+    return [
+        Cell(round(first + column * width, 4), round(first + row * height, 4), round(width, 4), round(height, 4),
+             round(STRONGEST * value / most, 3))
+        for row, values in enumerate(heatmap)
+        for column, value in enumerate(values)
+        if value >= FAINTEST * most
+    ]  # fmt: skip
+
+
+def pointing(study: Study) -> str:
+    """How often heatmaps point at defects, in a sentence; empty where no boxes are known."""
+    found = study.delivery.pointing if study.delivery else None
+    if found is None:
+        return ""
+    return (
+        f"Over all {found.images} defective images whose defects are marked, the heatmap is highest inside a mark in "
+        f"{percent(found.inside / found.images)} % (by chance {percent(found.by_chance / found.images)} %)."
+    )
 
 
 def _shown(study: Study, picture: Picture) -> Shown:

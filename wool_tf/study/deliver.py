@@ -11,7 +11,7 @@ from wool_tf import files
 from wool_tf.data.native import Crops
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, OF_ALL_FOLDS
-from wool_tf.study import assemble, records, results, sheets
+from wool_tf.study import assemble, locations, records, results, sheets
 from wool_tf.study.assemble import Evidence, Name, Pool, Repeats
 from wool_tf.study.grid import fold_name
 from wool_tf.study.quantise import final_name
@@ -70,6 +70,8 @@ def deliver(
     latency = _timed(benchmark, tflite, folder / "latency.json")
     record = evidence.records[f"{final_name(config)}/{int8}"]
     images = _judged(evidence, pools, int8)
+    maps, covered = locations.heatmaps(config, evidence.folds[0], evidence.records), locations.seen(config)
+    side = crops.imaging.side
     return results.Delivery(
         configuration=config.configuration,
         stage=config.final,
@@ -86,7 +88,8 @@ def deliver(
         latency_warnings=tuple(latency["warnings"]),
         advantages=_advantages(evidence, compared, pools[int8]),
         judged=images,
-        pictures=_pictures(evidence, images, int8),
+        pictures=_pictures(evidence, images, int8, side, maps, covered),
+        pointing=locations.pointing(evidence.images, side, maps, covered),
     )
 
 
@@ -170,12 +173,28 @@ def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[r
     )
 
 
-def _pictures(evidence: Evidence, judged: Sequence[results.Judged], int8: str) -> tuple[results.Picture, ...]:
+def _pictures(
+    evidence: Evidence,
+    judged: Sequence[results.Judged],
+    int8: str,
+    side: int,
+    maps: Mapping[int, np.ndarray],
+    covered: tuple[float, float],
+) -> tuple[results.Picture, ...]:
     """Of the images judged wrongly by the rule, the worst first, and of some of each class judged rightly."""
     margins = np.array([one.scores[int8] - one.threshold for one in judged])
     truth = np.array([one.label == 1 for one in judged])
     wrong = np.flatnonzero((margins >= 0) != truth)
     wrong = wrong[np.argsort(-np.abs(margins[wrong]), kind="stable")][:SHOWN_WRONG]
     right = [np.flatnonzero(((margins >= 0) == truth) & (truth == kind))[:SHOWN_RIGHT] for kind in (True, False)]
-    chosen = np.concatenate([wrong, *right])
-    return tuple(results.Picture(int(index), sheets.png(evidence.images.images[index])) for index in chosen)
+    images = evidence.images
+    return tuple(
+        results.Picture(
+            image=index,
+            png=sheets.png(images.images[index]),
+            heatmap=tuple(map(tuple, maps[index].tolist())),
+            seen=covered,
+            boxes=locations.boxes(images.boxes[index], side) if images.boxes else (),
+        )
+        for index in np.concatenate([wrong, *right]).tolist()
+    )

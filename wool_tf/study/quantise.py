@@ -14,6 +14,8 @@ from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
 
+DIGITS = 4
+"""Of logits in heatmaps, which are for the eye."""
 COMPARED = 1000
 """Images on which the final int8 and float network are compared, at most."""
 
@@ -85,7 +87,7 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
         The record; the file lies beside the checkpoint.
     """
     quiet.import_keras()
-    from wool_tf.deploy import calibration, convert, verify
+    from wool_tf.deploy import calibration, convert, saliency, verify
     from wool_tf.networks import resnet, weights
     from wool_tf.training import methods, trainer
 
@@ -101,7 +103,10 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
     record |= grid.provenance(fold, config, "calibration")
     if len(fold.held_out):
         scores = verify.predict(tflite, images[fold.held_out]).astype(np.float64)
-        return record | methods.held_out_record(fold, scores)
+        progress(0.8, "drawing where it sees defects")
+        seen = saliency.maps(spec, arrays, fold.dataset.images, fold.held_out)
+        heatmaps = [[[round(float(cell), DIGITS) for cell in row] for row in one] for one in seen]
+        return record | methods.held_out_record(fold, scores) | {"heatmaps": heatmaps}
     compared = calibration.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
     by_int8 = verify.predict(tflite, images[compared]).astype(np.float64)
     by_float = trainer.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))

@@ -312,13 +312,15 @@ class Picture:
     Attributes:
         image: its number among the judged.
         png: the crop, in base64.
-        heatmap: where the network saw a defect, (rows, columns) margins in logits, or empty.
+        heatmap: where the network saw a defect, (rows, columns) in logits, as `deploy.saliency` gives it.
+        seen: first and last share of the side that the heatmap covers, across and along.
         boxes: of its defects, (left, top, right, bottom) as shares of the side; empty where they are not known.
     """
 
     image: int
     png: str
     heatmap: tuple[tuple[float, ...], ...] = ()
+    seen: tuple[float, float] = (0.0, 1.0)
     boxes: tuple[tuple[float, float, float, float], ...] = ()
 
 
@@ -336,6 +338,21 @@ class Advantage:
     name: str
     spared: float
     interval: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pointing:
+    """Whether heatmaps are highest where the defects are.
+
+    Attributes:
+        images: defective images whose boxes are known.
+        inside: of these, how many have the middle of the highest cell in a box.
+        by_chance: how many would have it by chance: the sum of the boxes' shares of the images.
+    """
+
+    images: int
+    inside: int
+    by_chance: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -358,6 +375,7 @@ class Delivery:
         advantages: over each baseline.
         judged: every image.
         pictures: of the images judged wrongly by the rule, and of some that were judged rightly.
+        pointing: Pointing over all images, or None where no boxes are known.
     """
 
     configuration: str
@@ -376,6 +394,7 @@ class Delivery:
     advantages: tuple[Advantage, ...]
     judged: tuple[Judged, ...]
     pictures: tuple[Picture, ...] = ()
+    pointing: Pointing | None = None
 
 
 @dataclasses.dataclass(frozen=True)
