@@ -1,6 +1,7 @@
 """Figures and counts of a study that are known, and those that are not."""
 
 import pytest
+
 import study_sample
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from wool_tf.data.dataset import Dataset
-from wool_tf.report import sheets
+from wool_tf.study import sheets
 
 
 def images(defects, labels) -> Dataset:

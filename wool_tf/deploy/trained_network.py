@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import logs
+from wool_tf import logs, records
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
@@ -18,7 +18,6 @@ from wool_tf.errors import BadSetting
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
-from wool_tf.study import records
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +78,11 @@ class Trained:
 
     def scores(self, chosen: np.ndarray) -> np.ndarray:
         """(chosen,) float64 probability of "defective" by the network in Keras, of the images as training read them."""
-        from wool_tf.training import trainer
+        # They import Keras.
+        from wool_tf.networks import resnet, scoring
 
-        return trainer.probabilities(trainer.logits(self.spec, self.arrays, self.images.images, chosen))
+        model = resnet.restored(self.spec, self.arrays)
+        return scoring.probabilities(scoring.logits(model, self.images.images, chosen))
 
 
 def opened(source: Source, cache: Path) -> Trained:
@@ -168,10 +169,10 @@ def _nested(found, depth: int) -> bool:
 
 def _check_images(source: Source, crops: Dataset, images: Dataset, held_out: np.ndarray) -> None:
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
-    run = records.read(source.held.folds.with_name("run.json"), "native crops")
+    run = records.read_object(source.held.folds.with_name("run.json"), "native crops")
     if run and run["native crops"] != crops.fingerprint:
         raise BadSetting("folds", source.held.folds, f"is of a run with other images than those of {images.folder}")
-    record = records.read(source.network.with_suffix(".json"), "stage", "images")
+    record = records.read_object(source.network.with_suffix(".json"), "stage", "images")
     if record is None:
         return
     if record["images"] != images.fingerprint:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import environment, quiet
+from wool_tf.cells import MISSING, aligned, decimals
 from wool_tf.deploy import card, verify
 from wool_tf.deploy.trained_network import Source, Trained, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import OF_ALL_FOLDS
-from wool_tf.report.cells import MISSING, aligned, decimals
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wool_tf.cells import aligned, count, plain, ratio, significant
 from wool_tf.errors import WoolError
-from wool_tf.report.cells import aligned, count, plain, ratio, significant
 
 NUMBERS = ("bytes", "threads", "p50_ms", "p95_ms", "images_per_second")
 HEADER = ("#", "Board", "Model", "Precision", "Runtime", "Threads", "File", "p50 ms", "p95 ms", "Images/s", "Faster")

@@ -5,8 +5,8 @@ The claims are those of its abstract, section V and conclusion; the builder is a
 
 from collections.abc import Iterator, Sequence
 
+from wool_tf.cells import percent
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import percent
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import THRESHOLDING, Configuration, Stage, Study

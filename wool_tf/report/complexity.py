@@ -5,11 +5,11 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from wool_tf.cells import aligned
 from wool_tf.networks.complexity import LayerCost, layers
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan
 from wool_tf.report import paper
-from wool_tf.report.cells import aligned
 
 ROUNDS = 3
 PAPER_RECIPE = "paper-table3"

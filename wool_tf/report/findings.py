@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from wool_tf.cells import decimals, percent, ratio, significant
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import decimals, percent, ratio, significant
 from wool_tf.report.naming import OPTIMISTIC, label, points
 from wool_tf.report.verdict import FEW_GROUPS, Verdict, verdict
 from wool_tf.study.results import FROZEN, Baseline, Configuration, Figures, Stage, Study

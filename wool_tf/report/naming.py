@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from wool_tf.cells import MISSING, known, percent
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import paper
-from wool_tf.report.cells import MISSING, known, percent
 from wool_tf.report.tables import Table
 from wool_tf.study.results import BASELINE, FROZEN, THRESHOLDING, Baseline, Configuration, Figures, Stage, Study
 

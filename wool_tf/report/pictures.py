@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from wool_tf.report.cells import decimals
+from wool_tf.cells import decimals
 from wool_tf.study.results import Judged, Picture, Study
 
 MISSED, ALARM, RIGHT = "missed", "false alarm", "correct"

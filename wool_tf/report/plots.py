@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from wool_tf.cells import count, percent, significant
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import count, percent, significant
 from wool_tf.report.naming import OPTIMISTIC, label, points
 from wool_tf.study.results import BASELINE, Configuration, Figures, Intervals, Judged, Stage, Study
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from wool_tf.cells import MISSING, decimals, percent, significant
 from wool_tf.evaluation.metrics import THRESHOLD, Metrics
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import MISSING, decimals, percent, significant
 from wool_tf.report.naming import hundredths, label, mean, points
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import BASELINE, THRESHOLDING, Baseline, Figures, Intervals, Stage, Study

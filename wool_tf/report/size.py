@@ -5,9 +5,9 @@ Builders are as those of `quality`.
 
 from collections.abc import Mapping
 
+from wool_tf.cells import MISSING, count, percent, ratio, significant, tiny
 from wool_tf.networks.spec import STEM, trunk
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import MISSING, count, percent, ratio, significant, tiny
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Configuration, Stage, Study
 

@@ -5,8 +5,8 @@ import math
 import shlex
 from pathlib import Path
 
+from wool_tf.cells import percent
 from wool_tf.report import naming
-from wool_tf.report.cells import percent
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import (
     Advantage,

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_tf import records
 from wool_tf.evaluation.bootstrap import DefectRecall
 from wool_tf.evaluation.metrics import Metrics
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.study import records
 
 VERSION = 2
 BASELINE = "baseline"

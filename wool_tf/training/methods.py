@@ -19,13 +19,12 @@ import numpy as np
 
 from wool_tf.errors import BadSetting, Diverged
 from wool_tf.evaluation.metrics import Metrics, evaluate
-from wool_tf.networks import complexity, initial_weights
+from wool_tf.networks import complexity, initial_weights, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning import compact, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
-from wool_tf.study import manifest
 from wool_tf.training import batch_norms, trainer
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
@@ -171,7 +170,7 @@ def _asfp_recipe(settings: TrainingConfig, rate: float) -> plan.Recipe:
 
 
 def _initial(fold: Fold, settings: TrainingConfig) -> Weights:
-    if fold.initial not in (None, manifest.digest(settings.weights)):
+    if fold.initial not in (None, initial_weights.digest(settings.weights)):
         raise BadSetting("weights", settings.weights, "was changed while the run was at work; put it back")
     return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
 
@@ -256,7 +255,7 @@ def _held_out_metrics(fold: Fold, spec: ResNetSpec, weights: Mapping) -> Metrics
     if not len(fold.held_out):
         return None
     logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out)
-    return evaluate(fold.dataset.labels[fold.held_out], trainer.probabilities(logits))
+    return evaluate(fold.dataset.labels[fold.held_out], scoring.probabilities(logits))
 
 
 def _finish(stage, fold, settings, weights, history, **pruned) -> dict:
@@ -280,7 +279,7 @@ def _finish(stage, fold, settings, weights, history, **pruned) -> dict:
         **pruned,
     }
     if len(fold.held_out):
-        record |= held_out_record(fold, trainer.probabilities(logits))
+        record |= held_out_record(fold, scoring.probabilities(logits))
     return record
 
 

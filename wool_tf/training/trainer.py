@@ -8,9 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from wool_tf.data.batches import augmented, centre_crop, per_epoch
-from wool_tf.data.pixels import normalise
+from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Diverged
+from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
@@ -20,7 +20,6 @@ from wool_tf.pruning.plan import Plan
 from wool_tf.training import schedules
 
 SGD_MOMENTUM = 0.9
-SCORING_BATCH = 32
 KEPT_MODELS = 12
 """Networks that a process keeps, compiled and for scoring: those of every stage of one depth, whole and masked. With
 fewer, a process that goes from fold to fold would build and trace them all again."""
@@ -141,16 +140,7 @@ def logits(
     Returns:
         (chosen, classes) of float32.
     """
-    model = loaded(spec, weights, mask)
-    batches = (chosen[start : start + SCORING_BATCH] for start in range(0, len(chosen), SCORING_BATCH))
-    crops = (normalise(centre_crop(images[batch], spec.input_shape[0])) for batch in batches)
-    return np.concatenate([keras.ops.convert_to_numpy(model(batch, training=False)) for batch in crops])
-
-
-def probabilities(two_logits: np.ndarray) -> np.ndarray:
-    """(n,) probability of "defective", class 1, from (n, 2) logits."""
-    margin = two_logits[:, 1].astype(np.float64) - two_logits[:, 0]
-    return 0.5 * (1 + np.tanh(margin / 2))
+    return scoring.logits(loaded(spec, weights, mask), images, chosen)
 
 
 def loaded(spec: ResNetSpec, weights: Mapping[str, np.ndarray], mask: Plan | None = None) -> ResNet:

@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: the cells of the report's tables.
+"""Numbers as a reader wants them, in the cells of tables and in lines for a terminal.
 
 An unknown value, null or NaN in the results, becomes a dash.
 """
