@@ -193,48 +193,50 @@ class _Schedule(keras.callbacks.Callback):
 
     def __init__(self, course: Course, steps_per_epoch: int):
         super().__init__()
-        self.course, self.steps_per_epoch, self.epoch, self.losses = course, steps_per_epoch, 0, []
+        self.course, self.steps_per_epoch, self.epoch = course, steps_per_epoch, 0
+        self.losses: list[float] = []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         step = self.epoch * self.steps_per_epoch + batch
         steps = self.course.epochs * self.steps_per_epoch
         self.model.optimizer.learning_rate = self.course.rate(step, steps, self.losses)
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self.losses.append(float(logs["loss"]))
 
 
 class _Watch(keras.callbacks.Callback):
     """Reports progress, keeps the history and the best weights, stops at a loss that is not finite."""
 
-    def __init__(self, epochs: int, progress: Progress, merit):
+    def __init__(self, epochs: int, progress: Progress, merit: Callable[[Weights], float] | None):
         super().__init__()
         self.epochs, self.progress, self.merit = epochs, progress, merit
         self.epoch = 0
         self.best: Weights | None = None
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         if not np.isfinite(logs["loss"]):
             raise Diverged(f"the training loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}")
         done = (self.epoch + (batch + 1) / self.params["steps"]) / self.epochs
         self.progress(done, f"epoch {self.epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self.history["loss"].append(float(logs["loss"]))
         self.history["accuracy"].append(float(logs["accuracy"]))
         self.history["learning_rate"].append(float(self.model.optimizer.learning_rate))
         if self.merit:
-            self._compare(network_weights.read(self.model))
+            weights = network_weights.read(self.model)
+            self._keep_if_best(weights, self.merit(weights))
 
-    def _compare(self, weights: Weights) -> None:
+    def _keep_if_best(self, weights: Weights, merit: float) -> None:
         merits = self.history.setdefault("merit", [])
-        merits.append(self.merit(weights))
+        merits.append(merit)
         if merits[-1] > max(merits[:-1], default=-np.inf):
             self.best = weights
