@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from wool_board.model.network import probability
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
 from wool_tf.networks.resnet import ResNet
@@ -29,5 +30,4 @@ def logits(model: ResNet, images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 def probabilities(two_logits: np.ndarray) -> np.ndarray:
     """(n,) probability of "defective", class 1, from (n, 2) logits."""
-    margin = two_logits[:, 1].astype(np.float64) - two_logits[:, 0]
-    return 0.5 * (1 + np.tanh(margin / 2))
+    return probability(two_logits[:, 1].astype(np.float64) - two_logits[:, 0])
