@@ -292,9 +292,8 @@ def test_of_the_best_epochs_the_first_is_reported(dataset, tmp_path, monkeypatch
     assert all(np.array_equal(arrays[key], seen[1][key]) for key in arrays)
 
 
-def _told(watch, merits, weights) -> None:
-    watch.merit = lambda _: next(merits)
-    COMPARE(watch, weights)
+def _told(watch, merits, merit, weights) -> None:
+    COMPARE(watch, lambda _: next(merits), weights)
 
 
 COMPARE = trainer._Watch._compare

@@ -232,11 +232,10 @@ class _Watch(keras.callbacks.Callback):
         self.history["accuracy"].append(float(logs["accuracy"]))
         self.history["learning_rate"].append(float(self.model.optimizer.learning_rate))
         if self.merit:
-            weights = network_weights.read(self.model)
-            self._keep_if_best(weights, self.merit(weights))
+            self._compare(self.merit, network_weights.read(self.model))
 
-    def _keep_if_best(self, weights: Weights, merit: float) -> None:
+    def _compare(self, merit: Callable[[Weights], float], weights: Weights) -> None:
         merits = self.history.setdefault("merit", [])
-        merits.append(merit)
+        merits.append(merit(weights))
         if merits[-1] > max(merits[:-1], default=-np.inf):
             self.best = weights

@@ -53,6 +53,7 @@ class Network:
         given = pixels[np.newaxis, :, :, np.newaxis].astype(self._image["dtype"], copy=False)
         self._interpreter.set_tensor(self._image["index"], given)
         self._interpreter.invoke()
+        assert self._logits is not None, "without logits, nothing but `logits_shape` is asked"
         first, second = self._values(self._logits, np.float64)[0]
         return float(probability(second - first))
 
