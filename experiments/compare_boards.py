@@ -24,9 +24,8 @@ _OUT = flags.DEFINE_string("out", None, "Folder for the table as Markdown and CS
 
 
 def main() -> None:
-    from wool_tf import files
+    from wool_tf import files, records
     from wool_tf.report import boards
-    from wool_tf.study import records
 
     if not _FILES.value and _NETWORK.value is None:
         raise WoolError("--files=: is empty; give one or more, or a --network to be measured here")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from absl import app, flags
 
+from wool_tf.cells import duration
 from wool_tf.errors import BadSetting, WoolError
-from wool_tf.report.cells import duration
 
 INTERRUPTED = 130
 GRACE_SECONDS = 5.0

@@ -8,8 +8,8 @@ from absl import flags
 import console
 import threshold_flags
 import training_flags
+from wool_tf.cells import duration
 from wool_tf.evaluation.thresholds import COST_RATIO
-from wool_tf.report.cells import duration
 from wool_tf.study.results import Study
 from wool_tf.training import config
 
@@ -45,7 +45,7 @@ def study(base: config.TrainingConfig, name: str) -> int:
     )
     display = console.Display()
 
-    from wool_tf.report import export
+    from wool_tf.report import export, publish
     from wool_tf.study import grid, run
 
     depths = console.numbers("depths", _DEPTHS.value, int)
@@ -57,7 +57,7 @@ def study(base: config.TrainingConfig, name: str) -> int:
         _tell(run.plan(*given), display)
         return 0
     try:
-        found = run.run(*given, display.show)
+        found = publish.publish(*given, display.show)
     finally:
         display.close()
     print(export.to_text(found))

@@ -31,14 +31,14 @@ def main() -> None:
     console.use_threads(settings.threads)
     display = console.Display()
 
-    from wool_tf.report import findings
-    from wool_tf.study import run
+    from wool_tf.report import findings, publish
+    from wool_tf.study.run import Request
 
     try:
         benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
-        request = run.Request([settings], [rule], command, "report", benchmark)
+        request = Request([settings], [rule], command, "report", benchmark)
         team = training_flags.workers(settings.threads, keep=_KEEP.value)
-        study = run.run(request, training_flags.source(), out, team, display.show)
+        study = publish.publish(request, training_flags.source(), out, team, display.show)
     finally:
         display.close()
     for line in findings.closing(study):

@@ -35,8 +35,8 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
 
 def main() -> None:
+    from wool_tf import records
     from wool_tf.belt import layout, scoring, streaming
-    from wool_tf.study import records
 
     display, speeds = console.Display(), _speeds()
     model, out = console.path("model", _MODEL.value), _JSON.value and console.path("json", _JSON.value)
@@ -72,7 +72,7 @@ def _speeds() -> list[float]:
 
 def _table(runs: dict) -> str:
     """The figures, a column for each speed."""
-    from wool_tf.report.cells import MISSING, aligned
+    from wool_tf.cells import MISSING, aligned
 
     rows = [["", *("no limit" if speed == "0" else f"{speed}×" for speed in runs)]]
 

@@ -52,6 +52,6 @@ def source() -> Source:
 
 def workers(threads: int, **others) -> Workers:
     """Who does the work."""
-    from wool_tf.study import devices
+    from wool_tf import devices
 
     return Workers(_JOBS.value or len(devices.visible()) or max(1, len(os.sched_getaffinity(0)) // threads), **others)

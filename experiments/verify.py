@@ -32,8 +32,8 @@ def main() -> None:
     source, threads = trained_flags.source(), trained_flags.THREADS.value
     console.use_threads(threads)
 
+    from wool_tf import records
     from wool_tf.deploy import verification
-    from wool_tf.study import records
 
     console.Display()
     document = verification.run(source, models, threads)

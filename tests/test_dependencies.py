@@ -20,20 +20,6 @@ KNOWS["study"] |= {"simulation", "deploy"}
 KNOWS["report"] |= {"deploy"}
 """The rooms that a room may know, besides the modules beside the rooms, which know none."""
 
-EXCEPTIONS = {
-    ("wool_tf.deploy.trained_network", "wool_tf.study.records"),
-    ("wool_tf.deploy.trained_network", "wool_tf.training.trainer"),
-    ("wool_tf.deploy.verification", "wool_tf.report.cells"),
-    ("wool_tf.environment", "wool_tf.study.devices"),
-    ("wool_tf.study.kfold", "wool_tf.report.page"),
-    ("wool_tf.study.kfold", "wool_tf.report.protocol"),
-    ("wool_tf.study.kfold", "wool_tf.report.protocol_export"),
-    ("wool_tf.study.reproduction", "wool_tf.report.page"),
-    ("wool_tf.study.reproduction", "wool_tf.report.results"),
-    ("wool_tf.training.methods", "wool_tf.study.manifest"),
-}
-"""Imports against the order that are still there. The list is to become shorter: nothing is added to it."""
-
 
 def _module(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
@@ -83,9 +69,7 @@ def test_the_order_has_no_circles():
 
 
 def test_imports_follow_the_order():
-    found = _against_the_order()
-    assert not found - EXCEPTIONS, "against the order of the rooms; move what is needed to where both may know it"
-    assert not EXCEPTIONS - found, "gone; take them off the list of exceptions"
+    assert not _against_the_order(), "move what is needed to where both may know it"
 
 
 def test_the_library_knows_no_script():

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import wool_tf
-from wool_tf.study import devices
+from wool_tf import devices
 
 FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "asimddp", "i8mm", "sve")
 """Abilities of processors by which kernels are chosen, as Linux names them."""

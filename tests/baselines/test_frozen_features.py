@@ -84,7 +84,7 @@ def test_batches_and_the_margin_of_an_image_change_nothing(spec, arrays, monkeyp
     found = frozen_features.features(spec, arrays, images)
     other = grey(5, seed=1)
     other[:, 2:34, 2:34] = images[:, 2:34, 2:34]
-    monkeypatch.setattr("wool_tf.training.trainer.SCORING_BATCH", 2)
+    monkeypatch.setattr("wool_tf.networks.scoring.BATCH", 2)
     np.testing.assert_allclose(frozen_features.features(spec, arrays, other), found, rtol=1e-5, atol=1e-6)
 
 

@@ -28,9 +28,9 @@ def margins(spec, arrays, pictures):
 @pytest.mark.parametrize(("side", "cells"), [(32, 8), (64, 8), (112, 7), (224, 7)])
 def test_maps_are_as_coarse_as_seven_cells_at_most(side, cells):
     spec = narrow(side)
-    found = saliency.maps(spec, weights.initial(spec, 0), images(side + 8, 2), [1])
+    found = saliency.maps(spec, weights.initial(spec, 0), images(side + 8, 2), np.array([1]))
     assert found.shape == (1, cells, cells)
-    assert saliency.maps(spec, weights.initial(spec, 0), images(side), []).shape == (0, cells, cells)
+    assert saliency.maps(spec, weights.initial(spec, 0), images(side), np.array([], int)).shape == (0, cells, cells)
 
 
 def test_on_the_last_stage_it_is_the_class_activation_map():
@@ -38,7 +38,7 @@ def test_on_the_last_stage_it_is_the_class_activation_map():
     spec = narrow(224)
     arrays = weights.read(network(spec))
     pictures = images(240)
-    found = saliency.maps(spec, arrays, pictures, range(3))
+    found = saliency.maps(spec, arrays, pictures, np.arange(3))
     expected = margins(spec, arrays, pictures) - (arrays["fc.bias"][1] - arrays["fc.bias"][0])
     np.testing.assert_allclose(found.sum(axis=(1, 2)), expected, rtol=1e-4, atol=1e-5)
 
@@ -60,4 +60,4 @@ def test_on_an_earlier_stage_it_is_what_its_features_add_to_the_margin():
         return logits[0, 1] - logits[0, 0]
 
     expected = (margin(1 + 1e-3) - margin(1 - 1e-3)) / 2e-3
-    assert saliency.maps(spec, arrays, pictures, [0]).sum() == pytest.approx(expected, rel=0.02)
+    assert saliency.maps(spec, arrays, pictures, np.array([0])).sum() == pytest.approx(expected, rel=0.02)

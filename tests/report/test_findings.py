@@ -181,7 +181,7 @@ def test_of_networks_that_cannot_be_told_apart_the_smallest_is_recommended():
 
 def test_misses_and_false_alarms_of_a_thousand(delivered):
     rows = per_thousand(delivered).rows
-    metrics = delivered.delivered[1].operating[0].figures.repeats[0]
+    metrics = delivered.delivered.at_rule.figures.repeats[0]
     assert (
         rows[0][1] == f"{1000 * metrics.missed / 90:.0f}" and rows[0][3] == f"{1000 * metrics.false_alarms / 150:.0f}"
     )
@@ -197,7 +197,7 @@ def test_the_advantage_is_the_difference_of_the_costs():
                  controls=(), asfp_rates=(0.3,))  # fmt: skip
     study = delivered()
     labels, (calls, _) = given.evidence.images.labels, given.compared[THRESHOLDING, ""][0]
-    ours = study.delivered[1].operating[0].figures.repeats[0]
+    ours = study.delivered.at_rule.figures.repeats[0]
     theirs = 3 * ((labels == 1) & (calls == 0)).sum() + ((labels == 0) & (calls == 1)).sum()
     found = study.delivery.advantages[0]
     assert found.spared == pytest.approx(1000 * (theirs - 3 * ours.missed - ours.false_alarms) / len(labels))

@@ -97,7 +97,7 @@ def test_nothing_but_the_slider_may_run(pages):
 
 def test_the_slider_has_every_held_out_score(pages, delivered):
     data = json.loads(Reader(pages[".html"]).scripts[0])
-    name = delivered.delivered[1].name
+    name = delivered.delivered.int8_stage.name
     assert [row[1:] for row in data["images"]] == [
         [one.label, one.defects, one.path] for one in delivered.delivery.judged
     ]
@@ -118,7 +118,7 @@ def test_the_slider_counts_as_the_scores_do(delivered, tmp_path):
         capture_output=True, text=True, timeout=120, check=True,
     ).stdout  # fmt: skip
     assert probe.count('id="missed"') == 1
-    scores = [(one.scores[delivered.delivered[1].name], one.label) for one in delivered.delivery.judged]
+    scores = [(one.scores[delivered.delivered.int8_stage.name], one.label) for one in delivered.delivery.judged]
     at = delivered.delivery.threshold
     missed = sum(label == 1 and score < at for score, label in scores)
     alarms = sum(label == 0 and score >= at for score, label in scores)

@@ -64,7 +64,7 @@ def test_the_area_in_words_is_that_of_the_scores(delivered):
 
 
 def test_the_first_figure_says_what_the_table_beside_it_says(delivered):
-    metrics = delivered.delivered[1].operating[0].figures.repeats[0]
+    metrics = delivered.delivered.at_rule.figures.repeats[0]
     missed, alarms = 1000 * metrics.missed / metrics.defective, 1000 * metrics.false_alarms / metrics.sound
     assert f"delivered: Hard pruning, round 3, int8 {missed:.0f} and {alarms:.0f}" in plots.verdict(delivered).alt
 

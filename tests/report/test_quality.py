@@ -255,7 +255,7 @@ def test_latency_is_told_against_the_first_row_and_doubts_stand_below(delivered)
 
 
 def test_every_mistake_of_the_delivered_rule_is_listed_the_surest_first(delivered):
-    stage_ = delivered.delivered[1]
+    stage_ = delivered.delivered.int8_stage
     rows = delivered_tables.mistakes(delivered).rows
     metrics = stage_.operating[0].figures.repeats[0]
     assert len(rows) == metrics.missed + metrics.false_alarms

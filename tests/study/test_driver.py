@@ -11,8 +11,9 @@ import time
 
 import pytest
 
+from wool_tf import records
 from wool_tf.errors import Diverged, Unwritable, WoolError
-from wool_tf.study import driver, progress, records
+from wool_tf.study import driver, progress
 from wool_tf.study.units import WRITTEN, Unit
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from wool_tf.data.dataset import Dataset
-from wool_tf.report import sheets
+from wool_tf.study import sheets
 
 
 def images(defects, labels) -> Dataset:
@@ -20,7 +20,7 @@ def images(defects, labels) -> Dataset:
 
 def shown(sheet) -> list[int]:
     """The numbers of the crops on a sheet; white is an empty place."""
-    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet["png"]))))
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet.png))))
     assert pixels.shape == (sheets.SIDE, sheets.CROPS * (sheets.SIDE + sheets.GAP) - sheets.GAP)
     middles = pixels[sheets.SIDE // 2, sheets.SIDE // 2 :: sheets.SIDE + sheets.GAP]
     return [int(value) for value in middles if value != 255]
@@ -28,7 +28,7 @@ def shown(sheet) -> list[int]:
 
 def test_every_kind_has_a_sheet_defective_ones_first():
     found = sheets.build(images(["D1", "", "D1+D3", "D4", "D1"], [1, 0, 1, 0, 1]))
-    assert [(sheet["kind"], sheet["images"], sheet["shown"], shown(sheet)) for sheet in found] == [
+    assert [(sheet.kind, sheet.images, sheet.shown, shown(sheet)) for sheet in found] == [
         ("defective, D1", 3, 3, [0, 2, 4]),
         ("defective, D3", 1, 1, [2]),
         ("non-defective", 1, 1, [1]),
@@ -38,5 +38,5 @@ def test_every_kind_has_a_sheet_defective_ones_first():
 
 def test_of_many_crops_some_are_taken_evenly():
     (sheet,) = sheets.build(images([""] * 80, [1] * 80))
-    assert (sheet["kind"], sheet["images"], sheet["shown"]) == ("defective", 80, 8)
+    assert (sheet.kind, sheet.images, sheet.shown) == ("defective", 80, 8)
     assert shown(sheet) == list(range(0, 80, 10))

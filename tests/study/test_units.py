@@ -6,10 +6,10 @@ import pickle
 import numpy as np
 import pytest
 
-from wool_tf import environment
+from wool_tf import devices, environment, records
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
-from wool_tf.study import devices, grid, manifest, records
+from wool_tf.study import grid, manifest
 from wool_tf.training import methods
 from wool_tf.training.config import TrainingConfig
 

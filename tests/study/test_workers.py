@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from wool_tf.devices import VISIBLE
 from wool_tf.errors import Diverged, WoolError
-from wool_tf.study import devices, workers
+from wool_tf.study import gpu_locks, workers
 
 
 @pytest.fixture
@@ -18,20 +19,20 @@ def scheduler():
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch):
-    for name in (*workers.ENVIRONMENT, "KERAS_BACKEND", devices.VISIBLE):
+    for name in (*workers.ENVIRONMENT, "KERAS_BACKEND", VISIBLE):
         monkeypatch.setenv(name, os.environ.get(name, ""))
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
 
 
 def work(folder, number):
-    (folder / str(number)).write_text(os.environ[devices.VISIBLE])
+    (folder / str(number)).write_text(os.environ[VISIBLE])
     if number == 3:
         raise Diverged("three")
 
 
 def test_every_task_is_done_by_a_worker_with_a_gpu_of_its_own(scheduler, monkeypatch, tmp_path):
     taken = []
-    monkeypatch.setattr(devices, "take", lambda folder: taken.append(folder))
+    monkeypatch.setattr(gpu_locks, "take", lambda folder: taken.append(folder))
     assert workers.run_on_cluster(work, [(tmp_path, number) for number in range(3)], scheduler, tmp_path) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2"]
     assert taken == [tmp_path] * 3

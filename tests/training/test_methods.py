@@ -11,6 +11,7 @@ import pytest
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import Diverged
+from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import callbacks
@@ -107,7 +108,7 @@ def test_every_stage_leaves_a_network_and_scores_of_the_held_out_images(protocol
         spec, arrays = loaded(fold, name)
         assert spec == ResNetSpec.from_config(record["spec"])
         assert record["params"] == sum(a.size for key, a in arrays.items() if "running" not in key)
-        scores = trainer.probabilities(trainer.logits(spec, arrays, fold.dataset.images, fold.held_out))
+        scores = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, fold.held_out))
         assert record["scores"] == pytest.approx(scores.tolist())
         assert record["held_out"] == [0, 1, 2, 3]
         assert len(record["history"]["loss"]) == {"hard": 1, "rand": 1, "asfp": 3}.get(name[:4], 2)
@@ -291,9 +292,8 @@ def test_of_the_best_epochs_the_first_is_reported(dataset, tmp_path, monkeypatch
     assert all(np.array_equal(arrays[key], seen[1][key]) for key in arrays)
 
 
-def _told(watch, merits, weights) -> None:
-    watch.merit = lambda _: next(merits)
-    COMPARE(watch, weights)
+def _told(watch, merits, merit, weights) -> None:
+    COMPARE(watch, lambda _: next(merits), weights)
 
 
 COMPARE = trainer._Watch._compare

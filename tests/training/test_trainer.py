@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wool_tf.errors import Diverged
+from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training import trainer
@@ -37,7 +38,7 @@ def train(images, seed=1, weights=None, **changes):
 
 def test_it_learns_what_can_be_seen(images):
     trained, history = train(images, epochs=20)
-    scores = trainer.probabilities(trainer.logits(SPEC, trained, images, ALL))
+    scores = scoring.probabilities(trainer.logits(SPEC, trained, images, ALL))
     assert ((scores >= 0.5) == LABELS).mean() > 0.9
     assert history["loss"][-1] < history["loss"][0]
     assert len(history["accuracy"]) == len(history["learning_rate"]) == 20
@@ -149,8 +150,3 @@ def test_a_callback_may_change_the_network(images):
 def test_a_loss_that_is_not_finite_stops_the_training(images):
     with pytest.raises(Diverged, match=r"loss became (nan|inf) in epoch 1, step \d"):
         train(images, optimizer="sgd", epochs=4, learning_rate=1e30)
-
-
-def test_probabilities():
-    logits = np.array([[0.0, 0.0], [0.0, np.log(3.0)], [2000.0, 0.0], [0.0, 2000.0]])
-    assert trainer.probabilities(logits) == pytest.approx([0.5, 0.75, 0.0, 1.0])

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from wool_board.errors import WoolError
 
@@ -16,7 +17,7 @@ MISTAKE, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 class Parser(argparse.ArgumentParser):
     """Tells of wrong usage in one line."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(WRONG_USAGE, f"{self.prog}: {message}; --help tells more\n")
 
 

@@ -54,10 +54,10 @@ def features(spec: ResNetSpec, weights: Mapping[str, np.ndarray], images: np.nda
     """
     import keras
 
-    from wool_tf.training.trainer import SCORING_BATCH
+    from wool_tf.networks.scoring import BATCH
 
     model = _pooled(spec, weights)
-    batches = (images[start : start + SCORING_BATCH] for start in range(0, len(images), SCORING_BATCH))
+    batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
     crops = (normalise(centre_crop(batch, spec.input_shape[0])) for batch in batches)
     return np.concatenate([keras.ops.convert_to_numpy(model(batch, training=False)) for batch in crops])
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from wool_board.model.network import HEATMAP, LOGITS
 from wool_tf.deploy import runtime
 from wool_tf.deploy.graph import GREY_SCALE, NORMAL_SCALE, NORMAL_ZERO_POINT
 from wool_tf.errors import WoolError
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
 
 _KERNELS = {"PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "RESHAPE", "FULLY_CONNECTED", "TRANSPOSE", "STRIDED_SLICE"}
 """What networks and the resizing are made of; of a last feature map of 1×1 the mean is a mere reshape."""
@@ -94,7 +98,7 @@ def check(tflite: bytes, precision: str, heatmap: bool = False) -> None:
     _check_names(opened, precision, heatmap)
 
 
-def _check_ends(opened, precision: str, heatmap: bool) -> None:
+def _check_ends(opened: "Interpreter", precision: str, heatmap: bool) -> None:
     """Inputs and outputs: how many, their shapes and types."""
     source, sink = (np.uint8, np.int8) if precision in _WHOLE else (np.float32, np.float32)
     (image, *others), outputs = opened.get_input_details(), opened.get_output_details()
@@ -109,7 +113,7 @@ def _check_ends(opened, precision: str, heatmap: bool) -> None:
             raise WoolError(f"{precision}: the converted file must map {expected}, but maps {found}")
 
 
-def _check_names(opened, precision: str, heatmap: bool) -> None:
+def _check_names(opened: "Interpreter", precision: str, heatmap: bool) -> None:
     """Whether the signature names the outputs, for programs that know nothing of their shapes."""
     expected, found = sorted([LOGITS, HEATMAP][: 1 + heatmap]), runtime.output_names(opened)
     if found != expected:
@@ -117,7 +121,7 @@ def _check_names(opened, precision: str, heatmap: bool) -> None:
         raise WoolError(f"{precision}: {rule}, got {', '.join(found) or 'nothing'}")
 
 
-def _check_types(opened, precision: str) -> None:
+def _check_types(opened: "Interpreter", precision: str) -> None:
     """Whether each tensor holds the kind of numbers that is the point of the precision."""
     constants, weights = runtime.constants(opened), runtime.weights(opened)
     ends = {tensor["index"] for tensor in (*opened.get_input_details(), *opened.get_output_details())}
@@ -142,7 +146,7 @@ def _check_per_channel(kernel: dict, precision: str) -> None:
         raise WoolError(f"{precision}: the weights {kernel['name']} lack a scale for each channel")
 
 
-def _check_scales(opened, precision: str) -> None:
+def _check_scales(opened: "Interpreter", precision: str) -> None:
     """Whether pixels come to the network as the numbers that they are, or as Pillow would resize them."""
     tensors = {tensor["index"]: tensor for tensor in opened.get_tensor_details()}
     nodes = runtime.nodes(opened)

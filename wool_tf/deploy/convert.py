@@ -6,6 +6,7 @@ program on a board can get them wrong.
 
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.quiet import quiet
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 __all__ = ["PRECISIONS", "check", "convert", "describe"]
 
@@ -103,7 +107,9 @@ def _check_request(
         raise WoolError(f"calibration: needs images of uint8 pixels, {expected}, got {found}")
 
 
-def _converter(model: ResNet, geometry: Geometry, precision: str, normal: bool, heatmap: bool):
+def _converter(
+    model: ResNet, geometry: Geometry, precision: str, normal: bool, heatmap: bool
+) -> tuple["tf.lite.TFLiteConverter", "tf.Module"]:
     """The converter of a network and the variables that must outlive its use.
 
     Arguments:
@@ -121,7 +127,7 @@ def _converter(model: ResNet, geometry: Geometry, precision: str, normal: bool, 
     features = network.get_layer("avgpool").input
     both = keras.Model(network.input, [network.output, features], name="resnet") if heatmap else None
 
-    def outputs(image):
+    def outputs(image: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         if geometry.resizes and precision in CALIBRATED:
             image = graph.resized(image, geometry)
         elif geometry.resizes:
@@ -129,7 +135,7 @@ def _converter(model: ResNet, geometry: Geometry, precision: str, normal: bool, 
         else:
             image = graph.cropped(image, geometry)
             image = image if normal else graph.normal(image)
-        if not heatmap:
+        if both is None:
             return graph.named(network(image, training=False))
         logits, last = both(image, training=False)
         return graph.named(logits, graph.margins(last, arrays["fc.weight"], arrays["fc.bias"]))
@@ -140,7 +146,9 @@ def _converter(model: ResNet, geometry: Geometry, precision: str, normal: bool, 
     return tf.lite.TFLiteConverter.from_concrete_functions([function], variables), variables
 
 
-def _quantise(converter, precision: str, normal: bool, calibration: np.ndarray | None) -> None:
+def _quantise(
+    converter: "tf.lite.TFLiteConverter", precision: str, normal: bool, calibration: np.ndarray | None
+) -> None:
     """Tells the converter of a precision.
 
     Arguments:
@@ -154,6 +162,7 @@ def _quantise(converter, precision: str, normal: bool, calibration: np.ndarray |
     if precision == "fp16":
         converter.target_spec.supported_types = [tf.float16]
     if precision in CALIBRATED:
+        assert calibration is not None, f"{precision}: requests without calibration images are refused"
         converter.representative_dataset = lambda: ([_given(image, normal)] for image in calibration)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     if precision == "int8":

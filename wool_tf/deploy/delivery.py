@@ -88,7 +88,7 @@ def write(
     return written
 
 
-def _save_keras(network, path: Path) -> None:
+def _save_keras(network: resnet.ResNet, path: Path) -> None:
     # Keras goes by the suffix, so the temporary name has it too.
     temporary = path.with_name(f".{path.name}")
     try:

@@ -1,12 +1,18 @@
 """What a board model computes, as a TensorFlow function: from native 8-bit pixels to logits and a heatmap."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from wool_board.model.network import HEATMAP, LOGITS
 from wool_tf.data import pixels
 from wool_tf.deploy.geometry import Geometry
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Pixels = TypeVar("Pixels", float, np.ndarray, "tf.Tensor")
 
 NORMAL_SCALE = 1 / (255 * pixels.STD)
 NORMAL_ZERO_POINT = round(255 * pixels.MEAN)
@@ -19,20 +25,22 @@ MATRICES = {"fp32": Geometry.matrix, "fp16": Geometry.matrix_of_halves, "dynamic
 """What `resized_in_floats` multiplies by, by the precision of the file, which stores it exactly."""
 
 
-def normal(image):
+def normal(image: Pixels) -> Pixels:
     """Pixels of 0 to 255 as the network reads them."""
     # Subtracting first keeps the mean exactly zero.
     return (image - NORMAL_ZERO_POINT) * NORMAL_SCALE
 
 
-def cropped(image, geometry: Geometry):
+def cropped(image: "tf.Tensor", geometry: Geometry) -> "tf.Tensor":
     """The middle of images (1, side, side, 1) that need not be resized."""
     if geometry.load == geometry.image_size:
         return image
     return image[:, geometry.middle, geometry.middle, :]
 
 
-def resized(image, geometry: Geometry, grey: Callable | None = None):
+def resized(
+    image: "tf.Tensor", geometry: Geometry, grey: Callable[["tf.Tensor"], "tf.Tensor"] | None = None
+) -> "tf.Tensor":
     """The middle of resized images, normalised, for a file of 8-bit integers.
 
     Pillow resizes along the rows, then along the columns, and each time clamps what its filter overshoots at edges and
@@ -57,7 +65,7 @@ def resized(image, geometry: Geometry, grey: Callable | None = None):
     return tf.nn.bias_add(tf.nn.conv2d(_upright(columns), gain, 1, "VALID"), [np.float32(normal(0.0))])
 
 
-def resized_in_floats(image, matrix: np.ndarray):
+def resized_in_floats(image: "tf.Tensor", matrix: np.ndarray) -> "tf.Tensor":
     """As `resized`, for a file that computes in floats.
 
     Arguments:
@@ -75,26 +83,26 @@ def resized_in_floats(image, matrix: np.ndarray):
     return normal(_upright(columns))
 
 
-def _flat(image):
+def _flat(image: "tf.Tensor") -> "tf.Tensor":
     import tensorflow as tf
 
     return tf.squeeze(image, -1)
 
 
-def _upright(columns):
+def _upright(columns: "tf.Tensor") -> "tf.Tensor":
     """Images of one channel from matrices with exchanged axes."""
     import tensorflow as tf
 
     return tf.expand_dims(tf.transpose(columns, (0, 2, 1)), -1)
 
 
-def _whole_grey(values):
+def _whole_grey(values: "tf.Tensor") -> "tf.Tensor":
     import tensorflow as tf
 
     return tf.round(tf.minimum(tf.nn.relu(values), 255.0))
 
 
-def margins(features, head: np.ndarray, bias: np.ndarray):
+def margins(features: "tf.Tensor", head: np.ndarray, bias: np.ndarray) -> "tf.Tensor":
     """What each cell of the last feature map adds to the margin between the classes; its mean is logit 1 - logit 0.
 
     Class activation maps, Zhou et al. 2016, https://arxiv.org/abs/1512.04150, with the bias in every cell.
@@ -113,12 +121,14 @@ def margins(features, head: np.ndarray, bias: np.ndarray):
     return tf.nn.bias_add(tf.nn.conv2d(features, difference, 1, "VALID"), bias[1:] - bias[:1])
 
 
-def named(logits, heatmap=None) -> dict:
+def named(logits: "tf.Tensor", heatmap: "tf.Tensor | None" = None) -> dict[str, "tf.Tensor"]:
     """The outputs of a board model, by the names that they have in the signature of its file."""
     return {LOGITS: logits} if heatmap is None else {LOGITS: logits, HEATMAP: heatmap}
 
 
-def traced(read: Callable, side: int):
+def traced(
+    read: Callable[["tf.Tensor"], dict[str, "tf.Tensor"]], side: int
+) -> "tf.types.experimental.ConcreteFunction":
     """The concrete function of a Python function of images (1, side, side, 1) of float32."""
     import tensorflow as tf
 

@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wool_board.model.network import probability
 from wool_tf.deploy import runtime
 from wool_tf.errors import WoolError
+
+if TYPE_CHECKING:
+    from tflite_micro.python.tflite_micro.runtime import Interpreter
 
 ALIGNMENT = 16
 """Bytes to which TensorFlow Lite Micro aligns its arena and its tensors."""
@@ -108,7 +112,7 @@ def _tell_arena() -> None:
     sys.stdout.write(str(enough * ALIGNMENT))
 
 
-def _allocated(flatbuffer: bytes, arena: int):
+def _allocated(flatbuffer: bytes, arena: int) -> "Interpreter":
     from tflite_micro.python.tflite_micro import runtime as micro_runtime
 
     return micro_runtime.Interpreter.from_bytes(flatbuffer, arena_size=arena)

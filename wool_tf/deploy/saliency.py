@@ -5,8 +5,6 @@ between the classes, to first order: its activations times the gradient of the m
 feature map that is the class activation map that files for a board give.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from wool_tf.data.batches import centre_crop
@@ -20,16 +18,16 @@ CELLS = 7
 BATCH = 32
 
 
-def maps(spec: ResNetSpec, weights: Weights, images: np.ndarray, chosen: Sequence[int]) -> np.ndarray:
+def maps(spec: ResNetSpec, weights: Weights, images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """One map per image, of the last stage that is fine enough.
 
     Arguments:
         spec, weights: of the network, which knows two classes and reads square images.
         images: (n, side, side) uint8, at least as large as the network's input, of which it reads the middle.
-        chosen: indices of the images, perhaps none.
+        chosen: (m,) int, indices of the images; perhaps none.
 
     Returns:
-        (chosen, rows, columns) float32, in logits, positive where a cell speaks for a defect; rows and columns are at
+        (m, rows, columns) float32, in logits, positive where a cell speaks for a defect; rows and columns are at
         least `CELLS`, or those of the first stage where even these are fewer.
     """
     import keras
@@ -40,17 +38,17 @@ def maps(spec: ResNetSpec, weights: Weights, images: np.ndarray, chosen: Sequenc
     both = keras.Model(model.input, [layer.output, model.output])
     side = both.outputs[0].shape[1]
 
-    def drawn(pixels):
+    def margin_parts(pixels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             features, logits = both(pixels, training=False)
             margin = tf.reduce_sum(logits[:, 1] - logits[:, 0])
         return tf.reduce_sum(features * tape.gradient(margin, features), axis=-1)
 
     # As a graph: run eagerly, oneDNN's gradient of narrow convolutions ends the process.
-    drawn = tf.function(drawn).get_concrete_function(tf.TensorSpec((None, *spec.input_shape), tf.float32))
+    drawn = tf.function(margin_parts).get_concrete_function(tf.TensorSpec((None, *spec.input_shape), tf.float32))
     found = []
     for start in range(0, len(chosen), BATCH):
-        batch = images[np.asarray(chosen[start : start + BATCH])]
+        batch = images[chosen[start : start + BATCH]]
         found.append(drawn(tf.constant(normalise(centre_crop(batch, spec.input_shape[0])))).numpy())
     return np.concatenate(found) if found else np.zeros((0, side, side), np.float32)
 

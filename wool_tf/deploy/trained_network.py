@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import logs
+from wool_tf import logs, records
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
@@ -18,7 +18,6 @@ from wool_tf.errors import BadSetting
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
-from wool_tf.study import records
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +78,11 @@ class Trained:
 
     def scores(self, chosen: np.ndarray) -> np.ndarray:
         """(chosen,) float64 probability of "defective" by the network in Keras, of the images as training read them."""
-        from wool_tf.training import trainer
+        # They import Keras.
+        from wool_tf.networks import resnet, scoring
 
-        return trainer.probabilities(trainer.logits(self.spec, self.arrays, self.images.images, chosen))
+        model = resnet.restored(self.spec, self.arrays)
+        return scoring.probabilities(scoring.logits(model, self.images.images, chosen))
 
 
 def opened(source: Source, cache: Path) -> Trained:
@@ -112,7 +113,7 @@ def opened(source: Source, cache: Path) -> Trained:
     held_out = everything[:0]
     if source.held is not None:
         held_out = _held_out(source.held, images)
-        _check_images(source, crops.native, images, held_out)
+        _check_images(source.network, source.held, crops.native, images, held_out)
     return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
 
 
@@ -159,25 +160,25 @@ def _folds(path: Path) -> list[list[list[int]]]:
     return repeats
 
 
-def _nested(found, depth: int) -> bool:
+def _nested(found: object, depth: int) -> bool:
     """Whether it is lists in lists, so deep, of whole numbers."""
     if depth == 0:
         return type(found) is int
     return isinstance(found, list) and all(_nested(item, depth - 1) for item in found)
 
 
-def _check_images(source: Source, crops: Dataset, images: Dataset, held_out: np.ndarray) -> None:
+def _check_images(network: Path, held: Held, crops: Dataset, images: Dataset, held_out: np.ndarray) -> None:
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
-    run = records.read(source.held.folds.with_name("run.json"), "native crops")
+    run = records.read_object(held.folds.with_name("run.json"), "native crops")
     if run and run["native crops"] != crops.fingerprint:
-        raise BadSetting("folds", source.held.folds, f"is of a run with other images than those of {images.folder}")
-    record = records.read(source.network.with_suffix(".json"), "stage", "images")
+        raise BadSetting("folds", held.folds, f"is of a run with other images than those of {images.folder}")
+    record = records.read_object(network.with_suffix(".json"), "stage", "images")
     if record is None:
         return
     if record["images"] != images.fingerprint:
-        raise BadSetting("network", source.network, f"was trained on other images than those of {images.folder}")
+        raise BadSetting("network", network, f"was trained on other images than those of {images.folder}")
     # The network of all images has none.
     seen = np.setdiff1d(held_out, record.get("held_out", []))
     if len(seen):
-        told = f"{len(seen)} of the {len(held_out)} images of fold {source.held.fold}"
-        raise BadSetting("network", source.network, f"was trained on {told}, as the record beside it says")
+        told = f"{len(seen)} of the {len(held_out)} images of fold {held.fold}"
+        raise BadSetting("network", network, f"was trained on {told}, as the record beside it says")

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import environment, quiet
+from wool_tf.cells import MISSING, aligned, decimals
 from wool_tf.deploy import card, verify
 from wool_tf.deploy.trained_network import Source, Trained, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import OF_ALL_FOLDS
-from wool_tf.report.cells import MISSING, aligned, decimals
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
 def _check_unseen(path: Path, about: Mapping, trained: Trained, source: Source) -> None:
     """Notices files whose network, calibration or threshold may come from the held-out images, as their cards say."""
     stated = about["training"]["images"]
-    if len(trained.held_out) and stated != len(trained.train):
+    if source.held is not None and stated != len(trained.train):
         left = f"fold {source.held.fold} leaves {len(trained.train):,}"
         made = f"was made with {stated:,} training images, as its card says, and {left}"
         raise BadSetting("models", path, f"{made}; convert the network with the same folds and fold")

@@ -31,8 +31,8 @@ def predict(tflite: bytes, images: np.ndarray, threads: int = 1, chosen: np.ndar
     ((_, height, width, _),) = network.input_shapes
     if images.shape[1:] != (height, width):
         raise WoolError(f"images: the model reads {height}×{width} pixels, got images of shape {images.shape[1:]}")
-    chosen = range(len(images)) if chosen is None else chosen
-    return np.array([network.run(images[index]) for index in chosen], np.float64)
+    indices = range(len(images)) if chosen is None else chosen
+    return np.array([network.run(images[index]) for index in indices], np.float64)
 
 
 def compare(labels: np.ndarray, float_scores: np.ndarray, quantised_scores: np.ndarray, threshold: float = 0.5) -> dict:

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from wool_tf import files
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import imagenet, weight_files, weights
 from wool_tf.networks.spec import DEPTHS, ResNetSpec
@@ -62,6 +63,12 @@ def pretrained(choice: str) -> bool | None:
     found = [arrays[key].shape for key in (f"{weights.HEAD}.weight", "conv1.weight") if key in arrays]
     is_imagenet = len(found) == 2 and found[0][:1] == (imagenet.CLASSES,) and found[1][1:2] == (3,)
     return True if is_imagenet else None
+
+
+def digest(choice: str) -> str | None:
+    """SHA-256 of the file that the setting `weights` (none, imagenet or a file) names, or None where it names none."""
+    path = Path(choice)
+    return files.sha256(path) if path.is_file() else None
 
 
 def _fit(arrays: Weights, held: ResNetSpec, spec: ResNetSpec, seed: int, source: str) -> Weights:

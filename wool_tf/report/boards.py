@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wool_tf.cells import aligned, count, plain, ratio, significant
 from wool_tf.errors import WoolError
-from wool_tf.report.cells import aligned, count, plain, ratio, significant
 
 NUMBERS = ("bytes", "threads", "p50_ms", "p95_ms", "images_per_second")
 HEADER = ("#", "Board", "Model", "Precision", "Runtime", "Threads", "File", "p50 ms", "p95 ms", "Images/s", "Faster")
@@ -173,11 +173,11 @@ def _names(models: Sequence[str]) -> dict[str, str]:
     return {file: _line(file if names.count(Path(file).name) > 1 else Path(file).name) for file in different}
 
 
-def _line(text) -> str:
+def _line(text: object) -> str:
     return " ".join(str(text).split())
 
 
-def _flaw(document) -> str | None:
+def _flaw(document: object) -> str | None:
     """What a document lacks."""
     if not isinstance(document, dict):
         return "not an object"
@@ -195,7 +195,11 @@ def _flaw(document) -> str | None:
             if not isinstance(model.get(name), str):
                 return f"models[{number}] has no {name}"
         for name in NUMBERS:
-            value = model.get(name)
-            if type(value) not in (int, float) or not math.isfinite(value) or value <= 0:
+            if not _positive(model.get(name)):
                 return f"models[{number}] has no {name} above 0"
     return None
+
+
+def _positive(value: object) -> bool:
+    """Whether a value of a JSON document is a number above 0, and neither true nor infinite."""
+    return isinstance(value, int | float) and value is not True and math.isfinite(value) and value > 0

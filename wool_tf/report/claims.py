@@ -5,8 +5,8 @@ The claims are those of its abstract, section V and conclusion; the builder is a
 
 from collections.abc import Iterator, Sequence
 
+from wool_tf.cells import percent
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import percent
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import THRESHOLDING, Configuration, Stage, Study
@@ -44,7 +44,8 @@ def _drop(recipe: paper.Recipe) -> float:
 
 def _kept(depth: int) -> float:
     """Percent of the parameters that three rounds leave in the paper's Table III."""
-    return 100 * paper.complexity(depth, 3)[0] / paper.complexity(depth, 0)[0]
+    rounds = paper.COMPLEXITY[depth]
+    return 100 * rounds[3][0] / rounds[0][0]
 
 
 def _rows(study: Study, one: Configuration) -> Iterator[Row]:
@@ -69,7 +70,7 @@ def _measured(stage: Stage, kind: str) -> bool:
 
 def _accuracy(study: Study, one: Configuration, final: Stage) -> Row:
     low, high = final.interval["accuracy"]
-    mean = final.figures.mean("accuracy")
+    mean = final.figures.known_mean("accuracy")
     held = UNCLEAR if low <= ACCURACY <= high else HOLDS if mean > ACCURACY else FAILS
     here = f"{final.title}: {percent(mean)} % ({naming.interval((low, high))})"
     return naming.label(study, one), "more than 98 % accuracy with a pruned network", here, held
@@ -80,28 +81,33 @@ def _against_thresholding(study: Study, one: Configuration, final: Stage) -> Ite
     if simple is None:
         return
     ours, theirs = final.figures, simple.figures
-    gain = ours.mean("accuracy") - theirs.mean("accuracy")
+    gain = ours.known_mean("accuracy") - theirs.known_mean("accuracy")
     here = f"{points(gain)} points ({percent(ours.mean('accuracy'))} against {percent(theirs.mean('accuracy'))} %)"
     held = HOLDS if gain >= ADVANTAGE else FAILS
     yield naming.label(study, one), "at least 16.96 points more accurate than thresholding", here, held
-    if theirs.mean("recall"):
-        more = ours.mean("recall") / theirs.mean("recall") - 1
+    if theirs.known_mean("recall"):
+        more = ours.known_mean("recall") / theirs.known_mean("recall") - 1
         here = f"{points(more, 1)} % ({percent(ours.mean('recall'))} against {percent(theirs.mean('recall'))} %)"
         held = HOLDS if more >= MORE_FOUND else FAILS
         yield naming.label(study, one), "finds 20 % more defective products than thresholding", here, held
 
 
 def _largest_drop(study: Study, one: Configuration, hard: Sequence[Stage]) -> Row:
-    worst = min(stage.change for stage in hard)
+    worst = _worst(hard)
     held = HOLDS if worst >= -LARGEST_DROP else FAILS
     here = f"{points(worst)} points"
     return naming.label(study, one), "hard pruning costs at most 1.34 points of accuracy", here, held
 
 
+def _worst(stages: Sequence[Stage]) -> float:
+    """The change of the stage that loses most; a stage with a complete repeat has one, as its unpruned network has."""
+    return min(stage.change for stage in stages if stage.change is not None)
+
+
 def _shares(
     study: Study, one: Configuration, hard: Sequence[Stage], name: str, word: str, claimed: tuple[float, float]
 ) -> Row:
-    shares = [getattr(stage, name) / getattr(one.baseline, name) for stage in hard]
+    shares = [share for stage in hard if (share := stage.share_of(one.baseline, name)) is not None]
     low, high = min(shares), max(shares)
     held = HOLDS if claimed[0] <= low and high <= claimed[1] else FAILS
     here = f"{percent(low)}–{percent(high)} %"
@@ -111,9 +117,9 @@ def _shares(
 
 def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Sequence[Stage]) -> Row:
     """Stable is what loses least where it loses most."""
-    worst = [min(stage.change for stage in stages) for stages in (hard, soft)]
+    by_hard, by_asfp = _worst(hard), _worst(soft)
     # One image more or less is no difference.
-    same = abs(worst[0] - worst[1]) * study.data.images < 1.5
-    held = UNCLEAR if same else HOLDS if worst[0] > worst[1] else FAILS
-    here = f"largest change {points(worst[0])} points by hard pruning, {points(worst[1])} by ASFP"
+    same = abs(by_hard - by_asfp) * study.data.images < 1.5
+    held = UNCLEAR if same else HOLDS if by_hard > by_asfp else FAILS
+    here = f"largest change {points(by_hard)} points by hard pruning, {points(by_asfp)} by ASFP"
     return naming.label(study, one), "hard pruning retains accuracy better than ASFP", here, held

@@ -5,11 +5,11 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
+from wool_tf.cells import aligned
 from wool_tf.networks.complexity import LayerCost, layers
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan
 from wool_tf.report import paper
-from wool_tf.report.cells import aligned
 
 ROUNDS = 3
 PAPER_RECIPE = "paper-table3"
@@ -40,11 +40,18 @@ class Row:
     layers: tuple[LayerCost, ...]
 
     @property
+    def printed(self) -> tuple[int, int] | None:
+        """The paper's parameters and operations, or None where its table does not apply."""
+        if self.paper_params is None or self.paper_flops is None:
+            return None
+        return self.paper_params, self.paper_flops
+
+    @property
     def agreement(self) -> tuple[bool, ...]:
         """Whether parameters and operations agree with the paper's; empty where its table does not apply."""
-        if self.paper_params is None:
+        if self.printed is None:
             return ()
-        return agrees(self.params, self.paper_params), agrees(self.flops, self.paper_flops)
+        return tuple(map(agrees, (self.params, self.flops), self.printed))
 
 
 def rows(recipe: str, depths: Iterable[int], classes: int, input_shape: tuple[int, int, int]) -> list[Row]:
@@ -126,12 +133,11 @@ def to_text(table: Sequence[Row], with_layers: bool = False) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    ours, printed = (row.params, row.flops), (row.paper_params, row.paper_flops)
     beside = [("", "")] * 2
-    if row.agreement:
+    if row.printed:
         answers = ["yes" if agreed else "NO" for agreed in row.agreement]
-        beside = list(zip(map(_scientific, printed), answers, strict=True))
-    counts = [(f"{count:,}", *texts) for count, texts in zip(ours, beside, strict=True)]
+        beside = list(zip(map(_scientific, row.printed), answers, strict=True))
+    counts = [(f"{count:,}", *texts) for count, texts in zip((row.params, row.flops), beside, strict=True)]
     return str(row.depth), str(row.round), *counts[0], *counts[1]
 
 

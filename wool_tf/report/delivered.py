@@ -3,7 +3,7 @@
 Builders are as those of `quality`.
 """
 
-from wool_tf.report.cells import count, decimals, percent
+from wool_tf.cells import count, decimals, percent
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Study
 
@@ -52,10 +52,10 @@ def files(study: Study) -> Table | None:
 
 def mistakes(study: Study) -> Table | None:
     """Every image that the delivered rule judges wrongly, the surest mistakes first."""
-    if study.delivery is None or study.delivered is None:
+    if study.delivered is None:
         return None
-    stage = study.delivered[1].name
-    found = [one for one in study.delivery.judged if (one.scores[stage] >= one.threshold) != (one.label == 1)]
+    stage = study.delivered.int8_stage.name
+    found = [one for one in study.delivered.delivery.judged if (one.scores[stage] >= one.threshold) != (one.label == 1)]
     found.sort(key=lambda one: -abs(one.scores[stage] - one.threshold))
     rows = [
         (

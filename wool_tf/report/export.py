@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wool_tf import files
+from wool_tf.cells import aligned
 from wool_tf.report import findings, naming, paper, quality
-from wool_tf.report.cells import aligned
 from wool_tf.study import units
 from wool_tf.study.results import BASELINE, Configuration, Study
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from wool_tf.cells import decimals, percent, ratio, significant
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import decimals, percent, ratio, significant
 from wool_tf.report.naming import OPTIMISTIC, label, points
 from wool_tf.report.verdict import FEW_GROUPS, Verdict, verdict
 from wool_tf.study.results import FROZEN, Baseline, Configuration, Figures, Stage, Study
@@ -18,7 +18,7 @@ NAMED = 3
 
 def sentences(study: Study) -> list[str]:
     """The outcome: quality before and after pruning, size and speed, and the paper."""
-    one = study.delivered[0] if study.delivered else naming.best(study)
+    one = study.delivered.configuration if study.delivered else naming.best(study)
     if one is None:
         return ["No network has a complete repeat yet, so there is nothing to report."]
     found = [_unpruned(study, one), *_others(study, one)]
@@ -54,8 +54,8 @@ def closing(study: Study) -> list[str]:
         parameters = f", {stage.params:,} parameters" if stage.params else ""
         lines.append(f"{naming.full(study, one, stage)}, at the threshold 0.5: {_line(stage.figures)}{parameters}")
     if study.delivered:
-        point = study.delivered[1].operating[0]
-        lines.append(f"{study.delivered[1].title}, {naming.rule(point.rule)}: {_line(point.figures)}")
+        point, title = study.delivered.at_rule, study.delivered.int8_stage.title
+        lines.append(f"{title}, {naming.rule(point.rule)}: {_line(point.figures)}")
     return [*lines, f"Next: {found.advice}", f"  {found.command}"]
 
 
@@ -105,8 +105,8 @@ def _others(study: Study, chosen: Configuration) -> list[str]:
 
 def _pruned(one: Configuration, stage: Stage) -> str:
     whole, figures = one.baseline, stage.figures
-    kept = f"leaves {percent(stage.params / whole.params)} % of its parameters and "
-    kept += f"{percent(stage.macs / whole.macs)} % of its arithmetic"
+    kept = f"leaves {percent(stage.share_of(whole, 'params'))} % of its parameters and "
+    kept += f"{percent(stage.share_of(whole, 'macs'))} % of its arithmetic"
     return (
         f"{stage.title}, {kept}, and changes its accuracy by {points(stage.change)} percentage points, to "
         f"{naming.mean(figures, 'accuracy')} %; {percent(figures.mean('recall'))} % of the defective images "
@@ -151,8 +151,8 @@ def _about_baselines(study: Study) -> list[str]:
         return []
     ours = chosen.baseline.figures
     for each in _strongest(study):
-        accuracy, recall = (each.figures.mean(name) for name in ("accuracy", "recall"))
-        if accuracy >= ours.mean("accuracy"):
+        accuracy, recall = (each.figures.known_mean(name) for name in ("accuracy", "recall"))
+        if accuracy >= ours.known_mean("accuracy"):
             found.append(
                 f"{naming.baseline_title(study, each)}, judges {percent(accuracy)} % of the images correctly and finds "
                 f"{percent(recall)} % of the defective ones; the best unpruned network does no better: "
@@ -168,7 +168,7 @@ def _about_frozen_features(study: Study) -> list[str]:
         own = study.baseline(FROZEN, one.frozen) if one.frozen else None
         accuracy = stage.figures.mean("accuracy")
         if own and accuracy is not None and not naming.is_control(stage):
-            if accuracy <= own.figures.mean("accuracy"):
+            if accuracy <= own.figures.known_mean("accuracy"):
                 beaten.append(naming.full(study, one, stage))
     if not beaten:
         return []

@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from wool_tf.cells import MISSING, known, percent
+from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import paper
-from wool_tf.report.cells import MISSING, known, percent
 from wool_tf.report.tables import Table
 from wool_tf.study.results import BASELINE, FROZEN, THRESHOLDING, Baseline, Configuration, Figures, Stage, Study
 
@@ -55,8 +56,9 @@ def key_stages(study: Study) -> Iterator[tuple[Configuration, Stage]]:
 
 def key(study: Study, one: Configuration) -> list[Stage]:
     """The unpruned network and the delivered one, in float and int8; or the last round and the highest rate of ASFP."""
-    if study.delivered and study.delivered[0] is one and study.delivery:
-        named = dict.fromkeys((BASELINE, study.delivery.stage, study.delivered[1].name))
+    delivered = study.delivered
+    if delivered and delivered.configuration is one:
+        named = dict.fromkeys((BASELINE, delivered.float_stage.name, delivered.int8_stage.name))
         return [stage for name in named if (stage := one.stage(name))]
     found: dict[str, tuple[float, Stage]] = {}
     for stage in one.stages:
@@ -91,10 +93,16 @@ def is_control(stage: Stage) -> bool:
 def parted(name: str) -> tuple[str, float]:
     """The method of a stage and its number.
 
+    Raises:
+        ValueError: no stage has such a name.
+
     >>> parted("hard1"), parted("asfp12.5"), parted("baseline"), parted("hard3-int8")
     (('hard', 1.0), ('asfp', 12.5), ('baseline', 0.0), ('hard', 3.0))
     """
-    kind, number = re.fullmatch(r"([a-z]*)([0-9.]*)(?:-int8)?", name).groups()
+    found = re.fullmatch(r"([a-z]*)([0-9.]*)(?:-int8)?", name)
+    if found is None:
+        raise ValueError(f"{name}: is not the name of a stage")
+    kind, number = found.groups()
     return kind, float(number or 0)
 
 
@@ -176,7 +184,7 @@ def interval(ends: Sequence[float] | None, form: Callable[[float], str] = percen
     return "–".join(map(form, ends)) if ends else MISSING
 
 
-def mean(figures: Figures, name: str, form: Callable = percent) -> str:
+def mean(figures: Figures, name: str, form: Callable[[float | None, float | None], str] = percent) -> str:
     """The mean of a metric over repeats, with its standard deviation."""
     return form(figures.mean(name), figures.std(name))
 
@@ -199,7 +207,7 @@ def points(difference: float | None, digits: int = 2) -> str:
     return sign + size
 
 
-def rule(rule) -> str:
+def rule(rule: ThresholdRule) -> str:
     """A rule for the threshold, for a column of its own."""
     if rule.recall is not None:
         return f"recall ≥ {rule.recall:g}"

@@ -92,7 +92,9 @@ def render(study: Study) -> dict[str, str]:
 
 def _data(document: dict | None) -> str | None:
     """JSON that can stand in a script element: nothing in it ends the element."""
-    return document and json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
+    if document is None:
+        return None
+    return json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def markdown(text: str) -> str:

@@ -77,7 +77,7 @@ COMPLEXITY: Final[dict[int, tuple[tuple[float, float], ...]]] = {
 they are counted."""
 
 
-def pruned_accuracy(depth: int, optimizer: str, pretrained: bool, stage: str) -> float | None:
+def pruned_accuracy(depth: int, optimizer: Optimizer, pretrained: bool, stage: str) -> float | None:
     """Table II: the accuracy after a stage of `PRUNED_STAGES`, in percent, or None where the paper has none.
 
     >>> pruned_accuracy(18, "adam", False, "hard3")

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from wool_tf.report.cells import decimals, percent
-from wool_tf.study.results import Picture, Study
+from wool_tf.cells import decimals, percent
+from wool_tf.study.results import Judged, Picture, Study
 
 MISSED, ALARM, RIGHT = "missed", "false alarm", "correct"
 
@@ -47,9 +47,10 @@ class Shown:
 
 def pictures(study: Study) -> list[Shown]:
     """The images of a delivery, those judged wrongly first."""
-    if study.delivery is None or study.delivered is None:
+    if study.delivered is None:
         return []
-    return [_shown(study, picture) for picture in study.delivery.pictures]
+    delivery, stage = study.delivered.delivery, study.delivered.int8_stage.name
+    return [_shown(picture, delivery.judged[picture.image], stage) for picture in delivery.pictures]
 
 
 def cells(picture: Picture) -> list[Cell]:
@@ -79,8 +80,7 @@ def pointing(study: Study) -> str:
     )
 
 
-def _shown(study: Study, picture: Picture) -> Shown:
-    one, stage = study.delivery.judged[picture.image], study.delivered[1].name
+def _shown(picture: Picture, one: Judged, stage: str) -> Shown:
     called, defective = one.scores[stage] >= one.threshold, one.label == 1
     kind = RIGHT if called == defective else ALARM if called else MISSED
     what = one.defects or ("defective" if defective else "non-defective")
@@ -95,12 +95,12 @@ def scores(study: Study) -> dict | None:
         `threshold`, that of the delivered file; `command`, which delivers another one, with `THRESHOLD` in its place;
         and `images`, each a list of score, label, defects and path.
     """
-    if study.delivery is None or study.delivered is None:
+    if study.delivered is None:
         return None
-    stage = study.delivered[1].name
-    rows = [[round(one.scores[stage], 6), one.label, one.defects, one.path] for one in study.delivery.judged]
+    delivery, stage = study.delivered.delivery, study.delivered.int8_stage.name
+    rows = [[round(one.scores[stage], 6), one.label, one.defects, one.path] for one in delivery.judged]
     command = (
         f"python experiments/convert.py --network={study.out}/model/compact.safetensors --data={study.data.folder} "
         "--precisions=int8 --threshold=THRESHOLD --out=OUT"
     )
-    return {"threshold": study.delivery.threshold, "command": command, "images": rows}
+    return {"threshold": delivery.threshold, "command": command, "images": rows}

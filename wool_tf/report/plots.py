@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib import style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from wool_tf.cells import count, percent, significant
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import count, percent, significant
 from wool_tf.report.naming import OPTIMISTIC, label, points
-from wool_tf.study.results import BASELINE, Configuration, Figures, Stage, Study
+from wool_tf.study.results import BASELINE, Configuration, Figures, Intervals, Judged, Stage, Study
 
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#d55e00", "#009e73", "#5a5a5a", "#a6a6a6"
 """Okabe and Ito's colours, which colour-blind readers can tell apart; every use also differs in shape or dash."""
@@ -82,8 +83,8 @@ def verdict(study: Study) -> Plot | None:
     """Misses and false alarms of the delivered model beside the baselines, with their intervals."""
     if study.delivered is None:
         return None
-    stage = study.delivered[1]
-    found = [(f"delivered: {stage.title}", stage.operating[0].figures, stage.operating[0].interval)]
+    stage, at_rule = study.delivered.int8_stage, study.delivered.at_rule
+    found = [(f"delivered: {stage.title}", at_rule.figures, at_rule.interval)]
     for each in study.baselines:
         by_rule = each.operating[0] if each.operating else each
         found.append((naming.inline(naming.baseline_title(study, each)), by_rule.figures, by_rule.interval))
@@ -115,10 +116,10 @@ def verdict(study: Study) -> Plot | None:
     return drawn("Misses and false alarms of a thousand images", text, alt, draw, height=0.8 + 0.45 * len(found))
 
 
-def _errors(figures: Figures, interval, side: str) -> tuple[float, float, float]:
+def _errors(figures: Figures, interval: Intervals, side: str) -> tuple[float, float, float]:
     """What goes wrong of a thousand, and its interval."""
     low, high = interval[side]
-    value = figures.mean(side)
+    value = figures.known_mean(side)
     if side == "recall":
         value, low, high = 1 - value, 1 - high, 1 - low
     return 1000 * value, 1000 * low, 1000 * high
@@ -142,7 +143,7 @@ def accuracy(study: Study) -> Plot | None:
             axes.plot(100 * np.array(folds), [row + 0.22] * len(folds), "o", ms=4, mfc="none", mec=GREY, alpha=0.8,
                       label="one fold" if first else None)  # fmt: skip
             ends = np.array(stage.interval["accuracy"])
-            mean = stage.figures.mean("accuracy")
+            mean = stage.figures.known_mean("accuracy")
             axes.plot(100 * ends, [row, row], color=BLUE, lw=1.5)
             axes.plot(100 * mean, row, "o", ms=6, color=BLUE, label="all folds, 95 % interval" if first else None)
         if reported:
@@ -180,7 +181,7 @@ def changes(study: Study) -> Plot | None:
     rows = -(-len(panels) // columns)
 
     def draw(figure: Figure) -> None:
-        figure.get_layout_engine().set(h_pad=0.08, w_pad=0.06)
+        figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.06)
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, (title, ours, papers) in zip(grid, panels, strict=False):
             _change(axes, title.replace(", ", ",\n", 1) if columns > 2 else title, ours, papers, names, columns > 2)
@@ -207,7 +208,7 @@ def changes(study: Study) -> Plot | None:
     return drawn(title, text, alt, draw, height=0.9 + 1.8 * rows)
 
 
-def _change(axes, title: str, ours: np.ndarray, papers: np.ndarray, names: Sequence[str], narrow: bool) -> None:
+def _change(axes: Axes, title: str, ours: np.ndarray, papers: np.ndarray, names: Sequence[str], narrow: bool) -> None:
     places = np.arange(len(names))
     axes.axhline(0, color=GREY, lw=1)
     # Side by side, for they may be equal.
@@ -219,7 +220,7 @@ def _change(axes, title: str, ours: np.ndarray, papers: np.ndarray, names: Seque
     axes.grid(axis="y")
 
 
-def _wide(axes) -> None:
+def _wide(axes: Axes) -> None:
     axes.set_yscale("symlog", linthresh=LINEAR, linscale=0.4)
     axes.yaxis.set_major_locator(FixedLocator(MARKS))
     axes.yaxis.set_minor_locator(NullLocator())
@@ -244,10 +245,11 @@ def _tick(name: str) -> str:
 
 def roc(study: Study) -> Plot | None:
     """ROC curves of the key stages of a delivery, from the out-of-fold scores."""
-    if study.delivery is None or study.delivered is None:
+    if study.delivered is None:
         return None
-    truth = np.array([one.label == 1 for one in study.delivery.judged])
-    curves = [(stage, _scores(study, stage)) for stage in naming.key(study, study.delivered[0])]
+    judged = study.delivered.delivery.judged
+    truth = np.array([one.label == 1 for one in judged])
+    curves = [(stage, _scores(judged, stage)) for stage in naming.key(study, study.delivered.configuration)]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -256,7 +258,7 @@ def roc(study: Study) -> Plot | None:
             axes.plot(100 * alarms, 100 * found, dash, color=colour, lw=2,
                       label=f"{stage.title}, AUC {roc_auc_score(truth, scores):.3f}")  # fmt: skip
             for figures, mark in ((stage.figures, "o"), *((one.figures, "s") for one in stage.operating[:1])):
-                point = 100 * figures.mean("false_alarm_rate"), 100 * figures.mean("recall")
+                point = 100 * figures.known_mean("false_alarm_rate"), 100 * figures.known_mean("recall")
                 axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
         axes.plot([0, 100], [0, 100], color=PALE, lw=1, label="guessing")
         axes.set(xlim=(-1, 100), ylim=(0, 101), aspect="equal")
@@ -291,7 +293,7 @@ def training(study: Study) -> Plot | None:
     rows = -(-len(curves) // columns)
 
     def draw(figure: Figure) -> None:
-        figure.get_layout_engine().set(h_pad=0.08, w_pad=0.08)
+        figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.08)
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         for axes, (title, losses) in zip(panels, curves, strict=False):
             _curve(axes, title, losses, marks)
@@ -309,7 +311,7 @@ def training(study: Study) -> Plot | None:
     return drawn("Training loss", text, alt, draw, height=0.6 + 1.75 * rows, width=width)
 
 
-def _curve(axes, title: str, losses: np.ma.MaskedArray, marks: Sequence[float]) -> None:
+def _curve(axes: Axes, title: str, losses: np.ma.MaskedArray, marks: Sequence[float]) -> None:
     epochs = np.arange(1, losses.shape[1] + 1)
     axes.fill_between(epochs, losses.min(axis=0), losses.max(axis=0), color=BLUE, alpha=0.22, lw=0)
     axes.plot(epochs, losses.mean(axis=0), color=BLUE, lw=1.8, marker="o" if len(epochs) == 1 else None)
@@ -370,8 +372,8 @@ def drawn(title: str, text: str, alt: str, draw: Callable[[Figure], None], heigh
     return Plot(title, text, alt, buffer.getvalue(), round(width * PIXELS_PER_INCH))
 
 
-def _scores(study: Study, stage: Stage) -> np.ndarray:
-    return np.array([one.scores[stage.name] for one in study.delivery.judged])
+def _scores(judged: Sequence[Judged], stage: Stage) -> np.ndarray:
+    return np.array([one.scores[stage.name] for one in judged])
 
 
 def _aligned(curves: Sequence[Sequence[float]]) -> np.ma.MaskedArray:

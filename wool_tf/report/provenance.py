@@ -3,7 +3,7 @@
 Builders are as those of `quality`.
 """
 
-from wool_tf.report.cells import duration, plain
+from wool_tf.cells import duration, plain
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Study
 

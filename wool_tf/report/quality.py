@@ -7,12 +7,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from wool_tf.cells import MISSING, decimals, percent, significant
 from wool_tf.evaluation.metrics import THRESHOLD, Metrics
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import MISSING, decimals, percent, significant
 from wool_tf.report.naming import hundredths, label, mean, points
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import BASELINE, THRESHOLDING, Baseline, Figures, Stage, Study
+from wool_tf.study.results import BASELINE, THRESHOLDING, Baseline, Figures, Intervals, Stage, Study
 
 ACCURACY = (
     "Accuracy is the share of all images that are judged correctly, each by a network that was not trained on it: of "
@@ -30,23 +30,23 @@ SHARES = (
 def summary(study: Study) -> Table | None:
     """The baselines, and the network before and after pruning and as it is delivered, in one look."""
     rows = [_summary(naming.baseline_title(study, each), each.figures, each.interval, None) for each in study.baselines]
-    one = study.delivered[0] if study.delivered else naming.best(study)
+    delivered = study.delivered
+    one = delivered.configuration if delivered else naming.best(study)
     if one is None:
         return None
     for stage in naming.key(study, one):
-        share = _share(stage.params, one.baseline.params)
+        share = stage.share_of(one.baseline, "params")
         rows.append(_summary(naming.full(study, one, stage), stage.figures, stage.interval, share))
-    if study.delivered and study.delivered[1].operating:
-        stage = study.delivered[1]
-        by_rule, share = stage.operating[0], _share(stage.params, one.baseline.params)
-        title = f"{stage.title}, at thresholds by the delivered rule"
+    if delivered and delivered.int8_stage.operating:
+        by_rule, share = delivered.at_rule, delivered.int8_stage.share_of(one.baseline, "params")
+        title = f"{delivered.int8_stage.title}, at thresholds by the delivered rule"
         rows.append(_summary(title, by_rule.figures, by_rule.interval, share))
     header = ("Network", "Accuracy (%)", "95 %", "Over folds", "Recall (%)", "False alarms (%)", "ROC AUC")
     note = "At the threshold 0.5 unless said otherwise."
     return _table(study, "Key figures", f"{ACCURACY} {SHARES}", (*header, "Parameters (%)"), rows, "lrrrrrrr", note)
 
 
-def _summary(title: str, figures: Figures, interval, share: float | None) -> tuple[str, ...]:
+def _summary(title: str, figures: Figures, interval: Intervals, share: float | None) -> tuple[str, ...]:
     accuracy = mean(figures, "accuracy"), naming.interval(interval.get("accuracy"))
     shares = mean(figures, "recall"), mean(figures, "false_alarm_rate"), mean(figures, "auc", decimals)
     return title, *accuracy, percent(figures.over_folds("accuracy")), *shares, percent(share)
@@ -60,12 +60,12 @@ def table1(study: Study) -> Table | None:
         ours = figures.mean("accuracy")
         theirs, spread = paper.BASELINE[reported] if reported else (None, None)
         difference = ours - theirs / 100 if ours is not None and theirs is not None else None
-        cells = hundredths(ours), hundredths(figures.std("accuracy")), hundredths(figures.over_folds("accuracy"))
-        cells += naming.interval(one.baseline.interval.get("accuracy")), _repeats(one.baseline)
+        cells = [*map(hundredths, (ours, figures.std("accuracy"), figures.over_folds("accuracy")))]
+        cells += [naming.interval(one.baseline.interval.get("accuracy")), _repeats(one.baseline)]
         papers = (MISSING if value is None else f"{value:.2f}" for value in (theirs, spread))
         rows.append((*naming.recipe(study, one), *cells, *papers, points(difference)))
-    header = ("Depth", "Optimizer", "Pretrained", "Mean (%)", "Standard deviation", "Over folds", "95 % interval")
-    header += ("Repeats", "Paper: mean (%)", "Paper: standard deviation", "Difference (points)")
+    header = ("Depth", "Optimizer", "Pretrained", "Mean (%)", "Standard deviation", "Over folds", "95 % interval",
+              "Repeats", "Paper: mean (%)", "Paper: standard deviation", "Difference (points)")  # fmt: skip
     text = f"At the threshold 0.5. {ACCURACY}"
     return _table(study, "Accuracy before pruning (Table I)", text, header, rows, "lll" + "r" * 8, _paper_note(study))
 
@@ -79,10 +79,11 @@ def table2(study: Study) -> Table | None:
         ours = [stage.figures.mean("accuracy") if stage else None for stage in stages]
         changes = [stage.change if stage else None for stage in stages]
         rows.append((label(study, one), *map(_with_change, ours, changes)))
-        if paper.recipe(one):
+        if recipe := paper.recipe(one):
             reported = [paper.accuracy(one, name) for name in (BASELINE, *names)]
             theirs = [None if value is None else value / 100 for value in reported]
-            dropped = [None, *(None if value is None else value - theirs[0] for value in theirs[1:])]
+            unpruned = paper.BASELINE[recipe][0] / 100
+            dropped = [None, *(None if value is None else value - unpruned for value in theirs[1:])]
             rows.append(("– the paper", *map(_with_change, theirs, dropped)))
             apart = [a - b if a is not None and b is not None else None for a, b in zip(ours, theirs, strict=True)]
             rows.append(("– difference (points)", *map(points, apart)))
@@ -111,8 +112,9 @@ def quality(study: Study) -> Table | None:
         rows.append((naming.full(study, one, stage), *_quality(stage.figures, stage.interval), *incomplete))
     text = f"{naming.explained(study)} {ACCURACY} {SHARES} Precision: of 100 images that raise an alarm, how many are "
     text += "really defective. F1 combines recall and precision; average precision does so over all thresholds."
-    header = ("Network", "Accuracy (%)", "95 %", "Over folds", "Recall (%)", "95 %", "False alarms (%)", "95 %")
-    header += ("ROC AUC", "95 %", "Precision (%)", "F1 (%)", "Average precision", "Repeats", "Missing folds")
+    header = ("Network", "Accuracy (%)", "95 %", "Over folds", "Recall (%)", "95 %", "False alarms (%)", "95 %",
+              "ROC AUC", "95 %", "Precision (%)", "F1 (%)", "Average precision", "Repeats",
+              "Missing folds")  # fmt: skip
     note = (
         "At the threshold 0.5. A repeat counts only if all of its folds are there. An interval without width says that "
         "no image was judged wrongly, not that none ever will be."
@@ -120,7 +122,7 @@ def quality(study: Study) -> Table | None:
     return _table(study, "Quality of every stage", text, header, rows, "l" + "r" * (len(header) - 1), note)
 
 
-def _quality(figures: Figures, interval) -> tuple[str, ...]:
+def _quality(figures: Figures, interval: Intervals) -> tuple[str, ...]:
     cells = [mean(figures, "accuracy"), naming.interval(interval.get("accuracy"))]
     cells.append(percent(figures.over_folds("accuracy")))
     for name in ("recall", "false_alarm_rate"):
@@ -157,11 +159,11 @@ def by_defect(study: Study) -> Table | None:
         if stage.operating:
             by_rule = f"{naming.full(study, one, stage)}, {naming.rule(stage.operating[0].rule)}"
             named.append((by_rule, stage.operating[0].figures))
-    named = [(title, figures.by_defect) for title, figures in named if figures.by_defect]
-    images = {kind: one.images for _, found in named for kind, one in found.items()}
+    recalls = [(title, figures.by_defect) for title, figures in named if figures.by_defect]
+    images = {kind: one.images for _, found in recalls for kind, one in found.items()}
     kinds = sorted(images)
     rows = [(title, *(percent(found[kind].recall if kind in found else None) for kind in kinds))
-            for title, found in named]  # fmt: skip
+            for title, found in recalls]  # fmt: skip
     text = (
         "Of 100 images with a type of defect, how many are found. In brackets the number of images; one with several "
         "types counts for each, and those of unknown type are left out. The threshold is 0.5 if nothing else is said."
@@ -209,8 +211,8 @@ def confusion(study: Study) -> Table | None:
         "How many held-out images were judged rightly and wrongly. A missed image is a defective product that would be "
         "delivered; a false alarm is a sound product that would be rejected."
     )
-    header = ("Network", "Threshold by", "Defective: found", "Defective: missed", "Non-defective: passed")
-    header += ("Non-defective: false alarm",)
+    header = ("Network", "Threshold by", "Defective: found", "Defective: missed", "Non-defective: passed",
+              "Non-defective: false alarm")  # fmt: skip
     note = "Of the first repeat." if len(study.folds) > 1 else ""
     return _table(study, "Confusion matrices", text, header, rows, "llrrrr", note)
 
@@ -228,10 +230,6 @@ def _counts(metrics: Metrics) -> tuple[str, ...]:
 def _repeats(stage: Stage) -> str:
     """How many repeats have all of their folds: 2 of 3."""
     return f"{len(stage.figures.complete)} of {len(stage.figures.repeats)}"
-
-
-def _share(part: int | None, whole: int | None) -> float | None:
-    return part / whole if part is not None and whole else None
 
 
 def _with_change(share: float | None, change: float | None) -> str:
@@ -255,6 +253,14 @@ def _paper_note(study: Study) -> str:
     return note
 
 
-def _table(study: Study, title: str, text: str, header: Sequence[str], rows: Sequence, align: str, note: str = ""):
+def _table(
+    study: Study,
+    title: str,
+    text: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    align: str,
+    note: str = "",
+) -> Table | None:
     """A table, marked as `naming.marked` does."""
     return naming.marked(study, table(title, text, header, rows, align, note))

@@ -5,9 +5,9 @@ Builders are as those of `quality`.
 
 from collections.abc import Mapping
 
+from wool_tf.cells import MISSING, count, percent, ratio, significant, tiny
 from wool_tf.networks.spec import STEM, trunk
 from wool_tf.report import naming, paper
-from wool_tf.report.cells import MISSING, count, percent, ratio, significant, tiny
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Configuration, Stage, Study
 
@@ -23,12 +23,10 @@ def size(study: Study) -> Table | None:
         whole = one.baseline
         row = [naming.full(study, one, stage)]
         for name in ("params", "macs"):
-            own, full = getattr(stage, name), getattr(whole, name)
-            row += [count(own), percent(own / full if own and full else None)]
+            row += [count(getattr(stage, name)), percent(stage.share_of(whole, name))]
         row.append(tiny(stage.mask_difference))
         if with_paper:
-            operations = stage.operations / whole.operations if stage.operations and whole.operations else None
-            row += [percent(operations), *_paper_shares(one, stage)]
+            row += [percent(stage.share_of(whole, "operations")), *_paper_shares(one, stage)]
         rows.append(tuple(row))
     text = (
         "Parameters set the size of the model; multiply-accumulates (MACs) are the arithmetic that one image costs. "
@@ -36,7 +34,7 @@ def size(study: Study) -> Table | None:
         "the mask difference is the largest difference between their outputs (logits) on the images that were "
         "compared, over all folds. Values near 1e-6 are rounding errors."
     )
-    header = ("Network", "Parameters", "% of baseline", "MACs", "% of baseline", "Mask difference")
+    header: tuple[str, ...] = ("Network", "Parameters", "% of baseline", "MACs", "% of baseline", "Mask difference")
     note = ""
     if with_paper:
         header += ("Operations (%)", "Paper: parameters (%)", "Paper: FLOPs (%)")
@@ -69,8 +67,8 @@ def removal(study: Study) -> Table | None:
         "Before fine-tuning: accuracy on the held-out images at the threshold 0.5 right after the filters went and "
         "batch norms were re-estimated, mean over folds."
     )
-    header = ("Network", "Stem", "Trunk 1", "Trunk 2", "Trunk 3", "Trunk 4", "Inner", "Before fine-tuning (%)")
-    header += ("Accuracy (%)",)
+    header = ("Network", "Stem", "Trunk 1", "Trunk 2", "Trunk 3", "Trunk 4", "Inner", "Before fine-tuning (%)",
+              "Accuracy (%)")  # fmt: skip
     return naming.marked(study, table("Channels removed", text, header, rows, "l" + "r" * (len(header) - 1)))
 
 

@@ -5,10 +5,20 @@ import math
 import shlex
 from pathlib import Path
 
+from wool_tf.cells import percent
 from wool_tf.report import naming
-from wool_tf.report.cells import percent
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import Advantage, Configuration, Delivery, Figures, OperatingPoint, Stage, Study
+from wool_tf.study.results import (
+    Advantage,
+    Baseline,
+    Configuration,
+    Delivered,
+    Delivery,
+    Figures,
+    Intervals,
+    Stage,
+    Study,
+)
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
 FEW_GROUPS = 20
@@ -37,21 +47,20 @@ class Verdict:
 
 def verdict(study: Study) -> Verdict:
     """The verdict on a study."""
-    if study.delivery is None or study.delivered is None:
+    delivered = study.delivered
+    if delivered is None:
         return _compared(study)
-    one, stage = study.delivered
-    point = stage.operating[0]
     for judge in (_too_little, _useless, _beaten, _missed_recall, _quantised, _uncertain):
-        if found := judge(study, study.delivery, one, stage, point):
+        if found := judge(study, delivered):
             return found
-    model = shlex.quote(str(Path(study.out) / study.delivery.files[-1].name))
+    model = shlex.quote(str(Path(study.out) / delivered.delivery.files[-1].name))
     advice = "Try it on crops that it has never seen, then set up the board as BUILD.md says."
     command = f"python tflite/classify.py {model} NEW_CROPS --csv"
-    return Verdict(FIT, (_told(point.figures), *_spared(study)), advice, command)
+    return Verdict(FIT, (_told(delivered), *_spared(study, delivered.delivery)), advice, command)
 
 
-def _told(figures: Figures) -> str:
-    metrics = figures.complete[0]
+def _told(delivered: Delivered) -> str:
+    metrics = delivered.at_rule.figures.complete[0]
     return (
         f"At the delivered threshold, {metrics.missed} of {metrics.defective} defective images would pass unseen and "
         f"{_alarms(metrics.false_alarms)} would be raised on {metrics.sound} sound ones."
@@ -62,25 +71,32 @@ def _alarms(number: int) -> str:
     return "1 false alarm" if number == 1 else f"{number} false alarms"
 
 
-def _spared(study: Study) -> list[str]:
+def _spared(study: Study, delivery: Delivery) -> list[str]:
+    ratio = delivery.rule.cost_ratio or 1
     return [
-        f"Against {naming.inline(_baseline(study, each))} it spares {_cost(study, each.spared)} of 1000 images (95 % "
+        f"Against {naming.inline(_title(study, each))} it spares {_cost(ratio, each.spared)} of 1000 images (95 % "
         f"interval {each.interval[0]:.0f} to {each.interval[1]:.0f})."
-        for each in study.delivery.advantages
+        for each in delivery.advantages
     ]
 
 
-def _cost(study: Study, spared: float) -> str:
-    ratio = study.delivery.rule.cost_ratio or 1
+def _cost(ratio: float, spared: float) -> str:
     unit = "wrong judgements" if ratio == 1 else f"false alarms, a miss counting as {ratio:g},"
     return f"{spared:.0f} {unit}"
 
 
-def _baseline(study: Study, each: Advantage) -> str:
-    return naming.baseline_title(study, study.baseline(each.kind, each.name))
+def _title(study: Study, each: Advantage) -> str:
+    return naming.baseline_title(study, _baseline(study, each))
 
 
-def _too_little(study: Study, delivery: Delivery, one, stage, point) -> Verdict | None:
+def _baseline(study: Study, each: Advantage) -> Baseline:
+    """The baseline that an advantage is over."""
+    found = study.baseline(each.kind, each.name)
+    assert found is not None, f"{each.kind} {each.name}: was compared with, and is not among the baselines"
+    return found
+
+
+def _too_little(study: Study, delivered: Delivered) -> Verdict | None:
     data = study.data
     if data.groups >= FEW_GROUPS and data.defective >= FEW_DEFECTIVE:
         return None
@@ -88,34 +104,32 @@ def _too_little(study: Study, delivery: Delivery, one, stage, point) -> Verdict 
         f"There are {data.groups} physical samples and {data.defective} defective images; figures of fewer than "
         f"{FEW_GROUPS} samples or {FEW_DEFECTIVE} defective images say next to nothing about others."
     )
-    return Verdict(UNKNOWN, (reason, _told(point.figures)), _more_samples(FEW_GROUPS), _again(study))
+    return Verdict(UNKNOWN, (reason, _told(delivered)), _more_samples(FEW_GROUPS), _again(study))
 
 
-def _useless(study: Study, delivery: Delivery, one, stage, point: OperatingPoint) -> Verdict | None:
+def _useless(study: Study, delivered: Delivered) -> Verdict | None:
     majority = max(study.data.defective, study.data.sound) / study.data.images
-    accuracy = point.figures.mean("accuracy")
+    accuracy = delivered.at_rule.figures.mean("accuracy")
     if accuracy is None or accuracy > majority:
         return None
     reason = (
         f"Its accuracy of {percent(accuracy)} % is no better than always giving the more frequent answer, which is "
         f"right for {percent(majority)} % of the images."
     )
-    return Verdict(NOT_FIT, (reason, _told(point.figures)), *_better_training(study))
+    return Verdict(NOT_FIT, (reason, _told(delivered)), *_better_training(study))
 
 
-def _beaten(study: Study, delivery: Delivery, one, stage, point: OperatingPoint) -> Verdict | None:
+def _beaten(study: Study, delivered: Delivered) -> Verdict | None:
     """Something simpler is as good: then no network is recommended."""
-    found = [each for each in delivery.advantages if each.spared <= 0]
+    found = [each for each in delivered.delivery.advantages if each.spared <= 0]
     if not found:
         return None
-    reasons = []
-    for each in found:
-        simpler = study.baseline(each.kind, each.name)
-        reasons.append(
-            f"{_baseline(study, each)}, is as good or better: {_told_of(naming.best_known(simpler))}. The network: "
-            f"{_told_of(point.figures)}."
-        )
-    return Verdict(NOT_FIT, tuple(reasons), *_better_training(study))
+    reasons = tuple(
+        f"{_title(study, each)}, is as good or better: {_told_of(naming.best_known(_baseline(study, each)))}. The "
+        f"network: {_told_of(delivered.at_rule.figures)}."
+        for each in found
+    )
+    return Verdict(NOT_FIT, reasons, *_better_training(study))
 
 
 def _told_of(figures: Figures) -> str:
@@ -123,8 +137,9 @@ def _told_of(figures: Figures) -> str:
     return f"{metrics.missed} of {metrics.defective} missed, {_alarms(metrics.false_alarms)} on {metrics.sound}"
 
 
-def _missed_recall(study: Study, delivery: Delivery, one, stage, point: OperatingPoint) -> Verdict | None:
-    asked, found = delivery.rule.recall, point.figures.mean("recall")
+def _missed_recall(study: Study, delivered: Delivered) -> Verdict | None:
+    point = delivered.at_rule
+    asked, found = delivered.delivery.rule.recall, point.figures.mean("recall")
     if asked is None or found is None or round(found, 3) >= asked:
         return None
     low, high = point.interval["recall"]
@@ -133,13 +148,13 @@ def _missed_recall(study: Study, delivery: Delivery, one, stage, point: Operatin
             f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} % (95 % interval "
             f"{percent(low)}–{percent(high)}), which neither reaches nor rules it out."
         )
-        return Verdict(UNKNOWN, (reason, _told(point.figures)), _more_samples(2 * study.data.groups), _again(study))
+        return Verdict(UNKNOWN, (reason, _told(delivered)), _more_samples(2 * study.data.groups), _again(study))
     reason = f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} %."
-    return Verdict(NOT_FIT, (reason, _told(point.figures)), *_better_training(study))
+    return Verdict(NOT_FIT, (reason, _told(delivered)), *_better_training(study))
 
 
-def _quantised(study: Study, delivery: Delivery, one: Configuration, stage: Stage, point) -> Verdict | None:
-    before, after = one.stage(delivery.stage).figures.mean("accuracy"), stage.figures.mean("accuracy")
+def _quantised(study: Study, delivered: Delivered) -> Verdict | None:
+    before, after = (stage.figures.mean("accuracy") for stage in (delivered.float_stage, delivered.int8_stage))
     if before is None or after is None or before - after <= TOLERATED_LOSS:
         return None
     reason = f"Conversion to int8 lowers accuracy at the threshold 0.5 from {percent(before)} to {percent(after)} %."
@@ -147,18 +162,19 @@ def _quantised(study: Study, delivery: Delivery, one: Configuration, stage: Stag
     data = shlex.quote(study.data.folder)
     advice = "Fine-tune it for int8 (quantisation-aware training) and compare."
     command = f"python experiments/convert.py --network={network} --data={data} --precisions=qat --out=qat"
-    return Verdict(NOT_FIT, (reason, _told(point.figures)), advice, command)
+    return Verdict(NOT_FIT, (reason, _told(delivered)), advice, command)
 
 
-def _uncertain(study: Study, delivery: Delivery, one, stage, point: OperatingPoint) -> Verdict | None:
+def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
     """It looks better than what is simpler, and might not be."""
+    delivery = delivered.delivery
     found = [each for each in delivery.advantages if each.interval[0] <= 0]
     if not found:
         return None
     # The width of an interval falls with the root of the number of samples.
     worst = max((each.interval[1] - each.interval[0]) / (2 * each.spared) for each in found)
     needed = math.ceil(study.data.groups * worst**2 / 10) * 10
-    return Verdict(UNKNOWN, (_told(point.figures), *_spared(study)), _more_samples(needed), _again(study))
+    return Verdict(UNKNOWN, (_told(delivered), *_spared(study, delivery)), _more_samples(needed), _again(study))
 
 
 def _more_samples(needed: int) -> str:
@@ -220,14 +236,14 @@ def per_thousand(study: Study) -> Table | None:
     """Misses and false alarms of a thousand images at the delivered rule, beside the baselines."""
     if study.delivered is None:
         return None
-    stage = study.delivered[1]
-    rows = [_row(f"Delivered: {stage.title}", stage.operating[0].figures, stage.operating[0].interval)]
+    at_rule = study.delivered.at_rule
+    rows = [_row(f"Delivered: {study.delivered.int8_stage.title}", at_rule.figures, at_rule.interval)]
     for each in study.baselines:
         found = each.operating[0] if each.operating else each
         rows.append(_row(naming.baseline_title(study, each), found.figures, found.interval))
     text = (
         "Of a thousand defective images, how many would pass unseen, and of a thousand sound ones, how many would be "
-        f"rejected, by this rule for the threshold: {naming.rule(study.delivery.rule)}. On each fold the threshold "
+        f"rejected, by this rule for the threshold: {naming.rule(at_rule.rule)}. On each fold the threshold "
         "comes from the other folds; so these are figures of the files of the folds, while the delivered one was "
         "trained on all images. The intervals (95 %) are over physical samples."
     )
@@ -236,13 +252,13 @@ def per_thousand(study: Study) -> Table | None:
     return table("Misses and false alarms", text, header, rows, "lrrrrrr", note)
 
 
-def _row(title: str, figures: Figures, interval) -> tuple[str, ...]:
+def _row(title: str, figures: Figures, interval: Intervals) -> tuple[str, ...]:
     low, high = interval["recall"]
     return (
         title,
-        f"{1000 * (1 - figures.mean('recall')):.0f}",
+        f"{1000 * (1 - figures.known_mean('recall')):.0f}",
         f"{1000 * (1 - high):.0f}–{1000 * (1 - low):.0f}",
-        f"{1000 * figures.mean('false_alarm_rate'):.0f}",
+        f"{1000 * figures.known_mean('false_alarm_rate'):.0f}",
         "–".join(f"{1000 * end:.0f}" for end in interval["false_alarm_rate"]),
         percent(figures.mean("accuracy")),
         naming.interval(interval["accuracy"]),

@@ -4,13 +4,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wool_tf import files
+from wool_tf import files, records
+from wool_tf.cells import aligned, decimals, percent, plain, significant
 from wool_tf.errors import as_text
-from wool_tf.report.cells import aligned, decimals, percent, plain, significant
 from wool_tf.report.page import markdown
 from wool_tf.report.tables import Table
 from wool_tf.search.optimisation import OBJECTIVE, Trial
-from wool_tf.study import records
 from wool_tf.study.job import Source
 from wool_tf.training.config import TrainingConfig
 

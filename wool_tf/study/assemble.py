@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import environment
+from wool_tf import environment, records
 from wool_tf.baselines import frozen_features, thresholding
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
@@ -19,7 +19,7 @@ from wool_tf.evaluation.metrics import THRESHOLD, Metrics, evaluate
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.study import records, results, sheets
+from wool_tf.study import results, sheets
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import BASELINE, FROZEN, INT8, THRESHOLDING
 from wool_tf.training.config import TrainingConfig
@@ -113,7 +113,7 @@ class Evidence:
 
     def figures(
         self, pools: Sequence[Pool | None], limits: Sequence, folds: Sequence[Metrics] = ()
-    ) -> tuple[results.Figures, dict[str, tuple[float, float]]]:
+    ) -> tuple[results.Figures, results.Intervals]:
         """Figures of pools, and their intervals.
 
         Arguments:
@@ -130,7 +130,7 @@ class Evidence:
         found = results.Figures(repeats, tuple(folds), by_defect)
         return found, bootstrap.intervals(labels, called, self.draws)
 
-    def auc_interval(self, pools: Sequence[Pool | None]) -> dict[str, tuple[float, float]]:
+    def auc_interval(self, pools: Sequence[Pool | None]) -> results.Intervals:
         """The interval of the ROC AUC, which no threshold enters; empty without a complete repeat."""
         scores = [pool[0] for pool in pools if pool is not None]
         return {"auc": bootstrap.auc_interval(self.images.labels, scores, self.draws)} if scores else {}
@@ -246,7 +246,7 @@ def called_by(kind: str, evidence: Evidence, repeats: Repeats, rule: ThresholdRu
     return operating_points.cross_fitted(evidence.images.labels, scores, fold_of, rule.chosen)[1]
 
 
-def _judged(evidence: Evidence, repeats: Repeats, at: float):
+def _judged(evidence: Evidence, repeats: Repeats, at: float) -> tuple[results.Figures, results.Intervals]:
     labels = evidence.images.labels
     folds = [
         evaluate(labels[part], scores[part], at)
@@ -258,8 +258,8 @@ def _judged(evidence: Evidence, repeats: Repeats, at: float):
     return figures, interval | evidence.auc_interval(pools)
 
 
-def _pools(evidence: Evidence, repeats: Repeats) -> list[Pool | None]:
-    found: list[Pool | None] = []
+def _pools(evidence: Evidence, repeats: Repeats) -> list[Pool]:
+    found = []
     for parts, (_, scores) in zip(evidence.folds, repeats, strict=True):
         fold_of = np.empty(len(scores), np.int64)
         for number, part in enumerate(parts):

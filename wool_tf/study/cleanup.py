@@ -47,7 +47,7 @@ def clear_records(folder: Path) -> None:
 def _clear(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         found = _TEMPORARY.fullmatch(name)
-        if not found or _runs(int(found[found.lastindex])):
+        if not found or _runs(next(int(process) for process in found.groups() if process)):
             continue
         if name.endswith(".partial"):
             shutil.rmtree(folder / name, ignore_errors=True)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wool_tf import files
+from wool_tf import files, records
 from wool_tf.data.native import Crops
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, OF_ALL_FOLDS
-from wool_tf.study import assemble, locations, records, results, sheets
+from wool_tf.study import assemble, locations, results, sheets
 from wool_tf.study.assemble import Evidence, Name, Pool, Repeats
 from wool_tf.study.grid import fold_name
 from wool_tf.study.quantise import final_name
@@ -63,8 +63,8 @@ def deliver(
     final = units / final_name(config) / f"{config.final}.safetensors"
     # The unpruned network that is timed is the one of the first fold.
     unpruned = units / fold_name(config, 0, 0) / f"{BASELINE}.safetensors"
-    held_out = {BASELINE: evidence.folds[0][0], config.final: (), int8: ()}
-    judged = [_about(evidence, pools, stage, seen) for stage, seen in held_out.items()]
+    held_out = {BASELINE: len(evidence.folds[0][0]), config.final: 0, int8: 0}
+    judged = [_about(evidence, pools, stage, number) for stage, number in held_out.items()]
     file = final.with_name(f"{int8}.tflite")
     tflite = board.write(folder, unpruned, final, file, judged, crops.imaging, crops.native)
     latency = _timed(benchmark, tflite, folder / "latency.json")
@@ -119,8 +119,8 @@ def _pool(evidence: Evidence, config: TrainingConfig, stage: str) -> Pool:
     return pool
 
 
-def _about(evidence: Evidence, pools: Mapping[str, Pool], stage: str, held_out: Sequence[int]) -> "Judged":
-    """What goes onto the card of a network of a stage that held out these images."""
+def _about(evidence: Evidence, pools: Mapping[str, Pool], stage: str, held_out: int) -> "Judged":
+    """What goes onto the card of a network of a stage that held out so many of the images."""
     from wool_tf.deploy.delivery import Judged
 
     rule, labels, folds = evidence.rules[0], evidence.images.labels, len(evidence.folds[0])
@@ -128,17 +128,17 @@ def _about(evidence: Evidence, pools: Mapping[str, Pool], stage: str, held_out: 
     threshold, told = rule.made(labels, lambda: scores, OF_ALL_FOLDS)
     float_threshold, _ = rule.made(labels, lambda: pools[stage.removesuffix(INT8)][0])
     _, achieved = rule.out_of_fold(labels, scores, fold_of)
-    these = f"{folds} files, this one among them" if len(held_out) else f"{folds} other files"
+    these = f"{folds} files, this one among them" if held_out else f"{folds} other files"
     at = "a threshold that was given" if rule.threshold is not None else "a threshold chosen on the other folds"
     of = f"{these}, one of each fold, on the images that it held out, at {at}"
     about = {"of": of, "images": len(labels), **records.plain(achieved)}
-    return Judged(threshold, told, float_threshold, about, len(labels) - len(held_out))
+    return Judged(threshold, told, float_threshold, about, len(labels) - held_out)
 
 
 def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
     """The latencies, measured once for the same files."""
     digests = {name: files.sha256(path) for name, path in tflite.items()}
-    found = records.read(record)
+    found = records.read_object(record, "files")
     if found is None or found["files"] != digests:
         from wool_tf.deploy import delivery as board
 

@@ -18,8 +18,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from wool_tf import records
 from wool_tf.errors import BadSetting, Diverged, Unwritable, WoolError, first_line
-from wool_tf.study import cleanup, progress, records, units, workers
+from wool_tf.study import cleanup, progress, units, workers
 from wool_tf.study.progress import Heartbeat, Orphaned, Status
 from wool_tf.study.units import ATTEMPTS, Progress, Unit
 

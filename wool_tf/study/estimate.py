@@ -93,7 +93,7 @@ def makespan(chains: Sequence[Sequence[Work]], jobs: int) -> float:
         jobs: processes; each sets up every architecture that it meets.
     """
     free = [(0.0, number) for number in range(jobs)]
-    known = [set() for _ in free]
+    known: list[set[Hashable]] = [set() for _ in free]
     for chain in sorted(chains, key=lambda chain: -sum(work.seconds for work in chain)):
         end, number = heapq.heappop(free)
         for work in chain:
@@ -108,7 +108,9 @@ def works(configs: Sequence[TrainingConfig], images: int, chains: Sequence[Seque
     from wool_tf.training import methods
 
     stages = {(one.configuration, stage.name): (one, stage) for one in configs for stage in methods.stages(one)}
-    held_out, speeds, found = -(-images // configs[0].folds), {}, []
+    held_out = -(-images // configs[0].folds)
+    speeds: dict[int, Speed] = {}
+    found: list[list[Work]] = []
     for chain in chains:
         found.append([])
         for unit in chain:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +12,15 @@ from wool_tf import environment, quiet, seeds
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import BadSetting
+from wool_tf.networks import initial_weights
 from wool_tf.networks.spec import DEPTHS
-from wool_tf.study import manifest
-from wool_tf.study.driver import Unit
+from wool_tf.study.driver import Progress, Unit
 from wool_tf.training.config import OPTIMIZERS, TrainingConfig
 from wool_tf.training.fold import Fold
+
+if TYPE_CHECKING:
+    # It imports Keras.
+    from wool_tf.training.methods import Stage
 
 _AXES = ("depths", "optimizers", "weights")
 SETUP_MACS = 3e11
@@ -88,7 +93,7 @@ def splits(
         units: folder of the records.
         logs: folder for TensorBoard's curves, or None.
     """
-    everything, initial = np.arange(len(images.labels)), manifest.digest(settings.weights)
+    everything, initial = np.arange(len(images.labels)), initial_weights.digest(settings.weights)
     found = []
     for repeat, held_out in enumerate(parts):
         for number, part in enumerate(held_out):
@@ -109,7 +114,7 @@ def chains(settings: TrainingConfig, fold: Fold, keep: bool) -> list[list[Unit]]
     """
     from wool_tf.training import methods
 
-    found = []
+    found: list[list[Unit]] = []
     for stage in methods.stages(settings):
         if stage.after is None:
             found.append([])
@@ -119,7 +124,7 @@ def chains(settings: TrainingConfig, fold: Fold, keep: bool) -> list[list[Unit]]
     return found
 
 
-def _unit(stage, fold: Fold, settings: TrainingConfig, keep: bool) -> Unit:
+def _unit(stage: "Stage", fold: Fold, settings: TrainingConfig, keep: bool) -> Unit:
     return Unit(
         f"{fold.name}/{stage.name}",
         functools.partial(_work, stage.name, fold, settings),
@@ -130,7 +135,7 @@ def _unit(stage, fold: Fold, settings: TrainingConfig, keep: bool) -> Unit:
     )
 
 
-def _work(stage: str, fold: Fold, settings: TrainingConfig, progress, attempt: int) -> dict:
+def _work(stage: str, fold: Fold, settings: TrainingConfig, progress: Progress, attempt: int) -> dict:
     # In a worker process this is the first import of Keras, which prints a message.
     quiet.import_keras()
     from wool_tf.training import methods

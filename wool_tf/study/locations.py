@@ -44,7 +44,7 @@ def heatmaps(
         folds: held-out indices of each fold of the first repeat.
         found: the records, by unit.
     """
-    maps = {}
+    maps: dict[int, np.ndarray] = {}
     for number, part in enumerate(folds):
         record = found[f"{fold_name(config, 0, number)}/{config.final}{INT8}"]
         maps |= {int(index): np.array(one) for index, one in zip(part, record["heatmaps"], strict=True)}

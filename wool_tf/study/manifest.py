@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import environment, files, settings
+from wool_tf import environment, records, settings
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import BadSetting, as_text
-from wool_tf.study import records
+from wool_tf.networks import initial_weights
+from wool_tf.settings import Binds
 from wool_tf.training.config import TrainingConfig
 
 CHOICES = settings.binding(TrainingConfig, "choice")
@@ -46,10 +47,10 @@ def claim(
         "backend": keras.backend.backend(),
         "versions": environment.binding(),
         "arithmetic": environment.arithmetic(),
-        _WEIGHTS: {each.configuration: digest(each.weights) for each in configs},
+        _WEIGHTS: {each.configuration: initial_weights.digest(each.weights) for each in configs},
         "processors": [environment.processor()],
     }
-    found = records.read(out / "run.json", "settings")
+    found = records.read_object(out / "run.json", "settings")
     if found is None:
         if (out / "units").exists():
             rule = "its run.json, which says what its results depend on, is missing or damaged"
@@ -76,7 +77,7 @@ def _mixed(processors: Sequence[str], here: str) -> str | None:
 
 def _binding(config: TrainingConfig) -> dict:
     """What the records of these settings depend on, by name."""
-    kinds = ["always"]
+    kinds: list[Binds] = ["always"]
     kinds += ["hard"] if config.rounds else []
     kinds += ["asfp"] if config.asfp_rates else []
     kinds += ["pruning"] if config.rounds or config.asfp_rates else []
@@ -108,8 +109,8 @@ def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:
     Raises:
         BadSetting: the folder holds a run with other folds.
     """
-    ours, found = [[part.tolist() for part in held_out] for held_out in parts], records.read(out / "folds.json")
-    found = found if isinstance(found, list) else []
+    ours, document = [[part.tolist() for part in held_out] for held_out in parts], records.read(out / "folds.json")
+    found = document if isinstance(document, list) else []
     if any(ours[repeat] != found[repeat] for repeat in range(min(len(ours), len(found)))):
         raise BadSetting(
             "out", out, "holds a run with other folds, perhaps another scikit-learn's; choose another folder"
@@ -127,15 +128,9 @@ def check_initial(configs: Sequence[TrainingConfig], native: str) -> None:
     Raises:
         BadSetting: a file of weights lies in the folder of a run with these crops.
     """
-    for path in {Path(each.weights).absolute() for each in configs if digest(each.weights)}:
-        runs = (records.read(folder / "run.json", "native crops") for folder in path.parents)
+    for path in {Path(each.weights).absolute() for each in configs if initial_weights.digest(each.weights)}:
+        runs = (records.read_object(folder / "run.json", "native crops") for folder in path.parents)
         run = next((run for run in runs if run), None)
         if run and run["native crops"] == native:
             rule = "was trained on these images, so that no fold could hold any out; give weights of others"
             raise BadSetting("weights", path, rule)
-
-
-def digest(weights: str) -> str | None:
-    """SHA-256 of a file of weights, or None of `none` and `imagenet`."""
-    path = Path(weights)
-    return files.sha256(path) if path.is_file() else None

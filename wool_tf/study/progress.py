@@ -13,7 +13,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from wool_tf.study import records, units
+from wool_tf import records
+from wool_tf.study import units
 from wool_tf.study.units import Unit
 
 POLL_SECONDS = 0.5
@@ -152,9 +153,10 @@ class Watcher:
         running, failed, left = [], set(), 0.0
         for unit, _ in self.open:
             beat = records.read(_path(unit, self.folder))
-            if beat is not None:
-                running.append((unit.name, *beat))
-                left += unit.cost * (1 - beat[0])
+            if isinstance(beat, list):
+                share, note = beat
+                running.append((unit.name, share, note))
+                left += unit.cost * (1 - share)
             elif unit.needs in failed or units.failed(unit, self.folder):
                 failed.add(unit.name)
             else:

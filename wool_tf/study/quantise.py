@@ -8,7 +8,8 @@ import numpy as np
 
 from wool_tf import files, quiet
 from wool_tf.data.dataset import Dataset
-from wool_tf.study import grid, manifest
+from wool_tf.networks import initial_weights
+from wool_tf.study import grid
 from wool_tf.study.driver import Progress, Unit
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
@@ -61,7 +62,7 @@ def final_name(config: TrainingConfig) -> str:
 
 def _all_images(config: TrainingConfig, images: Dataset, units: Path) -> Fold:
     everything, name = np.arange(len(images.labels)), final_name(config)
-    initial = manifest.digest(config.weights)
+    initial = initial_weights.digest(config.weights)
     return Fold(name, 0, images, everything, everything[:0], units / name, initial=initial)
 
 
@@ -88,7 +89,7 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
     """
     quiet.import_keras()
     from wool_tf.deploy import calibration, convert, saliency, verify
-    from wool_tf.networks import resnet, weights
+    from wool_tf.networks import resnet, scoring, weights
     from wool_tf.training import methods, trainer
 
     progress(0.1, "converting to int8")
@@ -109,5 +110,5 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
         return record | methods.held_out_record(fold, scores) | {"heatmaps": heatmaps}
     compared = calibration.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
     by_int8 = verify.predict(tflite, images[compared]).astype(np.float64)
-    by_float = trainer.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
+    by_float = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
     return record | {"check": verify.compare(labels[compared], by_float, by_int8)}

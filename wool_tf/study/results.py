@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_tf import records
 from wool_tf.evaluation.bootstrap import DefectRecall
 from wool_tf.evaluation.metrics import Metrics
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.study import records
 
 VERSION = 2
 BASELINE = "baseline"
 INT8 = "-int8"
 """Ends the name of the stage that holds a stage's int8 files."""
 THRESHOLDING, FROZEN = "thresholding", "frozen_features"
+Intervals = dict[str, tuple[float, float]]
+"""Bootstrap intervals over samples, (low, high) by metric."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +50,17 @@ class Figures:
         values = [getattr(metrics, name) for metrics in self.complete]
         return float(np.mean(values)) if values else None
 
+    def known_mean(self, name: str) -> float:
+        """The same, for callers that know of a complete repeat.
+
+        Raises:
+            ValueError: no repeat is complete.
+        """
+        mean = self.mean(name)
+        if mean is None:
+            raise ValueError(f"{name}: has no mean, because no repeat is complete")
+        return mean
+
     def std(self, name: str) -> float | None:
         """Standard deviation over repeats."""
         return _spread([getattr(metrics, name) for metrics in self.complete])
@@ -69,13 +82,13 @@ class OperatingPoint:
         rule: ThresholdRule.
         threshold: mean of the thresholds over folds and repeats.
         figures: at these thresholds.
-        interval: bootstrap intervals over samples, by metric.
+        interval: by metric.
     """
 
     rule: ThresholdRule
     threshold: float
     figures: Figures
-    interval: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    interval: Intervals = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,14 +99,14 @@ class Baseline:
         kind: `thresholding` or `frozen_features`.
         name: what frozen features depend on, `resnet18-imagenet`; that of thresholding is empty.
         figures: at 0.5; of thresholding at the limits that it found itself.
-        interval: bootstrap intervals over samples, by metric.
+        interval: by metric.
         operating: by each rule of the study; of thresholding there are none.
     """
 
     kind: str
     name: str
     figures: Figures
-    interval: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    interval: Intervals = dataclasses.field(default_factory=dict)
     operating: tuple[OperatingPoint, ...] = ()
 
 
@@ -115,7 +128,7 @@ class Stage:
         title: what a reader calls it.
         params, macs, operations: of the network; None where no fold is done.
         figures: at the threshold 0.5.
-        interval: bootstrap intervals over samples, by metric; empty without a complete repeat.
+        interval: by metric; empty without a complete repeat.
         operating: by each rule of the study.
         change: of the accuracy against the unpruned network, mean over the repeats that both have.
         missing: folds without a result.
@@ -131,7 +144,7 @@ class Stage:
     macs: int | None
     operations: int | None
     figures: Figures
-    interval: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    interval: Intervals = dataclasses.field(default_factory=dict)
     operating: tuple[OperatingPoint, ...] = ()
     change: float | None = None
     missing: int = 0
@@ -144,6 +157,16 @@ class Stage:
     def int8(self) -> bool:
         """Whether it is of int8 files."""
         return self.name.endswith(INT8)
+
+    def share_of(self, whole: "Stage", count: str) -> float | None:
+        """What is left of another network, from 0 to 1, or None where either is not known.
+
+        Arguments:
+            whole: stage of the other network.
+            count: which of the counts `params`, `macs` and `operations` is compared.
+        """
+        own, full = getattr(self, count), getattr(whole, count)
+        return own / full if own is not None and full else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -398,6 +421,28 @@ class Delivery:
 
 
 @dataclasses.dataclass(frozen=True)
+class Delivered:
+    """The delivered model together with its figures.
+
+    Attributes:
+        delivery: Delivery.
+        configuration: of the network that it was made of.
+        float_stage: that network on the folds, before conversion.
+        int8_stage: its int8 files on the folds.
+    """
+
+    delivery: Delivery
+    configuration: Configuration
+    float_stage: Stage
+    int8_stage: Stage
+
+    @property
+    def at_rule(self) -> OperatingPoint:
+        """The int8 files at the thresholds by the delivered rule."""
+        return self.int8_stage.operating[0]
+
+
+@dataclasses.dataclass(frozen=True)
 class Study:
     """Everything that a report says.
 
@@ -447,12 +492,14 @@ class Study:
         return next((each for each in self.baselines if (each.kind, each.name) == (kind, name)), None)
 
     @property
-    def delivered(self) -> tuple[Configuration, Stage] | None:
-        """The configuration that is delivered, and its int8 stage."""
+    def delivered(self) -> Delivered | None:
+        """The delivery with the stages that it was made of, or None where nothing is delivered."""
         if self.delivery is None:
             return None
         chosen = next(one for one in self.configurations if one.name == self.delivery.configuration)
-        return chosen, chosen.stage(f"{self.delivery.stage}{INT8}")
+        before, after = chosen.stage(self.delivery.stage), chosen.stage(f"{self.delivery.stage}{INT8}")
+        assert before is not None and after is not None, f"{chosen.name}: lacks a stage of what it delivers"
+        return Delivered(self.delivery, chosen, before, after)
 
 
 def write(path: Path, study: Study) -> None:

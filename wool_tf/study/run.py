@@ -106,8 +106,7 @@ def run(
         show: told the status of the training about twice a second.
 
     Returns:
-        The Study, which is also in `NAME.json`, `NAME.html` and `NAME.md` of the folder, with tables I and II as
-        `NAME-table1.csv` and, if anything was pruned, `NAME-table2.csv`. It lists units that failed.
+        The Study, which is also in `NAME.json` of the folder. It lists units that failed.
 
     Raises:
         WoolError: the data, a setting or the folder is not as it must be, or a network of a delivery could not be
@@ -124,14 +123,12 @@ def run(
         total = sum(map(len, prepared.chains))
         log.info(f"training {total:,} networks of {len(request.configs)} configurations, {team.jobs} at a time")
         outcome = driver.run(prepared.chains, out / UNITS, team.jobs, show, team.scheduler)
-        log.info("judging by thresholds and frozen features, and writing the report")
+        log.info("judging by thresholds and frozen features")
         return _concluded(request, prepared, outcome, out)
 
 
 def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Path) -> Study:
-    """The results, the model and the report of a study whose units are done."""
-    from wool_tf.report import export, page
-
+    """The results and the model of a study whose units are done."""
     images = prepared.images
     if request.delivers:
         _check_complete(outcome)
@@ -140,7 +137,7 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
     study = assemble.study(
         request.configs, evidence, compared, outcome.failures, request.command, out, request.delivers
     )
-    if request.delivers:
+    if request.benchmark is not None:
         from wool_tf.study import deliver
 
         log.info("writing the model and timing it")
@@ -150,8 +147,6 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
         )
         study = dataclasses.replace(study, delivery=delivery)
     results.write(out / f"{request.name}.json", study)
-    page.write(study, out, request.name)
-    export.write(study, out, request.name)
     return study
 
 

@@ -19,7 +19,7 @@ def build(images: Dataset) -> list[Sheet]:
 
     Crops are taken evenly from all of a kind, in the order of their paths; nothing about a network plays a part.
     """
-    kinds = {}
+    kinds: dict[tuple[int, str], list[int]] = {}
     for index, (label, defect) in enumerate(zip(images.labels, images.defects, strict=True)):
         for name in str(defect).split("+"):
             kinds.setdefault((1 - int(label), name), []).append(index)
@@ -48,5 +48,6 @@ def _sheet(crops: list[np.ndarray]) -> np.ndarray:
     sheet = np.full((SIDE, CROPS * (SIDE + GAP) - GAP), 255, np.uint8)
     for number, crop in enumerate(crops):
         left = number * (SIDE + GAP)
-        sheet[:, left : left + SIDE] = Image.fromarray(np.asarray(crop)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        resized = Image.fromarray(np.asarray(crop)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        sheet[:, left : left + SIDE] = np.asarray(resized)
     return sheet

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wool_tf import records
 from wool_tf.errors import Unwritable
-from wool_tf.study import records
 
 ATTEMPTS = 2
 WRITTEN = ("started", "seconds", "attempts", "kept")
@@ -51,7 +51,7 @@ class Unit:
 
 def record(unit: Unit, folder: Path) -> dict | None:
     """The record of a unit, or None where it is missing or damaged: then the unit is not done."""
-    return records.read(unit.record(folder), *WRITTEN)
+    return records.read_object(unit.record(folder), *WRITTEN)
 
 
 def todo(chain: Sequence[Unit], folder: Path, ignore_machine_failures: bool = False) -> list[Unit]:
@@ -84,7 +84,7 @@ def failed(unit: Unit, folder: Path) -> bool:
 
 def attempts(unit: Unit, folder: Path) -> list[dict]:
     """The failed attempts of a unit, each with its `kind` (diverged, died or error) and `reason`."""
-    found = records.read(unit.failure(folder), "attempts")
+    found = records.read_object(unit.failure(folder), "attempts")
     return found["attempts"] if found else []
 
 

@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wool_tf import quiet
 from wool_tf.errors import BadSetting, first_line
-from wool_tf.study import devices
+from wool_tf.study import gpu_locks
 from wool_tf.study.progress import Orphaned
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 CONNECT_SECONDS = 10
 ENVIRONMENT = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_DETERMINISTIC_OPS",
@@ -79,7 +83,7 @@ def _prepare(folder: Path) -> None:
     """Makes a worker process ready."""
     # Ctrl-C reaches the whole process group; the main process ends its workers itself, without their tracebacks.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    devices.take(folder)
+    gpu_locks.take(folder)
 
 
 def run_on_cluster(work: Callable, tasks: Sequence[tuple], scheduler: str, folder: Path) -> list[int]:
@@ -137,7 +141,7 @@ def workers(scheduler: str) -> int:
 
 
 @contextlib.contextmanager
-def _connected(scheduler: str) -> Iterator:
+def _connected(scheduler: str) -> Iterator["Client"]:
     # What it has to say when a scheduler is gone is a traceback; here it becomes one line.
     logger = logging.getLogger("distributed.client")
     logger.disabled = True
@@ -148,7 +152,7 @@ def _connected(scheduler: str) -> Iterator:
         logger.disabled = False
 
 
-def _client(scheduler: str):
+def _client(scheduler: str) -> "Client":
     try:
         import distributed
     except ImportError:
@@ -183,7 +187,7 @@ def _on_worker(environment: dict[str, str], software: dict[str, str], folder: Pa
             )
             raise BadSetting("scheduler", None, rule)
         os.environ |= environment
-        devices.take(folder)
+        gpu_locks.take(folder)
         _compare(software, _software())
         from distributed.protocol import pickle
 

@@ -12,6 +12,8 @@ import numpy as np
 from wool_tf import seeds
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
+from wool_tf.networks.batch_norm import BatchNormalization
+from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning.plan import Plan
@@ -51,11 +53,11 @@ def reestimated(
     batches = np.array_split(drawn, -(-len(drawn) // BATCH))
     model = trainer.loaded(spec, weights, mask)
     norms = {conv.norm: model.get_layer(conv.norm) for conv in spec.convolutions()}
-    sums = {name: 0.0 for name in norms}
+    sums = {conv.norm: np.zeros((2, spec.width(conv.writes))) for conv in spec.convolutions()}
     for batch in batches:
         means, variances = _statistics(model, norms, normalise(centre_crop(images[batch], spec.input_shape[0])))
         for name in norms:
-            sums[name] = sums[name] + len(batch) * np.stack([means[name], variances[name] + means[name] ** 2])
+            sums[name] += len(batch) * np.stack([means[name], variances[name] + means[name] ** 2])
     found = dict(weights)
     for name, total in sums.items():
         mean, square = total / len(drawn)
@@ -64,7 +66,9 @@ def reestimated(
     return found
 
 
-def _statistics(model, norms: Mapping, batch: np.ndarray) -> tuple[dict, dict]:
+def _statistics(
+    model: ResNet, norms: Mapping[str, BatchNormalization], batch: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Mean and variance of one batch at every batch norm, float64, by its name."""
     from keras import ops
 

@@ -136,7 +136,7 @@ class TrainingConfig:
         1, "Threads that compute, in each process; the last digits of the results depend on it.", at_least=1
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(self)
         if len(set(self.stages)) < len(self.stages):
             raise BadSetting("asfp_rates", self.asfp_rates, "a rate occurs twice; give each once")

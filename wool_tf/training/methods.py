@@ -12,20 +12,20 @@ Whenever filters have gone, and when a training is over, batch norms are re-esti
 import dataclasses
 import functools
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import keras
 import numpy as np
 
 from wool_tf.errors import BadSetting, Diverged
 from wool_tf.evaluation.metrics import Metrics, evaluate
-from wool_tf.networks import complexity, initial_weights
+from wool_tf.networks import complexity, initial_weights, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning import compact, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
-from wool_tf.study import manifest
 from wool_tf.training import batch_norms, trainer
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
@@ -120,6 +120,7 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
     same up to rounding. Either way masked and compact network are compared. A control names another criterion than the
     recipe's.
     """
+    assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
     recipe = _hard_recipe(settings)
     seed = fold.seed(settings, f"{stage.name} filters")
@@ -146,6 +147,7 @@ def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
     course = _course(settings, stage.epochs, settings.learning_rate)
     told, pruning = _part(progress, 0, share), AsymptoticSoftPruning(_asfp_recipe(settings, goal))
     weights, history = _train(stage, fold, settings, course, _initial(fold, settings), told, callbacks=[pruning])
+    assert pruning.plan is not None, "the last epoch makes the plan"
     smaller, pruned = _pruned(weights, pruning.plan, stage, fold, settings)
     if stage.consolidation:
         compacted = dataclasses.replace(stage, name=f"{stage.name} consolidation", trained=stage.spec)
@@ -171,7 +173,7 @@ def _asfp_recipe(settings: TrainingConfig, rate: float) -> plan.Recipe:
 
 
 def _initial(fold: Fold, settings: TrainingConfig) -> Weights:
-    if fold.initial not in (None, manifest.digest(settings.weights)):
+    if fold.initial not in (None, initial_weights.digest(settings.weights)):
         raise BadSetting("weights", settings.weights, "was changed while the run was at work; put it back")
     return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
 
@@ -190,7 +192,16 @@ def _course(settings: TrainingConfig, epochs: int, learning_rate: float) -> Cour
     )
 
 
-def _train(stage, fold, settings, course, weights, progress, mask=None, callbacks=()):
+def _train(
+    stage: Stage,
+    fold: Fold,
+    settings: TrainingConfig,
+    course: Course,
+    weights: Mapping[str, np.ndarray],
+    progress: Progress,
+    mask: plan.Plan | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> tuple[Weights, dict[str, list[float]]]:
     dataset = fold.dataset
 
     def merit(trained: Weights) -> float:
@@ -226,7 +237,9 @@ def _log(stage: Stage, fold: Fold) -> Path | None:
     return fold.logs / stage.name
 
 
-def _pruned(weights, chosen: plan.Plan, stage: Stage, fold: Fold, settings: TrainingConfig) -> tuple[Weights, dict]:
+def _pruned(
+    weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold, settings: TrainingConfig
+) -> tuple[Weights, dict]:
     """The compact weights with batch norms re-estimated, and what the record says of the step."""
     smaller, difference = _removed(weights, chosen, stage, fold)
     smaller = _reestimated(stage.spec, smaller, fold, settings)
@@ -246,7 +259,9 @@ def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage,
     return smaller, difference
 
 
-def _reestimated(spec: ResNetSpec, weights: Mapping, fold: Fold, settings: TrainingConfig, mask=None) -> Weights:
+def _reestimated(
+    spec: ResNetSpec, weights: Mapping, fold: Fold, settings: TrainingConfig, mask: plan.Plan | None = None
+) -> Weights:
     seed = fold.seed(settings, "batch norms")
     return batch_norms.reestimated(spec, weights, fold.dataset.images, fold.train, settings.bn_images, seed, mask)
 
@@ -256,10 +271,17 @@ def _held_out_metrics(fold: Fold, spec: ResNetSpec, weights: Mapping) -> Metrics
     if not len(fold.held_out):
         return None
     logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out)
-    return evaluate(fold.dataset.labels[fold.held_out], trainer.probabilities(logits))
+    return evaluate(fold.dataset.labels[fold.held_out], scoring.probabilities(logits))
 
 
-def _finish(stage, fold, settings, weights, history, **pruned) -> dict:
+def _finish(
+    stage: Stage,
+    fold: Fold,
+    settings: TrainingConfig,
+    weights: Mapping[str, np.ndarray],
+    history: Mapping[str, list[float]],
+    **pruned: object,
+) -> dict:
     """Re-estimates batch norms, writes the checkpoint and returns the record."""
     spec = stage.spec
     weights = _reestimated(spec, weights, fold, settings)
@@ -280,7 +302,7 @@ def _finish(stage, fold, settings, weights, history, **pruned) -> dict:
         **pruned,
     }
     if len(fold.held_out):
-        record |= held_out_record(fold, trainer.probabilities(logits))
+        record |= held_out_record(fold, scoring.probabilities(logits))
     return record
 
 

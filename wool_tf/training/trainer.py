@@ -8,9 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from wool_tf.data.batches import augmented, centre_crop, per_epoch
-from wool_tf.data.pixels import normalise
+from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Diverged
+from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
@@ -20,7 +20,6 @@ from wool_tf.pruning.plan import Plan
 from wool_tf.training import schedules
 
 SGD_MOMENTUM = 0.9
-SCORING_BATCH = 32
 KEPT_MODELS = 12
 """Networks that a process keeps, compiled and for scoring: those of every stage of one depth, whole and masked. With
 fewer, a process that goes from fold to fold would build and trace them all again."""
@@ -141,16 +140,7 @@ def logits(
     Returns:
         (chosen, classes) of float32.
     """
-    model = loaded(spec, weights, mask)
-    batches = (chosen[start : start + SCORING_BATCH] for start in range(0, len(chosen), SCORING_BATCH))
-    crops = (normalise(centre_crop(images[batch], spec.input_shape[0])) for batch in batches)
-    return np.concatenate([keras.ops.convert_to_numpy(model(batch, training=False)) for batch in crops])
-
-
-def probabilities(two_logits: np.ndarray) -> np.ndarray:
-    """(n,) probability of "defective", class 1, from (n, 2) logits."""
-    margin = two_logits[:, 1].astype(np.float64) - two_logits[:, 0]
-    return 0.5 * (1 + np.tanh(margin / 2))
+    return scoring.logits(loaded(spec, weights, mask), images, chosen)
 
 
 def loaded(spec: ResNetSpec, weights: Mapping[str, np.ndarray], mask: Plan | None = None) -> ResNet:
@@ -203,48 +193,49 @@ class _Schedule(keras.callbacks.Callback):
 
     def __init__(self, course: Course, steps_per_epoch: int):
         super().__init__()
-        self.course, self.steps_per_epoch, self.epoch, self.losses = course, steps_per_epoch, 0, []
+        self.course, self.steps_per_epoch, self.epoch = course, steps_per_epoch, 0
+        self.losses: list[float] = []
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         step = self.epoch * self.steps_per_epoch + batch
         steps = self.course.epochs * self.steps_per_epoch
         self.model.optimizer.learning_rate = self.course.rate(step, steps, self.losses)
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self.losses.append(float(logs["loss"]))
 
 
 class _Watch(keras.callbacks.Callback):
     """Reports progress, keeps the history and the best weights, stops at a loss that is not finite."""
 
-    def __init__(self, epochs: int, progress: Progress, merit):
+    def __init__(self, epochs: int, progress: Progress, merit: Callable[[Weights], float] | None):
         super().__init__()
         self.epochs, self.progress, self.merit = epochs, progress, merit
         self.epoch = 0
         self.best: Weights | None = None
         self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs):
+    def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         if not np.isfinite(logs["loss"]):
             raise Diverged(f"the training loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}")
         done = (self.epoch + (batch + 1) / self.params["steps"]) / self.epochs
         self.progress(done, f"epoch {self.epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self.history["loss"].append(float(logs["loss"]))
         self.history["accuracy"].append(float(logs["accuracy"]))
         self.history["learning_rate"].append(float(self.model.optimizer.learning_rate))
         if self.merit:
-            self._compare(network_weights.read(self.model))
+            self._compare(self.merit, network_weights.read(self.model))
 
-    def _compare(self, weights: Weights) -> None:
+    def _compare(self, merit: Callable[[Weights], float], weights: Weights) -> None:
         merits = self.history.setdefault("merit", [])
-        merits.append(self.merit(weights))
+        merits.append(merit(weights))
         if merits[-1] > max(merits[:-1], default=-np.inf):
             self.best = weights

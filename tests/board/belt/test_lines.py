@@ -55,7 +55,7 @@ def test_ring_against_a_list(data):
                 taken[item.first + offset] = True
             ring.release(len(item.lines))
         elif isinstance(item, LostLines):
-            lost.extend(range(item.first, item.first + item.count))
+            lost.extend(range(item.first, item.first + item.lines))
         return item
 
     while bytes_left:
@@ -131,7 +131,7 @@ def test_a_writer_is_not_held_up_when_nobody_takes_its_lines(tmp_path):
         found = drain(ring)
     lost, kept, left = found if len(found) == 3 else (found[0], (count + 3, []), found[-1])
     assert isinstance(lost, LostLines) and lost.first == 50
-    assert lost.first + lost.count + len(kept[1]) == count + 3
+    assert lost.first + lost.lines + len(kept[1]) == count + 3
     assert left == WriterGone(0, True, None)
 
 

@@ -15,7 +15,7 @@ class Events:
     def __init__(self, stream: TextIO):
         self._stream = stream
 
-    def tell(self, event: str, **fields) -> None:
+    def tell(self, event: str, **fields: object) -> None:
         """An event with its fields, which must be what JSON can hold."""
         line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
         self._stream.write(line + "\n")
@@ -35,19 +35,20 @@ class Alarms:
 
     def __init__(self, events: Events):
         self.count = 0
-        self._events, self._standing = events, set()
+        self._events = events
+        self._standing: set[str] = set()
 
     @property
     def standing(self) -> list[str]:
         return sorted(self._standing)
 
-    def once(self, name: str, text: str, **details) -> None:
+    def once(self, name: str, text: str, **details: object) -> None:
         """Something happened that has no duration."""
         self.count += 1
         self._events.tell("alarm", alarm=name, text=text, **details)
         self._events.flush()
 
-    def set(self, name: str, on: bool, text: str, **details) -> None:
+    def set(self, name: str, on: bool, text: str, **details: object) -> None:
         """Something is so, or is not.
 
         Arguments:

@@ -86,10 +86,10 @@ class Inspection:
 
     def _lose(self, lost: LostLines) -> None:
         self._inspector.end_run()
-        stop = lost.first + lost.count
-        text = f"{lost.count} lines were lost: this machine was too slow to take them"
+        stop = lost.first + lost.lines
+        text = f"{lost.lines} lines were lost: this machine was too slow to take them"
         self.alarms.once("lost_lines", text, lines=[lost.first, stop])
-        self._report.count("lost_lines", lost.count)
+        self._report.count("lost_lines", lost.lines)
         self._inspector.tell_unseen(lost.first, stop, "lost_lines")
         self._inspector.begin(stop)
 

@@ -9,7 +9,7 @@ SHORTEST, LONGEST, STEP = 0.1, 1e7, 1.02
 class LatencyHistogram:
     """Latencies, of which percentiles are known to two per cent, and the longest."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._counts = np.zeros(int(np.log(LONGEST / SHORTEST) / np.log(STEP)) + 2, np.int64)
         self._longest = 0.0
 

@@ -7,6 +7,7 @@ writer is never held up; if the ring is full, it says which lines were lost. A f
 import collections
 import contextlib
 import fcntl
+import io
 import os
 import select
 import stat
@@ -41,7 +42,7 @@ class LostLines(NamedTuple):
     """Lines that arrived and were lost: the number of the first, and how many."""
 
     first: int
-    count: int
+    lines: int
 
 
 class WriterGone(NamedTuple):
@@ -68,7 +69,7 @@ class Ring:
 
     def __init__(self, layout: LineFormat, capacity: int):
         self._lines = np.empty((capacity, layout.width), layout.dtype)
-        self._bytes = memoryview(self._lines).cast("B")
+        self._bytes = self._lines.data.cast("B")
         self._line, self._capacity = layout.line_bytes, capacity
         self._times = np.empty(capacity)
         self._changed = threading.Condition()
@@ -76,7 +77,7 @@ class Ring:
         """Bytes that were put in, and lines that were taken out, since the start."""
         self._spilt, self._lost, self._skipped = 0, 0, 0
         """Bytes of an overflow that goes on; lines lost before it; and those of them that were told."""
-        self._marks = collections.deque()
+        self._marks: collections.deque[tuple[int, LostLines | WriterGone]] = collections.deque()
         """What came between lines: the number of lines put in before it, and what it was."""
 
     @property
@@ -139,7 +140,7 @@ class Ring:
             if self._marks and self._marks[0][0] == self._taken:
                 mark = self._marks.popleft()[1]
                 if isinstance(mark, LostLines):
-                    self._skipped += mark.count
+                    self._skipped += mark.lines
                 return mark
             start = self._taken % self._capacity
             stop = min(start + most, self._capacity, start + self._ready())
@@ -230,7 +231,7 @@ class Reader:
         except Exception as error:  # The inspection must hear of it, whatever it is, or it would wait for ever.
             self._ring.leave(final=True, error=" ".join(str(error).split()))
 
-    def _opened(self):
+    def _opened(self) -> io.FileIO:
         if self._path == "-":
             return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
         try:

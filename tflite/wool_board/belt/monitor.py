@@ -64,7 +64,8 @@ class Monitor:
         noise = np.median(correction.spread[self._good] / gain[self._good]) / np.sqrt(correction.lines)
         self.knows_pattern = bool(self._pattern.std() > CERTAIN * noise)
         self._sample = np.empty((SAMPLE, layout.width), layout.dtype)
-        self._last, self._same = None, 0
+        self._last: np.ndarray | None = None
+        self._same = 0
         self._restart()
 
     def look(self, first: int, lines: np.ndarray, attenuation: np.ndarray) -> None:
@@ -91,17 +92,19 @@ class Monitor:
 
     def _restart(self) -> None:
         self._count = self._brighter = self._saturated = 0
-        self._sum, self._attenuation, self._low, self._high = 0, 0, np.inf, -np.inf
+        width = self._sample.shape[1]
+        self._sum, self._attenuation = np.zeros(width), np.zeros(width)
+        self._low, self._high = np.full(width, np.inf), np.full(width, -np.inf)
 
     def _add(self, lines: np.ndarray, attenuation: np.ndarray) -> None:
         room = self._sample[self._count :]
         room[: len(lines)] = lines[: len(room)]
         self._count += len(lines)
-        self._sum = self._sum + lines.sum(axis=0, dtype=np.float64)
-        self._attenuation = self._attenuation + attenuation.sum(axis=0, dtype=np.float64)
+        self._sum += lines.sum(axis=0, dtype=np.float64)
+        self._attenuation += attenuation.sum(axis=0, dtype=np.float64)
         self._low, self._high = np.minimum(self._low, lines.min(axis=0)), np.maximum(self._high, lines.max(axis=0))
-        self._brighter += np.count_nonzero(attenuation < BRIGHTER)
-        self._saturated += np.count_nonzero(lines[:, self._good] == self._top)
+        self._brighter += int(np.count_nonzero(attenuation < BRIGHTER))
+        self._saturated += int(np.count_nonzero(lines[:, self._good] == self._top))
 
     def _look_for_repeats(self, first: int, lines: np.ndarray) -> None:
         previous = lines[:1] if self._last is None else self._last

@@ -111,7 +111,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
 
 
 def _check(options: InspectionOptions) -> None:
-    cores = os.cpu_count()
+    cores = os.cpu_count() or 1
     if not 1 <= options.threads <= cores:
         raise WoolError(f"--threads={options.threads}: must be 1 to {cores}, the cores of this machine")
     if options.width < 1:
@@ -187,7 +187,7 @@ def _start(
 
 
 def _versions() -> dict:
-    versions = {"python": platform.python_version()}
+    versions: dict[str, str | None] = {"python": platform.python_version()}
     for package in ("ai-edge-litert", "numpy", "pillow"):
         try:
             versions[package] = metadata.version(package)

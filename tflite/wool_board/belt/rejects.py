@@ -74,7 +74,8 @@ class Rejects:
 
     def __init__(self, part: int):
         self.count = 0
-        self._part, self._open, self._row_stop = part, [], 0
+        self._part, self._row_stop = part, 0
+        self._open: list[_Open] = []
 
     def add(self, start: int, stop: int, tiles: Iterable[tuple[int, int, float]], arrived: float) -> list[Reject]:
         """Adds a row, before which `close` was called for its start.

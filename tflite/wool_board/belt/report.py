@@ -45,7 +45,7 @@ class Report:
     def is_due(self) -> bool:
         return time.monotonic() - self._told >= self._seconds
 
-    def tell(self, final: bool, lines: int, **fields) -> None:
+    def tell(self, final: bool, lines: int, **fields: object) -> None:
         """Tells a summary.
 
         Arguments:

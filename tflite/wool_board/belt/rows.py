@@ -47,7 +47,8 @@ class RowFinder:
 
     def begin(self, line: int) -> None:
         """Begins a run; the next line is this one."""
-        self._scanned, self._product, self._end, self._over = line, None, line, False
+        self._scanned, self._end, self._over = line, line, False
+        self._product: int | None = None
         self._next = self._done = line
         """First line of the next row; and line before which the product has been seen."""
 

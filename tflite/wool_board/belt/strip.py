@@ -82,7 +82,7 @@ class Strip:
             start, stop: of the lines, the end exclusive.
             gap: elements of air between two stretches, at least; with less, they are one.
         """
-        stretches = []
+        stretches: list[tuple[int, int]] = []
         for block in np.flatnonzero(self._shown(start, stop)).tolist():
             left, right = self._span(block)
             if stretches and left - stretches[-1][1] < gap:

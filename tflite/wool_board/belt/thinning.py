@@ -27,7 +27,8 @@ class Thinning:
     def __init__(self, tiling: Tiling, limit: int):
         self.index = 0
         self._levels, self._loads, self._limit = tiling.levels, list(map(tiling.load, tiling.levels)), limit
-        self._since, self._busy = None, 0.0
+        self._since: float | None = None
+        self._busy = 0.0
 
     @property
     def level(self) -> Level:

@@ -83,7 +83,7 @@ def tiling(side: int, margin: float, width: int, overlap: float) -> Tiling:
     seen = side - 2 * whole
     steps = [max(1, math.floor(seen * (1 - share))) for share in (overlap, overlap / 2, 0)]
     bare = Tiling(side, whole, width, ())
-    levels = {}
+    levels: dict[tuple[int, int], Level] = {}
     for level in [Level(step, steps[0]) for step in steps] + [Level(seen, step) for step in steps]:
         # Fewer elements of overlap need not mean fewer tiles.
         levels.setdefault((level.along, bare.count(width, level.across)), level)

@@ -42,7 +42,8 @@ def _measured(model: str, threads: int) -> dict:
     before = board.peak_memory_mb()
     TimedModel({"file": model}, threads)
     peak = board.peak_memory_mb()
-    return {"memory_mb": round(peak - before, 1), "process_mb": peak}
+    model_mb = None if peak is None or before is None else round(peak - before, 1)
+    return {"memory_mb": model_mb, "process_mb": peak}
 
 
 if __name__ == "__main__":

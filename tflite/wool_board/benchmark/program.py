@@ -1,6 +1,7 @@
 """The work of `benchmark.py`."""
 
 import dataclasses
+import io
 import json
 import os
 import signal
@@ -41,7 +42,8 @@ def run(options: BenchmarkOptions) -> int:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A file's name need not be text, and not every locale knows a degree sign.
-    sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     threads, notes = timing.usable(options.threads)
     if options.runs < 1:
         raise WoolError(f"--runs={options.runs}: must be at least 1")
@@ -65,7 +67,7 @@ def measure(paths: Sequence[Path], threads: Sequence[int], runs: int) -> dict:
     """
     facts = [candidates.describe(path) for path in paths]
     facts = [known | memory.added(Path(known["file"]), threads[0]) for known in facts]
-    sides = set()
+    sides: set[int] = set()
 
     def load(count: int) -> list[candidates.TimedModel]:
         models = [candidates.TimedModel(known, count) for known in facts]

@@ -16,13 +16,13 @@ def table(document: dict) -> str:
     rows = [header]
     for model in models:
         times = [f"{model[name]:.2f}" for name in steps]
-        memory = "–" if model["memory_mb"] is None else f"{model['memory_mb']:.1f}"
+        ram = "–" if model["memory_mb"] is None else f"{model['memory_mb']:.1f}"
         first = (model["file"], f"{model['bytes'] / 1e6:.2f}", str(model["threads"]))
-        rows.append((*first, *times, f"{model['images_per_second']:.1f}", memory))
+        rows.append((*first, *times, f"{model['images_per_second']:.1f}", ram))
     lines += _aligned(rows)
     for tile in document["preprocessing"]:
-        times = ", ".join(f"{name.removesuffix('_ms')} {tile[name]:.2f}" for name in STEPS)
-        lines.append(f"before it, counts to pixels of a tile of {tile['side']}×{tile['side']}, 1 thread: {times} ms")
+        told = ", ".join(f"{name.removesuffix('_ms')} {tile[name]:.2f}" for name in STEPS)
+        lines.append(f"before it, counts to pixels of a tile of {tile['side']}×{tile['side']}, 1 thread: {told} ms")
     lines += [f"note: {note}" for note in document["notes"]]
     return "\n".join(lines + [f"warning: {warning}" for warning in document["warnings"]])
 

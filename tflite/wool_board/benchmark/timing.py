@@ -73,7 +73,7 @@ def measure(models: Sequence, runs: int, between: Callable[[], None] = lambda: N
     for model in models:
         for _ in range(WARM_UP_RUNS):
             model.run()
-    times = [[] for _ in models]
+    times: list[list[float]] = [[] for _ in models]
     for done in range(0, runs, TURN_RUNS):
         for model, found in zip(models, times, strict=True):
             for _ in range(SETTLING_RUNS):

@@ -59,6 +59,7 @@ class Classifier:
             "resized": crop.resized,
         }
         if self._maps:
+            assert cells is not None, "maps are refused where the model has no heatmap"
             peak = heatmap.peak(cells, model.margin, model.side, crop.size)
             record["peak"] = peak._replace(margin=round(peak.margin, 4))._asdict()
             record["cells"] = [[round(value, 4) for value in row] for row in cells.tolist()]
@@ -72,6 +73,7 @@ class Classifier:
             name: of the image, from which that of the picture is made.
         """
         if self._pictures:
+            assert found.cells is not None, "pictures are refused where the model has no heatmap"
             path = self._pictures / picture_name(name)
             try:
                 heatmap.save(heatmap.picture(found.pixels, found.cells, self._recognizer.margin), path)

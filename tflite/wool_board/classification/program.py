@@ -1,6 +1,7 @@
 """The work of `classify.py`."""
 
 import dataclasses
+import io
 import json
 import os
 import sys
@@ -82,7 +83,7 @@ def _check(options: ClassificationOptions) -> None:
             # Its files would be taken for images to classify.
             raise WoolError(f"--{flag}={one_line(folder)}: must not lie in {one_line(inside[0])}, which is read")
         _make_folder(f"--{flag}", folder)
-    if options.done and options.done.stat().st_dev != options.watch.stat().st_dev:
+    if options.done and options.watch and options.done.stat().st_dev != options.watch.stat().st_dev:
         raise WoolError(f"--done={one_line(options.done)}: must be on the same file system as --watch")
 
 
@@ -100,7 +101,8 @@ def _output(options: ClassificationOptions) -> Output:
     """Where records go, in the form that is asked for."""
     for stream in (sys.stdout, sys.stderr):
         # File names need not be text, and a service's locale need not know their letters.
-        stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     if options.form == "json":
         return Output(json.dumps, None)
     if options.form == "csv":
@@ -125,7 +127,7 @@ def _listed(given: tuple[Path, ...], output: Output) -> Iterator[tuple[Path, Pat
 
 def _check_pictures(jobs: list[tuple[Path, Path]]) -> None:
     """Raises WoolError if two images would have the same picture."""
-    owners = {}
+    owners: dict[Path, Path] = {}
     for path, name in jobs:
         other = owners.setdefault(picture_name(name), path)
         if other != path:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ def read(path: Path, side: int) -> DecodedCrop:
 
 
 @contextlib.contextmanager
-def opened(path: Path, formats: Sequence[str]) -> Iterator[Image.Image]:
+def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     """An image that is open while the context lasts; whatever its decoder raises there is the file's fault.
 
     Arguments:
@@ -103,8 +103,9 @@ def check_crop(image: Image.Image) -> None:
 
 def check_single(image: Image.Image) -> None:
     """Raises BadFile if a file holds several images."""
-    if getattr(image, "n_frames", 1) > 1:
-        raise BadFile(f"holds {image.n_frames} images; give one per file")
+    images = getattr(image, "n_frames", 1)
+    if images > 1:
+        raise BadFile(f"holds {images} images; give one per file")
 
 
 def counts_white_as_zero(image: Image.Image) -> bool:

@@ -7,6 +7,7 @@ where every line has some air beside the product.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -38,16 +39,6 @@ class Correction:
     floor: float
     lines: int
 
-    def __post_init__(self):
-        divisor = self.gain.copy()
-        divisor[list(self.bad)] = 1
-        bad, good = np.array(self.bad, np.intp), self.good
-        right = np.searchsorted(good, bad)
-        left, right = good[np.maximum(right - 1, 0)], good[np.minimum(right, len(good) - 1)]
-        share = ((bad - left) / np.maximum(right - left, 1)).astype(np.float32)
-        for name, value in (("_divisor", divisor), ("_repair", (bad, left, right, share))):
-            object.__setattr__(self, name, value)
-
     @property
     def good(self) -> np.ndarray:
         """Indices of the elements that are not bad."""
@@ -57,6 +48,21 @@ class Correction:
     def most(self) -> np.float32:
         """The largest attenuation that is told from none getting through."""
         return -np.log(np.float32(self.floor))
+
+    @functools.cached_property
+    def _divisor(self) -> np.ndarray:
+        """(width,) the gain, 1 for bad elements."""
+        divisor = self.gain.copy()
+        divisor[list(self.bad)] = 1
+        return divisor
+
+    @functools.cached_property
+    def _repair(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Of the bad elements the indices, their nearest good neighbours left and right, and the right one's share."""
+        bad, good = np.array(self.bad, np.intp), self.good
+        right = np.searchsorted(good, bad)
+        left, right = good[np.maximum(right - 1, 0)], good[np.minimum(right, len(good) - 1)]
+        return bad, left, right, ((bad - left) / np.maximum(right - left, 1)).astype(np.float32)
 
     def attenuation(self, lines: np.ndarray) -> np.ndarray:
         """The attenuation of raw lines.

@@ -24,7 +24,8 @@ Unreadable = Callable[[str, OSError], None]
 
 def images(folder: str, unreadable: Unreadable) -> Iterator[os.DirEntry]:
     """The entries of a folder and its subfolders that are named like images; hidden ones are left out."""
-    waiting, visited = [folder], set()
+    waiting = [folder]
+    visited: set[tuple[int, int]] = set()
     while waiting:
         current = waiting.pop()
         try:
@@ -97,12 +98,15 @@ class FolderWatch:
 
     def __init__(self, folder: Path, unreadable: Unreadable):
         self.folder, self.pause = folder, POLL
-        self._unreadable, self._troubled = unreadable, set()
+        self._unreadable = unreadable
+        self._troubled: set[str] = set()
         self._seen: dict[str, _FileState] = {}
 
     def poll(self) -> list[Path]:
         """The files that are ready, the oldest first."""
-        started, troubled, seen = time.monotonic(), {}, {}
+        started = time.monotonic()
+        troubled: dict[str, OSError] = {}
+        seen: dict[str, _FileState] = {}
         for entry in images(os.fspath(self.folder), troubled.__setitem__):
             try:
                 status = entry.stat()

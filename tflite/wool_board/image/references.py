@@ -68,8 +68,8 @@ def correction(
     _check_runs(bad, bright_file)
     floor = max(3 * np.median(spreads[0]), 1) / np.median(gain)
     indices = tuple(map(int, np.flatnonzero(bad)))
-    parts = (values.astype(np.float32) for values in (offset, gain, spreads[1]))
-    return Correction(*parts, indices, float(floor), len(bright))
+    counts, above, spread = (values.astype(np.float32) for values in (offset, gain, spreads[1]))
+    return Correction(counts, above, spread, indices, float(floor), len(bright))
 
 
 def _reference(file: Path, raw: LineFormat | None, detector: LineFormat | None) -> np.ndarray:

@@ -4,6 +4,7 @@ A scan is (lines, elements): a row for each line that the detector recorded, a c
 """
 
 import dataclasses
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def size(file: Path, raw: LineFormat | None) -> tuple[int, int]:
     Arguments and errors are as for `read`.
     """
     if _is_raw(file):
-        return _raw_size(file, raw)
+        return _raw_size(file, _given(raw))
     with _opened(file) as image:
         _check(image)
         return image.size
@@ -80,7 +81,8 @@ def read(file: Path, raw: LineFormat | None) -> np.ndarray | RawLines:
         BadFile: the file is no scan, or cannot be read.
     """
     if _is_raw(file):
-        return RawLines(file, raw and raw.dtype, _raw_size(file, raw)[::-1])
+        layout = _given(raw)
+        return RawLines(file, layout.dtype, _raw_size(file, layout)[::-1])
     with _opened(file) as image:
         _check(image)
         return np.asarray(image)
@@ -90,9 +92,14 @@ def _is_raw(file: Path) -> bool:
     return file.suffix.lower() in RAWS
 
 
-def _raw_size(file: Path, raw: LineFormat | None) -> tuple[int, int]:
+def _given(raw: LineFormat | None) -> LineFormat:
+    """The layout of raw lines; raises BadFile where there is none."""
     if raw is None:
         raise BadFile("is a raw file; say with --raw_width and --raw_type how its lines are laid out")
+    return raw
+
+
+def _raw_size(file: Path, raw: LineFormat) -> tuple[int, int]:
     try:
         found, line = file.stat().st_size, raw.line_bytes
     except OSError as error:
@@ -103,7 +110,7 @@ def _raw_size(file: Path, raw: LineFormat | None) -> tuple[int, int]:
     return raw.width, found // line
 
 
-def _opened(file: Path):
+def _opened(file: Path) -> AbstractContextManager[Image.Image]:
     if file.suffix.lower() not in IMAGES:
         raise BadFile(f"is not a scan; a scan ends in {', '.join((*IMAGES, *RAWS))}")
     return decoding.opened(file, ("PNG", "TIFF"))

@@ -51,21 +51,22 @@ class MachineWatch:
     machine = watch.result()
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._machine = describe() | {"temperature_before": temperature(), "throttled_before": throttled()}
-        self._seconds = self._faults = 0
+        self._seconds, self._faults = 0.0, 0
         self._others = None if others_seconds() is None else 0.0
-        self._clocks = []
+        self._clocks: list[int] = []
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Around what is timed."""
-        started, others, faults = time.monotonic(), others_seconds(), _faults()
+        started, before, faults = time.monotonic(), others_seconds(), _faults()
         yield
         self._seconds += time.monotonic() - started
         self._faults += _faults() - faults
-        if self._others is not None:
-            self._others += max(0.0, others_seconds() - others)
+        after = others_seconds()
+        if self._others is not None and before is not None and after is not None:
+            self._others += max(0.0, after - before)
 
     def sample(self) -> None:
         """Looks at the clock, best right after a run: an idle core may be slow."""
@@ -158,7 +159,7 @@ def others_seconds() -> float | None:
 def peak_memory_mb() -> float | None:
     """The most memory, in 1e6 bytes, that this process has had since its start, or since `reset_peak`."""
     peak = _fields("/proc/self/status").get("VmHWM")
-    return peak and _megabytes(peak)
+    return _megabytes(peak) if peak else None
 
 
 def reset_peak() -> None:
@@ -169,8 +170,8 @@ def reset_peak() -> None:
 
 def _cpu() -> str | None:
     fields = _fields("/proc/cpuinfo")
-    part = fields.get("CPU part")
-    return ARM_CORES.get(part) or fields.get("model name") or part
+    part = fields.get("CPU part", "")
+    return ARM_CORES.get(part) or fields.get("model name") or part or None
 
 
 def _vcgencmd(*command: str) -> str:
@@ -190,7 +191,7 @@ def _faults() -> int:
 
 def _fields(path: str) -> dict[str, str]:
     """Values by name of a file with lines of `name: value`, the first of each name."""
-    fields = {}
+    fields: dict[str, str] = {}
     for line in (_read(path) or "").splitlines():
         name, _, value = line.partition(":")
         fields.setdefault(name.strip(), value.strip())

@@ -2,17 +2,18 @@
 
 import signal
 import time
+from types import FrameType
 
 
 class Interruption:
     """Ctrl-C and SIGTERM: they end a program between two pieces of work, so that each is finished or not begun."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.asked, self._idle = False, True
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask)
 
-    def _ask(self, _number, _frame) -> None:
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True
         if self._idle:
             raise KeyboardInterrupt

@@ -15,7 +15,7 @@ PER_LIMIT = 4
 class Watchdog:
     """Tells the service manager of this program, where it has one, how it is."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         address = os.environ.get("NOTIFY_SOCKET", "")
         # A name of Linux's own, which is in no folder, is written with an @ and begins with a zero byte.
         self._address = address.replace("@", "\0", 1) if address.startswith("@") else address

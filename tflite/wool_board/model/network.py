@@ -5,10 +5,16 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from wool_board.errors import BadFile, in_one_line
+
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
+
+Number = TypeVar("Number", float, np.ndarray)
 
 LOGITS, HEATMAP = "logits", "heatmap"
 """What the signature of a file calls its outputs."""
@@ -47,6 +53,7 @@ class Network:
         given = pixels[np.newaxis, :, :, np.newaxis].astype(self._image["dtype"], copy=False)
         self._interpreter.set_tensor(self._image["index"], given)
         self._interpreter.invoke()
+        assert self._logits is not None, "without logits, nothing but `logits_shape` is asked"
         first, second = self._values(self._logits, np.float64)[0]
         return float(probability(second - first))
 
@@ -60,12 +67,12 @@ class Network:
         return (found.astype(kind) - zero_point) * kind(scale) if scale else found.astype(kind, copy=False)
 
 
-def probability(margin):
+def probability(margin: Number) -> Number:
     """The softmax of the second of two logits, 0 to 1, from the second less the first, a number or an array."""
     return 0.5 * (1 + np.tanh(margin / 2))
 
 
-def opened(model: Path | bytes, threads: int):
+def opened(model: Path | bytes, threads: int) -> "Interpreter":
     """An interpreter of a TFLite file, its tensors allocated.
 
     Arguments:
@@ -87,7 +94,7 @@ def opened(model: Path | bytes, threads: int):
     return interpreter
 
 
-def outputs(interpreter) -> dict[str, dict]:
+def outputs(interpreter: "Interpreter") -> dict[str, dict]:
     """Details of the logits and, where there is one, of the heatmap, by `LOGITS` and `HEATMAP`.
 
     A file's signature names them. Files that were made before signatures did have them in any order; there the shapes
@@ -97,7 +104,7 @@ def outputs(interpreter) -> dict[str, dict]:
         named = interpreter.get_signature_runner(key).get_output_details()
         if LOGITS in named:
             return {name: named[name] for name in (LOGITS, HEATMAP) if name in named}
-    found = {}
+    found: dict[str, dict] = {}
     for tensor in sorted(interpreter.get_output_details(), key=lambda tensor: len(tensor["shape"])):
         name = {2: LOGITS, 4: HEATMAP}.get(len(tensor["shape"]))
         if name:

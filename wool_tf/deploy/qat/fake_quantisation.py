@@ -8,6 +8,8 @@ factor of that scale, has the very same whole numbers.
 Only the process of `launch` imports it.
 """
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
@@ -78,19 +80,19 @@ def to_tflite(model: tf_keras.Model, geometry: Geometry, heatmap: bool, images: 
         images: (n, height, width) of uint8, as the network reads them, that the range of the heatmap is taken from.
     """
     head = _variables(_layers(model)[weights.HEAD])
-    head = head["kernel"].numpy().T, head["bias"].numpy()
+    kernel, bias = head["kernel"].numpy().T, head["bias"].numpy()
     features = model.get_layer(f"quant_{resnet.last_features(model.spec)}").output
     both = tf_keras.Model(model.inputs, [model.output, features])
     if heatmap:
-        ((low, high),) = _ranges(lambda batch: [graph.margins(both(batch, training=False)[1], *head)], images)
+        ((low, high),) = _ranges(lambda batch: [graph.margins(both(batch, training=False)[1], kernel, bias)], images)
 
-    def outputs(image):
+    def outputs(image: tf.Tensor) -> dict[str, tf.Tensor]:
         if geometry.resizes:
             image = _resized(image, geometry)
         else:
             image = graph.cropped(_rounded(image, NORMAL_RANGE), geometry)
         logits, last = both(image, training=False)
-        return graph.named(logits, _rounded(graph.margins(last, *head), (low, high)) if heatmap else None)
+        return graph.named(logits, _rounded(graph.margins(last, kernel, bias), (low, high)) if heatmap else None)
 
     # Not the model itself: the converter would trace every layer again, to save what is not read.
     variables = tf.Module()
@@ -102,17 +104,17 @@ def to_tflite(model: tf_keras.Model, geometry: Geometry, heatmap: bool, images: 
     return converter.convert()
 
 
-def _resized(image, geometry: Geometry):
+def _resized(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     """What `graph.resized` computes, every step rounded: the ends of the range clamp as well."""
     return graph.resized(_rounded(image, (0, 255)), geometry, lambda values: _rounded(values, GREY_RANGE))
 
 
-def _rounded(features, ends: tuple[float, float]):
+def _rounded(features: tf.Tensor, ends: tuple[float, float]) -> tf.Tensor:
     """Features as 8 bits can express them, from one end to the other."""
     return tf.quantization.fake_quant_with_min_max_args(features, *ends)
 
 
-def _ranges(read, images: np.ndarray) -> list[tuple[float, float]]:
+def _ranges(read: Callable[[np.ndarray], Sequence[tf.Tensor]], images: np.ndarray) -> list[tuple[float, float]]:
     """The smallest and the largest value of each output of a function or network, zero included.
 
     Arguments:
@@ -126,23 +128,23 @@ def _ranges(read, images: np.ndarray) -> list[tuple[float, float]]:
     return [(min(0.0, low.min()), max(0.0, high.max())) for low, high in np.array(ends).transpose(1, 2, 0)]
 
 
-def _layers(model: tf_keras.Model) -> dict:
+def _layers(model: tf_keras.Model) -> dict[str, tfmot.quantization.keras.QuantizeWrapperV2]:
     """TFMOT's wrappers of the network's layers, by the layers' names."""
     wrapper = tfmot.quantization.keras.QuantizeWrapperV2
     return {layer.layer.name: layer for layer in model.layers if isinstance(layer, wrapper)}
 
 
-def _variables(layer) -> dict[str, tf.Variable]:
+def _variables(layer: tfmot.quantization.keras.QuantizeWrapperV2) -> dict[str, tf.Variable]:
     """Variables of a wrapper by the last part of their names; its layer's attributes may be mere tensors."""
     return {variable.name.rpartition("/")[2].removesuffix(":0"): variable for variable in layer.weights}
 
 
-def _range_variables(layer, kind: str) -> list[tf.Variable]:
+def _range_variables(layer: tfmot.quantization.keras.QuantizeWrapperV2, kind: str) -> list[tf.Variable]:
     """Smallest and largest value of what a wrapper quantises, or nothing."""
     variables = _variables(layer)
     return [variables[name] for end in ("min", "max") if (name := f"{kind}_{end}") in variables]
 
 
-def _set(variables, values) -> None:
+def _set(variables: Iterable[tf.Variable], values: Iterable[float | np.ndarray]) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

@@ -60,7 +60,13 @@ def _loaded(images: np.ndarray, geometry: Geometry) -> np.ndarray:
     return np.stack([pixels.resized(image, geometry.load) for image in images])
 
 
-def _train(model: tf_keras.Model, images: np.ndarray, labels: np.ndarray, course: QatConfig, progress) -> None:
+def _train(
+    model: tf_keras.Model,
+    images: np.ndarray,
+    labels: np.ndarray,
+    course: QatConfig,
+    progress: Callable[[float, str], None],
+) -> None:
     if course.epochs == 0:
         return
     side, steps = model.spec.input_shape[0], per_epoch(len(images), course.batch_size)
@@ -84,7 +90,7 @@ class _Watch(tf_keras.callbacks.Callback):
         super().__init__()
         self.epochs, self.progress = epochs, progress
 
-    def on_epoch_end(self, epoch, logs):
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if not math.isfinite(logs["loss"]):
             reason = f"the loss became {logs['loss']} in epoch {epoch + 1}"
             raise Diverged(f"{reason} of the fine-tuning; lower its learning rate")

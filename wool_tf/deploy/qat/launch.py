@@ -59,7 +59,7 @@ class QatConfig:
     )
     seed: int = setting(0, "Base of the random numbers for the order of the images and their augmentation.", at_least=0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check(self)
 
 
@@ -129,8 +129,15 @@ def _run(folder: Path, progress: Callable[[float, str], None]) -> None:
     command = [sys.executable, "-P", "-m", "wool_tf.deploy.qat.launch", str(folder)]
     failure = None
     with open(folder / _NOTES, "w") as notes:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": notes}
-        with subprocess.Popen(command, text=True, env=os.environ | _ENVIRONMENT, **streams) as child:
+        with subprocess.Popen(
+            command,
+            text=True,
+            env=os.environ | _ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=notes,
+        ) as child:
+            assert child.stdout is not None, "it is a pipe"
             try:
                 for line in child.stdout:
                     said = json.loads(line)

@@ -4,6 +4,7 @@ Only the process of `launch` imports it.
 """
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 from wool_tf.errors import WoolError
@@ -53,7 +54,7 @@ def check_agreement(model: tf_keras.Model, arrays: Weights, images: np.ndarray) 
         raise WoolError(f"tf_keras: logits differ from Keras' by {difference:.2g}; use the versions in constraints.txt")
 
 
-def _block(block: Block, spec: ResNetSpec, features):
+def _block(block: Block, spec: ResNetSpec, features: tf.Tensor) -> tf.Tensor:
     shortcut = _unit(block.projection, spec, features) if block.projection else features
     for conv in block.convolutions:
         features = _unit(conv, spec, features)
@@ -61,7 +62,7 @@ def _block(block: Block, spec: ResNetSpec, features):
     return tf_keras.layers.ReLU(name=f"{block.name}.relu")(features)
 
 
-def _unit(conv: Convolution, spec: ResNetSpec, features):
+def _unit(conv: Convolution, spec: ResNetSpec, features: tf.Tensor) -> tf.Tensor:
     padding = "same" if conv.kernel > 1 else "valid"
     if conv.kernel > 1 and conv.stride > 1:
         features = tf_keras.layers.ZeroPadding2D(conv.kernel // 2, name=f"{conv.name}.pad")(features)

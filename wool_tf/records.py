@@ -30,20 +30,18 @@ def plain(document: object) -> dict:
     return msgspec.to_builtins(document)
 
 
-def read(path: Path, *keys: str):
-    """The document of a file, or None where the file is missing or was damaged, so that its unit has to run again.
-
-    Arguments:
-        path: of the file.
-        *keys: what the document must have; with any it must be an object.
-    """
+def read(path: Path) -> object:
+    """The document of a file, or None where the file is missing or was damaged, so that its unit has to run again."""
     try:
-        document = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    if keys and not (isinstance(document, dict) and document.keys() >= set(keys)):
-        return None
-    return document
+
+
+def read_object(path: Path, *keys: str) -> dict | None:
+    """The document of a file as `read` gives it, or None where it is no JSON object that has these keys."""
+    document = read(path)
+    return document if isinstance(document, dict) and document.keys() >= set(keys) else None
 
 
 def typed(document: object, kind: type[T], name: str) -> T:

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
+from wool_tf import records
 from wool_tf.errors import WoolError
-from wool_tf.study import records
 
 
 def test_round_trip(tmp_path):

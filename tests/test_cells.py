@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wool_tf.report import cells
+from wool_tf import cells
 from wool_tf.report.tables import table
 
 

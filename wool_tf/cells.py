@@ -1,10 +1,11 @@
-"""Numbers as a reader wants them: the cells of the report's tables.
+"""Numbers as a reader wants them, in the cells of tables and in lines for a terminal.
 
 An unknown value, null or NaN in the results, becomes a dash.
 """
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 MISSING = "–"
 PLUS_MINUS = "\u00a0±\u00a0"
@@ -12,7 +13,7 @@ PLUS_MINUS = "\u00a0±\u00a0"
 PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
 
 
-def known(value: float | None) -> bool:
+def known(value: float | None) -> TypeGuard[float]:
     """Whether a number of the results is there: neither null nor NaN."""
     return value is not None and not math.isnan(value)
 
@@ -76,7 +77,7 @@ def duration(seconds: float | None) -> str:
     return " ".join(parts)
 
 
-def plain(value) -> str:
+def plain(value: object) -> str:
     """A value of the settings or the environment as a person would write it."""
     if value is None or value == "":
         return MISSING

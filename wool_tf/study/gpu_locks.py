@@ -1,4 +1,4 @@
-"""One GPU for each process that trains."""
+"""One GPU for each process that trains, by locks on files."""
 
 import fcntl
 import os
@@ -6,21 +6,15 @@ import platform
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
-PROC = Path("/proc/driver/nvidia/gpus")
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+from wool_tf import devices
+
 PATIENCE_SECONDS = 20
 """Workers of a run that was killed notice it after a training step, and the first one may have to be compiled."""
 
-_held = []
-
-
-def visible() -> list[str]:
-    """The GPUs that this process may use, by the names that CUDA_VISIBLE_DEVICES takes; empty where there is none."""
-    named = os.environ.get(VISIBLE)
-    if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
-    return [str(number) for number in range(len(list(PROC.iterdir())))] if PROC.is_dir() else []
+_held: list[IO[str]] = []
+"""Lock files of this process; the lock ends when its file is closed."""
 
 
 def take(folder: Path) -> None:
@@ -33,13 +27,13 @@ def take(folder: Path) -> None:
         folder: writable; processes of a machine that name the same one agree by locks in it, which end with their
             holder.
     """
-    names = visible()
+    names = devices.visible()
     if len(names) < 2:
         return
     patience = time.monotonic() + PATIENCE_SECONDS
     while (free := _lock_one(names, folder)) is None and time.monotonic() < patience:
         time.sleep(0.5)
-    os.environ[VISIBLE] = free or names[-1]
+    os.environ[devices.VISIBLE] = free or names[-1]
 
 
 def _lock_one(names: Sequence[str], folder: Path) -> str | None:
