@@ -5,7 +5,7 @@ from absl import flags
 import console
 from wool_tf import WoolError
 from wool_tf.data.dataset import ON_BAD_IMAGE
-from wool_tf.deploy.trained_network import Held, Source
+from wool_tf.deploy.trained_network import Held, NetworkSource
 
 _NETWORK = flags.DEFINE_string("network", None, "The network: a checkpoint (.safetensors) or .keras.", required=True)
 _DATA = flags.DEFINE_string(
@@ -18,11 +18,13 @@ _FOLD = flags.DEFINE_integer("fold", None, "The fold that the network held out, 
 THREADS = flags.DEFINE_integer("threads", 1, "Threads that compute.", lower_bound=1)
 
 
-def source() -> Source:
+def source() -> NetworkSource:
     """Where the network and its images are."""
     if (_FOLDS.value is None) != (_FOLD.value is None):
         raise WoolError("--folds and --fold go together; give both")
     held = None
     if _FOLDS.value is not None:
         held = Held(console.path("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
-    return Source(console.path("network", _NETWORK.value), console.path("data", _DATA.value), _ON_BAD_IMAGE.value, held)
+    return NetworkSource(
+        console.path("network", _NETWORK.value), console.path("data", _DATA.value), _ON_BAD_IMAGE.value, held
+    )

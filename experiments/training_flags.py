@@ -9,7 +9,7 @@ from absl import flags
 import console
 import setting_flags
 from wool_tf.data.dataset import ON_BAD_IMAGE
-from wool_tf.study.job import Source, Workers
+from wool_tf.study.job import CropSource, Workers
 from wool_tf.training.config import TrainingConfig
 
 _DATA = flags.DEFINE_string("data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.")
@@ -44,10 +44,10 @@ def out() -> Path:
     return console.path("out", _OUT.value)
 
 
-def source() -> Source:
+def source() -> CropSource:
     """Where the crops come from."""
     folder = None if _DATA.value is None else console.path("data", _DATA.value)
-    return Source(folder, _SAMPLES.value, _CONTRAST.value, _ON_BAD_IMAGE.value)
+    return CropSource(folder, _SAMPLES.value, _CONTRAST.value, _ON_BAD_IMAGE.value)
 
 
 def workers(threads: int, **others) -> Workers:

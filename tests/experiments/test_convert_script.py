@@ -17,7 +17,7 @@ from trained_networks import HELD_OUT, IMAGE_SIZE, OTHERS, SIDE
 
 import scripts
 from wool_tf.deploy.conversion import Order, run
-from wool_tf.deploy.trained_network import Held, Source
+from wool_tf.deploy.trained_network import Held, NetworkSource
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 
@@ -32,7 +32,7 @@ def place(tmp_path_factory, crops):
 
 @pytest.fixture(scope="module")
 def source(place, crops):
-    return Source(place / "net.safetensors", crops, held=Held(place / "folds.json", 0, 0))
+    return NetworkSource(place / "net.safetensors", crops, held=Held(place / "folds.json", 0, 0))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_without_folds_all_images_train_and_there_are_no_metrics(source, crops, 
     imaged = tmp_path / "crops"
     shutil.copytree(crops, imaged)
     (imaged / "imaging.json").write_text(json.dumps({"crop": IMAGE_SIZE, "window": [0, 1.5], "pixel_mm": 0.4}))
-    given = Source(source.network, imaged)
+    given = NetworkSource(source.network, imaged)
     (card,), said = made(given, tmp_path / "out", "fp32", decision=ThresholdRule(recall=1.0))
     assert said[0] == f"16 training images, 0 held out, crops of {IMAGE_SIZE} pixels"
     assert "held-out" not in said[-1]

@@ -18,7 +18,7 @@ from PIL import Image
 
 import scripts
 from checkout import EXPERIMENTS, environment
-from wool_tf.deploy.trained_network import Held, Source, opened
+from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
 from wool_tf.study import reproduction
 from wool_tf.training.config import TrainingConfig
@@ -117,7 +117,7 @@ def test_the_model_carries_its_card(finished, crops):
 def test_the_delivered_network_is_known_to_have_seen_every_image(finished, crops, tmp_path):
     out, _ = finished
     for name in ("compact.safetensors", "compact.keras"):
-        source = Source(out / "model" / name, crops, held=Held(out / "folds.json", 0, 0))
+        source = NetworkSource(out / "model" / name, crops, held=Held(out / "folds.json", 0, 0))
         with pytest.raises(WoolError, match="was trained on 8 of the 8 images of fold 0, as the record beside it"):
             opened(source, tmp_path)
 

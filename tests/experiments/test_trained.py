@@ -9,7 +9,7 @@ import pytest
 import trained_networks
 from trained_networks import HELD_OUT, OTHERS, SIDE
 
-from wool_tf.deploy.trained_network import Held, Source, opened
+from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
@@ -28,7 +28,7 @@ def source(network, crops, tmp_path):
     """A copy of the network, with nothing beside it, and folds."""
     shutil.copy(network, tmp_path / "net.safetensors")
     trained_networks.write_folds(tmp_path / "folds.json")
-    return Source(tmp_path / "net.safetensors", crops, held=Held(tmp_path / "folds.json", 0, 0))
+    return NetworkSource(tmp_path / "net.safetensors", crops, held=Held(tmp_path / "folds.json", 0, 0))
 
 
 def looked_at(source):

@@ -12,7 +12,7 @@ from trained_networks import HELD_OUT
 import scripts
 from wool_tf.deploy import conversion, verification
 from wool_tf.deploy.conversion import Order
-from wool_tf.deploy.trained_network import Held, Source
+from wool_tf.deploy.trained_network import Held, NetworkSource
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 
@@ -22,7 +22,7 @@ def source(tmp_path_factory, crops):
     folder = tmp_path_factory.mktemp("trained")
     trained_networks.write_network(folder / "net.safetensors", crops)
     trained_networks.write_folds(folder / "folds.json")
-    return Source(folder / "net.safetensors", crops, held=Held(folder / "folds.json", 0, 0))
+    return NetworkSource(folder / "net.safetensors", crops, held=Held(folder / "folds.json", 0, 0))
 
 
 @pytest.fixture(scope="module")

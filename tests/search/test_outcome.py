@@ -9,7 +9,7 @@ from absl import flags
 import training_flags
 from wool_tf.search import outcome, trials
 from wool_tf.search.optimisation import Trial
-from wool_tf.study.job import Source
+from wool_tf.study.job import CropSource
 from wool_tf.training.config import TrainingConfig
 
 
@@ -33,7 +33,7 @@ def test_the_flagfile_gives_the_settings_back(tmp_path, rates):
     settings = TrainingConfig(
         adam_learning_rate=0.0012345678901234567, batch_size=64, weight_decay=1e-3, asfp_rates=rates, final="hard2"
     )
-    source = Source(Path("my crops/of May"), 153, 1.5, "skip")
+    source = CropSource(Path("my crops/of May"), 153, 1.5, "skip")
     found, values = parsed(outcome.flagfile(settings, source, tmp_path / "best"), tmp_path)
     assert found == settings
     assert (values.data, values.contrast, values.on_bad_image) == ("my crops/of May", 1.5, "skip")
@@ -41,7 +41,7 @@ def test_the_flagfile_gives_the_settings_back(tmp_path, rates):
 
 
 def test_simulated_crops_need_no_folder():
-    assert "--data" not in outcome.flagfile(TrainingConfig(), Source(None, 45), Path("best"))
+    assert "--data" not in outcome.flagfile(TrainingConfig(), CropSource(None, 45), Path("best"))
 
 
 def test_the_table_has_the_best_first_and_always_the_one_with_the_settings_given():

@@ -15,7 +15,7 @@ from wool_tf.search import run as searching
 from wool_tf.search.run import Search
 from wool_tf.study import grid
 from wool_tf.study.driver import Unit
-from wool_tf.study.job import Source
+from wool_tf.study.job import CropSource
 from wool_tf.training.config import TrainingConfig
 
 BASE = TrainingConfig(image_size=32, folds=4, rounds=1, batch_size=16, final="hard1")
@@ -53,7 +53,7 @@ def go(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(grid, "chains", functools.partial(chains, log))
 
     def run(base=BASE, search=SEARCH, **others):
-        source = Source(crops, 8)
+        source = CropSource(crops, 8)
         return searching.run(base, search, source, tmp_path / "out", 2, "search", print, **others)
 
     run.said, run.log, run.out = lambda: caplog.messages, log, tmp_path / "out"

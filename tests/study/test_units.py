@@ -57,7 +57,7 @@ def test_folds_of_every_repeat(images):
 
 def test_chains_hold_every_stage_once_and_after_what_it_needs(images, tmp_path):
     parts = grid.split(SETTINGS, images)
-    folds = grid.splits(SETTINGS, images, parts, tmp_path, None)
+    folds = grid.all_folds(SETTINGS, images, parts, tmp_path, None)
     assert [fold.name for fold in folds[:4]] == [
         *(f"resnet18-adam-none/repeat0/fold{number}" for number in range(3)), "resnet18-adam-none/repeat1/fold0"
     ]  # fmt: skip
@@ -74,14 +74,14 @@ def test_chains_hold_every_stage_once_and_after_what_it_needs(images, tmp_path):
 
 
 def test_seeds_differ_by_repeat_fold_purpose_and_attempt(images, tmp_path):
-    folds = grid.splits(SETTINGS, images, grid.split(SETTINGS, images), tmp_path, None)
+    folds = grid.all_folds(SETTINGS, images, grid.split(SETTINGS, images), tmp_path, None)
     folds += [dataclasses.replace(folds[0], attempt=1)]
     seeds = {fold.seed(SETTINGS, purpose) for fold in folds for purpose in ("initial", "baseline", "hard1")}
     assert len(seeds) == 7 * 3
 
 
 def test_units_travel_without_the_pixels(images, tmp_path):
-    (fold, *_) = grid.splits(SETTINGS, images, grid.split(SETTINGS, images), tmp_path, None)
+    (fold, *_) = grid.all_folds(SETTINGS, images, grid.split(SETTINGS, images), tmp_path, None)
     sent = pickle.dumps(grid.chains(SETTINGS, fold, keep=False)[0])
     assert images.images.tobytes() not in sent and len(sent) < 20_000
     received = pickle.loads(pickle.dumps(images))

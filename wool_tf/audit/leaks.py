@@ -33,7 +33,7 @@ ALPHA = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class Finding:
     """How well the class is told from one feature, or from several.
 
     Attributes:
@@ -67,7 +67,7 @@ def audit(
     folds: Sequence[np.ndarray],
     seed: int,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Row]:
+) -> list[Finding]:
     """Lets simple classifiers guess the class from features that should not tell it.
 
     Each feature alone goes to a logistic regression on its rank and the square of that; those of the pixels together,
@@ -98,12 +98,12 @@ def audit(
             progress(number + 1, SHUFFLES)
     limits = _limits(by_chance)
     return [
-        Row(test.name, test.kind, test.guesser, auc, accuracy, float(limit))
+        Finding(test.name, test.kind, test.guesser, auc, accuracy, float(limit))
         for test, (auc, accuracy), limit in zip(tests, found, limits, strict=True)
     ]
 
 
-def to_text(rows: Sequence[Row]) -> str:
+def to_text(rows: Sequence[Finding]) -> str:
     """A table of the rows; a star marks those that tell something."""
     lines = [f"{'feature':22}{'of':8}{'guessed by':12}{'AUC':>5}{'chance':>9}{'accuracy':>10}"]
     for row in rows:
@@ -115,7 +115,7 @@ def to_text(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def verdict(rows: Sequence[Row]) -> str:
+def verdict(rows: Sequence[Finding]) -> str:
     """What the rows of an audit come to, in one line."""
     seen, unseen = ([row for row in rows if row.tells and row.kind == kind] for kind in ("pixels", "files"))
     if seen:
@@ -125,7 +125,7 @@ def verdict(rows: Sequence[Row]) -> str:
     return "None of these features tells the class better than chance may."
 
 
-def _listed(rows: Iterable[Row]) -> str:
+def _listed(rows: Iterable[Finding]) -> str:
     worst_first = sorted(rows, key=lambda row: -row.auc)
     return ", ".join(
         f"{row.name} (AUC {row.auc:.2f}, chance to {row.chance:.2f}{'; a defect moves it, too' * (row.name in MOVED)})"

@@ -13,7 +13,7 @@ from wool_tf import files, quiet, seeds
 from wool_tf.data.native import Crops
 from wool_tf.deploy import calibration, card, checks, micro, verify
 from wool_tf.deploy.qat import launch
-from wool_tf.deploy.trained_network import Source, Trained, opened
+from wool_tf.deploy.trained_network import NetworkSource, Trained, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import ThresholdRule
@@ -57,14 +57,14 @@ class Order:
     course: launch.QatConfig = launch.QatConfig()
 
 
-def run(source: Source, order: Order) -> list[Path]:
+def run(source: NetworkSource, order: Order) -> list[Path]:
     """Makes a TFLite file of each precision, with its card inside and beside it.
 
     The threshold of each file is chosen on the training images, by that file's own scores. Networks remember the images
     that they were trained on, so it is optimistic; a given one can be better.
 
     Arguments:
-        source: Source; the held-out images are kept out of everything but the metrics of the cards, which say so.
+        source: NetworkSource; held-out images are kept out of everything but the metrics of the cards, which say so.
         order: Order.
 
     Returns:
@@ -87,7 +87,7 @@ def run(source: Source, order: Order) -> list[Path]:
         return [_made(source.network, precision, work) for precision in order.precisions]
 
 
-def _check(source: Source, order: Order) -> None:
+def _check(source: NetworkSource, order: Order) -> None:
     from wool_tf.deploy import convert
 
     known, given = (*convert.PRECISIONS, QAT), ",".join(order.precisions)

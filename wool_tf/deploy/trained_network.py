@@ -39,7 +39,7 @@ class Held:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class NetworkSource:
     """Where the network and the images are.
 
     Attributes:
@@ -85,11 +85,11 @@ class Trained:
         return scoring.probabilities(scoring.logits(model, self.images.images, chosen))
 
 
-def opened(source: Source, cache: Path) -> Trained:
+def opened(source: NetworkSource, cache: Path) -> Trained:
     """Reads a network and its images, and which of them it was trained on.
 
     Arguments:
-        source: Source.
+        source: NetworkSource.
         cache: folder for decoded images.
 
     Raises:

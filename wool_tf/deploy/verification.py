@@ -11,7 +11,7 @@ import numpy as np
 from wool_tf import environment, quiet
 from wool_tf.cells import MISSING, aligned, decimals
 from wool_tf.deploy import card, verify
-from wool_tf.deploy.trained_network import Source, Trained, opened
+from wool_tf.deploy.trained_network import NetworkSource, Trained, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import OF_ALL_FOLDS
@@ -24,14 +24,14 @@ ROUNDING = 1e-9
 """Of a difference of two shares, in points."""
 
 
-def run(source: Source, models: Sequence[Path], threads: int) -> dict:
+def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:
     """Judges TFLite files beside the network that they were made of, on its held-out images, or on all if none is.
 
     Each file calls an image defective by the threshold of its card, and the network by the one that the same rule gave
     for itself, as the card says too: so the two differ by the precision alone, whatever the rule does to accuracy.
 
     Arguments:
-        source: Source.
+        source: NetworkSource.
         models: files with a card.
         threads: of the interpreter.
 
@@ -90,7 +90,7 @@ def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
         raise BadSetting("models", path, f"was made of another network than {network}, as its card says; give that one")
 
 
-def _check_unseen(path: Path, about: Mapping, trained: Trained, source: Source) -> None:
+def _check_unseen(path: Path, about: Mapping, trained: Trained, source: NetworkSource) -> None:
     """Notices files whose network, calibration or threshold may come from the held-out images, as their cards say."""
     stated = about["training"]["images"]
     if source.held is not None and stated != len(trained.train):

@@ -22,7 +22,7 @@ TEXT = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class BoardTimes:
     """A model on a board in a runtime with a number of threads.
 
     Attributes:
@@ -57,7 +57,7 @@ class Comparison:
         warnings: why figures of a board cannot be trusted, by its label.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[BoardTimes, ...]
     reference: int
     warnings: Mapping[str, tuple[str, ...]]
 
@@ -100,7 +100,7 @@ def compare(documents: Mapping[str, Mapping], reference: int) -> Comparison:
         names = _names([model["file"] for model in document["models"]])
         for model in document["models"]:
             figures = {name: model[name] for name in NUMBERS}
-            rows.append(Row(label, names[model["file"]], model.get("precision"), model["runtime"], **figures))
+            rows.append(BoardTimes(label, names[model["file"]], model.get("precision"), model["runtime"], **figures))
         warnings[label] = tuple(map(_line, document["warnings"]))
     if not 1 <= reference <= len(rows):
         raise WoolError(f"--reference={reference}: must be the number of a row, 1 to {len(rows)}")
@@ -127,7 +127,7 @@ def to_markdown(comparison: Comparison) -> str:
 
 def to_csv(comparison: Comparison) -> str:
     """For programs: the numbers as they were measured, and in each row `faster` and the warnings of its board."""
-    names = [field.name for field in dataclasses.fields(Row)]
+    names = [field.name for field in dataclasses.fields(BoardTimes)]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*names, "faster", "warnings"])

@@ -14,7 +14,7 @@ from wool_tf.study.results import THRESHOLDING, Configuration, Stage, Study
 HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "cannot be told"
 ACCURACY, ADVANTAGE, MORE_FOUND, LARGEST_DROP = 0.98, 0.1696, 0.20, 0.0134
 PARAMETERS, OPERATIONS = (0.10, 0.40), (0.10, 0.45)
-Row = tuple[str, str, str, str]
+Cells = tuple[str, str, str, str]
 
 
 def claims(study: Study) -> Table | None:
@@ -48,7 +48,7 @@ def _kept(depth: int) -> float:
     return 100 * rounds[3][0] / rounds[0][0]
 
 
-def _rows(study: Study, one: Configuration) -> Iterator[Row]:
+def _rows(study: Study, one: Configuration) -> Iterator[Cells]:
     hard = [stage for stage in one.stages if _measured(stage, "hard")]
     soft = [stage for stage in one.stages if _measured(stage, "asfp")]
     final = hard[-1] if hard else one.baseline
@@ -68,7 +68,7 @@ def _measured(stage: Stage, kind: str) -> bool:
     return stage.name.startswith(kind) and not stage.int8 and bool(stage.figures.complete)
 
 
-def _accuracy(study: Study, one: Configuration, final: Stage) -> Row:
+def _accuracy(study: Study, one: Configuration, final: Stage) -> Cells:
     low, high = final.interval["accuracy"]
     mean = final.figures.known_mean("accuracy")
     held = UNCLEAR if low <= ACCURACY <= high else HOLDS if mean > ACCURACY else FAILS
@@ -76,7 +76,7 @@ def _accuracy(study: Study, one: Configuration, final: Stage) -> Row:
     return naming.label(study, one), "more than 98 % accuracy with a pruned network", here, held
 
 
-def _against_thresholding(study: Study, one: Configuration, final: Stage) -> Iterator[Row]:
+def _against_thresholding(study: Study, one: Configuration, final: Stage) -> Iterator[Cells]:
     simple = study.baseline(THRESHOLDING)
     if simple is None:
         return
@@ -92,7 +92,7 @@ def _against_thresholding(study: Study, one: Configuration, final: Stage) -> Ite
         yield naming.label(study, one), "finds 20 % more defective products than thresholding", here, held
 
 
-def _largest_drop(study: Study, one: Configuration, hard: Sequence[Stage]) -> Row:
+def _largest_drop(study: Study, one: Configuration, hard: Sequence[Stage]) -> Cells:
     worst = _worst(hard)
     held = HOLDS if worst >= -LARGEST_DROP else FAILS
     here = f"{points(worst)} points"
@@ -106,7 +106,7 @@ def _worst(stages: Sequence[Stage]) -> float:
 
 def _shares(
     study: Study, one: Configuration, hard: Sequence[Stage], name: str, word: str, claimed: tuple[float, float]
-) -> Row:
+) -> Cells:
     shares = [share for stage in hard if (share := stage.share_of(one.baseline, name)) is not None]
     low, high = min(shares), max(shares)
     held = HOLDS if claimed[0] <= low and high <= claimed[1] else FAILS
@@ -115,7 +115,7 @@ def _shares(
     return naming.label(study, one), told, here, held
 
 
-def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Sequence[Stage]) -> Row:
+def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Sequence[Stage]) -> Cells:
     """Stable is what loses least where it loses most."""
     by_hard, by_asfp = _worst(hard), _worst(soft)
     # One image more or less is no difference.

@@ -19,7 +19,7 @@ _MILLION = 1e6
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
+class NetworkSize:
     """One network of the table.
 
     Attributes:
@@ -54,7 +54,7 @@ class Row:
         return tuple(map(agrees, (self.params, self.flops), self.printed))
 
 
-def rows(recipe: str, depths: Iterable[int], classes: int, input_shape: tuple[int, int, int]) -> list[Row]:
+def rows(recipe: str, depths: Iterable[int], classes: int, input_shape: tuple[int, int, int]) -> list[NetworkSize]:
     """The table: for each depth the unpruned network and three rounds of a recipe.
 
     The paper's figures stand beside those of the recipe `paper-table3` with 1000 classes and inputs of 224 × 224 × 3,
@@ -81,7 +81,7 @@ def rows(recipe: str, depths: Iterable[int], classes: int, input_shape: tuple[in
             printed = paper.complexity(depth, number) if with_paper else None
             params, flops = (int(value) for value in printed) if printed else (None, None)
             ours = sum(cost.parameters for cost in costs), sum(cost.operations for cost in costs)
-            found.append(Row(depth, number, *ours, params, flops, costs))
+            found.append(NetworkSize(depth, number, *ours, params, flops, costs))
     return found
 
 
@@ -109,7 +109,7 @@ def agrees(ours: int, printed: int) -> bool:
     return as_printed(ours) == printed
 
 
-def to_json(table: Sequence[Row], with_layers: bool = False) -> str:
+def to_json(table: Sequence[NetworkSize], with_layers: bool = False) -> str:
     """A JSON list of objects: depth, round, params, flops, paper_params and paper_flops, and `layers` if wanted."""
     objects = [dataclasses.asdict(row) for row in table]
     if not with_layers:
@@ -118,7 +118,7 @@ def to_json(table: Sequence[Row], with_layers: bool = False) -> str:
     return json.dumps(objects, indent=2)
 
 
-def to_text(table: Sequence[Row], with_layers: bool = False) -> str:
+def to_text(table: Sequence[NetworkSize], with_layers: bool = False) -> str:
     """The table to read in a terminal; with a list of the layers of every network below it if wanted."""
     header = ("depth", "round", "parameters", "paper", "agrees", "operations", "paper", "agrees")
     lines = aligned([header, *map(_cells, table)], "r" * len(header))
@@ -132,7 +132,7 @@ def to_text(table: Sequence[Row], with_layers: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: NetworkSize) -> tuple[str, ...]:
     beside = [("", "")] * 2
     if row.printed:
         answers = ["yes" if agreed else "NO" for agreed in row.agreement]

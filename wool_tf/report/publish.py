@@ -6,19 +6,19 @@ from pathlib import Path
 
 from wool_tf.study import run
 from wool_tf.study.driver import Status
-from wool_tf.study.job import Source, Workers
+from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
 from wool_tf.study.run import Request
 
 log = logging.getLogger(__name__)
 
 
-def publish(request: Request, source: Source, out: Path, team: Workers, show: Callable[[Status], None]) -> Study:
+def publish(request: Request, source: CropSource, out: Path, team: Workers, show: Callable[[Status], None]) -> Study:
     """Runs a study, or goes on with the one that is in the folder, and writes its report.
 
     Arguments:
         request: Request.
-        source: Source.
+        source: CropSource.
         out: folder of the study.
         team: who does the work.
         show: told the status of the training about twice a second.

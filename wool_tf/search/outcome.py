@@ -10,7 +10,7 @@ from wool_tf.errors import as_text
 from wool_tf.report.page import markdown
 from wool_tf.report.tables import Table
 from wool_tf.search.optimisation import OBJECTIVE, Trial
-from wool_tf.study.job import Source
+from wool_tf.study.job import CropSource
 from wool_tf.training.config import TrainingConfig
 
 SHOWN = 10
@@ -100,12 +100,12 @@ def to_markdown(found: Table) -> str:
     return "\n".join([f"# {found.title}", "", markdown(found.text), "", *rows, "", markdown(found.note), ""])
 
 
-def flagfile(settings: TrainingConfig, source: Source, out: Path) -> str:
+def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
     """The flags with which reproduce.py trains with settings on the same images, a flag a line.
 
     Arguments:
         settings: TrainingConfig.
-        source: Source.
+        source: CropSource.
         out: folder of that run.
     """
     given = {

@@ -16,7 +16,7 @@ from wool_tf.search.space import Choice, Range
 from wool_tf.study import driver, grid, manifest, units
 from wool_tf.study import run as studies
 from wool_tf.study.driver import Status
-from wool_tf.study.job import Source
+from wool_tf.study.job import CropSource
 from wool_tf.training.config import TrainingConfig
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Search:
 def run(
     base: TrainingConfig,
     search: Search,
-    source: Source,
+    source: CropSource,
     out: Path,
     jobs: int,
     command: str,
@@ -65,7 +65,7 @@ def run(
     Arguments:
         base: TrainingConfig that are given, with which the first trial is trained.
         search: Search.
-        source: Source.
+        source: CropSource.
         out: folder of the search.
         jobs: processes that train at the same time; there is work for one per fold.
         command: the command line, for the document.
@@ -113,7 +113,7 @@ def _prepared(
     settings: TrainingConfig,
     search: Search,
     found: Mapping[str, Choice | Range],
-    source: Source,
+    source: CropSource,
     out: Path,
     jobs: int,
     show: Callable[[Status], None],
@@ -140,7 +140,7 @@ def _report(
     base: TrainingConfig,
     search: Search,
     found: Mapping[str, Choice | Range],
-    source: Source,
+    source: CropSource,
     out: Path,
     command: str,
 ) -> Table | None:

@@ -48,7 +48,7 @@ class Trials:
         records = self.out / FOLDER / digest(settings) / "units"
         chains = [
             leading(chain, settings.final)
-            for fold in grid.splits(settings, self.images, [self.held_out], records, None)
+            for fold in grid.all_folds(settings, self.images, [self.held_out], records, None)
             for chain in grid.chains(settings, fold, keep=False)
             if any(_stage(unit) == settings.final for unit in chain)
         ]

@@ -81,7 +81,7 @@ def fold_name(settings: TrainingConfig, repeat: int, number: int) -> str:
     return f"{settings.configuration}/repeat{repeat}/fold{number}"
 
 
-def splits(
+def all_folds(
     settings: TrainingConfig, images: Dataset, parts: Sequence[Sequence[np.ndarray]], units: Path, logs: Path | None
 ) -> list[Fold]:
     """The Fold of every fold of every repeat of a configuration.

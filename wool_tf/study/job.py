@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class CropSource:
     """Where the crops come from.
 
     Attributes:

@@ -42,7 +42,7 @@ def plan(
         keep: whether the networks of all folds stay.
     """
     chains = []
-    for number, fold in enumerate(grid.splits(config, images, folds, units, None)):
+    for number, fold in enumerate(grid.all_folds(config, images, folds, units, None)):
         # The first fold's networks stay: the unpruned one is timed beside the final one.
         for chain in grid.chains(config, fold, keep or number == 0):
             chains.append(_with_int8(chain, fold, crops, config, keep))

@@ -23,7 +23,7 @@ from wool_tf.networks import initial_weights
 from wool_tf.simulation import simulated_crops
 from wool_tf.study import assemble, driver, estimate, grid, manifest, quantise, results, workers
 from wool_tf.study.driver import Outcome, Status, Unit
-from wool_tf.study.job import Source, Workers
+from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
 from wool_tf.training.config import TrainingConfig
 
@@ -61,7 +61,7 @@ class Request:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class Workload:
     """What a study would do.
 
     Attributes:
@@ -91,7 +91,7 @@ class _Prepared:
 
 def run(
     request: Request,
-    source: Source,
+    source: CropSource,
     out: Path,
     team: Workers,
     show: Callable[[Status], None],
@@ -100,7 +100,7 @@ def run(
 
     Arguments:
         request: Request.
-        source: Source.
+        source: CropSource.
         out: folder of the study.
         team: who does the work.
         show: told the status of the training about twice a second.
@@ -150,7 +150,7 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
     return study
 
 
-def plan(request: Request, source: Source, out: Path, team: Workers) -> Plan:
+def plan(request: Request, source: CropSource, out: Path, team: Workers) -> Workload:
     """What `run` would do, and how long it would take on this machine: a few training steps of each depth are timed."""
     out = out.absolute()
     _check(request)
@@ -162,10 +162,10 @@ def plan(request: Request, source: Source, out: Path, team: Workers) -> Plan:
     by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
     jobs = team.jobs if team.scheduler is None else max(1, workers.workers(team.scheduler))
     works = estimate.works(request.configs, len(prepared.images.labels), left)
-    return Plan(sum(map(len, prepared.chains)), done, by_name, jobs, estimate.makespan(works, jobs))
+    return Workload(sum(map(len, prepared.chains)), done, by_name, jobs, estimate.makespan(works, jobs))
 
 
-def load(source: Source, config: TrainingConfig, out: Path) -> Crops:
+def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
     """The crops of a study, simulated if there are none; says what was found.
 
     Raises:
@@ -205,7 +205,7 @@ def _check_complete(outcome: Outcome) -> None:
         )
 
 
-def _prepared(request: Request, source: Source, out: Path, team: Workers) -> _Prepared:
+def _prepared(request: Request, source: CropSource, out: Path, team: Workers) -> _Prepared:
     if team.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise BadSetting("tensorboard", None, "needs TensorBoard; install wool_tf[tensorboard]")
     first = request.configs[0]
@@ -225,7 +225,7 @@ def _prepared(request: Request, source: Source, out: Path, team: Workers) -> _Pr
         chains = [
             chain
             for config in request.configs
-            for fold in grid.splits(config, images, folds, out / UNITS, curves)
+            for fold in grid.all_folds(config, images, folds, out / UNITS, curves)
             for chain in grid.chains(config, fold, team.keep)
         ]
     return _Prepared(crops, images, folds, chains)
