@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import scripts
+from wool_tf.study import results
 
 TINY = ("--image_size=32", "--folds=2", "--repeats=2", "--epochs=1", "--batch_size=8", "--optimizers=adam")
 PRUNE = (*TINY, "--rounds=1", "--finetune_epochs=1", "--asfp_epochs=1", "--asfp_rates=0.3", "--controls=random,scratch")
@@ -33,22 +34,22 @@ def finished(crops, tmp_path_factory) -> tuple[Path, str]:
 
 def figures(out: Path) -> tuple:
     """What must not depend on how a run went."""
-    document = json.loads((out / "prune_kfold.json").read_text())
-    return document["configurations"], document["threshold"], *((out / name).read_text() for name in TABLES)
+    study = results.read(out / "prune_kfold.json")
+    return study.configurations, study.baselines, *((out / name).read_text() for name in TABLES)
 
 
 def test_a_run_leaves_tables_and_report(finished):
     out, printed = finished
     (configuration,), _, *tables = figures(out)
-    assert [stage["stage"] for stage in configuration["stages"]] == STAGES
-    assert all(len(stage["repeats"]) == 2 and stage["missing"] == 0 for stage in configuration["stages"])
+    assert [stage.name for stage in configuration.stages] == STAGES
+    assert all(len(stage.figures.complete) == 2 and stage.missing == 0 for stage in configuration.stages)
     assert "Table I" in printed and "Table II" in printed
     for name in ("prune_kfold.html", "prune_kfold.md"):
         assert (out / name).stat().st_size > 0
     assert "prune_kfold.html" in printed
     (row,) = csv.DictReader(tables[1].splitlines())
     for stage, column in (("baseline", "baseline"), ("hard1", "hard_round1"), ("asfp30", "asfp_0.3")):
-        means = {each["stage"]: each["mean"]["accuracy"] for each in configuration["stages"]}
+        means = {each.name: each.figures.mean("accuracy") for each in configuration.stages}
         assert float(row[column]) == pytest.approx(100 * means[stage], abs=0.00501)
 
 
@@ -70,16 +71,16 @@ def test_every_repeat_has_folds_of_its_own_and_holds_every_image_out_once(finish
 
 def test_pooled_accuracy_is_that_of_the_records(finished, crops):
     (configuration,), *_ = figures(finished[0])
-    for stage in configuration["stages"]:
-        for repeat, measured in enumerate(stage["repeats"]):
+    for stage in configuration.stages:
+        for repeat, measured in enumerate(stage.figures.repeats):
             right = 0
             for fold in (0, 1):
-                name = f"units/resnet18-adam-none/repeat{repeat}/fold{fold}/{stage['stage']}.json"
+                name = f"units/resnet18-adam-none/repeat{repeat}/fold{fold}/{stage.name}.json"
                 record = json.loads((finished[0] / name).read_text())
                 # Class folders in alphabetical order: the first eight are defective.
                 truth = np.array(record["held_out"]) < 8
                 right += ((np.array(record["scores"]) >= 0.5) == truth).sum()
-            assert measured["accuracy"] == pytest.approx(right / 16)
+            assert measured.accuracy == pytest.approx(right / 16)
 
 
 @pytest.mark.slow
@@ -155,11 +156,11 @@ def test_a_network_that_cannot_be_trained_is_reported_and_the_others_go_on(crops
                          "--schedule=plateau", "--plateau_patience=60", "--jobs=1")  # fmt: skip
     assert result.returncode == 2, result.stdout + result.stderr
     assert "failed: resnet18-sgd-none/repeat0/fold" in result.stdout
-    document = json.loads((tmp_path / "train_kfold.json").read_text())
-    adam, sgd = (each["stages"][0] for each in document["configurations"])
-    assert adam["missing"] == 0 < sgd["missing"]
-    assert adam["mean"]["accuracy"] is not None and sgd["mean"]["accuracy"] is None
-    assert all("diverged" in failure["reason"] and failure["attempts"] == 2 for failure in document["failures"])
+    study = results.read(tmp_path / "train_kfold.json")
+    adam, sgd = (each.baseline for each in study.configurations)
+    assert adam.missing == 0 < sgd.missing
+    assert adam.figures.mean("accuracy") is not None and sgd.figures.mean("accuracy") is None
+    assert all("diverged" in failure.reason and failure.attempts == 2 for failure in study.failures)
 
 
 def test_other_settings_do_not_mix_with_old_results(finished, crops):

@@ -1,5 +1,6 @@
 """The main job as a user runs it: a whole run in miniature, resumed, and refused."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -18,9 +19,11 @@ from PIL import Image
 
 import scripts
 from checkout import EXPERIMENTS, environment
+from wool_tf import records
 from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
-from wool_tf.study import reproduction
+from wool_tf.study import results
+from wool_tf.study.results import Study
 from wool_tf.training.config import TrainingConfig
 
 SCRIPT = scripts.FOLDER / "reproduce.py"
@@ -42,16 +45,20 @@ def finished(crops, tmp_path_factory) -> tuple[Path, str]:
     return out, result.stdout
 
 
-def figures(out: Path) -> dict:
-    """What must not depend on how a run went."""
-    results = json.loads((out / "results.json").read_text())
-    kept = ("data", "folds", "thresholding", "sheets", "stages", "histories", "scores", "final", "examples")
-    return {key: results[key] for key in kept}
+def read(out: Path) -> Study:
+    return results.read(out / "report.json")
+
+
+def figures(out: Path) -> list:
+    """What must not depend on how a run went; latencies do."""
+    study = read(out)
+    delivery = dataclasses.replace(study.delivery, latency=(), latency_warnings=())
+    return [study.data, study.folds, study.baselines, study.sheets, study.configurations, delivery]
 
 
 def test_a_run_leaves_report_model_and_results(finished):
     out, printed = finished
-    assert [stage["stage"] for stage in figures(out)["stages"]] == STAGES
+    assert [stage.name for stage in read(out).configurations[0].stages] == STAGES
     for name in ("report.html", "report.md", "model/compact-int8.tflite", "model/compact-float32.tflite",
                  "model/compact.keras", "model/compact.safetensors"):  # fmt: skip
         assert (out / name).stat().st_size > 0
@@ -80,8 +87,8 @@ def test_the_card_of_the_unpruned_network_is_that_of_its_fold(finished):
     """It was trained without the images that the first fold held out."""
     out, _ = finished
     card = json.loads((out / "model/baseline-float32.json").read_text())
-    results = json.loads((out / "results.json").read_text())
-    assert card["training"]["images"] == results["data"]["images"] - results["folds"][0]["images"]
+    study = read(out)
+    assert card["training"]["images"] == study.data.images - study.folds[0][0].images
     assert card["metrics"]["of"].startswith("2 files, this one among them, one of each fold")
 
 
@@ -90,9 +97,10 @@ def test_the_model_carries_its_card(finished, crops):
     with zipfile.ZipFile(out / "model/compact-int8.tflite") as archive:
         card = json.loads(archive.read("card.json"))
     assert card == json.loads((out / "model/compact-int8.json").read_text())
-    scores = [row["hard1-int8"] for row in figures(out)["scores"]]
-    labels = [row["label"] for row in figures(out)["scores"]]
-    pairs, fold_of = list(zip(scores, labels, strict=True)), [row["fold"] for row in figures(out)["scores"]]
+    study = read(out)
+    scores = [one.scores["hard1-int8"] for one in study.delivery.judged]
+    labels = [one.label for one in study.delivery.judged]
+    pairs, fold_of = list(zip(scores, labels, strict=True)), [one.fold for one in study.delivery.judged]
 
     def right(at, chosen):
         return sum((score >= at) == label for score, label in chosen)
@@ -103,9 +111,9 @@ def test_the_model_carries_its_card(finished, crops):
     of = "2 other files, one of each fold, on the images that it held out, at a threshold chosen on the other folds"
     assert (card["metrics"]["of"], card["metrics"]["images"]) == (of, len(labels))
     assert card["training"]["images"] == len(labels)
-    results = json.loads((out / "results.json").read_text())
-    assert results["stages"][-1]["decided"]["accuracy"] == card["metrics"]["accuracy"]
-    assert results["final"]["decision"]["metrics"] == card["metrics"]
+    metrics = records.plain(study.delivered.int8_stage.operating[0].figures.repeats[0])
+    assert metrics == {name: card["metrics"][name] for name in metrics}
+    assert study.delivery.threshold == card["decision"]["threshold"]
     among = f"{len(labels)} held-out images of all folds"
     assert card["decision"]["rule"] == f"a miss costs as much as 1 false alarms, on {among}"
     with Image.open(next(crops.rglob("*.png"))) as crop:
@@ -123,19 +131,19 @@ def test_the_delivered_network_is_known_to_have_seen_every_image(finished, crops
 
 
 def test_every_image_is_scored_once_by_a_network_that_had_not_seen_it(finished, crops):
-    scores = figures(finished[0])["scores"]
+    judged = read(finished[0]).delivery.judged
     images = [str(path.relative_to(crops)) for path in crops.rglob("*.png")]
-    assert sorted(row["path"] for row in scores) == sorted(images)
-    assert all(0 <= row[stage] <= 1 for row in scores for stage in STAGES)
+    assert sorted(one.path for one in judged) == sorted(images)
+    assert all(0 <= one.scores[stage] <= 1 for one in judged for stage in STAGES)
 
 
 def test_pruned_networks_are_smaller_and_equal_their_masked_ones(finished):
-    stages = {stage["stage"]: stage for stage in figures(finished[0])["stages"]}
+    stages = {stage.name: stage for stage in read(finished[0]).configurations[0].stages}
     # ResNet-18 with one input channel and two classes, by torchvision's count of 11,689,512 for three and a thousand.
-    assert stages["baseline"]["params"] == 11_689_512 - 2 * 64 * 49 - 998 * 513
+    assert stages["baseline"].params == 11_689_512 - 2 * 64 * 49 - 998 * 513
     # A round of Table III's rates takes more than 30 % of every group once, which leaves 0.7² of most convolutions.
-    assert stages["hard1"]["params"] < stages["asfp30"]["params"] < stages["baseline"]["params"] / 2
-    assert all(stages[name]["mask_difference"] <= 1e-4 for name in ("hard1", "asfp30"))
+    assert stages["hard1"].params < stages["asfp30"].params < stages["baseline"].params / 2
+    assert all(stages[name].mask_difference <= 1e-4 for name in ("hard1", "asfp30"))
 
 
 def test_the_same_command_again_has_nothing_to_train(finished, crops):
@@ -170,9 +178,9 @@ def test_bad_images_are_skipped_where_that_is_wanted(crops, tmp_path):
     result = reproduce("--data", data, "--out", out, *TINY, "--on_bad_image=skip", "--asfp_rates=", "--final=baseline")
     assert result.returncode == 0, result.stderr
     assert "skipped: defective/3.png is empty (0 bytes)" in result.stdout
-    document = json.loads((out / "results.json").read_text())
-    assert document["data"]["skipped"] == ["defective/3.png is empty (0 bytes)"]
-    assert len(document["scores"]) == 15
+    study = read(out)
+    assert study.data.skipped == ("defective/3.png is empty (0 bytes)",)
+    assert len(study.delivery.judged) == 15
 
 
 def test_a_mistake_in_weights_leaves_the_folder_free(crops, tmp_path):
@@ -217,8 +225,8 @@ def test_simulated_crops_where_there_are_no_others(tmp_path):
     result = reproduce(f"--flagfile={scripts.FOLDER / 'flagfiles' / 'smoke.cfg'}", f"--out={tmp_path / 'out'}")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "out/report.html").exists()
-    document = json.loads((tmp_path / "out/results.json").read_text())
-    assert {sheet["kind"].split(",")[0] for sheet in document["sheets"]} == {"defective", "non-defective"}
+    study = read(tmp_path / "out")
+    assert {sheet.kind.split(",")[0] for sheet in study.sheets} == {"defective", "non-defective"}
 
 
 def test_help_does_not_wait_for_tensorflow():
@@ -318,9 +326,9 @@ class TestRefusals:
 
     def test_an_epoch_chosen_on_images_that_the_delivered_network_does_not_have(self, tmp_path):
         """Its card would be that of another recipe than its own."""
-        rest = dict.fromkeys(("source", "workers", "decision", "benchmark", "command", "show", "say"))
-        with pytest.raises(WoolError, match="^--select=best: the delivered network is .*, or prune_kfold.py, which"):
-            reproduction.run(TrainingConfig(select="best"), out=tmp_path / "out", **rest)
+        request = run.Request([TrainingConfig(select="best")], [], "", "report", benchmark=Path("benchmark.py"))
+        with pytest.raises(WoolError, match="^select=best: the delivered network is .*, or prune_kfold.py, which"):
+            run.run(request, source=None, out=tmp_path / "out", team=None, show=None)
         assert not (tmp_path / "out").exists()
 
     def test_output_folder_that_is_a_file(self, crops, tmp_path):
