@@ -246,7 +246,7 @@ def test_batch_norms_are_reestimated_before_fine_tuning_and_at_the_end(dataset, 
     records = run(settings, fold, "baseline", "hard1", "asfp30")
     assert [len(record["history"]["loss"]) for record in records.values()] == [2, 1, 5]
     assert [spec.width("layer1") for spec, _ in started] == [10, 7, 10, 7]
-    assert all(records[name]["before_finetuning"]["confusion"] for name in ("hard1", "asfp30"))
+    assert all(records[name]["before_finetuning"].confusion for name in ("hard1", "asfp30"))
     networks = [*(loaded(fold, name) for name in records), started[1], started[3]]
     for spec, arrays in networks:
         again = batch_norms.reestimated(
@@ -315,7 +315,7 @@ def test_the_epoch_is_chosen_on_the_held_out_images_and_never_for_asfp(consolida
     records |= run(settings, fold, "asfp30")
     assert len(told) == (2 if consolidation else 1) and set(told.values()) == {None}
     merits = records["baseline"]["history"]["merit"]
-    assert len(merits) == 2 and max(merits) == records["baseline"]["metrics"]["accuracy"]
+    assert len(merits) == 2 and max(merits) == records["baseline"]["metrics"].accuracy
     assert "merit" not in records["asfp30"]["history"]
 
 

@@ -60,7 +60,7 @@ def table1(study: Study) -> Table | None:
         ours = figures.mean("accuracy")
         theirs, spread = paper.BASELINE[reported] if reported else (None, None)
         difference = ours - theirs / 100 if ours is not None and theirs is not None else None
-        cells = [*map(hundredths, (ours, figures.std("accuracy"), figures.over_folds("accuracy")))]
+        cells = list(map(hundredths, (ours, figures.std("accuracy"), figures.over_folds("accuracy"))))
         cells += [naming.interval(one.baseline.interval.get("accuracy")), _repeats(one.baseline)]
         papers = (MISSING if value is None else f"{value:.2f}" for value in (theirs, spread))
         rows.append((*naming.recipe(study, one), *cells, *papers, points(difference)))
