@@ -103,7 +103,7 @@ def test_an_interruption_ends_the_process(stand_in, tmp_path):
 PARENT = """
 import sys
 import numpy as np
-from wool_tf.deploy import qat
+from wool_tf.deploy.qat import launch as qat
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 sys.executable = sys.argv[1]
