@@ -190,7 +190,8 @@ def test_a_mistake_in_weights_leaves_the_folder_free(crops, tmp_path):
 
 def test_other_settings_do_not_mix_with_old_results(finished, crops):
     out, _ = finished
-    assert "--epochs=1, not 2" in refusal("--data", crops, "--out", out, *TINY, "--epochs=2")
+    line = refusal("--data", crops, "--out", out, *TINY, "--epochs=2")
+    assert line == f"error: --epochs=2: the run in {out} has 1; choose another folder"
 
 
 def test_other_images_do_not_mix_with_old_results(finished, crops, tmp_path):

@@ -198,7 +198,7 @@ class TestDownload:
         message = self.refusal(tmp_path)
         assert "cannot fetch https://huggingface.co/timm/resnet18.tv_in1k/resolve/main/model.safetensors" in message
         assert "Name or service not known" in message
-        assert f"put that file at {tmp_path / self.FILE}, or use --weights=FILE or --weights=none" in message
+        assert f"put that file at {tmp_path / self.FILE}, or give a file of weights or none" in message
 
     def test_silent_server_is_given_up(self, hub, monkeypatch, tmp_path):
         silence = threading.Event()
