@@ -130,6 +130,8 @@ class Display(logging.Handler):
         self.next = 0.0
         logger = logging.getLogger("wool_tf")
         logger.setLevel(logging.INFO)
+        # absl has a handler of its own at the root, which would write every line once more.
+        logger.propagate = False
         logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -118,7 +118,7 @@ def test_every_line_is_written_at_the_speed_that_is_asked_for(scans, tmp_path, s
 def test_a_program_that_fails_is_named(scans, tmp_path):
     program = echo(tmp_path, "import sys\nsys.exit('echo.py: no such model')")
     with pytest.raises(WoolError, match="ended with status 1: echo.py: no such model"):
-        streaming.stream(layout.lay(scans, **FLAGS), program, Path("a"), 200, 0, 100, print)
+        streaming.stream(layout.lay(scans, **FLAGS), program, Path("a"), 200, 0, 100)
 
 
 def reject(number: int, along: tuple, across: tuple = (0, 32), latency: float = 100.0) -> dict:

@@ -33,18 +33,13 @@ def test_records_that_do_not_fit_are_refused(folds, message):
         bootstrap.pool(3, folds)
 
 
-def test_summary_of_no_repeat_is_unknown():
-    found = bootstrap.summary([])
-    assert set(found["mean"].values()) == set(found["std"].values()) == {None}
-
-
 def test_recall_by_defect():
     labels = np.array([1, 1, 1, 1, 0])
     defects = np.array(["D2+D1", "D1", "", "D1+D1", "D3"])
     called = np.array([[True, False, True, True, True], [True, True, False, False, True]])
     assert bootstrap.recall_by_defect(labels, called, defects) == {
-        "D1": {"images": 3, "recall": pytest.approx((1 + 0.5 + 0.5) / 3)},
-        "D2": {"images": 1, "recall": 1.0},
+        "D1": bootstrap.DefectRecall(3, pytest.approx((1 + 0.5 + 0.5) / 3)),
+        "D2": bootstrap.DefectRecall(1, 1.0),
     }
 
 
@@ -79,12 +74,14 @@ def test_intervals_of_single_images_are_those_of_the_binomial_distribution():
     labels = np.repeat([1, 0], [100, 200])
     scores = np.repeat([0.9, 0.1, 0.1, 0.9], [90, 10, 190, 10])
     weights = bootstrap.draw(labels, np.arange(300), draws=40_000)
-    found = bootstrap.intervals(labels, [scores], weights)
+    found = bootstrap.intervals(labels, [scores >= 0.5], weights)
     recall = stats.binom.ppf([0.025, 0.975], 100, 0.9) / 100
     assert found["recall"] == pytest.approx(recall, abs=0.0051)
     both = np.convolve(stats.binom.pmf(np.arange(101), 100, 0.9), stats.binom.pmf(np.arange(201), 200, 0.95))
     accuracy = np.searchsorted(np.cumsum(both), [0.025, 0.975]) / 300
     assert found["accuracy"] == pytest.approx(accuracy, abs=0.0034)
+    alarms = stats.binom.ppf([0.025, 0.975], 200, 0.05) / 200
+    assert found["false_alarm_rate"] == pytest.approx(alarms, abs=0.0026)
 
 
 @pytest.mark.parametrize("elements", [1 << 20, 500])
@@ -106,7 +103,8 @@ def test_intervals_by_brute_force(elements, monkeypatch):
             for scores in repeats
         ])  # fmt: skip
     expected = np.percentile(np.mean(values, axis=1), [2.5, 97.5], axis=0)
-    found = bootstrap.intervals(labels, repeats, weights)
+    found = bootstrap.intervals(labels, [scores >= 0.5 for scores in repeats], weights)
+    found["auc"] = bootstrap.auc_interval(labels, repeats, weights)
     for number, name in enumerate(("accuracy", "recall", "auc")):
         assert found[name] == pytest.approx(expected[:, number])
 
@@ -114,15 +112,29 @@ def test_intervals_by_brute_force(elements, monkeypatch):
 def test_crops_of_one_sample_that_are_alike_add_nothing():
     labels = np.repeat([1, 0], 40)
     scores = np.where(np.arange(80) % 5 == 0, 1 - 0.8 * labels - 0.1, 0.1 + 0.8 * labels)
-    once = bootstrap.intervals(labels, [scores], bootstrap.draw(labels, np.arange(80)))
+    once = bootstrap.intervals(labels, [scores >= 0.5], bootstrap.draw(labels, np.arange(80)))
     # np.unique sorts the groups alike, so the draws are the same.
     four = [np.repeat(values, 4) for values in (labels, scores, np.arange(80))]
-    assert bootstrap.intervals(four[0], [four[1]], bootstrap.draw(four[0], four[2])) == once
-    apart = bootstrap.intervals(four[0], [four[1]], bootstrap.draw(four[0], np.arange(320)))
+    assert bootstrap.intervals(four[0], [four[1] >= 0.5], bootstrap.draw(four[0], four[2])) == once
+    apart = bootstrap.intervals(four[0], [four[1] >= 0.5], bootstrap.draw(four[0], np.arange(320)))
     assert np.diff(apart["recall"]) < 0.7 * np.diff(once["recall"])
 
 
 def test_no_error_has_no_width():
     labels = np.repeat([1, 0], 10)
-    found = bootstrap.intervals(labels, [labels.astype(float)], bootstrap.draw(labels, np.arange(20)))
-    assert found == {"accuracy": [1, 1], "recall": [1, 1], "auc": [1, 1]}
+    weights = bootstrap.draw(labels, np.arange(20))
+    found = bootstrap.intervals(labels, [labels == 1], weights)
+    assert found == {"accuracy": (1, 1), "recall": (1, 1), "false_alarm_rate": (0, 0)}
+    assert bootstrap.auc_interval(labels, [labels.astype(float)], weights) == (1, 1)
+
+
+def test_the_interval_of_a_difference_is_paired():
+    """Two classifiers that err on the same images differ by nothing, however much either varies."""
+    rng = np.random.default_rng(2)
+    labels = np.repeat([1, 0], 50)
+    weights, errors = bootstrap.draw(labels, np.arange(100)), rng.random(100) < 0.3
+    assert bootstrap.interval(errors - errors.astype(float), weights) == (0, 0)
+    low, high = bootstrap.interval(errors, weights)
+    assert low < errors.mean() < high
+    among = np.arange(100) < 10
+    assert bootstrap.interval(among.astype(float), weights, among) == (1, 1)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics
 
 from wool_tf.evaluation import operating_points
 
@@ -75,14 +74,3 @@ def test_a_fold_has_no_say_in_its_own_threshold(choose, seed, fold):
     assert np.array_equal(called[~others], scores[~others] >= thresholds[fold])
     changed = np.where(others, labels, 1 - labels), np.where(others, scores, rng.random(80))
     assert operating_points.cross_fitted(*changed, fold_of, choose)[0][fold] == thresholds[fold]
-
-
-def test_judged_is_what_scikit_learn_says():
-    rng = np.random.default_rng(5)
-    labels, called = rng.integers(0, 2, 60), rng.random(60) < 0.6
-    found = operating_points.judged(labels, called)
-    assert found["recall"] == pytest.approx(metrics.recall_score(labels, called))
-    assert found["precision"] == pytest.approx(metrics.precision_score(labels, called))
-    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(labels, called))
-    assert found["false_alarm_rate"] == pytest.approx(1 - metrics.recall_score(1 - labels, ~called))
-    assert operating_points.judged(labels, np.zeros(60, bool))["precision"] == 0

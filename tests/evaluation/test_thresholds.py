@@ -188,7 +188,7 @@ def test_what_is_stated_is_what_new_images_get(decision):
         threshold, _ = decision.made(labels, lambda scores=scores: scores)
         called, found = decision.out_of_fold(labels, scores, fold_of)
         own = scores >= threshold
-        stated[run] = found["recall"], found["accuracy"]
+        stated[run] = found.recall, found.accuracy
         flattering[run] = own[labels == 1].mean(), (own == labels).mean()
         assert tuple(stated[run]) == (called[labels == 1].mean(), (called == labels).mean())
         recall = norm.sf(log_odds(threshold), 1)
@@ -203,9 +203,9 @@ def test_the_required_recall_may_be_missed_on_other_images():
     rng = np.random.default_rng(1)
     labels, scores = np.arange(100) % 2, logistic(rng.normal(0, 1, 100))
     threshold, _ = ThresholdRule(recall=0.99).made(labels, lambda: scores)
-    assert metrics.evaluate(labels, scores, threshold)["recall"] >= 0.99
+    assert metrics.evaluate(labels, scores, threshold).recall >= 0.99
     _, found = ThresholdRule(recall=0.99).out_of_fold(labels, scores, np.arange(100) // 2 % 5)
-    assert found["recall"] == 0.96
+    assert found.recall == 0.96
 
 
 def test_a_given_threshold_is_what_a_file_is_judged_at():

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import logging
 import re
 import shutil
 import zipfile
@@ -46,11 +47,27 @@ def order(out, *precisions, **others) -> Order:
     return Order(out, precisions, **{"decision": ThresholdRule(cost_ratio=1.0)} | others)
 
 
+class Lines(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self):
+        super().__init__()
+        self.said = []
+
+    def emit(self, record):
+        self.said.append(record.getMessage())
+
+
 def made(source, *given, **others) -> tuple[list[dict], list[str]]:
-    """Cards of the files, and what was said."""
-    said = []
-    paths = run(source, order(*given, **others), said.append)
-    return [json.loads(path.with_suffix(".json").read_text()) for path in paths], said
+    """Cards of the files, and what was logged."""
+    logger, lines = logging.getLogger("wool_tf"), Lines()
+    logger.setLevel(logging.INFO)
+    logger.addHandler(lines)
+    try:
+        paths = run(source, order(*given, **others))
+    finally:
+        logger.removeHandler(lines)
+    return [json.loads(path.with_suffix(".json").read_text()) for path in paths], lines.said
 
 
 def test_files_are_written_and_told_of(ran, place):

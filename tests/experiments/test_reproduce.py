@@ -22,7 +22,7 @@ from checkout import EXPERIMENTS, environment
 from wool_tf import records
 from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
-from wool_tf.study import results
+from wool_tf.study import results, run
 from wool_tf.study.results import Study
 from wool_tf.training.config import TrainingConfig
 

@@ -84,7 +84,8 @@ def highest(heatmap: np.ndarray, covered: tuple[float, float]) -> tuple[float, f
     row, column = np.unravel_index(np.argmax(heatmap), heatmap.shape)
     first, last = covered
     width = (last - first) / heatmap.shape[1], (last - first) / heatmap.shape[0]
-    return round(first + (column + 0.5) * width[0], 6), round(first + (row + 0.5) * width[1], 6)
+    across, along = first + (column + 0.5) * width[0], first + (row + 0.5) * width[1]
+    return round(float(across), 6), round(float(along), 6)
 
 
 def _covered_share(found: Sequence[Shares], shape: tuple[int, ...], covered: tuple[float, float]) -> float:

@@ -17,6 +17,7 @@ from wool_board.command_line import INTERRUPTED
 
 UNIT = ROOT / "tflite" / "wool-inspect.service"
 GUIDE = (ROOT / "BUILD.md").read_text()
+MANUAL = (ROOT / "docs" / "board.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +111,7 @@ def test_the_guide_explains_every_alarm():
     given = set()
     for module in (ROOT / "tflite").rglob("*.py"):
         given |= set(re.findall(r"alarms\.(?:once|set)\(\s*\"(\w+)\"", module.read_text()))
-    explained = set(re.findall(r"^\| `(\w+)` \|", GUIDE[GUIDE.index("### Alarms") :], re.M))
+    explained = set(re.findall(r"^\| `(\w+)` \|", MANUAL[MANUAL.index("### Alarms") :], re.M))
     assert given and explained == given
 
 
@@ -118,12 +119,12 @@ def test_the_guide_explains_every_event():
     told = set()
     for module in (ROOT / "tflite").rglob("*.py"):
         told |= set(re.findall(r"events\.tell\(\s*\"(\w+)\"", module.read_text()))
-    begin, end = GUIDE.index("### A first inspection"), GUIDE.index("### The system")
-    assert told and set(re.findall(r"^\| `(\w+)` \|", GUIDE[begin:end], re.M)) == told
+    begin, end = MANUAL.index("## Events"), MANUAL.index("## A microcontroller")
+    assert told and set(re.findall(r"^\| `(\w+)` \|", MANUAL[begin:end], re.M)) == told
 
 
 def test_every_program_and_option_in_the_guide_exists():
-    commands = "\n".join(re.findall(r"^    .*", GUIDE.replace("\\\n", " "), re.M))
+    commands = "\n".join(re.findall(r"^    .*", (GUIDE + MANUAL).replace("\\\n", " "), re.M))
     used = re.findall(r"(tflite|experiments)/(\w+\.py)([^|>)\n]*)", commands)
     assert len(used) > 5
     for folder, program, rest in used:
