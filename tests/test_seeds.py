@@ -10,7 +10,7 @@ from wool_tf.seeds import derive, generator
 PACKAGE = Path(wool_tf.__file__).parent
 NAMED = re.compile(r'seeds\.(?:derive|generator)\(\s*[\w.]+,\s*"([^"]+)"|fold\.seed\(\s*\w+,\s*f?"([^"]+)"')
 CAMPAIGN = [(0,), (1,), (2, 5, 0), (2, 5, 1), (2, 5, 2), (2, 5, 3), (3, 5, 0), (4,), (5,)]
-"""What `data.simulate` seeds its generators with, behind the seed of the campaign."""
+"""What `simulation.campaign` seeds its generators with, behind the seed of the campaign."""
 
 
 def test_every_purpose_has_its_own():

@@ -285,7 +285,7 @@ def expire(log, progress, attempt):
 
 
 def on_a_cluster(work, tasks, scheduler, folder):
-    """As `pool.run_on_cluster`, whose workers die of a task three times before it is given up."""
+    """As `workers.run_on_cluster`, whose workers die of a task three times before it is given up."""
     given_up = []
     for number, task in enumerate(tasks):
         for attempt in range(3):

@@ -44,8 +44,8 @@ def write(
 
     Arguments:
         folder: made if it is missing; gets `compact.keras`, `compact.safetensors` and their record, `compact.json`,
-            which tells `trained.opened` that they held no image out; and three TFLite files with their cards inside and
-            beside them.
+            which tells `trained_network.opened` that they held no image out; and three TFLite files with their cards
+            inside and beside them.
         unpruned: checkpoint of an unpruned network.
         final: checkpoint of the network that is delivered, with its record beside it.
         int8: its int8 file.

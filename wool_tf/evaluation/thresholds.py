@@ -50,7 +50,7 @@ class ThresholdRule:
         return f"a miss costs as much as {self.cost_ratio:g} false alarms"
 
     def chosen(self, labels: np.ndarray, scores: np.ndarray) -> float:
-        """The threshold by these images: what `operating` chooses, but never between scores that may be equal.
+        """The threshold by these images: what `operating_points` chooses, but never between scores that may be equal.
 
         It is as far as possible from any score, so that rounding does not change a call.
 
@@ -92,10 +92,10 @@ class ThresholdRule:
     def out_of_fold(
         self, labels: np.ndarray, scores: np.ndarray, fold_of: np.ndarray
     ) -> tuple[np.ndarray, metrics.Metrics]:
-        """What the decision is worth on images that had no say in their threshold: that comes from the other folds.
+        """What the rule is worth on images that had no say in their threshold: that comes from the other folds.
 
         Arguments:
-            labels, scores, fold_of: as for `operating.cross_fitted`.
+            labels, scores, fold_of: as for `operating_points.cross_fitted`.
 
         Returns:
             (n,) bool, whether each image is called defective; what `metrics.evaluate` says of that.

@@ -37,7 +37,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _fused(self, inputs: keras.KerasTensor) -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
         """Outputs, mean and unbiased variance of a batch."""
-        # Keras has no name for this kernel, so here alone a backend is called directly.
+        # Keras has no name for this kernel, so the backend is called directly, as for gradients in pruning/taylor.py.
         import tensorflow as tf
 
         fused = tf.compat.v1.nn.fused_batch_norm

@@ -23,7 +23,7 @@ SHARES = 0.25, 0.25, 0.25, 0.25
 CONTRAST = 1.05
 """The one knob of difficulty: scale of the sizes of drops, shots and flakes, and of the densities of lumps and crusts.
 
-Set by trial so that the thresholding of `baselines.threshold` calls about four of five crops of the default campaign
+Set by trial so that the thresholding of `baselines.thresholding` calls about four of five crops of the default campaign
 rightly over ten folds, as the factory's did (76 to 82 per cent; Rafiei et al., section V), while a person looking at
 the crops sees most defects: 76 to 80 per cent, by how the folds are drawn. A campaign of 83 defective samples is small,
 and others differ: with seed 1 it is 86 per cent. It acts together with the unevenness of the wool in

@@ -44,7 +44,7 @@ class Product:
     Attributes:
         size: (3,) mm along, across and through the thickness.
         density: kg/m³.
-        normals, distances: (6, 3) and (6,), its faces as `geometry.chords` takes them; an offcut's are not square.
+        normals, distances: (6, 3) and (6,), its faces as `projection.chords` takes them; an offcut's are not square.
         layers: (along, across, layer) relative density of the coarse field, about 1.
         crossing: degrees between the webs and the direction across the line.
         unevenness: relative deviation of the fine texture at an area weight of 8 kg/m².

@@ -335,7 +335,7 @@ class Picture:
     Attributes:
         image: its number among the judged.
         png: the crop, in base64.
-        heatmap: where the network saw a defect, (rows, columns) in logits, as `deploy.saliency` gives it.
+        heatmap: where the network saw a defect, (rows, columns) in logits, as `deploy.saliency.maps` gives it.
         seen: first and last share of the side that the heatmap covers, across and along.
         boxes: of its defects, (left, top, right, bottom) as shares of the side; empty where they are not known.
     """

@@ -38,7 +38,7 @@ def fine_tuned(
     heatmap: bool,
     progress: Callable[[float, str], None],
 ) -> bytes:
-    """As `qat.convert`, in this process; arguments are as there."""
+    """As `launch.convert`, in this process; arguments are as there."""
     loaded = _loaded(images, geometry)
     network = resnet.build(spec, arrays)
     typical = seeds.generator(course.seed, "ranges").permutation(len(loaded))[:RANGE_IMAGES]
