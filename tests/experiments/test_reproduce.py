@@ -111,7 +111,7 @@ def test_the_model_carries_its_card(finished, crops):
     of = "2 other files, one of each fold, on the images that it held out, at a threshold chosen on the other folds"
     assert (card["metrics"]["of"], card["metrics"]["images"]) == (of, len(labels))
     assert card["training"]["images"] == len(labels)
-    metrics = records.plain(study.delivered.int8_stage.operating[0].figures.repeats[0])
+    metrics = json.loads(json.dumps(records.plain(study.delivered.int8_stage.operating[0].figures.repeats[0])))
     assert metrics == {name: card["metrics"][name] for name in metrics}
     assert study.delivery.threshold == card["decision"]["threshold"]
     among = f"{len(labels)} held-out images of all folds"
