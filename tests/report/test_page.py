@@ -104,6 +104,7 @@ def test_the_slider_has_every_held_out_score(pages, delivered):
     for row, one in zip(data["images"], delivered.delivery.judged, strict=True):
         assert row[0] == pytest.approx(one.scores[name], abs=1e-6)
     assert "--threshold=THRESHOLD" in data["command"]
+    assert data["ratio"] == delivered.delivery.rule.cost_ratio == 3
 
 
 def test_the_slider_counts_as_the_scores_do(delivered, tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 
 from wool_tf.cells import decimals, percent
+from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.study.results import Judged, Picture, Study
 
 MISSED, ALARM, RIGHT = "missed", "false alarm", "correct"
@@ -92,7 +93,8 @@ def scores(study: Study) -> dict | None:
     """Of every image the int8 score while it was held out, its class and defects: what the slider counts over.
 
     Returns:
-        `threshold`, that of the delivered file; `command`, which delivers another one, with `THRESHOLD` in its place;
+        `threshold`, that of the delivered file; `ratio`, the false alarms that a miss costs by its rule, or 1;
+        `command`, which delivers another one, with `THRESHOLD` in its place;
         and `images`, each a list of score, label, defects and path.
     """
     if study.delivered is None:
@@ -103,4 +105,5 @@ def scores(study: Study) -> dict | None:
         f"python experiments/convert.py --network={study.out}/model/compact.safetensors --data={study.data.folder} "
         "--precisions=int8 --threshold=THRESHOLD --out=OUT"
     )
-    return {"threshold": delivery.threshold, "command": command, "images": rows}
+    ratio = delivery.rule.cost_ratio or COST_RATIO
+    return {"threshold": delivery.threshold, "ratio": ratio, "command": command, "images": rows}

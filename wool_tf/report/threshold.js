@@ -65,6 +65,7 @@
   slider.addEventListener("input", update);
   ratio.addEventListener("input", cheapest);
   slider.value = odds(data.threshold);
+  ratio.value = data.ratio;
   update();
   document.getElementById("slider").hidden = false;
 })();
