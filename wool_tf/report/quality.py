@@ -4,7 +4,7 @@ Every builder takes the Study and returns a `Table`, or None where there is noth
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wool_tf.cells import MISSING, decimals, percent, significant
@@ -175,12 +175,11 @@ def by_defect(study: Study) -> Table | None:
 
 def operating(study: Study) -> Table | None:
     """What each rule for the threshold is worth, beside 0.5 and beside the baselines."""
-    rows = []
-    for each in study.baselines:
-        at = "its own limits" if each.kind == THRESHOLDING else "0.5"
-        rows += _points(naming.baseline_title(study, each), at, each)
-    for one, stage in naming.key_stages(study):
-        rows += _points(naming.full(study, one, stage), "0.5", stage)
+    names = ("recall", "false_alarm_rate", "precision", "accuracy")
+    rows = [
+        (title, by, limit, *(percent(figures.mean(name)) for name in names))
+        for title, by, limit, figures in _judgements(study)
+    ]
     text = (
         "The threshold on the score decides how many defective images are missed for how many false alarms. The paper "
         "does not name one, and 0.5 is usual. By a rule, the threshold is chosen on the other folds’ images only, and "
@@ -191,22 +190,25 @@ def operating(study: Study) -> Table | None:
     return _table(study, "Operating points", text, header, rows, "ll" + "r" * 5, note)
 
 
-def _points(title: str, at: str, measured: Stage | Baseline) -> list[tuple[str, ...]]:
-    limit = MISSING if at == "its own limits" else significant(THRESHOLD)
-    found = [(at, limit, measured.figures)]
-    found += [(naming.rule(one.rule), significant(one.threshold), one.figures) for one in measured.operating]
-    names = ("recall", "false_alarm_rate", "precision", "accuracy")
-    return [(title, by, limit, *(percent(figures.mean(name)) for name in names)) for by, limit, figures in found]
+def _judgements(study: Study) -> Iterator[tuple[str, str, str, Figures]]:
+    """The baselines and the key stages at 0.5 and by each rule: name, what the threshold is by, threshold, figures."""
+    measured: list[tuple[str, Stage | Baseline]] = [
+        (naming.baseline_title(study, each), each) for each in study.baselines
+    ]
+    measured += [(naming.full(study, one, stage), stage) for one, stage in naming.key_stages(study)]
+    for title, each in measured:
+        own_limits = isinstance(each, Baseline) and each.kind == THRESHOLDING
+        by, limit = ("its own limits", MISSING) if own_limits else ("0.5", significant(THRESHOLD))
+        yield title, by, limit, each.figures
+        for point in each.operating:
+            yield title, naming.rule(point.rule), significant(point.threshold), point.figures
 
 
 def confusion(study: Study) -> Table | None:
     """Right and wrong judgements of the baselines and the key stages, of the first complete repeat."""
-    rows = []
-    for each in study.baselines:
-        at = "its own limits" if each.kind == THRESHOLDING else "0.5"
-        rows += _confusions(naming.baseline_title(study, each), at, each)
-    for one, stage in naming.key_stages(study):
-        rows += _confusions(naming.full(study, one, stage), "0.5", stage)
+    rows = [
+        (title, by, *_counts(figures.complete[0])) for title, by, _, figures in _judgements(study) if figures.complete
+    ]
     text = (
         "How many held-out images were judged rightly and wrongly. A missed image is a defective product that would be "
         "delivered; a false alarm is a sound product that would be rejected."
@@ -215,11 +217,6 @@ def confusion(study: Study) -> Table | None:
               "Non-defective: false alarm")  # fmt: skip
     note = "Of the first repeat." if len(study.folds) > 1 else ""
     return _table(study, "Confusion matrices", text, header, rows, "llrrrr", note)
-
-
-def _confusions(title: str, at: str, measured: Stage | Baseline) -> list[tuple[str, ...]]:
-    found = [(at, measured.figures), *((naming.rule(one.rule), one.figures) for one in measured.operating)]
-    return [(title, by, *_counts(figures.complete[0])) for by, figures in found if figures.complete]
 
 
 def _counts(metrics: Metrics) -> tuple[str, ...]:
