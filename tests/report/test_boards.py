@@ -48,7 +48,7 @@ def test_rows_are_compared_with_the_reference():
 
 @pytest.mark.parametrize("reference", [0, 4])
 def test_a_reference_that_is_no_row(reference):
-    with pytest.raises(WoolError, match=f"--reference={reference}: must be the number of a row, 1 to 3"):
+    with pytest.raises(WoolError, match=f"^reference={reference}: must be the number of a row, 1 to 3"):
         boards.compare({"a.json": PI5, "b.json": PI4}, reference)
 
 

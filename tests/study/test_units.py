@@ -106,7 +106,7 @@ def test_a_folder_may_go_on_with_more_configurations_but_not_with_other_settings
     others = dataclasses.replace(SETTINGS, repeats=5, rounds=2, controls=(), final="baseline")
     more = grid.grid(others, (18, 50), ("sgd",), ("none",))
     manifest.claim(tmp_path, more, images)
-    assert len(records.read(tmp_path / "run.json")["contents of --weights"]) == 3
+    assert len(records.read(tmp_path / "run.json")["contents of weights"]) == 3
     manifest.claim(tmp_path, [SETTINGS], images)
     for changed, what in (
         (dataclasses.replace(SETTINGS, seed=1), "^seed=1: the run in .* has 0; choose another folder$"),

@@ -4,8 +4,6 @@ import dataclasses
 
 import numpy as np
 
-METRICS = ("accuracy", "recall", "precision", "f1", "auc", "average_precision")
-"""Names of those between 0 and 1, 1 being best."""
 THRESHOLD = 0.5
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wool_tf.cells import aligned, count, plain, ratio, significant
-from wool_tf.errors import WoolError
+from wool_tf.errors import BadSetting, WoolError
 
 NUMBERS = ("bytes", "threads", "p50_ms", "p95_ms", "images_per_second")
 HEADER = ("#", "Board", "Model", "Precision", "Runtime", "Threads", "File", "p50 ms", "p95 ms", "Images/s", "Faster")
@@ -103,7 +103,7 @@ def compare(documents: Mapping[str, Mapping], reference: int) -> Comparison:
             rows.append(BoardTimes(label, names[model["file"]], model.get("precision"), model["runtime"], **figures))
         warnings[label] = tuple(map(_line, document["warnings"]))
     if not 1 <= reference <= len(rows):
-        raise WoolError(f"--reference={reference}: must be the number of a row, 1 to {len(rows)}")
+        raise BadSetting("reference", reference, f"must be the number of a row, 1 to {len(rows)}")
     return Comparison(tuple(rows), reference - 1, warnings)
 
 

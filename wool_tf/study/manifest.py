@@ -16,8 +16,8 @@ CHOICES = settings.binding(TrainingConfig, "choice")
 """Settings that say which units there are, and not what the result of one is: a run may go on with others."""
 OF_PRUNING = settings.binding(TrainingConfig, "hard", "asfp", "pruning")
 """Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
-_WEIGHTS = "contents of --weights"
-"""In `run.json`; it stays as it is, so that folders of earlier runs go on."""
+_WEIGHTS = "contents of weights"
+"""Key of `run.json`: SHA-256 of the files of weights, by configuration."""
 
 
 def claim(
