@@ -9,7 +9,7 @@ The paper's values stand beside ours where they apply: recipe paper-table3, 1000
 from absl import flags
 
 import console
-from wool_tf.networks.spec import DEPTHS
+from wool_tf.networks.spec import DEPTHS, REDUCTION
 from wool_tf.pruning.plan import RECIPES
 from wool_tf.report import complexity
 
@@ -17,13 +17,15 @@ _RECIPE = flags.DEFINE_enum("recipe", complexity.PAPER_RECIPE, RECIPES, "What a 
 _FORMAT = flags.DEFINE_enum("format", "table", ("table", "json"), "How to print it.")
 _LAYERS = flags.DEFINE_bool("layers", False, "List the cost of every layer, too.")
 _DEPTH = flags.DEFINE_multi_integer("depth", DEPTHS, "Depth of the ResNet; without it, all five")
-_CLASSES = flags.DEFINE_integer("classes", complexity.PAPER_CLASSES, "Outputs of the network.")
-_SIDE = flags.DEFINE_integer("image_size", complexity.PAPER_INPUT[0], "Side of the network's input in pixels.")
-_CHANNELS = flags.DEFINE_integer("channels", complexity.PAPER_INPUT[2], "Channels of the input, 1 or 3.")
+_CLASSES = flags.DEFINE_integer("classes", complexity.PAPER_CLASSES, "Outputs of the network.", lower_bound=1)
+_SIDE = flags.DEFINE_integer(
+    "image_size", complexity.PAPER_INPUT[0], "Side of the network's input in pixels.", lower_bound=REDUCTION
+)
+_CHANNELS = flags.DEFINE_enum("channels", str(complexity.PAPER_INPUT[2]), ("1", "3"), "Channels of the input.")
 
 
 def main() -> None:
-    input_shape = (_SIDE.value, _SIDE.value, _CHANNELS.value)
+    input_shape = (_SIDE.value, _SIDE.value, int(_CHANNELS.value))
     rows = complexity.rows(_RECIPE.value, _DEPTH.value, _CLASSES.value, input_shape)
     printed = complexity.to_json if _FORMAT.value == "json" else complexity.to_text
     print(printed(rows, _LAYERS.value))
