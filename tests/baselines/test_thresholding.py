@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.metrics import roc_auc_score
 
 from wool_tf.baselines import thresholding
-from wool_tf.baselines.thresholding import WINDOWS, evaluate_folds
+from wool_tf.baselines.thresholding import WINDOWS, evaluate_repeats
 
 SIDE = 80
 
@@ -150,7 +150,7 @@ def noisy(count=60, seed=0):
 def test_every_fold_is_judged_by_limits_of_the_others():
     images, labels = noisy()
     fold_of = np.arange(len(labels)) % 5
-    called, found = evaluate_folds(images, labels, [np.flatnonzero(fold_of == number) for number in range(5)])
+    called, found = evaluate_repeats(images, labels, [[np.flatnonzero(fold_of == number) for number in range(5)]])[0]
     for number in range(5):
         limits = fitted(images[fold_of != number], labels[fold_of != number])
         assert np.allclose(found[fold_of == number], scores(limits, images[fold_of == number]))
@@ -161,16 +161,16 @@ def test_every_fold_is_judged_by_limits_of_the_others():
 def test_held_out_labels_and_images_change_nothing_of_the_limits():
     images, labels = noisy()
     folds = np.array_split(np.arange(len(labels)), 4)
-    called, found = evaluate_folds(images, labels, folds)
+    called, found = evaluate_repeats(images, labels, [folds])[0]
     for held_out in folds:
         changed = labels.copy()
         changed[held_out] = np.random.default_rng(1).permutation(1 - labels[held_out])
-        again, found_again = evaluate_folds(images, changed, folds)
+        again, found_again = evaluate_repeats(images, changed, [folds])[0]
         assert np.array_equal(called[held_out], again[held_out])
         assert np.array_equal(found[held_out], found_again[held_out])
         other = images.copy()
         other[held_out[1:]] = 0
-        assert evaluate_folds(other, labels, folds)[1][held_out[0]] == found[held_out[0]]
+        assert evaluate_repeats(other, labels, [folds])[0][1][held_out[0]] == found[held_out[0]]
 
 
 def test_windows_follow_the_side_of_the_image():

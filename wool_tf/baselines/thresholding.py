@@ -94,13 +94,6 @@ def fit(measured: np.ndarray, labels: np.ndarray) -> Limits:
     return Limits(number, tried[number][1], np.where(deviations > 0, deviations, 1.0))
 
 
-def evaluate_folds(
-    images: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """`evaluate_repeats` of one cross-validation."""
-    return evaluate_repeats(images, labels, [folds])[0]
-
-
 def evaluate_repeats(
     images: np.ndarray, labels: np.ndarray, repeats: Sequence[Sequence[np.ndarray]]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
