@@ -112,8 +112,8 @@ def run(
         WoolError: the data, a setting or the folder is not as it must be, or a network of a delivery could not be
             trained.
     """
-    # The machines of a cluster have other working directories.
-    out = out.absolute()
+    # The machines of a cluster have other working directories; the report names the folder as it was given.
+    given, out = out, out.absolute()
     _check(request)
     with driver.exclusive(out):
         prepared = _prepared(request, source, out, team)
@@ -124,10 +124,10 @@ def run(
         log.info(f"training {total:,} networks of {len(request.configs)} configurations, {team.jobs} at a time")
         outcome = driver.run(prepared.chains, out / UNITS, team.jobs, show, team.scheduler)
         log.info("judging by thresholds and frozen features")
-        return _concluded(request, prepared, outcome, out)
+        return _concluded(request, prepared, outcome, out, given)
 
 
-def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Path) -> Study:
+def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Path, given: Path) -> Study:
     """The results and the model of a study whose units are done."""
     images = prepared.images
     if request.delivers:
@@ -135,7 +135,7 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
     evidence = assemble.Evidence(images, prepared.folds, outcome.records, request.rules)
     compared = assemble.judged_by_baselines(request.configs, evidence)
     study = assemble.study(
-        request.configs, evidence, compared, outcome.failures, request.command, out, request.delivers
+        request.configs, evidence, compared, outcome.failures, request.command, given, request.delivers
     )
     if request.benchmark is not None:
         from wool_tf.study import deliver
