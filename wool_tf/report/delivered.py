@@ -55,7 +55,7 @@ def mistakes(study: Study) -> Table | None:
     if study.delivered is None:
         return None
     stage = study.delivered.int8_stage.name
-    found = [one for one in study.delivered.delivery.judged if (one.scores[stage] >= one.threshold) != (one.label == 1)]
+    found = [one for one in study.delivered.delivery.judged if one.wrong(stage)]
     found.sort(key=lambda one: -abs(one.scores[stage] - one.threshold))
     rows = [
         (

@@ -82,9 +82,8 @@ def pointing(study: Study) -> str:
 
 
 def _shown(picture: Picture, one: Judged, stage: str) -> Shown:
-    called, defective = one.scores[stage] >= one.threshold, one.label == 1
-    kind = RIGHT if called == defective else ALARM if called else MISSED
-    what = one.defects or ("defective" if defective else "non-defective")
+    kind = RIGHT if not one.wrong(stage) else ALARM if one.called(stage) else MISSED
+    what = one.defects or ("defective" if one.label == 1 else "non-defective")
     at = f"score {decimals(one.scores[stage])}, threshold {decimals(one.threshold)}"
     return Shown(kind, f"{one.path}: {what}, {at}", picture)
 

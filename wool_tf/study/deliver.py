@@ -184,9 +184,10 @@ def _pictures(
     """Of the images judged wrongly by the rule, the worst first, and of some of each class judged rightly."""
     margins = np.array([one.scores[int8] - one.threshold for one in judged])
     truth = np.array([one.label == 1 for one in judged])
-    wrong = np.flatnonzero((margins >= 0) != truth)
+    mistaken = np.array([one.wrong(int8) for one in judged])
+    wrong = np.flatnonzero(mistaken)
     wrong = wrong[np.argsort(-np.abs(margins[wrong]), kind="stable")][:SHOWN_WRONG]
-    right = [np.flatnonzero(((margins >= 0) == truth) & (truth == kind))[:SHOWN_RIGHT] for kind in (True, False)]
+    right = [np.flatnonzero(~mistaken & (truth == kind))[:SHOWN_RIGHT] for kind in (True, False)]
     images = evidence.images
     return tuple(
         results.Picture(

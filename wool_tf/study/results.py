@@ -327,6 +327,14 @@ class Judged:
     scores: dict[str, float]
     threshold: float
 
+    def called(self, stage: str) -> bool:
+        """Whether a stage calls it defective at the threshold."""
+        return self.scores[stage] >= self.threshold
+
+    def wrong(self, stage: str) -> bool:
+        """Whether a stage judges it wrongly."""
+        return self.called(stage) != (self.label == 1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
