@@ -8,7 +8,8 @@ others than it was trained on. A file decides at the threshold of its card. The 
 Keras with the threshold that the same rule gave for its own scores, so what differs between these two lines is the
 precision alone. Agreement is that of their decisions at the file's threshold; differences are those of the scores.
 
-The exit status is 1 if the accuracy of a file is more than --max_accuracy_drop percentage points below the network's.
+The exit status is 1 if a file leaves one of the bounds: its accuracy or AUC is too far below the network's, or it calls
+too many images something else.
 """
 
 from absl import flags
@@ -19,6 +20,10 @@ from wool_tf import WoolError
 
 _MODELS = flags.DEFINE_list("models", None, "The TFLite files, with a card each.", required=True)
 _DROP = flags.DEFINE_float("max_accuracy_drop", 0.5, "Percentage points of accuracy that a file may lose.")
+_AUC_DROP = flags.DEFINE_float("max_auc_drop", 0.02, "How far the AUC of a file may be below the network's.")
+_AGREEMENT = flags.DEFINE_float(
+    "min_agreement", 95.0, "Percent of the images that a file has to call what the network calls them."
+)
 _JSON = flags.DEFINE_string("json", None, "File that all figures are written to.")
 
 flags.adopt_module_key_flags(trained_flags)
@@ -40,9 +45,7 @@ def main() -> None:
     print(verification.to_text(document))
     if out is not None:
         records.write(out, document)
-    told = verification.past(document, _DROP.value)
-    if told:
-        raise WoolError(f"--max_accuracy_drop={_DROP.value:g}: {told}")
+    verification.check(document, verification.Bounds(_DROP.value, _AUC_DROP.value, _AGREEMENT.value))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import scripts
 from wool_tf.deploy import conversion, verification
 from wool_tf.deploy.conversion import Order
 from wool_tf.deploy.trained_network import Held, NetworkSource
-from wool_tf.errors import WoolError
+from wool_tf.deploy.verification import Bounds
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 
 
@@ -41,7 +42,10 @@ def flags(source, models, *others):
 @pytest.fixture(scope="module")
 def ran(source, models, tmp_path_factory):
     out = tmp_path_factory.mktemp("said") / "found.json"
-    finished = scripts.run("verify.py", *flags(source, models, "--max_accuracy_drop=100", f"--json={out}"))
+    finished = scripts.run(
+        "verify.py",
+        *flags(source, models, "--max_accuracy_drop=100", "--max_auc_drop=1", "--min_agreement=0", f"--json={out}"),
+    )
     return finished, out
 
 
@@ -107,29 +111,55 @@ def test_too_large_a_drop_is_one_line_and_status_1(source, models):
     assert finished.returncode == 1
     assert "net-int8.tflite" in finished.stdout
     (line,) = finished.stderr.splitlines()
-    assert line.startswith("error: --max_accuracy_drop=-101: net-int8.tflite has an accuracy of ")
+    assert line.startswith("error: --max_accuracy_drop")
+    assert ": net-int8.tflite has an accuracy of " in line
     assert " points below the network's " in line
     assert line.endswith("one image of 8 is 12.50 points")
 
 
-def judged(accuracy, drop):
+def judged(name, accuracy=0.96, drop=0.0, auc=0.97, agreement=0.98):
     return {
-        "file": f"board/{accuracy}.tflite",
+        "file": f"board/{name}.tflite",
         "threshold": 0.25,
         "accuracy": accuracy,
+        "auc": auc,
+        "agreement": agreement,
         "accuracy_drop": drop,
-        "float_by_rule": {"accuracy": accuracy + drop, "threshold": 0.5},
+        "float_by_rule": {"accuracy": accuracy + drop, "threshold": 0.5, "auc": 0.98},
     }
 
 
-def test_what_is_past():
-    rows = [judged(0.955, 0.005), judged(0.95, 0.01), judged(0.97, -0.01)]
-    found = {"data": {"images": 200}, "models": rows}
-    assert verification.past(found, 1.0) is None
-    assert verification.past(found, 0.5) == (
-        "0.95.tflite has an accuracy of 95.00 % at 0.2500, 1.00 points below the network's 96.00 % at 0.5000; "
+def refusal(rows, bounds):
+    with pytest.raises(BadSetting) as refused:
+        verification.check({"data": {"images": 200}, "models": rows}, bounds)
+    return str(refused.value)
+
+
+def test_what_leaves_the_bounds():
+    rows = [judged("a", 0.955, 0.005), judged("b", 0.95, 0.01), judged("c", 0.97, -0.01)]
+    verification.check({"data": {"images": 200}, "models": rows}, Bounds(max_accuracy_drop=1.0))
+    assert refusal(rows, Bounds(max_accuracy_drop=0.5)) == (
+        "max_accuracy_drop: b.tflite has an accuracy of 95.00 % at 0.2500, 1.00 points below the network's 96.00 % at "
+        "0.5000 (allowed: 0.5); one image of 200 is 0.50 points"
+    )
+
+
+def test_a_file_as_accurate_as_the_network_that_calls_other_images_defective_fails():
+    assert refusal([judged("a", agreement=0.3)], Bounds()) == (
+        "min_agreement: a.tflite calls 30.00 % of the images what the network calls them (at least: 95); "
         "one image of 200 is 0.50 points"
     )
+
+
+def test_a_file_that_lost_the_order_of_the_images_fails():
+    assert refusal([judged("a", auc=0.9), judged("b", auc=0.96)], Bounds()) == (
+        "max_auc_drop: a.tflite has an AUC of 0.900, and the network 0.980 (allowed: 0.02 less); "
+        "one image of 200 is 0.50 points"
+    )
+
+
+def test_images_of_one_class_have_no_auc_to_lose():
+    verification.check({"data": {"images": 200}, "models": [judged("a", auc=None)]}, Bounds())
 
 
 def test_without_folds_all_images_are_judged_and_it_says_so(source, models):

@@ -24,6 +24,21 @@ ROUNDING = 1e-9
 """Of a difference of two shares, in points."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """How far a file may be from the network that it was made of.
+
+    Attributes:
+        max_accuracy_drop: percentage points of accuracy, each with the threshold that the same rule gives it.
+        max_auc_drop: of the area under the ROC curve, which no threshold enters.
+        min_agreement: percent of the images that both call the same at the file's threshold.
+    """
+
+    max_accuracy_drop: float = 0.5
+    max_auc_drop: float = 0.02
+    min_agreement: float = 95.0
+
+
 def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:
     """Judges TFLite files beside the network that they were made of, on its held-out images, or on all if none is.
 
@@ -139,23 +154,33 @@ def _flattered(document: Mapping) -> list[str]:
     return [f"{name}: {told}" for name in names]
 
 
-def past(document: Mapping, allowed: float) -> str | None:
-    """Which files lose more accuracy than is allowed, in a line, or None.
-
-    Arguments:
-        document: as `run` returns it.
-        allowed: percentage points below the accuracy of the network, with the threshold that the same rule gives it.
-    """
-    images = document["data"]["images"]
-    told = [
-        f"{Path(model['file']).name} has an accuracy of {_percent(model['accuracy'])} % at {model['threshold']:.4f}, "
-        f"{_percent(model['accuracy_drop'])} points below the network's "
-        f"{_percent(model['float_by_rule']['accuracy'])} % at {model['float_by_rule']['threshold']:.4f}"
-        for model in document["models"]
-        if 100 * model["accuracy_drop"] > allowed + ROUNDING
-    ]
-    worth = f"one image of {images:,} is {_percent(1 / images)} points"
-    return "; ".join([*told, worth]) if told else None
+def check(document: Mapping, bounds: Bounds) -> None:
+    """Raises BadSetting if a file leaves the bounds, with a line that says which, and by how much."""
+    passed = {field.name: list[str]() for field in dataclasses.fields(Bounds)}
+    for model in document["models"]:
+        name, by_rule = Path(model["file"]).name, model["float_by_rule"]
+        if 100 * model["accuracy_drop"] > bounds.max_accuracy_drop + ROUNDING:
+            passed["max_accuracy_drop"].append(
+                f"{name} has an accuracy of {_percent(model['accuracy'])} % at {model['threshold']:.4f}, "
+                f"{_percent(model['accuracy_drop'])} points below the network's {_percent(by_rule['accuracy'])} % at "
+                f"{by_rule['threshold']:.4f} (allowed: {bounds.max_accuracy_drop:g})"
+            )
+        # Without both classes there is no area under the curve.
+        if model["auc"] is not None and by_rule["auc"] - model["auc"] > bounds.max_auc_drop + ROUNDING:
+            passed["max_auc_drop"].append(
+                f"{name} has an AUC of {decimals(model['auc'])}, and the network {decimals(by_rule['auc'])} "
+                f"(allowed: {bounds.max_auc_drop:g} less)"
+            )
+        if 100 * model["agreement"] < bounds.min_agreement - ROUNDING:
+            passed["min_agreement"].append(
+                f"{name} calls {_percent(model['agreement'])} % of the images what the network calls them "
+                f"(at least: {bounds.min_agreement:g})"
+            )
+    told = [line for lines in passed.values() for line in lines]
+    if told:
+        images = document["data"]["images"]
+        worth = f"one image of {images:,} is {_percent(1 / images)} points"
+        raise BadSetting([field for field, lines in passed.items() if lines], None, "; ".join([*told, worth]))
 
 
 def _figures(found: Mapping) -> tuple[str, ...]:
