@@ -7,7 +7,7 @@ curve (AUC; 0.5 tells nothing) of a simple classifier on held-out crops, and how
 verdict. The exit status is 0 whatever it is: a person has to judge it.
 """
 
-import sys
+import logging
 import tempfile
 from pathlib import Path
 
@@ -29,16 +29,19 @@ def main() -> None:
     folder = console.path("data", _DATA.value)
     console.use_threads(1)
 
+    from wool_tf import logs
     from wool_tf.audit import leaks, nuisance
     from wool_tf.data import folds, native
 
+    console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
         data = native.load(folder, Path(cache)).for_network(IMAGE_SIZE)
         crops = nuisance.drawn(data.groups, _SEED.value)
         names, kinds, values = nuisance.features(data, crops)
     labels, groups = data.labels[crops], data.groups[crops]
     parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
-    rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, _show)
+    progress = logs.Occasional(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")
+    rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, progress)
     print(leaks.to_text(rows))
     alike = sorted(set(names) - {row.name for row in rows})
     print(f"\n{len(crops)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")
@@ -46,12 +49,6 @@ def main() -> None:
         print(f"the same for all: {', '.join(alike)}")
     print(f"moved a little by a large defect, too: {', '.join(nuisance.MOVED)}")
     print(leaks.verdict(rows))
-
-
-def _show(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        ending = "\n" if done == total else ""
-        print(f"\rguessing with labels exchanged, {done} of {total}", end=ending, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

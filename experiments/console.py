@@ -119,13 +119,17 @@ def _parse(arguments: Sequence[str]) -> list[str]:
 
 
 class Display(logging.Handler):
-    """Shows a run: the steps that the library logs, and a live block on a terminal or a line now and then elsewhere."""
+    """Shows a run: the steps that the library logs, and a live block on a terminal or a line now and then elsewhere.
 
-    def __init__(self) -> None:
+    Arguments:
+        aside: shown on standard error, where what a script finds goes to standard output.
+    """
+
+    def __init__(self, aside: bool = False) -> None:
         from rich.console import Console
 
         super().__init__(logging.INFO)
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, stderr=aside)
         self.live = None
         self.next = 0.0
         logger = logging.getLogger("wool_tf")

@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from wool_tf.audit import leaks
 
@@ -145,3 +146,25 @@ def test_progress():
     parts = np.array_split(np.arange(36), 2)
     leaks.audit(["a"], ["files"], rng.normal(size=(36, 1)), labels, groups, parts, 0, lambda *at: told.append(at))
     assert told == list(zip(range(1, 9), itertools.repeat(8), strict=False))
+
+
+def test_chance_is_at_most_1_and_too_few_samples_are_said_to_be_too_few():
+    labels, groups, rng = samples(6)
+    rows = audited(rng.normal(size=(4, len(labels))), labels, groups)
+    assert all(row.chance <= 1 for row in rows) and not any(row.tells for row in rows)
+    assert leaks.verdict(rows).startswith("Too few samples to tell: chance alone reaches an AUC of ")
+    assert "forest" not in {row.classifier for row in rows}, "of 18 crops there is nothing to part"
+
+
+def test_crops_that_are_alike_in_everything_were_not_judged():
+    labels, groups, _ = samples(20)
+    rows = audited([np.ones(len(labels))], labels, groups)
+    assert leaks.verdict(rows) == "Nothing was judged: all features are the same for all crops."
+
+
+def test_auc_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    for size in (4, 30, 200):
+        labels = rng.permutation(np.arange(size) % 2)
+        scores = rng.integers(0, size, size) / size  # with ties
+        assert leaks._auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
