@@ -2,9 +2,11 @@
 
     python experiments/check_leaks.py --data=crops
 
+It also looks for images of different samples that show the same thing: copies that were saved anew, turned or moved.
+
 A network that is trained on such crops would learn that instead. For each feature the table has the area under the ROC
-curve (AUC; 0.5 tells nothing) of a simple classifier on held-out crops, and how high chance gets. The last line is the
-verdict. The exit status is 0 whatever it is: a person has to judge it.
+curve (AUC; 0.5 tells nothing) of a simple classifier on held-out crops, and how high chance gets. The verdicts stand
+below it. The exit status is 0 whatever it is: a person has to judge it.
 """
 
 import logging
@@ -31,24 +33,26 @@ def main() -> None:
 
     from wool_tf import logs
     from wool_tf.audit import leaks, nuisance
-    from wool_tf.data import folds, native
+    from wool_tf.data import folds, native, near_duplicates
 
     console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
         data = native.load(folder, Path(cache)).for_network(IMAGE_SIZE)
-        crops = nuisance.drawn(data.groups, _SEED.value)
+        crops = folds.whole_groups(data.groups, nuisance.MOST, _SEED.value)
         names, kinds, values = nuisance.features(data, crops)
+        alike = near_duplicates.find(data.images, data.groups, _SEED.value)
     labels, groups = data.labels[crops], data.groups[crops]
     parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
     progress = logs.Occasional(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")
     rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, progress)
     print(leaks.to_text(rows))
-    alike = sorted(set(names) - {row.name for row in rows})
+    same = sorted(set(names) - {row.name for row in rows})
     print(f"\n{len(crops)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")
-    if alike:
-        print(f"the same for all: {', '.join(alike)}")
+    if same:
+        print(f"the same for all: {', '.join(same)}")
     print(f"moved a little by a large defect, too: {', '.join(nuisance.MOVED)}")
     print(leaks.verdict(rows))
+    print(near_duplicates.to_text(alike, data.paths, data.labels))
 
 
 if __name__ == "__main__":

@@ -140,15 +140,3 @@ def test_some_of_the_crops_only(tmp_path):
     # Sorted paths: those of the class defective, 1, 3 and 5, come first.
     some, _ = measured(folder, tmp_path, np.array([0, 2, 3]))
     assert np.array_equal(some["mean grey"], every["mean grey"][[0, 1, 5]])
-
-
-def test_many_crops_are_drawn_in_whole_groups(monkeypatch):
-    monkeypatch.setattr(nuisance, "MOST", 50)
-    groups = np.repeat(np.arange(40), np.arange(40) % 4 + 1)
-    drawn = nuisance.drawn(groups, seed=3)
-    assert 45 < len(drawn) <= 50
-    inside = np.isin(groups, groups[drawn])
-    assert np.array_equal(np.flatnonzero(inside), drawn)
-    assert np.array_equal(drawn, nuisance.drawn(groups, seed=3))
-    assert not np.array_equal(drawn, nuisance.drawn(groups, seed=4))
-    assert np.array_equal(nuisance.drawn(groups[:40], seed=0), np.arange(40))

@@ -126,3 +126,14 @@ def test_castings_by_series():
     groups = np.array([row["group"] for row in rows])
     shares = [labels[part].mean() for part in folds.split(labels, groups, 4, 0)]
     assert np.abs(np.array(shares) - 226 / 623).max() < 0.05
+
+
+def test_some_images_are_drawn_in_whole_groups():
+    groups = np.repeat(np.arange(40), np.arange(40) % 4 + 1)
+    drawn = folds.whole_groups(groups, 50, seed=3)
+    assert 45 < len(drawn) <= 50
+    inside = np.isin(groups, groups[drawn])
+    assert np.array_equal(np.flatnonzero(inside), drawn)
+    assert np.array_equal(drawn, folds.whole_groups(groups, 50, seed=3))
+    assert not np.array_equal(drawn, folds.whole_groups(groups, 50, seed=4))
+    assert np.array_equal(folds.whole_groups(groups[:40], 50, seed=0), np.arange(40))

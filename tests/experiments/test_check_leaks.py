@@ -35,12 +35,13 @@ def test_noise_of_another_detector_is_found(another_detector):
     assert ran.returncode == 0
     # How far it is, where it takes long.
     assert all("guessing with labels exchanged, " in line for line in ran.stderr.splitlines())
-    header, *_, verdict = ran.stdout.splitlines()
+    header, *_, verdict, copies = ran.stdout.splitlines()
     assert header.split() == ["feature", "of", "guessed", "by", "AUC", "chance", "accuracy"]
     rows = {line[:22].strip(): line[22:].split() for line in ran.stdout.splitlines()[1:]}
     assert rows["noise"][-1] == "*" and float(rows["noise"][2]) == 1
     assert rows["mean grey"][-1] == "%"
     assert verdict.startswith("A network may learn these instead of defects: ") and "noise (AUC 1.00" in verdict
+    assert copies == "No two images of different samples are alike."
     assert "48 of 48 crops, 50.0 % of them defective" in ran.stdout
     assert "the same for all: 16 bits, PNG, channels" in ran.stdout
 

@@ -65,9 +65,9 @@ def test_it_is_plain_json_and_comes_back_as_it_was(study, tmp_path):
     [
         (None, "cannot be read"),
         (b'{"version": 2, "ti', "is damaged; run the study again"),
-        (b'{"version": 1}', "is of version 1, not 2"),
-        (b"[]", "is of version None, not 2"),
-        (b'{"version": 2, "title": 3}', "Expected `str`, got `int`"),
+        (b'{"version": 1}', "is of version 1, not 3"),
+        (b"[]", "is of version None, not 3"),
+        (b'{"version": 3, "title": 3}', "Expected `str`, got `int`"),
     ],
 )
 def test_a_damaged_or_foreign_document_is_one_line(content, message, tmp_path):

@@ -14,7 +14,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from wool_tf import seeds
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import MANIFEST
 
@@ -34,19 +33,6 @@ they are judged alone and not together with others."""
 POSITION = ("x", "y")
 MOST = 5000
 """Crops that are looked at; more would take longer and find what differs too little to matter."""
-
-
-def drawn(groups: np.ndarray, seed: int) -> np.ndarray:
-    """Sorted indices of the crops to look at: all, or whole groups at random that have at most `MOST` together.
-
-    Arguments:
-        groups: (n,) the physical sample of each crop.
-        seed: int, at least 0.
-    """
-    names, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    order = seeds.generator(seed, "leaks: crops").permutation(len(names))
-    kept = order[np.cumsum(sizes[order]) <= max(MOST, sizes[order[0]])]
-    return np.flatnonzero(np.isin(of, kept))
 
 
 def features(dataset: Dataset, crops: np.ndarray) -> tuple[list[str], list[str], np.ndarray]:

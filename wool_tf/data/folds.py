@@ -105,3 +105,17 @@ def _imbalance(labels: np.ndarray, held_out: Sequence[np.ndarray]) -> float:
     counts = _counts(labels, held_out)
     share = counts[:, 1] / counts.sum(axis=1)
     return float(np.mean((counts / counts.mean(axis=0) - 1) ** 2) + np.mean((share / labels.mean() - 1) ** 2))
+
+
+def whole_groups(groups: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Sorted indices of some images: all, or whole groups at random that have at most so many together.
+
+    Arguments:
+        groups: (n,) the physical sample of each image.
+        most: images; a single group may have more.
+        seed: int, at least 0.
+    """
+    names, of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = seeds.generator(seed, "leaks: crops").permutation(len(names))
+    kept = order[np.cumsum(sizes[order]) <= max(most, sizes[order[0]])]
+    return np.flatnonzero(np.isin(of, kept))

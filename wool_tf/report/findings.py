@@ -204,6 +204,7 @@ def _about_data(study: Study) -> list[str]:
     found += _mixture(study)
     if data.groups < FEW_GROUPS:
         found.append(f"There are only {data.groups} physical samples: the intervals are wide, and still too narrow.")
+    found += _about_alike(study)
     if data.skipped:
         found.append(f"Bad images that were left out: {len(data.skipped)} ({_named(data.skipped)}).")
     for number, fold in enumerate(study.folds[0], start=1):
@@ -211,6 +212,19 @@ def _about_data(study: Study) -> list[str]:
             missing = "non-defective" if fold.defective else "defective"
             found.append(f"Held-out fold {number} has no {missing} image, so it has no figures of its own.")
     return found
+
+
+def _about_alike(study: Study) -> list[str]:
+    pairs = study.data.alike
+    if not pairs:
+        return []
+    contrary = sum(pair.contrary for pair in pairs)
+    differ = f", {contrary} of them with different labels" if contrary else ""
+    number = f"{len(pairs)} pairs of images" if len(pairs) > 1 else "Two images"
+    return [
+        f"{number} that folds may part are alike{differ} ({_named([f'{p.first} and {p.second}' for p in pairs])}). If "
+        "they show the same thing, the figures are too good; give such images one group."
+    ]
 
 
 def _mixture(study: Study) -> list[str]:

@@ -23,7 +23,7 @@ SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
                  quality.controls)),
     ("Size and speed", (size.removal, size.latency, plots.latency)),
     ("Delivered model", (delivered.files, delivered.quantisation, delivered.mistakes)),
-    ("Data and training", (provenance.data, provenance.folds, plots.training)),
+    ("Data and training", (provenance.data, provenance.suspects, provenance.alike, provenance.folds, plots.training)),
     ("Failures", (provenance.failures,)),
     ("How to repeat this run", (provenance.settings, provenance.environment)),
 )  # fmt: skip
@@ -77,6 +77,7 @@ def render(study: Study) -> dict[str, str]:
         "sections": built,
         "sheets": study.sheets,
         "pictures": pictures.pictures(study),
+        "suspects": pictures.suspects(study),
         "pointing": pictures.pointing(study),
         "scores": _data(pictures.scores(study)),
         "script": script,

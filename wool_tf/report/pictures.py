@@ -31,7 +31,7 @@ class Shown:
     """An image with its caption.
 
     Attributes:
-        kind: `MISSED`, `ALARM` or `RIGHT`, at the delivered rule.
+        kind: `MISSED`, `ALARM` or `RIGHT`, at the delivered rule; of a suspect its label.
         caption: file, defects, score and threshold.
         picture: Picture.
     """
@@ -86,6 +86,19 @@ def _shown(picture: Picture, one: Judged, stage: str) -> Shown:
     what = one.defects or ("defective" if one.label == 1 else "non-defective")
     at = f"score {decimals(one.scores[stage])}, threshold {decimals(one.threshold)}"
     return Shown(kind, f"{one.path}: {what}, {at}", picture)
+
+
+def suspects(study: Study) -> list[Shown]:
+    """The images whose label is probably wrong, as far as they are shown."""
+    return [
+        Shown(
+            f"labelled {'defective' if one.label else 'non-defective'}",
+            f"{one.path}: {one.defects + ', ' if one.defects else ''}score {decimals(one.score)}",
+            Picture(number, one.png),
+        )
+        for number, one in enumerate(study.suspects)
+        if one.png
+    ]
 
 
 def scores(study: Study) -> dict | None:

@@ -3,7 +3,7 @@
 Builders are as those of `quality`.
 """
 
-from wool_tf.cells import duration, plain
+from wool_tf.cells import MISSING, decimals, duration, plain
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Study
 
@@ -31,6 +31,35 @@ def data(study: Study) -> Table | None:
         "computed from the images and their labels: two runs with the same fingerprint used the same data."
     )
     return table("Data", text, ("Property", "Value"), rows, "ll")
+
+
+def alike(study: Study) -> Table | None:
+    """Images that folds may part although they show the same thing."""
+    rows = [
+        (one.first, one.second, decimals(one.likeness), "different" if one.contrary else "the same")
+        for one in study.data.alike
+    ]
+    text = (
+        f"Images of different {_KEPT.get(study.data.group_by, 'group')}s that are alike in their details, turned or "
+        "mirrored perhaps; of each image the most alike one. Copies flatter the figures, for a network is tested on "
+        "what it was trained on; give them one group. Objects that were placed alike can look like this, too."
+    )
+    return table("Images that are alike", text, ("Image", "Other image", "Likeness", "Labels"), rows, "llrl")
+
+
+def suspects(study: Study) -> Table | None:
+    """Images whose label is probably wrong."""
+    rows = [
+        (one.path, "defective" if one.label else "non-defective", one.defects or MISSING, decimals(one.score))
+        for one in study.suspects
+    ]
+    text = (
+        "Images of which the unpruned networks, while they had held them out, were surer of the other class than they "
+        "usually are of images labelled so (confident learning; Northcutt, Jiang and Chuang, 2021). The first are the "
+        "surest. Look at them: a wrong label costs twice, in training and in the figures, and a right one is a kind of "
+        "image of which the networks have seen too little."
+    )
+    return table("Every label to check", text, ("Image", "Label", "Defects", "Score"), rows, "lllr")
 
 
 def folds(study: Study) -> Table | None:

@@ -19,7 +19,7 @@ from wool_tf.evaluation.metrics import THRESHOLD, Metrics, evaluate
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.study import results, sheets
+from wool_tf.study import doubts, results, sheets
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import BASELINE, FROZEN, INT8, THRESHOLDING
 from wool_tf.training.config import TrainingConfig
@@ -188,6 +188,7 @@ def study(
         configurations=tuple(_configuration(config, evidence, int8) for config in configs),
         failures=tuple(_failure(unit, attempts) for unit, attempts in failures.items()),
         sheets=tuple(sheets.build(images)),
+        suspects=doubts.suspects(images, _unpruned_scores(configs, evidence)),
     )
 
 
@@ -204,7 +205,14 @@ def data(images: Dataset, group_by: str) -> results.Data:
         skipped=tuple(images.skipped),
         side=images.images.shape[1],
         fingerprint=images.fingerprint,
+        alike=doubts.alike(images, group_by),
     )
+
+
+def _unpruned_scores(configs: Sequence[TrainingConfig], evidence: Evidence) -> list[np.ndarray]:
+    """Out-of-fold scores of the unpruned networks, of each complete repeat of each configuration."""
+    pools = (pool for config in configs for pool in evidence.pools(evidence.found(config, BASELINE)))
+    return [pool[0] for pool in pools if pool is not None]
 
 
 def baselines(evidence: Evidence, found: Mapping[Name, Repeats]) -> tuple[results.Baseline, ...]:

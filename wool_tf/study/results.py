@@ -17,7 +17,7 @@ from wool_tf.evaluation.bootstrap import DefectRecall
 from wool_tf.evaluation.metrics import Metrics
 from wool_tf.evaluation.thresholds import ThresholdRule
 
-VERSION = 2
+VERSION = 3
 BASELINE = "baseline"
 INT8 = "-int8"
 """Ends the name of the stage that holds a stage's int8 files."""
@@ -200,6 +200,41 @@ class Configuration:
 
 
 @dataclasses.dataclass(frozen=True)
+class Alike:
+    """Two images that show the same thing, or nearly, although folds may part them.
+
+    Attributes:
+        first, second: their paths.
+        likeness: correlation of their details, from `near_duplicates.ALIKE` to 1.
+        contrary: whether they have different labels.
+    """
+
+    first: str
+    second: str
+    likeness: float
+    contrary: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Suspect:
+    """An image whose label is probably wrong.
+
+    Attributes:
+        path: in the folder of the crops.
+        label: 1 for defective.
+        defects: types of its defects, joined by "+", or empty.
+        score: mean probability of "defective" by the unpruned networks that had held it out.
+        png: the image, in base64; empty of those that are only listed.
+    """
+
+    path: str
+    label: int
+    defects: str
+    score: float
+    png: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Data:
     """The images.
 
@@ -213,6 +248,7 @@ class Data:
         skipped: bad images that were left out, a reason each.
         side: of an image as networks load it, in pixels.
         fingerprint: SHA-256 of images and labels.
+        alike: pairs of images that folds may part and that are alike.
     """
 
     folder: str
@@ -225,6 +261,7 @@ class Data:
     skipped: tuple[str, ...]
     side: int
     fingerprint: str
+    alike: tuple[Alike, ...] = ()
 
     @property
     def sound(self) -> int:
@@ -469,6 +506,7 @@ class Study:
         configurations: in the order of the run.
         failures: Failure of each unit that failed for good.
         sheets: Sheet of each kind of image.
+        suspects: images whose label is probably wrong, the surest first.
         delivery: Delivery, or None where nothing is delivered.
         version: of this schema.
     """
@@ -487,6 +525,7 @@ class Study:
     configurations: tuple[Configuration, ...]
     failures: tuple[Failure, ...] = ()
     sheets: tuple[Sheet, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
     delivery: Delivery | None = None
     version: int = VERSION
 
