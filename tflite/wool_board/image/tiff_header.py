@@ -44,8 +44,9 @@ _KEEP = "save it without compression, or with LZW or deflate"
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1, _YCBCR: 3}
-_ALPHA = ((1,), (2,))
-"""Extra samples that are alpha, multiplied into the others or not: which does not matter where all is opaque."""
+_ALPHA = {_BLACK_IS_ZERO: ((2,),), _RGB: ((1,), (2,))}
+"""Extra samples that are alpha, multiplied into the others (1) or not (2), which does not matter where all is opaque.
+Pillow has no way from grey with the former to grey."""
 
 _STACK = re.compile(rb"\AImageJ=.*^images=(\d+)", re.DOTALL | re.MULTILINE)
 _SHAPE = re.compile(rb'\A\{"shape": \[([\d, ]+)\]')
@@ -75,6 +76,9 @@ def variant(file: BinaryIO) -> Variant:
     Raises:
         BadFile: it is damaged, or a variant that is not read.
     """
+    file.seek(0)
+    if file.read(4) == MAGIC[-1]:
+        raise BadFile("is a BigTIFF of big-endian byte order; save it as plain TIFF")
     tags = _single(file)
     _check_upright(tags)
     _check_layout(tags)
@@ -221,12 +225,12 @@ def _pixels(tags: Tags) -> Variant:
     if photometric not in _CHANNELS or (photometric == _YCBCR and compression != _JPEG):
         said = "does not say what its samples mean" if photometric == -1 else f"has colours of type {photometric}"
         raise BadFile(f"{said} (photometric interpretation); save it as grey with black as zero, or as RGB")
-    if samples != _CHANNELS[photometric] + len(extra) or (extra and (extra not in _ALPHA or photometric > _RGB)):
-        raise BadFile(f"has {samples} samples per pixel that are not all grey, RGB or alpha; save it as grey or RGB")
+    if samples != _CHANNELS[photometric] + len(extra) or (extra and extra not in _ALPHA.get(photometric, ())):
+        raise BadFile(f"has {samples} samples per pixel that are not just grey, RGB or plain alpha; save it as grey or RGB")
     grey = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
     if bits == 16 and (not grey or extra or compression == _JPEG):
         raise BadFile(COLOURS)
-    if photometric == _WHITE_IS_ZERO and (bits == 16 or extra):
+    if photometric == _WHITE_IS_ZERO and bits == 16:
         raise BadFile("counts white as zero; save it with black as zero")
     flaw = NO_COUNTS if extra or not grey else NEGATIVE if photometric == _WHITE_IS_ZERO else ""
     return Variant("TIFF", grey=grey, top=2**bits - 1, alpha=bool(extra), scan_flaw=flaw)
