@@ -53,9 +53,8 @@ def opened(file: BinaryIO) -> tuple[Image.Image, Variant]:
     variant = _variant(data)
     if data.Rows * data.Columns > (Image.MAX_IMAGE_PIXELS or 0):
         raise Image.DecompressionBombError
-    samples = np.asarray(data.pixel_array)
-    if samples.ndim != 2 or samples.max() > variant.top:
-        raise BadFile(f"has values above {variant.top}, the highest of its bits stored; save it anew")
+    # Bits above those stored, where old files have overlays, are left out, as the standard has it.
+    samples = np.asarray(data.pixel_array) & variant.top
     return Image.fromarray(samples.astype(np.uint8 if data.BitsAllocated == 8 else np.uint16)), variant
 
 
