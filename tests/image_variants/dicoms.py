@@ -132,7 +132,7 @@ def _refused() -> Iterator[Case]:
         "cut": dicom(twelve, stored=12)[:-1000],
         "no-pixels": dicom(twelve, stored=12, Rows=SHAPE[0] + 20),
     }.items():  # fmt: skip
-        yield _case("values or images that are not read", name, content)
+        yield _case("not read", name, content)
 
 
 def _compressed() -> Iterator[Case]:

@@ -178,7 +178,9 @@ def _jpeg_kinds() -> Iterator[Case]:
         yield Case("JPEG, grey", f"grey-{name}.jpg", content, _shown_jpeg(content), crop=True)
         for sampling in ("4:4:4", "4:2:2", "4:2:0"):
             content = _pillow(colours, subsampling=sampling, **options)
-            yield Case("JPEG, colours", f"colours-{sampling[2::2]}-{name}.jpg", content, _shown_jpeg(content), crop=True)
+            yield Case(
+                "JPEG, colours", f"colours-{sampling[2::2]}-{name}.jpg", content, _shown_jpeg(content), crop=True
+            )
     for colour in ("RGB", "YCBCR"):
         content = imagecodecs.jpeg8_encode(colours.astype("u1"), 90, colorspace="RGB", outcolorspace=colour)
         yield Case("JPEG, colours", f"stored-as-{colour}.jpg", content, _shown_jpeg(content), crop=True)

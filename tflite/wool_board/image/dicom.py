@@ -75,7 +75,9 @@ def _variant(data: Any) -> Variant:
     if data.PixelRepresentation != 0:
         raise BadFile(SIGNED)
     if data.get("ModalityLUTSequence") or (data.get("RescaleSlope", 1), data.get("RescaleIntercept", 0)) != (1, 0):
-        raise BadFile("rescales its values (modality LUT); save the values as they are meant, with slope 1, intercept 0")
+        raise BadFile(
+            "rescales its values (modality LUT); save the values as they are meant, with slope 1, intercept 0"
+        )
     if data.get("PresentationLUTShape", _SHAPES[kind]) != _SHAPES[kind]:
         raise BadFile(f"is {kind}, but its presentation LUT shape is not {_SHAPES[kind]}; correct one of them")
     return Variant("DICOM", top=2**stored - 1, inverted=_INVERTED[kind], scan_flaw=_scan_flaw(data, _INVERTED[kind]))

@@ -28,7 +28,15 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q", 18: "Q"}
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 _FILL_ORDER, _DESCRIPTION, _STRIPS, _ORIENTATION, _SAMPLES, _ROWS, _STRIP_BYTES = 266, 270, 273, 274, 277, 278, 279
-_PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _SUB_DIRECTORIES = 284, 317, 322, 323, 324, 325, 330
+_PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _SUB_DIRECTORIES = (
+    284,
+    317,
+    322,
+    323,
+    324,
+    325,
+    330,
+)
 _EXTRA, _FORMAT, _XMP = 338, 339, 700
 _WANTED = {
     _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _DESCRIPTION, _STRIPS,
@@ -81,8 +89,9 @@ def variant(file: BinaryIO) -> Variant:
         raise BadFile("is a BigTIFF of big-endian byte order; save it as plain TIFF")
     tags = _single(file)
     _check_upright(tags)
+    found = _pixels(tags)
     _check_layout(tags)
-    return _pixels(tags)
+    return found
 
 
 def _single(file: BinaryIO) -> Tags:
@@ -226,7 +235,9 @@ def _pixels(tags: Tags) -> Variant:
         said = "does not say what its samples mean" if photometric == -1 else f"has colours of type {photometric}"
         raise BadFile(f"{said} (photometric interpretation); save it as grey with black as zero, or as RGB")
     if samples != _CHANNELS[photometric] + len(extra) or (extra and extra not in _ALPHA.get(photometric, ())):
-        raise BadFile(f"has {samples} samples per pixel that are not just grey, RGB or plain alpha; save it as grey or RGB")
+        raise BadFile(
+            f"has {samples} samples per pixel that are not just grey, RGB or plain alpha; save it as grey or RGB"
+        )
     grey = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
     if bits == 16 and (not grey or extra or compression == _JPEG):
         raise BadFile(COLOURS)
