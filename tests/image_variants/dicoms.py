@@ -4,6 +4,7 @@ import io
 import itertools
 from collections.abc import Iterator
 
+import imagecodecs
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -22,7 +23,7 @@ from pydicom.uid import (
 )
 
 from image_variants.cases import SHAPE, Case, grey, picture
-from image_variants.pngs_and_jpegs import _pillow
+from image_variants.pngs_and_jpegs import pillow_jpeg
 
 PLAIN = {
     "implicit": ImplicitVRLittleEndian,
@@ -136,11 +137,9 @@ def _refused() -> Iterator[Case]:
 
 
 def _compressed() -> Iterator[Case]:
-    import imagecodecs
-
     eight = picture(255).astype("u1")
     for name, syntax, code in (
-        ("baseline", JPEGBaseline8Bit, _pillow(eight)),
+        ("baseline", JPEGBaseline8Bit, pillow_jpeg(eight)),
         ("jpeg-2000", JPEG2000Lossless, imagecodecs.jpeg2k_encode(eight, reversible=True, codecformat="J2K")),
         ("jpeg-ls", JPEGLSLossless, imagecodecs.jpegls_encode(eight)),
     ):

@@ -10,7 +10,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from image_variants.cases import SHAPE, Case, grey, luma, picture, upright
+from image_variants.cases import Case, grey, luma, picture, upright
 
 GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGB_ALPHA: 4}
@@ -163,7 +163,7 @@ def _shown_jpeg(content: bytes, orientation: int = 1) -> np.ndarray:
     return upright(luma(samples) if samples.ndim == 3 else samples, orientation)
 
 
-def _pillow(samples: np.ndarray, **options) -> bytes:
+def pillow_jpeg(samples: np.ndarray, **options) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(samples.astype("u1")).save(stream, "JPEG", **options)
     return stream.getvalue()
@@ -174,10 +174,10 @@ def _jpeg_kinds() -> Iterator[Case]:
     for quality, progressive, restart in itertools.product((30, 75, 95), (False, True), (0, 2)):
         options = {"quality": quality, "progressive": progressive, "restart_marker_blocks": restart}
         name = f"{quality}-{'progressive' if progressive else 'baseline'}-{restart}"
-        content = _pillow(plain, **options)
+        content = pillow_jpeg(plain, **options)
         yield Case("JPEG, grey", f"grey-{name}.jpg", content, _shown_jpeg(content), crop=True)
         for sampling in ("4:4:4", "4:2:2", "4:2:0"):
-            content = _pillow(colours, subsampling=sampling, **options)
+            content = pillow_jpeg(colours, subsampling=sampling, **options)
             yield Case(
                 "JPEG, colours", f"colours-{sampling[2::2]}-{name}.jpg", content, _shown_jpeg(content), crop=True
             )
@@ -193,7 +193,7 @@ def _with_note(content: bytes, note: bytes) -> bytes:
 
 def _jpeg_turned() -> Iterator[Case]:
     for channels, orientation, order in itertools.product((0, 3), range(1, 9), "<>"):
-        plain = _pillow(picture(255, channels=channels), quality=90)
+        plain = pillow_jpeg(picture(255, channels=channels), quality=90)
         content = _with_note(plain, b"Exif\0\0" + exif(orientation, order))
         name = f"turned-{channels}-{orientation}-{'le' if order == '<' else 'be'}.jpg"
         yield Case("JPEG, orientation", name, content, _shown_jpeg(plain, orientation), crop=orientation == 1)
@@ -214,7 +214,6 @@ def _jpeg_rare() -> Iterator[Case]:
     stream = io.BytesIO()
     Image.fromarray(colours).save(stream, "MPO", save_all=True, append_images=[Image.fromarray(colours[::-1])])
     yield Case("JPEG, several images", "pair.jpg", stream.getvalue(), None)
-    whole = _pillow(plain, quality=90)
+    whole = pillow_jpeg(plain, quality=90)
     for share in (0.1, 0.5, 0.9):
         yield Case("JPEG, damaged", f"cut-{share}.jpg", whole[: int(share * len(whole))], None)
-    assert plain.shape == SHAPE

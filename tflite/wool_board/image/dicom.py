@@ -75,16 +75,14 @@ def _variant(data: Any) -> Variant:
     if data.PixelRepresentation != 0:
         raise BadFile(SIGNED)
     if data.get("ModalityLUTSequence") or (data.get("RescaleSlope", 1), data.get("RescaleIntercept", 0)) != (1, 0):
-        raise BadFile(
-            "rescales its values (modality LUT); save the values as they are meant, with slope 1, intercept 0"
-        )
+        raise BadFile("rescales its values (modality LUT); save those that are meant, with slope 1 and intercept 0")
     if data.get("PresentationLUTShape", _SHAPES[kind]) != _SHAPES[kind]:
         raise BadFile(f"is {kind}, but its presentation LUT shape is not {_SHAPES[kind]}; correct one of them")
     return Variant("DICOM", top=2**stored - 1, inverted=_INVERTED[kind], scan_flaw=_scan_flaw(data, _INVERTED[kind]))
 
 
 def _scan_flaw(data: Any, inverted: bool) -> str:
-    """Why samples are no counts of X-rays; which end of them is shown as white matters only where nothing else tells."""
+    """Why samples are no counts of X-rays, or nothing; how they are shown matters only where nothing else tells."""
     sign, relation = data.get("PixelIntensityRelationshipSign"), data.get("PixelIntensityRelationship") or "LIN"
     if relation != "LIN":
         return f"has values that are not proportional to the X-ray intensity ({relation}); save the counts"

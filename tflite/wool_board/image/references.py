@@ -30,7 +30,8 @@ NOISE = 3.0
 neighbours' median (or of one count, where that is more). With 16 lines a good element is within 1 ± 0.2."""
 
 SATURATED = 0.01
-"""An element is bad if more than this share of its bright lines are at the top of the sample type, or of the bits that DICOM names."""
+"""An element is bad if more than this share of its bright lines are at the top of the sample type, or of the bits that
+DICOM names."""
 
 MAX_RUN = 3
 """Bad elements side by side; more of them could hide a drop of melt, so that interpolating over them would lie."""

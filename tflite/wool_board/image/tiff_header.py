@@ -4,6 +4,7 @@ TIFF leaves a writer so much freedom that decoders differ. So a file is read whe
 agree, and refused by name where they do not; a decoder never decides.
 """
 
+import enum
 import os
 import re
 import struct
@@ -26,23 +27,36 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """The first bytes of classic TIFF and BigTIFF in both byte orders."""
 
 _TYPES = {1: "B", 2: "B", 3: "H", 4: "I", 7: "B", 13: "I", 16: "Q", 18: "Q"}
-_SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
-_FILL_ORDER, _DESCRIPTION, _STRIPS, _ORIENTATION, _SAMPLES, _ROWS, _STRIP_BYTES = 266, 270, 273, 274, 277, 278, 279
-_PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES, _SUB_DIRECTORIES = (
-    284,
-    317,
-    322,
-    323,
-    324,
-    325,
-    330,
-)
-_EXTRA, _FORMAT, _XMP = 338, 339, 700
-_WANTED = {
-    _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _DESCRIPTION, _STRIPS,
-    _ORIENTATION, _SAMPLES, _ROWS, _STRIP_BYTES, _PLANAR, _PREDICTOR, _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES,
-    _SUB_DIRECTORIES, _EXTRA, _FORMAT, _XMP,
-}  # fmt: skip
+
+
+class _Tag(enum.IntEnum):
+    """The tags that are looked at."""
+
+    SUBFILE = 254
+    OLD_SUBFILE = 255
+    WIDTH = 256
+    HEIGHT = 257
+    BITS = 258
+    COMPRESSION = 259
+    PHOTOMETRIC = 262
+    FILL_ORDER = 266
+    DESCRIPTION = 270
+    STRIPS = 273
+    ORIENTATION = 274
+    SAMPLES = 277
+    ROWS = 278
+    STRIP_BYTES = 279
+    PLANAR = 284
+    PREDICTOR = 317
+    TILE_WIDTH = 322
+    TILE_HEIGHT = 323
+    TILES = 324
+    TILE_BYTES = 325
+    SUB_DIRECTORIES = 330
+    EXTRA = 338
+    FORMAT = 339
+    XMP = 700
+
 
 _LZW, _JPEG = 5, 7
 _PREDICTABLE = {_LZW: "LZW", 8: "deflate", 32946: "deflate", 34925: "LZMA", 50000: "Zstandard"}
@@ -63,10 +77,10 @@ Tags = dict[int, tuple[int, ...]]
 
 
 class _Layout(NamedTuple):
-    """How classic TIFF or BigTIFF lays out a directory: byte order, and struct formats of its count, entry, offset."""
+    """How classic TIFF or BigTIFF lays out a directory: byte order, and formats of number, entry and offset."""
 
     order: str
-    count: str
+    number: str
     entry: str
     offset: str
 
@@ -102,11 +116,11 @@ def _single(file: BinaryIO) -> Tags:
         raise BadFile("is a damaged TIFF; copy it again, or save it anew") from None
     if images > 1:
         raise BadFile(f"holds {images} images; give one per file")
-    if _SUB_DIRECTORIES in tags:
+    if _Tag.SUB_DIRECTORIES in tags:
         raise BadFile("holds further images within its image (thumbnails or layers); save the one image alone")
-    if _one(tags, _SUBFILE, 0) & 5 or _one(tags, _OLD_SUBFILE, 1) == 2:
+    if _one(tags, _Tag.SUBFILE, 0) & 5 or _one(tags, _Tag.OLD_SUBFILE, 1) == 2:
         raise BadFile("holds a thumbnail or a mask (its subfile type says so); save the image itself")
-    description = bytes(tags.get(_DESCRIPTION, ()))
+    description = bytes(tags.get(_Tag.DESCRIPTION, ()))
     stack, shape = _STACK.match(description), _SHAPE.match(description)
     if stack and int(stack[1]) > 1:
         raise BadFile(f"holds {int(stack[1])} images (a stack of ImageJ); give one per file")
@@ -114,7 +128,7 @@ def _single(file: BinaryIO) -> Tags:
         samples = 1
         for length in shape[1].split(b","):
             samples *= int(length)
-        if samples != _one(tags, _WIDTH, 0) * _one(tags, _HEIGHT, 0) * _one(tags, _SAMPLES, 1):
+        if samples != _one(tags, _Tag.WIDTH, 0) * _one(tags, _Tag.HEIGHT, 0) * _one(tags, _Tag.SAMPLES, 1):
             raise BadFile(f"holds several images (shape {shape[1].decode()}); give one per file")
     return tags
 
@@ -138,7 +152,7 @@ def _directories(file: BinaryIO) -> tuple[Tags, int]:
         if offset in seen:
             raise ValueError(offset)
         file.seek(offset)
-        (count,) = layout.read(file, layout.count)
+        (count,) = layout.read(file, layout.number)
         if count * struct.calcsize(layout.order + layout.entry) > end:
             raise ValueError(count)
         entries = [layout.read(file, layout.entry) for _ in range(count)]
@@ -155,7 +169,7 @@ def _directories(file: BinaryIO) -> tuple[Tags, int]:
 def _values(file: BinaryIO, layout: _Layout, entries: list, end: int) -> Tags:
     tags: Tags = {}
     for tag, kind, count, inline in entries:
-        if tag not in _WANTED:
+        if tag not in set(_Tag):
             continue
         if tag in tags or kind not in _TYPES:
             raise ValueError(tag)
@@ -185,34 +199,34 @@ def orientation(exif: BinaryIO) -> int:
         tags, _ = _directories(exif)
     except (struct.error, ValueError, OverflowError):
         return UPRIGHT
-    return _one(tags, _ORIENTATION, UPRIGHT)
+    return _one(tags, _Tag.ORIENTATION, UPRIGHT)
 
 
 def _check_upright(tags: Tags) -> None:
     # Some decoders turn by the note where there is no tag.
-    note = noted_orientation(bytes(value & 255 for value in tags.get(_XMP, ())))
-    check_upright(_one(tags, _ORIENTATION, note))
+    note = noted_orientation(bytes(value & 255 for value in tags.get(_Tag.XMP, ())))
+    check_upright(_one(tags, _Tag.ORIENTATION, note))
 
 
 def _check_layout(tags: Tags) -> None:
     """Raises BadFile unless decoders agree how the samples lie in the file."""
-    compression, predictor = _one(tags, _COMPRESSION, 1), _one(tags, _PREDICTOR, 1)
+    compression, predictor = _one(tags, _Tag.COMPRESSION, 1), _one(tags, _Tag.PREDICTOR, 1)
     if compression not in _COMPRESSIONS:
         raise BadFile(f"has a TIFF compression that is not read ({compression}); {_KEEP}")
     if predictor != 1 and not (predictor == 2 and compression in _PREDICTABLE):
         raise BadFile(f"has predictor {predictor} with compression {compression}; {_KEEP} and no predictor")
-    if _one(tags, _PLANAR, 1) != 1:
+    if _one(tags, _Tag.PLANAR, 1) != 1:
         raise BadFile("stores each channel by itself (planar configuration 2); save it with channels interleaved")
-    if _one(tags, _FILL_ORDER, 1) != 1:
+    if _one(tags, _Tag.FILL_ORDER, 1) != 1:
         raise BadFile("has the bits of each byte in reverse (fill order 2); save it with fill order 1")
-    width, height = _one(tags, _WIDTH, 0), _one(tags, _HEIGHT, 0)
-    if _TILES in tags:
-        across, down = _one(tags, _TILE_WIDTH, 0), _one(tags, _TILE_HEIGHT, 0)
-        offsets, sizes = tags[_TILES], tags.get(_TILE_BYTES, ())
+    width, height = _one(tags, _Tag.WIDTH, 0), _one(tags, _Tag.HEIGHT, 0)
+    if _Tag.TILES in tags:
+        across, down = _one(tags, _Tag.TILE_WIDTH, 0), _one(tags, _Tag.TILE_HEIGHT, 0)
+        offsets, sizes = tags[_Tag.TILES], tags.get(_Tag.TILE_BYTES, ())
     else:
-        across, down = width, min(_one(tags, _ROWS, height), height)
-        offsets, sizes = tags.get(_STRIPS, ()), tags.get(_STRIP_BYTES, ())
-    if not (width and height and across and down) or (_TILES in tags and _STRIPS in tags):
+        across, down = width, min(_one(tags, _Tag.ROWS, height), height)
+        offsets, sizes = tags.get(_Tag.STRIPS, ()), tags.get(_Tag.STRIP_BYTES, ())
+    if not (width and height and across and down) or (_Tag.TILES in tags and _Tag.STRIPS in tags):
         raise BadFile("is a damaged TIFF; copy it again, or save it anew")
     parts = -(-width // across) * -(-height // down)
     if len(offsets) != parts or len(sizes) != parts:
@@ -224,20 +238,22 @@ def _check_layout(tags: Tags) -> None:
 
 def _pixels(tags: Tags) -> Variant:
     """What the samples are; raises BadFile if that is not read."""
-    photometric, samples, extra = _one(tags, _PHOTOMETRIC, -1), _one(tags, _SAMPLES, 1), tags.get(_EXTRA, ())
-    bits = _one(tags, _BITS, 1)
+    photometric, samples, extra = (
+        _one(tags, _Tag.PHOTOMETRIC, -1),
+        _one(tags, _Tag.SAMPLES, 1),
+        tags.get(_Tag.EXTRA, ()),
+    )
+    bits = _one(tags, _Tag.BITS, 1)
     check_bits(bits)
-    sample_format = _one(tags, _FORMAT, 1)
+    sample_format = _one(tags, _Tag.FORMAT, 1)
     if sample_format != 1:
         raise BadFile(SIGNED if sample_format == 2 else f"has samples of format {sample_format}; save them unsigned")
-    compression = _one(tags, _COMPRESSION, 1)
+    compression = _one(tags, _Tag.COMPRESSION, 1)
     if photometric not in _CHANNELS or (photometric == _YCBCR and compression != _JPEG):
         said = "does not say what its samples mean" if photometric == -1 else f"has colours of type {photometric}"
         raise BadFile(f"{said} (photometric interpretation); save it as grey with black as zero, or as RGB")
     if samples != _CHANNELS[photometric] + len(extra) or (extra and extra not in _ALPHA.get(photometric, ())):
-        raise BadFile(
-            f"has {samples} samples per pixel that are not just grey, RGB or plain alpha; save it as grey or RGB"
-        )
+        raise BadFile(f"has {samples} samples per pixel, not just grey, RGB or plain alpha; save it as grey or RGB")
     grey = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
     if bits == 16 and (not grey or extra or compression == _JPEG):
         raise BadFile(COLOURS)
