@@ -4,7 +4,7 @@
     python classify.py MODEL --watch=DIR [--done=FOLDER] [--csv|--json] [--heatmap[=FOLDER]] [--threads=1]
 
 Prints a line for each image as soon as it is known. A file that cannot be used is a line on the standard error; the
-others go on, and the status at the end is 1. Needs ai-edge-litert, numpy and Pillow.
+others go on, and the status at the end is 1. Needs ai-edge-litert, numpy and Pillow, and pydicom for DICOM.
 """
 
 import sys
@@ -19,7 +19,7 @@ def parse(arguments: list[str]) -> program.ClassificationOptions:
     """The command line; leaves with status 2 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("model", metavar="MODEL", type=Path, help="TFLite file with a card, as convert.py makes it")
-    text = "PNG, TIFF or JPEG, or a folder of them"
+    text = "PNG, TIFF, JPEG or DICOM, or a folder of them"
     parser.add_argument("given", metavar="IMAGE|DIR", nargs="*", type=Path, help=text)
     form = parser.add_mutually_exclusive_group()
     text = "print comma-separated values, the first line their names"

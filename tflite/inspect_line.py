@@ -34,7 +34,7 @@ def parse(arguments: list[str]) -> program.InspectionOptions:
     add = parser.add_argument
     add("model", metavar="MODEL", type=Path, help="TFLite file with its card")
     add("input", metavar="INPUT", nargs="?", default="-", help="raw lines: a file, a FIFO or - (standard input)")
-    add("--dark", type=Path, required=True, help="reference without beam: PNG, TIFF or raw lines (.raw, .bin)")
+    add("--dark", type=Path, required=True, help="reference without beam: PNG, TIFF, DICOM or raw lines (.raw, .bin)")
     add("--bright", type=Path, required=True, help="reference of the empty belt")
     add("--width", type=int, default=640, help="elements in a line (640)")
     add("--type", choices=TYPES, default="uint16le", help="of a sample (uint16le)")

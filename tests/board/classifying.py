@@ -14,6 +14,12 @@ from checkout import PROGRAMS
 
 PROGRAM = PROGRAMS / "classify.py"
 SEEN = crops(12, seed=9)
+IMAGE_VARIANTS = (
+    "grey-be-16-lzw-2-tiles.tif", "MONOCHROME1-12-explicit.dcn", "kind-0-16-laced.png", "stored-as-RGB.jpg",
+    "white-is-zero-le-8-none-strip.tif", "turned-le-16-6-None.tif", "planes-be-8-None-strips.tif",
+    "turned-8-8-le-late.png", "slope.dcm",
+)  # fmt: skip
+"""Of the matrix of `image_formats`: five that are read, and four that are refused."""
 
 
 def run(*arguments, **more) -> subprocess.CompletedProcess:

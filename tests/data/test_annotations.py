@@ -184,7 +184,7 @@ def test_links_must_not_lead_out(folder):
 
 def test_a_broken_scan_is_named(folder):
     (folder / "scans" / "a.png").write_bytes(b"")
-    assert "image 1: scans/a.png is not a readable PNG or TIFF image" in refusal(folder, coco())
+    assert "image 1: scans/a.png is not a readable PNG, TIFF or DICOM image" in refusal(folder, coco())
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "9" * 5000], ids=["cut", "deep", "digits"])

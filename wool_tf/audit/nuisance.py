@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
+from wool_board.image import decoding
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import MANIFEST
 
@@ -95,7 +95,7 @@ def _typical(steps: np.ndarray) -> float:
 
 def _of_file(file: Path) -> dict[str, float]:
     about = file.stat()
-    with Image.open(file) as image:
+    with decoding.opened(file, decoding.FORMATS) as (image, variant):
         return {
             "file size": about.st_size,
             "date of change": about.st_mtime_ns,
@@ -103,7 +103,7 @@ def _of_file(file: Path) -> dict[str, float]:
             "height": image.height,
             "channels": len(image.getbands()),
             "16 bits": image.mode.startswith("I;16"),
-            "PNG": image.format == "PNG",
+            "PNG": variant.format == "PNG",
             "notes in the header": len(image.info),
         }
 

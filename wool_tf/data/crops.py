@@ -265,7 +265,7 @@ def _survey_scan(
     lines = scan_files.read(folder / scan.path, settings.raw)
     if scan.width < settings.side:
         raise BadFile(f"is {scan.width} pixels wide; crops of {settings.side} do not fit")
-    correction = _correction(scan, lines.dtype, corrections, settings)
+    correction = _correction(folder, scan, corrections, settings)
     if len(correction.gain) != scan.width:
         raise BadFile(f"is {scan.width} pixels wide, but its references {len(correction.gain)}")
     brighter = black = pixels = 0
@@ -283,10 +283,11 @@ def _survey_scan(
         raise BadFile("is black in more than half of its pixels; was the beam on, and are these its references?")
 
 
-def _correction(scan: Scan, dtype: np.dtype, corrections: dict, settings: CropConfig) -> Correction:
+def _correction(folder: Path, scan: Scan, corrections: Corrections, settings: CropConfig) -> Correction:
+    """The correction of a scan; raises BadFile where it has none and cannot be read."""
     if scan.dark:
         return corrections[scan.dark, scan.bright]
-    return corrected_already(scan.width, settings.open_beam or np.iinfo(dtype).max)
+    return corrected_already(scan.width, settings.open_beam or scan_files.top(folder / scan.path, settings.raw))
 
 
 def _lost_boxes(found: tuple[Scan, ...], surveyed: list[Frame], settings: CropConfig) -> int:
@@ -304,14 +305,15 @@ def _cut_out(
     settings: CropConfig,
 ) -> Iterator[tuple[np.ndarray, list]]:
     """The crops' pixels with their rows of the manifest; every scan is read once."""
-    for path, those in itertools.groupby(crops, lambda crop: crop.frame.scan.path):
+    for scan, those in itertools.groupby(crops, lambda crop: crop.frame.scan):
+        path = scan.path
         try:
             lines = scan_files.read(folder / path, settings.raw)
+            correction = _correction(folder, scan, corrections, settings)
         except BadFile as flaw:
             raise WoolError(f"{folder}: {path} {flaw}; it changed while it was read") from None
         for crop in those:
-            scan, area, label = crop.frame.scan, crop.area, CLASSES[crop.label]
-            correction = _correction(scan, lines.dtype, corrections, settings)
+            area, label = crop.area, CLASSES[crop.label]
             attenuation = correction.attenuation(lines[area.y0 : area.y1])[:, area.x0 : area.x1]
             file = f"{label}/{names[path]}_{crop.frame.number}.png"
             place = path, area.x0, area.y0, _boxes(crop, settings.defects)

@@ -102,8 +102,10 @@ def load(
     nothing better is known: images of one physical sample may then be in different folds, so that a network is tested
     on a sample that it was trained on, and results are too good. A manifest prevents that.
 
-    Images are PNG, TIFF or JPEG, one per file, with 8 or 16 bits per channel. Colour becomes grey (ITU-R 601-2 luma),
-    alpha is dropped, and 16-bit grey is divided by 257 and rounded, so that its full range is the full range of 8 bits.
+    Images are PNG, TIFF, JPEG or DICOM, one per file, upright, of 8-bit grey or colours or 16-bit grey; docs/guide.md
+    lists what is read of each format. Colour becomes grey (ITU-R 601-2 luma), alpha must be opaque everywhere, and
+    16-bit grey is divided by 257 and rounded, so that its full range is the full range of 8 bits; DICOM of fewer bits
+    alike.
 
     An image must be square to within 2 % of its longer side; a more oblong one is refused, for squeezing it would
     change the shape of defects. Any other size than `side` × `side` is resized, by the very code of the programs on a

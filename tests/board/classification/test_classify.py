@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from board_crops import SIDE
-from classifying import SEEN, clean, command, expected, records, run, save
+from classifying import IMAGE_VARIANTS, SEEN, clean, command, expected, records, run, save
 from PIL import Image
 
 import classify
+import image_formats
 from checkout import PROGRAMS
 from wool_board.errors import BadFile
 from wool_board.image import decoding
@@ -84,14 +85,14 @@ def bad_files(folder: Path) -> dict[str, str]:
     (folder / "round.png").symlink_to(folder / "round.png")
     return {
         "cut.png": "cannot be decoded (",
-        "empty.jpg": "is not a readable PNG, TIFF or JPEG image",
+        "empty.jpg": "is not a readable PNG, TIFF, JPEG or DICOM image",
         "fifo.png": "is not a file",
         "float.tif": "has 32-bit pixels; save it with 8 or 16 bits",
         "nowhere.png": "cannot be read (No such file or directory)",
         "oblong.png": "is 97x100 pixels; images must be square to within 2%: crop it",
         "pages.tif": "holds 2 images; give one per file",
         "round.png": "cannot be read (Too many levels of symbolic links)",
-        "text.png": "is not a readable PNG, TIFF or JPEG image",
+        "text.png": "is not a readable PNG, TIFF, JPEG or DICOM image",
     }
 
 
@@ -104,7 +105,7 @@ def test_a_bad_file_is_a_line_and_the_others_go_on(board_model, tmp_path):
     assert finished.returncode == 1
     assert [Path(record["file"]).name for record in records(finished)] == ["good.png"]
     lines = finished.stderr.splitlines()
-    assert lines[0] == f"classify.py: {tmp_path}/bare: holds no PNG, TIFF or JPEG image"
+    assert lines[0] == f"classify.py: {tmp_path}/bare: holds no PNG, TIFF, JPEG or DICOM image"
     for line, (name, reason) in zip(lines[1:-2], reasons.items(), strict=True):
         assert line.startswith(f"classify.py: {tmp_path / 'in' / name}: {reason}")
     assert lines[-2] == f"classify.py: {tmp_path}/missing.png: cannot be read (No such file or directory)"
@@ -153,7 +154,10 @@ def by_hand(path: Path) -> np.ndarray:
 
 
 def test_every_kind_of_image_becomes_grey_or_is_refused_with_its_reason(tmp_path):
-    reasons = bad_files(tmp_path / "bad") | {"inverted16.tif": "counts white as zero; save it with black as zero"}
+    reasons = bad_files(tmp_path / "bad") | {
+        "inverted16.tif": "counts white as zero; save it with black as zero",
+        "cmyk.tif": "has colours of type 5 (photometric interpretation); save it as grey",
+    }
     usable = 0
     for path in variants(tmp_path / "in"):
         if path.name in reasons:
@@ -164,6 +168,25 @@ def test_every_kind_of_image_becomes_grey_or_is_refused_with_its_reason(tmp_path
             np.testing.assert_array_equal(decoding.read(path, SIDE).pixels, by_hand(path))
             usable += 1
     assert usable > 12
+
+
+def test_variants_of_formats_are_read_or_refused_by_the_program(board_model, tmp_path):
+    cases = {case.name: case for case in image_formats.matrix() if case.name in IMAGE_VARIANTS}
+    assert len(cases) == len(IMAGE_VARIANTS)
+    image_formats.write(cases.values(), tmp_path)
+    finished = run(board_model, tmp_path, "--json")
+    found = {Path(record["file"]).name: record["score"] for record in records(finished)}
+    read = sorted(name for name, case in cases.items() if case.crop)
+    assert sorted(found) == read and len(read) == 5
+    size = SIDE, SIDE
+    right = np.stack([Image.fromarray(cases[name].shown).resize(size, Image.Resampling.LANCZOS) for name in read])
+    assert [found[name] for name in read] == expected(board_model, right)
+    lines = dict(line.removeprefix(f"classify.py: {tmp_path}/").split(": ", 1) for line in finished.stderr.splitlines())
+    assert set(lines) == set(cases) - set(read)
+    for name, reason in lines.items():
+        with pytest.raises(BadFile) as refused:
+            decoding.read(tmp_path / name, SIDE)
+        assert reason == str(refused.value)
 
 
 def test_an_image_of_another_size_is_resized_and_marked(board_model, tmp_path):

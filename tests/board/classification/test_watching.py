@@ -15,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from board_crops import crops
-from classifying import SEEN, clean, command, expected, save
+from classifying import IMAGE_VARIANTS, SEEN, clean, command, expected, run, save
 from PIL import Image
+
+import image_formats
 
 
 class Watching:
@@ -115,6 +117,17 @@ def test_watches_until_it_is_ended(number, watching, tmp_path, board_model):
     assert program.complaints == []
 
 
+def test_variants_of_formats_are_refused_as_anywhere(watching, tmp_path, board_model):
+    cases = [case for case in image_formats.matrix() if case.name in IMAGE_VARIANTS]
+    image_formats.write(cases, tmp_path / "in")
+    program, read = watching(), {case.name for case in cases if case.crop}
+    program.until(lambda: len(program.complaints) == len(cases) - len(read))
+    program.end()
+    assert set(program.names) == read
+    whole = run(board_model, tmp_path / "in")
+    assert sorted(program.complaints) == sorted(whole.stderr.splitlines())
+
+
 def test_waits_for_files_that_are_partly_written(watching, tmp_path):
     program = watching()
     save(tmp_path / "in" / "first.png", SEEN[0])
@@ -151,7 +164,7 @@ def test_a_damaged_file_is_told_of_once(watching, tmp_path):
     shutil.copy(tmp_path / "in" / "good.png", tmp_path / "in" / "bad.png")
     program.wait(2)
     program.end()
-    reason = "is not a readable PNG, TIFF or JPEG image"
+    reason = "is not a readable PNG, TIFF, JPEG or DICOM image"
     assert program.complaints == [f"classify.py: {tmp_path}/in/bad.png: {reason}"]
     assert program.names == ["good.png", "bad.png"]
 

@@ -200,19 +200,20 @@ GREY = Image.fromarray(np.random.default_rng(0).integers(0, 65536, (40, 40), np.
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.png", b"", "is not a readable PNG or TIFF image"),
-        ("a.png", b"text", "is not a readable PNG or TIFF image"),
+        ("a.png", b"", "is not a readable PNG, TIFF or DICOM image"),
+        ("a.png", b"text", "is not a readable PNG, TIFF or DICOM image"),
         ("a.png", encoded(GREY)[:900], "cannot be decoded"),
         ("a.tif", encoded(GREY, "TIFF")[:900], "cannot be decoded"),
-        ("a.png", encoded(GREY.convert("RGB")), "has pixels of type RGB; save it as grey with 8 or 16 bits"),
-        ("a.png", encoded(GREY.convert("L").convert("P")), "has pixels of type P;"),
-        ("a.png", encoded(Image.new("1", (9, 9))), "has pixels of type 1;"),
-        ("a.tif", encoded(Image.new("F", (9, 9)), "TIFF"), "has pixels of type F;"),
+        ("a.png", encoded(GREY.convert("RGB")), "has colours or alpha; save it as grey with 8 or 16 bits"),
+        ("a.png", encoded(GREY.convert("L").convert("P")), "has colours or alpha; save it as grey"),
+        ("a.png", encoded(Image.new("1", (9, 9))), "has 1-bit pixels; save it with 8 or 16 bits"),
+        ("a.tif", encoded(Image.new("F", (9, 9)), "TIFF"), "has 32-bit pixels; save it with 8 or 16 bits"),
         ("a.tif", encoded(GREY, "TIFF", save_all=True, append_images=[GREY]), "holds 2 images; give one per file"),
-        ("a.tif", tiff("<", photometric=0), "is a negative (white is zero)"),
+        ("a.tif", tiff("<", photometric=0), "counts white as zero; save it with black as zero"),
+        ("a.tif", encoded(GREY.convert("L"), "TIFF", tiffinfo={262: 0}), "is a negative (white is zero)"),
         ("a.png", bomb(8000, 8000), "is 8000x8000 pixels; at most 50,000,000 are decoded"),
         ("a.png", bomb(60000, 60000), "has too many pixels; at most 50,000,000 are decoded"),
-        ("a.jpg", b"", "is not a scan; a scan ends in .png, .tif, .tiff, .raw, .bin"),
+        ("a.jpg", b"", "is not a scan; a scan ends in .png, .tif, .tiff, .dcm, .dcn, .raw, .bin"),
     ],
 )
 def test_bad_files_are_named_with_their_reason(tmp_path, name, content, said):

@@ -2,9 +2,11 @@
 
 import ast
 import configparser
+import subprocess
 import sys
+import tomllib
 
-from checkout import PROGRAMS, ROOT
+from checkout import PROGRAMS, ROOT, environment
 
 
 def packages(folder, top: str) -> set[str]:
@@ -24,7 +26,18 @@ def test_programs_need_nothing_but_their_requirements():
     lines = (PROGRAMS / "requirements.txt").read_text().splitlines()
     required = {line.split(">")[0].replace("-", "_") for line in lines if not line.startswith("#")}
     assert required == {"ai_edge_litert", "numpy", "Pillow"}
-    assert names - set(sys.stdlib_module_names) == required - {"Pillow"} | {"PIL", "wool_board"}
+    extras = tomllib.loads((PROGRAMS / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    optional = {line.split(">")[0] for lines in extras.values() for line in lines}
+    assert optional == {"pydicom"}
+    assert names - set(sys.stdlib_module_names) == required - {"Pillow"} | optional | {"PIL", "wool_board"}
+
+
+def test_only_the_reader_of_dicom_knows_pydicom_and_only_when_it_reads():
+    users = {path.name for path in (PROGRAMS / "wool_board").rglob("*.py") if "import pydicom" in path.read_text()}
+    assert users == {"dicom.py"}
+    code = "import sys, wool_board.image.decoding; print('pydicom' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
+    assert found.stdout == "False\n"
 
 
 def test_every_package_is_installed():

@@ -120,7 +120,7 @@ def _listed(given: tuple[Path, ...], output: Output) -> Iterator[tuple[Path, Pat
         complaints = output.complaints
         found = sorted(Path(entry.path) for entry in folders.images(os.fspath(path), unreadable(output)))
         if not found and output.complaints == complaints:
-            output.complain(path, "holds no PNG, TIFF or JPEG image")
+            output.complain(path, "holds no PNG, TIFF, JPEG or DICOM image")
         for image in found:
             yield image, image.relative_to(path)
 

@@ -1,4 +1,7 @@
-"""Image files become crops: which files can be used, and how they become grey pixels of one size."""
+"""Image files become crops: which files can be used, and how they become grey pixels of one size.
+
+Which variants of a format are read is decided by the head of a file (`headers`, `dicom`), before a decoder sees it.
+"""
 
 import contextlib
 import os
@@ -11,16 +14,23 @@ import numpy as np
 from PIL import Image
 
 from wool_board.errors import BadFile, MissingFile, in_one_line
+from wool_board.image import dicom, headers
+from wool_board.image.headers import FORMATS
+from wool_board.image.variants import Variant
 
-SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dcm", ".dcn")
 """Of the files of a folder that are taken for images."""
-FORMATS = ("PNG", "TIFF", "JPEG")
 MAX_PIXELS = 50_000_000
 """A larger image is refused before it is decoded; 7000 × 7000 pixels are far beyond any crop."""
 SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""
-_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
-"""Tag of TIFF, and its value for inverted grey, which Pillow heeds for 8 bits and not for 16."""
+
+
+class Opened(NamedTuple):
+    """An image that is open, and what its head says."""
+
+    image: Image.Image
+    variant: Variant
 
 
 class DecodedCrop(NamedTuple):
@@ -44,35 +54,63 @@ def read(path: Path, side: int) -> DecodedCrop:
     """The image of a file, grey and resized to a side.
 
     Raises:
+        BadFile, MissingFile: as `read_grey`.
+    """
+    image = read_grey(path)
+    return DecodedCrop(np.asarray(lanczos(image, (side, side))), image.size)
+
+
+def read_grey(path: Path) -> Image.Image:
+    """The image of a file in its own size, as 8-bit grey.
+
+    Raises:
         BadFile: the file cannot be read, or is no image that a network could be trained on.
         MissingFile: it is not there.
     """
-    with opened(path, FORMATS) as image:
-        check_crop(image)
-        return DecodedCrop(np.asarray(lanczos(grey(image), (side, side))), image.size)
+    with opened(path, FORMATS) as found:
+        _check_crop(found.image)
+        return _grey(found)
+
+
+def crop_size(path: Path) -> tuple[int, int]:
+    """Width and height of the image of a file, as far as its head tells that it can be a crop.
+
+    Raises:
+        BadFile, MissingFile: as `read_grey`.
+    """
+    with opened(path, FORMATS) as found:
+        _check_crop(found.image)
+        return found.image.size
 
 
 @contextlib.contextmanager
-def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Opened]:
     """An image that is open while the context lasts; whatever its decoder raises there is the file's fault.
 
     Arguments:
         path: of the file.
-        formats: Pillow's names of those that are read, two or more.
+        formats: of `FORMATS`, those that are read, two or more.
 
     Raises:
-        BadFile: the file cannot be read or decoded.
+        BadFile: the file cannot be read or decoded, or is a variant of its format that is not read.
         MissingFile: it is not there.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise BadFile("is not a file")  # To open a FIFO would wait for its writer.
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open(path, "rb") as file:
             # Remarks on metadata must not reach the user; too many pixels must.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=formats) as image:
-                yield image
+            kind = headers.format_of(file, formats)
+            if kind == "DICOM":
+                yield Opened(*dicom.opened(file))
+                return
+            variant = headers.variant(file, kind)
+            file.seek(0)
+            with Image.open(file, formats=(kind,)) as image:
+                _check_single(image)
+                yield Opened(image, variant)
     except BadFile:
         raise
     except FileNotFoundError as error:
@@ -80,45 +118,47 @@ def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Image.Image]:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise BadFile(f"has too many pixels; at most {MAX_PIXELS:,} are decoded") from None
     except Image.UnidentifiedImageError:
-        raise BadFile(f"is not a readable {', '.join(formats[:-1])} or {formats[-1]} image") from None
+        raise BadFile(f"is a {kind} that cannot be decoded; copy it again, or save it anew") from None
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise BadFile(f"cannot be read ({error.strerror})") from None
         raise BadFile(f"cannot be decoded ({in_one_line(error)})") from None
 
 
-def check_crop(image: Image.Image) -> None:
-    """Raises BadFile if an open image cannot be a crop, as far as its header tells."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise BadFile(f"is {width}x{height} pixels; at most {MAX_PIXELS:,} pixels are decoded")
-    if abs(width - height) > SQUARENESS * max(width, height):
-        raise BadFile(f"is {width}x{height} pixels; images must be square to within {SQUARENESS:.0%}: crop it")
-    check_single(image)
-    if image.mode.startswith("I;16") and counts_white_as_zero(image):
-        raise BadFile("counts white as zero; save it with black as zero")
-    if image.mode in ("I", "F"):
-        raise BadFile("has 32-bit pixels; save it with 8 or 16 bits")
-
-
-def check_single(image: Image.Image) -> None:
-    """Raises BadFile if a file holds several images."""
+def _check_single(image: Image.Image) -> None:
     images = getattr(image, "n_frames", 1)
     if images > 1:
         raise BadFile(f"holds {images} images; give one per file")
 
 
-def counts_white_as_zero(image: Image.Image) -> bool:
-    """Whether a TIFF says that its lowest value is white; Pillow turns such pixels round if they have 8 bits."""
-    return getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+def _check_crop(image: Image.Image) -> None:
+    """Raises BadFile if an open image cannot be a crop, as far as its size tells."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise BadFile(f"is {width}x{height} pixels; at most {MAX_PIXELS:,} pixels are decoded")
+    if abs(width - height) > SQUARENESS * max(width, height):
+        raise BadFile(f"is {width}x{height} pixels; images must be square to within {SQUARENESS:.0%}: crop it")
 
 
-def grey(image: Image.Image) -> Image.Image:
-    """An image as 8-bit grey: of colours the luma (ITU-R 601-2), of 16 bits the upper ones, rounded."""
-    if image.mode.startswith("I;16"):
-        # 257 is odd, so adding 128 before the integer division rounds to nearest.
-        return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))
-    return image.convert("L")
+def _grey(found: Opened) -> Image.Image:
+    """An image as 8-bit grey: of colours the luma (ITU-R 601-2), of more bits the upper ones, rounded."""
+    image, variant = found
+    if variant.alpha:
+        _check_opaque(image)
+    if variant.top == 255 and not variant.inverted:
+        return image.convert("L")
+    samples = np.asarray(image).astype(np.uint32)
+    samples = variant.top - samples if variant.inverted else samples
+    # Tops are odd, so adding half of one before the integer division rounds to nearest.
+    return Image.fromarray(((samples * 255 + variant.top // 2) // variant.top).astype(np.uint8))
+
+
+def _check_opaque(image: Image.Image) -> None:
+    """Raises BadFile if any pixel is not fully opaque: what is seen there depends on what lies behind."""
+    whole = image.convert("RGBA") if image.mode == "P" else image
+    lowest, _ = whole.getchannel(len(whole.getbands()) - 1).getextrema()
+    if lowest != 255:
+        raise BadFile("is transparent in places; save it without alpha")
 
 
 def lanczos(image: Image.Image, size: tuple[int, int]) -> Image.Image:

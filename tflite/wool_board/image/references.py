@@ -30,7 +30,8 @@ NOISE = 3.0
 neighbours' median (or of one count, where that is more). With 16 lines a good element is within 1 ± 0.2."""
 
 SATURATED = 0.01
-"""An element is bad if more than this share of its bright lines are at the top of the sample type."""
+"""An element is bad if more than this share of its bright lines are at the top of the sample type, or of the bits that
+DICOM names."""
 
 MAX_RUN = 3
 """Bad elements side by side; more of them could hide a drop of melt, so that interpolating over them would lie."""
@@ -53,7 +54,7 @@ def correction(
     Raises:
         WoolError: a reference cannot be used, or more than MAX_RUN neighbouring elements are bad.
     """
-    dark, bright = (_reference(file, raw, detector) for file in (dark_file, bright_file))
+    (dark, _), (bright, top) = (_reference(file, raw, detector) for file in (dark_file, bright_file))
     if dark.shape[1] != bright.shape[1]:
         raise WoolError(f"{bright_file}: is {bright.shape[1]} elements wide, but {dark_file} {dark.shape[1]}")
     offset, gain = dark.mean(axis=0), bright.mean(axis=0) - dark.mean(axis=0)
@@ -64,7 +65,7 @@ def correction(
     spreads = [lines.std(axis=0) for lines in (dark, bright)]
     for spread in spreads:
         bad |= spread > NOISE * np.maximum(_local_median(spread), 1)
-    bad |= np.mean(bright == np.iinfo(bright.dtype).max, axis=0) > SATURATED
+    bad |= np.mean(bright == top, axis=0) > SATURATED
     _check_runs(bad, bright_file)
     floor = max(3 * np.median(spreads[0]), 1) / np.median(gain)
     indices = tuple(map(int, np.flatnonzero(bad)))
@@ -72,12 +73,13 @@ def correction(
     return Correction(counts, above, spread, indices, float(floor), len(bright))
 
 
-def _reference(file: Path, raw: LineFormat | None, detector: LineFormat | None) -> np.ndarray:
+def _reference(file: Path, raw: LineFormat | None, detector: LineFormat | None) -> tuple[np.ndarray, int]:
+    """The lines of a reference, and the count at which its samples saturate."""
     least, most = REFERENCE_LINES
     if not file.is_file():
         raise WoolError(f"{file}: {'is not a file' if file.exists() else 'no such file'}; give a reference scan")
     try:
-        lines = scan_files.read(file, raw)[:most]
+        lines, top = scan_files.read(file, raw)[:most], scan_files.top(file, raw)
     except BadFile as bad:
         raise WoolError(f"{file}: {bad}") from None
     except OSError as error:
@@ -90,7 +92,7 @@ def _reference(file: Path, raw: LineFormat | None, detector: LineFormat | None) 
     if len(lines) < least or width < NEIGHBOURS:
         shape = f"{len(lines)} lines of {width} elements"
         raise WoolError(f"{file}: a reference needs at least {least} lines of {NEIGHBOURS} elements, got {shape}")
-    return lines
+    return lines, top
 
 
 def _local_median(values: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Files of detector lines: PNG and TIFF that are grey with 8 or 16 bits, and raw lines without a head (.raw, .bin).
+"""Files of detector lines: grey PNG, TIFF and DICOM of 8 or 16 bits, and raw lines without a head (.raw, .bin).
 
 A scan is (lines, elements): a row for each line that the detector recorded, a column for each of its elements.
 """
@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from wool_board.errors import BadFile
 from wool_board.image import decoding
+from wool_board.image.decoding import Opened
 
-IMAGES = (".png", ".tif", ".tiff")
+IMAGES = (".png", ".tif", ".tiff", ".dcm", ".dcn")
+FORMATS = ("PNG", "TIFF", "DICOM")
 RAWS = (".raw", ".bin")
 TYPES = {"uint8": "|u1", "uint16le": "<u2", "uint16be": ">u2"}
 """Types of a sample in raw lines."""
@@ -63,9 +64,9 @@ def size(file: Path, raw: LineFormat | None) -> tuple[int, int]:
     """
     if _is_raw(file):
         return _raw_size(file, _given(raw))
-    with _opened(file) as image:
-        _check(image)
-        return image.size
+    with _opened(file) as found:
+        _check(found)
+        return found.image.size
 
 
 def read(file: Path, raw: LineFormat | None) -> np.ndarray | RawLines:
@@ -83,9 +84,23 @@ def read(file: Path, raw: LineFormat | None) -> np.ndarray | RawLines:
     if _is_raw(file):
         layout = _given(raw)
         return RawLines(file, layout.dtype, _raw_size(file, layout)[::-1])
-    with _opened(file) as image:
-        _check(image)
-        return np.asarray(image)
+    with _opened(file) as found:
+        _check(found)
+        return np.asarray(found.image)
+
+
+def top(file: Path, raw: LineFormat | None) -> int:
+    """The highest count that a sample of a scan can have, where the detector saturates.
+
+    It is that of the sample's type, but DICOM says how many bits of 16 the detector uses.
+
+    Arguments and errors are as for `read`.
+    """
+    if _is_raw(file):
+        return int(np.iinfo(_given(raw).dtype).max)
+    with _opened(file) as found:
+        _check(found)
+        return found.variant.top
 
 
 def _is_raw(file: Path) -> bool:
@@ -110,20 +125,16 @@ def _raw_size(file: Path, raw: LineFormat) -> tuple[int, int]:
     return raw.width, found // line
 
 
-def _opened(file: Path) -> AbstractContextManager[Image.Image]:
+def _opened(file: Path) -> AbstractContextManager[Opened]:
     if file.suffix.lower() not in IMAGES:
         raise BadFile(f"is not a scan; a scan ends in {', '.join((*IMAGES, *RAWS))}")
-    return decoding.opened(file, ("PNG", "TIFF"))
+    return decoding.opened(file, FORMATS)
 
 
-def _check(image: Image.Image) -> None:
-    width, height = image.size
+def _check(found: Opened) -> None:
+    width, height = found.image.size
     if width * height > decoding.MAX_PIXELS:
         most = f"at most {decoding.MAX_PIXELS:,} are decoded: cut it, or save it as raw lines"
         raise BadFile(f"is {width}x{height} pixels; {most}")
-    decoding.check_single(image)
-    if image.mode != "L" and not image.mode.startswith("I;16"):
-        raise BadFile(f"has pixels of type {image.mode}; save it as grey with 8 or 16 bits")
-    # Refused with 8 bits, too: Pillow would turn those round, and more X-ray would be a lower value.
-    if decoding.counts_white_as_zero(image):
-        raise BadFile("is a negative (white is zero); save it so that more X-ray is a higher value")
+    if found.variant.scan_flaw:
+        raise BadFile(found.variant.scan_flaw)

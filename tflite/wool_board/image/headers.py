@@ -1,0 +1,135 @@
+"""The head of an image file, read without any decoder: which format and variant it is, or why it is refused."""
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from wool_board.errors import BadFile
+from wool_board.image import tiff_header
+from wool_board.image.variants import COLOURS, NO_COUNTS, UPRIGHT, Variant, check_upright, noted_orientation
+
+FORMATS = ("PNG", "TIFF", "JPEG", "DICOM")
+_PNG, _JPEG, _DICOM, _PREAMBLE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"DICM", 128
+
+_GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
+"""Colour types of PNG."""
+
+_EXIF = b"Exif\0\0"
+_START_OF_SCAN = 0xDA
+_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+"""Markers of JPEG that begin a frame; 0xF7 is that of JPEG-LS."""
+_HUFFMAN_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
+_ALONE = {0x01, *range(0xD0, 0xD9)}
+"""Markers of JPEG without anything behind them."""
+
+
+def format_of(file: BinaryIO, formats: Sequence[str]) -> str:
+    """Which of the formats a file is of, whatever its name.
+
+    Arguments:
+        file: open for reading, at any place; is left at any other.
+        formats: of FORMATS, two or more.
+
+    Raises:
+        BadFile: none of them.
+    """
+    file.seek(0)
+    head = file.read(_PREAMBLE + len(_DICOM))
+    found = ""
+    # DICOM leaves its first bytes free, and some writers put the head of another format there.
+    if head[_PREAMBLE:] == _DICOM:
+        found = "DICOM"
+    elif head.startswith(_PNG):
+        found = "PNG"
+    elif head.startswith(tiff_header.MAGIC):
+        found = "TIFF"
+    elif head.startswith(_JPEG):
+        found = "JPEG"
+    if found not in formats:
+        raise BadFile(f"is not a readable {', '.join(formats[:-1])} or {formats[-1]} image")
+    return found
+
+
+def variant(file: BinaryIO, kind: str) -> Variant:
+    """What a PNG, TIFF or JPEG holds, by its head.
+
+    Arguments:
+        file: open for reading, at any place; is left at any other.
+        kind: which of them it is.
+
+    Raises:
+        BadFile: it is damaged, or a variant that is not read.
+    """
+    return {"PNG": _png, "TIFF": tiff_header.variant, "JPEG": _jpeg}[kind](file)
+
+
+def _png(file: BinaryIO) -> Variant:
+    chunks = _chunks(file)
+    name, head = next(chunks, (b"", b""))
+    if name != b"IHDR" or len(head) != 13:
+        raise BadFile("is a damaged PNG, or a kind that is not read; save it anew")
+    bits, colour = head[8:10]
+    clear = False
+    for name, content in chunks:
+        clear |= name == b"tRNS"
+        if name == b"acTL":
+            raise BadFile("is an animation; give one image per file")
+        if name == b"eXIf":
+            check_upright(tiff_header.orientation(io.BytesIO(content)))
+        if name in (b"iTXt", b"tEXt"):
+            check_upright(noted_orientation(content))
+    if bits == 16 and (colour != _GREY or clear):
+        raise BadFile(COLOURS)
+    if clear and colour != _PALETTE:
+        raise BadFile("has a colour that stands for transparent; save it without")
+    grey = colour in (_GREY, _GREY_ALPHA)
+    alpha = clear or colour in (_GREY_ALPHA, _RGB_ALPHA)
+    flaw = NO_COUNTS if colour != _GREY else f"has {bits}-bit pixels; save it with 8 or 16 bits" if bits < 8 else ""
+    # Fewer bits than 8 are what programs make of 8 that use few values: decoders widen them to the same 8 again.
+    return Variant("PNG", grey, 65535 if bits == 16 else 255, alpha, scan_flaw=flaw)
+
+
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """The names of a PNG's chunks, each with its content unless that is pixels, to where the file ends or is cut."""
+    file.seek(len(_PNG))
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        if name == b"IDAT":
+            file.seek(length, io.SEEK_CUR)
+            yield name, b""
+        else:
+            yield name, file.read(length)
+        file.seek(4, io.SEEK_CUR)
+
+
+def _jpeg(file: BinaryIO) -> Variant:
+    components, orientation = 0, UPRIGHT
+    for marker, content in _segments(file):
+        if marker == 0xE1 and content.startswith(_EXIF):
+            orientation = tiff_header.orientation(io.BytesIO(content[len(_EXIF) :]))
+        elif marker == 0xE1:
+            check_upright(noted_orientation(content))
+        if marker in _FRAMES:
+            if marker not in _HUFFMAN_FRAMES or len(content) < 6 or content[0] != 8:
+                raise BadFile("is a JPEG of a rare kind (lossless, arithmetic or not of 8 bits); save it as PNG")
+            components = content[5]
+    check_upright(orientation)
+    if components not in (1, 3):
+        found = f"has {components} colour channels" if components else "is a damaged JPEG"
+        raise BadFile(f"{found}; save it as grey or RGB")
+    return Variant("JPEG", grey=components == 1, scan_flaw=NO_COUNTS if components == 3 else "")
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The markers of a JPEG with what is behind them, to where its pixels begin or the file ends."""
+    file.seek(2)
+    while file.read(1) == b"\xff":
+        byte = file.read(1)
+        while byte == b"\xff":  # Any number may stand before a marker.
+            byte = file.read(1)
+        if not byte or byte[0] == _START_OF_SCAN:
+            return
+        if byte[0] not in _ALONE:
+            length = file.read(2)
+            yield byte[0], file.read(max(0, int.from_bytes(length, "big") - 2))
