@@ -29,7 +29,7 @@ _HOURS = flags.DEFINE_float(
     "Hours of this call, and of each further one; no training begins after them, and one at work ends.",
 )
 _TRIALS = flags.DEFINE_integer("trials", None, "Trials after which the search is over, of all calls together.")
-_SETTINGS = training_flags.define(without=("repeats", "controls", "select", "final"))
+_SETTINGS = training_flags.define(without=("first_folds", "repeats", "controls", "select", "final"))
 
 flags.set_default(_SETTINGS["folds"], 5)
 flags.adopt_module_key_flags(training_flags)

@@ -107,6 +107,7 @@ def made(recipes=RECIPES, images=None, separation=4.0, rules=RULES, int8=False, 
     configs = [config(*recipe, **changes) for recipe in recipes]
     repeats, number = configs[0].repeats, configs[0].folds
     parts = [folds.split(images.labels, images.groups, number, seed) for seed in range(repeats)]
+    parts = [part[: configs[0].first_folds or None] for part in parts]
     side = 2 * images.labels - 1
     evidence, records = rng.normal(0, 1.6, len(side)), {}
     for worse, one in enumerate(configs):
@@ -142,7 +143,7 @@ def delivery(given: Made) -> results.Delivery:
     """What would be said of the files; no file is written."""
     (one,), evidence, rule = given.configs, given.evidence, given.evidence.rules[0]
     pools = {stage: deliver._pool(evidence, one, stage) for stage in (*one.stages, "hard3-int8")}
-    labels, (scores, _) = evidence.images.labels, pools["hard3-int8"]
+    labels, (scores, _) = evidence.labels, pools["hard3-int8"]
     judged = deliver._judged(evidence, pools, "hard3-int8")
     threshold, told = rule.made(labels, lambda: scores, "held-out images of all folds")
     files = [
@@ -158,7 +159,7 @@ def delivery(given: Made) -> results.Delivery:
         )  # fmt: skip
     ]
     check = results.Comparison(len(labels), 0.994, 0.004, 0.05)
-    maps = {index: np.eye(7)[:, ::-1] * (index % 3 - 0.5) for index in range(len(labels))}
+    maps = {int(index): np.eye(7)[:, ::-1] * (index % 3 - 0.5) for index in evidence.judged}
     return results.Delivery(
         configuration=one.configuration,
         stage="hard3",

@@ -70,8 +70,8 @@ def evaluate_repeats(
     Arguments:
         found: (n, d) float, the features of each image.
         labels: (n,) int, 1 for defective images and 0 for others.
-        repeats: for each cross-validation and each of its folds the indices of the held-out images; all folds of one
-            together every image once. The other folds of each must hold both classes.
+        repeats: for each cross-validation and each of its folds the indices of the held-out images, none twice; what
+            no fold holds out has no score (NaN). The other folds of each must hold both classes.
 
     Returns:
         For each cross-validation (n,) int, the label that each image was given, and (n,) float, its probability of
@@ -117,7 +117,7 @@ def _pooled(spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> "keras.Model
 
 
 def _judged(found: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    scores = np.empty(len(labels))
+    scores = np.full(len(labels), np.nan)
     for held_out in folds:
         training = np.setdiff1d(np.arange(len(labels)), held_out)
         # In double precision, where what the order of summation changes stays far below a call.

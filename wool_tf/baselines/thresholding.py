@@ -102,8 +102,8 @@ def evaluate_repeats(
     Arguments:
         images: (n, side, side) uint8, also a memory map: images are read one by one, and once.
         labels: (n,) int, 1 for defective images and 0 for others.
-        repeats: for each cross-validation and each of its folds the indices of the held-out images; all folds of one
-            together every image once.
+        repeats: for each cross-validation and each of its folds the indices of the held-out images, none twice; what
+            no fold holds out has no score (NaN).
 
     Returns:
         For each cross-validation (n,) int, the label that each image was given, and (n,) float, its score, at least 0
@@ -116,7 +116,7 @@ def evaluate_repeats(
 
 
 def _judged(measured: np.ndarray, labels: np.ndarray, folds: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    scores = np.empty(len(labels))
+    scores = np.full(len(labels), np.nan)
     for held_out in folds:
         training = np.setdiff1d(np.arange(len(labels)), held_out)
         scores[held_out] = fit(measured[training], labels[training]).scores(measured[held_out])

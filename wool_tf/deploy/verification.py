@@ -14,7 +14,7 @@ from wool_tf.deploy import card, verify
 from wool_tf.deploy.trained_network import NetworkSource, Trained, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
-from wool_tf.evaluation.thresholds import OF_ALL_FOLDS
+from wool_tf.evaluation.thresholds import OF_FOLDS
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ def _flattered(document: Mapping) -> list[str]:
     """Which files are judged on images that their thresholds were chosen on, a line each."""
     if not document["data"]["held_out"]:
         return []
-    names = [Path(model["file"]).name for model in document["models"] if OF_ALL_FOLDS in model["rule"]]
+    names = [Path(model["file"]).name for model in document["models"] if OF_FOLDS in model["rule"]]
     told = "its threshold was chosen on these images, too, and both its lines are a little too good"
     return [f"{name}: {told}" for name in names]
 

@@ -12,10 +12,19 @@ from wool_tf.settings import check, setting
 
 COST_RATIO = 1.0
 """False alarms that a missed defect costs, where nothing else is asked for: neither error counts for more."""
-OF_ALL_FOLDS = "held-out images of all folds"
-"""What cards call the images that the thresholds of a whole run are chosen on."""
+OF_FOLDS = "held-out images of"
+"""Begins what cards call the images that the thresholds of a whole run are chosen on."""
 _FINITE = (-36.0, 36.0)
 """Log odds of scores that differ from 0 and 1 in double precision."""
+
+
+def of_folds(trained: int, folds: int) -> str:
+    """What cards call the images that the thresholds of a run are chosen on, some or all of its folds being trained.
+
+    >>> of_folds(10, 10), of_folds(2, 10)
+    ('held-out images of all folds', 'held-out images of the first 2 of 10 folds')
+    """
+    return f"{OF_FOLDS} {'all folds' if trained == folds else f'the first {trained} of {folds} folds'}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -119,7 +119,7 @@ def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Se
     """Stable is what loses least where it loses most."""
     by_hard, by_asfp = _worst(hard), _worst(soft)
     # One image more or less is no difference.
-    same = abs(by_hard - by_asfp) * study.data.images < 1.5
+    same = abs(by_hard - by_asfp) * study.judged.images < 1.5
     held = UNCLEAR if same else HOLDS if by_hard > by_asfp else FAILS
     here = f"largest change {points(by_hard)} points by hard pruning, {points(by_asfp)} by ASFP"
     return naming.label(study, one), "hard pruning retains accuracy better than ASFP", here, held

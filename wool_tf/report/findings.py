@@ -202,8 +202,12 @@ def _about_data(study: Study) -> list[str]:
             "leak flatters; they are no estimate for new products."
         )
     found += _mixture(study)
-    if data.groups < FEW_GROUPS:
-        found.append(f"There are only {data.groups} physical samples: the intervals are wide, and still too narrow.")
+    if study.judged.images < data.images:
+        folds = f"the first {len(study.folds[0])} of {study.settings['folds']} folds"
+        found.append(f"Only {folds} were trained: the figures are of {study.judged.images} of {data.images} images.")
+    samples = study.judged.groups
+    if samples < FEW_GROUPS:
+        found.append(f"There are only {samples} physical samples: the intervals are wide, and still too narrow.")
     found += _about_alike(study)
     if data.skipped:
         found.append(f"Bad images that were left out: {len(data.skipped)} ({_named(data.skipped)}).")
@@ -270,7 +274,7 @@ def _about_stages(study: Study) -> list[str]:
     """Networks that are of little use; of controls nobody expects any."""
     useless: list[str] = []
     poor: list[tuple[float, str]] = []
-    majority = max(study.data.defective, study.data.sound) / study.data.images
+    majority = max(study.judged.defective, study.judged.sound) / study.judged.images
     for one, stage in naming.stages(study):
         accuracy, recall = stage.figures.mean("accuracy"), stage.figures.mean("recall")
         if naming.is_control(stage) or accuracy is None or recall is None:

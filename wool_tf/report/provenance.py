@@ -65,7 +65,7 @@ def suspects(study: Study) -> Table | None:
 def folds(study: Study) -> Table | None:
     """The held-out part of each fold of the first repeat."""
     rows = [
-        (str(number), *map(str, (one.images, one.defective, one.images - one.defective, one.groups)))
+        (str(number), *map(str, (one.images, one.defective, one.sound, one.groups)))
         for number, one in enumerate(study.folds[0], start=1)
     ]
     text = (

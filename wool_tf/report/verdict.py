@@ -97,18 +97,18 @@ def _baseline(study: Study, each: Advantage) -> Baseline:
 
 
 def _too_little(study: Study, delivered: Delivered) -> Verdict | None:
-    data = study.data
+    data = study.judged
     if data.groups >= FEW_GROUPS and data.defective >= FEW_DEFECTIVE:
         return None
     reason = (
         f"There are {data.groups} physical samples and {data.defective} defective images; figures of fewer than "
         f"{FEW_GROUPS} samples or {FEW_DEFECTIVE} defective images say next to nothing about others."
     )
-    return Verdict(UNKNOWN, (reason, _told(delivered)), _more_samples(FEW_GROUPS), _again(study))
+    return Verdict(UNKNOWN, (reason, _told(delivered)), *_more_samples(study, FEW_GROUPS))
 
 
 def _useless(study: Study, delivered: Delivered) -> Verdict | None:
-    majority = max(study.data.defective, study.data.sound) / study.data.images
+    majority = max(study.judged.defective, study.judged.sound) / study.judged.images
     accuracy = delivered.at_rule.figures.mean("accuracy")
     if accuracy is None or accuracy > majority:
         return None
@@ -148,7 +148,7 @@ def _missed_recall(study: Study, delivered: Delivered) -> Verdict | None:
             f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} % (95 % interval "
             f"{percent(low)}–{percent(high)}), which neither reaches nor rules it out."
         )
-        return Verdict(UNKNOWN, (reason, _told(delivered)), _more_samples(2 * study.data.groups), _again(study))
+        return Verdict(UNKNOWN, (reason, _told(delivered)), *_more_samples(study, 2 * study.judged.groups))
     reason = f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} %."
     return Verdict(NOT_FIT, (reason, _told(delivered)), *_better_training(study))
 
@@ -173,19 +173,19 @@ def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
         return None
     # The width of an interval falls with the root of the number of samples.
     worst = max((each.interval[1] - each.interval[0]) / (2 * each.spared) for each in found)
-    needed = math.ceil(study.data.groups * worst**2 / 10) * 10
-    return Verdict(UNKNOWN, (_told(delivered), *_spared(study, delivery)), _more_samples(needed), _again(study))
+    needed = math.ceil(study.judged.groups * worst**2 / 10) * 10
+    return Verdict(UNKNOWN, (_told(delivered), *_spared(study, delivery)), *_more_samples(study, needed))
 
 
-def _more_samples(needed: int) -> str:
-    return f"Collect crops of more samples, about {needed} in all, and run the same command in a new folder."
-
-
-def _again(study: Study) -> str:
-    """The command of the study, into another folder."""
+def _more_samples(study: Study, needed: int) -> tuple[str, str]:
+    """Advice and command where figures of so many samples are wanted: other folds first, if there are any."""
     words = shlex.split(study.command) if study.command else ["python", "experiments/reproduce.py"]
+    if study.judged.images < study.data.images:
+        advice = "Train the other folds, too: the same command without --first_folds; what is done is kept."
+        return advice, shlex.join([word for word in words if not word.startswith("--first_folds")])
+    advice = f"Collect crops of more samples, about {needed} in all, and run the same command in a new folder."
     kept = [word for word in words if not word.startswith("--out")]
-    return shlex.join([*kept, f"--out={study.out}-more"])
+    return advice, shlex.join([*kept, f"--out={study.out}-more"])
 
 
 def _better_training(study: Study) -> tuple[str, str]:

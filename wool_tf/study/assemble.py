@@ -27,7 +27,7 @@ from wool_tf.training.config import TrainingConfig
 OF_CONFIGURATION = ("depth", "optimizer", "weights")
 """What the configurations of a study differ in."""
 Pool = tuple[np.ndarray, np.ndarray]
-"""Out-of-fold scores of all images, and the fold that held each out."""
+"""Out-of-fold scores of the judged images, and the fold that held each out."""
 Name = tuple[str, str]
 """Kind and name of a baseline."""
 Repeats = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -66,7 +66,7 @@ class Evidence:
 
     Attributes:
         images: Dataset.
-        folds: for each repeat the held-out indices of each fold.
+        folds: for each repeat the held-out indices of each fold that is trained; all repeats judge the same images.
         records: the records there are, by unit; those of failed or unfinished units are missing.
         rules: by which thresholds are chosen.
     """
@@ -77,9 +77,19 @@ class Evidence:
     rules: Sequence[ThresholdRule]
 
     @functools.cached_property
+    def judged(self) -> np.ndarray:
+        """(n,) sorted indices of the images that some fold holds out: all, unless only the first folds are trained."""
+        return np.sort(np.concatenate(self.folds[0]))
+
+    @functools.cached_property
+    def labels(self) -> np.ndarray:
+        """(n,) of the judged images."""
+        return self.images.labels[self.judged]
+
+    @functools.cached_property
     def draws(self) -> np.ndarray:
-        """(draws, n) how often each image occurs when samples are drawn anew."""
-        return bootstrap.draw(self.images.labels, self.images.groups)
+        """(draws, n) how often each judged image occurs when samples are drawn anew."""
+        return bootstrap.draw(self.labels, self.images.groups[self.judged])
 
     def found(self, config: TrainingConfig, stage: str) -> list[list[Trained | None]]:
         """For each repeat the record of each fold.
@@ -106,9 +116,11 @@ class Evidence:
         """For each repeat its out-of-fold scores, None where a fold is missing."""
         pools: list[Pool | None] = []
         for folds in found:
-            present = [(one.held_out, one.scores) for one in folds if one is not None]
+            present = [
+                (np.searchsorted(self.judged, one.held_out).tolist(), one.scores) for one in folds if one is not None
+            ]
             complete = len(present) == len(folds)
-            pools.append(bootstrap.pool(len(self.images.labels), present) if complete else None)
+            pools.append(bootstrap.pool(len(self.judged), present) if complete else None)
         return pools
 
     def figures(
@@ -121,19 +133,19 @@ class Evidence:
             limits: of each repeat a threshold, or one of each image.
             folds: metrics of the folds.
         """
-        labels, pairs = self.images.labels, list(zip(pools, limits, strict=True))
+        labels, pairs = self.labels, list(zip(pools, limits, strict=True))
         repeats = tuple(None if pool is None else evaluate(labels, pool[0], limit) for pool, limit in pairs)
         called = [pool[0] >= limit for pool, limit in pairs if pool is not None]
         if not called:
             return results.Figures(repeats, tuple(folds)), {}
-        by_defect = bootstrap.recall_by_defect(labels, np.array(called), self.images.defects)
+        by_defect = bootstrap.recall_by_defect(labels, np.array(called), self.images.defects[self.judged])
         found = results.Figures(repeats, tuple(folds), by_defect)
         return found, bootstrap.intervals(labels, called, self.draws)
 
     def auc_interval(self, pools: Sequence[Pool | None]) -> results.Intervals:
         """The interval of the ROC AUC, which no threshold enters; empty without a complete repeat."""
         scores = [pool[0] for pool in pools if pool is not None]
-        return {"auc": bootstrap.auc_interval(self.images.labels, scores, self.draws)} if scores else {}
+        return {"auc": bootstrap.auc_interval(self.labels, scores, self.draws)} if scores else {}
 
     def operating(self, pools: Sequence[Pool | None]) -> tuple[results.OperatingPoint, ...]:
         """What each rule is worth; nothing without a complete repeat."""
@@ -144,7 +156,7 @@ class Evidence:
         for pool in pools:
             chosen = None
             if pool is not None:
-                thresholds, _ = operating_points.cross_fitted(self.images.labels, *pool, rule.chosen)
+                thresholds, _ = operating_points.cross_fitted(self.labels, *pool, rule.chosen)
                 chosen = thresholds[pool[1]]
                 means.append(thresholds.mean())
             limits.append(chosen)
@@ -188,7 +200,7 @@ def study(
         configurations=tuple(_configuration(config, evidence, int8) for config in configs),
         failures=tuple(_failure(unit, attempts) for unit, attempts in failures.items()),
         sheets=tuple(sheets.build(images)),
-        suspects=doubts.suspects(images, _unpruned_scores(configs, evidence)),
+        suspects=doubts.suspects(images, evidence.judged, _unpruned_scores(configs, evidence)),
     )
 
 
@@ -247,11 +259,11 @@ def _by_rules(kind: str, evidence: Evidence, repeats: Repeats) -> tuple[results.
 
 
 def called_by(kind: str, evidence: Evidence, repeats: Repeats, rule: ThresholdRule) -> np.ndarray:
-    """(n,) bool, which images of the first repeat a baseline calls defective, by a rule where it has scores for one."""
+    """(n,) bool, which judged images a baseline calls defective in the first repeat, by a rule where it has scores."""
     if kind == THRESHOLDING:
-        return repeats[0][0] == 1
+        return repeats[0][0][evidence.judged] == 1
     (scores, fold_of), *_ = _pools(evidence, repeats)
-    return operating_points.cross_fitted(evidence.images.labels, scores, fold_of, rule.chosen)[1]
+    return operating_points.cross_fitted(evidence.labels, scores, fold_of, rule.chosen)[1]
 
 
 def _judged(evidence: Evidence, repeats: Repeats, at: float) -> tuple[results.Figures, results.Intervals]:
@@ -272,7 +284,7 @@ def _pools(evidence: Evidence, repeats: Repeats) -> list[Pool]:
         fold_of = np.empty(len(scores), np.int64)
         for number, part in enumerate(parts):
             fold_of[part] = number
-        found.append((scores, fold_of))
+        found.append((scores[evidence.judged], fold_of[evidence.judged]))
     return found
 
 

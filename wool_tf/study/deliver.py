@@ -10,7 +10,7 @@ import numpy as np
 from wool_tf import files, records
 from wool_tf.data.native import Crops
 from wool_tf.evaluation import bootstrap, operating_points
-from wool_tf.evaluation.thresholds import COST_RATIO, OF_ALL_FOLDS
+from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
 from wool_tf.study import assemble, locations, results, sheets
 from wool_tf.study.assemble import Evidence, Name, Pool, Repeats
 from wool_tf.study.grid import fold_name
@@ -64,7 +64,7 @@ def deliver(
     # The unpruned network that is timed is the one of the first fold.
     unpruned = units / fold_name(config, 0, 0) / f"{BASELINE}.safetensors"
     held_out = {BASELINE: len(evidence.folds[0][0]), config.final: 0, int8: 0}
-    judged = [_about(evidence, pools, stage, number) for stage, number in held_out.items()]
+    judged = [_about(evidence, config, pools, stage, number) for stage, number in held_out.items()]
     file = final.with_name(f"{int8}.tflite")
     tflite = board.write(folder, unpruned, final, file, judged, crops.imaging, crops.native)
     latency = _timed(benchmark, tflite, folder / "latency.json")
@@ -80,7 +80,7 @@ def deliver(
         told=judged[-1].rule,
         threshold=judged[-1].threshold,
         files=tuple(_file(path) for path in tflite.values()),
-        held_out=_compared(verify.compare(evidence.images.labels, pools[config.final][0], pools[int8][0])),
+        held_out=_compared(verify.compare(evidence.labels, pools[config.final][0], pools[int8][0])),
         delivered=_compared(record["check"]),
         operators=tuple(record["file"]["operators"]),
         latency=tuple(records.typed(row, results.Latency, "latency.json") for row in latency["models"]),
@@ -95,7 +95,7 @@ def deliver(
 
 def _advantages(evidence: Evidence, compared: Mapping[Name, Repeats], pool: Pool) -> tuple[results.Advantage, ...]:
     """What the model spares against each baseline, image by image."""
-    rule, labels = evidence.rules[0], evidence.images.labels
+    rule, labels = evidence.rules[0], evidence.labels
     ratio = rule.cost_ratio or COST_RATIO
     model = _costs(labels, operating_points.cross_fitted(labels, *pool, rule.chosen)[1], ratio)
     found = []
@@ -119,20 +119,22 @@ def _pool(evidence: Evidence, config: TrainingConfig, stage: str) -> Pool:
     return pool
 
 
-def _about(evidence: Evidence, pools: Mapping[str, Pool], stage: str, held_out: int) -> "Judged":
+def _about(
+    evidence: Evidence, config: TrainingConfig, pools: Mapping[str, Pool], stage: str, held_out: int
+) -> "Judged":
     """What goes onto the card of a network of a stage that held out so many of the images."""
     from wool_tf.deploy.delivery import Judged
 
-    rule, labels, folds = evidence.rules[0], evidence.images.labels, len(evidence.folds[0])
+    rule, labels, folds = evidence.rules[0], evidence.labels, len(evidence.folds[0])
     scores, fold_of = pools[stage]
-    threshold, told = rule.made(labels, lambda: scores, OF_ALL_FOLDS)
+    threshold, told = rule.made(labels, lambda: scores, of_folds(folds, config.folds))
     float_threshold, _ = rule.made(labels, lambda: pools[stage.removesuffix(INT8)][0])
     _, achieved = rule.out_of_fold(labels, scores, fold_of)
     these = f"{folds} files, this one among them" if held_out else f"{folds} other files"
     at = "a threshold that was given" if rule.threshold is not None else "a threshold chosen on the other folds"
     of = f"{these}, one of each fold, on the images that it held out, at {at}"
     about = {"of": of, "images": len(labels), **records.plain(achieved)}
-    return Judged(threshold, told, float_threshold, about, len(labels) - held_out)
+    return Judged(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
 
 
 def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
@@ -157,19 +159,19 @@ def _compared(check: Mapping) -> results.Comparison:
 
 
 def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[results.Judged, ...]:
-    """Every image, as it was judged while it was held out."""
+    """Every image that was held out, as it was judged then."""
     images, (scores, fold_of) = evidence.images, pools[int8]
-    limits, _ = operating_points.cross_fitted(images.labels, scores, fold_of, evidence.rules[0].chosen)
+    limits, _ = operating_points.cross_fitted(evidence.labels, scores, fold_of, evidence.rules[0].chosen)
     return tuple(
         results.Judged(
             path=images.paths[index],
             label=int(images.labels[index]),
             defects=str(images.defects[index]),
-            fold=int(fold_of[index]),
-            scores={stage: float(found[index]) for stage, (found, _) in pools.items()},
-            threshold=float(limits[fold_of[index]]),
+            fold=int(fold_of[place]),
+            scores={stage: float(found[place]) for stage, (found, _) in pools.items()},
+            threshold=float(limits[fold_of[place]]),
         )
-        for index in range(len(images.labels))
+        for place, index in enumerate(evidence.judged)
     )
 
 
@@ -191,11 +193,12 @@ def _pictures(
     images = evidence.images
     return tuple(
         results.Picture(
-            image=index,
+            image=place,
             png=sheets.png(images.images[index]),
             heatmap=tuple(map(tuple, maps[index].tolist())),
             seen=covered,
             boxes=locations.boxes(images.boxes[index], side) if images.boxes else (),
         )
-        for index in np.concatenate([wrong, *right]).tolist()
+        for place in np.concatenate([wrong, *right]).tolist()
+        for index in [int(evidence.judged[place])]
     )

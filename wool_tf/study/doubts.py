@@ -14,26 +14,27 @@ PICTURES = 24
 """Suspects that are shown; the others are listed."""
 
 
-def suspects(images: Dataset, scores: Sequence[np.ndarray]) -> tuple[Suspect, ...]:
+def suspects(images: Dataset, judged: np.ndarray, scores: Sequence[np.ndarray]) -> tuple[Suspect, ...]:
     """The images whose label is probably wrong, the surest first.
 
     Arguments:
         images: Dataset.
-        scores: of each unpruned network and repeat, (n,), of images while they were held out; may be empty.
+        judged: (n,) indices of the images that were held out.
+        scores: of each unpruned network and repeat, (n,), of these images while they were held out; may be empty.
     """
     if not scores:
         return ()
     mean = np.mean(scores, axis=0)
-    found = label_errors.suspects(images.labels, mean)
+    found = label_errors.suspects(images.labels[judged], mean)
     return tuple(
         Suspect(
             path=images.paths[index],
             label=int(images.labels[index]),
             defects=str(images.defects[index]),
-            score=float(mean[index]),
+            score=float(score),
             png=sheets.png(images.images[index]) if place < PICTURES else "",
         )
-        for place, index in enumerate(found.tolist())
+        for place, (index, score) in enumerate(zip(judged[found], mean[found], strict=True))
     )
 
 

@@ -39,6 +39,8 @@ def heatmaps(
 ) -> dict[int, np.ndarray]:
     """Of each image of the first repeat the heatmap by the network that held it out, (rows, columns) in logits.
 
+    Images of folds that are not trained have none.
+
     Arguments:
         config: TrainingConfig.
         folds: held-out indices of each fold of the first repeat.
@@ -65,7 +67,7 @@ def pointing(
     count = inside = 0
     by_chance = 0.0
     for index, text in enumerate(images.boxes):
-        found = boxes(text, side) if images.labels[index] == 1 else ()
+        found = boxes(text, side) if images.labels[index] == 1 and index in maps else ()
         if not found:
             continue
         count += 1

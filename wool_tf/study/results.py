@@ -271,11 +271,16 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class FoldSize:
-    """What one fold holds out."""
+    """What one fold holds out, or several."""
 
     images: int
     defective: int
     groups: int
+
+    @property
+    def sound(self) -> int:
+        """Number of non-defective images."""
+        return self.images - self.defective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -528,6 +533,14 @@ class Study:
     suspects: tuple[Suspect, ...] = ()
     delivery: Delivery | None = None
     version: int = VERSION
+
+    @property
+    def judged(self) -> FoldSize:
+        """What all trained folds of a repeat hold out: every image, unless only the first folds were trained."""
+        folds = self.folds[0]
+        return FoldSize(
+            sum(one.images for one in folds), sum(one.defective for one in folds), sum(one.groups for one in folds)
+        )
 
     @property
     def optimistic(self) -> bool:

@@ -81,11 +81,12 @@ class Workload:
 
 @dataclasses.dataclass(frozen=True)
 class _Prepared:
-    """The images of a study, its folds, and its units in chains that can run side by side."""
+    """The images of a study, its folds, those that are trained, and its units in chains that can run side by side."""
 
     crops: Crops
     images: Dataset
     folds: list[list[np.ndarray]]
+    trained: list[list[np.ndarray]]
     chains: list[list[Unit]]
 
 
@@ -132,7 +133,7 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
     images = prepared.images
     if request.delivers:
         _check_complete(outcome)
-    evidence = assemble.Evidence(images, prepared.folds, outcome.records, request.rules)
+    evidence = assemble.Evidence(images, prepared.trained, outcome.records, request.rules)
     compared = assemble.judged_by_baselines(request.configs, evidence)
     study = assemble.study(
         request.configs, evidence, compared, outcome.failures, request.command, given, request.delivers
@@ -217,18 +218,19 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
     manifest.check_initial(request.configs, crops.native.fingerprint)
     images = crops.for_network(first.image_size, logs.Occasional(log, "resizing image"))
     folds = grid.split(first, images)
+    trained = [parts[: first.first_folds or None] for parts in folds]
     _import_keras(request.delivers)
     curves = out / "tensorboard" if team.tensorboard else None
     if request.delivers:
-        chains = quantise.plan(first, images, crops.native, folds, out / UNITS, team.keep)
+        chains = quantise.plan(first, images, crops.native, trained, out / UNITS, team.keep)
     else:
         chains = [
             chain
             for config in request.configs
-            for fold in grid.all_folds(config, images, folds, out / UNITS, curves)
+            for fold in grid.all_folds(config, images, trained, out / UNITS, curves)
             for chain in grid.chains(config, fold, team.keep)
         ]
-    return _Prepared(crops, images, folds, chains)
+    return _Prepared(crops, images, folds, trained, chains)
 
 
 def _import_keras(converts: bool) -> None:

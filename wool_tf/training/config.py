@@ -40,6 +40,13 @@ class TrainingConfig:
         at_least=REDUCTION,
     )
     folds: int = setting(10, "Folds of the cross-validation.", at_least=2)
+    first_folds: int = setting(
+        0,
+        "Folds that are trained, the first ones; 0: all. Figures are then of their images alone. For a first look, or "
+        "where all would take too long.",
+        at_least=0,
+        binds="choice",
+    )
     repeats: int = setting(
         1,
         "Times that the whole cross-validation is done, each with folds and random numbers of its own.",
@@ -142,6 +149,11 @@ class TrainingConfig:
             raise BadSetting("asfp_rates", self.asfp_rates, "a rate occurs twice; give each once")
         if self.controls and not self.rounds:
             raise BadSetting("controls", self.controls, "need at least one round of hard pruning")
+        if self.first_folds and not 2 <= self.first_folds <= self.folds:
+            rule = f"must be 0, or from 2 to the {self.folds} folds: a fold's threshold is chosen on others"
+            raise BadSetting("first_folds", self.first_folds, rule)
+        if self.first_folds and self.repeats > 1:
+            raise BadSetting(("first_folds", "repeats"), None, "do not go together: every repeat has other first folds")
         if self.final not in self.stages:
             raise BadSetting("final", self.final, f"the stages of this run are {', '.join(self.stages)}")
 
