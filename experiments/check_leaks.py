@@ -9,6 +9,8 @@ curve (AUC; 0.5 tells nothing) of a simple classifier on held-out crops, and how
 below it. The exit status is 0 whatever it is: a person has to judge it.
 """
 
+import startup  # noqa: F401
+
 import logging
 import tempfile
 from pathlib import Path

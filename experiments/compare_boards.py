@@ -8,6 +8,8 @@ With --network the network is measured here, in turns, in float32 on images of i
 torch and onnx. --out gets boards.md, boards.csv, and of a measurement workstation.json, one of the --files later.
 """
 
+import startup  # noqa: F401
+
 from pathlib import Path
 
 from absl import flags

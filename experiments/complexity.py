@@ -6,6 +6,8 @@
 The paper's values stand beside ours where they apply: recipe paper-table3, 1000 classes, inputs of 224 × 224 × 3.
 """
 
+import startup  # noqa: F401
+
 from absl import flags
 
 import console

@@ -1,5 +1,6 @@
 """What the scripts share: parsing flags, one line for a mistake, live progress."""
 
+import errno
 import logging
 import os
 import re
@@ -16,6 +17,8 @@ from wool_tf.cells import duration
 from wool_tf.errors import BadSetting, WoolError
 
 INTERRUPTED = 130
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
+"""What a disk says that is full or broken: no defect of the program."""
 GRACE_SECONDS = 5.0
 LINE_SECONDS = 15
 """Where the output is no terminal, a line this often is enough."""
@@ -50,16 +53,29 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, stop)
     try:
-        app.run(lambda _: main(), flags_parser=_parse)
+        app.run(lambda _: _finished(main), flags_parser=_parse)
     except BrokenPipeError:
         # The reader of the output, head perhaps, has closed it; nothing is left to be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except BadSetting as error:
         sys.exit(f"error: {error.told(_flag)}")
+    except OSError as error:
+        if error.errno not in _MACHINE:
+            raise
+        print(f"error: {error.filename or 'standard output'}: cannot be written ({error.strerror})", file=sys.stderr)
+        sys.stderr.flush()
+        # What is left in the buffer of the standard output would fail once more.
+        os._exit(1)
     except (WoolError, flags.Error) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         leave()
+
+
+def _finished(main: Callable[[], None]) -> None:
+    main()
+    # Here a full disk is an exception, at the exit of Python only a message.
+    sys.stdout.flush()
 
 
 def use_threads(threads: int) -> None:
@@ -111,6 +127,10 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         missing = re.match(r"flag (--\w+)=None: ", str(error))
         line = f"{missing[1]}: is required; give a value" if missing else " ".join(str(error).split())
         raise WoolError(line) from None
+    except flags.CantOpenFlagFileError as error:
+        place = f"; relative paths begin at {Path.cwd()}, where this was started"
+        reason = str(error).removeprefix("ERROR:: Unable to open flagfile: ")
+        raise WoolError(f"--flagfile: cannot be read ({reason}){place}") from None
     except flags.Error as error:
         raise WoolError(" ".join(f"{error}; --help lists the flags".split())) from None
     if len(rest) > 1:

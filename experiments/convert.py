@@ -13,6 +13,8 @@ fewer to be found than were required. One that was found on out-of-fold scores, 
 not, and can be given as --threshold.
 """
 
+import startup  # noqa: F401
+
 from absl import flags
 
 import console

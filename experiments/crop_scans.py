@@ -8,6 +8,8 @@ without dark and bright references count as corrected already: the open beam is 
 --open_beam.
 """
 
+import startup  # noqa: F401
+
 import collections
 
 from absl import flags

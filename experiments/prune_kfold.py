@@ -8,6 +8,8 @@ beside it; what train_kfold.py or reproduce.py wrote in the same folder stays. A
 the same command.
 """
 
+import startup  # noqa: F401
+
 import sys
 
 from absl import flags

@@ -6,6 +6,8 @@
 Without --data it makes simulated crops. A run that was interrupted goes on with the same command.
 """
 
+import startup  # noqa: F401
+
 import shlex
 import sys
 from pathlib import Path

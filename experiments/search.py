@@ -10,6 +10,8 @@ The figures of the best trial are optimistic, for it was chosen by these folds. 
 with the same command, and so does one whose time is over.
 """
 
+import startup  # noqa: F401
+
 import shlex
 import sys
 

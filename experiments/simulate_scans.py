@@ -7,6 +7,8 @@ The defaults are the campaign of Rafiei et al., section III. The folder gets 16-
 annotations.json; `crop_scans.py` cuts crops from it. It needs `pip install wool_tf[simulate]`.
 """
 
+import startup  # noqa: F401
+
 import dataclasses
 import os
 import time

@@ -11,6 +11,8 @@ over and over, as many lines as the belt has in that time, as fast as possible: 
 A network that was trained on these scans does better on them than on others: name with --samples those that it was not.
 """
 
+import startup  # noqa: F401
+
 import math
 from pathlib import Path
 

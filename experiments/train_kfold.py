@@ -9,6 +9,8 @@ with its networks if they were kept. Settings of pruning say nothing here; they 
 both scripts.
 """
 
+import startup  # noqa: F401
+
 import sys
 
 from absl import flags

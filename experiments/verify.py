@@ -12,6 +12,8 @@ The exit status is 1 if a file leaves one of the bounds: its accuracy or AUC is 
 too many images something else.
 """
 
+import startup  # noqa: F401
+
 from absl import flags
 
 import console

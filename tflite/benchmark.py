@@ -7,6 +7,8 @@ ratios hold. A run hands over an image of random pixels, computes, and reads the
 from the detector's counts to pixels, is timed by itself. Needs ai-edge-litert and numpy.
 """
 
+import wool_board.startup  # noqa: F401
+
 import argparse
 import sys
 from pathlib import Path

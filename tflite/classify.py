@@ -7,6 +7,8 @@ Prints a line for each image as soon as it is known. A file that cannot be used 
 others go on, and the status at the end is 1. Needs ai-edge-litert, numpy and Pillow, and pydicom for DICOM.
 """
 
+import wool_board.startup  # noqa: F401
+
 import sys
 from pathlib import Path
 

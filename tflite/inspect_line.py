@@ -17,6 +17,8 @@ millimetres along the belt from the first line, and across from the first elemen
 Every line is accounted for by a `tile`, an `air` or an `unseen`. Needs ai-edge-litert, numpy and Pillow.
 """
 
+import wool_board.startup  # noqa: F401
+
 import argparse
 import sys
 from pathlib import Path

@@ -1,0 +1,55 @@
+"""What can go wrong before a script has begun, and when it ends, is one line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import checkout
+from checkout import EXPERIMENTS
+
+SCRIPTS = sorted(path for path in EXPERIMENTS.glob("*.py") if "__main__" in path.read_text())
+PROGRAMS = sorted((checkout.PROGRAMS).glob("*.py"))
+
+
+def run(*words, **options):
+    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, check=False, **options)
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *PROGRAMS], ids=lambda path: path.name)
+def test_a_python_without_the_environment_is_told_which_to_use(path):
+    ran = run("-E", "-s", "-S", path, "--help")
+    (line,) = ran.stderr.splitlines()
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert f"this Python, {sys.executable}, has no " in line and line.startswith(("error: ", path.name))
+
+
+@pytest.mark.parametrize("folder,module", [(EXPERIMENTS, "startup"), (checkout.PROGRAMS, "wool_board.startup")])
+def test_ctrl_c_while_modules_load_is_no_traceback(folder, module):
+    ran = run("-c", f"import {module}; raise KeyboardInterrupt", cwd=folder)
+    assert ran.returncode == 130 and "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("folder,module", [(EXPERIMENTS, "startup"), (checkout.PROGRAMS, "wool_board.startup")])
+def test_a_defect_keeps_its_traceback(folder, module):
+    ran = run("-c", f"import {module}; 1 / 0", cwd=folder)
+    assert ran.returncode == 1 and "Traceback" in ran.stderr and "ZeroDivisionError" in ran.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_under_the_output_is_one_line():
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [sys.executable, EXPERIMENTS / "complexity.py"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == "error: standard output: cannot be written (No space left on device)\n"
+
+
+def test_a_flagfile_that_is_not_there_says_where_relative_paths_begin(tmp_path):
+    ran = run(EXPERIMENTS / "complexity.py", "--flagfile=experiments/flagfiles/demo.cfg", cwd=tmp_path)
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("error: --flagfile: cannot be read (") and line.endswith(
+        f"relative paths begin at {tmp_path}, where this was started"
+    )
