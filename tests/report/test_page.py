@@ -125,6 +125,8 @@ def test_the_slider_counts_as_the_scores_do(delivered, tmp_path):
     alarms = sum(label == 0 and score >= at for score, label in scores)
     assert f'id="missed">{missed} of 90<' in found
     assert f'id="alarms">{alarms} of 150<' in found
+    # Of 100 tiles on a square metre.
+    assert f'id="area">{100 * alarms / 150:.1f}<' in found
 
 
 def test_links_reach_their_sections_and_names_are_unique(pages):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import study_sample
-from wool_tf.study import locations
+from wool_tf.data.imaging import Imaging
+from wool_tf.study import deliver, locations
 from wool_tf.training.config import TrainingConfig
 
 
@@ -43,3 +44,10 @@ def test_chance_is_the_share_of_the_cells():
     images = study_sample.dataset(1, 1, labels=np.array([1]), boxes=("0 0 50 100",))
     found = locations.pointing(images, 100, {0: np.zeros((7, 8))}, (0.0, 1.0))
     assert found.by_chance == pytest.approx(0.5)
+
+
+def test_tiles_on_a_square_metre_by_hand():
+    # The network sees 224 of 244 pixels of 0.8 mm, 179.2 mm; from tile to tile it is half of that, 89.6 mm.
+    found = deliver._tiles(Imaging(244, None, 0.8), (10 / 244, 234 / 244))
+    assert found == pytest.approx((1000 / 89.6) ** 2)
+    assert deliver._tiles(Imaging(244), (0.0, 1.0)) is None

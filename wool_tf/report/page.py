@@ -79,6 +79,7 @@ def render(study: Study) -> dict[str, str]:
         "pictures": pictures.pictures(study),
         "suspects": pictures.suspects(study),
         "pointing": pictures.pointing(study),
+        "tiles": study.delivery.tiles_per_square_metre if study.delivery else None,
         "scores": _data(pictures.scores(study)),
         "script": script,
         # Nothing else may run in the page.

@@ -106,7 +106,7 @@ def scores(study: Study) -> dict | None:
 
     Returns:
         `threshold`, that of the delivered file; `ratio`, the false alarms that a miss costs by its rule, or 1;
-        `command`, which delivers another one, with `THRESHOLD` in its place;
+        `command`, which delivers another one, with `THRESHOLD` in its place; `tiles` per square metre of belt, or None;
         and `images`, each a list of score, label, defects and path.
     """
     if study.delivered is None:
@@ -117,5 +117,5 @@ def scores(study: Study) -> dict | None:
         f"python experiments/convert.py --network={study.out}/model/compact.safetensors --data={study.data.folder} "
         "--precisions=int8 --threshold=THRESHOLD --out=OUT"
     )
-    ratio = delivery.rule.cost_ratio or COST_RATIO
-    return {"threshold": delivery.threshold, "ratio": ratio, "command": command, "images": rows}
+    ratio, tiles = delivery.rule.cost_ratio or COST_RATIO, delivery.tiles_per_square_metre
+    return {"threshold": delivery.threshold, "ratio": ratio, "command": command, "tiles": tiles, "images": rows}

@@ -41,6 +41,7 @@
     show("at", threshold.toFixed(4));
     show("missed", `${missed.length} of ${defective.length}`);
     show("alarms", `${alarms.length} of ${sound.length}`);
+    if (data.tiles) show("area", (data.tiles * alarms.length / sound.length).toFixed(1));
     show("types", byType(missed) || "types are not known");
     show("deliver", data.command.replace("THRESHOLD", threshold.toFixed(4)));
     list("missed-images", missed);

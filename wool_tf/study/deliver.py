@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wool_tf import files, records
+from wool_tf.data.imaging import Imaging
 from wool_tf.data.native import Crops
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
@@ -21,6 +22,8 @@ from wool_tf.training.config import TrainingConfig
 if TYPE_CHECKING:
     from wool_tf.deploy.delivery import Judged
 
+OVERLAP = 0.5
+"""Share of a tile that the next one shows as well: the default of the inspection program."""
 SHOWN_RIGHT = 4
 """Images of each class that were judged rightly and are shown all the same."""
 SHOWN_WRONG = 60
@@ -90,6 +93,7 @@ def deliver(
         judged=images,
         pictures=_pictures(evidence, images, int8, side, maps, covered),
         pointing=locations.pointing(evidence.images, side, maps, covered),
+        tiles_per_square_metre=_tiles(crops.imaging, covered),
     )
 
 
@@ -105,6 +109,14 @@ def _advantages(evidence: Evidence, compared: Mapping[Name, Repeats], pool: Pool
         ends = bootstrap.interval(spared, evidence.draws)
         found.append(results.Advantage(kind, name, float(spared.mean()), ends))
     return tuple(found)
+
+
+def _tiles(imaging: Imaging, covered: tuple[float, float]) -> float | None:
+    """Tiles on a square metre of belt, where what the network sees of each overlaps the next by `OVERLAP` both ways."""
+    if imaging.pixel_mm is None:
+        return None
+    seen = imaging.side * (covered[1] - covered[0])
+    return 1 / (seen * imaging.pixel_mm / 1000 * (1 - OVERLAP)) ** 2
 
 
 def _costs(labels: np.ndarray, called: np.ndarray, ratio: float) -> np.ndarray:

@@ -449,6 +449,7 @@ class Delivery:
         judged: every image.
         pictures: of the images judged wrongly by the rule, and of some that were judged rightly.
         pointing: Pointing over all images, or None where no boxes are known.
+        tiles_per_square_metre: that the inspection of a belt judges, or None where the distance of pixels is not known.
     """
 
     configuration: str
@@ -468,6 +469,7 @@ class Delivery:
     judged: tuple[Judged, ...]
     pictures: tuple[Picture, ...] = ()
     pointing: Pointing | None = None
+    tiles_per_square_metre: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
