@@ -14,10 +14,9 @@ from pathlib import Path
 from absl import flags
 
 import console
+import crop_flags
 
-_DATA = flags.DEFINE_string(
-    "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True
-)
+_CROPS = crop_flags.define(required=True)
 _FOLDS = flags.DEFINE_integer("folds", 10, "Folds of the cross-validation.")
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
@@ -26,22 +25,26 @@ IMAGE_SIZE = 224
 
 
 def main() -> None:
-    folder = console.path("data", _DATA.value)
+    folder, naming = _CROPS.folder, _CROPS.naming
+    assert folder is not None, "the flag is required"
     console.use_threads(1)
 
     from wool_tf.audit import leaks, nuisance
     from wool_tf.data import folds, native
 
     with tempfile.TemporaryDirectory() as cache:
-        data = native.load(folder, Path(cache)).for_network(IMAGE_SIZE)
-        crops = nuisance.drawn(data.groups, _SEED.value)
-        names, kinds, values = nuisance.features(data, crops)
-    labels, groups = data.labels[crops], data.groups[crops]
+        crops = native.load(folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming)
+        data = crops.for_network(IMAGE_SIZE)
+        chosen = nuisance.drawn(data.groups, _SEED.value)
+        names, kinds, values = nuisance.features(data, chosen)
+    for remark in (*data.remarks, *(f"skipped: {reason}" for reason in data.skipped)):
+        print(remark, file=sys.stderr)
+    labels, groups = data.labels[chosen], data.groups[chosen]
     parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
     rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, _show)
     print(leaks.to_text(rows))
     alike = sorted(set(names) - {row.name for row in rows})
-    print(f"\n{len(crops)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")
+    print(f"\n{len(chosen)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")
     if alike:
         print(f"the same for all: {', '.join(alike)}")
     print(f"moved a little by a large defect, too: {', '.join(nuisance.MOVED)}")

@@ -280,12 +280,13 @@ def test_manifest_without_a_class(folder, text):
     [
         ("", "column 'path' is missing"),
         ("path,label\ndefective/0.png,defective\n", "column 'group' is missing"),
-        ("path;label;group\n", "'path;label;group'"),
+        ("path|label|group\n", "'path|label|group'"),
         (ROWS + "defective/1.png,bad,C\n", "line 4: label of 'defective/1.png' must be"),
         (ROWS + "defective/1.png,defective, \n", "line 4: group of 'defective/1.png' is empty"),
         (ROWS + "defective/1.png,defective\n", "line 4: group of 'defective/1.png' is empty"),
         (ROWS + ",defective,C\n", "line 4: path is empty"),
-        (ROWS + "defective\\1.png,defective,C\n", "backslash"),
+        (ROWS + "..\\data\\defective\\1.png,defective,C\n", "leads out of the folder"),
+        (ROWS + "defective\\9.png,defective,C\n", "defective/9.png does not exist"),
         (ROWS + "defective/0.png,defective,A\n", "defective/0.png is listed twice"),
         (ROWS + "defective/./0.png,defective,A\n", "defective/0.png is listed twice"),
         (ROWS + "defective/0.png,defective,C\n", "defective/0.png is listed in two groups"),
@@ -308,7 +309,9 @@ def test_bad_manifest(folder, text, expected):
 
 def test_manifest_in_another_encoding(folder):
     manifest(folder, ROWS.replace("A", "prøve"), encoding="latin-1")
-    assert "UTF-8" in refusal(folder)
+    data = load(folder)
+    assert data.groups.tolist() == ["prøve", "B"]
+    assert data.remarks == ("manifest.csv is not UTF-8 text; read as Windows-1252 (Latin-1)",)
 
 
 def test_unreadable_manifest_is_not_passed_over(folder):

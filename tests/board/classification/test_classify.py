@@ -104,7 +104,9 @@ def test_a_bad_file_is_a_line_and_the_others_go_on(board_model, tmp_path):
     assert finished.returncode == 1
     assert [Path(record["file"]).name for record in records(finished)] == ["good.png"]
     lines = finished.stderr.splitlines()
-    assert lines[0].startswith(f"classify.py: {tmp_path}/in: 1 left out as hidden") and lines[0].endswith(": .hidden.png")
+    assert lines[0].startswith(f"classify.py: {tmp_path}/in: 1 left out as hidden") and lines[0].endswith(
+        ": .hidden.png"
+    )
     assert lines[1] == f"classify.py: {tmp_path}/bare: holds no PNG, TIFF or JPEG image"
     for line, (name, reason) in zip(lines[2:-2], reasons.items(), strict=True):
         assert line.startswith(f"classify.py: {tmp_path / 'in' / name}: {reason}")
@@ -113,7 +115,12 @@ def test_a_bad_file_is_a_line_and_the_others_go_on(board_model, tmp_path):
 
 
 def test_what_network_storage_keeps_beside_images_is_no_image(board_model, tmp_path):
-    for name in ("a.png", "@eaDir/a.png/SYNOPHOTO_THUMB_XL.png", "#recycle/b.png", "a (conflicted copy 2024-05-01).png"):
+    for name in (
+        "a.png",
+        "@eaDir/a.png/SYNOPHOTO_THUMB_XL.png",
+        "#recycle/b.png",
+        "a (conflicted copy 2024-05-01).png",
+    ):
         save(tmp_path / "in" / name, SEEN[0])
     finished = run(board_model, tmp_path / "in", "--json")
     assert finished.returncode == 0

@@ -75,7 +75,11 @@ def test_a_doubtful_file_gets_a_second_chance(clock, tmp_path):
 
 
 def test_files_that_are_gone_are_forgotten(clock, tmp_path):
-    watch, file, away = folders.FolderWatch(tmp_path, lambda *_: None, lambda _: None), tmp_path / "a.tif", tmp_path / "elsewhere"
+    watch, file, away = (
+        folders.FolderWatch(tmp_path, lambda *_: None, lambda _: None),
+        tmp_path / "a.tif",
+        tmp_path / "elsewhere",
+    )
     file.write_bytes(b"a")
     ready(watch)
     clock.now += folders.SETTLING

@@ -17,7 +17,7 @@ LITTER = [
 
 IMAGES = [
     "S1.png", "S1 (1).png", "S1 copy.png", "#1.png", "$5.png", "~1.png", "@1.png", "2024-05-01T10:15:30.png",
-    "Thumbs.png", "desktop.png", "conflict.png", "recycle", "S1_(conflict).png", "12:30.png", "eaDir",
+    "Thumbs.png", "desktop.png", "conflict.png", "recycle", "S1_(conflict).png", "12:30.png", "eaDir", ".", "..",
 ]  # fmt: skip
 
 

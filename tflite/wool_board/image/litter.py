@@ -22,7 +22,7 @@ NAMES = frozenset(
 
 PATTERNS = re.compile(
     r"""
-      ^\.                                       # hidden, such as .DS_Store, ._x.png, .~lock.x# and .Trash-1000
+      ^\.(?!\.?$)                               # hidden, such as .DS_Store, ._x.png, .~lock.x# and .Trash-1000
     | ^~\$                                      # an open document of Office
     | [:\uf03a] (zone\.identifier|smartscreen|afp_\w+|com\.(apple|dropbox)\..+) (:\$data)? $   # streams beside a file
     | [:\uf03a] \$data $
