@@ -153,7 +153,7 @@ def load(folder: Path, config: ScanConfig) -> tuple[Scan, ...]:
 
 
 def with_references(found: tuple[Scan, ...], folder: Path, config: ScanConfig) -> tuple[Scan, ...]:
-    """The scans with the paths of their references as they can be opened; "" where they have none.
+    """The scans with the paths of their references as they can be opened; "" where they have none, which is logged.
 
     Raises:
         WoolError: a reference that is given is not there, or the open beam is given although references tell it.
@@ -167,6 +167,13 @@ def with_references(found: tuple[Scan, ...], folder: Path, config: ScanConfig) -
         return tuple(dataclasses.replace(s, dark=str(config.dark), bright=str(config.bright)) for s in found)
     if found[0].dark:
         return tuple(dataclasses.replace(s, dark=str(folder / s.dark), bright=str(folder / s.bright)) for s in found)
+    top = config.open_beam or "the top of the sample type"
+    log.info(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
+    beside = sorted(name for name in os.listdir(folder) if name.lower().startswith(("dark.", "bright.")))
+    if beside and not config.open_beam:
+        log.info(
+            f"{' and '.join(beside)} lie in {folder} and are not used; if they are references, give --dark and --bright"
+        )
     return found
 
 

@@ -118,9 +118,6 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
         found = annotations.load(folder, settings)
         log.info(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
         found = annotations.with_references(found, folder, settings)
-        if not found[0].dark:
-            top = settings.open_beam or "the top of the sample type"
-            log.info(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
         unnamed = _unnamed(folder, found)
         if unnamed:
             log.info(f"{unnamed} images beside the scans are not in the annotations, and are not used")

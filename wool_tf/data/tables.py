@@ -47,7 +47,7 @@ def read(file: Path) -> Table:
     """
     text, remarks = _text(file)
     first, _, rest = text.partition("\n")
-    delimiter = first.strip()[4:] if first.startswith("sep=") else ""  # Excel's own way to say it.
+    delimiter = first.rstrip("\r")[4:] if first.startswith("sep=") else ""  # Excel's own way to say it.
     if delimiter not in DELIMITERS:
         delimiter, rest = max(DELIMITERS, key=first.count), text
     # strict: an unclosed quote would otherwise swallow all the lines below it.
