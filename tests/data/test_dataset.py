@@ -710,7 +710,7 @@ def test_class_names_of_the_user(folder):
 
 
 def test_labels_of_the_user_in_a_table_of_excel(folder):
-    text = 'Path;Label;Group;Boxes\r\ndefective\\0.png;Fehlerhaft;Prüf 1;"0 0 4 4;5 5 6 6"\r\n'
+    text = 'Path;Label;Group;Boxes\r\ndefective\\0.png;Fehlerhaft;Prüf 1;"0 0 4,5 4;5 5 6 6"\r\n'
     text += "non_defective\\0.png;Gut;Prüf 2;\r\n"
     manifest(folder, text, encoding="cp1252")
     with pytest.raises(WoolError) as caught:
@@ -721,7 +721,7 @@ def test_labels_of_the_user_in_a_table_of_excel(folder):
     )
     data = brought(folder, defective_label=("Fehlerhaft",), non_defective_label=("Gut",))
     assert data.groups.tolist() == ["Prüf 1", "Prüf 2"] and data.labels.tolist() == [1, 0]
-    assert data.paths == ("defective/0.png", "non_defective/0.png") and data.boxes == ("0 0 4 4;5 5 6 6", "")
+    assert data.paths == ("defective/0.png", "non_defective/0.png") and data.boxes == ("0 0 4.5 4;5 5 6 6", "")
 
 
 def test_the_sample_in_the_names_of_files(folder):

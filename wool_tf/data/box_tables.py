@@ -127,7 +127,7 @@ def _around(outline: dict) -> list:
             x, y = float(outline["cx"]), float(outline["cy"])
             across, along = (float(outline[key if key in outline else "r"]) for key in ("rx", "ry"))
             return [x - across, y - along, 2 * across, 2 * along]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise _BadRegion(f"is a region {shape} without its numbers") from None
     raise _BadRegion(f"is a region {shape!r}, which has no area; draw a rect, polygon, circle or ellipse")
 

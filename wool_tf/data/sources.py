@@ -93,7 +93,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
     entries, ignored, by_name = [], [], 0
     for line, row in table.rows:
         written, label, group, defect, scan, boxes = table.chosen(row, COLUMNS + OPTIONAL)
-        path = find.path(written) if written else ""
+        path, boxes = find.path(written) if written else "", table.number(boxes)
         if is_litter(path):
             ignored.append(path)
             continue
