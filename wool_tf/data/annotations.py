@@ -240,8 +240,7 @@ def _listing_flaw(root: Path, item: ListedScan, sample: str, config: ScanConfig)
     if not reason and not sample and config.sample_from is not None:
         return f"{item.path}: --sample_from finds no sample in the name {item.name!r}"
     if not reason and not (sample and sample.isprintable()):
-        how = "or take it from the file names with --sample_from"
-        return f"sample of {item.path} is missing; name the physical sample that it shows, {how}"
+        return f"sample of {item.path} is missing; name the physical sample, or give --sample_from"
     if not reason and bool(item.dark) != bool(item.bright):
         return f"{item.path} has one reference, but dark and bright go together"
     for name in filter(None, (item.dark, item.bright)):
