@@ -340,7 +340,7 @@ def test_the_sample_is_in_the_names_of_the_files(folder):
     assert [scan.sample for scan in scans(folder, sample_from="^([ab])")] == ["a", "b"]
     with pytest.raises(WoolError, match="image 2: scans/b.png: --sample_from finds no sample in the name 'b.png'"):
         scans(folder, sample_from="(a)")
-    with pytest.raises(WoolError, match="sample of scans/a.png is missing; name the physical sample, or give --sample_from"):
+    with pytest.raises(WoolError, match="sample of scans/a.png is missing; .* or give --sample_from"):
         scans(folder)
     # A sample that is given is not looked for.
     (folder / "annotations.json").write_text(json.dumps(coco()))
