@@ -12,16 +12,16 @@ below it. The exit status is 0 whatever it is: a person has to judge it.
 import startup  # noqa: F401
 
 import logging
+import sys
 import tempfile
 from pathlib import Path
 
 from absl import flags
 
 import console
+import crop_flags
 
-_DATA = flags.DEFINE_string(
-    "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True
-)
+_CROPS = crop_flags.define(required=True)
 _FOLDS = flags.DEFINE_integer("folds", 10, "Folds of the cross-validation.")
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
@@ -30,7 +30,8 @@ IMAGE_SIZE = 224
 
 
 def main() -> None:
-    folder = console.path("data", _DATA.value)
+    folder, naming = _CROPS.folder, _CROPS.naming
+    assert folder is not None, "the flag is required"
     console.use_threads(1)
 
     from wool_tf import logs
@@ -39,17 +40,20 @@ def main() -> None:
 
     console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
-        data = native.load(folder, Path(cache)).for_network(IMAGE_SIZE)
-        crops = folds.whole_groups(data.groups, nuisance.MOST, _SEED.value)
-        names, kinds, values = nuisance.features(data, crops)
+        crops = native.load(folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming)
+        data = crops.for_network(IMAGE_SIZE)
+        chosen = folds.whole_groups(data.groups, nuisance.MOST, _SEED.value)
+        names, kinds, values = nuisance.features(data, chosen)
         alike = near_duplicates.find(data.images, data.groups, _SEED.value)
-    labels, groups = data.labels[crops], data.groups[crops]
+    for remark in (*data.remarks, *(f"skipped: {reason}" for reason in data.skipped)):
+        print(remark, file=sys.stderr)
+    labels, groups = data.labels[chosen], data.groups[chosen]
     parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
     progress = logs.Occasional(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")
     rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, progress)
     print(leaks.to_text(rows))
     same = sorted(set(names) - {row.name for row in rows})
-    print(f"\n{len(crops)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")
+    print(f"\n{len(chosen)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")
     if same:
         print(f"the same for all: {', '.join(same)}")
     print(f"moved a little by a large defect, too: {', '.join(nuisance.MOVED)}")

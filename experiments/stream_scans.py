@@ -8,6 +8,9 @@ multiples of real time; with --speed=0 as fast as it takes them. Its events are 
 holds the middle of its box, and a reject is false if it touches no box of a visible defect. With --hours the scans pass
 over and over, as many lines as the belt has in that time, as fast as possible: does the memory stay as it is?
 
+The folder is one as crop_scans.py takes it. Scans without references pass as counts of a detector without flaws, whose
+open beam is the top of the sample type, or --open_beam.
+
 A network that was trained on these scans does better on them than on others: name with --samples those that it was not.
 """
 
@@ -19,9 +22,11 @@ from pathlib import Path
 from absl import flags
 
 import console
+import scan_flags
 from wool_tf import WoolError
+from wool_tf.data.annotations import ScanConfig
 
-_SCANS = flags.DEFINE_string("scans", None, "Folder of the scans and their annotations.", required=True)
+_SCANS = scan_flags.define(ScanConfig)
 _MODEL = flags.DEFINE_string("model", None, "TFLite file with its card.", required=True)
 _SPEED = flags.DEFINE_list("speed", ["1"], "Multiples of real time, with commas between them; 0: no limit.")
 _RATE = flags.DEFINE_float("lines_per_second", 1250, "Lines of the detector in a second of real time.")
@@ -29,8 +34,6 @@ _SAMPLES = flags.DEFINE_list("samples", [], "Samples whose scans are streamed; d
 _LIMIT = flags.DEFINE_integer("limit", 0, "Scans that are streamed at most; 0: all.", lower_bound=0)
 _GAP = flags.DEFINE_integer("gap_lines", 375, "Lines of air between two scans.", lower_bound=1)
 _HOURS = flags.DEFINE_float("hours", None, "Instead, as many lines as the belt has in so many hours, without a limit.")
-_DEFECTS = flags.DEFINE_list("defects", ["D1", "D2", "D3", "D6"], "Types that ought to be found.")
-_INVISIBLE = flags.DEFINE_list("invisible", ["D4", "D5"], "Types that are marked, but make no difference.")
 _JSON = flags.DEFINE_string("json", None, "File that all figures are written to.")
 
 PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
@@ -42,8 +45,8 @@ def main() -> None:
 
     display, speeds = console.Display(), _speeds()
     model, out = console.path("model", _MODEL.value), _JSON.value and console.path("json", _JSON.value)
-    folder = console.path("scans", _SCANS.value)
-    laid = layout.lay(folder, _DEFECTS.value, _INVISIBLE.value, _SAMPLES.value, _LIMIT.value, _GAP.value)
+    folder = _SCANS.folder
+    laid = layout.lay(folder, _SCANS.config, _SAMPLES.value, _LIMIT.value, _GAP.value)
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")
     runs = {}
     for speed in speeds:

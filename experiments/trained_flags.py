@@ -3,15 +3,12 @@
 from absl import flags
 
 import console
+import crop_flags
 from wool_tf import WoolError
-from wool_tf.data.dataset import ON_BAD_IMAGE
 from wool_tf.deploy.trained_network import Held, NetworkSource
 
 _NETWORK = flags.DEFINE_string("network", None, "The network: a checkpoint (.safetensors) or .keras.", required=True)
-_DATA = flags.DEFINE_string(
-    "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True
-)
-_ON_BAD_IMAGE = flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that cannot be used.")
+_CROPS = crop_flags.define(required=True)
 _FOLDS = flags.DEFINE_string("folds", None, "The folds.json of the run that trained the network.")
 _REPEAT = flags.DEFINE_integer("repeat", 0, "Repeat of the cross-validation in --folds, from 0.", lower_bound=0)
 _FOLD = flags.DEFINE_integer("fold", None, "The fold that the network held out, from 0.", lower_bound=0)
@@ -25,6 +22,6 @@ def source() -> NetworkSource:
     held = None
     if _FOLDS.value is not None:
         held = Held(console.path("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
-    return NetworkSource(
-        console.path("network", _NETWORK.value), console.path("data", _DATA.value), _ON_BAD_IMAGE.value, held
-    )
+    folder = _CROPS.folder
+    assert folder is not None, "the flag is required"
+    return NetworkSource(console.path("network", _NETWORK.value), folder, _CROPS.on_bad_image, held, _CROPS.naming)

@@ -7,16 +7,15 @@ from pathlib import Path
 from absl import flags
 
 import console
+import crop_flags
 import setting_flags
-from wool_tf.data.dataset import ON_BAD_IMAGE
 from wool_tf.study.job import CropSource, Workers
 from wool_tf.training.config import TrainingConfig
 
-_DATA = flags.DEFINE_string("data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.")
+_CROPS = crop_flags.define(required=False)
 _OUT = flags.DEFINE_string("out", None, "Folder of the run: report, records and results.", required=True)
 _SAMPLES = flags.DEFINE_integer("samples", 153, "Simulated samples, where there is no --data.", lower_bound=8)
 _CONTRAST = flags.DEFINE_float("contrast", 1.0, "How visible simulated defects are, 0.5 to 4; 1 is like the paper.")
-_ON_BAD_IMAGE = flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that cannot be used.")
 _JOBS = flags.DEFINE_integer(
     "jobs", None, "Processes that train at a time; default: GPUs, or cores / threads.", lower_bound=1
 )
@@ -46,8 +45,7 @@ def out() -> Path:
 
 def source() -> CropSource:
     """Where the crops come from."""
-    folder = None if _DATA.value is None else console.path("data", _DATA.value)
-    return CropSource(folder, _SAMPLES.value, _CONTRAST.value, _ON_BAD_IMAGE.value)
+    return CropSource(_CROPS.folder, _SAMPLES.value, _CONTRAST.value, _CROPS.on_bad_image, _CROPS.naming)
 
 
 def workers(threads: int, **others) -> Workers:

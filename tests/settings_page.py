@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from wool_tf import settings
+from wool_tf.data.annotations import ScanConfig
 from wool_tf.data.crops import CropConfig
+from wool_tf.data.naming import CropNaming
 from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.training.config import TrainingConfig
@@ -32,9 +34,15 @@ results refuses another value, and needs another `--out`.
 report of the k-fold scripts has figures for a required recall and for a cost ratio.
 
 {threshold}
+## Names of crops
+
+`CropNaming` in `wool_tf/data/naming.py`, for every script that takes `--data`. A run's folder is bound to the classes
+and samples that come of it, as to the images.
+
+{naming}
 ## Crops
 
-`CropConfig` in `wool_tf/data/crops.py`, for `crop_scans.py`.
+`CropConfig` in `wool_tf/data/crops.py`, for `crop_scans.py`; {shared} are settings of `stream_scans.py`, too.
 
 {crops}
 ## Quantisation-aware fine-tuning
@@ -49,7 +57,9 @@ def page() -> str:
     return TEXT.format(
         training=settings.to_markdown(TrainingConfig),
         threshold=settings.to_markdown(ThresholdRule, {"recall": "required_recall"}),
+        naming=settings.to_markdown(CropNaming),
         crops=settings.to_markdown(CropConfig),
+        shared=", ".join(f"`--{name}`" for name in settings.declared(ScanConfig)),
         qat=settings.to_markdown(QatConfig, QAT),
     )
 

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wool_board.image import references
+from wool_board.image.scan_files import LineFormat
 from wool_tf import WoolError
 from wool_tf.belt import layout, scoring, streaming
 from wool_tf.belt.streaming import Run, Said
-from wool_tf.data.annotations import Box
+from wool_tf.data.annotations import Box, ScanConfig
 
 WIDTH, GAP = 40, 30
-FLAGS = {"defects": ("D1", "D3"), "invisible": ("D4",), "samples": (), "limit": 0, "gap": GAP}
+CONFIG = ScanConfig(defects=("D1", "D3"), invisible=("D4",))
+FLAGS = {"config": CONFIG, "samples": (), "limit": 0, "gap": GAP}
 
 
 def write_scans(folder: Path) -> Path:
@@ -72,14 +75,65 @@ def test_some_of_the_scans(scans):
         layout.lay(scans, **FLAGS | {"samples": ["S1", "S3"]})
 
 
-def test_scans_without_references_are_refused(tmp_path):
-    folder = write_scans(tmp_path / "scans")
+def without_references(folder: Path) -> None:
     document = json.loads((folder / "annotations.json").read_text())
     for image in document["images"]:
         del image["dark"], image["bright"]
     (folder / "annotations.json").write_text(json.dumps(document))
-    with pytest.raises(WoolError, match="must all have the same width"):
+
+
+def test_references_may_be_given_beside_the_annotations(scans, tmp_path):
+    folder = write_scans(tmp_path / "scans")
+    without_references(folder)
+    named = dataclasses.replace(CONFIG, dark=folder / "dark.png", bright=folder / "bright.png")
+    ours, theirs = layout.lay(folder, **FLAGS | {"config": named}), layout.lay(scans, **FLAGS)
+    assert ours.product_lines == theirs.product_lines and ours.boxes == theirs.boxes
+    np.testing.assert_array_equal(np.concatenate(list(ours.counts())), np.concatenate(list(theirs.counts())))
+    assert ours.references(tmp_path) == (folder / "dark.png", folder / "bright.png")
+
+
+@pytest.mark.parametrize(("kind", "top"), [(np.uint16, 65535), (np.uint16, 20000), (np.uint8, 255)])
+def test_scans_without_references_pass_as_those_of_a_detector_without_flaws(tmp_path, kind, top):
+    folder = write_scans(tmp_path / "scans")
+    without_references(folder)
+    transmission = np.exp(-np.linspace(0, 2, 100 * WIDTH).reshape(100, WIDTH))
+    for number, lines in enumerate((100, 80), start=1):
+        counts = np.rint(top * transmission[:lines]).astype(kind)
+        Image.fromarray(counts).save(folder / f"scans/{number}.png")
+    config = dataclasses.replace(CONFIG, open_beam=None if top == np.iinfo(kind).max else float(top))
+    laid = layout.lay(folder, **FLAGS | {"config": config})
+    dark, bright = laid.references(tmp_path)
+    read = references.correction(dark, bright, LineFormat(WIDTH, laid.type), LineFormat(WIDTH, laid.type))
+    counts = np.concatenate(list(laid.counts()))
+    assert read.bad == () and counts.dtype == np.dtype("<u2") and counts.max() < 65535
+    # What the program of the board will see is what crops are cut of; air has lines that differ, and no attenuation.
+    shown = read.attenuation(counts)
+    assert np.abs(shown[GAP : GAP + 100] + np.log(np.rint(top * transmission) / top)).max() < 1e-4
+    assert np.abs(shown[:GAP]).max() < 1e-3 and (counts[: GAP - 1] != counts[1:GAP]).all()
+
+
+def test_raw_scans_and_references_of_the_other_byte_order(scans, tmp_path):
+    folder = write_scans(tmp_path / "scans")
+    document = (folder / "annotations.json").read_text().replace(".png", ".raw")
+    (folder / "annotations.json").write_text(document)
+    for file in folder.rglob("*.png"):
+        file.with_suffix(".raw").write_bytes(np.asarray(Image.open(file)).astype(">u2").tobytes())
+        file.unlink()
+    config = dataclasses.replace(CONFIG, raw=LineFormat(WIDTH, "uint16be"))
+    ours, theirs = layout.lay(folder, **FLAGS | {"config": config}), layout.lay(scans, **FLAGS)
+    assert ours.type == "uint16le"
+    assert b"".join(part.tobytes() for part in ours.counts()) == b"".join(part.tobytes() for part in theirs.counts())
+    for file, name in zip(ours.references(tmp_path), ("dark", "bright"), strict=True):
+        assert file.read_bytes() == np.asarray(Image.open(scans / f"{name}.png")).tobytes()
+
+
+def test_scans_that_differ_are_no_belt(tmp_path):
+    folder = write_scans(tmp_path / "scans")
+    without_references(folder)
+    Image.fromarray(np.full((80, WIDTH), 200, np.uint8)).save(folder / "scans/2.png")
+    with pytest.raises(WoolError, match="must all have the same width, type and two references"):
         layout.lay(folder, **FLAGS)
+    assert layout.lay(folder, **FLAGS | {"samples": ["S\u200b1"]}).width == WIDTH
 
 
 ECHO = """

@@ -1,5 +1,6 @@
 """experiments/check_leaks.py as a user runs it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,20 @@ def test_noise_of_another_detector_is_found(another_detector):
     assert "the same for all: 16 bits, PNG, channels" in ran.stdout
 
 
+def test_classes_samples_and_litter_are_as_for_training(another_detector, tmp_path):
+    for name, ours in (("defective", "Fehlerhaft"), ("non_defective", "Gut")):
+        shutil.copytree(another_detector / name, tmp_path / "crops" / ours)
+    (tmp_path / "crops" / "Gut" / "@eaDir").mkdir()
+    (tmp_path / "crops" / "Gut" / "broken.png").write_bytes(b"x")
+    labels = ("--defective_label=Fehlerhaft", "--non_defective_label=Gut")
+    ran = run(f"--data={tmp_path / 'crops'}", "--folds=3", *labels, "--on_bad_image=skip", r"--sample_from=^(\w+)\.")
+    assert ran.returncode == 0 and "48 of 48 crops, 50.0 % of them defective" in ran.stdout
+    assert ran.stderr.splitlines() == [
+        "1 left out as hidden, of the system or second copies of a conflict: Gut/@eaDir",
+        "skipped: Gut/broken.png is not a readable PNG, TIFF or JPEG image",
+    ]
+
+
 @pytest.mark.parametrize(
     "flags,named",
     [
@@ -54,6 +69,9 @@ def test_noise_of_another_detector_is_found(another_detector):
         (["--data=nowhere"], "nowhere: no such folder"),
         (["--data={folder}", "--folds=25"], "--folds=25: only 24 groups"),
         (["--data={folder}", "--seed=-1"], "--seed=-1"),
+        (["--data={folder}", "--sample_from=x"], "--sample_from=x: must have a group, in brackets"),
+        (["--data={folder}", "--sample_from=^(x)"], "has a name in which --sample_from finds no sample"),
+        (["--data={folder}", "--defective_label=Riss"], "no folder Riss/; both classes are needed; found defective/"),
     ],
 )
 def test_mistakes_are_one_line(another_detector, flags, named):

@@ -93,6 +93,25 @@ def test_wrong_flags_get_one_line(folder, tmp_path, flags, said):
     assert not (tmp_path / "crops").exists()
 
 
+def test_samples_from_the_names_of_files_and_types_of_the_user(folder, tmp_path):
+    table = "scan;x;y;width;height;defect\n0.raw;20;10;5;5;Einschlu\u00df\n1.raw;;;;;\n"
+    (folder / "annotations.csv").write_text(table, encoding="cp1252")
+    flags = (f"--scans={folder}", f"--out={tmp_path / 'crops'}", *RAW)
+    assert "the first line must be scan,sample,x,y" in refusal(*flags)
+    named = (*flags, r"--sample_from=^(\d)")
+    assert "defect 'Einschlu\u00df' is none of D1, D2, D3, D6, D4, D5; correct it, or add it to --defects" in refusal(
+        *named
+    )
+    ran = run(*named, "--defects=Einschlu\u00df")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (
+        "annotations.csv is not UTF-8 text; read as Windows-1252" in ran.stdout and "2 scans of 2 samples" in ran.stdout
+    )
+    rows = (tmp_path / "crops" / "manifest.csv").read_text().splitlines()
+    assert sorted(row.split(",")[2] for row in rows[1:]) == ["0", "1"]
+    assert "--sample_from=(: is no regular expression" in refusal(*flags, "--sample_from=(")
+
+
 def test_paths_that_are_missing(tmp_path):
     assert "--scans: is required" in refusal("--out=a")
     assert "--out: is required" in refusal("--scans=a")

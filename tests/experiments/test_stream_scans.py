@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,47 @@ def test_types_that_are_not_visible_are_not_missed(scans, program, tmp_path):
     cells = table(ran.stdout)
     assert cells["found of D1"] == ["1 of 1"] and "found of D2" not in cells
     assert float(cells["false rejects per m of product"][0]) == pytest.approx(1 / 0.2, rel=0.05)
+
+
+def as_table(scans: Path, folder: Path) -> list[str]:
+    """The same scans with a table of their boxes, without references, in a folder of their own."""
+    document = json.loads((scans / "annotations.json").read_text())
+    marked = {mark["image_id"]: mark for mark in document["annotations"]}
+    rows = ["scan,sample,x,y,width,height,defect"]
+    for image in document["images"]:
+        cells = [*map(str, marked[image["id"]]["bbox"]), f"D{image['id']}"] if image["id"] in marked else [""] * 5
+        rows.append(",".join([image["file_name"], image["sample"], *cells]))
+        shutil.copy(scans / image["file_name"], folder)
+    (folder / "annotations.csv").write_text("\n".join(rows))
+    return rows
+
+
+def test_a_table_of_raw_lines_with_references_by_flag(scans, program, tmp_path):
+    rows = as_table(scans, tmp_path)
+    (tmp_path / "annotations.csv").write_text("\n".join(rows).replace(".png", ".raw"))
+    for file in [*tmp_path.glob("*.png"), scans / "dark.png", scans / "bright.png"]:
+        (tmp_path / f"{file.stem}.raw").write_bytes(np.asarray(Image.open(file)).astype(">u2").tobytes())
+    references = [f"--{name}={tmp_path / name}.raw" for name in ("dark", "bright")]
+    layout = f"--raw_width={WIDTH}", "--raw_type=uint16be"
+    ran = run(program, f"--scans={tmp_path}", "--model=m", "--speed=0", *references, *layout)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert table(ran.stdout)["found of all"] == ["2 of 2"]
+    assert table(ran.stdout)["false rejects per m of product"] == ["0.000"]
+
+
+@pytest.mark.parametrize(("kind", "top"), [(np.uint16, 65535), (np.uint16, 30000), (np.uint8, 255)])
+def test_scans_that_are_corrected_already(scans, program, tmp_path, kind, top):
+    as_table(scans, tmp_path)
+    dark, bright = (np.asarray(Image.open(scans / f"{name}.png")).mean(axis=0) for name in ("dark", "bright"))
+    for file in tmp_path.glob("*.png"):
+        transmission = (np.asarray(Image.open(file)) - dark) / np.maximum(bright - dark, 1)
+        Image.fromarray(np.rint(transmission.clip(0, 1) * top).astype(kind)).save(file)
+    flags = [f"--open_beam={top}"] if top == 30000 else []
+    ran = run(program, f"--scans={tmp_path}", "--model=m", "--speed=0", *flags)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    cells = table(ran.stdout)
+    assert cells["found of all"] == ["2 of 2"] and cells["alarms"] == ["–"], cells
+    assert "no dark and bright references: taken as corrected already" in ran.stdout
 
 
 def test_hours_of_lines_pass_over_and_over(scans, program, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from absl import flags
 
 import training_flags
+from wool_tf.data.naming import CropNaming
 from wool_tf.search import outcome, trials
 from wool_tf.search.optimisation import Trial
 from wool_tf.study.job import CropSource
@@ -33,10 +34,12 @@ def test_the_flagfile_gives_the_settings_back(tmp_path, rates):
     settings = TrainingConfig(
         adam_learning_rate=0.0012345678901234567, batch_size=64, weight_decay=1e-3, asfp_rates=rates, final="hard2"
     )
-    source = CropSource(Path("my crops/of May"), 153, 1.5, "skip")
+    naming = CropNaming(r"^(S\d+)_", ("Riss", "Loch"), ("Gut",))
+    source = CropSource(Path("my crops/of May"), 153, 1.5, "skip", naming)
     found, values = parsed(outcome.flagfile(settings, source, tmp_path / "best"), tmp_path)
     assert found == settings
     assert (values.data, values.contrast, values.on_bad_image) == ("my crops/of May", 1.5, "skip")
+    assert training_flags.source().naming == naming
     assert values.out == str(tmp_path / "best")
 
 

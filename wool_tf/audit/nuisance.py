@@ -7,15 +7,16 @@ them; those of `MOVED` it does move, by a little.
 """
 
 import contextlib
-import csv
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from wool_board.image import decoding
+from wool_tf.data import tables
 from wool_tf.data.dataset import Dataset
-from wool_tf.data.listing import MANIFEST
+from wool_tf.data.listing import MANIFEST, has_manifest
+from wool_tf.data.names import Folder
 
 BORDER = 1 / 16
 """Width of the borders, as a share of the side."""
@@ -49,7 +50,7 @@ def features(dataset: Dataset, crops: np.ndarray) -> tuple[list[str], list[str],
     paths = [dataset.paths[crop] for crop in crops]
     pixels = _columns([_of_pixels(dataset.images[crop]) for crop in crops])
     files = _columns([_of_file(Path(dataset.folder) / path) for path in paths]) | _of_names(paths)
-    if dataset.grouped:
+    if has_manifest(Path(dataset.folder)):
         files |= _of_manifest(Path(dataset.folder) / MANIFEST, paths)
     kinds = ["pixels"] * len(pixels) + ["files"] * len(files)
     return [*pixels, *files], kinds, np.column_stack([*pixels.values(), *files.values()])
@@ -120,13 +121,11 @@ def _of_names(paths: Sequence[str]) -> dict[str, np.ndarray]:
 
 def _of_manifest(manifest: Path, paths: Sequence[str]) -> dict[str, np.ndarray]:
     """Row of each crop, and its position in the scan where there are numbers for all."""
-    with open(manifest, newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
-        header = [cell.strip() for cell in next(rows)]
-        of_path = {}
-        for number, row in enumerate(rows):
-            cells = dict(zip(header, (cell.strip() for cell in row), strict=False))
-            of_path[PurePosixPath(cells.get("path", "")).as_posix()] = number, cells
+    table, find = tables.read(manifest), Folder(manifest.parent)
+    of_path = {}
+    for number, (_, row) in enumerate(table.rows):
+        (path,) = table.chosen(row, ["path"])
+        of_path[find.path(path)] = number, dict(zip(table.header, map(table.number, row), strict=False))
     found = [of_path[path] for path in paths]
     columns = {"row in the manifest": np.array([number for number, _ in found], float)}
     for name in POSITION:

@@ -8,6 +8,7 @@ import json
 import logging
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -119,7 +120,13 @@ def stream(
     Raises:
         WoolError: the program ends with an error.
     """
-    command = [sys.executable, program, model, f"--dark={belt.dark}", f"--bright={belt.bright}"]
+    with tempfile.TemporaryDirectory() as made:
+        dark, bright = belt.references(Path(made))
+        command = [sys.executable, program, model, f"--dark={dark}", f"--bright={bright}"]
+        return _streamed(belt, command, lines_per_second, speed, lines)
+
+
+def _streamed(belt: Belt, command: list, lines_per_second: float, speed: float, lines: int) -> Run:
     command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
     command += ["--recorded"] * (speed == 0)
     pipe = subprocess.PIPE
@@ -139,7 +146,7 @@ def stream(
         error = child.stderr.read().decode(errors="replace").strip()
         listener.join()
         if child.wait() != 0:
-            raise WoolError(f"{program}: ended with status {child.returncode}: {error}")
+            raise WoolError(f"{command[1]}: ended with status {child.returncode}: {error}")
     finally:
         child.kill()
         child.wait()

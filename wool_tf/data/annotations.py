@@ -5,29 +5,80 @@ where there are references) or `annotations.csv` with a row for each box, and on
 
     scan,sample,x,y,width,height,defect
 
-Everything that is wrong is collected, and named in one line.
+or one file that a labelling tool exported, see `coco` and `box_tables`. Everything that is wrong is collected, and
+named in one line.
 """
 
-import csv
 import dataclasses
-import json
+import logging
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path, PurePosixPath
 
 from wool_board.errors import BadFile
-from wool_board.image import scan_files
+from wool_board.image import litter, scan_files
 from wool_board.image.scan_files import LineFormat
+from wool_tf.data import annotation_files
+from wool_tf.data.coco import NO_NAME
+from wool_tf.data.listed import ListedBox, ListedScan, whole
 from wool_tf.data.listing import BadFiles
-from wool_tf.errors import WoolError
+from wool_tf.data.names import Spellings, cleaned, nfc
+from wool_tf.data.naming import SampleNaming
+from wool_tf.data.sources import is_litter
+from wool_tf.errors import BadSetting, WoolError
+from wool_tf.settings import setting
 
-COCO, TABLE = "annotations.json", "annotations.csv"
-COLUMNS = ("scan", "sample", "x", "y", "width", "height", "defect")
-NO_NAME = "has no file name"
+log = logging.getLogger(__name__)
 
 TOLERANCE = 1.0
 """Pixels by which a box may stick out of its scan, as tools that draw boxes let it; it is cut there."""
+
+SHOWN = 3
+"""Boxes that a remark names."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ScanConfig(SampleNaming):
+    """What the scans of a folder are, and what is marked in them.
+
+    Raises:
+        BadSetting: a value breaks its rule.
+    """
+
+    defects: tuple[str, ...] = setting(
+        ("D1", "D2", "D3", "D6"), "Types of defects that X-rays show; they make a crop defective."
+    )
+    invisible: tuple[str, ...] = setting(
+        ("D4", "D5"), "Types of defects that may be marked, but make no difference to the class."
+    )
+    dark: Path | None = setting(None, "Scan without beam, for all scans; default: the one that the annotations name.")
+    bright: Path | None = setting(
+        None, "Scan of the empty belt, for all scans; default: the one that the annotations name."
+    )
+    open_beam: float | None = setting(
+        None,
+        "Counts of the open beam in scans without references; default: the top of the sample type.",
+        above=0,
+        below=math.inf,
+    )
+    raw: LineFormat | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        both = sorted(set(self.defects) & set(self.invisible))
+        if not self.defects or both:
+            rule = f"{both[0]} is one of the invisible as well" if both else "name one or more"
+            raise BadSetting("defects", self.defects, rule)
+        if bool(self.dark) != bool(self.bright):
+            raise BadSetting("bright" if self.dark else "dark", None, "is missing; dark and bright go together")
+        if self.dark and self.open_beam is not None:
+            raise BadSetting("open_beam", self.open_beam, "the references tell it; give either")
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Every type of defect that may occur, as it is given, by its cleaned name."""
+        return {cleaned(each): each for each in (*self.defects, *self.invisible)}
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -60,160 +111,93 @@ class Scan:
     boxes: tuple[Box, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Listed:
-    """A scan as a file names it, not yet checked; `where` says what to look for in that file."""
-
-    where: str
-    path: str
-    sample: object
-    dark: str = ""
-    bright: str = ""
-    size: tuple[object, object] | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Marked:
-    where: str
-    path: object
-    numbers: object
-    defect: object
-
-
 class _BadBox(Exception):
     """What is wrong with a box, as the rest of a sentence that begins with where it stands."""
 
 
-def load(folder: Path, defects: Iterable[str], raw: LineFormat | None) -> tuple[Scan, ...]:
+class _NoArea(Exception):
+    """A box has no area, as a click without a drag leaves it."""
+
+
+def load(folder: Path, config: ScanConfig) -> tuple[Scan, ...]:
     """The scans of a folder with their boxes, sorted by path; of every file only the head is read.
 
+    What a person should know of how the folder was understood is logged.
+
     Arguments:
-        folder: holds annotations.json or annotations.csv, and the scans.
-        defects: every type of defect that may occur.
-        raw: how raw files are laid out, if there are any.
+        folder: holds the scans and one file of annotations.
+        config: ScanConfig.
 
     Raises:
         WoolError: something is wrong. One line names up to three flaws, and how many more there are.
     """
     if not folder.is_dir():
         raise WoolError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; give one with scans")
-    files = [name for name in (COCO, TABLE) if os.path.lexists(folder / name)]
-    if len(files) != 1:
-        which = "both" if files else "neither"
-        raise WoolError(f"{folder}: has {which} {COCO} {'and' if files else 'nor'} {TABLE}; give one of them")
-    bad, known = BadFiles(folder), tuple(defects)
+    bad = BadFiles(folder)
     try:
-        listed, marked = (_from_coco if files == [COCO] else _from_table)(folder / files[0], bad)
-        found = _checked_scans(folder, listed, raw, bad)
-    except UnicodeDecodeError:
-        raise WoolError(f"{folder / files[0]}: is not UTF-8 text") from None
+        file = annotation_files.find(folder, config.sample_from is None)
+        contents = annotation_files.read(folder, file, config.sample_from is None, bad)
+        listed = _without_litter(contents.scans)
+        found = _checked_scans(folder, listed, config, bad)
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
-    boxes: dict[str, list[Box]] = {path: [] for path in found}
-    for mark in marked:
-        # What is wrong with the scan itself has been said.
-        if isinstance(mark.path, str) and mark.path in found:
-            try:
-                boxes[mark.path].append(_checked_box(mark, found[mark.path], known))
-            except _BadBox as flaw:
-                bad.add(mark.where, str(flaw))
+    for remark in contents.remarks:
+        log.info(remark)
+    boxes = _checked_boxes(contents.boxes, found, config, bad)
     bad.refuse()
     if not found:
-        raise WoolError(f"{folder / files[0]}: names no scan")
-    # Tools write boxes in any order, and the crops must not depend on it.
-    return tuple(dataclasses.replace(found[path], boxes=tuple(sorted(boxes[path]))) for path in sorted(found))
+        raise WoolError(f"{file}: names no scan")
+    # Tools write boxes in any order, and the crops must not depend on it, nor on how a file system keeps names.
+    scans = (dataclasses.replace(scan, boxes=tuple(sorted(boxes[key]))) for key, scan in found.items())
+    return tuple(sorted(scans, key=lambda scan: nfc(scan.path)))
 
 
-def _from_coco(file: Path, bad: BadFiles) -> tuple[list[_Listed], list[_Marked]]:
-    try:
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise
-        raise WoolError(f"{file}: is not JSON ({error})") from None
-    images, categories = (_by_id(file, document, kind, bad) for kind in ("images", "categories"))
-    listed = []
-    for number, image in images.items():
-        size = (image["width"], image["height"]) if "width" in image and "height" in image else None
-        path, dark, bright = (image.get(name) or "" for name in ("file_name", "dark", "bright"))
-        if all(isinstance(name, str) for name in (path, dark, bright)):
-            listed.append(_Listed(f"image {number}:", path, image.get("sample"), dark, bright, size))
-        else:
-            bad.add(f"image {number}:", NO_NAME)
-    marked = []
-    for number, annotation in _by_id(file, document, "annotations", bad).items():
-        where = f"annotation {number}:"
-        image, category = (
-            known.get(_key(annotation.get(key))) for known, key in ((images, "image_id"), (categories, "category_id"))
+def with_references(found: tuple[Scan, ...], folder: Path, config: ScanConfig) -> tuple[Scan, ...]:
+    """The scans with the paths of their references as they can be opened; "" where they have none, which is logged.
+
+    Raises:
+        WoolError: a reference that is given is not there, or the open beam is given although references tell it.
+    """
+    for file in filter(None, (config.dark, config.bright)):
+        if not file.is_file():
+            raise WoolError(f"{file}: no such file; give a reference scan")
+    if config.open_beam and found[0].dark:
+        raise BadSetting("open_beam", config.open_beam, f"the references in {folder} tell it; leave it out")
+    if config.dark:
+        return tuple(dataclasses.replace(s, dark=str(config.dark), bright=str(config.bright)) for s in found)
+    if found[0].dark:
+        return tuple(dataclasses.replace(s, dark=str(folder / s.dark), bright=str(folder / s.bright)) for s in found)
+    top = config.open_beam or "the top of the sample type"
+    log.info(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
+    beside = sorted(name for name in os.listdir(folder) if name.lower().startswith(("dark.", "bright.")))
+    if beside and not config.open_beam:
+        log.info(
+            f"{' and '.join(beside)} lie in {folder} and are not used; if they are references, give --dark and --bright"
         )
-        if image is None:
-            bad.add(where, f"image_id {annotation.get('image_id')!r} is none of the images")
-        elif category is None:
-            bad.add(where, f"category_id {annotation.get('category_id')!r} is none of the categories")
-        else:
-            marked.append(_Marked(where, image.get("file_name"), annotation.get("bbox"), category.get("name")))
-    return listed, marked
-
-
-def _by_id(file: Path, document: object, kind: str, bad: BadFiles) -> dict:
-    records = document.get(kind) if isinstance(document, dict) else None
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise WoolError(f"{file}: is not COCO; {kind!r} must be a list of objects")
-    found = {}
-    for position, record in enumerate(records):
-        number = _key(record.get("id"))
-        if number is None:
-            bad.add(f"{kind}[{position}]", "has no id")
-        elif number in found:
-            bad.add(f"{kind}[{position}]", f"has the id {number} of another one")
-        else:
-            found[number] = record
     return found
 
 
-def _key(value: object) -> int | str | None:
-    return value if isinstance(value, int | str) else None
+def _without_litter(listed: Iterable[ListedScan]) -> list[ListedScan]:
+    kept, ignored = [], []
+    for item in listed:
+        if is_litter(item.path):
+            ignored.append(item.path)
+        else:
+            kept.append(item)
+    if ignored:
+        log.info(litter.told(ignored))
+    return kept
 
 
-def _from_table(file: Path, bad: BadFiles) -> tuple[list[_Listed], list[_Marked]]:
-    listed: dict[str, _Listed] = {}
-    marked: list[_Marked] = []
-    clean: set[str] = set()
-    try:
-        with open(file, newline="", encoding="utf-8-sig") as stream:
-            # strict: an unclosed quote would otherwise swallow all the lines below it.
-            rows = csv.reader(stream, strict=True)
-            header = [cell.strip() for cell in next(rows, [])]
-            if header != list(COLUMNS):
-                raise WoolError(f"{file}: the first line must be {','.join(COLUMNS)}, got {','.join(header)!r}")
-            for row in rows:
-                if any(cell.strip() for cell in row):
-                    where = f"{TABLE} line {rows.line_num}:"
-                    if len(row) != len(COLUMNS):
-                        bad.add(where, f"has {len(row)} cells; {len(COLUMNS)} are needed")
-                        continue
-                    path, sample, *numbers, defect = (cell.strip() for cell in row)
-                    first = listed.setdefault(path, _Listed(where, path, sample))
-                    empty = not any((*numbers, defect))
-                    if sample != first.sample:
-                        bad.add(where, f"{path} is of sample {first.sample!r} above, here of {sample!r}")
-                    elif first.where != where and (empty or path in clean):
-                        bad.add(where, f"{path} is listed twice, once without a box")
-                    elif empty:
-                        clean.add(path)
-                    else:
-                        marked.append(_Marked(where, path, numbers, defect))
-    except csv.Error as error:
-        raise WoolError(f"{file}: line {rows.line_num} is not CSV ({error})") from None
-    return list(listed.values()), marked
-
-
-def _checked_scans(folder: Path, listed: list[_Listed], raw: LineFormat | None, bad: BadFiles) -> dict[str, Scan]:
-    root = Path(os.path.realpath(folder))
-    found: dict[str, Scan] = {}
+def _checked_scans(
+    folder: Path, listed: Iterable[ListedScan], config: ScanConfig, bad: BadFiles
+) -> dict[Hashable, Scan]:
+    root, samples = Path(os.path.realpath(folder)), Spellings("samples")
+    found: dict[Hashable, Scan] = {}
     files: dict[str, str] = {}
     for item in listed:
-        reason = _listing_flaw(root, item)
+        sample = samples.read(_sample(item, config))
+        reason = _listing_flaw(root, item, sample, config)
         file = "" if reason else os.path.realpath(root / item.path)
         if file in files:
             reason = f"{item.path} is listed twice, first as {files[file]}"
@@ -221,19 +205,28 @@ def _checked_scans(folder: Path, listed: list[_Listed], raw: LineFormat | None, 
             bad.add(item.where, reason)
             continue
         try:
-            size = _checked_size(root, item, raw)
+            size = _checked_size(root, item, config.raw)
         except BadFile as flaw:
             bad.add(item.where, f"{item.path} {flaw}")
             continue
         files[file] = item.where.rstrip(":")
-        found[item.path] = Scan(item.path, str(item.sample).strip(), *size, item.dark, item.bright, boxes=())
+        found[item.key] = Scan(item.path, sample, *size, item.dark, item.bright, boxes=())
     bare = [scan.path for scan in found.values() if not scan.dark]
     if 0 < len(bare) < len(found):
         bad.add(bare[0], "has no references, but other scans have; name them for all scans or for none")
+    for remark in samples.remarks():
+        log.info(remark)
     return found
 
 
-def _checked_size(root: Path, item: _Listed, raw: LineFormat | None) -> tuple[int, int]:
+def _sample(item: ListedScan, config: ScanConfig) -> str:
+    """The sample of a scan as a text, or "" where nothing names it."""
+    given = whole(item.sample) if isinstance(item.sample, float) else item.sample
+    told = "" if given is None or isinstance(given, bool) or not isinstance(given, int | float | str) else str(given)
+    return told if cleaned(told) and told != "nan" else config.sample(item.name)
+
+
+def _checked_size(root: Path, item: ListedScan, raw: LineFormat | None) -> tuple[int, int]:
     """Width and number of lines of a scan; raises BadFile if they cannot be read or the list says otherwise."""
     size = scan_files.size(root / item.path, raw)
     if item.size is not None and item.size != size:
@@ -242,11 +235,12 @@ def _checked_size(root: Path, item: _Listed, raw: LineFormat | None) -> tuple[in
     return size
 
 
-def _listing_flaw(root: Path, item: _Listed) -> str | None:
+def _listing_flaw(root: Path, item: ListedScan, sample: str, config: ScanConfig) -> str | None:
     reason = _file_flaw(root, item.path)
-    sample = str(item.sample).strip() if isinstance(item.sample, int | str) else ""
+    if not reason and not sample and config.sample_from is not None:
+        return f"{item.path}: --sample_from finds no sample in the name {item.name!r}"
     if not reason and not (sample and sample.isprintable()):
-        return f"sample of {item.path} is missing; name the physical sample that it shows"
+        return f"sample of {item.path} is missing; name the physical sample, or give --sample_from"
     if not reason and bool(item.dark) != bool(item.bright):
         return f"{item.path} has one reference, but dark and bright go together"
     for name in filter(None, (item.dark, item.bright)):
@@ -258,8 +252,8 @@ def _file_flaw(root: Path, path: str) -> str | None:
     """Why a path from a file cannot be used, or None; it must be of a file inside the folder `root`."""
     if not path:
         return NO_NAME
-    if not path.isprintable() or "\\" in path:
-        return f"{path!r} has a backslash or what is not text in its name"
+    if not path.isprintable():
+        return f"{path!r} has what is not text in its name"
     # Through a link it may lead out as well.
     inside = Path(os.path.realpath(root / path)).is_relative_to(root)
     if os.path.isabs(path) or ".." in PurePosixPath(path).parts or not inside:
@@ -271,11 +265,31 @@ def _file_flaw(root: Path, path: str) -> str | None:
     return None
 
 
-def _checked_box(mark: _Marked, scan: Scan, known: tuple[str, ...]) -> Box:
-    """The box in whole pixels, rounded outwards; raises _BadBox."""
-    if mark.defect not in known:
-        remedy = "correct it, or add it to defects or to invisible"
-        raise _BadBox(f"defect {mark.defect!r} is none of {', '.join(known)}; {remedy}")
+def _checked_boxes(
+    marked: Iterable[ListedBox], found: dict[Hashable, Scan], config: ScanConfig, bad: BadFiles
+) -> dict[Hashable, list[Box]]:
+    """The boxes of every scan; those without area are left out, and told."""
+    boxes: dict[Hashable, list[Box]] = {key: [] for key in found}
+    empty = []
+    for mark in marked:
+        # What is wrong with the scan itself has been said.
+        if mark.scan in found:
+            try:
+                boxes[mark.scan].append(_checked_box(mark, found[mark.scan], config.types))
+            except _NoArea:
+                empty.append(mark.where.rstrip(":"))
+            except _BadBox as flaw:
+                bad.add(mark.where, str(flaw))
+    if empty:
+        more = f" and {len(empty) - SHOWN} more" if len(empty) > SHOWN else ""
+        log.info(f"{len(empty)} boxes without area are left out: {', '.join(empty[:SHOWN])}{more}")
+    return boxes
+
+
+def _checked_box(mark: ListedBox, scan: Scan, types: dict[str, str]) -> Box:
+    """The box in whole pixels, rounded outwards; raises _BadBox or _NoArea."""
+    if mark.flaw:
+        raise _BadBox(mark.flaw)
     try:
         x, y, width, height = map(float, mark.numbers if isinstance(mark.numbers, list) else ())
     except (TypeError, ValueError, OverflowError):
@@ -283,12 +297,17 @@ def _checked_box(mark: _Marked, scan: Scan, known: tuple[str, ...]) -> Box:
     shown = f"box {x:g}, {y:g} of {width:g}x{height:g} pixels"
     if not all(map(math.isfinite, (x, y, width, height))):
         raise _BadBox(f"{shown} is not finite")
-    if width <= 0 or height <= 0:
+    if width < 0 or height < 0:
         raise _BadBox(f"{shown} is empty")
+    if not width or not height:
+        raise _NoArea
+    if mark.defect not in types:
+        remedy = "correct it, or add it to --defects or to --invisible"
+        raise _BadBox(f"defect {mark.defect!r} is none of {', '.join(types.values())}; {remedy}")
     if min(x, y) < -TOLERANCE or x + width > scan.width + TOLERANCE or y + height > scan.lines + TOLERANCE:
         raise _BadBox(f"{shown} is not inside {scan.path} of {scan.width}x{scan.lines}")
     x0, y0 = max(math.floor(x), 0), max(math.floor(y), 0)
     x1, y1 = min(math.ceil(x + width), scan.width), min(math.ceil(y + height), scan.lines)
     if x0 >= x1 or y0 >= y1:
         raise _BadBox(f"{shown} is not inside {scan.path} of {scan.width}x{scan.lines}")
-    return Box(x0, y0, x1, y1, mark.defect)
+    return Box(x0, y0, x1, y1, types[str(mark.defect)])

@@ -17,15 +17,17 @@ from PIL import Image
 
 from wool_board.errors import BadFile
 from wool_board.image import references, scan_files
+from wool_board.image.decoding import SUFFIXES
 from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction, corrected_already, grey
-from wool_board.image.scan_files import LineFormat
+from wool_board.image.litter import is_litter
 from wool_tf import files
 from wool_tf.data import annotations, frames, windows
-from wool_tf.data.annotations import Scan
+from wool_tf.data.annotations import Scan, ScanConfig
 from wool_tf.data.frames import Choice, Crop, Frame
-from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, SUFFIXES, BadFiles
+from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, BadFiles
+from wool_tf.data.names import nfc
 from wool_tf.errors import BadSetting, WoolError
-from wool_tf.settings import check, setting
+from wool_tf.settings import setting
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ Corrections = dict[tuple[str, str], Correction]
 
 
 @dataclasses.dataclass(frozen=True)
-class CropConfig:
+class CropConfig(ScanConfig):
     """How crops are cut.
 
     Raises:
@@ -55,12 +57,6 @@ class CropConfig:
 
     side: int = setting(244, "Height and width of a crop in pixels.", at_least=32)
     frame_lines: int = setting(320, "Lines of a frame, of which one crop is cut; at least the side.", at_least=32)
-    defects: tuple[str, ...] = setting(
-        ("D1", "D2", "D3", "D6"), "Types of defects that X-rays show; they make a crop defective."
-    )
-    invisible: tuple[str, ...] = setting(
-        ("D4", "D5"), "Types of defects that may be marked, but make no difference to the class."
-    )
     defective: int | None = setting(
         None, "How many defective crops are drawn at random; default: as many as there are.", at_least=1
     )
@@ -74,33 +70,14 @@ class CropConfig:
         None,
         "LOW,HIGH: attenuation shown as white and as black; default: 0 and the 99.9th percentile of all scans.",
     )
-    dark: Path | None = setting(None, "Scan without beam, for all scans; default: the one that the annotations name.")
-    bright: Path | None = setting(
-        None, "Scan of the empty belt, for all scans; default: the one that the annotations name."
-    )
-    open_beam: float | None = setting(
-        None,
-        "Counts of the open beam in scans without references; default: the top of the sample type.",
-        above=0,
-        below=math.inf,
-    )
-    raw: LineFormat | None = None
     pixel_mm: float = setting(0.8, "Distance of pixels in mm, written into imaging.json.", above=0, below=math.inf)
 
     def __post_init__(self) -> None:
-        check(self)
+        super().__post_init__()
         if self.frame_lines < self.side:
             raise BadSetting("frame_lines", self.frame_lines, f"must be at least the crop's side, {self.side}")
-        both = sorted(set(self.defects) & set(self.invisible))
-        if not self.defects or both:
-            rule = f"{both[0]} is one of the invisible as well" if both else "name one or more"
-            raise BadSetting("defects", self.defects, rule)
         if self.window and not (len(self.window) == 2 and -math.inf < self.window[0] < self.window[1] < math.inf):
             raise BadSetting("window", self.window, "must be LOW,HIGH in attenuation, LOW < HIGH")
-        if bool(self.dark) != bool(self.bright):
-            raise BadSetting("bright" if self.dark else "dark", None, "is missing; dark and bright go together")
-        if self.dark and self.open_beam is not None:
-            raise BadSetting("open_beam", self.open_beam, "the references tell it; give either")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,12 +115,9 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
         WoolError: a scan, an annotation or a reference is wrong, or there are fewer crops than asked for.
     """
     try:
-        found = annotations.load(folder, (*settings.defects, *settings.invisible), settings.raw)
+        found = annotations.load(folder, settings)
         log.info(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
-        found = _with_references(found, folder, settings)
-        if not found[0].dark:
-            top = settings.open_beam or "the top of the sample type"
-            log.info(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
+        found = annotations.with_references(found, folder, settings)
         unnamed = _unnamed(folder, found)
         if unnamed:
             log.info(f"{unnamed} images beside the scans are not in the annotations, and are not used")
@@ -176,26 +150,13 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
     return Result(choice, _lost_boxes(found, surveyed, settings), window, repaired)
 
 
-def _with_references(found: tuple[Scan, ...], folder: Path, settings: CropConfig) -> tuple[Scan, ...]:
-    """The scans with the paths of their references as they can be opened."""
-    for file in filter(None, (settings.dark, settings.bright)):
-        if not file.is_file():
-            raise WoolError(f"{file}: no such file; give a reference scan")
-    if settings.open_beam and found[0].dark:
-        raise BadSetting("open_beam", settings.open_beam, f"the references in {folder} tell it; leave it out")
-    if settings.dark:
-        return tuple(dataclasses.replace(s, dark=str(settings.dark), bright=str(settings.bright)) for s in found)
-    if found[0].dark:
-        return tuple(dataclasses.replace(s, dark=str(folder / s.dark), bright=str(folder / s.bright)) for s in found)
-    return found
-
-
 def _unnamed(folder: Path, found: tuple[Scan, ...]) -> int:
     """How many images lie where the scans do, and are neither scans nor references."""
     known = {(folder / scan.path).resolve() for scan in found}
     known |= {Path(file).resolve() for scan in found for file in (scan.dark, scan.bright) if file}
     places = {(folder / scan.path).parent for scan in found}
-    files = (file for place in places for file in place.iterdir() if file.suffix.lower() in SUFFIXES)
+    beside = (file for place in places for file in place.iterdir() if not is_litter(file.name))
+    files = (file for file in beside if file.suffix.lower() in SUFFIXES)
     return sum(file.resolve() not in known for file in files)
 
 
@@ -215,9 +176,12 @@ def _fingerprint(folder: Path, found: tuple[Scan, ...], settings: CropConfig) ->
     pairs = {(scan.dark, scan.bright) for scan in found if scan.dark}
     references = {pair: _digests(pair) for pair in pairs}
     listed = [
-        dataclasses.asdict(scan) | {"dark": None, "bright": references.get((scan.dark, scan.bright))} for scan in found
+        dataclasses.asdict(scan)
+        | {"path": nfc(scan.path), "dark": None, "bright": references.get((scan.dark, scan.bright))}
+        for scan in found
     ]
-    about = dataclasses.asdict(settings) | {"dark": None, "bright": None}
+    # Where samples came from makes no difference, only which they are.
+    about = dataclasses.asdict(settings) | {"dark": None, "bright": None, "sample_from": None}
     return hashlib.sha256(json.dumps([VERSION, about, listed, list(contents)]).encode()).hexdigest()
 
 
@@ -227,7 +191,7 @@ def _digests(pair: tuple[str, str]) -> list[str]:
 
 def _names(found: tuple[Scan, ...]) -> list[str]:
     """The scans' paths without what all of them share and without suffix: the first part of a crop's name."""
-    paths = [PurePosixPath(scan.path) for scan in found]
+    paths = [PurePosixPath(nfc(scan.path)) for scan in found]
     shared = os.path.commonpath([path.parent for path in paths])
     return ["-".join(path.relative_to(shared).with_suffix("").parts) for path in paths]
 
@@ -316,7 +280,7 @@ def _cut_out(
             area, label = crop.area, CLASSES[crop.label]
             attenuation = correction.attenuation(lines[area.y0 : area.y1])[:, area.x0 : area.x1]
             file = f"{label}/{names[path]}_{crop.frame.number}.png"
-            place = path, area.x0, area.y0, _boxes(crop, settings.defects)
+            place = nfc(path), area.x0, area.y0, _boxes(crop, settings.defects)
             yield grey(attenuation, window), [file, label, scan.sample, crop.defect, *place]
 
 

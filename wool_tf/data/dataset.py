@@ -16,6 +16,8 @@ import numpy as np
 from wool_tf.data import arrays, listing, pixels
 from wool_tf.data.image_cache import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
+from wool_tf.data.names import nfc
+from wool_tf.data.naming import AS_NAMED, CropNaming
 from wool_tf.errors import BadSetting, WoolError
 
 ON_BAD_IMAGE = ("fail", "skip")
@@ -35,11 +37,12 @@ class Dataset:
         paths: n paths relative to `folder`, sorted, with forward slashes.
         folder: the folder as it was given.
         fingerprint: SHA-256 in hex over all of these but the folder, in order.
-        grouped: whether a manifest gave the groups; otherwise every image is its own.
+        grouped: whether a manifest or the files' names gave the groups; otherwise every image is its own.
         skipped: what was left out because it was bad, each with its reason.
         unlisted: number of images in class folders that the manifest does not name.
         boxes: n, where the defects are, in pixels of the image's file: `x0 y0 x1 y1` of each, with semicolons between
             them; empty where it is not known. No result depends on them.
+        remarks: what a person should know of how the folder was understood, in lines.
     """
 
     images: np.ndarray
@@ -54,6 +57,7 @@ class Dataset:
     skipped: tuple[str, ...] = ()
     unlisted: int = 0
     boxes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict:
         images = self.images
@@ -93,6 +97,7 @@ def load(
     cache: Path | str,
     progress: Callable[[int, int], None] | None = None,
     on_bad_image: str = "fail",
+    naming: CropNaming = AS_NAMED,
 ) -> Dataset:
     """Lists, checks and decodes the images of a folder.
 
@@ -100,7 +105,8 @@ def load(
     by "+"), scan (what the image was cut from) and boxes (of the defects; further columns are ignored), or the class
     folders `defective/` and `non_defective/`; a manifest wins. In class folders every image is a group of its own, for
     nothing better is known: images of one physical sample may then be in different folds, so that a network is tested
-    on a sample that it was trained on, and results are too good. A manifest prevents that.
+    on a sample that it was trained on, and results are too good. A manifest prevents that, or `naming`, where it finds
+    samples in the names of files.
 
     Images are PNG, TIFF, JPEG or DICOM, one per file, upright, of 8-bit grey or colours or 16-bit grey; docs/guide.md
     lists what is read of each format. Colour becomes grey (ITU-R 601-2 luma), alpha must be opaque everywhere, and
@@ -120,6 +126,7 @@ def load(
         on_bad_image: "fail" refuses the folder if any image is bad; "skip" leaves the bad ones out, and says in the
             Dataset which and why. Of images with the same pixels in their own size, all are left out if their labels
             differ, and all but the first if their groups differ.
+        naming: which labels are which class, and where samples stand in the names of files.
 
     Returns:
         The Dataset; both classes are present.
@@ -133,7 +140,7 @@ def load(
     folder, skip = Path(folder), on_bad_image == "skip"
     bad = BadFiles(folder)
     try:
-        entries, digests, unlisted = listing.entries(folder, bad)
+        entries, digests, unlisted, remarks = listing.entries(folder, bad, naming)
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     if skip or not bad.reasons:
@@ -149,10 +156,11 @@ def load(
         paths=tuple(entry.path for entry in entries),
         folder=str(folder),
         fingerprint="",
-        grouped=listing.has_manifest(folder),
+        grouped=listing.has_manifest(folder) or naming.sample_from is not None,
         skipped=tuple(bad.reasons),
         unlisted=unlisted,
         boxes=tuple(entry.boxes for entry in entries),
+        remarks=remarks,
     )
     return dataclasses.replace(found, fingerprint=_fingerprint(found))
 
@@ -196,7 +204,9 @@ def _check_classes(folder: Path, entries: list[Entry], bad: BadFiles) -> None:
 
 
 def _fingerprint(data: Dataset) -> str:
-    rows = zip(data.paths, *(of.tolist() for of in (data.labels, data.groups, data.defects, data.scans)), strict=True)
+    # The same folder has the same fingerprint on every file system.
+    columns = (of.tolist() for of in (data.labels, data.groups, data.defects, data.scans))
+    rows = zip(map(nfc, data.paths), *columns, strict=True)
     digest = hashlib.sha256(json.dumps([list(data.images.shape), list(rows)]).encode())
     for image in data.images:
         digest.update(image)

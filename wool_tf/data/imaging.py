@@ -12,6 +12,7 @@ from wool_board.image import decoding
 from wool_tf.data import listing
 from wool_tf.data.crops import IMAGING
 from wool_tf.data.listing import BadFiles
+from wool_tf.data.naming import AS_NAMED, CropNaming
 from wool_tf.errors import WoolError
 
 
@@ -30,12 +31,13 @@ class Imaging:
     pixel_mm: float | None = None
 
 
-def read(folder: Path, side: int | None = None) -> Imaging:
+def read(folder: Path, side: int | None = None, naming: CropNaming = AS_NAMED) -> Imaging:
     """How the crops of a folder were imaged, as its `imaging.json` says.
 
     Arguments:
         folder: of crops, as `dataset.load` reads it.
         side: of the crops; None: as the file says, or, where there is no file, the commonest of the images.
+        naming: CropNaming.
 
     Raises:
         WoolError: the folder cannot be used, or the file is damaged.
@@ -43,7 +45,7 @@ def read(folder: Path, side: int | None = None) -> Imaging:
     said = _said(folder / IMAGING)
     window, pixel, crop = said.get("window"), said.get("pixel_mm"), said.get("crop")
     return Imaging(
-        side=side or crop or _commonest(folder),
+        side=side or crop or _commonest(folder, naming),
         window=None if window is None else (float(window[0]), float(window[1])),
         pixel_mm=None if pixel is None else float(pixel),
     )
@@ -83,12 +85,12 @@ _RULES = {
 }
 
 
-def _commonest(folder: Path) -> int:
+def _commonest(folder: Path, naming: CropNaming) -> int:
     """The commonest longer side of the images that can be used; the greatest of those that are equally common."""
     # Loading the images reports flawed files, unless no image is left to load.
     bad = BadFiles(folder)
     try:
-        entries, _, _ = listing.entries(folder, bad)
+        entries = listing.entries(folder, bad, naming).entries
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     counts: collections.Counter[int] = collections.Counter()

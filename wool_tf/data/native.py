@@ -11,6 +11,7 @@ from pathlib import Path
 from wool_tf.data import dataset, imaging, pixels
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
+from wool_tf.data.naming import AS_NAMED, CropNaming
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,15 +45,16 @@ def load(
     progress: Callable[[int, int], None] | None = None,
     on_bad_image: str = "fail",
     side: int | None = None,
+    naming: CropNaming = AS_NAMED,
 ) -> Crops:
     """Reads the crops of a folder.
 
     Arguments:
-        folder, cache, progress, on_bad_image: as for `dataset.load`.
+        folder, cache, progress, on_bad_image, naming: as for `dataset.load`.
         side: of the crops that the board is given, in pixels; None: as `imaging.read` finds it.
 
     Raises:
         WoolError: the folder, its images or its `imaging.json` are unusable, or the cache cannot be written.
     """
-    how = imaging.read(folder, side)
-    return Crops(dataset.load(folder, how.side, cache, progress, on_bad_image), how, cache)
+    how = imaging.read(folder, side, naming)
+    return Crops(dataset.load(folder, how.side, cache, progress, on_bad_image, naming), how, cache)

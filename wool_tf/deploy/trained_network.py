@@ -13,6 +13,7 @@ from wool_tf import logs, records
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
+from wool_tf.data.naming import AS_NAMED, CropNaming
 from wool_tf.data.native import Crops
 from wool_tf.errors import BadSetting
 from wool_tf.networks import weight_files, weights
@@ -22,6 +23,7 @@ from wool_tf.networks.weights import Weights
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".safetensors", ".keras")
+SAME = "give the same folder, and the same --sample_from and labels as then"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,12 +49,14 @@ class NetworkSource:
         data: folder of crops, as `dataset.load` reads it.
         on_bad_image: `fail` or `skip`.
         held: Held, or None where no image is held out.
+        naming: which labels are which class, and where samples stand in the names of files.
     """
 
     network: Path
     data: Path
     on_bad_image: str = "fail"
     held: Held | None = None
+    naming: CropNaming = AS_NAMED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,14 +101,16 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
     """
     spec, arrays = _network(source.network)
 
-    crops = native.load(source.data, cache, logs.Occasional(log, "reading image"), source.on_bad_image)
+    crops = _read(source, cache)
+    for remark in crops.native.remarks:
+        log.info(remark)
     images = crops.for_network(spec.input_shape[0], logs.Occasional(log, "resizing image"))
 
     @functools.cache
     def load(side: int | None) -> Crops:
         if side in (None, crops.imaging.side):
             return crops
-        found = native.load(source.data, cache, logs.Occasional(log, "reading image"), source.on_bad_image, side)
+        found = _read(source, cache, side)
         if found.native.paths != images.paths or not np.array_equal(found.native.labels, images.labels):
             raise BadSetting("data", source.data, "was changed while it was read; start again")
         return found
@@ -115,6 +121,11 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
         held_out = _held_out(source.held, images)
         _check_images(source.network, source.held, crops.native, images, held_out)
     return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
+
+
+def _read(source: NetworkSource, cache: Path, side: int | None = None) -> Crops:
+    telling = logs.Occasional(log, "reading image")
+    return native.load(source.data, cache, telling, source.on_bad_image, side, source.naming)
 
 
 def _network(path: Path) -> tuple[ResNetSpec, Weights]:
@@ -171,12 +182,12 @@ def _check_images(network: Path, held: Held, crops: Dataset, images: Dataset, he
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
     run = records.read_object(held.folds.with_name("run.json"), "native crops")
     if run and run["native crops"] != crops.fingerprint:
-        raise BadSetting("folds", held.folds, f"is of a run with other images than those of {images.folder}")
+        raise BadSetting("folds", held.folds, f"is of a run with other images than those of {images.folder}; {SAME}")
     record = records.read_object(network.with_suffix(".json"), "stage", "images")
     if record is None:
         return
     if record["images"] != images.fingerprint:
-        raise BadSetting("network", network, f"was trained on other images than those of {images.folder}")
+        raise BadSetting("network", network, f"was trained on other images than those of {images.folder}; {SAME}")
     # The network of all images has none.
     seen = np.setdiff1d(held_out, record.get("held_out", []))
     if len(seen):

@@ -193,7 +193,8 @@ def _about_data(study: Study) -> list[str]:
         found.append(
             "No manifest says which images show the same product, so each counts as one of its own. If several do, "
             "the networks were tested on products that they had seen in training: all figures here are too good and "
-            "the intervals too narrow. Write a manifest.csv with the columns path, label and group."
+            "the intervals too narrow. Write a manifest.csv with the columns path, label and group, or give "
+            "--sample_from."
         )
     if data.group_by != "sample":
         found.append(

@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from wool_tf.data.naming import AS_NAMED, CropNaming
+
 
 @dataclasses.dataclass(frozen=True)
 class CropSource:
@@ -13,12 +15,14 @@ class CropSource:
         samples: simulated samples, where there is no folder.
         contrast: of their defects, see `simulation.campaign.Campaign`.
         on_bad_image: `fail` or `skip`.
+        naming: which labels are which class, and where samples stand in the names of files.
     """
 
     folder: Path | None
     samples: int
     contrast: float = 1.0
     on_bad_image: str = "fail"
+    naming: CropNaming = AS_NAMED
 
 
 @dataclasses.dataclass(frozen=True)

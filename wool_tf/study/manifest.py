@@ -100,7 +100,8 @@ def _check_same(found: dict, ours: dict, out: Path) -> None:
     # Other processors round differently; a remark says so, and the run goes on.
     for name, value in ours.items():
         if name not in ("settings", _WEIGHTS, "processors") and found[name] != value:
-            raise BadSetting("out", out, f"{holds} {name}; choose another folder")
+            what = "images, samples or labels" if name == "images" else name
+            raise BadSetting("out", out, f"{holds} {what}; choose another folder")
 
 
 def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:

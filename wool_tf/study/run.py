@@ -16,6 +16,7 @@ import numpy as np
 from wool_tf import logs, quiet
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
+from wool_tf.data.naming import AS_NAMED
 from wool_tf.data.native import Crops
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
@@ -174,13 +175,18 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
     """
     folder = source.folder
     if folder is None:
+        if source.naming != AS_NAMED:
+            raise BadSetting("data", None, "is missing; sample_from and labels say how its files are named")
         log.info(f"simulating {source.samples} samples")
         telling = logs.Occasional(log, "simulating scan")
         place = out / "simulated"
         folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
     log.info(f"reading {folder}")
-    crops = native.load(folder, out / "cache", logs.Occasional(log, "reading image"), source.on_bad_image)
+    telling = logs.Occasional(log, "reading image")
+    crops = native.load(folder, out / "cache", telling, source.on_bad_image, naming=source.naming)
     images = crops.native
+    for remark in images.remarks:
+        log.info(remark)
     if images.unlisted:
         log.info(f"{images.unlisted} images in class folders are not in the manifest, and are not used")
     for reason in images.skipped:

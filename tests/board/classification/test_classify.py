@@ -105,11 +105,30 @@ def test_a_bad_file_is_a_line_and_the_others_go_on(board_model, tmp_path):
     assert finished.returncode == 1
     assert [Path(record["file"]).name for record in records(finished)] == ["good.png"]
     lines = finished.stderr.splitlines()
-    assert lines[0] == f"classify.py: {tmp_path}/bare: holds no PNG, TIFF, JPEG or DICOM image"
-    for line, (name, reason) in zip(lines[1:-2], reasons.items(), strict=True):
+    assert lines[0].startswith(f"classify.py: {tmp_path}/in: 1 left out as hidden") and lines[0].endswith(
+        ": .hidden.png"
+    )
+    assert lines[1] == f"classify.py: {tmp_path}/bare: holds no PNG, TIFF, JPEG or DICOM image"
+    for line, (name, reason) in zip(lines[2:-2], reasons.items(), strict=True):
         assert line.startswith(f"classify.py: {tmp_path / 'in' / name}: {reason}")
     assert lines[-2] == f"classify.py: {tmp_path}/missing.png: cannot be read (No such file or directory)"
     assert lines[-1] == f"classify.py: {'n' * 300}: cannot be read (File name too long)"
+
+
+def test_what_network_storage_keeps_beside_images_is_no_image(board_model, tmp_path):
+    for name in (
+        "a.png",
+        "@eaDir/a.png/SYNOPHOTO_THUMB_XL.png",
+        "#recycle/b.png",
+        "a (conflicted copy 2024-05-01).png",
+    ):
+        save(tmp_path / "in" / name, SEEN[0])
+    finished = run(board_model, tmp_path / "in", "--json")
+    assert finished.returncode == 0
+    assert [record["file"] for record in records(finished)] == [f"{tmp_path}/in/a.png"]
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith(f"classify.py: {tmp_path}/in: 3 left out as hidden, of the system")
+    assert line.endswith(": #recycle, @eaDir, a (conflicted copy 2024-05-01).png")
 
 
 def variants(folder: Path) -> list[Path]:

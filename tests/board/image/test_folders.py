@@ -30,7 +30,7 @@ def ready(watch: folders.FolderWatch) -> list[str]:
 
 
 def test_a_renamed_file_does_not_wait(tmp_path):
-    watch = folders.FolderWatch(tmp_path, lambda *_: None)
+    watch = folders.FolderWatch(tmp_path, lambda *_: None, lambda _: None)
     (tmp_path / ".part").write_bytes(b"whole")
     assert watch.poll() == []
     time.sleep(0.05)  # A clock of file systems ticks every few milliseconds.
@@ -40,7 +40,7 @@ def test_a_renamed_file_does_not_wait(tmp_path):
 
 
 def test_a_file_is_ready_when_it_has_settled(clock, tmp_path):
-    watch, file = folders.FolderWatch(tmp_path, lambda *_: None), tmp_path / "a.PNG"
+    watch, file = folders.FolderWatch(tmp_path, lambda *_: None, lambda _: None), tmp_path / "a.PNG"
     for content in (b"a", b"ab", b"abc"):
         file.write_bytes(content)
         assert ready(watch) == []
@@ -61,7 +61,7 @@ def test_a_file_is_ready_when_it_has_settled(clock, tmp_path):
 
 
 def test_a_doubtful_file_gets_a_second_chance(clock, tmp_path):
-    watch, file = folders.FolderWatch(tmp_path, lambda *_: None), tmp_path / "a.jpeg"
+    watch, file = folders.FolderWatch(tmp_path, lambda *_: None, lambda _: None), tmp_path / "a.jpeg"
     file.write_bytes(b"a")
     ready(watch)
     clock.now += folders.SETTLING
@@ -75,7 +75,11 @@ def test_a_doubtful_file_gets_a_second_chance(clock, tmp_path):
 
 
 def test_files_that_are_gone_are_forgotten(clock, tmp_path):
-    watch, file, away = folders.FolderWatch(tmp_path, lambda *_: None), tmp_path / "a.tif", tmp_path / "elsewhere"
+    watch, file, away = (
+        folders.FolderWatch(tmp_path, lambda *_: None, lambda _: None),
+        tmp_path / "a.tif",
+        tmp_path / "elsewhere",
+    )
     file.write_bytes(b"a")
     ready(watch)
     clock.now += folders.SETTLING
@@ -94,7 +98,7 @@ def test_files_that_are_gone_are_forgotten(clock, tmp_path):
 def test_memory_stays_bounded(tmp_path):
     import tracemalloc
 
-    watch, sizes = folders.FolderWatch(tmp_path, lambda *_: None), []
+    watch, sizes = folders.FolderWatch(tmp_path, lambda *_: None, lambda _: None), []
     tracemalloc.start()
     for turn in range(20):
         for number in range(50):
@@ -112,7 +116,7 @@ def test_a_folder_that_is_away_for_a_while_brings_no_file_twice(clock, tmp_path)
     told = []
     folder, away = tmp_path / "in", tmp_path / "away"
     folder.mkdir()
-    watch = folders.FolderWatch(folder, lambda path, error: told.append((path, error.strerror)))
+    watch = folders.FolderWatch(folder, lambda path, error: told.append((path, error.strerror)), print)
     (folder / "a.png").write_bytes(b"a")
     ready(watch)
     clock.now += folders.SETTLING
@@ -128,7 +132,7 @@ def test_a_folder_that_is_away_for_a_while_brings_no_file_twice(clock, tmp_path)
 
 
 def test_the_oldest_file_comes_first(clock, tmp_path):
-    watch = folders.FolderWatch(tmp_path, lambda *_: None)
+    watch = folders.FolderWatch(tmp_path, lambda *_: None, lambda _: None)
     for number, name in enumerate(("c.png", "a.png", "b.png")):
         (tmp_path / name).write_bytes(b"a")
         os.utime(tmp_path / name, (1e9 + number, 1e9 + number))

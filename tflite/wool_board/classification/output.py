@@ -4,11 +4,12 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wool_board.command_line import one_line
 from wool_board.errors import WoolError
+from wool_board.image import litter
 from wool_board.image.folders import Unreadable
 
 PROGRAM = "classify.py"
@@ -43,12 +44,22 @@ class Output:
     def complain(self, path: Path | str, reason: str) -> None:
         """Prints why a file is left out."""
         self.complaints += 1
-        print(f"{PROGRAM}: {one_line(path)}: {reason}", file=sys.stderr, flush=True)
+        self.remark(path, reason)
+
+    def remark(self, path: Path | str, text: str) -> None:
+        """Prints what a person should know of a file or folder, and is no mistake."""
+        print(f"{PROGRAM}: {one_line(path)}: {text}", file=sys.stderr, flush=True)
 
 
 def unreadable(output: Output) -> Unreadable:
     """What complains of folders that cannot be read."""
     return lambda folder, error: output.complain(folder, f"cannot be read ({error.strerror})")
+
+
+def left_out(output: Output, folder: Path, paths: Sequence[str]) -> None:
+    """Tells what a folder holds that is litter, if anything."""
+    if paths:
+        output.remark(folder, litter.told([os.path.relpath(path, folder) for path in paths]))
 
 
 def text_line(record: dict) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wool_board.classification.classifier import Classifier, picture_name
-from wool_board.classification.output import COLUMNS, Output, csv_line, csv_row, text_line, unreadable
+from wool_board.classification.output import COLUMNS, Output, csv_line, csv_row, left_out, text_line, unreadable
 from wool_board.classification.watching import watch
 from wool_board.command_line import MISTAKE, one_line
 from wool_board.errors import BadFile, WoolError
@@ -118,7 +118,10 @@ def _listed(given: tuple[Path, ...], output: Output) -> Iterator[tuple[Path, Pat
             yield path, Path(path.name)
             continue
         complaints = output.complaints
-        found = sorted(Path(entry.path) for entry in folders.images(os.fspath(path), unreadable(output)))
+        litter: list[str] = []
+        entries = folders.images(os.fspath(path), unreadable(output), litter.append)
+        found = sorted(Path(entry.path) for entry in entries)
+        left_out(output, path, litter)
         if not found and output.complaints == complaints:
             output.complain(path, "holds no PNG, TIFF, JPEG or DICOM image")
         for image in found:

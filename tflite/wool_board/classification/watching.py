@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from wool_board.classification.classifier import Classifier
-from wool_board.classification.output import Output, unreadable
+from wool_board.classification.output import Output, left_out, unreadable
 from wool_board.command_line import one_line
 from wool_board.errors import BadFile, MissingFile
 from wool_board.image.folders import FolderWatch
@@ -17,7 +17,9 @@ def watch(classifier: Classifier, folder: Path, done: Path | None, interruption:
     A file counts as dealt with when its record is printed; only then it is moved to `done`, if that is given. So a file
     is never lost, and after a crash at most one has a second record.
     """
-    arrivals = FolderWatch(folder, unreadable(classifier.output))
+    arrivals = FolderWatch(
+        folder, unreadable(classifier.output), lambda paths: left_out(classifier.output, folder, paths)
+    )
     while True:
         for path in arrivals.poll():
             interruption.check()

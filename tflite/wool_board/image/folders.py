@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wool_board.image.decoding import SUFFIXES
+from wool_board.image.litter import is_litter
 
 SETTLING = 1.0
 """Seconds for which a file must not have changed, unless it was renamed, before it is taken for complete."""
@@ -20,10 +21,12 @@ REST = 10
 
 Unreadable = Callable[[str, OSError], None]
 """Is told of a folder that cannot be read."""
+LeftOut = Callable[[str], None]
+"""Is told the path of each file or folder that is litter."""
 
 
-def images(folder: str, unreadable: Unreadable) -> Iterator[os.DirEntry]:
-    """The entries of a folder and its subfolders that are named like images; hidden ones are left out."""
+def images(folder: str, unreadable: Unreadable, left_out: LeftOut) -> Iterator[os.DirEntry]:
+    """The entries of a folder and its subfolders that are named like images and are no `litter`."""
     waiting = [folder]
     visited: set[tuple[int, int]] = set()
     while waiting:
@@ -32,7 +35,7 @@ def images(folder: str, unreadable: Unreadable) -> Iterator[os.DirEntry]:
             if not _is_new(os.stat(current), visited):
                 continue
             with os.scandir(current) as entries:
-                shown = [entry for entry in entries if not entry.name.startswith(".")]
+                found = list(entries)
         except FileNotFoundError as error:
             if current == folder:  # Others may go at any time.
                 unreadable(current, error)
@@ -40,8 +43,10 @@ def images(folder: str, unreadable: Unreadable) -> Iterator[os.DirEntry]:
         except OSError as error:
             unreadable(current, error)
             continue
-        for entry in shown:
-            if _is_folder(entry):
+        for entry in found:
+            if is_litter(entry.name):
+                left_out(entry.path)
+            elif _is_folder(entry):
                 waiting.append(entry.path)
             elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
                 yield entry
@@ -94,11 +99,13 @@ class FolderWatch:
     Arguments:
         folder: is looked through; files that are there already have arrived.
         unreadable: is told, once until it can be read again, of a folder that cannot be read.
+        left_out: is told once, when there first is any, the paths of what is litter.
     """
 
-    def __init__(self, folder: Path, unreadable: Unreadable):
+    def __init__(self, folder: Path, unreadable: Unreadable, left_out: Callable[[list[str]], None]):
         self.folder, self.pause = folder, POLL
-        self._unreadable = unreadable
+        self._unreadable, self._left_out = unreadable, left_out
+        self._told_left_out = False
         self._troubled: set[str] = set()
         self._seen: dict[str, _FileState] = {}
 
@@ -107,7 +114,8 @@ class FolderWatch:
         started = time.monotonic()
         troubled: dict[str, OSError] = {}
         seen: dict[str, _FileState] = {}
-        for entry in images(os.fspath(self.folder), troubled.__setitem__):
+        litter: list[str] = []
+        for entry in images(os.fspath(self.folder), troubled.__setitem__, litter.append):
             try:
                 status = entry.stat()
             except OSError:  # Gone already, or a link to nowhere.
@@ -117,11 +125,18 @@ class FolderWatch:
         for folder in troubled.keys() - self._troubled:
             self._unreadable(folder, troubled[folder])
         self._troubled = set(troubled)
+        self._tell_left_out(litter)
         # Nothing is known of the files of a folder that cannot be read: they may come back with it.
         self._seen = self._seen | seen if troubled else seen
         ready = [path for path in seen if _is_ready(seen[path], started)]
         self.pause = max(POLL, REST * (time.monotonic() - started))
         return [Path(path) for path in sorted(ready, key=lambda path: (seen[path].arrived, path))]
+
+    def _tell_left_out(self, litter: list[str]) -> None:
+        # Hidden files alone are what writers call files that are not complete yet: they come and go.
+        if not self._told_left_out and any(not os.path.basename(path).startswith(".") for path in litter):
+            self._told_left_out = True
+            self._left_out(litter)
 
     def _look(self, path: str, status: os.stat_result, now: float) -> _FileState:
         signature, known = _signature(status), self._seen.get(path)

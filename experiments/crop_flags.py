@@ -1,0 +1,49 @@
+"""Flags of every script that reads crops: the folder, how its names are meant, and what to do about bad files."""
+
+import dataclasses
+from pathlib import Path
+
+from absl import flags
+
+import console
+import setting_flags
+from wool_tf.data.dataset import ON_BAD_IMAGE
+from wool_tf.data.naming import CropNaming
+
+# The flags belong to the script that has them made.
+flags.disclaim_key_flags()
+
+
+@dataclasses.dataclass(frozen=True)
+class CropFlags:
+    """The flags once they are defined; what they say is known when they are parsed."""
+
+    _data: flags.FlagHolder
+    _on_bad_image: flags.FlagHolder
+    _naming: setting_flags.Holders
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of crops, or None where none is given."""
+        return None if self._data.value is None else console.path("data", self._data.value)
+
+    @property
+    def on_bad_image(self) -> str:
+        """One of `dataset.ON_BAD_IMAGE`."""
+        return self._on_bad_image.value
+
+    @property
+    def naming(self) -> CropNaming:
+        """How the crops are named."""
+        return setting_flags.build(CropNaming, self._naming)
+
+
+def define(required: bool) -> CropFlags:
+    """Defines the flags; `--data` is required or not."""
+    return CropFlags(
+        flags.DEFINE_string(
+            "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=required
+        ),
+        flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that cannot be used."),
+        setting_flags.define(CropNaming),
+    )

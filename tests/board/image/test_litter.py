@@ -1,0 +1,67 @@
+"""wool_board/image/litter.py: what lies among images and is nobody's image."""
+
+import os
+
+import pytest
+
+from wool_board.image import folders, litter
+
+LITTER = [
+    "@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "System Volume Information", "__MACOSX", "lost+found",
+    "Thumbs.db", "thumbs.DB", "desktop.ini", "ehthumbs.db", "._S1.png", ".DS_Store", ".hidden.png", "Icon\r",
+    "S1.png:Zone.Identifier", "S1.png\uf03aZone.Identifier", "S1.png:Zone.Identifier:$DATA", "S1.png:com.dropbox.attrs",
+    "S1 (Ann's conflicted copy 2024-05-01).png", "S1 (conflicted copy 2024-05-01 101530).png", "S1 (Case Conflict).png",
+    "S1 (SFConflict ann 2024-05-01-10-15-30).png", "S1.sync-conflict-20240501-101530-ABCDEF1.png",
+    "S1_conflict-20240501-101530.png", "S1_NAS_May-01-1015-2024_Conflict.png", "~$table.png", ".~lock.table.png#",
+]  # fmt: skip
+
+IMAGES = [
+    "S1.png", "S1 (1).png", "S1 copy.png", "#1.png", "$5.png", "~1.png", "@1.png", "2024-05-01T10:15:30.png",
+    "Thumbs.png", "desktop.png", "conflict.png", "recycle", "S1_(conflict).png", "12:30.png", "eaDir", ".", "..",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LITTER)
+def test_litter(name):
+    assert litter.is_litter(name)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_images_of_people(name):
+    assert not litter.is_litter(name)
+
+
+@pytest.fixture
+def storage(tmp_path):
+    """An image as network storage keeps it."""
+    for name in ("S1.png", "@eaDir/S1.png/SYNOPHOTO_THUMB_XL.jpg", "#recycle/old.png", "sub/._S2.png", "sub/S2.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_a_folder_shows_images_and_tells_what_it_left_out(storage):
+    left_out = []
+    found = folders.images(str(storage), pytest.fail, left_out.append)
+    assert sorted(entry.name for entry in found) == ["S1.png", "S2.png"]
+    assert sorted(os.path.relpath(path, storage) for path in left_out) == ["#recycle", "@eaDir", "sub/._S2.png"]
+
+
+def test_a_watch_tells_once(storage):
+    told = []
+    watch = folders.FolderWatch(storage, pytest.fail, told.append)
+    watch.poll()
+    (storage / "Thumbs.db").touch()
+    watch.poll()
+    assert len(told) == 1 and len(told[0]) == 3
+
+
+def test_a_watch_says_nothing_of_files_that_are_being_written(tmp_path):
+    (tmp_path / ".S1.png.part").touch()
+    folders.FolderWatch(tmp_path, pytest.fail, pytest.fail).poll()
+
+
+def test_the_words():
+    text = "left out as hidden, of the system or second copies of a conflict"
+    assert litter.told(["b", "a\n"]) == rf"2 {text}: a\x0a, b"
+    assert litter.told([str(number) for number in range(1000)]) == f"1,000 {text}: 0, 1, 10 and 997 more"

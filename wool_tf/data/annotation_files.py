@@ -1,0 +1,96 @@
+"""Which file in a folder of scans holds the annotations, and what it says, whatever tool wrote it."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from wool_board.image import litter
+from wool_tf.data import box_tables, coco
+from wool_tf.data.listed import Contents
+from wool_tf.data.listing import BadFiles
+from wool_tf.data.names import Folder
+from wool_tf.errors import WoolError
+
+log = logging.getLogger(__name__)
+
+COCO, TABLE = "annotations.json", "annotations.csv"
+
+PLACES = ("", "images", "images/default")
+"""Where files lie that an export names without their folder, as CVAT and Label Studio do."""
+
+
+def find(folder: Path, sample_needed: bool) -> Path:
+    """The one file of annotations in a folder: of the names of the documents, or what a tool called it.
+
+    Arguments:
+        folder: of scans.
+        sample_needed: whether a table must have a column of samples.
+
+    Raises:
+        WoolError: there is none, or there are several.
+        OSError: the folder cannot be read.
+    """
+    named = [folder / name for name in (COCO, TABLE) if os.path.lexists(folder / name)]
+    found = named or list(_exported(folder, sample_needed))
+    if len(found) == 1:
+        if not named:
+            log.info(f"annotations: {found[0]}")
+        return found[0]
+    if found:
+        several = f"both {COCO} and {TABLE}" if named else ", ".join(str(file.relative_to(folder)) for file in found)
+        raise WoolError(f"{folder}: has {several}; give one of them" + ("" if named else f", and call it {COCO}"))
+    seen = next((file for file in _beside(folder, (".xml", ".json", ".csv", ".txt"))), None)
+    advice = f"; {seen.relative_to(folder)} is none: export COCO" if seen else ""
+    raise WoolError(f"{folder}: has neither {COCO} nor {TABLE}; give one of them{advice}")
+
+
+def _beside(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """The files with these suffixes where tools export annotations to."""
+    for place in (folder, folder / "annotations"):
+        names = sorted(os.listdir(place)) if place.is_dir() else []
+        yield from (place / name for name in names if name.lower().endswith(suffixes) and not litter.is_litter(name))
+
+
+def _exported(folder: Path, sample_needed: bool) -> Iterator[Path]:
+    for file in _beside(folder, (".json", ".csv")):
+        # Through a link it may lead out of the folder.
+        if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder)) or not file.is_file():
+            continue
+        if file.suffix.lower() == ".csv":
+            if box_tables.is_one(file, sample_needed):
+                yield file
+        elif _is_coco(file):
+            yield file
+
+
+def _is_coco(file: Path) -> bool:
+    try:
+        found = coco.document(file)
+    except (WoolError, OSError):
+        return False
+    return isinstance(found, dict) and all(isinstance(found.get(kind), list) for kind in coco.KINDS)
+
+
+def read(folder: Path, file: Path, sample_needed: bool, bad: BadFiles) -> Contents:
+    """What a file of annotations says.
+
+    Arguments:
+        folder: of scans; paths are relative to it, to one of `PLACES` in it, or to where the file lies.
+        file: as `find` gives it.
+        sample_needed: whether a table must have a column of samples.
+        bad: is told what is wrong.
+
+    Raises:
+        WoolError: the file cannot be understood at all.
+        OSError: it cannot be read.
+    """
+    files, places = Folder(folder), (*PLACES, file.parent.relative_to(folder).as_posix())
+
+    def locate(written: str) -> str:
+        tried = [files.path(f"{place}/{written}" if place not in ("", ".") else written) for place in places]
+        return next((path for path in tried if os.path.lexists(folder / path)), tried[0])
+
+    if file.suffix.lower() == ".json":
+        return coco.read(file, locate, bad)
+    return box_tables.read(file, locate, bad, sample_needed)

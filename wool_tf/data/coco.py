@@ -1,0 +1,120 @@
+"""COCO files as labelling tools write them: CVAT, Label Studio, Roboflow, VIA and labelme2coco.
+
+Of an image the keys `id`, `file_name`, `width`, `height` and, beyond COCO, `sample`, `dark` and `bright` are read; of
+an annotation `bbox`, or the box around its polygons where that is missing.
+"""
+
+import json
+import urllib.parse
+from collections.abc import Callable, Hashable
+from pathlib import Path, PurePosixPath
+
+from wool_tf.data.listed import Contents, ListedBox, ListedScan, hull, whole
+from wool_tf.data.listing import BadFiles
+from wool_tf.data.names import cleaned
+from wool_tf.data.naming import original
+from wool_tf.errors import WoolError
+
+KINDS = ("images", "categories", "annotations")
+NO_NAME = "has no file name"
+RLE = "is a mask in RLE without a box, which is not read; export boxes or polygons"
+
+
+def document(file: Path) -> object:
+    """The JSON of a file.
+
+    Raises:
+        WoolError: it is none.
+        OSError: the file cannot be read.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise WoolError(f"{file}: is not UTF-8 text") from None
+    except (ValueError, RecursionError) as error:
+        raise WoolError(f"{file}: is not JSON ({error})") from None
+
+
+def read(file: Path, locate: Callable[[str], str], bad: BadFiles) -> Contents:
+    """What a COCO file says.
+
+    Arguments:
+        file: the file.
+        locate: gives the path in the folder for a path in the file.
+        bad: is told what is wrong.
+
+    Raises:
+        WoolError: it is no COCO file.
+        OSError: it cannot be read.
+    """
+    found = document(file)
+    images, categories, marks = (_by_id(file, found, kind, bad) for kind in KINDS)
+    scans = [scan for key, image in images.items() if (scan := _scan(key, image, locate, bad)) is not None]
+    return Contents(scans, [box for key, mark in marks.items() if (box := _box(key, mark, images, categories, bad))])
+
+
+def _by_id(file: Path, found: object, kind: str, bad: BadFiles) -> dict[Hashable, dict]:
+    records = found.get(kind) if isinstance(found, dict) else None
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise WoolError(f"{file}: is not COCO; {kind!r} must be a list of objects")
+    known: dict[Hashable, dict] = {}
+    for position, record in enumerate(records):
+        key = _key(record.get("id"))
+        if key is None and kind == "annotations":
+            key = f"[{position}]"  # Nothing refers to it.
+        if key is None:
+            bad.add(f"{kind}[{position}]", "has no id")
+        elif key in known:
+            bad.add(f"{kind}[{position}]", f"has the id {key} of another one")
+        else:
+            known[key] = record
+    return known
+
+
+def _key(value: object) -> int | str | None:
+    """An id, whether the tool wrote 7, 7.0 or "7"."""
+    value = whole(value)
+    return value if isinstance(value, int | str) and not isinstance(value, bool) else None
+
+
+def _scan(key: Hashable, image: dict, locate: Callable[[str], str], bad: BadFiles) -> ListedScan | None:
+    where = f"image {key}:"
+    path, dark, bright = (image.get(name) or "" for name in ("file_name", "dark", "bright"))
+    if not all(isinstance(name, str) for name in (path, dark, bright)):
+        bad.add(where, NO_NAME)
+        return None
+    # Label Studio names files of its storage by the address under which it serves them.
+    _, served, query = path.partition("?d=")
+    path = urllib.parse.unquote(query) if served else path
+    extra = image.get("extra")
+    name = extra.get("name") if isinstance(extra, dict) else None
+    if not isinstance(name, str) or not name:
+        name = original(PurePosixPath(path.replace("\\", "/")).name)
+    size = whole(image.get("width")), whole(image.get("height"))
+    told = not any(value in (None, "", 0, -1) for value in size)
+    dark, bright = (locate(reference) if reference else "" for reference in (dark, bright))
+    found = locate(path) if path else ""
+    return ListedScan(where, key, found, name, image.get("sample"), dark, bright, size if told else None)
+
+
+def _box(key: Hashable, mark: dict, images: dict, categories: dict, bad: BadFiles) -> ListedBox | None:
+    where = f"annotation {key}:"
+    image, category = _key(mark.get("image_id")), _key(mark.get("category_id"))
+    if image not in images:
+        bad.add(where, f"image_id {mark.get('image_id')!r} is none of the images")
+        return None
+    if category not in categories:
+        bad.add(where, f"category_id {mark.get('category_id')!r} is none of the categories")
+        return None
+    numbers, outline = mark.get("bbox"), mark.get("segmentation")
+    flaw = ""
+    if not numbers and isinstance(outline, dict):
+        flaw = RLE
+    elif not numbers and isinstance(outline, list) and outline:
+        try:
+            # VIA leaves out the list around a single polygon.
+            numbers = hull(outline if isinstance(outline[0], list) else [outline])
+        except ValueError:
+            flaw = "has a segmentation that is no list of polygons"
+    name = categories[category].get("name")
+    return ListedBox(where, image, numbers, cleaned(str(name)), flaw)

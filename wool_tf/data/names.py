@@ -1,0 +1,139 @@
+"""When names that people wrote are one name: of samples, scans, labels and types of defects.
+
+Names come through spreadsheets, web pages and file systems of several kinds. What cannot be seen in them makes no
+difference: the form in which Unicode keeps an accented letter, characters without a shape, the kind and number of white
+space. What can be seen does: names that differ by case, leading zeros or a letter of another alphabet stay apart, and
+are told, because only a person knows whether S1 and s01 are one sample.
+"""
+
+import functools
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+SHOWN = 3
+"""Names that a line gives as examples."""
+
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""Characters without a shape that Unicode counts among marks and letters."""
+
+_SAME_SHAPE = str.maketrans(
+    "АВЕКМНОРСТХаеорсухіΑΒΕΖΗΙΚΜΝΟΡΤΥΧο" + "‐‑‒–—−",
+    "ABEKMHOPCTXaeopcyxiABEZHIKMNOPTYXo" + "------",
+)  # fmt: skip
+"""Letters of the Cyrillic and the Greek alphabet, and dashes, that look like those of a keyboard."""
+
+
+def nfc(text: str) -> str:
+    """A text in Unicode's composed form, in which `é` is one character; file systems of Apple keep it as two."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def cleaned(text: str) -> str:
+    """A name without what cannot be seen in it.
+
+    Composed (NFC, not NFKC: `S²` and `S2` look different), without characters that have no shape (zero width, byte
+    order mark, soft hyphen, marks of direction, control characters), white space around it removed and inside it a
+    blank.
+
+    >>> cleaned(" S\\u200b1\\u00a0 left ")
+    'S1 left'
+    """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    spaced = " ".join(unicodedata.normalize("NFC", text).split())
+    kept = (char for char in _UNSEEN.sub("", spaced) if unicodedata.category(char) not in ("Cf", "Cc"))
+    # What was removed may have stood between two blanks, or an accent and its letter.
+    return " ".join(unicodedata.normalize("NFC", "".join(kept)).split())
+
+
+class Spellings:
+    """Names of one kind as they were written, and as they are understood.
+
+    Arguments:
+        kind: what they are names of, in the plural.
+    """
+
+    def __init__(self, kind: str):
+        self._kind = kind
+        self._written: dict[str, dict[str, None]] = {}
+
+    def read(self, text: str) -> str:
+        """The name that a text stands for, which is kept in mind."""
+        name = cleaned(text)
+        if name:
+            self._written.setdefault(name, {})[text.strip()] = None
+        return name
+
+    def remarks(self) -> list[str]:
+        """What a person should know, at most a line for names that were joined and one for names that look alike."""
+        joined = {name: list(written) for name, written in self._written.items() if len(written) > 1}
+        return [*self._joined(joined), *self._alike()]
+
+    def _joined(self, joined: Mapping[str, list[str]]) -> list[str]:
+        if not joined:
+            return []
+        # In ASCII, for a difference that cannot be seen would look like none.
+        first = "; ".join(" = ".join(map(ascii, written)) for written in list(joined.values())[:SHOWN])
+        more = f"; and {len(joined) - SHOWN:,} more" if len(joined) > SHOWN else ""
+        return [f"{len(self._written):,} {self._kind}, {len(joined):,} of them written in several ways: {first}{more}"]
+
+    def _alike(self) -> list[str]:
+        pairs = alike(self._written)
+        if not pairs:
+            return []
+        first = ", ".join(f"{ascii(one)} and {ascii(other)}" for one, other in pairs[:SHOWN])
+        more = f" and {len(pairs) - SHOWN:,} more pairs" if len(pairs) > SHOWN else ""
+        rule = "count as different; if they are not, write them alike"
+        return [f"warning: {self._kind} that look alike (case, leading zeros, alphabets) {rule}: {first}{more}"]
+
+
+def alike(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of names that look alike although they differ: each with the first one that it looks like."""
+    first: dict[str, str] = {}
+    return [(known, name) for name in names if (known := first.setdefault(_look(name), name)) != name]
+
+
+def _look(name: str) -> str:
+    """What names that look alike have in common; spreadsheets make `7.0` of 7."""
+    folded = unicodedata.normalize("NFKC", name).translate(_SAME_SHAPE).casefold()
+    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"^(\d+)\.0+$", r"\1", folded))
+
+
+class Folder:
+    """Finds files by the paths that people wrote, whatever form the file system keeps their names in.
+
+    Arguments:
+        root: what paths are relative to.
+    """
+
+    def __init__(self, root: Path):
+        self._root = root
+        self._names = functools.cache(self._listed)
+
+    def path(self, written: str) -> str:
+        """A path as the file system has it, or, where no file has it, as it was written, with forward slashes."""
+        plain = PurePosixPath(written.replace("\\", "/")).as_posix()
+        if os.path.isabs(plain) or ".." in PurePosixPath(plain).parts or "\0" in plain:
+            return plain
+        found = PurePosixPath()
+        for part in PurePosixPath(plain).parts:
+            if not os.path.lexists(self._root / found / part):
+                part = self._names(found).get(cleaned(part), part)
+            found /= part
+        return found.as_posix()
+
+    def _listed(self, folder: PurePosixPath) -> dict[str, str]:
+        """What a folder holds by cleaned name, without names that only their spelling tells apart."""
+        try:
+            names = os.listdir(self._root / folder)
+        except OSError:
+            return {}
+        found: dict[str, str] = {}
+        twice = set()
+        for name in names:
+            if found.setdefault(cleaned(name), name) != name:
+                twice.add(cleaned(name))
+        return {key: name for key, name in found.items() if key not in twice}

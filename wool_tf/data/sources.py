@@ -1,0 +1,230 @@
+"""What a folder says of its crops, by a manifest or by class folders; whether the files are there is not asked here."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from wool_board.image import litter
+from wool_board.image.decoding import SUFFIXES
+from wool_tf.data import tables
+from wool_tf.data.names import Folder, Spellings, cleaned, nfc
+from wool_tf.data.naming import CropNaming
+from wool_tf.errors import WoolError
+
+CLASSES = ("non_defective", "defective")
+"""The index of a class is its label."""
+
+MANIFEST = "manifest.csv"
+COLUMNS = ("path", "label", "group")
+OPTIONAL = ("defect", "scan", "boxes")
+FLAGS = "--defective_label and --non_defective_label"
+NO_SAMPLE = "has a name in which --sample_from finds no sample"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One image of a list: path in the folder, label, physical sample, types of defect, scan, boxes of the defects."""
+
+    path: str
+    label: int
+    group: str
+    defect: str = ""
+    scan: str = ""
+    boxes: str = ""
+
+
+class BadFiles:
+    """Collects what is wrong with files; `refuse` raises all of it as one line."""
+
+    SHOWN = 3
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.reasons: list[str] = []
+
+    def add(self, name: str, reason: str) -> None:
+        self.reasons.append(f"{_printable(name)} {_printable(reason)}")
+
+    def summary(self) -> str:
+        """The first few reasons, and how many more there are."""
+        others = len(self.reasons) - self.SHOWN
+        more = f"; and {others} more" if others > 0 else ""
+        return f"{'; '.join(self.reasons[: self.SHOWN])}{more}"
+
+    def refuse(self) -> None:
+        """Raises WoolError if there are bad files."""
+        if self.reasons:
+            raise WoolError(f"{self.folder}: {self.summary()}")
+
+
+def _printable(text: str) -> str:
+    # A line break inside a name would break the one-line message.
+    return text if text.isprintable() else repr(text)
+
+
+def has_manifest(folder: Path) -> bool:
+    """Whether a manifest says what the images are."""
+    # lexists: a manifest that cannot be read must not be passed over silently.
+    return os.path.lexists(folder / MANIFEST)
+
+
+def is_litter(path: str) -> bool:
+    """Whether a path leads to or through what is nobody's image; that a list names it does not make it one."""
+    return any(map(litter.is_litter, PurePosixPath(path).parts))
+
+
+def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list[Entry], list[str]]:
+    """The images that a manifest names, and what a person should know of them, in lines.
+
+    Arguments:
+        folder: holds the manifest.
+        naming: CropNaming.
+        bad: is told of rows that cannot be understood.
+
+    Raises:
+        WoolError: the manifest cannot be understood at all.
+        OSError: it cannot be read.
+    """
+    table = tables.read(folder / MANIFEST)
+    _check_header(folder / MANIFEST, table, naming)
+    _check_labels(folder / MANIFEST, table, naming)
+    find, names = Folder(folder), {kind: Spellings(kind) for kind in ("groups", "scans", "types of defects")}
+    entries, ignored, by_name = [], [], 0
+    for line, row in table.rows:
+        written, label, group, defect, scan, boxes = table.chosen(row, COLUMNS + OPTIONAL)
+        path, boxes = find.path(written) if written else "", table.number(boxes)
+        if is_litter(path):
+            ignored.append(path)
+            continue
+        if not group and path:
+            group = naming.sample(path)
+            by_name += bool(group)
+        reason = _row_flaw(path, label, cleaned(group), naming) or _boxes_flaw(path, boxes)
+        if reason:
+            bad.add(f"{MANIFEST} line {line}:", reason)
+            continue
+        found = naming.label(label)
+        assert found is not None, "labels are checked above"
+        types = "+".join(names["types of defects"].read(each) for each in defect.split("+"))
+        scan = names["scans"].read(scan.replace("\\", "/"))
+        entries.append(Entry(path, found, names["groups"].read(group), types, scan, boxes))
+    remarks = [*table.remarks, *(line for each in names.values() for line in each.remarks()), *_ignored(ignored)]
+    if naming.sample_from is not None and not by_name:
+        remarks.append(f"--sample_from is not used: {MANIFEST} names the group of every image")
+    return entries, remarks
+
+
+def _check_header(manifest: Path, table: tables.Table, naming: CropNaming) -> None:
+    needed = COLUMNS if naming.sample_from is None else COLUMNS[:2]
+    missing = [column for column in needed if column not in table.header]
+    if missing:
+        raise WoolError(
+            f"{manifest}: column {missing[0]!r} is missing; the first line must name path, label and group, "
+            f"separated by commas or semicolons, got {','.join(table.header)!r}"
+        )
+
+
+def _check_labels(manifest: Path, table: tables.Table, naming: CropNaming) -> None:
+    """Raises WoolError where every label is an unknown one: then they are called otherwise, and are no mistakes."""
+    labels = {cleaned(table.chosen(row, ["label"])[0]) for _, row in table.rows} - {""}
+    if labels and not any(naming.label(label) is not None for label in labels):
+        found = _some(sorted(labels))
+        raise WoolError(f"{manifest}: labels must be {_wanted(naming)}; found {found}; map them with {FLAGS}")
+
+
+def _wanted(naming: CropNaming) -> str:
+    return " or ".join(label for labels in naming.labels for label in labels)
+
+
+def _some(found: list[str], most: int = 6) -> str:
+    return ", ".join(map(_printable, found[:most])) + (f" and {len(found) - most} more" if len(found) > most else "")
+
+
+def _row_flaw(path: str, label: str, group: str, naming: CropNaming) -> str | None:
+    if not path:
+        return "path is empty"
+    if naming.label(label) is None:
+        return f"label of {path!r} must be {_wanted(naming)}, got {label!r}; correct it, or map it with {FLAGS}"
+    if not group and naming.sample_from is not None:
+        return f"{path!r} {NO_SAMPLE}"
+    if not group:
+        return f"group of {path!r} is empty; name the physical sample that it shows"
+    return None
+
+
+def _boxes_flaw(path: str, boxes: str) -> str | None:
+    for box in filter(str.strip, boxes.split(";")):
+        try:
+            left, top, right, bottom = map(float, box.split())
+        except ValueError:
+            left = top = right = bottom = 0.0
+        if not (0 <= left < right and 0 <= top < bottom):
+            return (
+                f"boxes of {path!r} must be x0 y0 x1 y1 in pixels, with semicolons between boxes, got {box.strip()!r}"
+            )
+    return None
+
+
+def from_class_folders(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list[Entry], list[str]]:
+    """The images in class folders, each a sample of its own unless `naming` finds its sample, and remarks.
+
+    Arguments and errors are as for `from_manifest`.
+    """
+    folders = class_folders(folder, naming)
+    _check_folders(folder, folders, naming)
+    groups, entries, ignored = Spellings("groups"), [], []
+    for label, names in enumerate(folders):
+        for path in sorted(f"{name}/{file}" for name in names for file in os.listdir(folder / name)):
+            sample = naming.sample(path)
+            if is_litter(path):
+                ignored.append(path)
+            elif not path.lower().endswith(SUFFIXES):
+                bad.add(path, f"is not an image; only {', '.join(SUFFIXES)} belong here")
+            elif naming.sample_from is None:
+                entries.append(Entry(path, label, group=nfc(path)))
+            elif cleaned(sample):
+                entries.append(Entry(path, label, groups.read(sample)))
+            else:
+                bad.add(path, NO_SAMPLE)
+    known = {name for names in folders for name in names}
+    others = [f"{name}/" for name in _folders(folder) if name not in known and _holds_images(folder / name)]
+    beside = [f"folders with images that are of neither class, and are not used: {_some(others)}"] if others else []
+    return entries, [*groups.remarks(), *_ignored(ignored), *beside]
+
+
+def class_folders(folder: Path, naming: CropNaming) -> tuple[list[str], list[str]]:
+    """Names of the class folders of each class, in the order of `CLASSES`."""
+    sound, defective = ([name for name in _folders(folder) if cleaned(name) in labels] for labels in naming.labels)
+    return sound, defective
+
+
+def _folders(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not litter.is_litter(entry.name))
+
+
+def _holds_images(folder: Path) -> bool:
+    try:
+        return any(name.lower().endswith(SUFFIXES) for name in os.listdir(folder))
+    except OSError:  # It is not used in any case.
+        return False
+
+
+def _check_folders(folder: Path, found: Iterable[list[str]], naming: CropNaming) -> None:
+    sound, defective = found
+    if sound and defective:
+        return
+    others = [f"{name}/" for name in _folders(folder) if name not in (*sound, *defective)]
+    first, second = (f"{labels[0]}/" for labels in reversed(naming.labels))
+    if not sound and not defective:
+        advice = f"found {_some(others)}; map them with {FLAGS}" if others else "add either"
+        raise WoolError(f"{folder}: has neither a {MANIFEST} nor the folders {first} and {second}; {advice}")
+    missing, flag = (first, "--defective_label") if sound else (second, "--non_defective_label")
+    advice = f"; found {_some(others)}; map one with {flag}" if others else ""
+    raise WoolError(f"{folder}: no folder {missing}; both classes are needed{advice}")
+
+
+def _ignored(paths: list[str]) -> Iterator[str]:
+    if paths:
+        yield litter.told(paths)

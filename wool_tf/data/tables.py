@@ -1,0 +1,75 @@
+"""CSV files as spreadsheets write them: with commas, semicolons or tabs, in UTF-8 or an older encoding."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Collection
+from pathlib import Path
+
+from wool_tf.data.names import cleaned
+from wool_tf.errors import WoolError
+
+DELIMITERS = (",", ";", "\t")
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        header: names of the columns, cleaned and in lower case.
+        rows: the number of a row's last line in the file, and its cells without outer white space.
+        decimal_comma: whether numbers may be written with a comma.
+        remarks: what a person should know of how it was read, in lines.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[int, list[str]], ...]
+    decimal_comma: bool
+    remarks: tuple[str, ...]
+
+    def number(self, text: str) -> str:
+        """The text of a number with a point."""
+        return text.replace(",", ".") if self.decimal_comma else text
+
+    def chosen(self, row: list[str], columns: Collection[str]) -> list[str]:
+        """The cells of some columns; empty where the row or the table does not have one."""
+        where = [self.header.index(column) if column in self.header else len(row) for column in columns]
+        return [row[at] if at < len(row) else "" for at in where]
+
+
+def read(file: Path) -> Table:
+    """The table of a file, without empty rows.
+
+    Raises:
+        WoolError: it is no CSV file.
+        OSError: it cannot be read.
+    """
+    text, remarks = _text(file)
+    first, _, rest = text.partition("\n")
+    delimiter = first.rstrip("\r")[4:] if first.startswith("sep=") else ""  # Excel's own way to say it.
+    if delimiter not in DELIMITERS:
+        delimiter, rest = max(DELIMITERS, key=first.count), text
+    # strict: an unclosed quote would otherwise swallow all the lines below it.
+    reader = csv.reader(io.StringIO(rest, newline=""), strict=True, delimiter=delimiter)
+    above = text.count("\n") - rest.count("\n")
+    try:
+        header = tuple(cleaned(cell).casefold() for cell in next(reader, []))
+        found = ((reader.line_num + above, [cell.strip() for cell in row]) for row in reader)
+        rows = tuple((line, row) for line, row in found if any(row))
+    except csv.Error as error:
+        raise WoolError(f"{file}: line {reader.line_num + above} is not CSV ({error})") from None
+    return Table(header, rows, delimiter == ";", tuple(remarks))
+
+
+def _text(file: Path) -> tuple[str, list[str]]:
+    """What a file says, and what to say of its encoding."""
+    content = file.read_bytes()
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace"), []
+    try:
+        return content.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        # What Windows in Western Europe and America writes; every text can be read so, if perhaps wrongly.
+        text = content.decode("cp1252", errors="replace")
+        return text, [f"{file.name} is not UTF-8 text; read as Windows-1252 (Latin-1)"]
