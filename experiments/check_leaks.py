@@ -16,10 +16,13 @@ from pathlib import Path
 from absl import flags
 
 import console
+import setting_flags
+from wool_tf.data.sample_bits import SampleBits
 
 _DATA = flags.DEFINE_string(
     "data", None, "Folder of crops: defective/ and non_defective/, or a manifest.csv.", required=True
 )
+_BITS = setting_flags.define(SampleBits)
 _FOLDS = flags.DEFINE_integer("folds", 10, "Folds of the cross-validation.")
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
@@ -29,6 +32,7 @@ IMAGE_SIZE = 224
 
 def main() -> None:
     folder = console.path("data", _DATA.value)
+    bits = setting_flags.build(SampleBits, _BITS).bits
     console.use_threads(1)
 
     from wool_tf import logs
@@ -37,7 +41,7 @@ def main() -> None:
 
     console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
-        data = native.load(folder, Path(cache)).for_network(IMAGE_SIZE)
+        data = native.load(folder, Path(cache), bits=bits).for_network(IMAGE_SIZE)
         crops = folds.whole_groups(data.groups, nuisance.MOST, _SEED.value)
         names, kinds, values = nuisance.features(data, crops)
         alike = near_duplicates.find(data.images, data.groups, _SEED.value)

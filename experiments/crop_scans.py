@@ -4,8 +4,8 @@
     python experiments/crop_scans.py --scans=raw_lines --out=crops --raw_width=640 --raw_type=uint16le
 
 The folder of scans holds annotations.json (COCO) or annotations.csv (scan,sample,x,y,width,height,defect). Scans
-without dark and bright references count as corrected already: the open beam is the top of the sample type, or
---open_beam.
+without dark and bright references count as corrected already: the open beam is the highest count that the sample's bits
+hold (--bits), or --open_beam.
 """
 
 import collections
@@ -36,6 +36,8 @@ def main() -> None:
         return
     for reference, elements in result.repaired.items():
         display.say(f"{reference}: {len(elements)} elements repaired: {', '.join(map(str, elements)) or 'none'}")
+    for remark in result.remarks:
+        display.say(remark)
     for reason, number in result.choice.without.items():
         display.say(f"{number} frames without a crop: {reason}")
     if result.lost_boxes:

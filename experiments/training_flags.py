@@ -9,6 +9,7 @@ from absl import flags
 import console
 import setting_flags
 from wool_tf.data.dataset import ON_BAD_IMAGE
+from wool_tf.data.sample_bits import SampleBits
 from wool_tf.study.job import CropSource, Workers
 from wool_tf.training.config import TrainingConfig
 
@@ -17,6 +18,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder of the run: report, records and 
 _SAMPLES = flags.DEFINE_integer("samples", 153, "Simulated samples, where there is no --data.", lower_bound=8)
 _CONTRAST = flags.DEFINE_float("contrast", 1.0, "How visible simulated defects are, 0.5 to 4; 1 is like the paper.")
 _ON_BAD_IMAGE = flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that cannot be used.")
+_BITS = setting_flags.define(SampleBits)
 _JOBS = flags.DEFINE_integer(
     "jobs", None, "Processes that train at a time; default: GPUs, or cores / threads.", lower_bound=1
 )
@@ -46,8 +48,9 @@ def out() -> Path:
 
 def source() -> CropSource:
     """Where the crops come from."""
+    bits = setting_flags.build(SampleBits, _BITS).bits
     folder = None if _DATA.value is None else console.path("data", _DATA.value)
-    return CropSource(folder, _SAMPLES.value, _CONTRAST.value, _ON_BAD_IMAGE.value)
+    return CropSource(folder, _SAMPLES.value, _CONTRAST.value, _ON_BAD_IMAGE.value, bits)
 
 
 def workers(threads: int, **others) -> Workers:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from wool_tf import settings
 from wool_tf.data.crops import CropConfig
+from wool_tf.data.sample_bits import SampleBits
 from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.training.config import TrainingConfig
@@ -32,6 +33,12 @@ results refuses another value, and needs another `--out`.
 report of the k-fold scripts has figures for a required recall and for a cost ratio.
 
 {threshold}
+## Files of 16 bits
+
+`SampleBits` in `wool_tf/data/sample_bits.py`, for all scripts that read crops with `--data`; `crop_scans.py` has it for
+scans. A network's board model reads its images with the bits that its crops were read with.
+
+{samples}
 ## Crops
 
 `CropConfig` in `wool_tf/data/crops.py`, for `crop_scans.py`.
@@ -49,6 +56,7 @@ def page() -> str:
     return TEXT.format(
         training=settings.to_markdown(TrainingConfig),
         threshold=settings.to_markdown(ThresholdRule, {"recall": "required_recall"}),
+        samples=settings.to_markdown(SampleBits),
         crops=settings.to_markdown(CropConfig),
         qat=settings.to_markdown(QatConfig, QAT),
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.data import arrays, listing, pixels
+from wool_tf.data import arrays, listing, pixels, sample_bits
 from wool_tf.data.image_cache import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
 from wool_tf.errors import BadSetting, WoolError
@@ -40,6 +40,7 @@ class Dataset:
         unlisted: number of images in class folders that the manifest does not name.
         boxes: n, where the defects are, in pixels of the image's file: `x0 y0 x1 y1` of each, with semicolons between
             them; empty where it is not known. No result depends on them.
+        bits: that the samples of 16-bit images use, given or found; None where none was given and there are none.
     """
 
     images: np.ndarray
@@ -54,6 +55,7 @@ class Dataset:
     skipped: tuple[str, ...] = ()
     unlisted: int = 0
     boxes: tuple[str, ...] = ()
+    bits: int | None = None
 
     def __getstate__(self) -> dict:
         images = self.images
@@ -93,6 +95,7 @@ def load(
     cache: Path | str,
     progress: Callable[[int, int], None] | None = None,
     on_bad_image: str = "fail",
+    bits: int | None = None,
 ) -> Dataset:
     """Lists, checks and decodes the images of a folder.
 
@@ -103,9 +106,8 @@ def load(
     on a sample that it was trained on, and results are too good. A manifest prevents that.
 
     Images are PNG, TIFF, JPEG or DICOM, one per file, upright, of 8-bit grey or colours or 16-bit grey; docs/guide.md
-    lists what is read of each format. Colour becomes grey (ITU-R 601-2 luma), alpha must be opaque everywhere, and
-    16-bit grey is divided by 257 and rounded, so that its full range is the full range of 8 bits; DICOM of fewer bits
-    alike.
+    lists what is read of each format. Colour becomes grey (ITU-R 601-2 luma), alpha must be opaque everywhere, and grey
+    of n bits becomes v · 255 / (2^n - 1), rounded. DICOM says its n; for other 16-bit files see `bits`.
 
     An image must be square to within 2 % of its longer side; a more oblong one is refused, for squeezing it would
     change the shape of defects. Any other size than `side` × `side` is resized, by the very code of the programs on a
@@ -120,6 +122,8 @@ def load(
         on_bad_image: "fail" refuses the folder if any image is bad; "skip" leaves the bad ones out, and says in the
             Dataset which and why. Of images with the same pixels in their own size, all are left out if their labels
             differ, and all but the first if their groups differ.
+        bits: that all 16-bit grey images use, whose values must fit; None: the fewest of 10, 12, 14 and 16 that the
+            largest value of all of them fits (`sample_bits`), which is logged if it is not 16.
 
     Returns:
         The Dataset; both classes are present.
@@ -138,7 +142,8 @@ def load(
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     if skip or not bad.reasons:
         _check_classes(folder, entries, bad)
-    images, entries = decoded(folder, entries, digests, side, Path(cache), bad, skip, progress)
+    bits = bits or sample_bits.of_crops(folder, [entry.path for entry in entries], digests, Path(cache))
+    images, entries = decoded(folder, entries, digests, side, Path(cache), bad, skip, progress, bits)
     _check_classes(folder, entries, bad)
     found = Dataset(
         images=images,
@@ -153,6 +158,7 @@ def load(
         skipped=tuple(bad.reasons),
         unlisted=unlisted,
         boxes=tuple(entry.boxes for entry in entries),
+        bits=bits,
     )
     return dataclasses.replace(found, fingerprint=_fingerprint(found))
 

@@ -47,12 +47,14 @@ class NetworkSource:
         data: folder of crops, as `dataset.load` reads it.
         on_bad_image: `fail` or `skip`.
         held: Held, or None where no image is held out.
+        bits: that 16-bit crops use, or None, see `native.load`.
     """
 
     network: Path
     data: Path
     on_bad_image: str = "fail"
     held: Held | None = None
+    bits: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,14 +99,15 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
     """
     spec, arrays = _network(source.network)
 
-    crops = native.load(source.data, cache, logs.Occasional(log, "reading image"), source.on_bad_image)
+    telling = logs.Occasional(log, "reading image")
+    crops = native.load(source.data, cache, telling, source.on_bad_image, bits=source.bits)
     images = crops.for_network(spec.input_shape[0], logs.Occasional(log, "resizing image"))
 
     @functools.cache
     def load(side: int | None) -> Crops:
         if side in (None, crops.imaging.side):
             return crops
-        found = native.load(source.data, cache, logs.Occasional(log, "reading image"), source.on_bad_image, side)
+        found = native.load(source.data, cache, telling, source.on_bad_image, side, crops.imaging.bits)
         if found.native.paths != images.paths or not np.array_equal(found.native.labels, images.labels):
             raise BadSetting("data", source.data, "was changed while it was read; start again")
         return found

@@ -114,6 +114,7 @@ def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
         "samples": source.samples,
         "contrast": source.contrast,
         "on_bad_image": source.on_bad_image,
+        "bits": source.bits,
         **{name: value for name, value in dataclasses.asdict(settings).items() if name not in NOT_OF_REPRODUCE},
     }
     lines = [f"--{name}={as_text(value)}" for name, value in given.items() if value is not None]

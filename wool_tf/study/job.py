@@ -13,12 +13,14 @@ class CropSource:
         samples: simulated samples, where there is no folder.
         contrast: of their defects, see `simulation.campaign.Campaign`.
         on_bad_image: `fail` or `skip`.
+        bits: that 16-bit crops use, or None, see `native.load`.
     """
 
     folder: Path | None
     samples: int
     contrast: float = 1.0
     on_bad_image: str = "fail"
+    bits: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

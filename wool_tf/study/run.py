@@ -178,7 +178,8 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
         place = out / "simulated"
         folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
     log.info(f"reading {folder}")
-    crops = native.load(folder, out / "cache", logs.Occasional(log, "reading image"), source.on_bad_image)
+    telling = logs.Occasional(log, "reading image")
+    crops = native.load(folder, out / "cache", telling, source.on_bad_image, bits=source.bits)
     images = crops.native
     if images.unlisted:
         log.info(f"{images.unlisted} images in class folders are not in the manifest, and are not used")

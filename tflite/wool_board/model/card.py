@@ -89,6 +89,8 @@ def _flaw(card: dict) -> str | None:
         "model.sha256": lambda: isinstance(card["model"]["sha256"], str),
         "input.side": lambda: isinstance(card["input"]["side"], int),
         "input.margin": lambda: 0 <= card["input"]["margin"] < card["input"]["side"] / 2,
+        # Of 16-bit images; cards of before the field mean all 16.
+        "input.bits": lambda: card["input"].get("bits") is None or card["input"]["bits"] in range(8, 17),
         # One above all scores may be a hair above 1.
         "decision.threshold": lambda: 0 <= card["decision"]["threshold"] < 2,
         "labels": lambda: list(map(type, card["labels"])) == [str, str],
