@@ -138,9 +138,6 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
         found = annotations.load(folder, (*settings.defects, *settings.invisible), settings.raw)
         log.info(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
         found = _with_references(found, folder, settings)
-        if not found[0].dark:
-            top = settings.open_beam or "the highest count that the sample's bits hold"
-            log.info(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
         unnamed = _unnamed(folder, found)
         if unnamed:
             log.info(f"{unnamed} images beside the scans are not in the annotations, and are not used")
@@ -178,6 +175,9 @@ def _optics(folder: Path, found: tuple[Scan, ...], pairs: Sequence[tuple[str, st
     """How the scans become attenuation, from their references and the range of all values."""
     paths = [*(Path(file) for pair in pairs for file in pair), *(folder / scan.path for scan in found)]
     bits = sample_bits.of_scans(folder, [path for path in paths if path.is_file()], settings.raw, settings.bits)
+    if not pairs:
+        top = settings.open_beam or (2**bits - 1 if bits else "the highest count that a sample can have")
+        log.info(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
     corrections = {pair: references.correction(Path(pair[0]), Path(pair[1]), settings.raw, bits=bits) for pair in pairs}
     return Optics(folder, corrections, settings.raw, settings.open_beam, bits)
 
