@@ -73,10 +73,11 @@ def of_crops(folder: Path, paths: Sequence[str], digests: Sequence[str], cache: 
     """
     known = cache / f"largest-{hashlib.sha256(json.dumps(list(digests)).encode()).hexdigest()[:32]}.json"
     try:
-        found = json.loads(known.read_bytes())["largest"]
+        found = int(json.loads(known.read_bytes())["largest"])
     except (OSError, ValueError, KeyError, TypeError):
         found = _largest(_largest_values(folder, paths))
-        files.write(known, json.dumps({"largest": found}).encode())
+        if found is not None:  # Of files of 8 bits, nothing but the heads was read.
+            files.write(known, json.dumps({"largest": found}).encode())
     return _told(folder, "images", found)
 
 
