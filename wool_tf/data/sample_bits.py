@@ -71,6 +71,7 @@ def of_crops(folder: Path, paths: Sequence[str], digests: Sequence[str], cache: 
     Raises:
         Unwritable: the cache cannot be written.
     """
+    found: int | None
     known = cache / f"largest-{hashlib.sha256(json.dumps(list(digests)).encode()).hexdigest()[:32]}.json"
     try:
         found = int(json.loads(known.read_bytes())["largest"])

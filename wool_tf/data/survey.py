@@ -80,8 +80,8 @@ class Survey:
         """What the user should know of the pixels, a sentence each."""
         told = []
         if self.silent:
-            share = f"{self.silent:,} of {self.pixels:,} pixels looked at ({100 * self.silent / self.pixels:.2g} %)"
-            told.append(f"left out of the window: {share} without signal, of dead elements, borders or metal")
+            left_out = f"{self.silent:,} of {self.pixels:,} pixels looked at ({100 * self.silent / self.pixels:.2g} %)"
+            told.append(f"left out of the window: {left_out} without signal, of dead elements, borders or metal")
         if self.saturated:
             worst = max(self.saturated, key=lambda path: self.saturated[path][1])
             level, share = self.saturated[worst]
@@ -131,7 +131,7 @@ def _look(scan: Scan, optics: Optics, side: int, frame_lines: int, seen: Survey)
         seen.frames.append(Frame(scan, number, area, frames.wool(attenuation, area)))
         counts += saturation.histogram(part[:, correction.good])
         sparse = attenuation[::HISTOGRAM_STEP]
-        silent = windows.without_signal(sparse, correction.most)
+        silent = windows.without_signal(sparse, float(correction.most))
         seen.counts += windows.histogram(sparse[~silent])
         seen.silent += int(np.count_nonzero(silent))
         brighter += int(np.count_nonzero(sparse < BRIGHTER))
