@@ -9,6 +9,7 @@ import console
 import setting_flags
 from wool_tf.data.dataset import ON_BAD_IMAGE
 from wool_tf.data.naming import CropNaming
+from wool_tf.data.sample_bits import SampleBits
 
 # The flags belong to the script that has them made.
 flags.disclaim_key_flags()
@@ -21,6 +22,7 @@ class CropFlags:
     _data: flags.FlagHolder
     _on_bad_image: flags.FlagHolder
     _naming: setting_flags.Holders
+    _bits: setting_flags.Holders
 
     @property
     def folder(self) -> Path | None:
@@ -37,6 +39,11 @@ class CropFlags:
         """How the crops are named."""
         return setting_flags.build(CropNaming, self._naming)
 
+    @property
+    def bits(self) -> int | None:
+        """That 16-bit crops use, or None where they are to be found."""
+        return setting_flags.build(SampleBits, self._bits).bits
+
 
 def define(required: bool) -> CropFlags:
     """Defines the flags; `--data` is required or not."""
@@ -46,4 +53,5 @@ def define(required: bool) -> CropFlags:
         ),
         flags.DEFINE_enum("on_bad_image", "fail", ON_BAD_IMAGE, "What to do about images that cannot be used."),
         setting_flags.define(CropNaming),
+        setting_flags.define(SampleBits),
     )

@@ -5,8 +5,8 @@
 
 The folder of scans holds annotations.json (COCO), annotations.csv (scan,sample,x,y,width,height,defect), or what a
 labelling tool exported; where that does not name samples, --sample_from finds them in the names of the files. Scans
-without dark and bright references count as corrected already: the open beam is the top of the sample type, or
---open_beam.
+without dark and bright references count as corrected already: the open beam is the highest count that the
+sample's bits hold (--bits), or --open_beam.
 """
 
 import startup  # noqa: F401
@@ -33,6 +33,8 @@ def main() -> None:
         return
     for reference, elements in result.repaired.items():
         display.say(f"{reference}: {len(elements)} elements repaired: {', '.join(map(str, elements)) or 'none'}")
+    for remark in result.remarks:
+        display.say(remark)
     for reason, number in result.choice.without.items():
         display.say(f"{number} frames without a crop: {reason}")
     if result.lost_boxes:

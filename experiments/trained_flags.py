@@ -24,4 +24,5 @@ def source() -> NetworkSource:
         held = Held(console.path("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
     folder = _CROPS.folder
     assert folder is not None, "the flag is required"
-    return NetworkSource(console.path("network", _NETWORK.value), folder, _CROPS.on_bad_image, held, _CROPS.naming)
+    network = console.path("network", _NETWORK.value)
+    return NetworkSource(network, folder, _CROPS.on_bad_image, held, _CROPS.naming, _CROPS.bits)

@@ -6,6 +6,7 @@ from wool_tf import settings
 from wool_tf.data.annotations import ScanConfig
 from wool_tf.data.crops import CropConfig
 from wool_tf.data.naming import CropNaming
+from wool_tf.data.sample_bits import SampleBits
 from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.training.config import TrainingConfig
@@ -40,6 +41,12 @@ report of the k-fold scripts has figures for a required recall and for a cost ra
 and samples that come of it, as to the images.
 
 {naming}
+## Files of 16 bits
+
+`SampleBits` in `wool_tf/data/sample_bits.py`, for all scripts that read crops with `--data`; `crop_scans.py` has it for
+scans. A network's board model reads its images with the bits that its crops were read with.
+
+{samples}
 ## Crops
 
 `CropConfig` in `wool_tf/data/crops.py`, for `crop_scans.py`; {shared} are settings of `stream_scans.py`, too.
@@ -58,6 +65,7 @@ def page() -> str:
         training=settings.to_markdown(TrainingConfig),
         threshold=settings.to_markdown(ThresholdRule, {"recall": "required_recall"}),
         naming=settings.to_markdown(CropNaming),
+        samples=settings.to_markdown(SampleBits),
         crops=settings.to_markdown(CropConfig),
         shared=", ".join(f"`--{name}`" for name in settings.declared(ScanConfig)),
         qat=settings.to_markdown(QatConfig, QAT),

@@ -42,6 +42,10 @@ def test_images_that_are_refused_do_not_count(tmp_path):
     assert imaging.read(write(tmp_path, [(200, 300), (200, 300), (40, 40)])).side == 40
 
 
+def test_bits_are_those_of_16_bit_crops_and_not_of_the_scans(tmp_path):
+    assert imaging.read(write(tmp_path, [(40, 40)], SAID | {"bits": 12, "scan_bits": 14})).bits == 12
+
+
 @pytest.mark.parametrize("said", [{}, {"window": None, "crop": None, "pixel_mm": None}])
 def test_what_the_file_does_not_say_is_not_known(said, tmp_path):
     assert imaging.read(write(tmp_path, [(40, 40)], said)) == Imaging(40)
@@ -67,6 +71,8 @@ def test_images_that_cannot_be_read_do_not_count(tmp_path):
         (SAID | {"pixel_mm": True}, "pixel_mm must be"),
         (SAID | {"crop": 244.5}, "crop must be a whole number above 0, got 244.5$"),
         (SAID | {"crop": 0}, "crop must be"),
+        (SAID | {"bits": 7}, "bits must be a whole number from 8 to 16, got 7$"),
+        (SAID | {"bits": 12.0}, "bits must be"),
     ],
 )
 def test_damaged_files_are_one_line(said, message, tmp_path):

@@ -44,9 +44,11 @@ def test_crops_are_written_and_counted_and_not_written_again(folder, tmp_path):
     assert (ran.returncode, ran.stderr) == (0, "")
     said = [line.split("] ", 1)[1] for line in ran.stdout.splitlines()]
     assert said[0] == "2 scans of 2 samples"
-    assert said[1].startswith("no dark and bright references: taken as corrected already")
-    assert said[2].startswith("4 frames surveyed; attenuation 0 to 0.9")
-    assert said[3:] == [
+    # 5999 is beyond 12 bits.
+    assert said[1].startswith(f"{folder}: no value of its 16-bit scans is above 5999: taken for 14 bits, with 16383")
+    assert said[2].startswith("no dark and bright references: taken as corrected already")
+    assert said[3].startswith("4 frames surveyed; attenuation 0 to 0.9")
+    assert said[4:] == [
         "2 frames without a crop: not drawn",
         "1 non_defective crops: 1 without a box",
         "1 defective crops: 1 D3",
@@ -70,6 +72,8 @@ def test_crops_are_written_and_counted_and_not_written_again(folder, tmp_path):
         (("--raw_type=float",), "--raw_type=float"),
         (("--raw_width=64", "--raw_type=uint16le"), "line 2: 0.raw has 12,000 bytes, which are not whole"),
         ((*RAW, "--open_beam=1000"), "0.raw is brighter than the open beam"),
+        ((*RAW, "--bits=12"), "set: 0.raw has values up to 5999, beyond 4095, the highest of the 12 bits that --bits"),
+        ((*RAW, "--bits=17"), "--bits=17: must be at least 8 and at most 16"),
         ((*RAW, "--open_beam=-1"), "--open_beam=-1: must be above 0 and finite"),
         ((*RAW, "--open_beam=much"), "--open_beam=much"),
         ((*RAW, "--window=1"), "--window=1: must be LOW,HIGH in attenuation, LOW < HIGH"),

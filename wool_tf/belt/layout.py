@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from wool_board.errors import BadFile
 from wool_board.image import references, scan_files
 from wool_board.image.flat_field import Correction, corrected_already
 from wool_board.image.scan_files import LineFormat
-from wool_tf.data import annotations, frames
+from wool_tf.data import annotations, frames, sample_bits
 from wool_tf.data.annotations import Box, Scan, ScanConfig
 from wool_tf.data.names import cleaned
 from wool_tf.errors import WoolError
+
+log = logging.getLogger(__name__)
 
 TYPES = {1: "uint8", 2: "uint16le"}
 """How the lines are written, by the bytes of a sample."""
@@ -115,7 +118,11 @@ def lay(folder: Path, config: ScanConfig, samples: Collection[str], limit: int, 
     if len(sizes) > 1 or len({(scan.width, scan.dark, scan.bright) for scan in taken}) > 1:
         alike = "the same width, type and two references, or no references; choose some with samples"
         raise WoolError(f"{folder}: scans on a belt must all have {alike}")
-    pair, correction, scale = _detector(taken[0], config, sizes.pop())
+    paths = [folder / scan.path for scan in taken] + [Path(file) for file in (taken[0].dark, taken[0].bright) if file]
+    bits = sample_bits.of_scans(folder, paths, config.raw, config.bits)
+    if not taken[0].dark:
+        log.info(sample_bits.without_references(config.open_beam, bits))
+    pair, correction, scale = _detector(taken[0], config, sizes.pop(), bits)
     starts, boxes, end, product = [], [], gap, 0
     for scan in taken:
         starts.append(end)
@@ -133,18 +140,20 @@ def lay(folder: Path, config: ScanConfig, samples: Collection[str], limit: int, 
     )  # fmt: skip
 
 
-def _detector(scan: Scan, config: ScanConfig, itemsize: int) -> tuple[tuple[np.ndarray, np.ndarray], Correction, int]:
+def _detector(
+    scan: Scan, config: ScanConfig, itemsize: int, bits: int | None
+) -> tuple[tuple[np.ndarray, np.ndarray], Correction, int]:
     """The lines of both references, the correction of a scan's counts, and what these are multiplied by on the belt."""
     if scan.dark:
         files = Path(scan.dark), Path(scan.bright)
-        correction = references.correction(*files, config.raw)
+        correction = references.correction(*files, config.raw, bits=bits)
         if len(correction.gain) != scan.width:
             raise WoolError(f"{files[0]}: is {len(correction.gain)} elements wide, but {scan.path} {scan.width}")
         dark, bright = (_opened(file, config.raw) for file in files)
         if {dark.dtype.itemsize, bright.dtype.itemsize} != {itemsize}:
             raise WoolError(f"{files[0]}: has samples of another type than {scan.path}; give those of its detector")
         return (_little(dark), _little(bright)), correction, 1
-    open_beam = config.open_beam or np.iinfo(f"u{itemsize}").max
+    open_beam = config.open_beam or 2 ** (bits or 8 * itemsize) - 1
     scale = WIDENED if itemsize == 1 else 1
     shape = FLAT_LINES, scan.width
     air = np.full(shape, round(min(open_beam * scale, TOP)), "<u2")

@@ -25,6 +25,7 @@ from wool_tf.data.listed import ListedBox, ListedScan, whole
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.names import Spellings, cleaned, nfc
 from wool_tf.data.naming import SampleNaming
+from wool_tf.data.sample_bits import SampleBits
 from wool_tf.data.sources import is_litter
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.settings import setting
@@ -39,7 +40,7 @@ SHOWN = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class ScanConfig(SampleNaming):
+class ScanConfig(SampleNaming, SampleBits):
     """What the scans of a folder are, and what is marked in them.
 
     Raises:
@@ -58,7 +59,7 @@ class ScanConfig(SampleNaming):
     )
     open_beam: float | None = setting(
         None,
-        "Counts of the open beam in scans without references; default: the top of the sample type.",
+        "Counts of the open beam in scans without references; default: the highest count that the sample's bits hold.",
         above=0,
         below=math.inf,
     )
@@ -167,8 +168,6 @@ def with_references(found: tuple[Scan, ...], folder: Path, config: ScanConfig) -
         return tuple(dataclasses.replace(s, dark=str(config.dark), bright=str(config.bright)) for s in found)
     if found[0].dark:
         return tuple(dataclasses.replace(s, dark=str(folder / s.dark), bright=str(folder / s.bright)) for s in found)
-    top = config.open_beam or "the top of the sample type"
-    log.info(f"no dark and bright references: taken as corrected already, with {top} as the open beam")
     beside = sorted(name for name in os.listdir(folder) if name.lower().startswith(("dark.", "bright.")))
     if beside and not config.open_beam:
         log.info(

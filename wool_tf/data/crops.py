@@ -16,16 +16,17 @@ import numpy as np
 from PIL import Image
 
 from wool_board.errors import BadFile
-from wool_board.image import references, scan_files
+from wool_board.image import references
 from wool_board.image.decoding import SUFFIXES
-from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction, corrected_already, grey
+from wool_board.image.flat_field import grey
 from wool_board.image.litter import is_litter
 from wool_tf import files
-from wool_tf.data import annotations, frames, windows
+from wool_tf.data import annotations, frames, sample_bits, windows
 from wool_tf.data.annotations import Scan, ScanConfig
 from wool_tf.data.frames import Choice, Crop, Frame
 from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, BadFiles
 from wool_tf.data.names import nfc
+from wool_tf.data.survey import Optics, survey
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.settings import setting
 
@@ -34,17 +35,8 @@ log = logging.getLogger(__name__)
 IMAGING = "imaging.json"
 """How the crops were imaged: scans that a network trained on them is to judge must be imaged in the same way."""
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same settings and scans give other crops."""
-
-HISTOGRAM_STEP = 4
-"""Every so many lines are enough for the percentile of the window."""
-
-BLACK = 0.5
-"""A scan with more than this share of its pixels at the noise floor was taken without beam."""
-
-Corrections = dict[tuple[str, str], Correction]
-"""The correction that each pair of a dark and a bright reference gives, by their paths."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +60,8 @@ class CropConfig(ScanConfig):
     seed: int = setting(0, "Base of every random number.", at_least=0)
     window: tuple[float, float] | None = setting(
         None,
-        "LOW,HIGH: attenuation shown as white and as black; default: 0 and the 99.9th percentile of all scans.",
+        "LOW,HIGH: attenuation shown as white and as black; default: 0 and the 99.9th percentile of what all scans "
+        "show, without pixels that the beam does not reach.",
     )
     pixel_mm: float = setting(0.8, "Distance of pixels in mm, written into imaging.json.", above=0, below=math.inf)
 
@@ -89,18 +82,21 @@ class Result:
         lost_boxes: visible boxes in the last lines of a scan, too few for a frame.
         window: attenuation shown as white and as black.
         repaired: the elements repaired, by the name of the bright reference that showed them.
+        remarks: on pixels without signal and on saturation, a sentence each.
     """
 
     choice: Choice
     lost_boxes: int
     window: tuple[float, float]
     repaired: dict[str, tuple[int, ...]]
+    remarks: tuple[str, ...]
 
 
 def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
     """Cuts crops from a folder of scans.
 
-    The scans are read one at a time, twice: for the window and the product's extent, and for the crops.
+    The scans are read one at a time: for the range of their values, unless it takes all of 16 bits; for the window and
+    the product's extent; and for the crops.
 
     Arguments:
         folder: holds the scans and their annotations, see `annotations`.
@@ -129,12 +125,12 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
     except OSError as error:
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     pairs = sorted({(scan.dark, scan.bright) for scan in found if scan.dark})
-    corrections = {pair: references.correction(Path(pair[0]), Path(pair[1]), settings.raw) for pair in pairs}
-    surveyed, counts = _survey(folder, found, corrections, settings)
-    window = settings.window or windows.default_window(counts)
-    log.info(f"{len(surveyed)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")
+    optics = _optics(folder, found, pairs, settings)
+    seen = survey(found, optics, settings.side, settings.frame_lines)
+    window = settings.window or windows.default_window(seen.counts)
+    log.info(f"{len(seen.frames)} frames surveyed; attenuation {window[0]:g} to {window[1]:g} is white to black")
     wanted = settings.non_defective, settings.defective
-    choice = frames.choose(surveyed, settings.side, settings.defects, wanted, settings.seed)
+    choice = frames.choose(seen.frames, settings.side, settings.defects, wanted, settings.seed)
     imaging = {
         "version": VERSION,
         "window": window,
@@ -142,12 +138,23 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
         "pixel_mm": settings.pixel_mm,
         "references": [dict(zip(("dark", "bright"), _digests(pair), strict=True)) for pair in pairs],
         "open_beam": settings.open_beam,
+        "scan_bits": optics.bits,
         "inputs": inputs,
     }
     names = dict(zip((scan.path for scan in found), _names(found), strict=True))
-    _write_all(out, _cut_out(folder, choice.crops, names, corrections, window, settings), imaging)
-    repaired = {pair[1]: correction.bad for pair, correction in corrections.items()}
-    return Result(choice, _lost_boxes(found, surveyed, settings), window, repaired)
+    _write_all(out, _cut_out(optics, choice.crops, names, window, settings), imaging)
+    repaired = {pair[1]: correction.bad for pair, correction in optics.corrections.items()}
+    return Result(choice, _lost_boxes(found, seen.frames, settings), window, repaired, tuple(seen.remarks()))
+
+
+def _optics(folder: Path, found: tuple[Scan, ...], pairs: Sequence[tuple[str, str]], settings: CropConfig) -> Optics:
+    """How the scans become attenuation, from their references and the range of all values."""
+    paths = [*(Path(file) for pair in pairs for file in pair), *(folder / scan.path for scan in found)]
+    bits = sample_bits.of_scans(folder, [path for path in paths if path.is_file()], settings.raw, settings.bits)
+    if not pairs:
+        log.info(sample_bits.without_references(settings.open_beam, bits))
+    corrections = {pair: references.correction(Path(pair[0]), Path(pair[1]), settings.raw, bits=bits) for pair in pairs}
+    return Optics(folder, corrections, settings.raw, settings.open_beam, bits)
 
 
 def _unnamed(folder: Path, found: tuple[Scan, ...]) -> int:
@@ -203,57 +210,6 @@ def _holds(out: Path, inputs: str) -> bool:
         return False
 
 
-def _survey(
-    folder: Path, found: tuple[Scan, ...], corrections: Corrections, settings: CropConfig
-) -> tuple[list[Frame], np.ndarray]:
-    """All frames with the extent of their wool, and the histogram of all attenuation."""
-    bad, counts = BadFiles(folder), np.zeros(windows.BINS, np.int64)
-    surveyed: list[Frame] = []
-    for scan in found:
-        try:
-            _survey_scan(folder, scan, corrections, settings, surveyed, counts)
-        except BadFile as flaw:
-            bad.add(scan.path, str(flaw))
-    bad.refuse()
-    if not surveyed:
-        raise WoolError(f"{folder}: no scan has the {settings.side} lines of a crop")
-    if not counts.any():
-        raise WoolError(f"{folder}: every scan shows air only; were dark and bright taken with an empty belt?")
-    return surveyed, counts
-
-
-def _survey_scan(
-    folder: Path, scan: Scan, corrections: dict, settings: CropConfig, surveyed: list[Frame], counts: np.ndarray
-) -> None:
-    """Adds the frames of a scan to those surveyed and its attenuation to the histogram; raises BadFile."""
-    lines = scan_files.read(folder / scan.path, settings.raw)
-    if scan.width < settings.side:
-        raise BadFile(f"is {scan.width} pixels wide; crops of {settings.side} do not fit")
-    correction = _correction(folder, scan, corrections, settings)
-    if len(correction.gain) != scan.width:
-        raise BadFile(f"is {scan.width} pixels wide, but its references {len(correction.gain)}")
-    brighter = black = pixels = 0
-    for number, area in enumerate(frames.areas(scan, settings.frame_lines, settings.side)):
-        attenuation = correction.attenuation(lines[area.y0 : area.y1])
-        surveyed.append(Frame(scan, number, area, frames.wool(attenuation, area)))
-        sparse = attenuation[::HISTOGRAM_STEP]
-        counts += windows.histogram(sparse)
-        brighter += int(np.count_nonzero(sparse < BRIGHTER))
-        black += int(np.count_nonzero(sparse >= correction.most))
-        pixels += sparse.size
-    if brighter > BRIGHTER_SHARE * pixels:
-        raise BadFile("is brighter than the open beam; are these its references, or is the open beam too low?")
-    if black > BLACK * pixels:
-        raise BadFile("is black in more than half of its pixels; was the beam on, and are these its references?")
-
-
-def _correction(folder: Path, scan: Scan, corrections: Corrections, settings: CropConfig) -> Correction:
-    """The correction of a scan; raises BadFile where it has none and cannot be read."""
-    if scan.dark:
-        return corrections[scan.dark, scan.bright]
-    return corrected_already(scan.width, settings.open_beam or scan_files.top(folder / scan.path, settings.raw))
-
-
 def _lost_boxes(found: tuple[Scan, ...], surveyed: list[Frame], settings: CropConfig) -> int:
     ends = {frame.scan.path: frame.area.y1 for frame in surveyed}
     boxes = [(scan.path, box) for scan in found for box in scan.boxes if box.defect in settings.defects]
@@ -261,10 +217,9 @@ def _lost_boxes(found: tuple[Scan, ...], surveyed: list[Frame], settings: CropCo
 
 
 def _cut_out(
-    folder: Path,
+    optics: Optics,
     crops: Iterable[Crop],
     names: dict[str, str],
-    corrections: Corrections,
     window: tuple[float, float],
     settings: CropConfig,
 ) -> Iterator[tuple[np.ndarray, list]]:
@@ -272,10 +227,9 @@ def _cut_out(
     for scan, those in itertools.groupby(crops, lambda crop: crop.frame.scan):
         path = scan.path
         try:
-            lines = scan_files.read(folder / path, settings.raw)
-            correction = _correction(folder, scan, corrections, settings)
+            lines, correction = optics.lines(scan), optics.correction(scan)
         except BadFile as flaw:
-            raise WoolError(f"{folder}: {path} {flaw}; it changed while it was read") from None
+            raise WoolError(f"{optics.folder}: {path} {flaw}; it changed while it was read") from None
         for crop in those:
             area, label = crop.area, CLASSES[crop.label]
             attenuation = correction.attenuation(lines[area.y0 : area.y1])[:, area.x0 : area.x1]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.data import arrays, listing, pixels
+from wool_tf.data import arrays, listing, pixels, sample_bits
 from wool_tf.data.image_cache import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
 from wool_tf.data.names import nfc
@@ -43,6 +43,7 @@ class Dataset:
         boxes: n, where the defects are, in pixels of the image's file: `x0 y0 x1 y1` of each, with semicolons between
             them; empty where it is not known. No result depends on them.
         remarks: what a person should know of how the folder was understood, in lines.
+        bits: that the samples of 16-bit images use, given or found; None where none was given and there are none.
     """
 
     images: np.ndarray
@@ -58,6 +59,7 @@ class Dataset:
     unlisted: int = 0
     boxes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    bits: int | None = None
 
     def __getstate__(self) -> dict:
         images = self.images
@@ -98,6 +100,7 @@ def load(
     progress: Callable[[int, int], None] | None = None,
     on_bad_image: str = "fail",
     naming: CropNaming = AS_NAMED,
+    bits: int | None = None,
 ) -> Dataset:
     """Lists, checks and decodes the images of a folder.
 
@@ -109,9 +112,8 @@ def load(
     samples in the names of files.
 
     Images are PNG, TIFF, JPEG or DICOM, one per file, upright, of 8-bit grey or colours or 16-bit grey; docs/guide.md
-    lists what is read of each format. Colour becomes grey (ITU-R 601-2 luma), alpha must be opaque everywhere, and
-    16-bit grey is divided by 257 and rounded, so that its full range is the full range of 8 bits; DICOM of fewer bits
-    alike.
+    lists what is read of each format. Colour becomes grey (ITU-R 601-2 luma), alpha must be opaque everywhere, and grey
+    of n bits becomes v · 255 / (2^n - 1), rounded. DICOM says its n; for other 16-bit files see `bits`.
 
     An image must be square to within 2 % of its longer side; a more oblong one is refused, for squeezing it would
     change the shape of defects. Any other size than `side` × `side` is resized, by the very code of the programs on a
@@ -127,6 +129,8 @@ def load(
             Dataset which and why. Of images with the same pixels in their own size, all are left out if their labels
             differ, and all but the first if their groups differ.
         naming: which labels are which class, and where samples stand in the names of files.
+        bits: that all 16-bit grey images use, whose values must fit; None: the fewest of 10, 12, 14 and 16 that the
+            largest value of all of them fits (`sample_bits`), which is logged if it is not 16.
 
     Returns:
         The Dataset; both classes are present.
@@ -145,7 +149,8 @@ def load(
         raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
     if skip or not bad.reasons:
         _check_classes(folder, entries, bad)
-    images, entries = decoded(folder, entries, digests, side, Path(cache), bad, skip, progress)
+    bits = bits or sample_bits.of_crops(folder, [entry.path for entry in entries], digests, Path(cache))
+    images, entries = decoded(folder, entries, digests, side, Path(cache), bad, skip, progress, bits)
     _check_classes(folder, entries, bad)
     found = Dataset(
         images=images,
@@ -161,6 +166,7 @@ def load(
         unlisted=unlisted,
         boxes=tuple(entry.boxes for entry in entries),
         remarks=remarks,
+        bits=bits,
     )
     return dataclasses.replace(found, fingerprint=_fingerprint(found))
 

@@ -14,7 +14,7 @@ from wool_tf import files
 from wool_tf.data import arrays
 from wool_tf.data.listing import BadFiles, Entry, conflicts
 
-DECODING = 4
+DECODING = 5
 """Part of the cache's key: raise it whenever `_decode` gives something else for the same file."""
 
 
@@ -27,6 +27,7 @@ def decoded(
     bad: BadFiles,
     skip: bool,
     progress: Callable[[int, int], None] | None = None,
+    bits: int | None = None,
 ) -> tuple[np.ndarray, list[Entry]]:
     """The pixels of images, from the cache where they are there.
 
@@ -35,10 +36,11 @@ def decoded(
         entries: the images.
         digests: what identifies the content of each one's file.
         side: int. Height and width that they are resized to.
-        cache: folder, made if needed. Its files are named by a hash of the images' content and of `side`.
+        cache: folder, made if needed. Its files are named by a hash of the images' content, of `side` and of `bits`.
         bad: is told of images that cannot be decoded, and of those whose pixels, before any resizing, are another's.
         skip: whether the others are kept all the same; otherwise they are refused where `bad` knows of any file.
         progress: told of every image that is decoded: its number and how many there are.
+        bits: that 16-bit images use, see `decoding.read_grey`.
 
     Returns:
         (n, side, side) uint8, a read-only memory map, and its entries in order.
@@ -46,11 +48,11 @@ def decoded(
     Raises:
         WoolError: a file is bad, or the cache cannot be written.
     """
-    target = cache / _cache_name(entries, digests, side)
+    target = cache / _cache_name(entries, digests, side, bits)
     flaws = _flaws(target)
     images = arrays.read(target, len(entries) - len(flaws), side)
     if images is None:
-        flaws = _decode_all(folder, entries, side, target, skip or not bad.reasons, skip, progress)
+        flaws = _decode_all(folder, entries, side, target, skip or not bad.reasons, skip, progress, bits)
     for path, flaw in flaws.items():
         bad.add(path, flaw)
     if not skip:
@@ -59,10 +61,10 @@ def decoded(
     return images, [entry for entry in entries if entry.path not in flaws]
 
 
-def _cache_name(entries: Sequence[Entry], digests: Sequence[str], side: int) -> str:
+def _cache_name(entries: Sequence[Entry], digests: Sequence[str], side: int, bits: int | None) -> str:
     # Labels and groups decide which of two images that look the same have to go.
     content = [[entry.path, entry.label, entry.group, digest] for entry, digest in zip(entries, digests, strict=True)]
-    key = hashlib.sha256(json.dumps([DECODING, side, content]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([DECODING, side, bits, content]).encode()).hexdigest()
     return f"images-{side}-{key[:32]}.npy"
 
 
@@ -87,6 +89,7 @@ def _decode_all(
     keep: bool,
     skip: bool,
     progress: Callable[[int, int], None] | None,
+    bits: int | None,
 ) -> dict[str, str]:
     """Writes the pixels to a file of the cache, if wanted, and returns the flaws."""
     flaws, shown = {}, []
@@ -95,7 +98,7 @@ def _decode_all(
             if progress:
                 progress(number, len(entries))
             try:
-                found = _decode(folder / entry.path, side)
+                found = _decode(folder / entry.path, side, bits)
             except BadFile as flaw:
                 flaws[entry.path] = str(flaw)
                 continue
@@ -126,8 +129,8 @@ class _Decoded(NamedTuple):
     digest: str
 
 
-def _decode(file: Path, side: int) -> _Decoded:
+def _decode(file: Path, side: int, bits: int | None) -> _Decoded:
     """The image of a file, as `decoding.read` gives it to a board; raises BadFile."""
-    grey = decoding.read_grey(file)
+    grey = decoding.read_grey(file, bits)
     digest = hashlib.sha256(repr(grey.size).encode() + grey.tobytes()).hexdigest()
     return _Decoded(np.asarray(decoding.lanczos(grey, (side, side))), digest)

@@ -24,11 +24,13 @@ class Imaging:
         side: height and width of a crop in pixels.
         window: attenuation (low, high) that is shown as 255 and 0, or None where it is not known.
         pixel_mm: distance of pixels in mm, or None where it is not known.
+        bits: that the samples of 16-bit crops use, see `sample_bits`; None where it is not said.
     """
 
     side: int
     window: tuple[float, float] | None = None
     pixel_mm: float | None = None
+    bits: int | None = None
 
 
 def read(folder: Path, side: int | None = None, naming: CropNaming = AS_NAMED) -> Imaging:
@@ -48,6 +50,7 @@ def read(folder: Path, side: int | None = None, naming: CropNaming = AS_NAMED) -
         side=side or crop or _commonest(folder, naming),
         window=None if window is None else (float(window[0]), float(window[1])),
         pixel_mm=None if pixel is None else float(pixel),
+        bits=said.get("bits"),
     )
 
 
@@ -82,6 +85,7 @@ _RULES = {
     "window": ("two numbers, the lower one first", _is_window),
     "pixel_mm": ("a number above 0", lambda value: _is_number(value) and value > 0),
     "crop": ("a whole number above 0", _is_side),
+    "bits": ("a whole number from 8 to 16", lambda value: _is_side(value) and value in range(8, 17)),
 }
 
 

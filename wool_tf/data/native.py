@@ -35,8 +35,10 @@ class Crops:
     def binding(self) -> dict:
         """What results depend on beside the images that networks are trained on, by name, as JSON values."""
         how = dataclasses.asdict(self.imaging)
-        window = how["window"] and list(how["window"])
-        return {"native crops": self.native.fingerprint, "imaging": how | {"window": window}}
+        how["window"] = how["window"] and list(how["window"])
+        if how["bits"] is None:  # Of runs of before this was known.
+            del how["bits"]
+        return {"native crops": self.native.fingerprint, "imaging": how}
 
 
 def load(
@@ -46,15 +48,18 @@ def load(
     on_bad_image: str = "fail",
     side: int | None = None,
     naming: CropNaming = AS_NAMED,
+    bits: int | None = None,
 ) -> Crops:
     """Reads the crops of a folder.
 
     Arguments:
         folder, cache, progress, on_bad_image, naming: as for `dataset.load`.
         side: of the crops that the board is given, in pixels; None: as `imaging.read` finds it.
+        bits: that 16-bit crops use; None: as `imaging.json` says, or as `dataset.load` finds it.
 
     Raises:
         WoolError: the folder, its images or its `imaging.json` are unusable, or the cache cannot be written.
     """
     how = imaging.read(folder, side, naming)
-    return Crops(dataset.load(folder, how.side, cache, progress, on_bad_image, naming), how, cache)
+    found = dataset.load(folder, how.side, cache, progress, on_bad_image, naming, bits or how.bits)
+    return Crops(found, dataclasses.replace(how, bits=found.bits), cache)

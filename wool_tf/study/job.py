@@ -16,6 +16,7 @@ class CropSource:
         contrast: of their defects, see `simulation.campaign.Campaign`.
         on_bad_image: `fail` or `skip`.
         naming: which labels are which class, and where samples stand in the names of files.
+        bits: that 16-bit crops use, or None, see `native.load`.
     """
 
     folder: Path | None
@@ -23,6 +24,7 @@ class CropSource:
     contrast: float = 1.0
     on_bad_image: str = "fail"
     naming: CropNaming = AS_NAMED
+    bits: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

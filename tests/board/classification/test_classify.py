@@ -22,6 +22,7 @@ from checkout import PROGRAMS
 from wool_board.errors import BadFile
 from wool_board.image import decoding
 from wool_board.model.recognizer import Recognizer
+from wool_tf.deploy import card as wool_tf_card
 
 
 @pytest.fixture
@@ -406,3 +407,39 @@ def test_is_ended_between_two_images_of_a_list(board_model, tmp_path):
     assert process.returncode == 130
     assert len(lines) < 20_000
     assert {json.loads(line)["file"] for line in lines} == {str(image)}
+
+
+def test_16_bit_crops_are_read_with_the_bits_of_the_card(board_model, tmp_path):
+    content = board_model.read_bytes()
+    tflite = content[: Recognizer(board_model).card["model"]["bytes"]]
+    folder = tmp_path / "crops"
+    for number, pixels in enumerate(SEEN):
+        # 4095 counts are 255 levels, so that each level is a count that becomes this level again.
+        counts = np.rint(pixels * (4095 / 255)).astype(np.uint16)
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(counts).save(folder / f"{number:02}.png")
+    found = {}
+    for bits in (12, 16, None):
+        card = json.loads(json.dumps(Recognizer(board_model).card))
+        card["input"]["bits"] = bits
+        if bits is None:
+            del card["input"]["bits"]
+        model = tmp_path / f"{bits}.tflite"
+        model.write_bytes(wool_tf_card.attach(tflite, card))
+        found[bits] = [record["score"] for record in records(run(model, folder, "--json"))]
+    assert found[12] == expected(board_model)
+    # A card of before the field means all 16 bits.
+    assert found[16] == found[None] != found[12]
+    save(folder / "13.png", np.full((SIDE, SIDE), 4096, np.uint16))
+    finished = run(tmp_path / "12.tflite", folder / "13.png")
+    assert finished.returncode == 1 and "13.png: has values up to 4096, beyond 4095" in finished.stderr
+
+
+@pytest.mark.parametrize("bits", [7, 17, 12.0, "12"])
+def test_bits_that_no_card_has_are_damage(board_model, tmp_path, bits):
+    card = json.loads(json.dumps(Recognizer(board_model).card))
+    tflite = board_model.read_bytes()[: card["model"]["bytes"]]
+    card["input"]["bits"] = bits
+    (tmp_path / "model.tflite").write_bytes(wool_tf_card.attach(tflite, card))
+    finished = run(tmp_path / "model.tflite", tmp_path)
+    assert finished.returncode == 1 and "its card is damaged (input.bits)" in finished.stderr

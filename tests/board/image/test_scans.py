@@ -94,7 +94,8 @@ def test_transmission_below_the_noise_counts_as_the_noise(tmp_path):
     rng = np.random.default_rng(3)
     dark = rng.normal(1000, 40, (LINES, 64)).round().astype(np.uint16)
     Image.fromarray(dark).save(tmp_path / "dark.png")
-    Image.fromarray(np.full((LINES, 64), 13000, np.uint16)).save(tmp_path / "bright.png")
+    bright = rng.normal(13000, 60, (LINES, 64)).round().astype(np.uint16)
+    Image.fromarray(bright).save(tmp_path / "bright.png")
     found = correction(tmp_path / "dark.png", tmp_path / "bright.png", None)
     # Three times 40 counts of 12,000.
     assert found.floor == pytest.approx(0.01, rel=0.15)

@@ -49,7 +49,7 @@ class Classifier:
             BadFile, MissingFile: as `decoding.read`.
         """
         model = self._recognizer
-        crop = decoding.read(path, model.side)
+        crop = decoding.read(path, model.side, model.bits)
         score, defective, cells = model.recognize(crop.pixels)
         record = {
             "file": os.fspath(path),

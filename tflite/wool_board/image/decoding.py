@@ -16,7 +16,7 @@ from PIL import Image
 from wool_board.errors import BadFile, MissingFile, in_one_line
 from wool_board.image import dicom, headers
 from wool_board.image.headers import FORMATS
-from wool_board.image.variants import Variant
+from wool_board.image.variants import FULL, Variant, check_range
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dcm", ".dcn")
 """Of the files of a folder that are taken for images."""
@@ -50,26 +50,46 @@ class DecodedCrop(NamedTuple):
         return self.size != self.pixels.shape[::-1]
 
 
-def read(path: Path, side: int) -> DecodedCrop:
+def read(path: Path, side: int, bits: int | None = None) -> DecodedCrop:
     """The image of a file, grey and resized to a side.
+
+    Arguments:
+        path, bits: as for `read_grey`.
+        side: height and width in pixels.
 
     Raises:
         BadFile, MissingFile: as `read_grey`.
     """
-    image = read_grey(path)
+    image = read_grey(path, bits)
     return DecodedCrop(np.asarray(lanczos(image, (side, side))), image.size)
 
 
-def read_grey(path: Path) -> Image.Image:
+def read_grey(path: Path, bits: int | None = None) -> Image.Image:
     """The image of a file in its own size, as 8-bit grey.
 
+    Arguments:
+        path: of the file.
+        bits: that the detector uses in 16-bit files, see `Variant.top_with`; None: all 16.
+
     Raises:
-        BadFile: the file cannot be read, or is no image that a network could be trained on.
+        BadFile: the file cannot be read, is no image that a network could be trained on, or has a value that does not
+            fit the bits.
         MissingFile: it is not there.
     """
     with opened(path, FORMATS) as found:
         _check_crop(found.image)
-        return _grey(found)
+        return _grey(found, bits)
+
+
+def largest(path: Path) -> int | None:
+    """The largest value of a crop with 16-bit samples that does not say how many bits are used; None of any other.
+
+    Raises:
+        BadFile, MissingFile: as `read_grey`.
+    """
+    with opened(path, FORMATS) as found:
+        _check_crop(found.image)
+        return int(np.asarray(found.image).max()) if found.variant.top == FULL else None
 
 
 def crop_size(path: Path) -> tuple[int, int]:
@@ -140,17 +160,27 @@ def _check_crop(image: Image.Image) -> None:
         raise BadFile(f"is {width}x{height} pixels; images must be square to within {SQUARENESS:.0%}: crop it")
 
 
-def _grey(found: Opened) -> Image.Image:
-    """An image as 8-bit grey: of colours the luma (ITU-R 601-2), of more bits the upper ones, rounded."""
+def _grey(found: Opened, bits: int | None) -> Image.Image:
+    """An image as 8-bit grey: of colours the luma (ITU-R 601-2), of more bits as `to_grey`."""
     image, variant = found
     if variant.alpha:
         _check_opaque(image)
     if variant.top == 255 and not variant.inverted:
         return image.convert("L")
-    samples = np.asarray(image).astype(np.uint32)
-    samples = variant.top - samples if variant.inverted else samples
+    samples, top = np.asarray(image), variant.top_with(bits)
+    check_range(int(samples.max()), top)
+    return Image.fromarray(to_grey(top - samples if variant.inverted else samples, top))
+
+
+def to_grey(samples: np.ndarray, top: int) -> np.ndarray:
+    """Samples as uint8: v · 255 / top, rounded to nearest.
+
+    Arguments:
+        samples: of uint8 or uint16, at most the top.
+        top: the highest value that there can be, 2^n - 1.
+    """
     # Tops are odd, so adding half of one before the integer division rounds to nearest.
-    return Image.fromarray(((samples * 255 + variant.top // 2) // variant.top).astype(np.uint8))
+    return ((samples.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
 
 
 def _check_opaque(image: Image.Image) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from wool_board.errors import BadFile, WoolError
-from wool_board.image import scan_files
+from wool_board.image import saturation, scan_files
 from wool_board.image.flat_field import Correction
 from wool_board.image.scan_files import LineFormat
 
@@ -30,15 +30,19 @@ NOISE = 3.0
 neighbours' median (or of one count, where that is more). With 16 lines a good element is within 1 ± 0.2."""
 
 SATURATED = 0.01
-"""An element is bad if more than this share of its bright lines are at the top of the sample type, or of the bits that
-DICOM names."""
+"""An element is bad if more than this share of its bright lines are at the level at which the detector saturates: a
+plateau of the counts (`saturation`), or the top of the sample type or of the bits that DICOM names."""
 
 MAX_RUN = 3
 """Bad elements side by side; more of them could hide a drop of melt, so that interpolating over them would lie."""
 
 
 def correction(
-    dark_file: Path, bright_file: Path, raw: LineFormat | None, detector: LineFormat | None = None
+    dark_file: Path,
+    bright_file: Path,
+    raw: LineFormat | None,
+    detector: LineFormat | None = None,
+    bits: int | None = None,
 ) -> Correction:
     """The correction that a dark and a bright reference give.
 
@@ -50,22 +54,27 @@ def correction(
         raw: how raw files are laid out, if there are any.
         detector: of the lines that are to be corrected, whose width and size of a sample the references must have;
             None: not checked.
+        bits: that the detector uses in 16-bit files, see `Variant.top_with`; None: all 16.
 
     Raises:
         WoolError: a reference cannot be used, or more than MAX_RUN neighbouring elements are bad.
     """
-    (dark, _), (bright, top) = (_reference(file, raw, detector) for file in (dark_file, bright_file))
+    (dark, _), (bright, top) = (_reference(file, raw, detector, bits) for file in (dark_file, bright_file))
     if dark.shape[1] != bright.shape[1]:
         raise WoolError(f"{bright_file}: is {bright.shape[1]} elements wide, but {dark_file} {dark.shape[1]}")
     offset, gain = dark.mean(axis=0), bright.mean(axis=0) - dark.mean(axis=0)
     if np.median(gain) <= 0:
         raise WoolError(f"{bright_file}: is no brighter than {dark_file}; were dark and bright swapped?")
-    relative = gain / np.maximum(_local_median(gain), 1e-9)
+    relative = gain / np.maximum(local_median(gain), 1e-9)
     bad = (relative < GAIN[0]) | (relative > GAIN[1])
     spreads = [lines.std(axis=0) for lines in (dark, bright)]
+    # An element that is stuck above the others' counts must not hide their plateau. Lines without any noise, as some
+    # programs make them, are no plateau: every element's counts are the same in them.
+    noisy = max(map(np.median, spreads)) > 0
+    level = saturation.level(saturation.histogram(bright[:, ~bad])) if noisy else None
     for spread in spreads:
-        bad |= spread > NOISE * np.maximum(_local_median(spread), 1)
-    bad |= np.mean(bright == top, axis=0) > SATURATED
+        bad |= spread > NOISE * np.maximum(local_median(spread), 1)
+    bad |= np.mean(bright >= (top if level is None else level), axis=0) > SATURATED
     _check_runs(bad, bright_file)
     floor = max(3 * np.median(spreads[0]), 1) / np.median(gain)
     indices = tuple(map(int, np.flatnonzero(bad)))
@@ -73,13 +82,15 @@ def correction(
     return Correction(counts, above, spread, indices, float(floor), len(bright))
 
 
-def _reference(file: Path, raw: LineFormat | None, detector: LineFormat | None) -> tuple[np.ndarray, int]:
-    """The lines of a reference, and the count at which its samples saturate."""
+def _reference(
+    file: Path, raw: LineFormat | None, detector: LineFormat | None, bits: int | None
+) -> tuple[np.ndarray, int]:
+    """The lines of a reference, and the highest count that its samples can have."""
     least, most = REFERENCE_LINES
     if not file.is_file():
         raise WoolError(f"{file}: {'is not a file' if file.exists() else 'no such file'}; give a reference scan")
     try:
-        lines, top = scan_files.read(file, raw)[:most], scan_files.top(file, raw)
+        lines, top = scan_files.read(file, raw)[:most], scan_files.top(file, raw, bits)
     except BadFile as bad:
         raise WoolError(f"{file}: {bad}") from None
     except OSError as error:
@@ -95,7 +106,9 @@ def _reference(file: Path, raw: LineFormat | None, detector: LineFormat | None) 
     return lines, top
 
 
-def _local_median(values: np.ndarray) -> np.ndarray:
+def local_median(values: np.ndarray) -> np.ndarray:
+    """(width,), of each element the median of the `NEIGHBOURS` around it, mirrored at the ends; the width is at least
+    half of them."""
     padded = np.pad(values, NEIGHBOURS // 2, mode="reflect")
     return np.median(sliding_window_view(padded, NEIGHBOURS), axis=1)
 

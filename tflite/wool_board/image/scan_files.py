@@ -12,6 +12,7 @@ import numpy as np
 from wool_board.errors import BadFile
 from wool_board.image import decoding
 from wool_board.image.decoding import Opened
+from wool_board.image.variants import Variant
 
 IMAGES = (".png", ".tif", ".tiff", ".dcm", ".dcn")
 FORMATS = ("PNG", "TIFF", "DICOM")
@@ -89,18 +90,20 @@ def read(file: Path, raw: LineFormat | None) -> np.ndarray | RawLines:
         return np.asarray(found.image)
 
 
-def top(file: Path, raw: LineFormat | None) -> int:
-    """The highest count that a sample of a scan can have, where the detector saturates.
+def top(file: Path, raw: LineFormat | None, bits: int | None = None) -> int:
+    """The highest count that a sample of a scan can have; a detector may saturate below it (`saturation`).
 
     It is that of the sample's type, but DICOM says how many bits of 16 the detector uses.
 
-    Arguments and errors are as for `read`.
+    Arguments:
+        file, raw: as for `read`, and so are errors.
+        bits: that the detector uses in 16-bit files, see `Variant.top_with`; None: all 16.
     """
     if _is_raw(file):
-        return int(np.iinfo(_given(raw).dtype).max)
+        return Variant("raw", top=int(np.iinfo(_given(raw).dtype).max)).top_with(bits)
     with _opened(file) as found:
         _check(found)
-        return found.variant.top
+        return found.variant.top_with(bits)
 
 
 def _is_raw(file: Path) -> bool:

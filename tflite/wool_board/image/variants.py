@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from wool_board.errors import BadFile
 
+FULL = 65535
+"""The highest value of 16 bits."""
+
 UPRIGHT = 1
 """The orientation, as TIFF and Exif count them, of pixels that are shown as they are stored."""
 
@@ -39,11 +42,27 @@ class Variant(NamedTuple):
     inverted: bool = False
     scan_flaw: str = ""
 
+    def top_with(self, bits: int | None) -> int:
+        """The highest value, where it is known how many bits the detector uses.
+
+        Arguments:
+            bits: of the samples of 16-bit files that do not say it themselves, as DICOM does with fewer than 16; None:
+                all 16.
+        """
+        return 2**bits - 1 if bits and self.top == FULL else self.top
+
 
 def check_bits(bits: int) -> None:
     """Raises BadFile unless samples have 8 or 16 bits."""
     if bits not in (8, 16):
         raise BadFile(f"has {bits}-bit pixels; save it with 8 or 16 bits")
+
+
+def check_range(largest: int, top: int) -> None:
+    """Raises BadFile if a sample is above the highest value that there can be."""
+    if largest > top:
+        rule = f"the highest of the {top.bit_length()} bits that --bits, imaging.json or the model's card names"
+        raise BadFile(f"has values up to {largest}, beyond {top}, {rule}; correct that, or leave the file out")
 
 
 def check_upright(orientation: int) -> None:

@@ -89,6 +89,8 @@ def _flaw(card: dict) -> str | None:
         "model.sha256": lambda: isinstance(card["model"]["sha256"], str),
         "input.side": lambda: isinstance(card["input"]["side"], int),
         "input.margin": lambda: 0 <= card["input"]["margin"] < card["input"]["side"] / 2,
+        # Of 16-bit images; cards of before the field mean all 16.
+        "input.bits": lambda: _is_bits(card["input"].get("bits")),
         # One above all scores may be a hair above 1.
         "decision.threshold": lambda: 0 <= card["decision"]["threshold"] < 2,
         "labels": lambda: list(map(type, card["labels"])) == [str, str],
@@ -100,6 +102,10 @@ def _flaw(card: dict) -> str | None:
         except (KeyError, TypeError):
             return name
     return None
+
+
+def _is_bits(value: object) -> bool:
+    return value is None or (isinstance(value, int) and 8 <= value <= 16)
 
 
 def _check_bytes(name: str, file: BinaryIO, card: dict) -> None:

@@ -1,0 +1,95 @@
+"""wool_board/image/{saturation,references}.py: a plateau is found wherever it lies, and noise is none."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wool_board.errors import WoolError
+from wool_board.image import saturation
+from wool_board.image.references import correction
+
+WIDTH, LINES = 64, 32
+
+
+def level(samples):
+    return saturation.level(saturation.histogram(samples))
+
+
+@pytest.mark.parametrize(
+    # Of 8 bits, noise takes few counts: only where much is cut is the plateau more than its tail.
+    ("top", "mean"),
+    [(255, 255), (1023, 990), (4000, 3880), (4095, 3970), (16383, 15_900), (50_000, 48_500), (65535, 63_500)],
+)
+def test_samples_that_are_cut_have_a_plateau(top, mean):
+    counts = np.random.default_rng(1).normal(mean, 0.02 * top, (LINES, WIDTH))
+    dtype = np.uint8 if top == 255 else np.uint16
+    assert level(np.minimum(np.rint(counts), top).astype(dtype)) == top
+
+
+@pytest.mark.parametrize("top", [4095, 4000])
+def test_counts_in_steps_of_16_have_one_as_well(top):
+    counts = np.minimum(np.random.default_rng(2).normal(0.97 * top, 0.02 * top, (LINES, WIDTH)).astype(int), top)
+    assert level((16 * counts).astype(np.uint16)) == 16 * top
+
+
+@pytest.mark.parametrize("mean", [200, 3000, 20_000])
+@pytest.mark.parametrize("spread", [0.7, 3, 10])
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_has_no_plateau(mean, spread, seed):
+    rng = np.random.default_rng(seed)
+    gain = rng.normal(1, 0.02, WIDTH)
+    counts = np.rint(mean * gain + rng.normal(0, spread, (500, WIDTH)))
+    assert level(counts.astype(np.uint16)) is None
+
+
+def test_all_alike_is_a_plateau_and_a_few_samples_are_none():
+    assert level(np.full((LINES, WIDTH), 4000, np.uint16)) == 4000
+    assert level(np.full(saturation.LEAST - 1, 4000, np.uint16)) is None
+    assert level(np.zeros(0, np.uint16)) is None
+
+
+def references(folder, gain, clip):
+    """Two files of a noisy detector whose counts end at `clip`."""
+    rng = np.random.default_rng(3)
+    dark = 200 + rng.normal(0, 4, (LINES, WIDTH))
+    bright = 200 + gain + rng.normal(0, 25, (LINES, WIDTH))
+    files = folder / "dark.png", folder / "bright.png"
+    for file, counts in zip(files, (dark, bright), strict=True):
+        Image.fromarray(np.minimum(np.rint(counts), clip).astype(np.uint16)).save(file)
+    return files
+
+
+@pytest.mark.parametrize("clip", [4000, 4095])
+def test_elements_at_the_plateau_of_the_bright_reference_are_bad(tmp_path, clip):
+    gain = np.full(WIDTH, 3000.0)
+    # Within what the flat field makes up for: only saturation tells. Two are cut in every line, one in a few.
+    gain[[7, 8]], gain[40] = 4400, clip - 200 - 20
+    assert correction(*references(tmp_path, gain, clip), None).bad == (7, 8, 40)
+    assert correction(*references(tmp_path, gain, 65535), None).bad == ()
+
+
+def test_a_stuck_element_above_does_not_hide_the_plateau(tmp_path):
+    gain = np.full(WIDTH, 3000.0)
+    gain[7] = 4400
+    dark, bright = references(tmp_path, gain, 4000)
+    counts = np.asarray(Image.open(bright)).copy()
+    counts[:, 20] = 60_000
+    Image.fromarray(counts).save(bright)
+    assert correction(dark, bright, None).bad == (7, 20)
+
+
+def test_a_bright_reference_that_is_saturated_as_a_whole_is_refused(tmp_path):
+    files = references(tmp_path, np.full(WIDTH, 9000.0), 4000)
+    with pytest.raises(WoolError, match="elements 0 to 63 .* are dead, noisy or saturated"):
+        correction(*files, None)
+
+
+def test_where_the_bits_are_given_their_top_saturates_without_a_plateau(tmp_path):
+    gain = np.full(WIDTH, 3000.0)
+    gain[30] = 3700
+    files = references(tmp_path, gain, 65535)
+    counts = np.asarray(Image.open(files[1])).copy()
+    counts[3, 30] = 4095
+    Image.fromarray(counts).save(files[1])
+    assert correction(*files, None, bits=12).bad == (30,)
+    assert correction(*files, None).bad == ()

@@ -1,0 +1,132 @@
+"""What white is in 16-bit files: found over the whole folder, said, or given."""
+
+import json
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wool_board.errors import BadFile
+from wool_board.image import decoding
+from wool_tf.data import native, sample_bits
+from wool_tf.data.listing import CLASSES
+from wool_tf.errors import BadSetting, WoolError
+
+SIDE = 40
+
+
+def scenes(brightest=1.0):
+    """Eight pictures of transmission, 0 to 1; only the last one has the brightest pixel, the others are darker."""
+    made = np.random.default_rng(0).uniform(0, 0.2, (8, SIDE, SIDE))
+    made[-1] = np.linspace(0, brightest, SIDE * SIDE).reshape(SIDE, SIDE)
+    return made
+
+
+def write(folder, pictures, top, dtype=np.uint16):
+    """Class folders of pictures as a detector with that highest count gives them."""
+    for number, picture in enumerate(pictures):
+        file = folder / CLASSES[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.rint(picture * top).astype(dtype)).save(file)
+    return folder
+
+
+def load(folder, **settings):
+    return native.load(folder, folder.parent / "cache", **settings)
+
+
+def by_path(crops):
+    return dict(zip(crops.native.paths, crops.native.images.astype(int), strict=True))
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_a_scene_gives_the_same_input_whatever_the_bits(tmp_path, bits):
+    found = load(write(tmp_path / "wide", scenes(), 2**bits - 1))
+    narrow = load(write(tmp_path / "narrow", scenes(), 255, np.uint8))
+    assert (found.imaging.bits, narrow.imaging.bits) == (bits, None)
+    images = by_path(found)
+    for number, scene in enumerate(scenes()):
+        path = f"{CLASSES[number % 2]}/{number}.png"
+        # Half a level of rounding, and half a count of the detector's.
+        assert np.abs(images[path] - 255 * scene).max() <= 0.5 + 0.5 * 255 / (2**bits - 1) + 1e-9
+        assert np.abs(images[path] - by_path(narrow)[path]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("largest", "bits"),
+    [(200, 10), (1023, 10), (1024, 12), (4095, 12), (4096, 14), (16383, 14), (16384, 16), (65535, 16)],
+)
+def test_the_fewest_bits_that_the_largest_value_fits(tmp_path, largest, bits):
+    folder = write(tmp_path / "crops", scenes(), largest)
+    Image.fromarray(np.full((SIDE, SIDE), 255, np.uint8)).save(folder / "defective" / "eight.png")
+    assert load(folder).imaging.bits == bits
+
+
+def test_it_is_said_in_one_line_that_can_be_overruled(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    folder = write(tmp_path / "crops", scenes(), 4000)
+    for _ in range(2):  # Also where the cache knows it.
+        caplog.clear()
+        load(folder)
+        (line,) = caplog.messages
+        assert line == (
+            f"{folder}: no value of its 16-bit images is above 4000: taken for 12 bits, with 4095 as the highest "
+            "value; give --bits if that is wrong"
+        )
+    caplog.clear()
+    dark = by_path(load(folder, bits=16))
+    assert not caplog.messages
+    np.testing.assert_array_equal(dark["defective/7.png"], np.rint(np.rint(scenes()[-1] * 4000) * 255 / 65535))
+
+
+def test_another_range_is_another_dataset_in_the_same_cache(tmp_path):
+    folder = write(tmp_path / "crops", scenes(), 4095)
+    found = [load(folder, bits=bits) for bits in (None, 12, 14, 16)]
+    assert found[0].native.fingerprint == found[1].native.fingerprint
+    assert len({crops.native.fingerprint for crops in found}) == 3
+    assert [crops.imaging.bits for crops in found] == [12, 12, 14, 16]
+    assert [crops.binding()["imaging"]["bits"] for crops in found] == [12, 12, 14, 16]
+    assert found[2].for_network(32).fingerprint != found[3].for_network(32).fingerprint
+
+
+def test_imaging_json_gives_it_and_the_flag_wins(tmp_path):
+    folder = write(tmp_path / "crops", scenes(), 4095)
+    (folder / "imaging.json").write_text(json.dumps({"bits": 14}))
+    assert load(folder).imaging.bits == 14
+    assert load(folder, bits=16).imaging.bits == 16
+
+
+def test_eight_bits_are_never_asked(tmp_path):
+    folder = write(tmp_path / "crops", scenes(), 100, np.uint8)
+    plain, given = load(folder), load(folder, bits=12)
+    np.testing.assert_array_equal(plain.native.images, given.native.images)
+    assert "bits" not in plain.binding()["imaging"]
+
+
+def test_values_beyond_the_bits_given_are_refused_by_name(tmp_path):
+    folder = write(tmp_path / "crops", scenes(), 5000)
+    with pytest.raises(WoolError, match="crops: defective/7.png has values up to 5000, beyond 4095, .* 12 bits"):
+        load(folder, bits=12)
+    assert len(load(folder, bits=12, on_bad_image="skip").native.paths) == 7
+    with pytest.raises(BadFile, match="^has values up to 5000, beyond 4095"):
+        decoding.read(folder / "defective" / "7.png", SIDE, 12)
+
+
+def test_images_that_cannot_be_read_do_not_count(tmp_path):
+    folder = write(tmp_path / "crops", scenes(), 4095)
+    Image.fromarray(np.full((SIDE, 2 * SIDE), 65535, np.uint16)).save(folder / "defective" / "oblong.png")
+    assert load(folder, on_bad_image="skip").imaging.bits == 12
+
+
+@pytest.mark.parametrize("bits", [7, 17])
+def test_bits_that_no_file_has(bits):
+    with pytest.raises(BadSetting, match=f"^bits={bits}: must be at least 8 and at most 16$"):
+        sample_bits.SampleBits(bits)
+
+
+@pytest.mark.parametrize("bits", range(8, 17))
+def test_every_value_is_rounded_to_the_nearest(bits):
+    top = 2**bits - 1
+    values = np.arange(top + 1, dtype=np.uint16)
+    assert np.abs(decoding.to_grey(values, top) - values * 255.0 / top).max() <= 0.5
