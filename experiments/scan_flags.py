@@ -10,7 +10,7 @@ import console
 import setting_flags
 from wool_board.image.scan_files import TYPES, LineFormat
 from wool_tf import WoolError
-from wool_tf.data.annotations import ScanConfig
+from wool_tf.data.annotations.scans import ScanConfig
 
 # The flags belong to the script that has them made.
 flags.disclaim_key_flags()

@@ -24,7 +24,7 @@ from absl import flags
 import console
 import scan_flags
 from wool_tf import WoolError
-from wool_tf.data.annotations import ScanConfig
+from wool_tf.data.annotations.scans import ScanConfig
 
 _SCANS = scan_flags.define(ScanConfig)
 _MODEL = flags.DEFINE_string("model", None, "TFLite file with its card.", required=True)

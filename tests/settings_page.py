@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wool_tf import settings
-from wool_tf.data.annotations import ScanConfig
+from wool_tf.data.annotations.scans import ScanConfig
 from wool_tf.data.crops import CropConfig
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits

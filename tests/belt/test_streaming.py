@@ -16,7 +16,7 @@ from wool_board.image.scan_files import LineFormat
 from wool_tf import WoolError
 from wool_tf.belt import layout, scoring, streaming
 from wool_tf.belt.streaming import Run, Said
-from wool_tf.data.annotations import Box, ScanConfig
+from wool_tf.data.annotations.scans import Box, ScanConfig
 
 WIDTH, GAP = 40, 30
 CONFIG = ScanConfig(defects=("D1", "D3"), invisible=("D4",))

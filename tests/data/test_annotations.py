@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wool_tf.data import annotations
-from wool_tf.data.annotations import Box, ScanConfig
+from wool_tf.data.annotations.scans import Box, ScanConfig, with_references
+from wool_tf.data.annotations.scans import load as read
 from wool_tf.errors import WoolError
 
 CONFIG = ScanConfig(defects=("D1", "D3"), invisible=("D5",))
@@ -51,7 +51,7 @@ def load(folder, document):
     name, other = ("annotations.csv", "annotations.json")[:: 1 if isinstance(document, str) else -1]
     (folder / other).unlink(missing_ok=True)
     (folder / name).write_text(document if isinstance(document, str) else json.dumps(document))
-    return annotations.load(folder, CONFIG)
+    return read(folder, CONFIG)
 
 
 def refusal(folder, document):
@@ -194,26 +194,26 @@ def test_a_broken_scan_is_named(folder):
 def test_not_json(folder, text):
     (folder / "annotations.json").write_text(text)
     with pytest.raises(WoolError, match="annotations.json: is not JSON"):
-        annotations.load(folder, CONFIG)
+        read(folder, CONFIG)
 
 
 def test_not_text(folder):
     (folder / "annotations.json").write_bytes(b"\xff\xfe\0\0")
     with pytest.raises(WoolError, match="annotations.json: is not UTF-8 text"):
-        annotations.load(folder, CONFIG)
+        read(folder, CONFIG)
 
 
 def test_one_file_of_annotations_is_needed(folder):
     with pytest.raises(WoolError, match="has neither annotations.json nor annotations.csv"):
-        annotations.load(folder, CONFIG)
+        read(folder, CONFIG)
     (folder / "annotations.csv").write_text(TABLE)
     (folder / "annotations.json").write_text("{}")
     with pytest.raises(WoolError, match="has both annotations.json and annotations.csv"):
-        annotations.load(folder, CONFIG)
+        read(folder, CONFIG)
     with pytest.raises(WoolError, match="no such folder; give one with scans"):
-        annotations.load(folder / "no", CONFIG)
+        read(folder / "no", CONFIG)
     with pytest.raises(WoolError, match="is not a folder"):
-        annotations.load(folder / "dark.png", CONFIG)
+        read(folder / "dark.png", CONFIG)
 
 
 def said(caplog):
@@ -227,7 +227,7 @@ def caplog(caplog):
 
 
 def scans(folder, **config):
-    return annotations.load(folder, dataclasses.replace(CONFIG, **config))
+    return read(folder, dataclasses.replace(CONFIG, **config))
 
 
 def texts(document):
@@ -485,7 +485,7 @@ def test_litter_in_an_export_is_no_scan(folder, caplog):
 
 
 def test_references_that_nobody_names_are_told(folder, caplog):
-    found = annotations.with_references(load(folder, coco()), folder, CONFIG)
+    found = with_references(load(folder, coco()), folder, CONFIG)
     assert found[0].dark == ""
     assert (
         said(caplog)[-1].startswith("bright.png and dark.png lie in ")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
 from wool_tf.data import frames
-from wool_tf.data.annotations import Box, Scan
+from wool_tf.data.annotations.scans import Box, Scan
 from wool_tf.data.frames import Frame
 from wool_tf.errors import WoolError
 

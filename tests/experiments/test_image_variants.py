@@ -18,7 +18,8 @@ from wool_board.errors import BadFile
 from wool_board.image import decoding, folders, scan_files
 from wool_tf.audit import nuisance
 from wool_tf.belt import layout
-from wool_tf.data import annotations, crops, native
+from wool_tf.data import crops, native
+from wool_tf.data.annotations.scans import ScanConfig, load
 from wool_tf.errors import WoolError
 
 SIDE = max(SHAPE)
@@ -72,7 +73,7 @@ def test_the_leak_check_reads_the_heads_of_all_that_is_read(loaded):
 
 
 def test_a_watched_folder_has_all_of_them(cases, everything):
-    found = {Path(entry.path).name for entry in folders.images(str(everything / "all"), pytest.fail)}
+    found = {Path(entry.path).name for entry in folders.images(str(everything / "all"), pytest.fail, pytest.fail)}
     assert found == set(cases)
 
 
@@ -83,7 +84,7 @@ def test_annotations_of_scans_name_those_that_are_not_read(cases, everything, tm
         shutil.copy(everything / "all" / case.name, folder)
         (folder / "annotations.csv").write_text(f"scan,sample,x,y,width,height,defect\n{case.name},S,,,,,\n")
         if case.scan:
-            (scan,) = annotations.load(folder, ("D1",), None)
+            (scan,) = load(folder, ScanConfig(defects=("D1",), invisible=()))
             assert (scan.lines, scan.width) == SHAPE
             np.testing.assert_array_equal(scan_files.read(folder / case.name, None), case.counts)
         else:
@@ -94,7 +95,7 @@ def test_annotations_of_scans_name_those_that_are_not_read(cases, everything, tm
                 assert str(reason.value).startswith("cannot be decoded")
                 continue
             with pytest.raises(WoolError) as refused:
-                annotations.load(folder, ("D1",), None)
+                load(folder, ScanConfig(defects=("D1",), invisible=()))
             assert str(reason.value) in str(refused.value)
 
 
@@ -144,7 +145,7 @@ SAID = "0.tif is to be turned or mirrored when it is shown (orientation 6); save
 def test_scans_on_a_belt_are_refused_alike(tmp_path):
     turned(scans(tmp_path / "set", ".tif"))
     with pytest.raises(WoolError) as refused:
-        layout.lay(tmp_path / "set", ("D3",), (), (), 0, 10)
+        layout.lay(tmp_path / "set", ScanConfig(defects=("D3",), invisible=()), (), 0, 10)
     assert SAID in str(refused.value)
 
 

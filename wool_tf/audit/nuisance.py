@@ -16,7 +16,7 @@ from wool_board.image import decoding
 from wool_tf.data import tables
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import MANIFEST, has_manifest
-from wool_tf.data.names import Folder
+from wool_tf.data.spelling import Folder
 
 BORDER = 1 / 16
 """Width of the borders, as a share of the side."""

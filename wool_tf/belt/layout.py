@@ -12,9 +12,10 @@ from wool_board.errors import BadFile
 from wool_board.image import references, scan_files
 from wool_board.image.flat_field import Correction, corrected_already
 from wool_board.image.scan_files import LineFormat
-from wool_tf.data import annotations, frames, sample_bits
-from wool_tf.data.annotations import Box, Scan, ScanConfig
-from wool_tf.data.names import cleaned
+from wool_tf.data import frames, sample_bits
+from wool_tf.data.annotations import scans
+from wool_tf.data.annotations.scans import Box, Scan, ScanConfig
+from wool_tf.data.spelling import cleaned
 from wool_tf.errors import WoolError
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def lay(folder: Path, config: ScanConfig, samples: Collection[str], limit: int, 
     """Lays the scans of a folder on a belt.
 
     Arguments:
-        folder: holds the scans, their annotations and their references, see `annotations`.
+        folder: holds the scans, their annotations and their references, see `annotations.scans`.
         config: ScanConfig; only boxes of its `defects` are kept.
         samples: whose scans are taken; empty: all.
         limit: scans that are taken at most, the first ones; 0: all.
@@ -108,7 +109,7 @@ def lay(folder: Path, config: ScanConfig, samples: Collection[str], limit: int, 
     Raises:
         WoolError: a file is unusable, no scan is left, or scans differ in width, type or references.
     """
-    found = annotations.with_references(annotations.load(folder, config), folder, config)
+    found = scans.with_references(scans.load(folder, config), folder, config)
     wanted = {cleaned(sample) for sample in samples}
     unknown = sorted(wanted - {scan.sample for scan in found})
     if unknown:

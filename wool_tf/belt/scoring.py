@@ -6,7 +6,7 @@ import numpy as np
 
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.streaming import Run
-from wool_tf.data.annotations import Box
+from wool_tf.data.annotations.scans import Box
 
 
 def judge(belt: Belt, run: Run) -> dict:

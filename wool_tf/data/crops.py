@@ -21,11 +21,12 @@ from wool_board.image.decoding import SUFFIXES
 from wool_board.image.flat_field import grey
 from wool_board.image.litter import is_litter
 from wool_tf import files
-from wool_tf.data import annotations, frames, sample_bits, windows
-from wool_tf.data.annotations import Scan, ScanConfig
+from wool_tf.data import frames, sample_bits, windows
+from wool_tf.data.annotations import scans
+from wool_tf.data.annotations.scans import Scan, ScanConfig
 from wool_tf.data.frames import Choice, Crop, Frame
 from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, BadFiles
-from wool_tf.data.names import nfc
+from wool_tf.data.spelling import nfc
 from wool_tf.data.survey import Optics, survey
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.settings import setting
@@ -99,7 +100,7 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
     the product's extent; and for the crops.
 
     Arguments:
-        folder: holds the scans and their annotations, see `annotations`.
+        folder: holds the scans and their annotations, see `annotations.scans`.
         out: new or empty folder, or one that this function filled from the same scans with the same settings.
         settings: how.
 
@@ -111,9 +112,9 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
         WoolError: a scan, an annotation or a reference is wrong, or there are fewer crops than asked for.
     """
     try:
-        found = annotations.load(folder, settings)
+        found = scans.load(folder, settings)
         log.info(f"{len(found)} scans of {len({scan.sample for scan in found})} samples")
-        found = annotations.with_references(found, folder, settings)
+        found = scans.with_references(found, folder, settings)
         unnamed = _unnamed(folder, found)
         if unnamed:
             log.info(f"{unnamed} images beside the scans are not in the annotations, and are not used")

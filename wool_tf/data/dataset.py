@@ -16,8 +16,8 @@ import numpy as np
 from wool_tf.data import arrays, listing, pixels, sample_bits
 from wool_tf.data.image_cache import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
-from wool_tf.data.names import nfc
 from wool_tf.data.naming import AS_NAMED, CropNaming
+from wool_tf.data.spelling import nfc
 from wool_tf.errors import BadSetting, WoolError
 
 ON_BAD_IMAGE = ("fail", "skip")

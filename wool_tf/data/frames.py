@@ -24,7 +24,7 @@ import numpy as np
 
 from wool_board.image.flat_field import AIR
 from wool_tf import seeds
-from wool_tf.data.annotations import Box, Scan
+from wool_tf.data.annotations.scans import Box, Scan
 from wool_tf.errors import WoolError
 
 EDGE = 0.2

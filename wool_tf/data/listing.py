@@ -9,9 +9,9 @@ from typing import NamedTuple
 from wool_board.image.decoding import SUFFIXES
 from wool_tf import files
 from wool_tf.data import sources
-from wool_tf.data.names import nfc
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sources import CLASSES, COLUMNS, MANIFEST, BadFiles, Entry, has_manifest
+from wool_tf.data.spelling import nfc
 from wool_tf.errors import WoolError
 
 __all__ = ["CLASSES", "COLUMNS", "MANIFEST", "BadFiles", "Entry", "Listing", "conflicts", "entries", "has_manifest"]

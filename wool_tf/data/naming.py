@@ -4,7 +4,7 @@ import dataclasses
 import re
 from pathlib import PurePosixPath
 
-from wool_tf.data.names import cleaned
+from wool_tf.data.spelling import cleaned
 from wool_tf.errors import BadSetting
 from wool_tf.settings import check, setting
 
@@ -47,7 +47,7 @@ class SampleNaming:
             raise BadSetting("sample_from", self.sample_from, "must have a group, in brackets, that is the sample")
 
     def sample(self, path: str) -> str:
-        """The sample in the name of a file, not yet `names.cleaned`; empty where none is found or none is looked for.
+        """The sample in the name of a file, not yet `spelling.cleaned`; empty where none is found or looked for.
 
         Arguments:
             path: of the file; folders do not count.

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from wool_board.image import litter
 from wool_board.image.decoding import SUFFIXES
 from wool_tf.data import tables
-from wool_tf.data.names import Folder, Spellings, cleaned, nfc
 from wool_tf.data.naming import CropNaming
+from wool_tf.data.spelling import Folder, Spellings, cleaned, nfc
 from wool_tf.errors import WoolError
 
 CLASSES = ("non_defective", "defective")

@@ -10,7 +10,7 @@ from wool_board.image import saturation, scan_files
 from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction, corrected_already
 from wool_board.image.scan_files import LineFormat
 from wool_tf.data import frames, windows
-from wool_tf.data.annotations import Scan
+from wool_tf.data.annotations.scans import Scan
 from wool_tf.data.frames import Frame
 from wool_tf.data.listing import BadFiles
 from wool_tf.errors import WoolError

@@ -6,7 +6,7 @@ import io
 from collections.abc import Collection
 from pathlib import Path
 
-from wool_tf.data.names import cleaned
+from wool_tf.data.spelling import cleaned
 from wool_tf.errors import WoolError
 
 DELIMITERS = (",", ";", "\t")

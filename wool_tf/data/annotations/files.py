@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wool_board.image import litter
-from wool_tf.data import box_tables, coco
-from wool_tf.data.listed import Contents
+from wool_tf.data.annotations import box_tables, coco
+from wool_tf.data.annotations.contents import Contents
 from wool_tf.data.listing import BadFiles
-from wool_tf.data.names import Folder
+from wool_tf.data.spelling import Folder
 from wool_tf.errors import WoolError
 
 log = logging.getLogger(__name__)

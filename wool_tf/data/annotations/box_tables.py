@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import tables
-from wool_tf.data.listed import Contents, ListedBox, ListedScan, hull
+from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull
 from wool_tf.data.listing import BadFiles
-from wool_tf.data.names import cleaned
+from wool_tf.data.spelling import cleaned
 from wool_tf.data.tables import Table
 from wool_tf.errors import WoolError
 

@@ -19,14 +19,14 @@ from pathlib import Path, PurePosixPath
 from wool_board.errors import BadFile
 from wool_board.image import litter, scan_files
 from wool_board.image.scan_files import LineFormat
-from wool_tf.data import annotation_files
-from wool_tf.data.coco import NO_NAME
-from wool_tf.data.listed import ListedBox, ListedScan, whole
+from wool_tf.data.annotations import files
+from wool_tf.data.annotations.coco import NO_NAME
+from wool_tf.data.annotations.contents import ListedBox, ListedScan, whole
 from wool_tf.data.listing import BadFiles
-from wool_tf.data.names import Spellings, cleaned, nfc
 from wool_tf.data.naming import SampleNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.data.sources import is_litter
+from wool_tf.data.spelling import Spellings, cleaned, nfc
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.settings import setting
 
@@ -136,8 +136,8 @@ def load(folder: Path, config: ScanConfig) -> tuple[Scan, ...]:
         raise WoolError(f"{folder}: {'is not a folder' if folder.exists() else 'no such folder'}; give one with scans")
     bad = BadFiles(folder)
     try:
-        file = annotation_files.find(folder, config.sample_from is None)
-        contents = annotation_files.read(folder, file, config.sample_from is None, bad)
+        file = files.find(folder, config.sample_from is None)
+        contents = files.read(folder, file, config.sample_from is None, bad)
         listed = _without_litter(contents.scans)
         found = _checked_scans(folder, listed, config, bad)
     except OSError as error:

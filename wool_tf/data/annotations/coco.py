@@ -9,10 +9,10 @@ import urllib.parse
 from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath
 
-from wool_tf.data.listed import Contents, ListedBox, ListedScan, hull, whole
+from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull, whole
 from wool_tf.data.listing import BadFiles
-from wool_tf.data.names import cleaned
 from wool_tf.data.naming import original
+from wool_tf.data.spelling import cleaned
 from wool_tf.errors import WoolError
 
 KINDS = ("images", "categories", "annotations")

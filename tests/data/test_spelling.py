@@ -1,4 +1,4 @@
-"""wool_tf/data/names.py: what is one name, and what only looks like one."""
+"""wool_tf/data/spelling.py: what is one name, and what only looks like one."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wool_tf.data import names
+from wool_tf.data import spelling
 
 INVISIBLE = ["\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u200e", "\u200f", "\u202a", "\u202e", 
              "\u2066", "\u2069", "\u034f", "\ufe0f", "\u180e", "\u3164", "\x00", "\x7f", "\U000e0061"]  # fmt: skip
@@ -15,18 +15,18 @@ BLANKS = [" ", "\t", "\u00a0", "\u2003", "\u3000", "\u202f", "\r\n", "\u2028"]
 
 @pytest.mark.parametrize("char", INVISIBLE, ids=ascii)
 def test_what_has_no_shape_makes_no_difference(char):
-    assert {names.cleaned(text) for text in (f"{char}S1", f"S{char}1", f"S1{char}", f" {char} S1")} == {"S1"}
+    assert {spelling.cleaned(text) for text in (f"{char}S1", f"S{char}1", f"S1{char}", f" {char} S1")} == {"S1"}
 
 
 @pytest.mark.parametrize("char", BLANKS, ids=ascii)
 def test_white_space_is_a_blank_between_and_nothing_around(char):
-    assert names.cleaned(f"{char}S{char}{char}1{char}") == "S 1"
+    assert spelling.cleaned(f"{char}S{char}{char}1{char}") == "S 1"
 
 
 def test_accents_are_one_letter():
-    assert names.cleaned("Pru\u0308fling") == names.cleaned("Pr\u00fcfling") == "Pr\u00fcfling"
+    assert spelling.cleaned("Pru\u0308fling") == spelling.cleaned("Pr\u00fcfling") == "Pr\u00fcfling"
     # What was between them had no shape.
-    assert names.cleaned("Pru\u200b\u0308fling") == "Pr\u00fcfling"
+    assert spelling.cleaned("Pru\u200b\u0308fling") == "Pr\u00fcfling"
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_accents_are_one_letter():
     [("S1", "s1"), ("S1", "S01"), ("S2", "S\u00b2"), ("1", "\u2460"), ("S", "\uff33"), ("A", "\u0391")],
 )
 def test_what_differs_visibly_stays_apart(one, other):
-    assert names.cleaned(one) != names.cleaned(other)
+    assert spelling.cleaned(one) != spelling.cleaned(other)
 
 
 @given(st.text())
 def test_cleaning_is_done_at_once(text):
-    once = names.cleaned(text)
-    assert names.cleaned(once) == once == once.strip() and unicodedata.is_normalized("NFC", once)
+    once = spelling.cleaned(text)
+    assert spelling.cleaned(once) == once == once.strip() and unicodedata.is_normalized("NFC", once)
 
 
 @pytest.mark.parametrize(
@@ -49,18 +49,18 @@ def test_cleaning_is_done_at_once(text):
      ("S1", "\uff331"), ("Stra\u00dfe", "STRASSE")],
 )  # fmt: skip
 def test_names_that_look_alike_are_told(one, other):
-    assert names.alike([one, "another", other]) == [(one, other)]
+    assert spelling.alike([one, "another", other]) == [(one, other)]
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("S1", "S10"), ("S1", "S2"), ("S01", "S10"), ("S-1", "S1"), ("S1.2", "S12"), ("0", "00x")]
 )
 def test_names_that_do_not_look_alike(one, other):
-    assert names.alike([one, other]) == []
+    assert spelling.alike([one, other]) == []
 
 
 def spellings(*texts):
-    found = names.Spellings("samples")
+    found = spelling.Spellings("samples")
     return [found.read(text) for text in texts], found.remarks()
 
 
@@ -91,19 +91,19 @@ def test_files_are_found_in_either_form(tmp_path, form, written):
     file = tmp_path / unicodedata.normalize(form, path)
     file.parent.mkdir()
     file.touch()
-    found = names.Folder(tmp_path).path(unicodedata.normalize(written, path))
+    found = spelling.Folder(tmp_path).path(unicodedata.normalize(written, path))
     assert (tmp_path / found).samefile(file) and found == file.relative_to(tmp_path).as_posix()
 
 
 def test_a_path_in_two_forms_at_once(tmp_path):
     (tmp_path / "e\u0301" / "\u00e9").mkdir(parents=True)
-    assert names.Folder(tmp_path).path("\u00e9\\e\u0301\u200b") == "e\u0301/\u00e9"
+    assert spelling.Folder(tmp_path).path("\u00e9\\e\u0301\u200b") == "e\u0301/\u00e9"
 
 
 def test_a_file_of_that_very_name_comes_first_and_no_other_is_guessed(tmp_path):
     for name in ("\u00e9", "e\u0301", "x\u200b"):
         (tmp_path / name).touch()
-    folder = names.Folder(tmp_path)
+    folder = spelling.Folder(tmp_path)
     assert (folder.path("\u00e9"), folder.path("e\u0301")) == ("\u00e9", "e\u0301")
     assert folder.path("e\u200b\u0301") == "e\u200b\u0301"
     assert folder.path("x") == "x\u200b"
@@ -111,8 +111,8 @@ def test_a_file_of_that_very_name_comes_first_and_no_other_is_guessed(tmp_path):
 
 @pytest.mark.parametrize("path", ["../a", "/a", "a/../b", "a\0b", "nowhere/a", "x" * 5000])
 def test_what_is_not_there_stays_as_it_was_written(tmp_path, path):
-    assert names.Folder(tmp_path).path(path) == path
+    assert spelling.Folder(tmp_path).path(path) == path
 
 
 def test_slashes():
-    assert names.Folder(names.Path("/nowhere")).path(r".\a\\b/c.png") == "a/b/c.png"
+    assert spelling.Folder(spelling.Path("/nowhere")).path(r".\a\\b/c.png") == "a/b/c.png"
