@@ -1,4 +1,4 @@
-"""What the inspection says of the belt: each line is told once, each reject is no larger and no later than it must be."""
+"""What the inspection says of a belt: each line once, and each reject no larger and no later than it must be."""
 
 import dataclasses
 import io
@@ -229,3 +229,13 @@ def test_the_docstring_of_the_latency_is_what_is_measured():
     # The row from 20 to 60 is clean; one from 40 on is certain as soon as the product reaches 80, and blocks end there.
     assert made.found[index]["along_mm"] == [0, 40] and made.told_at[index] == 80
     assert GAP == 32 and shortest_latency(cut, 80) == 80 + 40 + 48 + 40
+
+
+def test_the_last_row_of_a_product_may_go_on_with_what_the_row_before_did_not_show():
+    """Rows from 0, 28 and, since the product ends at 80, 39 on, each of which sees 41 lines."""
+    cut, scores = tiling(49, 4, 60, 0.3), iter([0.9, 0.9, 0.1, 0.1, 0.9, 0.9])
+    belt = np.zeros((200, 60), np.float32)
+    belt[:80] = 0.5
+    made = inspect(belt, [(0, 200)], lambda: 16, cut, 200, lambda: 0, lambda: next(scores))
+    assert lines_of(made, "tile") == [(0, 41), (28, 69), (39, 80)]
+    assert lines_of(made, "reject") == [(0, 80)]

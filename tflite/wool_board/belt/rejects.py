@@ -137,7 +137,7 @@ class Rejects:
         return [self._tell(one, last=True) for one in over]
 
     def _is_behind(self, stop: int, start: int) -> bool:
-        """Whether what ends before line `stop` is of no row that overlaps one from line `start` on or comes before it."""
+        """Whether a row from line `start` on neither overlaps nor follows what ends before line `stop`."""
         # The row that follows the one which a reject ends with touches it, where rows do not overlap.
         return stop < start or (stop == start and stop < self._row_stop)
 
