@@ -65,7 +65,7 @@ def in_blocks(belt: np.ndarray, runs: list[tuple[int, int]]) -> np.ndarray:
         for top in range(begin, end, BLOCK):
             bottom = min(top + BLOCK, end)
             for left, right in itertools.pairwise(edges):
-                shown[top:bottom, left:right] = belt[max(begin, bottom - BLOCK) : bottom, left:right].mean() > 0.02
+                shown[top:bottom, left:right] = belt[max(begin, bottom - BLOCK) : bottom, left:right].mean() > 0.0201
     return shown
 
 
