@@ -44,6 +44,8 @@ def parse(arguments: list[str]) -> program.InspectionOptions:
     add("--overlap", type=float, default=0.5, help="share of a tile that the next one shows as well (0.5)")
     add("--part_mm", type=float, help="length from which on a reject is told in parts (twice what a tile sees)")
     add("--latency_mm", type=float, default=1200, help="of the belt from the start of a reject to its event (1200)")
+    text = "without any air, or with nothing but air, until the alarm (20000)"
+    add("--spacing_mm", type=float, default=20000, help=text)
     add("--stall_seconds", type=float, default=2, help="without a line until the alarm (2)")
     add("--report_seconds", type=float, default=60, help="from summary to summary (60)")
     add("--threads", type=int, default=1, help="CPU threads of the network (1)")

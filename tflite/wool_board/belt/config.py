@@ -19,6 +19,7 @@ class InspectionConfig:
         part: lines that a reject may be long before it is told in parts.
         latency: lines that may arrive from the start of a reject to its event, above `shortest_latency`. None: all
             of them, because the writer can wait.
+        spacing: lines without any air, or with nothing but air, after which that is an alarm.
         stall_seconds: time without a line after which an alarm is given; None: never.
         report_seconds: time from summary to summary.
     """
@@ -28,6 +29,7 @@ class InspectionConfig:
     pixel_mm: float
     part: int
     latency: int | None
+    spacing: int
     stall_seconds: float | None
     report_seconds: float
 

@@ -3,6 +3,9 @@
 import time
 from collections.abc import Callable
 
+import numpy as np
+
+from wool_board.belt.beam import OpenBeam
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.inspector import CHUNK, Inspector
@@ -42,7 +45,8 @@ class Inspection:
         events: Events,
     ):
         self.alarms = Alarms(events)
-        self.monitor = Monitor(correction, config.layout, config.window, self.alarms)
+        self._beam = OpenBeam(config.layout.width, config.window[1], config.spacing, self.alarms)
+        self.monitor = Monitor(correction, config.layout, config.window, self._beam, self.alarms)
         self._correction, self._ring, self._config = correction, ring, config
         self._report = Report(events, config.report_seconds, config.mm)
         self._inspector = Inspector(recognizer, tiling, config, lambda: ring.arrived, events, self.alarms, self._report)
@@ -76,7 +80,9 @@ class Inspection:
 
     def _add(self, block: Block) -> None:
         attenuation = self._correction.attenuation(block.lines)
+        self._beam.follow(block.first, attenuation)
         self.monitor.look(block.first, block.lines, attenuation)
+        attenuation -= np.float32(self._beam.correction)
         self._strip.append(grey(attenuation, self._config.window), attenuation, block.arrived)
         self._ring.release(len(block.lines))
         self._heard = time.monotonic()
@@ -124,6 +130,7 @@ class Inspection:
             final,
             self._ring.arrived,
             level=self._inspector.level,
+            beam_percent=self._beam.percent,
             alarms=self.alarms.count,
             standing=self.alarms.standing,
         )

@@ -7,6 +7,7 @@ another width still give pictures; what the network says of them means nothing.
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from wool_board.belt.beam import STILL_BRIGHT, OpenBeam
 from wool_board.belt.events import Alarms
 from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction
 from wool_board.image.scan_files import LineFormat
@@ -50,14 +51,17 @@ class Monitor:
         correction: of the detector.
         layout: of its lines.
         window: attenuation shown white and black.
+        beam: which has followed the lines before the monitor looks at them.
         alarms: are switched on and off.
 
     Attributes:
         knows_pattern: whether the references show a pattern by which the width can be checked.
     """
 
-    def __init__(self, correction: Correction, layout: LineFormat, window: tuple[float, float], alarms: Alarms):
-        self._correction, self._black, self._alarms = correction, window[1], alarms
+    def __init__(
+        self, correction: Correction, layout: LineFormat, window: tuple[float, float], beam: OpenBeam, alarms: Alarms
+    ):
+        self._correction, self._black, self._beam, self._alarms = correction, window[1], beam, alarms
         self._good, self._top = correction.good, np.iinfo(layout.dtype).max
         gain = np.maximum(correction.gain, 1)
         self._pattern = _pattern(gain)[self._good]
@@ -125,7 +129,9 @@ class Monitor:
         pixels = self._count * len(self._sum)
         dark = bool(np.median(self._attenuation) / self._count > self._black)
         self._alarms.set("dark_beam", dark, "most elements see hardly any X-ray: is the tube on?", **where)
-        bright = self._brighter > BRIGHTER_SHARE * pixels
+        # Under a product that covers the beam it is as bright as before.
+        still = "bright_beam" in self._alarms.standing and self._beam.level < STILL_BRIGHT
+        bright = still or self._brighter > BRIGHTER_SHARE * pixels
         text = "brighter than the open beam of the references: are these its references?"
         self._alarms.set("bright_beam", bool(bright), text, **where)
         saturated = self._saturated > SATURATED_SHARE * pixels

@@ -44,6 +44,7 @@ class InspectionOptions:
         overlap: share of a tile that the next one shows as well, 0 to below 1.
         part_mm: length from which on a reject is told in parts; None: twice what a tile sees.
         latency_mm: of the belt from the start of a reject to its event, at most.
+        spacing_mm: of the belt without any air, or with nothing but air, until the alarm.
         stall_seconds: without a line until the alarm.
         report_seconds: from summary to summary.
         threads: CPU threads of the network.
@@ -63,6 +64,7 @@ class InspectionOptions:
     overlap: float
     part_mm: float | None
     latency_mm: float
+    spacing_mm: float
     stall_seconds: float
     report_seconds: float
     threads: int
@@ -118,7 +120,15 @@ def _check(options: InspectionOptions) -> None:
         raise WoolError(f"--width={options.width}: must be at least 1")
     if not 0 <= options.overlap < 1:
         raise WoolError(f"--overlap={options.overlap:g}: must be 0 or more and below 1")
-    for name in ("pixel_mm", "lines_per_second", "part_mm", "latency_mm", "stall_seconds", "report_seconds"):
+    for name in (
+        "pixel_mm",
+        "lines_per_second",
+        "part_mm",
+        "latency_mm",
+        "spacing_mm",
+        "stall_seconds",
+        "report_seconds",
+    ):
         value = getattr(options, name)
         if value is not None and not 0 < value < math.inf:
             raise WoolError(f"--{name}={value:g}: must be above 0")
@@ -139,15 +149,16 @@ def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, liv
     if part < cut.seen:
         least = math.ceil(cut.seen * pixel_mm)
         raise WoolError(f"--part_mm={options.part_mm:g}: must be at least {least}, the length that a tile shows")
-    layout = LineFormat(options.width, options.type)
+    layout, spacing = LineFormat(options.width, options.type), math.ceil(options.spacing_mm / pixel_mm)
+    fixed = layout, (low, high), pixel_mm, part
     if not live:
-        return InspectionConfig(layout, (low, high), pixel_mm, part, None, None, options.report_seconds)
+        return InspectionConfig(*fixed, None, spacing, None, options.report_seconds)
     latency = math.floor(options.latency_mm / pixel_mm)
     least = shortest_latency(cut, part) + LEAST_BACKLOG
     if latency < least:
         rule = f"must be at least {math.ceil(least * pixel_mm)} with parts of {part * pixel_mm:g} mm"
         raise WoolError(f"--latency_mm={options.latency_mm:g}: {rule}; give more, or less --part_mm")
-    return InspectionConfig(layout, (low, high), pixel_mm, part, latency, options.stall_seconds, options.report_seconds)
+    return InspectionConfig(*fixed, latency, spacing, options.stall_seconds, options.report_seconds)
 
 
 def _start(
