@@ -69,7 +69,7 @@ def test_a_product_that_looks_like_air_from_end_to_end_is_alarmed_at_no_later_th
 ):
     found = inspect(products(2000, (0, 1000), across=slice(0, 100)), brightness, folder, tmp_path)
     assert names(found) == [("beam_drift", True)]
-    assert kinds(found, "alarm")[0]["line"] <= 1000 + 32
+    assert kinds(found, "alarm")[0]["line"] <= 1000 + 64
 
 
 def test_a_step_of_the_beam_to_the_darker_is_no_air_and_an_alarm_and_then_followed(folder, tmp_path):

@@ -10,6 +10,7 @@ beam that was off, no air for too long) a stretch that is even from end to end, 
 """
 
 import math
+from bisect import bisect_left, bisect_right
 
 import numpy as np
 
@@ -74,54 +75,62 @@ class OpenBeam:
             first: number of the first of them.
             attenuation: (n, width) by the references.
         """
-        edges = np.arange(BLOCK - self._count, len(attenuation), BLOCK)
-        sums = np.add.reduceat(attenuation, [0, *edges], axis=0)
-        sums[0] += self._sum
-        whole = len(edges) if (self._count + len(attenuation)) % BLOCK else len(edges) + 1
-        self._count = (self._count + len(attenuation)) % BLOCK
-        self._sum = sums[whole] if whole < len(sums) else np.zeros_like(self._sum)
-        for levels, stop in zip(self._levels(sums[:whole]), [*edges, len(attenuation)], strict=False):
-            self._judge(levels, first + int(stop))
+        begin = 0
+        if self._count:
+            begin = min(BLOCK - self._count, len(attenuation))
+            self._add(attenuation[:begin])
+            if self._count == BLOCK:
+                self._judge(self._levels(self._sum[None])[0], first + begin)
+                self._restart()
+        end = begin + (len(attenuation) - begin) // BLOCK * BLOCK
+        sums = attenuation[begin:end].reshape(-1, BLOCK, attenuation.shape[1]).sum(axis=1)
+        for number, levels in enumerate(self._levels(sums), start=1):
+            self._judge(levels, first + begin + BLOCK * number)
+        if end < len(attenuation):
+            self._add(attenuation[end:])
         if abs(self.level - self.correction) > STEP:
             self.correction = round(self.level / STEP) * STEP
+        self._tell(first + len(attenuation))
 
-    def _levels(self, sums: np.ndarray) -> np.ndarray:
-        """Of each block of lines, the median of each block of elements, so that no single one weighs."""
+    def _restart(self) -> None:
+        self._sum, self._count = np.zeros_like(self._sum), 0
+
+    def _add(self, attenuation: np.ndarray) -> None:
+        """Keeps lines until a block is full."""
+        self._sum += attenuation.sum(axis=0)
+        self._count += len(attenuation)
+
+    def _levels(self, sums: np.ndarray) -> list[list[float]]:
+        """Of the sums of each block of lines, the sorted medians of its blocks of elements: no element weighs much."""
         pixels = sums[:, : self._columns * self._size].reshape(len(sums), self._columns, self._size)
         middle = self._size // 2
-        return np.sort(np.partition(pixels, middle, axis=2)[:, :, middle] / BLOCK, axis=1)
+        return np.sort(np.partition(pixels, middle, axis=2)[:, :, middle] / BLOCK, axis=1).tolist()
 
-    def _judge(self, levels: np.ndarray, stop: int) -> None:
-        """Judges a block of lines, the last of them before line `stop`, by its sorted levels."""
+    def _judge(self, levels: list[float], stop: int) -> None:
+        """Judges a block of lines, the last of them before line `stop`, by its levels."""
         # The second from either end, so that a chance among many blocks of elements decides nothing.
         spare = min(1, len(levels) - 1)
-        lowest, highest = float(levels[spare]), float(levels[-1 - spare])
+        lowest, highest = levels[spare], levels[-1 - spare]
         if levels[len(levels) // 2] > self._black:
             self._confirmed, self._air, self._product = 0, stop, stop
             return
-        if -LIMIT <= lowest < self.level - AIR:
-            self._set(levels[(levels >= -LIMIT) & (levels < lowest + AIR)], stop)
-        elif self._confirmed < SETTLED and lowest > self.level + AIR and self._is_even(levels):
-            self._set(levels, stop)
-        air = levels[abs(levels - self.level) < AIR]
-        if len(air):
-            self.level += RATE * len(air) / len(levels) * float(air.mean() - self.level)
+        is_darker = self._confirmed < SETTLED and lowest > self.level + AIR and self._is_even(levels)
+        if is_darker or -LIMIT <= lowest < self.level - AIR:
+            alike = levels[bisect_left(levels, lowest) : bisect_left(levels, lowest + AIR)]
+            self.level, self._confirmed = alike[len(alike) // 2], 0
+        air = levels[bisect_right(levels, self.level - AIR) : bisect_left(levels, self.level + AIR)]
+        if air:
+            self.level += RATE * (sum(air) - self.level * len(air)) / len(levels)
             self._confirmed, self._air = min(self._confirmed + 1, SETTLED), stop
         if highest > self.level + AIR:
             self._product = stop
-        self._tell(stop)
 
-    def _is_even(self, levels: np.ndarray) -> bool:
-        return bool(levels[-1] - levels[0] < AIR and levels[-1] < LIMIT)
-
-    def _set(self, levels: np.ndarray, stop: int) -> None:
-        """Takes other levels for those of the open beam, which are to be confirmed."""
-        self.level, self._confirmed = float(np.median(levels)), 0
-        self._tell(stop)
+    def _is_even(self, levels: list[float]) -> bool:
+        return levels[-1] - levels[0] < AIR and levels[-1] < LIMIT
 
     def _tell(self, stop: int) -> None:
-        drift = abs(self.level) > (STEADY if "beam_drift" in self._alarms.standing else DRIFT)
-        text = f"the open beam is not that of the references ({self.percent:+} %): take new references"
+        drift = abs(self.level) > (STEADY if self._alarms.is_standing("beam_drift") else DRIFT)
+        text = "the open beam is not that of the references: take new references"
         self._alarms.set("beam_drift", drift, text, percent=self.percent, line=stop)
         silent = stop - self._air > self._spacing
         if silent:

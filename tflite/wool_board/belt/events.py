@@ -42,6 +42,9 @@ class Alarms:
     def standing(self) -> list[str]:
         return sorted(self._standing)
 
+    def is_standing(self, name: str) -> bool:
+        return name in self._standing
+
     def once(self, name: str, text: str, **details: object) -> None:
         """Something happened that has no duration."""
         self.count += 1

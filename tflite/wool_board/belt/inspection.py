@@ -82,7 +82,8 @@ class Inspection:
         attenuation = self._correction.attenuation(block.lines)
         self._beam.follow(block.first, attenuation)
         self.monitor.look(block.first, block.lines, attenuation)
-        attenuation -= np.float32(self._beam.correction)
+        if self._beam.correction:
+            attenuation -= np.float32(self._beam.correction)
         self._strip.append(grey(attenuation, self._config.window), attenuation, block.arrived)
         self._ring.release(len(block.lines))
         self._heard = time.monotonic()
@@ -115,7 +116,7 @@ class Inspection:
 
     def _look_for_stall(self) -> None:
         limit, silent = self._config.stall_seconds, time.monotonic() - self._heard
-        if limit is not None and silent > limit and "no_writer" not in self.alarms.standing:
+        if limit is not None and silent > limit and not self.alarms.is_standing("no_writer"):
             self.alarms.set("stall", True, f"no lines for {limit:g} s: does the detector run?", line=self._strip.stop)
 
     def _finish(self) -> None:

@@ -130,7 +130,7 @@ class Monitor:
         dark = bool(np.median(self._attenuation) / self._count > self._black)
         self._alarms.set("dark_beam", dark, "most elements see hardly any X-ray: is the tube on?", **where)
         # Under a product that covers the beam it is as bright as before.
-        still = "bright_beam" in self._alarms.standing and self._beam.level < STILL_BRIGHT
+        still = self._alarms.is_standing("bright_beam") and self._beam.level < STILL_BRIGHT
         bright = still or self._brighter > BRIGHTER_SHARE * pixels
         text = "brighter than the open beam of the references: are these its references?"
         self._alarms.set("bright_beam", bool(bright), text, **where)
