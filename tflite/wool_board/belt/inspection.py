@@ -47,7 +47,7 @@ class Inspection:
         self.alarms = Alarms(events)
         self._beam = OpenBeam(config.layout.width, config.window[1], config.spacing, self.alarms)
         self.monitor = Monitor(correction, config.layout, config.window, self._beam, self.alarms)
-        self._correction, self._ring, self._config = correction, ring, config
+        self._ring, self._config = ring, config
         self._report = Report(events, config.report_seconds, config.mm)
         self._inspector = Inspector(recognizer, tiling, config, lambda: ring.arrived, events, self.alarms, self._report)
         self._strip = self._inspector.strip
@@ -79,7 +79,7 @@ class Inspection:
         self._finish()
 
     def _add(self, block: Block) -> None:
-        attenuation = self._correction.attenuation(block.lines)
+        attenuation = self.monitor.elements.correction.attenuation(block.lines)
         self._beam.follow(block.first, attenuation)
         self.monitor.look(block.first, block.lines, attenuation)
         if self._beam.correction:

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from wool_board.belt.beam import STILL_BRIGHT, OpenBeam
+from wool_board.belt.elements import ElementWatch, Span
 from wool_board.belt.events import Alarms
+from wool_board.image import saturation
 from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction
 from wool_board.image.scan_files import LineFormat
 
@@ -21,11 +23,8 @@ SAMPLE = 64
 STUCK_LINES = 16
 """Noise makes every line differ from the one before; so many alike are no working detector's."""
 
-CHANGES = 8
-"""Counts by which the elements move over a span, in the median, if one that stands still is remarkable."""
-
 SATURATED_SHARE = 0.01
-"""Lines with more than this share of samples at the top of their type are saturated."""
+"""Lines with more than this share of samples at the end of the detector's range are saturated."""
 
 NEIGHBOURS = 5
 """Elements whose median is taken off a line: what is left differs from element to element, as no edge of wool does."""
@@ -55,6 +54,7 @@ class Monitor:
         alarms: are switched on and off.
 
     Attributes:
+        elements: what knows which of them to repair.
         knows_pattern: whether the references show a pattern by which the width can be checked.
     """
 
@@ -62,7 +62,8 @@ class Monitor:
         self, correction: Correction, layout: LineFormat, window: tuple[float, float], beam: OpenBeam, alarms: Alarms
     ):
         self._correction, self._black, self._beam, self._alarms = correction, window[1], beam, alarms
-        self._good, self._top = correction.good, np.iinfo(layout.dtype).max
+        self.elements = ElementWatch(correction, alarms)
+        self._good = correction.good
         gain = np.maximum(correction.gain, 1)
         self._pattern = _pattern(gain)[self._good]
         noise = np.median(correction.spread[self._good] / gain[self._good]) / np.sqrt(correction.lines)
@@ -95,7 +96,10 @@ class Monitor:
             self._judge(stop)
 
     def _restart(self) -> None:
-        self._count = self._brighter = self._saturated = 0
+        self._count = self._brighter = 0
+        self._top = self._at_top = self._close = 0
+        self._topped: set[int] = set()
+        """The highest count of a span; how many samples have it, and come close to it; and which elements have it."""
         width = self._sample.shape[1]
         self._sum, self._attenuation = np.zeros(width), np.zeros(width)
         self._low, self._high = np.full(width, np.inf), np.full(width, -np.inf)
@@ -106,9 +110,25 @@ class Monitor:
         self._count += len(lines)
         self._sum += lines.sum(axis=0, dtype=np.float64)
         self._attenuation += attenuation.sum(axis=0, dtype=np.float64)
-        self._low, self._high = np.minimum(self._low, lines.min(axis=0)), np.maximum(self._high, lines.max(axis=0))
+        high = lines.max(axis=0)
+        self._low, self._high = np.minimum(self._low, lines.min(axis=0)), np.maximum(self._high, high)
         self._brighter += int(np.count_nonzero(attenuation < BRIGHTER))
-        self._saturated += int(np.count_nonzero(lines[:, self._good] == self._top))
+        self._look_at_top(lines, high)
+
+    def _look_at_top(self, lines: np.ndarray, high: np.ndarray) -> None:
+        """Counts the samples at the highest value and close to it; `high` has the highest of each element."""
+        high = high[self._good]
+        top = int(high.max())
+        if top > self._top:
+            self._top, self._at_top, self._close, self._topped = top, 0, 0, set()
+        least = self._top - saturation.reach(self._top)
+        near = self._good[high >= least]
+        if len(near):
+            samples = lines[:, near]
+            at_top = np.count_nonzero(samples == self._top)
+            self._at_top += at_top
+            self._close += np.count_nonzero(samples >= max(least, 0)) - at_top
+            self._topped.update(self._good[high == self._top].tolist())
 
     def _look_for_repeats(self, first: int, lines: np.ndarray) -> None:
         previous = lines[:1] if self._last is None else self._last
@@ -134,14 +154,15 @@ class Monitor:
         bright = still or self._brighter > BRIGHTER_SHARE * pixels
         text = "brighter than the open beam of the references: are these its references?"
         self._alarms.set("bright_beam", bool(bright), text, **where)
-        saturated = self._saturated > SATURATED_SHARE * pixels
-        self._alarms.set("saturated", bool(saturated), "many samples are at the top of their range", **where)
-        moved = (self._high - self._low)[self._good]
-        stuck = self._good[moved == 0] if np.median(moved) >= CHANGES else ()
-        text = "elements stand still while others change, and are not repaired: take new references"
-        self._alarms.set("stuck_elements", len(stuck) > 0, text, elements=[int(one) for one in stuck[:16]], **where)
+        found = self._at_top, self._close, len(self._topped), bool((self._high > self._low).any())
+        is_end = saturation.is_end(self._top, self._sample.dtype, *found)
+        saturated = is_end and self._at_top > SATURATED_SHARE * pixels
+        self._alarms.set("saturated", saturated, "many samples are at the top of their range", top=self._top, **where)
         if self.knows_pattern and not dark:
             self._judge_pattern(where)
+        if not dark and not self._alarms.is_standing("wrong_pattern"):
+            span = Span(self._sum / self._count, self._high - self._low, self._sample[: self._count])
+            self.elements.judge(span, self._beam.level, where)
         self._restart()
 
     def _judge_pattern(self, where: dict) -> None:

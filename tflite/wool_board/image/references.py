@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from wool_board.errors import BadFile, WoolError
 from wool_board.image import scan_files
 from wool_board.image.flat_field import Correction
+from wool_board.image.saturation import end_of_range
 from wool_board.image.scan_files import LineFormat
 
 REFERENCE_LINES = (16, 4096)
@@ -30,7 +31,7 @@ NOISE = 3.0
 neighbours' median (or of one count, where that is more). With 16 lines a good element is within 1 ± 0.2."""
 
 SATURATED = 0.01
-"""An element is bad if more than this share of its bright lines are at the top of the sample type."""
+"""An element is bad if more than this share of its bright lines are at the end of the detector's range."""
 
 MAX_RUN = 3
 """Bad elements side by side; more of them could hide a drop of melt, so that interpolating over them would lie."""
@@ -64,7 +65,8 @@ def correction(
     spreads = [lines.std(axis=0) for lines in (dark, bright)]
     for spread in spreads:
         bad |= spread > NOISE * np.maximum(_local_median(spread), 1)
-    bad |= np.mean(bright == np.iinfo(bright.dtype).max, axis=0) > SATURATED
+    end = end_of_range(bright)
+    bad |= np.mean(bright == end, axis=0) > SATURATED if end is not None else False
     _check_runs(bad, bright_file)
     floor = max(3 * np.median(spreads[0]), 1) / np.median(gain)
     indices = tuple(map(int, np.flatnonzero(bad)))
