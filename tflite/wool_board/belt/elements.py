@@ -7,10 +7,10 @@ noise. A median over neighbours keeps the edges of a product, and only what is n
 import dataclasses
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from wool_board.belt.events import Alarms
 from wool_board.image.flat_field import AIR, Correction
+from wool_board.image.neighbours import local_median
 from wool_board.image.references import GAIN, MAX_RUN, NOISE
 
 NEIGHBOURS = 9
@@ -24,6 +24,9 @@ SPANS = 4
 
 FINE = 2
 """Spans for which nothing must be wrong with an element before it is no longer repaired."""
+
+NOISE_LINES = 32
+"""Lines that are enough to tell three times the noise from chance."""
 
 CHANGES = 8
 """Counts by which the elements move over a span, in the median, if one that stands still is remarkable."""
@@ -75,9 +78,9 @@ class ElementWatch:
             level: attenuation of the open beam.
             where: which lines they are, for alarms.
         """
-        signal = np.maximum((span.mean[self._good] - self._dark) / self._gain, 1e-6)
-        around = _median(signal)
-        in_air = -np.log(np.minimum(_beside(signal), 1)) < AIR + max(level, 0)
+        signal = np.maximum((span.mean[self._good].astype(np.float32) - self._dark) / self._gain, 1e-6)
+        around = local_median(signal, NEIGHBOURS)
+        in_air = -np.log(np.minimum(_beside(around), 1)) < AIR + max(level, 0)
         wrong = (signal < GAIN[0] * around) | (in_air & (signal > GAIN[1] * around))
         self._weak = np.where(wrong, self._weak + 1, 0)
         moved = span.moved[self._good]
@@ -86,24 +89,27 @@ class ElementWatch:
             "dead": (signal < GONE * around) | (self._weak >= SPANS),
             "noisy": in_air & self._is_noisy(span.sample),
         }
-        self._fine = np.where(np.any(list(found.values()), axis=0), 0, self._fine + 1)
+        self._fine = np.where(np.logical_or.reduce(list(found.values())), 0, self._fine + 1)
         for name, now in found.items():
             self._flaws[name] = now | (self._flaws[name] & (self._fine < FINE))
-        self._repair(where)
+        flawed = np.logical_or.reduce(list(self._flaws.values()))
+        if flawed.any() or self.correction is not self._first:
+            self._repair(flawed, where)
 
     def _is_noisy(self, sample: np.ndarray) -> np.ndarray:
         # From line to line, so that a product that moves past is no noise.
-        steps = np.diff(sample[:, self._good].astype(np.float32), axis=0).std(axis=0) / np.sqrt(2)
-        return steps > NOISE * np.maximum(_median(steps), 1)
+        lines = sample[:NOISE_LINES].astype(np.float32)
+        steps = lines[1:] - lines[:-1]
+        spread = np.sqrt(np.einsum("ij,ij->j", steps, steps)[self._good] / (2 * len(steps)))
+        return spread > NOISE * np.maximum(local_median(spread, NEIGHBOURS), 1)
 
-    def _repair(self, where: dict) -> None:
-        flawed = np.zeros(len(self._first.gain), bool)
-        flawed[list(self._first.bad)] = True
-        flawed[self._good[np.any(list(self._flaws.values()), axis=0)]] = True
-        beyond = _long_runs(flawed)
-        bad = tuple(sorted({*self._first.bad, *np.flatnonzero(flawed & ~beyond).tolist()}))
+    def _repair(self, flawed: np.ndarray, where: dict) -> None:
+        every = np.zeros(len(self._first.gain), bool)
+        every[[*self._first.bad, *self._good[flawed]]] = True
+        beyond = _long_runs(every)
+        bad = tuple(sorted({*self._first.bad, *np.flatnonzero(every & ~beyond).tolist()}))
         if bad != self.correction.bad:
-            self.correction = dataclasses.replace(self._first, bad=bad)
+            self.correction = self._first if bad == self._first.bad else dataclasses.replace(self._first, bad=bad)
         self._set("stuck_elements", self._flaws["stuck"], "elements stand still while others change", where)
         self._set("dead_elements", self._flaws["dead"], "elements have lost their signal", where)
         self._set("noisy_elements", self._flaws["noisy"], "elements are far noisier than their neighbours", where)
@@ -115,16 +121,11 @@ class ElementWatch:
         self._alarms.set(name, bool(elements), f"{text}: take new references", elements=elements, **where)
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    padded = np.pad(values, NEIGHBOURS // 2, mode="reflect")
-    return np.median(sliding_window_view(padded, NEIGHBOURS), axis=1)
-
-
-def _beside(values: np.ndarray) -> np.ndarray:
+def _beside(medians: np.ndarray) -> np.ndarray:
     """The lower of the medians of an element's neighbours on its left and on its right."""
-    half = NEIGHBOURS // 2
-    medians = np.median(sliding_window_view(np.pad(values, half, mode="reflect"), half), axis=1)
-    return np.minimum(medians[: len(values)], medians[half + 1 :])
+    away = NEIGHBOURS // 2 + 1
+    padded = np.pad(medians, away, mode="edge")
+    return np.minimum(padded[: len(medians)], padded[2 * away :])
 
 
 def _long_runs(flawed: np.ndarray) -> np.ndarray:

@@ -5,13 +5,13 @@ another width still give pictures; what the network says of them means nothing.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from wool_board.belt.beam import STILL_BRIGHT, OpenBeam
 from wool_board.belt.elements import ElementWatch, Span
 from wool_board.belt.events import Alarms
 from wool_board.image import saturation
 from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction
+from wool_board.image.neighbours import local_median
 from wool_board.image.scan_files import LineFormat
 
 SPAN = 256
@@ -108,8 +108,8 @@ class Monitor:
         room = self._sample[self._count :]
         room[: len(lines)] = lines[: len(room)]
         self._count += len(lines)
-        self._sum += lines.sum(axis=0, dtype=np.float64)
-        self._attenuation += attenuation.sum(axis=0, dtype=np.float64)
+        self._sum += lines.sum(axis=0, dtype=np.uint32)
+        self._attenuation += attenuation.sum(axis=0)
         high = lines.max(axis=0)
         self._low, self._high = np.minimum(self._low, lines.min(axis=0)), np.maximum(self._high, high)
         self._brighter += int(np.count_nonzero(attenuation < BRIGHTER))
@@ -132,8 +132,9 @@ class Monitor:
 
     def _look_for_repeats(self, first: int, lines: np.ndarray) -> None:
         previous = lines[:1] if self._last is None else self._last
-        differs = (lines != np.concatenate([previous, lines[:-1]])).any(axis=1)
-        differs[0] |= self._last is None
+        differs = np.empty(len(lines), bool)
+        differs[0] = self._last is None or (lines[0] != previous[0]).any()
+        differs[1:] = (lines[1:] != lines[:-1]).any(axis=1)
         self._last = lines[-1:].copy()
         # Each run of equal lines begins with one that differs from the line before it.
         begins = np.flatnonzero(differs)
@@ -202,8 +203,7 @@ def seems_width(sample: np.ndarray) -> int | None:
 def _pattern(signal: np.ndarray) -> np.ndarray:
     """What differs from element to element in a line."""
     logarithm = np.log(signal)
-    padded = np.pad(logarithm, NEIGHBOURS // 2, mode="reflect")
-    return logarithm - np.median(sliding_window_view(padded, NEIGHBOURS), axis=1)
+    return logarithm - local_median(logarithm, NEIGHBOURS)
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -129,7 +129,7 @@ class Strip:
         """Which of the blocks side by side show something in lines of one block at most."""
         # Fewer lines than a block are too noisy alone.
         start = max(min(start, stop - BLOCK), self.start)
-        return self._means[start - self._first : stop - self._first].mean(axis=0) > AIR
+        return np.add.reduce(self._means[start - self._first : stop - self._first]) > AIR * (stop - start)
 
     def arrived(self, line: int) -> float:
         """When a line that is kept arrived, in seconds."""

@@ -90,7 +90,10 @@ class Correction:
 def grey(attenuation: np.ndarray, window: tuple[float, float]) -> np.ndarray:
     """Attenuation as uint8: 255 at the low end of the window and below it, 0 at the high end and above it."""
     low, high = window
-    return np.rint(np.clip((high - attenuation) * (255 / (high - low)), 0, 255)).astype(np.uint8)
+    shade = high - attenuation
+    shade *= 255 / (high - low)
+    np.clip(shade, 0, 255, out=shade)
+    return np.rint(shade, out=shade).astype(np.uint8)
 
 
 def corrected_already(width: int, open_beam: float) -> Correction:
