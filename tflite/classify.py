@@ -16,7 +16,7 @@ from wool_board.classification.output import PROGRAM
 
 
 def parse(arguments: list[str]) -> program.ClassificationOptions:
-    """The command line; leaves with status 2 if it is wrong."""
+    """The command line; leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("model", metavar="MODEL", type=Path, help="TFLite file with a card, as convert.py makes it")
     text = "PNG, TIFF or JPEG, or a folder of them"

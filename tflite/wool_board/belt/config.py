@@ -22,6 +22,7 @@ class InspectionConfig:
         spacing: lines without any air, or with nothing but air, after which that is an alarm.
         stall_seconds: time without a line after which an alarm is given; None: never.
         report_seconds: time from summary to summary.
+        first: number of the first line, above 0 where this inspection follows another.
     """
 
     layout: LineFormat
@@ -32,6 +33,7 @@ class InspectionConfig:
     spacing: int
     stall_seconds: float | None
     report_seconds: float
+    first: int = 0
 
     def mm(self, pixels: float) -> float:
         """A length in millimetres, as events have it."""

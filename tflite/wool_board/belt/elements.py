@@ -69,6 +69,7 @@ class ElementWatch:
         self._weak, self._fine = np.zeros(width, int), np.full(width, FINE)
         """Spans in a row for which elements had a wrong signal; and for which nothing was wrong with them."""
         self._flaws = {name: np.zeros(width, bool) for name in ("stuck", "dead", "noisy")}
+        self._flawed = np.zeros(width, bool)
 
     def judge(self, span: Span, level: float, where: dict) -> None:
         """Judges the elements by some lines.
@@ -93,7 +94,8 @@ class ElementWatch:
         for name, now in found.items():
             self._flaws[name] = now | (self._flaws[name] & (self._fine < FINE))
         flawed = np.logical_or.reduce(list(self._flaws.values()))
-        if flawed.any() or self.correction is not self._first:
+        if (flawed != self._flawed).any():
+            self._flawed = flawed
             self._repair(flawed, where)
 
     def _is_noisy(self, sample: np.ndarray) -> np.ndarray:

@@ -12,15 +12,20 @@ from wool_board.belt.inspector import CHUNK, Inspector
 from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
 from wool_board.belt.report import Report
+from wool_board.belt.resumption import Resumption
+from wool_board.belt.state import State, StateWriter
 from wool_board.belt.tiles import Tiling
 from wool_board.image.flat_field import Correction, grey
 from wool_board.model.recognizer import Recognizer
 
 WAIT_SECONDS = 0.1
 
+SAVE_SECONDS = 2.0
+"""From one state to the next: seldom enough for a card, and what a crash leaves open is short."""
+
 
 class Inspection:
-    """An inspection, from line 0 on.
+    """An inspection.
 
     Arguments:
         recognizer: looks at tiles.
@@ -31,6 +36,7 @@ class Inspection:
         events: is told of everything.
 
     Attributes:
+        config: how.
         alarms: that were given.
         monitor: what watches the lines.
     """
@@ -44,21 +50,36 @@ class Inspection:
         config: InspectionConfig,
         events: Events,
     ):
-        self.alarms = Alarms(events)
+        self.config, self.alarms = config, Alarms(events)
         self._beam = OpenBeam(config.layout.width, config.window[1], config.spacing, self.alarms)
         self.monitor = Monitor(correction, config.layout, config.window, self._beam, self.alarms)
-        self._ring, self._config = ring, config
+        self._ring, self._events = ring, events
         self._report = Report(events, config.report_seconds, config.mm)
-        self._inspector = Inspector(recognizer, tiling, config, lambda: ring.arrived, events, self.alarms, self._report)
+        self._inspector = Inspector(recognizer, tiling, config, self._arrived, events, self.alarms, self._report)
+        self._inspector.begin(config.first)
         self._strip = self._inspector.strip
-        self._heard = time.monotonic()
+        self._heard = self._saved = time.monotonic()
+        self._told = config.first
+        """Line before which all was told, and taken by whoever reads the events."""
 
-    def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None]) -> None:
+    def _arrived(self) -> int:
+        """Line before which all lines have arrived."""
+        return self.config.first + self._ring.arrived
+
+    def resume(self, resumed: Resumption) -> None:
+        """Says what passed unseen between this inspection and the one before."""
+        self._beam.level = resumed.level
+        start, stop = int(resumed.told_mm / self.config.pixel_mm), self.config.first
+        if stop > start:
+            self._inspector.tell_unseen(start, stop, "restart")
+
+    def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None], writer: StateWriter | None = None) -> None:
         """Inspects until the input ends.
 
         Arguments:
             is_stopped: whether to end at once all the same; lines that wait are then told to be unseen.
             alive: is called time and again, as long as the inspection does not hang.
+            writer: of states, or None.
         """
         self._heard = time.monotonic()
         while not is_stopped():
@@ -76,15 +97,41 @@ class Inspection:
             if self._report.is_due():
                 self._inspector.tell_air()
                 self._summarise(final=False)
+            self._events.flush()
+            if writer:
+                self._save(writer)
         self._finish()
+
+    def end(self, writer: StateWriter | None) -> None:
+        """Leaves the last state, when all events have been taken."""
+        self._told = self._arrived()
+        if writer:
+            writer.save(self._state(ended=True))
+
+    def _save(self, writer: StateWriter) -> None:
+        """Leaves a state if it is time for one."""
+        if self._events.all_taken:
+            self._told = self._inspector.covered
+        text = f"the state cannot be written ({writer.trouble}): a restart would not know where to go on"
+        self.alarms.set("state_unwritten", writer.trouble is not None, text)
+        if time.monotonic() - self._saved >= SAVE_SECONDS:
+            self._saved = time.monotonic()
+            self._inspector.tell_air()
+            writer.save(self._state(ended=False))
+
+    def _state(self, ended: bool) -> State:
+        untold = self._events.untold.fields() if self._events.untold.events else None
+        pixel = self.config.pixel_mm
+        return State(self._told * pixel, self._arrived() * pixel, time.time(), self._beam.level, ended, untold)
 
     def _add(self, block: Block) -> None:
         attenuation = self.monitor.elements.correction.attenuation(block.lines)
-        self._beam.follow(block.first, attenuation)
-        self.monitor.look(block.first, block.lines, attenuation)
+        first = self.config.first + block.first
+        self._beam.follow(first, attenuation)
+        self.monitor.look(first, block.lines, attenuation)
         if self._beam.correction:
             attenuation -= np.float32(self._beam.correction)
-        self._strip.append(grey(attenuation, self._config.window), attenuation, block.arrived)
+        self._strip.append(grey(attenuation, self.config.window), attenuation, block.arrived)
         self._ring.release(len(block.lines))
         self._heard = time.monotonic()
         for name in ("stall", "no_writer"):
@@ -93,11 +140,12 @@ class Inspection:
 
     def _lose(self, lost: LostLines) -> None:
         self._inspector.end_run()
-        stop = lost.first + lost.lines
+        start = self.config.first + lost.first
+        stop = start + lost.lines
         text = f"{lost.lines} lines were lost: this machine was too slow to take them"
-        self.alarms.once("lost_lines", text, lines=[lost.first, stop])
+        self.alarms.once("lost_lines", text, lines=[start, stop])
         self._report.count("lost_lines", lost.lines)
-        self._inspector.tell_unseen(lost.first, stop, "lost_lines")
+        self._inspector.tell_unseen(start, stop, "lost_lines")
         self._inspector.begin(stop)
 
     def _leave(self, left: WriterGone) -> bool:
@@ -105,7 +153,7 @@ class Inspection:
         if left.error:
             self.alarms.once("read_error", left.error)
         if left.stray:
-            whole = self._config.layout.line_bytes
+            whole = self.config.layout.line_bytes
             text = f"the input ended within a line: {left.stray} of {whole} bytes; lost bytes or a wrong width?"
             self.alarms.once("partial_line", text, bytes=left.stray)
         if not left.final:
@@ -115,21 +163,23 @@ class Inspection:
         return left.final
 
     def _look_for_stall(self) -> None:
-        limit, silent = self._config.stall_seconds, time.monotonic() - self._heard
+        limit, silent = self.config.stall_seconds, time.monotonic() - self._heard
         if limit is not None and silent > limit and not self.alarms.is_standing("no_writer"):
             self.alarms.set("stall", True, f"no lines for {limit:g} s: does the detector run?", line=self._strip.stop)
 
     def _finish(self) -> None:
         self._inspector.end_run()
         self.monitor.finish(self._strip.stop)
-        if self._ring.arrived > self._strip.stop:
-            self._inspector.tell_unseen(self._strip.stop, self._ring.arrived, "stopped")
+        if self._arrived() > self._strip.stop:
+            self._inspector.tell_unseen(self._strip.stop, self._arrived(), "stopped")
+        self._events.tell_untold()
         self._summarise(final=True)
 
     def _summarise(self, final: bool) -> None:
         self._report.tell(
             final,
             self._ring.arrived,
+            self._arrived(),
             level=self._inspector.level,
             beam_percent=self._beam.percent,
             alarms=self.alarms.count,

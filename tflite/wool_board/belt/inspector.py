@@ -53,7 +53,6 @@ class Inspector:
         self._thinning = Thinning(tiling, self._backlog or 1)
         self._rejects = Rejects(config.part)
         self._covered = 0
-        """Line before which every line is accounted for by an event."""
         self._missed = 0
         """Line before which nobody looks at lines any more that are not accounted for: there was no time."""
 
@@ -61,6 +60,11 @@ class Inspector:
     def level(self) -> int:
         """How far the overlap is thinned, from 0."""
         return self._thinning.index
+
+    @property
+    def covered(self) -> int:
+        """Line before which every line is accounted for by an event."""
+        return self._covered
 
     def begin(self, line: int) -> None:
         """Begins a run of lines without gaps."""

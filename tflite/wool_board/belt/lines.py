@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wool_board.errors import WoolError
+from wool_board.errors import UsageError, WoolError
 from wool_board.image.scan_files import LineFormat
 
 POLL_SECONDS = 0.1
@@ -201,7 +201,7 @@ class Reader:
             flaw = f"--reopen: {path} is no FIFO, and only one that has a name can be opened again"
         if flaw:
             self._file.close()
-            raise WoolError(flaw)
+            raise UsageError(flaw)
         if stat.S_ISFIFO(status.st_mode):
             _widen(self._file.fileno())
 

@@ -125,9 +125,9 @@ class Monitor:
         near = self._good[high >= least]
         if len(near):
             samples = lines[:, near]
-            at_top = np.count_nonzero(samples == self._top)
+            at_top = int(np.count_nonzero(samples == self._top))
             self._at_top += at_top
-            self._close += np.count_nonzero(samples >= max(least, 0)) - at_top
+            self._close += int(np.count_nonzero(samples >= max(least, 0))) - at_top
             self._topped.update(self._good[high == self._top].tolist())
 
     def _look_for_repeats(self, first: int, lines: np.ndarray) -> None:

@@ -46,7 +46,8 @@ def end_of_range(lines: np.ndarray) -> int | None:
     """The value at which the range of a detector ends, of (n, width) counts that reach it; None if they do not."""
     top = int(lines.max())
     at_top = lines == top
-    close = np.count_nonzero(lines >= top - min(reach(top), top)) - np.count_nonzero(at_top)
+    count = int(np.count_nonzero(at_top))
+    close = int(np.count_nonzero(lines >= top - min(reach(top), top))) - count
     topped, varies = at_top.any(axis=0), (lines != lines[0]).any(axis=0)
-    found = np.count_nonzero(at_top), close, np.count_nonzero(topped), bool((varies & ~topped).any())
-    return top if is_end(top, lines.dtype, *found) else None
+    others = bool((varies & ~topped).any())
+    return top if is_end(top, lines.dtype, count, close, int(np.count_nonzero(topped)), others) else None
