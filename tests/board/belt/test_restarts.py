@@ -158,7 +158,7 @@ def test_a_pipe_that_does_not_block_gets_all(flags, tmp_path):
 def test_a_slow_reader_holds_nothing_up_and_hears_how_much_it_missed(flags):
     reading, writing = os.pipe()
     fcntl.fcntl(writing, 1031, 4096)
-    process = started(flags, "--lines_per_second=20000", stdout=writing)
+    process = started(flags, "--latency_mm=200000", stdout=writing)
     os.close(writing)
     lines, sent = belt(4000), 0
     attenuation = np.full((2000, DETECTOR.width), WOOL)
