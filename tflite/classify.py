@@ -25,7 +25,7 @@ def parse(arguments: list[str]) -> program.ClassificationOptions:
     text = "print comma-separated values, the first line their names"
     form.add_argument("--csv", dest="form", action="store_const", const="csv", default="text", help=text)
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print a JSON object a line")
-    text = "tell where a defect is; --heatmap=FOLDER also draws it, into NAME-heatmap.png"
+    text = "tell where a defect is; --heatmap=FOLDER also draws it, into IMAGE-heatmap.png"
     parser.add_argument("--heatmap", metavar="FOLDER", help=text)
     text = "classify the images of this folder, and those that arrive there, until Ctrl-C"
     parser.add_argument("--watch", metavar="DIR", type=Path, help=text)

@@ -102,7 +102,7 @@ def test_a_broken_output_is_one_line_and_the_next_inspection_says_what_was_not_t
     errors = process.stderr.read().decode()
     process.stderr.close()
     assert process.wait(30) == 1
-    assert errors.splitlines() == ["inspect_line.py: whoever reads the events went away"]
+    assert errors.splitlines() == ["inspect_line.py: standard output: cannot be written (Broken pipe)"]
     _, found, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(100))
     assert found[0]["event"] == "start" and accounted(found)[0] == 0
 
@@ -125,7 +125,7 @@ def test_a_full_disk_is_one_line(flags, more, monkeypatch):
         _, errors = process.communicate(belt(500), timeout=60)
     assert process.returncode == 1
     (line,) = errors.decode().splitlines()
-    assert line.startswith("inspect_line.py: standard output: cannot be written (No space left on device); ")
+    assert line.startswith("inspect_line.py: standard output: cannot be written (No space left on device)")
 
 
 def test_a_closed_output_is_one_line(flags):
@@ -226,9 +226,7 @@ def test_an_outlet_that_nothing_is_taken_from_gives_up(monkeypatch, tmp_path):
         outlet.write("text\n")
         outlet.flush()
         time.sleep(0.1)
-        with pytest.raises(
-            WoolError, match=r"cannot be written \(Resource temporarily unavailable\); 5 bytes were not"
-        ):
+        with pytest.raises(WoolError, match=r"cannot be written \(Resource temporarily unavailable\)$"):
             outlet.flush()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wool_board.errors import WoolError
+from wool_board.errors import UsageError
 from wool_board.machine import board
 
 WARM_UP_RUNS = 10
@@ -28,7 +28,7 @@ def usable(threads: Sequence[int]) -> tuple[list[int], list[str]]:
     cores = len(os.sched_getaffinity(0))
     found = [count for count in threads if count <= cores]
     if not found or min(found) < 1:
-        raise WoolError(f"--threads={','.join(map(str, threads))}: must be 1 to {cores}, the cores of this machine")
+        raise UsageError(f"--threads={','.join(map(str, threads))}: must be 1 to {cores}, the cores of this machine")
     return found, [f"--threads={count}: left out, there are {cores} cores" for count in threads if count > cores]
 
 

@@ -2,14 +2,13 @@
 
 import csv
 import io
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from wool_board.command_line import one_line
-from wool_board.errors import WoolError
+from wool_board.command_line import one_line, say
 from wool_board.image.folders import Unreadable
+from wool_board.machine.outlet import Outlet
 
 PROGRAM = "classify.py"
 
@@ -20,10 +19,13 @@ class Output:
     Arguments:
         form: makes a record a line.
         header: a first line, or None.
+        is_stopped: whether to wait no longer for whoever takes the output.
     """
 
-    def __init__(self, form: Callable[[dict], str], header: str | None):
+    def __init__(self, form: Callable[[dict], str], header: str | None, is_stopped: Callable[[], bool]):
         self._form, self.complaints = form, 0
+        self._is_stopped = is_stopped
+        self._outlet: Outlet | None = None
         if header:
             self.line(header)
 
@@ -32,18 +34,23 @@ class Output:
         self.line(self._form(record))
 
     def line(self, text: str) -> None:
-        """Prints a line; raises WoolError if nobody takes it."""
-        try:
-            print(text, flush=True)
-        except OSError as error:
-            # What is left of it must not be tried again at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise WoolError(f"standard output: cannot be written ({error.strerror})") from None
+        """Prints a line, as soon as it is taken.
+
+        Raises:
+            WoolError: nobody takes it.
+            KeyboardInterrupt: the end was asked for before it was taken.
+        """
+        if self._outlet is None:
+            self._outlet = Outlet(sys.stdout.fileno(), waits=True, is_stopped=self._is_stopped)
+        self._outlet.write(text + "\n")
+        self._outlet.flush()
+        if self._outlet.waiting:
+            raise KeyboardInterrupt
 
     def complain(self, path: Path | str, reason: str) -> None:
         """Prints why a file is left out."""
         self.complaints += 1
-        print(f"{PROGRAM}: {one_line(path)}: {reason}", file=sys.stderr, flush=True)
+        say(f"{PROGRAM}: {one_line(path)}: {reason}")
 
 
 def unreadable(output: Output) -> Unreadable:

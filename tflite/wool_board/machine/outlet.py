@@ -87,7 +87,7 @@ class Outlet:
             self._fail()
 
     def _fail(self) -> None:
-        raise WoolError(f"standard output: cannot be written ({self._trouble}); {self.waiting:,} bytes were not taken")
+        raise WoolError(f"standard output: cannot be written ({self._trouble})")
 
     def _push(self) -> None:
         """Writes until nothing is left, or nothing is taken."""
@@ -99,9 +99,7 @@ class Outlet:
                 self._trouble = os.strerror(error.errno or 0)
                 if error.errno in LATER:
                     return
-                if error.errno == errno.EPIPE:
-                    raise WoolError("whoever reads the events went away") from None
-                self._fail()
+                raise WoolError(f"standard output: cannot be written ({self._trouble})") from None
             self._pieces[0] = content[count:]
             self.waiting -= count
             self._taken, self._trouble = time.monotonic(), "nothing is taken"
