@@ -27,7 +27,7 @@ BACKLOG = 200
 class DrawnRecognizer:
     """Scores that are drawn."""
 
-    heatmap_shape = None
+    heatmap_shape, card = None, rig.CARD
 
     def __init__(self, margin: float, draw: Callable[[], float]):
         self.margin, self._draw = margin, draw

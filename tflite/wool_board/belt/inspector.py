@@ -13,6 +13,7 @@ from wool_board.belt.rows import GAP, RowFinder, TileRow
 from wool_board.belt.strip import BLOCK, Strip
 from wool_board.belt.thinning import Thinning
 from wool_board.belt.tiles import Tiling
+from wool_board.belt.verdicts import VerdictWatch
 from wool_board.model import heatmap as heatmaps
 from wool_board.model.recognizer import Recognition, Recognizer
 
@@ -52,6 +53,7 @@ class Inspector:
         self._rows = RowFinder(tiling.seen, tiling.margin)
         self._thinning = Thinning(tiling, self._backlog or 1)
         self._rejects = Rejects(config.part)
+        self._verdicts = VerdictWatch(recognizer.card, alarms)
         self._covered = 0
         self._missed = 0
         """Line before which nobody looks at lines any more that are not accounted for: there was no time."""
@@ -159,6 +161,7 @@ class Inspector:
         result = self._recognizer.recognize(self.strip.tile(*corner, self._tiling.side))
         latency = 1e3 * (time.monotonic() - arrived)
         self._report.tile(result.defective, latency)
+        self._verdicts.add(result.defective)
         self._events.tell(
             "tile",
             along_mm=self._config.span(row.first, row.last),
