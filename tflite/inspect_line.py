@@ -25,6 +25,7 @@ from pathlib import Path
 
 from wool_board import command_line
 from wool_board.belt import program
+from wool_board.belt.motion import POSITIONS
 from wool_board.image.scan_files import TYPES
 
 PROGRAM = "inspect_line.py"
@@ -53,6 +54,9 @@ def parse(arguments: list[str]) -> program.InspectionOptions:
     add("--threads", type=int, default=1, help="CPU threads of the network (1)")
     add("--recorded", action="store_true", help="the writer of the pipe can wait, so nothing is thinned or lost")
     add("--reopen", action="store_true", help="wait for another writer of the FIFO when one goes away")
+    text = "encoder: it triggers the lines; time: only time does; count: an encoder's count follows each line (encoder)"
+    add("--position", choices=POSITIONS, default="encoder", help=text)
+    add("--count_mm", type=float, help="of the belt from count to count (as from line to line)")
     text = "file that says how far the inspection is, so that the one that follows goes on there"
     add("--state", metavar="FILE", type=Path, help=text)
     # INPUT may stand behind the options, too.

@@ -23,6 +23,8 @@ class InspectionConfig:
         stall_seconds: time without a line after which an alarm is given; None: never.
         report_seconds: time from summary to summary.
         first: number of the first line, above 0 where this inspection follows another.
+        position: what a line says of the place of the belt, one of `motion.POSITIONS`.
+        count_mm: of the belt from one count of its encoder to the next, with `count`.
     """
 
     layout: LineFormat
@@ -34,6 +36,8 @@ class InspectionConfig:
     stall_seconds: float | None
     report_seconds: float
     first: int = 0
+    position: str = "encoder"
+    count_mm: float = 1.0
 
     def mm(self, pixels: float) -> float:
         """A length in millimetres, as events have it."""

@@ -11,6 +11,7 @@ from wool_board.belt.events import Alarms, Events
 from wool_board.belt.inspector import CHUNK, Inspector
 from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
+from wool_board.belt.motion import EncoderCounts, StillWatch
 from wool_board.belt.report import Report
 from wool_board.belt.resumption import Resumption
 from wool_board.belt.state import State, StateWriter
@@ -59,12 +60,18 @@ class Inspection:
         self._inspector.begin(config.first)
         self._strip = self._inspector.strip
         self._heard = self._saved = time.monotonic()
+        self._counts: EncoderCounts | None = None
+        self._still = StillWatch(correction, self.alarms) if config.position == "time" else None
+        if config.position == "count":
+            self._counts = EncoderCounts(config.layout.width, config.pixel_mm / config.count_mm, self.alarms)
+        self._taken = 0
+        """Lines that were taken from the ring, lost ones included."""
         self._told = config.first
         """Line before which all was told, and taken by whoever reads the events."""
 
     def _arrived(self) -> int:
         """Line before which all lines have arrived."""
-        return self.config.first + self._ring.arrived
+        return self._strip.stop + self._ring.arrived - self._taken
 
     def resume(self, resumed: Resumption) -> None:
         """Says what passed unseen between this inspection and the one before."""
@@ -125,23 +132,36 @@ class Inspection:
         return State(self._told * pixel, self._arrived() * pixel, time.time(), self._beam.level, ended, untold)
 
     def _add(self, block: Block) -> None:
-        attenuation = self.monitor.elements.correction.attenuation(block.lines)
-        first = self.config.first + block.first
-        self._beam.follow(first, attenuation)
-        self.monitor.look(first, block.lines, attenuation)
-        if self._beam.correction:
-            attenuation -= np.float32(self._beam.correction)
-        self._strip.append(grey(attenuation, self.config.window), attenuation, block.arrived)
+        lines, arrived = block.lines[:, : self.config.layout.width], block.arrived
+        if self._counts:
+            chosen = self._counts.choose(block.lines)
+            lines, arrived = lines[chosen], arrived[chosen]
+        # One that stands for several may make more of them than are taken at a time.
+        for start in range(0, len(lines), CHUNK):
+            self._append(lines[start : start + CHUNK], arrived[start : start + CHUNK])
+        self._taken += len(block.lines)
         self._ring.release(len(block.lines))
         self._heard = time.monotonic()
         for name in ("stall", "no_writer"):
             self.alarms.set(name, False, "lines arrive again")
         self._inspector.look()
 
+    def _append(self, lines: np.ndarray, arrived: np.ndarray) -> None:
+        """Corrects lines, watches them, and puts them on the strip."""
+        attenuation = self.monitor.elements.correction.attenuation(lines)
+        self._beam.follow(self._strip.stop, attenuation)
+        self.monitor.look(self._strip.stop, lines, attenuation)
+        if self._still:
+            self._still.look(self._strip.stop, lines, attenuation)
+        if self._beam.correction:
+            attenuation -= np.float32(self._beam.correction)
+        self._strip.append(grey(attenuation, self.config.window), attenuation, arrived)
+
     def _lose(self, lost: LostLines) -> None:
         self._inspector.end_run()
-        start = self.config.first + lost.first
+        start = self._strip.stop
         stop = start + lost.lines
+        self._taken += lost.lines
         text = f"{lost.lines} lines were lost: this machine was too slow to take them"
         self.alarms.once("lost_lines", text, lines=[start, stop])
         self._report.count("lost_lines", lost.lines)
@@ -153,7 +173,7 @@ class Inspection:
         if left.error:
             self.alarms.once("read_error", left.error)
         if left.stray:
-            whole = self.config.layout.line_bytes
+            whole = self._ring.line_bytes
             text = f"the input ended within a line: {left.stray} of {whole} bytes; lost bytes or a wrong width?"
             self.alarms.once("partial_line", text, bytes=left.stray)
         if not left.final:
@@ -182,6 +202,7 @@ class Inspection:
             self._arrived(),
             level=self._inspector.level,
             beam_percent=self._beam.percent,
+            still_lines=self._counts.left_out if self._counts else self._still.lines if self._still else 0,
             alarms=self.alarms.count,
             standing=self.alarms.standing,
         )

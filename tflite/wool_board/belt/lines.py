@@ -65,12 +65,16 @@ class Ring:
     Arguments:
         layout: of the lines.
         capacity: lines that it holds.
+
+    Attributes:
+        line_bytes: of a line.
     """
 
     def __init__(self, layout: LineFormat, capacity: int):
         self._lines = np.empty((capacity, layout.width), layout.dtype)
         self._bytes = self._lines.data.cast("B")
-        self._line, self._capacity = layout.line_bytes, capacity
+        self.line_bytes = self._line = layout.line_bytes
+        self._capacity = capacity
         self._times = np.empty(capacity)
         self._changed = threading.Condition()
         self._written = self._taken = 0

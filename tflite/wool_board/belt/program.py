@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from wool_board.belt import start_event
+from wool_board.belt import motion, start_event
 from wool_board.belt.config import InspectionConfig, shortest_latency
 from wool_board.belt.events import Events
 from wool_board.belt.inspection import Inspection
@@ -59,6 +59,8 @@ class InspectionOptions:
         threads: CPU threads of the network.
         recorded: whether the writer of a pipe can wait, so that nothing is thinned or lost.
         reopen: whether to wait for another writer of the FIFO when one goes away.
+        position: what a line says of the place of the belt, one of `motion.POSITIONS`.
+        count_mm: of the belt from one count of its encoder to the next, with `count`; None: as from line to line.
         state: file that says how far the inspection is, for the one that follows, or None.
     """
 
@@ -80,6 +82,8 @@ class InspectionOptions:
     threads: int
     recorded: bool
     reopen: bool
+    position: str
+    count_mm: float | None
     state: Path | None
 
 
@@ -105,8 +109,9 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     resumed = _resumed(options, config)
     if resumed:
         config = dataclasses.replace(config, first=math.ceil(resumed.first_mm / config.pixel_mm))
+    config = dataclasses.replace(config, position=options.position, count_mm=options.count_mm or config.pixel_mm)
     capacity = max(round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side))
-    ring, watchdog = Ring(layout, capacity), Watchdog()
+    ring, watchdog = Ring(motion.with_counts(layout, options.position), capacity), Watchdog()
     outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
     events = Events(outlet, lambda: outlet.waiting)
     inspection = Inspection(recognizer, corrected, cut, ring, config, events)
@@ -116,7 +121,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     days = start_event.reference_days(references)
     about |= start_event.fields(recognizer, config, cut, options.lines_per_second, resumed, days)
     events.tell("start", **what, **about)
-    _look_at_start(inspection, options, reader, resumed, days)
+    _look_at_start(inspection, options, reader, ring, resumed, days)
     with StateWriter(options.state) if options.state else contextlib.nullcontext() as writer, reader.reading(ring):
         watchdog.ready()
         inspection.run(lambda: interruption.asked, watchdog.alive, writer)
@@ -133,14 +138,19 @@ def _resumed(options: InspectionOptions, config: InspectionConfig) -> Resumption
 
 
 def _look_at_start(
-    inspection: Inspection, options: InspectionOptions, reader: Reader, resumed: Resumption | None, days: float | None
+    inspection: Inspection,
+    options: InspectionOptions,
+    reader: Reader,
+    ring: Ring,
+    resumed: Resumption | None,
+    days: float | None,
 ) -> None:
     """Says what is remarkable before the first line."""
     if resumed:
         inspection.resume(resumed)
     if options.state and not resumed and options.state.exists():
         inspection.alarms.once("state", f"--state={options.state}: holds no state; positions begin at 0")
-    whole = inspection.config.layout.line_bytes
+    whole = ring.line_bytes
     if reader.size is not None and reader.size % whole:
         text = f"{options.input} has {reader.size:,} bytes, which are not whole lines of {whole:,} bytes"
         inspection.alarms.once("size", text, bytes=reader.size)

@@ -39,6 +39,7 @@ def fields(
         "type": config.layout.type,
         "window": config.window,
         "pixel_mm": config.pixel_mm,
+        "position": config.position,
         "lines_per_second": lines_per_second,
         "side": cut.side,
         "seen": cut.seen,
