@@ -31,6 +31,7 @@ NOISE_LINES = 32
 CHANGES = 8
 """Counts by which the elements move over a span, in the median, if one that stands still is remarkable."""
 
+FLAWS = ("stuck", "dead", "noisy")
 NAMED = 16
 """Elements that an alarm names at most."""
 
@@ -66,9 +67,11 @@ class ElementWatch:
         self._alarms, self._good = alarms, correction.good
         self._dark, self._gain = correction.dark[self._good], correction.gain[self._good]
         width = len(self._good)
-        self._weak, self._fine = np.zeros(width, int), np.full(width, FINE)
-        """Spans in a row for which elements had a wrong signal; and for which nothing was wrong with them."""
-        self._flaws = {name: np.zeros(width, bool) for name in ("stuck", "dead", "noisy")}
+        self._weak = np.zeros(width, int)
+        """Spans in a row for which elements had a wrong signal."""
+        self._fine = {name: np.full(width, FINE) for name in FLAWS}
+        """Spans in a row that showed that a flaw was not there."""
+        self._flaws = {name: np.zeros(width, bool) for name in FLAWS}
         self._flawed = np.zeros(width, bool)
 
     def judge(self, span: Span, level: float, where: dict) -> None:
@@ -85,14 +88,15 @@ class ElementWatch:
         wrong = (signal < GAIN[0] * around) | (in_air & (signal > GAIN[1] * around))
         self._weak = np.where(wrong, self._weak + 1, 0)
         moved = span.moved[self._good]
+        # Of each flaw, where it is, and where it can be told at all.
         found = {
-            "stuck": (moved == 0) & (np.median(moved) >= CHANGES),
-            "dead": (signal < GONE * around) | (self._weak >= SPANS),
-            "noisy": in_air & self._is_noisy(span.sample),
+            "stuck": (moved == 0, np.median(moved) >= CHANGES),
+            "dead": ((signal < GONE * around) | (self._weak >= SPANS), True),
+            "noisy": (self._is_noisy(span.sample), in_air),
         }
-        self._fine = np.where(np.logical_or.reduce(list(found.values())), 0, self._fine + 1)
-        for name, now in found.items():
-            self._flaws[name] = now | (self._flaws[name] & (self._fine < FINE))
+        for name, (there, told) in found.items():
+            self._fine[name] = np.where(there & told, 0, self._fine[name] + told)
+            self._flaws[name] = (there & told) | (self._flaws[name] & (self._fine[name] < FINE))
         flawed = np.logical_or.reduce(list(self._flaws.values()))
         if (flawed != self._flawed).any():
             self._flawed = flawed

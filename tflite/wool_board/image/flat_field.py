@@ -2,8 +2,8 @@
 
 High counts mean that much X-ray came through. With the means of two references, dark (beam off) and bright (beam on,
 belt empty), the transmission is T = (line - dark) / (bright - dark) and the attenuation -log T, which by Beer-Lambert
-is proportional to the mass per area. The tube's drift since the references were taken is not corrected: it shows only
-where every line has some air beside the product.
+is proportional to the mass per area. The tube's drift since the references were taken is not corrected here: on a
+belt, `wool_board/belt/beam.py` follows it by the air that passes.
 """
 
 import dataclasses
