@@ -65,6 +65,7 @@ def _table(found: dict) -> str:
         *aligned(rows, "r" * len(rows[0])),
         f"sent {found['sent_m']:.2f} m, of which were told or lost {sum(found['shares_m'].values()):.2f} m",
         f"alarms: {alarms}",
+        f"unseen: {', '.join(f'{reason} {metres:.2f} m' for reason, metres in found['unseen_m'].items()) or 'nothing'}",
         f"events left out: {found['untold']}; memory {found['memory_mb']:.1f} MB; "
         f"longest reject latency {'–' if latency is None else f'{latency:.0f} mm'}",
     ])  # fmt: skip

@@ -214,12 +214,13 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
     Returns:
         `lines`: sent; `shares_m`: metres of each kind, which sum to what was sent; `hours`: of each hour metres of each
         kind, defects marked, looked at and found, false rejects per metre of product; `alarms`: how often each began;
-        `memory_mb`, `late`, `untold` and `reject_latency_mm`.
+        `unseen_m`, by reason; `untold`, `memory_mb` and `reject_latency_mm`.
     """
     told = np.full(sent, NOTHING, np.int8)
     rejects: list[Box] = []
     tiles: list[Box] = []
     alarms: dict[str, int] = {}
+    reasons: dict[str, float] = {}
     pixel, shift, untold = 1.0, 0.0, 0
     latencies: list[float] = []
     for process in processes:
@@ -233,6 +234,9 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
             kind = event["event"]
             if kind == "alarm" and event.get("on") is not False:
                 alarms[event["alarm"]] = alarms.get(event["alarm"], 0) + 1
+            if kind == "unseen":
+                length = (event["along_mm"][1] - event["along_mm"][0]) / 1000
+                reasons[event["reason"]] = round(reasons.get(event["reason"], 0) + length, 2)
             if kind == "untold":
                 untold += sum(event["events"].values())
             if not event.get("along_mm") or kind == "summary":
@@ -256,6 +260,7 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
         "shares_m": _metres(told, pixel),
         "hours": parts,
         "alarms": dict(sorted(alarms.items())),
+        "unseen_m": dict(sorted(reasons.items())),
         "untold": untold,
         "memory_mb": round(max(process.memory for process in processes), 1),
         "reject_latency_mm": max(latencies, default=None),

@@ -1,5 +1,6 @@
 """Restarts, crashes and outputs that take nothing: what was not told is told by the next inspection."""
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -105,6 +106,22 @@ def test_a_broken_output_is_one_line_and_the_next_inspection_says_what_was_not_t
     assert errors.splitlines() == ["inspect_line.py: standard output: cannot be written (Broken pipe)"]
     _, found, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(100))
     assert found[0]["event"] == "start" and accounted(found)[0] == 0
+
+
+def test_what_one_could_not_say_the_next_one_says_again(flags, tmp_path):
+    """Of three inspections the second is not heard: the third says what passed before it, too."""
+    state = tmp_path / "state.json"
+    states.write(state, State(500.0, 600.0, time.time(), 0.0, False, None))
+    process = rig.start(*flags, f"--state={state}", "--recorded")
+    process.stdout.close()
+    process.stdin.write(belt(400))
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    process.stderr.close()
+    assert process.wait(30) == 1
+    _, found, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(100))
+    assert accounted(found)[0] == 500 and kinds(found, "unseen")[0]["reason"] == "restart"
+    assert found[0]["first_mm"] >= 600
 
 
 def started(flags, *more, stdout, **options) -> subprocess.Popen:
@@ -297,15 +314,17 @@ def test_what_holds_no_state_is_none(tmp_path, text, flags):
     assert found[0]["first_mm"] == 0 and left(path)["along_mm"] == 100 * MM
 
 
-def test_a_state_that_cannot_be_written_is_an_alarm(flags, tmp_path, monkeypatch):
+def test_a_state_that_cannot_be_written_is_an_alarm(flags, tmp_path):
     process = rig.start(*flags, f"--state={tmp_path / 'no' / 'state.json'}", "--recorded")
     process.stdin.write(belt(100))
     process.stdin.flush()
-    time.sleep(2.5)
-    process.stdin.write(belt(100))
+    told = b""
+    # The first state is due after two seconds.
+    while b"state_unwritten" not in told:
+        told += process.stdout.readline()
     output, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, b"")
-    assert [e["alarm"] for e in kinds(rig.events(output.decode()), "alarm")] == ["state_unwritten"]
+    assert [e["alarm"] for e in kinds(rig.events((told + output).decode()), "alarm")] == ["state_unwritten"]
 
 
 def test_old_references_are_said(flags, tmp_path):

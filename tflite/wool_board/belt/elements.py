@@ -116,15 +116,18 @@ class ElementWatch:
         bad = tuple(sorted({*self._first.bad, *np.flatnonzero(every & ~beyond).tolist()}))
         if bad != self.correction.bad:
             self.correction = self._first if bad == self._first.bad else dataclasses.replace(self._first, bad=bad)
-        self._set("stuck_elements", self._flaws["stuck"], "elements stand still while others change", where)
-        self._set("dead_elements", self._flaws["dead"], "elements have lost their signal", where)
-        self._set("noisy_elements", self._flaws["noisy"], "elements are far noisier than their neighbours", where)
-        text = f"more than {MAX_RUN} elements side by side, which cannot be repaired: service"
-        self._set("unrepaired_elements", beyond[self._good], text, where)
-
-    def _set(self, name: str, flawed: np.ndarray, text: str, where: dict) -> None:
-        elements = self._good[flawed][:NAMED].tolist()
-        self._alarms.set(name, bool(elements), f"{text}: take new references", elements=elements, **where)
+        flaws = {name: self._good[flaw] for name, flaw in self._flaws.items()} | {
+            "long": self._good[beyond[self._good]]
+        }
+        about = {name: {"elements": found[:NAMED].tolist(), **where} for name, found in flaws.items()}
+        text = "elements stand still while others change: take new references"
+        self._alarms.set("stuck_elements", len(flaws["stuck"]) > 0, text, **about["stuck"])
+        text = "elements have lost their signal: take new references"
+        self._alarms.set("dead_elements", len(flaws["dead"]) > 0, text, **about["dead"])
+        text = "elements are far noisier than their neighbours: take new references"
+        self._alarms.set("noisy_elements", len(flaws["noisy"]) > 0, text, **about["noisy"])
+        text = f"more than {MAX_RUN} bad elements side by side cannot be repaired: service"
+        self._alarms.set("unrepaired_elements", len(flaws["long"]) > 0, text, **about["long"])
 
 
 def _beside(medians: np.ndarray) -> np.ndarray:

@@ -77,6 +77,8 @@ class Inspection:
         """Says what passed unseen between this inspection and the one before."""
         self._beam.level = resumed.level
         start, stop = int(resumed.told_mm / self.config.pixel_mm), self.config.first
+        # As long as nobody takes that word, the next inspection must say it again.
+        self._told = start
         if stop > start:
             self._inspector.tell_unseen(start, stop, "restart")
 
