@@ -5,7 +5,8 @@
 
 Scans with marked defects pass over and over, with air between, through a FIFO into tflite/inspect_line.py. In eight
 hours, each of which is --passes of the belt, the tube warms up and drifts, three elements die in different ways, the
-program is restarted twice and killed once, whoever reads its events is slow for an hour, and the disk is full.
+program is restarted twice and killed once, whoever reads its events is slow for an hour, and the disk is full. Of each
+metre the account says whether it was seen, air, told to be unseen, named by an `untold` or lost without a word.
 """
 
 import tempfile

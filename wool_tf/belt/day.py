@@ -22,7 +22,7 @@ import numpy as np
 from wool_tf.belt.layout import Belt
 from wool_tf.data.annotations import Box
 
-NOTHING, AIR, TILE, UNSEEN = range(4)
+NOTHING, AIR, TILE, UNSEEN, UNTOLD = range(5)
 """What the program told of a line."""
 
 CHUNK_SECONDS = 0.02
@@ -225,7 +225,8 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
     latencies: list[float] = []
     for process in processes:
         events = process.events
-        if not events or events[0]["event"] != "start":
+        # One that writes to a full disk is not heard at all.
+        if not events:
             continue
         pixel, before = events[0]["pixel_mm"], shift
         first = sent if process.first is None else process.first
@@ -244,7 +245,7 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
             start, stop = (round(mm / pixel + shift) for mm in event["along_mm"])
             if event.get("reason") == "restart":
                 start, stop = round(event["along_mm"][0] / pixel + before), first
-            kinds = {"air": AIR, "tile": TILE, "unseen": UNSEEN, "untold": UNSEEN}
+            kinds = {"air": AIR, "tile": TILE, "unseen": UNSEEN, "untold": UNTOLD}
             if kind in kinds:
                 told[max(start, 0) : max(stop, 0)] = kinds[kind]
             if kind in ("tile", "reject"):
@@ -269,7 +270,7 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
 
 def _metres(told: np.ndarray, pixel: float) -> dict:
     """Metres of each kind."""
-    names = {"seen": TILE, "air": AIR, "unseen": UNSEEN, "lost without a word": NOTHING}
+    names = {"seen": TILE, "air": AIR, "unseen": UNSEEN, "untold": UNTOLD, "lost": NOTHING}
     return {name: round(int((told == kind).sum()) * pixel / 1000, 2) for name, kind in names.items()}
 
 

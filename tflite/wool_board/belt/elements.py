@@ -82,9 +82,7 @@ class ElementWatch:
             level: attenuation of the open beam.
             where: which lines they are, for alarms.
         """
-        signal = np.maximum((span.mean[self._good].astype(np.float32) - self._dark) / self._gain, 1e-6)
-        around = local_median(signal, NEIGHBOURS)
-        in_air = -np.log(np.minimum(_beside(around), 1)) < AIR + max(level, 0)
+        signal, around, in_air = self._compared(span.mean, level)
         wrong = (signal < GAIN[0] * around) | (in_air & (signal > GAIN[1] * around))
         self._weak = np.where(wrong, self._weak + 1, 0)
         moved = span.moved[self._good]
@@ -92,7 +90,7 @@ class ElementWatch:
         found = {
             "stuck": (moved == 0, np.median(moved) >= CHANGES),
             "dead": ((signal < GONE * around) | (self._weak >= SPANS), True),
-            "noisy": (self._is_noisy(span.sample), in_air),
+            "noisy": self._noisy(span.sample[:NOISE_LINES].astype(np.float32), level),
         }
         for name, (there, told) in found.items():
             self._fine[name] = np.where(there & told, 0, self._fine[name] + told)
@@ -102,12 +100,22 @@ class ElementWatch:
             self._flawed = flawed
             self._repair(flawed, where)
 
-    def _is_noisy(self, sample: np.ndarray) -> np.ndarray:
+    def _compared(self, counts: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of mean counts the elements' signals, their neighbours' medians, and whether they lie in air."""
+        signal = np.maximum((counts[self._good].astype(np.float32) - self._dark) / self._gain, 1e-6)
+        around = local_median(signal, NEIGHBOURS)
+        return signal, around, _beside(around) > np.exp(-AIR - max(level, 0))
+
+    def _noisy(self, lines: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Which elements are too noisy, and for which that can be told: at the edge of a product it cannot."""
         # From line to line, so that a product that moves past is no noise.
-        lines = sample[:NOISE_LINES].astype(np.float32)
         steps = lines[1:] - lines[:-1]
         spread = np.sqrt(np.einsum("ij,ij->j", steps, steps)[self._good] / (2 * len(steps)))
-        return spread > NOISE * np.maximum(local_median(spread, NEIGHBOURS), 1)
+        if spread.max() <= NOISE * max(spread.min(), 1) and not self._flaws["noisy"].any():
+            # What no element has, none has more than its neighbours: that spares the medians nearly always.
+            return np.zeros(len(spread), bool), np.zeros(len(spread), bool)
+        _, _, in_air = self._compared(lines.mean(axis=0), level)
+        return spread > NOISE * np.maximum(local_median(spread, NEIGHBOURS), 1), in_air
 
     def _repair(self, flawed: np.ndarray, where: dict) -> None:
         every = np.zeros(len(self._first.gain), bool)
