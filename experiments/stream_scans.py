@@ -52,7 +52,7 @@ def main() -> None:
     for speed in speeds:
         lines = laid.lines if _HOURS.value is None else round(3600 * _HOURS.value * _RATE.value)
         display.say("as fast as possible" if speed == 0 else f"{speed:g} times real time, {_RATE.value:g} lines/s each")
-        run = streaming.stream(laid, PROGRAM, model, _RATE.value, speed, lines)
+        run = streaming.stream(laid, PROGRAM, model, _RATE.value, speed, lines, _HOURS.value is None)
         runs[f"{speed:g}"] = (scoring.judge(laid, run) if _HOURS.value is None else scoring.program_figures(run)) | {
             "memory_samples": run.memory
         }
@@ -86,7 +86,7 @@ def _table(runs: dict) -> str:
 
     first = next(iter(runs.values()))
     for defect in first.get("defects", ()):
-        add(f"found of {defect}", lambda run, defect=defect: "{found} of {boxes}".format(**run["defects"][defect]))
+        add(f"found of {defect}", lambda run, defect=defect: _found(**run["defects"][defect]))
     if "defects" in first:
         add("product, m", lambda run: f"{run['product_m']:.1f}")
         add("rejects", lambda run: f"{run['rejects']}")
@@ -110,6 +110,12 @@ def _table(runs: dict) -> str:
     add("peak memory, MB", lambda run: f"{run['peak_memory_mb']:.1f}")
     add("mean memory, first / last quarter, MB", lambda run: run["memory_mb"] and _quarters(run["memory_mb"]))
     return "\n".join(aligned(rows, "l" + "r" * len(runs)))
+
+
+def _found(boxes: int, looked_at: int, found: int) -> str:
+    """How many defects were found; that one was missed means little if nobody looked at it."""
+    missed = boxes - looked_at
+    return f"{found} of {boxes}" + (f", {missed} not looked at" if missed else "")
 
 
 def _pair(found: dict | None) -> str | None:

@@ -22,6 +22,9 @@ from wool_board.model.recognizer import Recognition
 
 SIDE, MARGIN, WINDOW = 48, 4, (0.0, 1.0)
 SEEN = SIDE - 2 * MARGIN
+SPACING = 40000
+"""Lines without air, or with nothing but air, that are none too many."""
+
 DEFECT, WOOL = 0.9, 0.3
 """Attenuations: what `FakeRecognizer` calls a defect, and product that it does not."""
 
@@ -131,7 +134,9 @@ def inspect(path: Path, folder: Path, detector: Detector, recognizer=None, **opt
     layout = LineFormat(detector.width, "uint16le")
     corrected = correction(folder / "dark.png", folder / "bright.png", layout, layout)
     cut = tiling(SIDE, MARGIN, detector.width, options.pop("overlap", 0.5))
-    config = InspectionConfig(layout, WINDOW, 0.5, options.pop("part", 2 * SEEN), None, None, 60.0)
+    config = InspectionConfig(
+        layout, WINDOW, 0.5, options.pop("part", 2 * SEEN), None, options.pop("spacing", SPACING), None, 60.0
+    )
     reader, ring, stream = lines.Reader(str(path), False, False), lines.Ring(layout, 200), io.StringIO()
     started = inspection.Inspection(recognizer or FakeRecognizer(), corrected, cut, ring, config, Events(stream))
     with reader.reading(ring):

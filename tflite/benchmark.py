@@ -20,7 +20,7 @@ PROGRAM = "benchmark.py"
 
 
 def parse(arguments: list[str]) -> program.BenchmarkOptions:
-    """The command line; leaves with status 2 if it is wrong."""
+    """The command line; leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("models", metavar="MODEL", nargs="+", type=Path, help="TFLite file")
     text = "CPU threads, one number or several: 1,2,4 (1)"

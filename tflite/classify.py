@@ -18,7 +18,7 @@ from wool_board.classification.output import PROGRAM
 
 
 def parse(arguments: list[str]) -> program.ClassificationOptions:
-    """The command line; leaves with status 2 if it is wrong."""
+    """The command line; leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("model", metavar="MODEL", type=Path, help="TFLite file with a card, as convert.py makes it")
     text = "PNG, TIFF, JPEG or DICOM, or a folder of them"
@@ -27,7 +27,7 @@ def parse(arguments: list[str]) -> program.ClassificationOptions:
     text = "print comma-separated values, the first line their names"
     form.add_argument("--csv", dest="form", action="store_const", const="csv", default="text", help=text)
     form.add_argument("--json", dest="form", action="store_const", const="json", help="print a JSON object a line")
-    text = "tell where a defect is; --heatmap=FOLDER also draws it, into NAME-heatmap.png"
+    text = "tell where a defect is; --heatmap=FOLDER also draws it, into IMAGE-heatmap.png"
     parser.add_argument("--heatmap", metavar="FOLDER", help=text)
     text = "classify the images of this folder, and those that arrive there, until Ctrl-C"
     parser.add_argument("--watch", metavar="DIR", type=Path, help=text)

@@ -200,14 +200,21 @@ def test_a_reject_finds_the_boxes_whose_middle_it_holds(scans):
     middle = reject(1, (61 * 0.8, 63 * 0.8), (12 * 0.8, 14 * 0.8))
     found = judged(scans, middle)
     assert found["defects"] == {
-        "D1": {"boxes": 1, "found": 1},
-        "D3": {"boxes": 1, "found": 0},
-        "all": {"boxes": 2, "found": 1},
+        "D1": {"boxes": 1, "looked_at": 0, "found": 1},
+        "D3": {"boxes": 1, "looked_at": 0, "found": 0},
+        "all": {"boxes": 2, "looked_at": 0, "found": 1},
     }
     assert (found["rejects"], found["false_rejects"], found["false_mm"]) == (1, 0, 0)
     # It touches the box but does not hold its middle: neither found nor false.
     beside = judged(scans, reject(1, (60 * 0.8, 64 * 0.8), (14 * 0.8, 20 * 0.8)))
     assert beside["defects"]["all"]["found"] == 0 and beside["false_rejects"] == 0
+
+
+def test_a_box_is_looked_at_if_a_tile_holds_its_middle(scans):
+    # D1 is in the middle at element 13 and line 62, D3 at 9 and 186; a pixel is 0.8 mm.
+    tile = {"event": "tile", "along_mm": [40 * 0.8, 63 * 0.8], "across_mm": [0.0, 14 * 0.8]}
+    found = judged(scans, tile, tile | {"along_mm": [187 * 0.8, 200 * 0.8]})
+    assert [found["defects"][name]["looked_at"] for name in ("D1", "D3", "all")] == [1, 0, 1]
 
 
 def test_false_rejects_per_metre_of_product(scans):

@@ -71,7 +71,9 @@ def test_defects_are_found_and_figures_written(scans, program, tmp_path):
     document = json.loads(out.read_text())
     assert list(document["runs"]) == ["0", "2"] and document["model"] == "m"
     for speed, figures in document["runs"].items():
-        assert figures["defects"] == {name: {"boxes": n, "found": n} for name, n in (("D1", 1), ("D2", 1), ("all", 2))}
+        assert figures["defects"] == {
+            name: {"boxes": n, "looked_at": n, "found": n} for name, n in (("D1", 1), ("D2", 1), ("all", 2))
+        }
         assert (figures["rejects"], figures["false_rejects"], figures["false_mm"]) == (2, 0, 0)
         # Blocks of 16 lines do not change what a scan shows of its product: three times 200 lines of 0.5 mm.
         assert figures["product_m"] == pytest.approx(0.3, abs=0.01)
@@ -83,6 +85,16 @@ def test_defects_are_found_and_figures_written(scans, program, tmp_path):
     cells = table(ran.stdout)
     assert cells["found of all"] == ["2 of 2", "2 of 2"]
     assert cells["forgotten, mm"] == ["0", "0"] and cells["stated reject latency, mm"] == ["–", "1200"]
+
+
+def test_defects_that_nobody_looked_at_are_said_to_be(scans, program, monkeypatch):
+    blind = program.with_name("blind.py")
+    blind.write_text(
+        "import sys, rig\nrig.WOOL\nfrom wool_board.belt import strip\nstrip.AIR = 99\n" + program.read_text()
+    )
+    ran = run(blind, f"--scans={scans}", "--model=m", "--speed=0")
+    assert ran.returncode == 0, ran.stderr
+    assert table(ran.stdout)["found of all"] == ["0 of 2, 2 not looked at"]
 
 
 def test_types_that_are_not_visible_are_not_missed(scans, program, tmp_path):

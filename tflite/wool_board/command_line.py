@@ -1,6 +1,7 @@
 """What the programs have in common: one line for a mistake, and the status at the end."""
 
 import argparse
+import contextlib
 import os
 import re
 import sys
@@ -8,17 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from wool_board.errors import WoolError
+from wool_board.errors import UsageError, WoolError
 
-MISTAKE, WRONG_USAGE, INTERRUPTED = 1, 2, 130
-"""Exit statuses: of a mistake in a file or a value, of arguments that cannot be understood, and after Ctrl-C."""
+MISTAKE, WRONG_USAGE, INTERRUPTED = 1, 64, 130
+"""Exit statuses: of what is wrong with a file or the output, of wrong options, and after Ctrl-C. Python itself ends
+with 1 or 2 where it finds no program, or no package."""
 
 
 class Parser(argparse.ArgumentParser):
     """Tells of wrong usage in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(WRONG_USAGE, f"{self.prog}: {message}; --help tells more\n")
+        say(f"{self.prog}: {message}; --help tells more")
+        sys.exit(WRONG_USAGE)
 
 
 def run(name: str, work: Callable[[], int]) -> int:
@@ -29,12 +32,21 @@ def run(name: str, work: Callable[[], int]) -> int:
         work: returns the exit status; may raise WoolError or KeyboardInterrupt.
     """
     try:
+        if sys.stdout is None:
+            raise WoolError("standard output: is closed; give a file or a pipe")
         return work()
     except WoolError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return MISTAKE
+        say(f"{name}: {error}")
+        return WRONG_USAGE if isinstance(error, UsageError) else MISTAKE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def say(line: str) -> None:
+    """A line on the standard error, if anybody takes it."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
 
 
 def one_line(path: Path | str) -> str:

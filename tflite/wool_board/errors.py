@@ -9,6 +9,10 @@ class WoolError(Exception):
     """
 
 
+class UsageError(WoolError):
+    """A mistake in the options, which no other try mends; the status is 64."""
+
+
 class BadFile(Exception):
     """Why a file cannot be used, as the rest of a sentence that begins with its name.
 

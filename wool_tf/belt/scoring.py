@@ -12,22 +12,26 @@ from wool_tf.data.annotations.scans import Box
 def judge(belt: Belt, run: Run) -> dict:
     """The figures of a run in which the belt passed once.
 
-    A defect is found if a reject holds the middle of its box. A reject is false if it touches no box of a visible
-    defect. Lengths are per metre of product, air not counted; stretches that several rejects name count once.
+    A defect is found if a reject holds the middle of its box, and looked at if a tile does. A reject is false if it
+    touches no box of a visible defect. Lengths are per metre of product, air not counted; stretches that several
+    rejects name count once.
 
     Returns:
-        As JSON values: `defects` (by type, and `all`: `boxes` and `found`), `false_rejects` and `false_mm` per metre of
-        product, `rejected_share` of the product's length, `unseen_mm`, `forgotten_mm` (what no event accounts for),
-        `late` (rejects that came later than stated), and figures of the program's own.
+        As JSON values: `defects` (by type, and `all`: `boxes`, `looked_at` and `found`), `false_rejects` and
+        `false_mm` per metre of product, `rejected_share` of the product's length, `unseen_mm`, `forgotten_mm` (what no
+        event accounts for), `late` (rejects that came later than stated), and figures of the program's own.
     """
     said, pixel = run.said, run.said.start["pixel_mm"]
     rejects = [_area(event, pixel) for event in said.rejects]
+    seen = [_box(*tile, pixel) for tile in said.tiles or ()]
     found: dict[str, dict[str, int]] = {}
     for box in belt.boxes:
         hit = any(_holds_middle(area, box) for area in rejects)
+        looked_at = any(_holds_middle(area, box) for area in seen)
         for name in (box.defect, "all"):
-            entry = found.setdefault(name, {"boxes": 0, "found": 0})
+            entry = found.setdefault(name, {"boxes": 0, "looked_at": 0, "found": 0})
             entry["boxes"] += 1
+            entry["looked_at"] += int(looked_at)
             entry["found"] += int(hit)
     true = {event["reject"] for event, area in zip(said.rejects, rejects, strict=True) if _is_true(area, belt.boxes)}
     false = [area for event, area in zip(said.rejects, rejects, strict=True) if event["reject"] not in true]
@@ -91,6 +95,11 @@ def _percentiles(values: list[float]) -> dict | None:
 def _area(event: dict, pixel: float) -> Box:
     """The elements and lines of a reject."""
     (top, bottom), (left, right) = event["along_mm"], event["across_mm"]
+    return _box(top, bottom, left, right, pixel)
+
+
+def _box(top: float, bottom: float, left: float, right: float, pixel: float) -> Box:
+    """The elements and lines of what is given in millimetres."""
     return Box(round(left / pixel), round(top / pixel), round(right / pixel), round(bottom / pixel))
 
 

@@ -46,6 +46,7 @@ class Said:
         start: the first event.
         rejects, unseen, alarms: events of these kinds.
         summary: the last event.
+        tiles: of each tile the millimetres along, from and to, and across; none if they are not kept.
         counts: events by kind.
         deepest: the thinnest level of overlap.
         end_mm: how far along the belt every line is accounted for.
@@ -57,6 +58,7 @@ class Said:
     unseen: list[dict] = dataclasses.field(default_factory=list)
     alarms: list[dict] = dataclasses.field(default_factory=list)
     summary: dict = dataclasses.field(default_factory=dict)
+    tiles: list[tuple[float, float, float, float]] | None = dataclasses.field(default_factory=list)
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     deepest: int = 0
     end_mm: float = 0.0
@@ -66,11 +68,13 @@ class Said:
         """Takes notice of an event."""
         kind = event["event"]
         self.counts[kind] += 1
-        if kind in ("tile", "air", "unseen"):
+        if kind in ("tile", "air", "unseen", "untold") and event.get("along_mm"):
             begin, end = event["along_mm"]
             if begin > self.end_mm + ROUNDING:
                 self.forgotten_mm += begin - self.end_mm
             self.end_mm = max(self.end_mm, end)
+        if kind == "tile" and self.tiles is not None and "across_mm" in event:
+            self.tiles.append((*event["along_mm"], *event["across_mm"]))
         kept = {"reject": self.rejects, "unseen": self.unseen, "alarm": self.alarms}
         if kind in kept:
             kept[kind].append(event)
@@ -106,6 +110,7 @@ def stream(
     lines_per_second: float,
     speed: float,
     lines: int,
+    keep_tiles: bool = True,
 ) -> Run:
     """Streams a belt, over and over if it is shorter than wanted.
 
@@ -116,6 +121,7 @@ def stream(
         lines_per_second: of the belt in real time.
         speed: multiple of real time; 0: as fast as the program takes lines, which then may let the writer wait.
         lines: how many.
+        keep_tiles: whether to remember where tiles were; not where the belt passes for hours.
 
     Raises:
         WoolError: the program ends with an error.
@@ -123,17 +129,17 @@ def stream(
     with tempfile.TemporaryDirectory() as made:
         dark, bright = belt.references(Path(made))
         command = [sys.executable, program, model, f"--dark={dark}", f"--bright={bright}"]
-        return _streamed(belt, command, lines_per_second, speed, lines)
+        return _streamed(belt, command, lines_per_second, speed, lines, keep_tiles)
 
 
-def _streamed(belt: Belt, command: list, lines_per_second: float, speed: float, lines: int) -> Run:
+def _streamed(belt: Belt, command: list, lines_per_second: float, speed: float, lines: int, keep_tiles: bool) -> Run:
     command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
     command += ["--recorded"] * (speed == 0)
     pipe = subprocess.PIPE
     child = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, stderr=pipe)
     # All three are pipes, which only types do not know.
     assert child.stdin and child.stdout and child.stderr
-    said, started = Said(), threading.Event()
+    said, started = Said(tiles=[] if keep_tiles else None), threading.Event()
     listener = threading.Thread(target=_listen, args=(child.stdout, said, started), daemon=True)
     listener.start()
     try:

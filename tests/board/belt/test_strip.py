@@ -69,6 +69,8 @@ def test_stretches_of_product():
     attenuation = np.zeros((96, 160))
     attenuation[:32, :32] = attenuation[:, 64:96] = attenuation[64:, 144:] = 1
     strip = filled(attenuation)
+    assert strip.products(0, 96, 33) == [], "nobody looked yet"
+    assert strip.shows(0, 96)
     assert strip.products(0, 96, 33) == [(0, 96), (144, 160)]
     assert strip.products(0, 96, 32) == [(0, 32), (64, 96), (144, 160)]
     assert strip.products(0, 96, 49) == [(0, 160)]

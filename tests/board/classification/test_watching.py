@@ -19,6 +19,9 @@ from classifying import IMAGE_VARIANTS, SEEN, clean, command, expected, run, sav
 from PIL import Image
 
 import image_formats
+from wool_board.classification import moving
+from wool_board.classification import watching as watching_module
+from wool_board.classification.classifier import picture_name
 
 
 class Watching:
@@ -257,3 +260,95 @@ def test_an_idle_watch_leaves_the_cpu_alone(watching, tmp_path):
     time.sleep(4)
     assert used() - before < 0.3 * (time.monotonic() - started)
     program.end()
+
+
+def test_a_folder_may_be_spelt_in_any_way(tmp_path, board_model):
+    for spelling, shown in (
+        (".", ""),
+        ("../in", "../in/"),
+        ("./sub/..", "sub/../"),
+        ("sub/../../in/", "sub/../../in/"),
+    ):
+        save(tmp_path / "in" / "sub" / "a.png", SEEN[0])
+        process = subprocess.Popen(
+            command([board_model, f"--watch={spelling}", f"--done={tmp_path / 'done'}", "--json"]),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=clean(),
+            cwd=tmp_path / "in",
+        )
+        record = json.loads(process.stdout.readline())
+        deadline = time.monotonic() + 30
+        while (tmp_path / "in" / "sub" / "a.png").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30) == ("", "") and process.returncode == 130
+        assert record["file"] == f"{shown}sub/a.png"
+
+
+class Replacing:
+    """A classifier under whose hands images are replaced."""
+
+    def __init__(self, replace):
+        self.output, self.told, self._replace = self, [], replace
+        self.complaints = []
+
+    def classify(self, path):
+        pixels = np.asarray(Image.open(path))
+        self._replace("classified", path)
+        return pixels
+
+    def tell(self, found, name):
+        self.told.append(found.tobytes())
+        self._replace("told", name)
+
+    def complain(self, path, reason):
+        self.complaints.append((path, reason))
+
+
+@pytest.mark.parametrize("moment", ["classified", "told"])
+def test_an_image_that_is_replaced_meanwhile_is_judged_again_and_not_moved_before(tmp_path, moment):
+    folder, done, passes = tmp_path / "in", tmp_path / "done", []
+    path = save(folder / "a.png", SEEN[0])
+
+    def replace(now, _name):
+        if now == moment and moment not in passes:
+            save(tmp_path / "other.png", SEEN[1])
+            os.replace(tmp_path / "other.png", path)
+        passes.append(now)
+
+    class Interruption:
+        def check(self):
+            pass
+
+        def sleep(self, _seconds):
+            time.sleep(0.3)
+            if not path.exists() or len(passes) > 9:
+                raise KeyboardInterrupt
+
+    classifier = Replacing(replace)
+    with pytest.raises(KeyboardInterrupt):
+        watching_module.watch(classifier, folder, done, Interruption())
+    (kept,) = done.glob("*.png")
+    assert np.asarray(Image.open(kept)).tobytes() == SEEN[1].tobytes() == classifier.told[-1]
+    assert classifier.complaints == []
+
+
+def test_nothing_that_is_moved_overwrites_anything(tmp_path):
+    for number in range(4):
+        path = save(tmp_path / "in" / "a.png", SEEN[number])
+        os.utime(path, ns=(10**18, 10**18))
+        assert moving.move(path, tmp_path / "done" / "a.png", path.stat())
+    kept = {np.asarray(Image.open(path)).tobytes() for path in (tmp_path / "done").iterdir()}
+    assert kept == {pixels.tobytes() for pixels in SEEN[:4]}
+    assert list((tmp_path / "in").iterdir()) == []
+    with pytest.raises(FileNotFoundError):
+        moving.move(tmp_path / "in" / "gone.png", tmp_path / "done" / "gone.png", path.parent.stat())
+    assert len(list((tmp_path / "done").iterdir())) == 4
+
+
+def test_images_of_one_name_have_pictures_of_their_own():
+    names = ["a.png", "a.jpg", "a.jpeg", "b/a.png"]
+    assert len({picture_name(Path(name)) for name in names}) == len(names)

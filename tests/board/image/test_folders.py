@@ -137,3 +137,23 @@ def test_the_oldest_file_comes_first(clock, tmp_path):
         (tmp_path / name).write_bytes(b"a")
         os.utime(tmp_path / name, (1e9 + number, 1e9 + number))
     assert ready(watch) == ["c.png", "a.png", "b.png"]
+
+
+def test_what_is_gone_is_forgotten_though_another_folder_cannot_be_read(clock, tmp_path, monkeypatch):
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "shut" / "kept.png").write_bytes(b"a")
+    watch, scan = folders.FolderWatch(tmp_path, lambda *_: None, lambda *_: None), os.scandir
+    watch.poll()
+
+    def refuse(folder):
+        if str(folder).endswith("shut"):
+            raise PermissionError(13, "Permission denied")
+        return scan(folder)
+
+    monkeypatch.setattr(folders.os, "scandir", refuse)
+    for number in range(50):
+        (tmp_path / f"{number}.png").write_bytes(b"a")
+        watch.poll()
+        (tmp_path / f"{number}.png").unlink()
+    watch.poll()
+    assert set(watch._seen) == {str(tmp_path / "shut" / "kept.png")}

@@ -229,3 +229,28 @@ def test_air_is_white_and_dense_is_black():
     # Half way 127.5 is rounded to even.
     assert found.tolist() == [255, 255, 191, 128, 0, 0]
     assert grey(np.array([0.3, 0.4, 0.5], np.float32), (0.4, 0.5)).tolist() == [255, 255, 0]
+
+
+def test_a_bright_reference_with_product_on_the_belt_is_refused(tmp_path):
+    rng = np.random.default_rng(4)
+    dark, bright = rng.normal(100, 5, (256, 64)), rng.normal(8000, 80, (256, 64))
+    files = tmp_path / "dark.png", tmp_path / "bright.png"
+
+    def write(bright):
+        for file, values in zip(files, (dark, bright), strict=True):
+            Image.fromarray(np.rint(values).astype(np.uint16)).save(file)
+
+    write(bright)
+    assert correction(*files, None).bad == ()
+    # A tube that drifts a little, and an element that comes and goes.
+    drifting = bright * np.linspace(1, 0.985, 256)[:, None]
+    drifting[100:, 7] = 100
+    write(drifting)
+    assert correction(*files, None).bad == (7,)
+    covered = bright.copy()
+    covered[128:200, 16:40] = 100 + 7900 * np.exp(-0.1) + rng.normal(0, 80, (72, 24))
+    write(covered)
+    with pytest.raises(
+        WoolError, match=r"bright.png: shows product, or another beam, from line 128 on; take it of an empty"
+    ):
+        correction(*files, None)

@@ -32,6 +32,11 @@ QUIET = {
         ({"temperature_after": 81.2}, "the CPU reached 81 °C"),
         ({"throttled_before": 0, "throttled_after": 0x50005}, "the board reports under-voltage"),
         ({"throttled_before": 0, "throttled_after": 0x40000}, "the board reports throttling"),
+        # It had been throttled before, and was again while it was timed.
+        (
+            {"throttled_before": 0xF0000, "throttled_after": 0xF0000, "throttled_meanwhile": 4},
+            "the board reports throttling",
+        ),
         ({"pages_from_disk": 5000}, "memory was short: 5000 pages had to be read from the disk"),
     ],
 )

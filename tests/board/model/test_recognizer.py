@@ -221,6 +221,18 @@ def test_no_damage_of_the_card_is_more_than_a_line(board_model, tmp_path):
         check()
 
 
+BAD_SIDES = (0, -110, True, 110.0, 10**9, None, [110])
+BAD_MARGINS = ("2", True, -1, math.nan, math.inf, 54.5, None, [2])
+BAD_WINDOWS = ([0, 0], [1, 0], [0, math.nan], [0, "1"], [0], [0, 1, 2], "01", 1, [True, 2], {"0": 1})
+BAD_LENGTHS = (0, -0.8, math.nan, math.inf, "0.8", True, 1e9, [0.8])
+BAD_THRESHOLDS = (True, "0.5", math.inf, 2, None, [0.5])
+
+
+def with_input(**fields) -> dict:
+    """What to change of a card, so that its input has other fields."""
+    return {"input": {"side": 110, "margin": 2.0} | fields}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -235,8 +247,18 @@ def test_no_damage_of_the_card_is_more_than_a_line(board_model, tmp_path):
         ({"decision": 0.5}, r"its card is damaged \(decision.threshold\)"),
         ({"labels": ["good", 1]}, r"its card is damaged \(labels\)"),
         ({"labels": ["a", "b", "c"]}, r"its card is damaged \(labels\)"),
-        ({"model": {"bytes": 5, "sha256": "0"}}, r"its card is damaged \(model.bytes\)"),
+        ({"model": {"bytes": 5, "sha256": "0" * 64}}, r"its card is damaged \(model.bytes\)"),
         ({"model": {}}, r"its card is damaged \(model.bytes\)"),
+        ({"model": {"bytes": True, "sha256": "0" * 64}}, r"its card is damaged \(model.bytes\)"),
+        ({"model": {"bytes": 5, "sha256": "0"}}, r"its card is damaged \(model.sha256\)"),
+        ({"model": {"bytes": 5, "sha256": 0}}, r"its card is damaged \(model.sha256\)"),
+        *(({"input": {"side": side, "margin": 0}}, r"its card is damaged \(input.side\)") for side in BAD_SIDES),
+        *(({"input": {"side": 110, "margin": one}}, r"its card is damaged \(input.margin\)") for one in BAD_MARGINS),
+        *((with_input(window=one), r"its card is damaged \(input.window\)") for one in BAD_WINDOWS),
+        *((with_input(pixel_mm=one), r"its card is damaged \(input.pixel_mm\)") for one in BAD_LENGTHS),
+        *(({"decision": {"threshold": one}}, r"its card is damaged \(decision.threshold\)") for one in BAD_THRESHOLDS),
+        ({"precision": 8}, r"its card is damaged \(precision\)"),
+        ({"input": None}, r"its card is damaged \(input.side\)"),
     ],
 )
 def test_cards_that_do_not_fit(change, message, board_model, tmp_path):

@@ -69,6 +69,7 @@ def test_the_unit_starts_the_inspection_with_the_settings_of_the_guide(unit):
     assert [str(options.model), options.input] == [found["MODEL"], found["INPUT"]]
     assert [str(options.dark), str(options.bright)] == [found["DARK"], found["BRIGHT"]]
     assert options.reopen and not options.recorded
+    assert str(options.state) == f"/var/lib/{unit['Service']['StateDirectory']}/state.json"
     given = dict(word.removeprefix("--").split("=") for word in shlex.split(found["OPTIONS"]))
     assert {name: getattr(options, name) for name in given} == {
         "width": 640,
@@ -86,6 +87,10 @@ def test_ends_that_are_wanted_are_no_failures_and_hopeless_ones_not_tried_again(
         inspect_line.parse(["--nonsense"])
     assert service["RestartPreventExitStatus"] == str(raised.value.code)
     assert service["Restart"] == "always"
+    # A program or a package that is missing may come back.
+    missing = subprocess.run([sys.executable, "no-such-program.py"], capture_output=True, check=False).returncode
+    no_package = subprocess.run([sys.executable, "-c", "import no_such"], capture_output=True, check=False).returncode
+    assert str(raised.value.code) not in {str(missing), str(no_package), "1"}
 
 
 def test_the_unit_listens_to_the_signs_of_life_and_leaves_time_for_them(unit):
@@ -118,7 +123,7 @@ def test_the_guide_explains_every_alarm():
 def test_the_guide_explains_every_event():
     told = set()
     for module in (ROOT / "tflite").rglob("*.py"):
-        told |= set(re.findall(r"events\.tell\(\s*\"(\w+)\"", module.read_text()))
+        told |= set(re.findall(r"(?:events\.tell|self\._write)\(\s*\"(\w+)\"", module.read_text()))
     begin, end = MANUAL.index("## Events"), MANUAL.index("## A microcontroller")
     assert told and set(re.findall(r"^\| `(\w+)` \|", MANUAL[begin:end], re.M)) == told
 

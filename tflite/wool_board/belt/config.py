@@ -19,8 +19,12 @@ class InspectionConfig:
         part: lines that a reject may be long before it is told in parts.
         latency: lines that may arrive from the start of a reject to its event, above `shortest_latency`. None: all
             of them, because the writer can wait.
+        spacing: lines without any air, or with nothing but air, after which that is an alarm.
         stall_seconds: time without a line after which an alarm is given; None: never.
         report_seconds: time from summary to summary.
+        first: number of the first line, above 0 where this inspection follows another.
+        position: what a line says of the place of the belt, one of `motion.POSITIONS`.
+        count_mm: of the belt from one count of its encoder to the next, with `count`.
     """
 
     layout: LineFormat
@@ -28,8 +32,12 @@ class InspectionConfig:
     pixel_mm: float
     part: int
     latency: int | None
+    spacing: int
     stall_seconds: float | None
     report_seconds: float
+    first: int = 0
+    position: str = "encoder"
+    count_mm: float = 1.0
 
     def mm(self, pixels: float) -> float:
         """A length in millimetres, as events have it."""

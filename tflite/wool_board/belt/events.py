@@ -1,8 +1,42 @@
 """What the inspection says: JSON Lines, one event each."""
 
+import collections
 import json
 import time
-from typing import TextIO
+from collections.abc import Callable
+from typing import Protocol
+
+SPARE = ("tile", "air", "overlap")
+"""Events that are left out while too much waits to be taken: there are many of them, and none calls for action."""
+
+MUCH = 1 << 16
+"""Bytes that wait, from which on those are left out; as soon as half as many wait, it is told how many were."""
+
+
+class Stream(Protocol):
+    """Takes text."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
+
+
+class Untold:
+    """Events that were left out: how many of each kind, and from where to where along the belt they were about."""
+
+    def __init__(self) -> None:
+        self.events: collections.Counter[str] = collections.Counter()
+        self.along_mm: list[float] | None = None
+
+    def add(self, event: str, fields: dict) -> None:
+        self.events[event] += 1
+        if "along_mm" in fields:
+            start, stop = fields["along_mm"]
+            before = self.along_mm or (start, stop)
+            self.along_mm = [min(start, before[0]), max(stop, before[1])]
+
+    def fields(self) -> dict:
+        return {"events": dict(self.events), "along_mm": self.along_mm}
 
 
 class Events:
@@ -10,19 +44,43 @@ class Events:
 
     Arguments:
         stream: where to.
+        waiting: tells how many bytes were not taken yet.
+
+    Attributes:
+        untold: what was left out since that was last told.
     """
 
-    def __init__(self, stream: TextIO):
-        self._stream = stream
+    def __init__(self, stream: Stream, waiting: Callable[[], int] = lambda: 0):
+        self.untold = Untold()
+        self._stream, self._waiting = stream, waiting
+
+    @property
+    def all_taken(self) -> bool:
+        """Whether all that was told was taken."""
+        return not self._waiting()
 
     def tell(self, event: str, **fields: object) -> None:
         """An event with its fields, which must be what JSON can hold."""
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
-        self._stream.write(line + "\n")
+        if event in SPARE and self._waiting() > MUCH:
+            self.untold.add(event, fields)
+            return
+        if self.untold.events and self._waiting() <= MUCH // 2:
+            self.tell_untold()
+        self._write(event, fields)
+
+    def tell_untold(self) -> None:
+        """Says what was left out, if anything was."""
+        if self.untold.events:
+            self._write("untold", self.untold.fields())
+            self.untold = Untold()
 
     def flush(self) -> None:
         """Hands over what was told."""
         self._stream.flush()
+
+    def _write(self, event: str, fields: dict) -> None:
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
+        self._stream.write(line + "\n")
 
 
 class Alarms:
@@ -41,6 +99,9 @@ class Alarms:
     @property
     def standing(self) -> list[str]:
         return sorted(self._standing)
+
+    def is_standing(self, name: str) -> bool:
+        return name in self._standing
 
     def once(self, name: str, text: str, **details: object) -> None:
         """Something happened that has no duration."""

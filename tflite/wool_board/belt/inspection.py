@@ -3,21 +3,30 @@
 import time
 from collections.abc import Callable
 
+import numpy as np
+
+from wool_board.belt.beam import OpenBeam
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.inspector import CHUNK, Inspector
 from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
+from wool_board.belt.motion import EncoderCounts, StillWatch
 from wool_board.belt.report import Report
+from wool_board.belt.resumption import Resumption
+from wool_board.belt.state import State, StateWriter
 from wool_board.belt.tiles import Tiling
 from wool_board.image.flat_field import Correction, grey
 from wool_board.model.recognizer import Recognizer
 
 WAIT_SECONDS = 0.1
 
+SAVE_SECONDS = 2.0
+"""From one state to the next: seldom enough for a card, and what a crash leaves open is short."""
+
 
 class Inspection:
-    """An inspection, from line 0 on.
+    """An inspection.
 
     Arguments:
         recognizer: looks at tiles.
@@ -28,6 +37,7 @@ class Inspection:
         events: is told of everything.
 
     Attributes:
+        config: how.
         alarms: that were given.
         monitor: what watches the lines.
     """
@@ -41,20 +51,44 @@ class Inspection:
         config: InspectionConfig,
         events: Events,
     ):
-        self.alarms = Alarms(events)
-        self.monitor = Monitor(correction, config.layout, config.window, self.alarms)
-        self._correction, self._ring, self._config = correction, ring, config
+        self.config, self.alarms = config, Alarms(events)
+        self._beam = OpenBeam(config.layout.width, config.window[1], config.spacing, self.alarms)
+        self.monitor = Monitor(correction, config.layout, config.window, self._beam, self.alarms)
+        self._ring, self._events = ring, events
         self._report = Report(events, config.report_seconds, config.mm)
-        self._inspector = Inspector(recognizer, tiling, config, lambda: ring.arrived, events, self.alarms, self._report)
+        self._inspector = Inspector(recognizer, tiling, config, self._arrived, events, self.alarms, self._report)
+        self._inspector.begin(config.first)
         self._strip = self._inspector.strip
-        self._heard = time.monotonic()
+        self._heard = self._saved = time.monotonic()
+        self._counts: EncoderCounts | None = None
+        self._still = StillWatch(correction, self.alarms) if config.position == "time" else None
+        if config.position == "count":
+            self._counts = EncoderCounts(config.layout.width, config.pixel_mm / config.count_mm, self.alarms)
+        self._taken = 0
+        """Lines that were taken from the ring, lost ones included."""
+        self._told = config.first
+        """Line before which all was told, and taken by whoever reads the events."""
 
-    def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None]) -> None:
+    def _arrived(self) -> int:
+        """Line before which all lines have arrived."""
+        return self._strip.stop + self._ring.arrived - self._taken
+
+    def resume(self, resumed: Resumption) -> None:
+        """Says what passed unseen between this inspection and the one before."""
+        self._beam.level = resumed.level
+        start, stop = int(resumed.told_mm / self.config.pixel_mm), self.config.first
+        # As long as nobody takes that word, the next inspection must say it again.
+        self._told = start
+        if stop > start:
+            self._inspector.tell_unseen(start, stop, "restart")
+
+    def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None], writer: StateWriter | None = None) -> None:
         """Inspects until the input ends.
 
         Arguments:
             is_stopped: whether to end at once all the same; lines that wait are then told to be unseen.
             alive: is called time and again, as long as the inspection does not hang.
+            writer: of states, or None.
         """
         self._heard = time.monotonic()
         while not is_stopped():
@@ -72,25 +106,68 @@ class Inspection:
             if self._report.is_due():
                 self._inspector.tell_air()
                 self._summarise(final=False)
+            self._events.flush()
+            if writer:
+                self._save(writer)
         self._finish()
 
+    def end(self, writer: StateWriter | None) -> None:
+        """Leaves the last state, when all events have been taken."""
+        self._told = self._arrived()
+        if writer:
+            writer.save(self._state(ended=True))
+
+    def _save(self, writer: StateWriter) -> None:
+        """Leaves a state if it is time for one."""
+        if self._events.all_taken:
+            self._told = self._inspector.covered
+        text = f"the state cannot be written ({writer.trouble}): a restart would not know where to go on"
+        self.alarms.set("state_unwritten", writer.trouble is not None, text)
+        if time.monotonic() - self._saved >= SAVE_SECONDS:
+            self._saved = time.monotonic()
+            self._inspector.tell_air()
+            writer.save(self._state(ended=False))
+
+    def _state(self, ended: bool) -> State:
+        untold = self._events.untold.fields() if self._events.untold.events else None
+        pixel = self.config.pixel_mm
+        return State(self._told * pixel, self._arrived() * pixel, time.time(), self._beam.level, ended, untold)
+
     def _add(self, block: Block) -> None:
-        attenuation = self._correction.attenuation(block.lines)
-        self.monitor.look(block.first, block.lines, attenuation)
-        self._strip.append(grey(attenuation, self._config.window), attenuation, block.arrived)
+        lines, arrived = block.lines[:, : self.config.layout.width], block.arrived
+        if self._counts:
+            chosen = self._counts.choose(block.lines)
+            lines, arrived = lines[chosen], arrived[chosen]
+        # One that stands for several may make more of them than are taken at a time.
+        for start in range(0, len(lines), CHUNK):
+            self._append(lines[start : start + CHUNK], arrived[start : start + CHUNK])
+        self._taken += len(block.lines)
         self._ring.release(len(block.lines))
         self._heard = time.monotonic()
         for name in ("stall", "no_writer"):
             self.alarms.set(name, False, "lines arrive again")
         self._inspector.look()
 
+    def _append(self, lines: np.ndarray, arrived: np.ndarray) -> None:
+        """Corrects lines, watches them, and puts them on the strip."""
+        attenuation = self.monitor.elements.correction.attenuation(lines)
+        self._beam.follow(self._strip.stop, attenuation)
+        self.monitor.look(self._strip.stop, lines, attenuation)
+        if self._still:
+            self._still.look(self._strip.stop, lines, attenuation)
+        if self._beam.correction:
+            attenuation -= np.float32(self._beam.correction)
+        self._strip.append(grey(attenuation, self.config.window), attenuation, arrived)
+
     def _lose(self, lost: LostLines) -> None:
         self._inspector.end_run()
-        stop = lost.first + lost.lines
+        start = self._strip.stop
+        stop = start + lost.lines
+        self._taken += lost.lines
         text = f"{lost.lines} lines were lost: this machine was too slow to take them"
-        self.alarms.once("lost_lines", text, lines=[lost.first, stop])
+        self.alarms.once("lost_lines", text, lines=[start, stop])
         self._report.count("lost_lines", lost.lines)
-        self._inspector.tell_unseen(lost.first, stop, "lost_lines")
+        self._inspector.tell_unseen(start, stop, "lost_lines")
         self._inspector.begin(stop)
 
     def _leave(self, left: WriterGone) -> bool:
@@ -98,7 +175,7 @@ class Inspection:
         if left.error:
             self.alarms.once("read_error", left.error)
         if left.stray:
-            whole = self._config.layout.line_bytes
+            whole = self._ring.line_bytes
             text = f"the input ended within a line: {left.stray} of {whole} bytes; lost bytes or a wrong width?"
             self.alarms.once("partial_line", text, bytes=left.stray)
         if not left.final:
@@ -108,22 +185,26 @@ class Inspection:
         return left.final
 
     def _look_for_stall(self) -> None:
-        limit, silent = self._config.stall_seconds, time.monotonic() - self._heard
-        if limit is not None and silent > limit and "no_writer" not in self.alarms.standing:
+        limit, silent = self.config.stall_seconds, time.monotonic() - self._heard
+        if limit is not None and silent > limit and not self.alarms.is_standing("no_writer"):
             self.alarms.set("stall", True, f"no lines for {limit:g} s: does the detector run?", line=self._strip.stop)
 
     def _finish(self) -> None:
         self._inspector.end_run()
         self.monitor.finish(self._strip.stop)
-        if self._ring.arrived > self._strip.stop:
-            self._inspector.tell_unseen(self._strip.stop, self._ring.arrived, "stopped")
+        if self._arrived() > self._strip.stop:
+            self._inspector.tell_unseen(self._strip.stop, self._arrived(), "stopped")
+        self._events.tell_untold()
         self._summarise(final=True)
 
     def _summarise(self, final: bool) -> None:
         self._report.tell(
             final,
             self._ring.arrived,
+            self._arrived(),
             level=self._inspector.level,
+            beam_percent=self._beam.percent,
+            still_lines=self._counts.left_out if self._counts else self._still.lines if self._still else 0,
             alarms=self.alarms.count,
             standing=self.alarms.standing,
         )

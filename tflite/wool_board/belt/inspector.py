@@ -13,6 +13,7 @@ from wool_board.belt.rows import GAP, RowFinder, TileRow
 from wool_board.belt.strip import BLOCK, Strip
 from wool_board.belt.thinning import Thinning
 from wool_board.belt.tiles import Tiling
+from wool_board.belt.verdicts import VerdictWatch
 from wool_board.model import heatmap as heatmaps
 from wool_board.model.recognizer import Recognition, Recognizer
 
@@ -52,26 +53,33 @@ class Inspector:
         self._rows = RowFinder(tiling.seen, tiling.margin)
         self._thinning = Thinning(tiling, self._backlog or 1)
         self._rejects = Rejects(config.part)
+        self._verdicts = VerdictWatch(recognizer.card, alarms)
         self._covered = 0
-        """Line before which every line is accounted for by an event."""
+        self._missed = 0
+        """Line before which nobody looks at lines any more that are not accounted for: there was no time."""
 
     @property
     def level(self) -> int:
         """How far the overlap is thinned, from 0."""
         return self._thinning.index
 
+    @property
+    def covered(self) -> int:
+        """Line before which every line is accounted for by an event."""
+        return self._covered
+
     def begin(self, line: int) -> None:
         """Begins a run of lines without gaps."""
         self.strip.begin(line)
         self._rows.begin(line)
-        self._covered = line
+        self._covered = self._missed = line
 
     def look(self, final: bool = False) -> None:
         """Deals with the rows of which the strip has all lines; with `final` with those at the end of a run, too."""
         while row := self._rows.find(self.strip.stop, self.strip.shows, final):
             self._deal_with(row)
-        if self._rows.air is not None:
-            self._tell_rejects(self._rejects.close(None))
+        self._account_for_unseen(self._rows.earliest)
+        self._tell_rejects(self._rejects.close(None if self._rows.air is not None else self._rows.earliest))
         self._events.flush()
 
     def end_run(self) -> None:
@@ -82,6 +90,7 @@ class Inspector:
     def tell_air(self) -> None:
         """Says where there was nothing to look at."""
         if self._rows.air is not None:
+            self._account_for_unseen(self._rows.air)
             self._account_for_air(self._rows.air)
 
     def tell_unseen(self, start: int, stop: int, reason: str) -> None:
@@ -94,18 +103,24 @@ class Inspector:
             self._events.tell("air", along_mm=self._config.span(self._covered, stop))
             self._covered = stop
 
+    def _account_for_unseen(self, stop: int) -> None:
+        """Says that lines were too many, as far as no later row sees them after all."""
+        stop = min(stop, self._missed)
+        if stop > self._covered:
+            self.tell_unseen(self._covered, stop, "too_slow")
+            self._covered = stop
+
     def _deal_with(self, row: TileRow) -> None:
         began = time.monotonic()
+        self._account_for_unseen(row.first)
         self._account_for_air(row.first)
         self._tell_rejects(self._rejects.close(row.first))
         if self._is_too_slow(began):
-            self.tell_unseen(self._covered, row.last, "too_slow")
+            self._missed = row.last
         else:
             self._recognize(row)
-        self._covered = row.last
+            self._covered = row.last
         self._rows.advance(row, self._thinning.level.along)
-        if not row.ends:
-            self._tell_rejects(self._rejects.close(row.start + self._thinning.level.along))
         self._thinning.worked(time.monotonic() - began)
 
     def _is_too_slow(self, now: float) -> bool:
@@ -128,7 +143,11 @@ class Inspector:
     def _recognize(self, row: TileRow) -> None:
         """Shows the tiles of a row to the network."""
         arrived, found = self.strip.arrived(min(row.stop + self._tiling.margin, self.strip.stop) - 1), []
-        for left, right in self.strip.products(row.first, row.last, self._tiling.seen // 2):
+        products = self.strip.products(row.first, row.last, self._tiling.seen // 2)
+        if not products:
+            # A row that is shorter than the air which may be within a product.
+            self._account_for_air(row.last)
+        for left, right in products:
             for column in self._tiling.columns(left, right, self._thinning.level.across):
                 result = self._show(row, column, arrived)
                 if result.defective:
@@ -142,9 +161,10 @@ class Inspector:
         result = self._recognizer.recognize(self.strip.tile(*corner, self._tiling.side))
         latency = 1e3 * (time.monotonic() - arrived)
         self._report.tile(result.defective, latency)
+        self._verdicts.add(result.defective)
         self._events.tell(
             "tile",
-            along_mm=self._config.span(max(row.start, self.strip.start), min(row.stop, self.strip.stop)),
+            along_mm=self._config.span(row.first, row.last),
             across_mm=self._config.span(*self._tiling.span(column)),
             score=round(result.score, 6),
             defective=result.defective,

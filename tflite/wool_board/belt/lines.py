@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wool_board.errors import WoolError
+from wool_board.errors import UsageError, WoolError
 from wool_board.image.scan_files import LineFormat
 
 POLL_SECONDS = 0.1
@@ -65,12 +65,16 @@ class Ring:
     Arguments:
         layout: of the lines.
         capacity: lines that it holds.
+
+    Attributes:
+        line_bytes: of a line.
     """
 
     def __init__(self, layout: LineFormat, capacity: int):
         self._lines = np.empty((capacity, layout.width), layout.dtype)
         self._bytes = self._lines.data.cast("B")
-        self._line, self._capacity = layout.line_bytes, capacity
+        self.line_bytes = self._line = layout.line_bytes
+        self._capacity = capacity
         self._times = np.empty(capacity)
         self._changed = threading.Condition()
         self._written = self._taken = 0
@@ -201,7 +205,7 @@ class Reader:
             flaw = f"--reopen: {path} is no FIFO, and only one that has a name can be opened again"
         if flaw:
             self._file.close()
-            raise WoolError(flaw)
+            raise UsageError(flaw)
         if stat.S_ISFIFO(status.st_mode):
             _widen(self._file.fileno())
 

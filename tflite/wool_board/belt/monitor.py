@@ -5,10 +5,13 @@ another width still give pictures; what the network says of them means nothing.
 """
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
+from wool_board.belt.beam import STILL_BRIGHT, OpenBeam
+from wool_board.belt.elements import ElementWatch, Span
 from wool_board.belt.events import Alarms
+from wool_board.image import saturation
 from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction
+from wool_board.image.neighbours import local_median
 from wool_board.image.scan_files import LineFormat
 
 SPAN = 256
@@ -20,11 +23,8 @@ SAMPLE = 64
 STUCK_LINES = 16
 """Noise makes every line differ from the one before; so many alike are no working detector's."""
 
-CHANGES = 8
-"""Counts by which the elements move over a span, in the median, if one that stands still is remarkable."""
-
 SATURATED_SHARE = 0.01
-"""Lines with more than this share of samples at the top of their type are saturated."""
+"""Lines with more than this share of samples at the end of the detector's range are saturated."""
 
 NEIGHBOURS = 5
 """Elements whose median is taken off a line: what is left differs from element to element, as no edge of wool does."""
@@ -50,15 +50,20 @@ class Monitor:
         correction: of the detector.
         layout: of its lines.
         window: attenuation shown white and black.
+        beam: which has followed the lines before the monitor looks at them.
         alarms: are switched on and off.
 
     Attributes:
+        elements: what knows which of them to repair.
         knows_pattern: whether the references show a pattern by which the width can be checked.
     """
 
-    def __init__(self, correction: Correction, layout: LineFormat, window: tuple[float, float], alarms: Alarms):
-        self._correction, self._black, self._alarms = correction, window[1], alarms
-        self._good, self._top = correction.good, np.iinfo(layout.dtype).max
+    def __init__(
+        self, correction: Correction, layout: LineFormat, window: tuple[float, float], beam: OpenBeam, alarms: Alarms
+    ):
+        self._correction, self._black, self._beam, self._alarms = correction, window[1], beam, alarms
+        self.elements = ElementWatch(correction, alarms)
+        self._good = correction.good
         gain = np.maximum(correction.gain, 1)
         self._pattern = _pattern(gain)[self._good]
         noise = np.median(correction.spread[self._good] / gain[self._good]) / np.sqrt(correction.lines)
@@ -91,7 +96,10 @@ class Monitor:
             self._judge(stop)
 
     def _restart(self) -> None:
-        self._count = self._brighter = self._saturated = 0
+        self._count = self._brighter = 0
+        self._top = self._at_top = self._close = 0
+        self._topped: set[int] = set()
+        """The highest count of a span; how many samples have it, and come close to it; and which elements have it."""
         width = self._sample.shape[1]
         self._sum, self._attenuation = np.zeros(width), np.zeros(width)
         self._low, self._high = np.full(width, np.inf), np.full(width, -np.inf)
@@ -100,16 +108,33 @@ class Monitor:
         room = self._sample[self._count :]
         room[: len(lines)] = lines[: len(room)]
         self._count += len(lines)
-        self._sum += lines.sum(axis=0, dtype=np.float64)
-        self._attenuation += attenuation.sum(axis=0, dtype=np.float64)
-        self._low, self._high = np.minimum(self._low, lines.min(axis=0)), np.maximum(self._high, lines.max(axis=0))
+        self._sum += lines.sum(axis=0, dtype=np.uint32)
+        self._attenuation += attenuation.sum(axis=0)
+        high = lines.max(axis=0)
+        self._low, self._high = np.minimum(self._low, lines.min(axis=0)), np.maximum(self._high, high)
         self._brighter += int(np.count_nonzero(attenuation < BRIGHTER))
-        self._saturated += int(np.count_nonzero(lines[:, self._good] == self._top))
+        self._look_at_top(lines, high)
+
+    def _look_at_top(self, lines: np.ndarray, high: np.ndarray) -> None:
+        """Counts the samples at the highest value and close to it; `high` has the highest of each element."""
+        high = high[self._good]
+        top = int(high.max())
+        if top > self._top:
+            self._top, self._at_top, self._close, self._topped = top, 0, 0, set()
+        least = self._top - saturation.reach(self._top)
+        near = self._good[high >= least]
+        if len(near):
+            samples = lines[:, near]
+            at_top = int(np.count_nonzero(samples == self._top))
+            self._at_top += at_top
+            self._close += int(np.count_nonzero(samples >= max(least, 0))) - at_top
+            self._topped.update(self._good[high == self._top].tolist())
 
     def _look_for_repeats(self, first: int, lines: np.ndarray) -> None:
         previous = lines[:1] if self._last is None else self._last
-        differs = (lines != np.concatenate([previous, lines[:-1]])).any(axis=1)
-        differs[0] |= self._last is None
+        differs = np.empty(len(lines), bool)
+        differs[0] = self._last is None or (lines[0] != previous[0]).any()
+        differs[1:] = (lines[1:] != lines[:-1]).any(axis=1)
         self._last = lines[-1:].copy()
         # Each run of equal lines begins with one that differs from the line before it.
         begins = np.flatnonzero(differs)
@@ -125,17 +150,20 @@ class Monitor:
         pixels = self._count * len(self._sum)
         dark = bool(np.median(self._attenuation) / self._count > self._black)
         self._alarms.set("dark_beam", dark, "most elements see hardly any X-ray: is the tube on?", **where)
-        bright = self._brighter > BRIGHTER_SHARE * pixels
+        # Under a product that covers the beam it is as bright as before.
+        still = self._alarms.is_standing("bright_beam") and self._beam.level < STILL_BRIGHT
+        bright = still or self._brighter > BRIGHTER_SHARE * pixels
         text = "brighter than the open beam of the references: are these its references?"
         self._alarms.set("bright_beam", bool(bright), text, **where)
-        saturated = self._saturated > SATURATED_SHARE * pixels
-        self._alarms.set("saturated", bool(saturated), "many samples are at the top of their range", **where)
-        moved = (self._high - self._low)[self._good]
-        stuck = self._good[moved == 0] if np.median(moved) >= CHANGES else ()
-        text = "elements stand still while others change, and are not repaired: take new references"
-        self._alarms.set("stuck_elements", len(stuck) > 0, text, elements=[int(one) for one in stuck[:16]], **where)
+        found = self._at_top, self._close, len(self._topped), bool((self._high > self._low).any())
+        is_end = saturation.is_end(self._top, self._sample.dtype, *found)
+        saturated = is_end and self._at_top > SATURATED_SHARE * pixels
+        self._alarms.set("saturated", saturated, "many samples are at the top of their range", top=self._top, **where)
         if self.knows_pattern and not dark:
             self._judge_pattern(where)
+        if not dark and not self._alarms.is_standing("wrong_pattern"):
+            span = Span(self._sum / self._count, self._high - self._low, self._sample[: self._count])
+            self.elements.judge(span, self._beam.level, where)
         self._restart()
 
     def _judge_pattern(self, where: dict) -> None:
@@ -175,8 +203,7 @@ def seems_width(sample: np.ndarray) -> int | None:
 def _pattern(signal: np.ndarray) -> np.ndarray:
     """What differs from element to element in a line."""
     logarithm = np.log(signal)
-    padded = np.pad(logarithm, NEIGHBOURS // 2, mode="reflect")
-    return logarithm - np.median(sliding_window_view(padded, NEIGHBOURS), axis=1)
+    return logarithm - local_median(logarithm, NEIGHBOURS)
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:

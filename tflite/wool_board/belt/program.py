@@ -1,28 +1,37 @@
 """The work of `inspect_line.py`."""
 
+import contextlib
 import dataclasses
 import math
 import os
-import platform
 import sys
-from importlib import metadata
+import time
 from pathlib import Path
 
+from wool_board.belt import motion, start_event
 from wool_board.belt.config import InspectionConfig, shortest_latency
 from wool_board.belt.events import Events
 from wool_board.belt.inspection import Inspection
 from wool_board.belt.lines import Reader, Ring
+from wool_board.belt.resumption import Resumption, resume
+from wool_board.belt.state import StateWriter, read
 from wool_board.belt.tiles import Tiling, tiling
-from wool_board.errors import WoolError
-from wool_board.image.flat_field import Correction
+from wool_board.errors import UsageError
 from wool_board.image.references import correction
 from wool_board.image.scan_files import LineFormat
 from wool_board.machine.interruption import Interruption
+from wool_board.machine.outlet import Outlet
 from wool_board.machine.watchdog import Watchdog
 from wool_board.model.recognizer import Recognizer
 
 BUFFER_SECONDS = 4
 """What the ring holds, of lines at full speed: longer than any tile takes, and some megabytes."""
+
+OLD_DAYS = 14
+"""Days after which references are old: elements die, and tubes age."""
+
+END_SECONDS = 2.0
+"""Within which the last events must be taken."""
 
 LEAST_BACKLOG = 64
 """Lines that must be allowed to wait: some do however fast a machine is."""
@@ -44,11 +53,15 @@ class InspectionOptions:
         overlap: share of a tile that the next one shows as well, 0 to below 1.
         part_mm: length from which on a reject is told in parts; None: twice what a tile sees.
         latency_mm: of the belt from the start of a reject to its event, at most.
+        spacing_mm: of the belt without any air, or with nothing but air, until the alarm.
         stall_seconds: without a line until the alarm.
         report_seconds: from summary to summary.
         threads: CPU threads of the network.
         recorded: whether the writer of a pipe can wait, so that nothing is thinned or lost.
         reopen: whether to wait for another writer of the FIFO when one goes away.
+        position: what a line says of the place of the belt, one of `motion.POSITIONS`.
+        count_mm: of the belt from one count of its encoder to the next, with `count`; None: as from line to line.
+        state: file that says how far the inspection is, for the one that follows, or None.
     """
 
     model: Path
@@ -63,11 +76,15 @@ class InspectionOptions:
     overlap: float
     part_mm: float | None
     latency_mm: float
+    spacing_mm: float
     stall_seconds: float
     report_seconds: float
     threads: int
     recorded: bool
     reopen: bool
+    position: str
+    count_mm: float | None
+    state: Path | None
 
 
 def run(options: InspectionOptions) -> int:
@@ -77,120 +94,115 @@ def run(options: InspectionOptions) -> int:
         WoolError: an option, the model, a reference or the input is wrong, or nobody takes the events.
         KeyboardInterrupt: the end was asked for, and all that is known has been told.
     """
-    interruption = Interruption()
-    try:
-        _inspect(options, interruption)
-    except BrokenPipeError:
-        # What is left would be flushed at exit, and fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise WoolError("whoever reads the events went away") from None
+    _inspect(options, Interruption())
     return 0
 
 
 def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     _check(options)
-    layout = LineFormat(options.width, options.type)
-    corrected = correction(options.dark, options.bright, raw=layout, detector=layout)
+    layout, references = LineFormat(options.width, options.type), (options.dark, options.bright)
+    corrected = correction(*references, raw=layout, detector=layout)
     recognizer = Recognizer(options.model, options.threads)
     cut = tiling(recognizer.side, recognizer.margin, options.width, options.overlap)
     reader = Reader(options.input, options.recorded, options.reopen)
     config = _config(options, recognizer, cut, reader.live)
+    resumed = _resumed(options, config)
+    if resumed:
+        config = dataclasses.replace(config, first=math.ceil(resumed.first_mm / config.pixel_mm))
+    config = dataclasses.replace(config, position=options.position, count_mm=options.count_mm or config.pixel_mm)
     capacity = max(round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side))
-    ring, events, watchdog = Ring(layout, capacity), Events(sys.stdout), Watchdog()
+    ring, watchdog = Ring(motion.with_counts(layout, options.position), capacity), Watchdog()
+    outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
+    events = Events(outlet, lambda: outlet.waiting)
     inspection = Inspection(recognizer, corrected, cut, ring, config, events)
     interruption.work()
-    events.tell("start", **_start(options, recognizer, corrected, config, cut, inspection.monitor.knows_pattern))
-    events.flush()
-    if reader.size is not None and reader.size % layout.line_bytes:
-        text = f"{options.input} has {reader.size:,} bytes, which are not whole lines of {layout.line_bytes:,} bytes"
-        inspection.alarms.once("size", text, bytes=reader.size)
-    with reader.reading(ring):
+    about = {"repaired": corrected.bad, "width_checked": inspection.monitor.knows_pattern}
+    what = {"model": str(options.model), "input": options.input}
+    days = start_event.reference_days(references)
+    about |= start_event.fields(recognizer, config, cut, options.lines_per_second, resumed, days)
+    events.tell("start", **what, **about)
+    _look_at_start(inspection, options, reader, ring, resumed, days)
+    with StateWriter(options.state) if options.state else contextlib.nullcontext() as writer, reader.reading(ring):
         watchdog.ready()
-        inspection.run(lambda: interruption.asked, watchdog.alive)
+        inspection.run(lambda: interruption.asked, watchdog.alive, writer)
+        outlet.finish(END_SECONDS)
+        inspection.end(writer)
     interruption.check()
+
+
+def _resumed(options: InspectionOptions, config: InspectionConfig) -> Resumption | None:
+    """How this inspection follows another; None if it follows none."""
+    state = read(options.state) if options.state else None
+    speed = options.lines_per_second * config.pixel_mm if config.latency is not None else None
+    return resume(state, time.time(), speed) if state else None
+
+
+def _look_at_start(
+    inspection: Inspection,
+    options: InspectionOptions,
+    reader: Reader,
+    ring: Ring,
+    resumed: Resumption | None,
+    days: float | None,
+) -> None:
+    """Says what is remarkable before the first line."""
+    if resumed:
+        inspection.resume(resumed)
+    if options.state and not resumed and options.state.exists():
+        inspection.alarms.once("state", f"--state={options.state}: holds no state; positions begin at 0")
+    whole = ring.line_bytes
+    if reader.size is not None and reader.size % whole:
+        text = f"{options.input} has {reader.size:,} bytes, which are not whole lines of {whole:,} bytes"
+        inspection.alarms.once("size", text, bytes=reader.size)
+    if days is not None and days > OLD_DAYS:
+        text = f"the references are {days:.0f} days old: take new ones every week"
+        inspection.alarms.set("old_references", True, text, days=days)
 
 
 def _check(options: InspectionOptions) -> None:
     cores = os.cpu_count() or 1
     if not 1 <= options.threads <= cores:
-        raise WoolError(f"--threads={options.threads}: must be 1 to {cores}, the cores of this machine")
+        raise UsageError(f"--threads={options.threads}: must be 1 to {cores}, the cores of this machine")
     if options.width < 1:
-        raise WoolError(f"--width={options.width}: must be at least 1")
+        raise UsageError(f"--width={options.width}: must be at least 1")
     if not 0 <= options.overlap < 1:
-        raise WoolError(f"--overlap={options.overlap:g}: must be 0 or more and below 1")
-    for name in ("pixel_mm", "lines_per_second", "part_mm", "latency_mm", "stall_seconds", "report_seconds"):
+        raise UsageError(f"--overlap={options.overlap:g}: must be 0 or more and below 1")
+    for name in (
+        "pixel_mm",
+        "lines_per_second",
+        "part_mm",
+        "latency_mm",
+        "spacing_mm",
+        "stall_seconds",
+        "report_seconds",
+    ):
         value = getattr(options, name)
         if value is not None and not 0 < value < math.inf:
-            raise WoolError(f"--{name}={value:g}: must be above 0")
+            raise UsageError(f"--{name}={value:g}: must be above 0")
 
 
 def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, live: bool) -> InspectionConfig:
     image = recognizer.card["input"]
     window = options.window or image.get("window")
     if window is None:
-        raise WoolError(f"{options.model}: its card has no window; give --window=LOW,HIGH, as its crops were imaged")
+        raise UsageError(f"{options.model}: its card has no window; give --window=LOW,HIGH, as its crops were imaged")
     low, high = map(float, window)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise WoolError(f"--window={low:g},{high:g}: must be LOW,HIGH in attenuation, LOW < HIGH")
+        raise UsageError(f"--window={low:g},{high:g}: must be LOW,HIGH in attenuation, LOW < HIGH")
     pixel_mm = options.pixel_mm or image.get("pixel_mm")
     if pixel_mm is None:
-        raise WoolError(f"{options.model}: its card has no pixel_mm; give --pixel_mm, the distance of lines")
+        raise UsageError(f"{options.model}: its card has no pixel_mm; give --pixel_mm, the distance of lines")
     part = 2 * cut.seen if options.part_mm is None else round(options.part_mm / pixel_mm)
     if part < cut.seen:
         least = math.ceil(cut.seen * pixel_mm)
-        raise WoolError(f"--part_mm={options.part_mm:g}: must be at least {least}, the length that a tile shows")
-    layout = LineFormat(options.width, options.type)
+        raise UsageError(f"--part_mm={options.part_mm:g}: must be at least {least}, the length that a tile shows")
+    layout, spacing = LineFormat(options.width, options.type), math.ceil(options.spacing_mm / pixel_mm)
+    fixed = layout, (low, high), pixel_mm, part
     if not live:
-        return InspectionConfig(layout, (low, high), pixel_mm, part, None, None, options.report_seconds)
+        return InspectionConfig(*fixed, None, spacing, None, options.report_seconds)
     latency = math.floor(options.latency_mm / pixel_mm)
     least = shortest_latency(cut, part) + LEAST_BACKLOG
     if latency < least:
         rule = f"must be at least {math.ceil(least * pixel_mm)} with parts of {part * pixel_mm:g} mm"
-        raise WoolError(f"--latency_mm={options.latency_mm:g}: {rule}; give more, or less --part_mm")
-    return InspectionConfig(layout, (low, high), pixel_mm, part, latency, options.stall_seconds, options.report_seconds)
-
-
-def _start(
-    options: InspectionOptions,
-    recognizer: Recognizer,
-    corrected: Correction,
-    config: InspectionConfig,
-    cut: Tiling,
-    knows_pattern: bool,
-) -> dict:
-    """Fields of the first event."""
-    card, latency = recognizer.card, config.latency
-    return {
-        "model": str(options.model),
-        "sha256": card["model"]["sha256"],
-        "precision": card.get("precision"),
-        "threshold": recognizer.threshold,
-        "input": options.input,
-        "live": latency is not None,
-        "width": options.width,
-        "type": options.type,
-        "window": config.window,
-        "pixel_mm": config.pixel_mm,
-        "lines_per_second": options.lines_per_second,
-        "side": cut.side,
-        "seen": cut.seen,
-        "levels_mm": [[config.mm(level.along), config.mm(level.across)] for level in cut.levels],
-        "stated_latency": latency
-        and {
-            "mm": round(latency * config.pixel_mm, 1),
-            "ms": round(1e3 * latency / options.lines_per_second),
-        },
-        "repaired": corrected.bad,
-        "width_checked": knows_pattern,
-        "versions": _versions(),
-    }
-
-
-def _versions() -> dict:
-    versions: dict[str, str | None] = {"python": platform.python_version()}
-    for package in ("ai-edge-litert", "numpy", "pillow"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return versions
+        raise UsageError(f"--latency_mm={options.latency_mm:g}: {rule}; give more, or less --part_mm")
+    return InspectionConfig(*fixed, latency, spacing, options.stall_seconds, options.report_seconds)

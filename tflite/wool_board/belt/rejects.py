@@ -1,12 +1,14 @@
 """Which stretches of the belt to throw out: defective tiles that belong together become one reject.
 
 Tiles belong together if what they see overlaps or touches across, and along if they are of rows that overlap or follow
-each other. A reject is told as soon as no later tile can extend it. One that goes on and on is told in parts, which
-overlap as rows do, so that whatever takes the product off the belt need never wait for its end.
+each other. A reject is told as soon as no later tile can extend it. One that goes on and on is told in parts, so that
+whatever takes the product off the belt need never wait for its end. A reject, and each part of one, is as long and as
+wide as its own tiles; parts overlap as rows do.
 """
 
 import dataclasses
 from collections.abc import Iterable
+from typing import NamedTuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +38,32 @@ class Reject:
     arrived: float
 
 
+class _Tile(NamedTuple):
+    """A defective tile: the lines and elements that it sees, the ends exclusive."""
+
+    start: int
+    stop: int
+    left: int
+    right: int
+
+    def touches(self, other: "_Tile") -> bool:
+        """Whether it overlaps or touches another one across."""
+        return self.left <= other.right and other.left <= self.right
+
+
 @dataclasses.dataclass(eq=False)
 class _Open:
-    """What has not been told yet of a reject that may grow; it has no number before something of it was told."""
+    """A reject that may grow.
 
+    Attributes:
+        tiles: those of its tiles that a later one may belong to.
+        start, stop, left, right, score, arrived: of what has not been told yet, as in `Reject`.
+        number: None before something of it was told.
+        parts: told.
+        joined: numbers of rejects that go on as this one, since the last part.
+    """
+
+    tiles: list[_Tile]
     start: int
     stop: int
     left: int
@@ -50,10 +74,11 @@ class _Open:
     parts: int = 0
     joined: tuple[int, ...] = ()
 
-    def touches(self, other: "_Open") -> bool:
-        return self.left <= other.right and other.left <= self.right
+    def touches(self, tile: _Tile) -> bool:
+        return any(tile.touches(one) for one in self.tiles)
 
     def absorb(self, other: "_Open") -> None:
+        self.tiles += other.tiles
         if other.start < self.start:
             self.start, self.arrived = other.start, other.arrived
         self.stop = max(self.stop, other.stop)
@@ -63,6 +88,11 @@ class _Open:
         self.joined += other.joined + tuple(numbers[1:])
         if numbers and self.number != numbers[0]:
             self.number, self.parts = other.number, other.parts
+
+    def inherit(self, earlier: "_Open") -> None:
+        """Goes on as a reject of which all has been told."""
+        self.tiles += earlier.tiles
+        self.number, self.parts = earlier.number, earlier.parts
 
 
 class Rejects:
@@ -88,40 +118,47 @@ class Rejects:
         Returns:
             Parts of rejects that got too long.
         """
+        for one in self._open:
+            one.tiles = [tile for tile in one.tiles if not self._is_behind(tile.stop, start)]
         self._row_stop, told = stop, []
-        for left, right, score in tiles:
-            new = _Open(start, stop, left, right, score, arrived)
-            earlier = self._take_touching(new)
-            if earlier and stop - min(earlier.start, start) > self._part:
+        for new, earlier in self._grouped([(_Tile(start, stop, *across), score) for *across, score in tiles], arrived):
+            if earlier and stop - earlier.start > self._part:
                 told.append(self._tell(earlier, last=False))
-                earlier.start, earlier.arrived, earlier.score = start, arrived, score
-            if earlier:
+                new.inherit(earlier)
+            elif earlier:
                 new.absorb(earlier)
             self._open.append(new)
         return told
 
     def close(self, start: int | None) -> list[Reject]:
         """Tells the rejects that no row from line `start` on can extend; None: all, because there is none."""
-        over = [one for one in self._open if start is None or self._is_over(one, start)]
+        over = [one for one in self._open if start is None or self._is_behind(one.stop, start)]
         self._open = [one for one in self._open if one not in over]
         return [self._tell(one, last=True) for one in over]
 
-    def _is_over(self, one: _Open, start: int) -> bool:
+    def _is_behind(self, stop: int, start: int) -> bool:
+        """Whether a row from line `start` on neither overlaps nor follows what ends before line `stop`."""
         # The row that follows the one which a reject ends with touches it, where rows do not overlap.
-        return one.stop < start or (one.stop == start and one.stop < self._row_stop)
+        return stop < start or (stop == start and stop < self._row_stop)
 
-    def _take_touching(self, tile: _Open) -> _Open | None:
-        """What was open and touches a tile, or touches what touches it, as one; it is open no longer."""
-        whole, reach = None, dataclasses.replace(tile)
-        while touching := [one for one in self._open if one.touches(reach)]:
-            self._open = [one for one in self._open if one not in touching]
-            for one in touching:
-                if whole is None:
-                    whole = one
-                else:
-                    whole.absorb(one)
-                reach.absorb(one)
-        return whole
+    def _grouped(self, tiles: list[tuple[_Tile, float]], arrived: float) -> list[tuple[_Open, _Open | None]]:
+        """The tiles of a row that belong together, as one, and what was open and belongs to them, as one.
+
+        What was open and belongs to a tile is open no longer.
+        """
+        groups: list[tuple[_Open, _Open | None]] = []
+        for tile, score in tiles:
+            new, earlier = _Open([tile], *tile, score, arrived), [one for one in self._open if one.touches(tile)]
+            self._open = [one for one in self._open if one not in earlier]
+            near = [group for group in groups if any(one and one.touches(tile) for one in group)]
+            groups = [group for group in groups if group not in near]
+            for row, before in near:
+                new.absorb(row)
+                earlier += [before] if before else []
+            for one in earlier[1:]:
+                earlier[0].absorb(one)
+            groups.append((new, earlier[0] if earlier else None))
+        return groups
 
     def _tell(self, one: _Open, last: bool) -> Reject:
         if one.number is None:

@@ -45,13 +45,14 @@ class Report:
     def is_due(self) -> bool:
         return time.monotonic() - self._told >= self._seconds
 
-    def tell(self, final: bool, lines: int, **fields: object) -> None:
+    def tell(self, final: bool, lines: int, stop: int, **fields: object) -> None:
         """Tells a summary.
 
         Arguments:
             final: whether it is about the whole inspection; others are about the time since the one before, but for
                 counts, which always go on.
             lines: that have arrived.
+            stop: line of the belt that comes next.
             fields: that it has besides.
         """
         now = time.monotonic()
@@ -64,7 +65,7 @@ class Report:
             final=final,
             seconds=round(now - self._began, 1),
             lines=lines,
-            along_mm=self._mm(lines),
+            along_mm=self._mm(stop),
             **self._counts,
             lines_per_second=round((lines - before) / seconds, 1),
             tiles_per_second=round((self._counts["tiles"] - tiles) / seconds, 1),

@@ -56,6 +56,14 @@ class RowFinder:
     def air(self) -> int | None:
         return self._scanned if self._product is None else None
 
+    @property
+    def earliest(self) -> int:
+        """First line that any row to come may belong to."""
+        if self._product is None:
+            return self._scanned
+        # The last row ends with the product, of which at least one line has not been seen yet.
+        return max(self._product, min(self._next, max(self._end, self._done + 1) - self._seen))
+
     def find(self, stop: int, shows: Callable[[int, int], bool], final: bool) -> TileRow | None:
         """The next row; again the same one until `advance` is called.
 

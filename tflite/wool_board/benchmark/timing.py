@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wool_board.errors import WoolError
+from wool_board.errors import UsageError
 from wool_board.machine import board
 
 WARM_UP_RUNS = 10
@@ -28,32 +28,32 @@ def usable(threads: Sequence[int]) -> tuple[list[int], list[str]]:
     cores = len(os.sched_getaffinity(0))
     found = [count for count in threads if count <= cores]
     if not found or min(found) < 1:
-        raise WoolError(f"--threads={','.join(map(str, threads))}: must be 1 to {cores}, the cores of this machine")
+        raise UsageError(f"--threads={','.join(map(str, threads))}: must be 1 to {cores}, the cores of this machine")
     return found, [f"--threads={count}: left out, there are {cores} cores" for count in threads if count > cores]
 
 
 def document(load: Callable[[int], Sequence], threads: Sequence[int], runs: int) -> dict:
-    """Times networks with each number of threads.
+    """Times networks with each number of threads, all of them in turns.
 
     Arguments:
         load: called with a number of threads; returns the networks, the same ones each time, with `facts` (a dict, at
             least with `file`), `load_ms`, `first_ms` and `run()`.
-        threads: numbers of threads, one after the other, so that the networks are only once in memory.
+        threads: numbers of threads; each network is in memory once for each.
         runs: of each network that are timed.
 
     Returns:
         `machine`; `warnings`; `warm_up_runs`; `models`: of each network, for each number of threads, its facts,
         `threads`, `load_ms`, `first_ms` and `figures`.
     """
-    watch, rows = board.MachineWatch(), {}
-    for count in threads:
-        models = load(count)
-        with watch.timed():
-            times = measure(models, runs, watch.sample)
-        for place, (model, column) in enumerate(zip(models, times.T, strict=True)):
-            loading = {"load_ms": rounded(model.load_ms), "first_ms": rounded(model.first_ms)}
-            rows[place, count] = {**model.facts, "threads": count, **loading, **figures(column)}
-    found = [rows[place, count] for place in range(len(rows) // len(threads)) for count in threads]
+    watch = board.MachineWatch()
+    # Network after network, each with all numbers of threads, as they are told.
+    candidates = [pair for row in zip(*map(load, threads), strict=True) for pair in zip(row, threads, strict=True)]
+    with watch.timed():
+        times = measure([model for model, _ in candidates], runs, watch.sample)
+    found = []
+    for (model, count), column in zip(candidates, times.T, strict=True):
+        loading = {"load_ms": rounded(model.load_ms), "first_ms": rounded(model.first_ms)}
+        found.append({**model.facts, "threads": count, **loading, **figures(column)})
     machine = watch.result()
     warnings = board.find_warnings(machine) + find_warnings(found)
     return {"machine": machine, "warnings": warnings, "warm_up_runs": WARM_UP_RUNS, "models": found}

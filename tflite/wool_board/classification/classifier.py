@@ -83,5 +83,5 @@ class Classifier:
 
 
 def picture_name(image: Path) -> Path:
-    """What the picture of an image is called."""
-    return image.with_name(f"{image.stem}{PICTURE}")
+    """What the picture of an image is called; `a.png` and `a.jpg` have one each."""
+    return image.with_name(f"{image.name}{PICTURE}")

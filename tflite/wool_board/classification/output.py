@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from wool_board.command_line import one_line
-from wool_board.errors import WoolError
+from wool_board.command_line import one_line, say
 from wool_board.image import litter
 from wool_board.image.folders import Unreadable
+from wool_board.machine.outlet import Outlet
 
 PROGRAM = "classify.py"
 
@@ -21,10 +21,13 @@ class Output:
     Arguments:
         form: makes a record a line.
         header: a first line, or None.
+        is_stopped: whether to wait no longer for whoever takes the output.
     """
 
-    def __init__(self, form: Callable[[dict], str], header: str | None):
+    def __init__(self, form: Callable[[dict], str], header: str | None, is_stopped: Callable[[], bool]):
         self._form, self.complaints = form, 0
+        self._is_stopped = is_stopped
+        self._outlet: Outlet | None = None
         if header:
             self.line(header)
 
@@ -33,13 +36,18 @@ class Output:
         self.line(self._form(record))
 
     def line(self, text: str) -> None:
-        """Prints a line; raises WoolError if nobody takes it."""
-        try:
-            print(text, flush=True)
-        except OSError as error:
-            # What is left of it must not be tried again at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise WoolError(f"standard output: cannot be written ({error.strerror})") from None
+        """Prints a line, as soon as it is taken.
+
+        Raises:
+            WoolError: nobody takes it.
+            KeyboardInterrupt: the end was asked for before it was taken.
+        """
+        if self._outlet is None:
+            self._outlet = Outlet(sys.stdout.fileno(), waits=True, is_stopped=self._is_stopped)
+        self._outlet.write(text + "\n")
+        self._outlet.flush()
+        if self._outlet.waiting:
+            raise KeyboardInterrupt
 
     def complain(self, path: Path | str, reason: str) -> None:
         """Prints why a file is left out."""
@@ -48,7 +56,7 @@ class Output:
 
     def remark(self, path: Path | str, text: str) -> None:
         """Prints what a person should know of a file or folder, and is no mistake."""
-        print(f"{PROGRAM}: {one_line(path)}: {text}", file=sys.stderr, flush=True)
+        say(f"{PROGRAM}: {one_line(path)}: {text}")
 
 
 def unreadable(output: Output) -> Unreadable:

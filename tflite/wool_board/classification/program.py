@@ -5,14 +5,14 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wool_board.classification.classifier import Classifier, picture_name
 from wool_board.classification.output import COLUMNS, Output, csv_line, csv_row, left_out, text_line, unreadable
 from wool_board.classification.watching import watch
 from wool_board.command_line import MISTAKE, one_line
-from wool_board.errors import BadFile, WoolError
+from wool_board.errors import BadFile, UsageError, WoolError
 from wool_board.image import folders
 from wool_board.machine.interruption import Interruption
 from wool_board.model import heatmap
@@ -57,7 +57,7 @@ def run(options: ClassificationOptions) -> int:
     if options.heatmap and not recognizer.heatmap_shape:
         raise WoolError(f"--heatmap: {options.model} has none; convert it with --heatmap")
     interruption.work()
-    output = _output(options)
+    output = _output(options, interruption)
     classifier = Classifier(recognizer, output, options.heatmap, options.pictures)
     jobs = list(_listed(options.given, output))
     if options.pictures:
@@ -71,7 +71,7 @@ def run(options: ClassificationOptions) -> int:
 def _check(options: ClassificationOptions) -> None:
     cores = len(os.sched_getaffinity(0))
     if not 1 <= options.threads <= cores:
-        raise WoolError(f"--threads={options.threads}: must be 1 to {cores}, the cores that there are")
+        raise UsageError(f"--threads={options.threads}: must be 1 to {cores}, the cores that there are")
     if options.watch and not os.path.isdir(options.watch):
         raise WoolError(f"--watch={one_line(options.watch)}: must be a folder that exists")
     read = [path for path in (*options.given, options.watch) if path and os.path.isdir(path)]
@@ -97,18 +97,18 @@ def _make_folder(flag: str, folder: Path) -> None:
         raise WoolError(f"{flag}={one_line(folder)}: must be a folder that can be written")
 
 
-def _output(options: ClassificationOptions) -> Output:
+def _output(options: ClassificationOptions, interruption: Interruption) -> Output:
     """Where records go, in the form that is asked for."""
     for stream in (sys.stdout, sys.stderr):
         # File names need not be text, and a service's locale need not know their letters.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-    if options.form == "json":
-        return Output(json.dumps, None)
+    forms: dict[str, Callable[[dict], str]] = {"json": json.dumps, "csv": csv_line, "text": text_line}
+    header = None
     if options.form == "csv":
         peak = [f"peak_{name}" for name in heatmap.Peak._fields] if options.heatmap else []
-        return Output(csv_line, csv_row([*COLUMNS, *peak]))
-    return Output(text_line, None)
+        header = csv_row([*COLUMNS, *peak])
+    return Output(forms[options.form], header, lambda: interruption.asked)
 
 
 def _listed(given: tuple[Path, ...], output: Output) -> Iterator[tuple[Path, Path]]:

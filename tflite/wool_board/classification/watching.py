@@ -3,8 +3,9 @@
 import os
 from pathlib import Path
 
+from wool_board.classification import moving
 from wool_board.classification.classifier import Classifier
-from wool_board.classification.output import Output, left_out, unreadable
+from wool_board.classification.output import left_out, unreadable
 from wool_board.command_line import one_line
 from wool_board.errors import BadFile, MissingFile
 from wool_board.image.folders import FolderWatch
@@ -14,39 +15,42 @@ from wool_board.machine.interruption import Interruption
 def watch(classifier: Classifier, folder: Path, done: Path | None, interruption: Interruption) -> None:
     """Classifies what is in a folder and what arrives there, until it is interrupted.
 
-    A file counts as dealt with when its record is printed; only then it is moved to `done`, if that is given. So a file
-    is never lost, and after a crash at most one has a second record.
+    A file counts as dealt with when its record is printed; only then it is moved to `done`, if that is given, and only
+    if no other has taken its place meanwhile. So a file is never lost nor moved unjudged, and after a crash at most one
+    has a second record.
     """
+    # However the folder is spelt, its files have one name each.
+    folder = folder.absolute()
     arrivals = FolderWatch(
         folder, unreadable(classifier.output), lambda paths: left_out(classifier.output, folder, paths)
     )
     while True:
         for path in arrivals.poll():
             interruption.check()
-            try:
-                found = classifier.classify(path)
-            except MissingFile:
-                continue
-            except BadFile as bad:
-                if arrivals.unchanged(path) and not arrivals.doubt(path):
-                    arrivals.done(path)
-                    classifier.output.complain(path, str(bad))
-                continue
-            if not arrivals.unchanged(path):
-                continue  # It will be ready again.
-            classifier.tell(found, path.relative_to(folder))
-            arrivals.done(path)
-            if done:
-                move(path, done / path.relative_to(folder), classifier.output)
+            _deal_with(classifier, arrivals, path, folder, done)
         interruption.sleep(arrivals.pause)
 
 
-def move(path: Path, target: Path, output: Output) -> None:
-    """Moves a file out of the way; one of the same name stays there, and the new one gets its time into its name."""
+def _deal_with(classifier: Classifier, arrivals: FolderWatch, path: Path, folder: Path, done: Path | None) -> None:
+    """Classifies a file that is ready; tells of it under the name that it has in `folder`, as the user spells that."""
+    name = path.relative_to(arrivals.folder)
+    shown = folder / name
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists():
-            target = target.with_name(f"{target.stem}-{path.stat().st_mtime_ns}{target.suffix}")
-        os.rename(path, target)
-    except OSError as error:
-        output.complain(path, f"cannot be moved to {one_line(target)} ({error.strerror})")
+        before = os.stat(path)
+        found = classifier.classify(shown)
+    except (MissingFile, FileNotFoundError):
+        return
+    except BadFile as bad:
+        if arrivals.unchanged(path) and not arrivals.doubt(path):
+            arrivals.done(path)
+            classifier.output.complain(shown, str(bad))
+        return
+    if not arrivals.unchanged(path):
+        return  # It will be ready again.
+    classifier.tell(found, name)
+    arrivals.done(path)
+    if done:
+        try:
+            moving.move(path, done / name, before)
+        except OSError as error:
+            classifier.output.complain(shown, f"cannot be moved to {one_line(done / name)} ({error.strerror})")

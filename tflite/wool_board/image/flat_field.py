@@ -2,8 +2,8 @@
 
 High counts mean that much X-ray came through. With the means of two references, dark (beam off) and bright (beam on,
 belt empty), the transmission is T = (line - dark) / (bright - dark) and the attenuation -log T, which by Beer-Lambert
-is proportional to the mass per area. The tube's drift since the references were taken is not corrected: it shows only
-where every line has some air beside the product.
+is proportional to the mass per area. The tube's drift since the references were taken is not corrected here: on a
+belt, `wool_board/belt/beam.py` follows it by the air that passes.
 """
 
 import dataclasses
@@ -90,7 +90,10 @@ class Correction:
 def grey(attenuation: np.ndarray, window: tuple[float, float]) -> np.ndarray:
     """Attenuation as uint8: 255 at the low end of the window and below it, 0 at the high end and above it."""
     low, high = window
-    return np.rint(np.clip((high - attenuation) * (255 / (high - low)), 0, 255)).astype(np.uint8)
+    shade = high - attenuation
+    shade *= 255 / (high - low)
+    np.clip(shade, 0, 255, out=shade)
+    return np.rint(shade, out=shade).astype(np.uint8)
 
 
 def corrected_already(width: int, open_beam: float) -> Correction:

@@ -127,7 +127,8 @@ class FolderWatch:
         self._troubled = set(troubled)
         self._tell_left_out(litter)
         # Nothing is known of the files of a folder that cannot be read: they may come back with it.
-        self._seen = self._seen | seen if troubled else seen
+        folders = tuple(f"{folder}{os.sep}" for folder in troubled)
+        self._seen = {path: state for path, state in self._seen.items() if path.startswith(folders)} | seen
         ready = [path for path in seen if _is_ready(seen[path], started)]
         self.pause = max(POLL, REST * (time.monotonic() - started))
         return [Path(path) for path in sorted(ready, key=lambda path: (seen[path].arrived, path))]

@@ -11,6 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from wool_board.errors import BadFile, WoolError
 from wool_board.image import saturation, scan_files
+from wool_board.image.empty_belt import first_product
 from wool_board.image.flat_field import Correction
 from wool_board.image.scan_files import LineFormat
 
@@ -65,6 +66,9 @@ def correction(
     offset, gain = dark.mean(axis=0), bright.mean(axis=0) - dark.mean(axis=0)
     if np.median(gain) <= 0:
         raise WoolError(f"{bright_file}: is no brighter than {dark_file}; were dark and bright swapped?")
+    line = first_product(bright[:], offset)
+    if line is not None:
+        raise WoolError(f"{bright_file}: shows product, or another beam, from line {line} on; take it of an empty belt")
     relative = gain / np.maximum(local_median(gain), 1e-9)
     bad = (relative < GAIN[0]) | (relative > GAIN[1])
     spreads = [lines.std(axis=0) for lines in (dark, bright)]

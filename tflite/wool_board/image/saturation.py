@@ -3,6 +3,9 @@
 A detector of 12 bits in 16-bit files ends at 4095, and some clip lower, at 4000 for one: neither the file nor its
 sample type tells. But all counts that would have been higher stand at that level, so it is the highest count and far
 more frequent than those just below it, while the counts of a detector that does not saturate become rarer upwards.
+
+Of files the whole histogram is known (`level`); of a running belt no more is kept than how many samples have the
+highest value, and how many come close to it (`is_end`).
 """
 
 import numpy as np
@@ -17,6 +20,15 @@ count in steps."""
 SPIKE = 4.0
 """How many times as frequent as these are in the mean the highest count is in a plateau; in the upper tail of noise it
 is the rarest."""
+
+PILE = 2
+"""How many times as many samples have the highest value as come close to it, at least, where it ends the range."""
+
+CLOSE = 256
+"""Samples come close to the highest value if they are within this part of it (1/256), or one count."""
+
+ELEMENTS = 3
+"""Elements that reach the end of the range, at least: one alone that hardly has noise may pile up where it stands."""
 
 
 def histogram(samples: np.ndarray) -> np.ndarray:
@@ -41,3 +53,29 @@ def level(counts: np.ndarray) -> int | None:
         return None
     *below, highest = (int(count) for count in occurring[-BELOW - 1 :])
     return highest if not below or counts[highest] >= SPIKE * np.mean(counts[below]) else None
+
+
+def reach(top: int) -> int:
+    """Counts below the highest value within which samples come close to it."""
+    return max(1, top // CLOSE)
+
+
+def is_end(top: int, dtype: np.dtype, at_top: int, close: int, elements: int, varies: bool) -> bool:
+    """Whether the highest of many samples is the end of the range.
+
+    Arguments:
+        top: the highest value.
+        dtype: of the samples.
+        at_top: samples that have it.
+        close: samples below it within `reach`.
+        elements: how many elements have samples at the top.
+        varies: whether any other element has samples that differ; without noise, all may be equal below any end.
+    """
+    if top == np.iinfo(dtype).max:
+        return True
+    return elements >= ELEMENTS and at_top > PILE * close and (varies or _is_all_ones(top))
+
+
+def _is_all_ones(top: int) -> bool:
+    """Whether a converter of some number of bits can give no more."""
+    return top & (top + 1) == 0

@@ -20,6 +20,8 @@ ARM_CORES = {"0xd03": "Cortex-A53", "0xd08": "Cortex-A72", "0xd0b": "Cortex-A76"
 """CPU parts of the Raspberry Pi 3, 4 and 5, whose kernels tell no name."""
 THROTTLING = ("under-voltage", "a capped clock", "throttling", "the soft temperature limit")
 """Meaning of the lowest bits of `vcgencmd get_throttled`; 16 bits higher, of what happened since the start."""
+NOW = 0xFFFF
+"""The bits of what goes on at present."""
 CPUS = Path("/sys/devices/system/cpu")
 
 
@@ -56,6 +58,8 @@ class MachineWatch:
         self._seconds, self._faults = 0.0, 0
         self._others = None if others_seconds() is None else 0.0
         self._clocks: list[int] = []
+        self._bits: int | None = None
+        """Throttling that went on at any of the samples."""
 
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
@@ -69,10 +73,12 @@ class MachineWatch:
             self._others += max(0.0, after - before)
 
     def sample(self) -> None:
-        """Looks at the clock, best right after a run: an idle core may be slow."""
-        clock = clock_mhz()
+        """Looks at the clock and at throttling, best right after a run: an idle core may be slow."""
+        clock, bits = clock_mhz(), throttled()
         if clock is not None:
             self._clocks.append(clock)
+        if bits is not None:
+            self._bits = (self._bits or 0) | (bits & NOW)
 
     def result(self) -> dict:
         """What `describe` says, and what was seen since: for JSON, and for `find_warnings`."""
@@ -81,6 +87,7 @@ class MachineWatch:
             "clock_seen_mhz": [min(self._clocks), max(self._clocks)] if self._clocks else None,
             "temperature_after": temperature(),
             "throttled_after": throttled(),
+            "throttled_meanwhile": self._bits,
             "others_cores": others,
             "pages_from_disk": self._faults,
         }
@@ -104,7 +111,8 @@ def find_warnings(machine: dict) -> list[str]:
         found.append(f"the CPU reached {machine['temperature_after']:.0f} °C and may have slowed down")
     before, after = machine["throttled_before"], machine["throttled_after"]
     if after is not None:
-        bits = after | ((after & ~(before or 0)) >> 16)
+        # What began and ended while it was timed is a bit of its own only the first time since the start of the board.
+        bits = after | ((after & ~(before or 0)) >> 16) | (machine.get("throttled_meanwhile") or 0)
         found += [f"the board reports {name}" for bit, name in enumerate(THROTTLING) if bits >> bit & 1]
     if machine["pages_from_disk"] > MANY_FAULTS:
         found.append(f"memory was short: {machine['pages_from_disk']} pages had to be read from the disk")

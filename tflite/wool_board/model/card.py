@@ -6,6 +6,8 @@ interpreters ignore. The card says what the file is, what it reads and from whic
 
 import hashlib
 import json
+import math
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +17,10 @@ from wool_board.errors import WoolError, in_one_line
 
 MEMBER, FORMAT = "card.json", 1
 MAX_BYTES = 1 << 20
+MAX_SIDE = 4096
+"""Pixels: some hundred times what a network that fits on a board can look at."""
+
+MAX_PIXEL_MM = 100.0
 ADVICE = "take a whole copy of a file that convert.py made"
 
 
@@ -85,15 +91,20 @@ def _is_bare(file: BinaryIO) -> bool:
 def _flaw(card: dict) -> str | None:
     """The first of the fields that the programs go by that is not as it must be."""
     fields = {
-        "model.bytes": lambda: isinstance(card["model"]["bytes"], int),
-        "model.sha256": lambda: isinstance(card["model"]["sha256"], str),
-        "input.side": lambda: isinstance(card["input"]["side"], int),
-        "input.margin": lambda: 0 <= card["input"]["margin"] < card["input"]["side"] / 2,
+        "model.bytes": lambda: _is_whole(card["model"]["bytes"], 1),
+        "model.sha256": lambda: bool(re.fullmatch("[0-9a-f]{64}", card["model"]["sha256"])),
+        "input.side": lambda: _is_whole(card["input"]["side"], 1) and card["input"]["side"] <= MAX_SIDE,
+        "input.margin": lambda: _is_margin(card["input"]["margin"], card["input"]["side"]),
+        "input.window": lambda: _is_window(card["input"].get("window")),
+        "input.pixel_mm": lambda: _is_length(card["input"].get("pixel_mm")),
         # Of 16-bit images; cards of before the field mean all 16.
         "input.bits": lambda: _is_bits(card["input"].get("bits")),
         # One above all scores may be a hair above 1.
-        "decision.threshold": lambda: 0 <= card["decision"]["threshold"] < 2,
+        "decision.threshold": lambda: (
+            _is_number(card["decision"]["threshold"]) and 0 <= card["decision"]["threshold"] < 2
+        ),
         "labels": lambda: list(map(type, card["labels"])) == [str, str],
+        "precision": lambda: isinstance(card.get("precision"), str | None),
     }
     for name, holds in fields.items():
         try:
@@ -104,8 +115,33 @@ def _flaw(card: dict) -> str | None:
     return None
 
 
+def _is_number(value: object) -> bool:
+    """Whether it is a finite number; JSON's `true` is none, though Python takes it for one."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_margin(margin: float, side: int) -> bool:
+    """Whether a margin leaves something to be seen, in whole pixels."""
+    return _is_number(margin) and 0 <= margin and 2 * math.ceil(margin) < side
+
+
+def _is_window(window: object) -> bool:
+    """Whether it is LOW, HIGH; a model for crops that nobody knows the window of has none."""
+    if window is None:
+        return True
+    return isinstance(window, list) and len(window) == 2 and all(map(_is_number, window)) and window[0] < window[1]
+
+
+def _is_length(millimetres: float | None) -> bool:
+    return millimetres is None or (_is_number(millimetres) and 0 < millimetres <= MAX_PIXEL_MM)
+
+
 def _is_bits(value: object) -> bool:
-    return value is None or (isinstance(value, int) and 8 <= value <= 16)
+    return value is None or value in range(8, 17) and not isinstance(value, bool | float)
 
 
 def _check_bytes(name: str, file: BinaryIO, card: dict) -> None:

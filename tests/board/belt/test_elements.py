@@ -1,0 +1,161 @@
+"""wool_board/belt/elements.py: elements that die in different ways are told and repaired."""
+
+import io
+
+import numpy as np
+import pytest
+
+import rig
+from rig import WOOL, kinds
+from wool_board.belt.beam import OpenBeam
+from wool_board.belt.events import Alarms, Events
+from wool_board.belt.monitor import SPAN, Monitor
+from wool_board.errors import WoolError
+from wool_board.image import saturation
+from wool_board.image.references import correction
+from wool_board.image.scan_files import LineFormat
+
+DETECTOR = rig.Detector(width=160)
+LAYOUT = LineFormat(160, "uint16le")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("references")
+    DETECTOR.references(made)
+    return made
+
+
+def belt(lines: int) -> np.ndarray:
+    """A product with a wavy edge and patches in it, and air."""
+    rng = np.random.default_rng(0)
+    made = np.kron(rng.uniform(0.2, 0.5, (lines // 20 + 1, 8)), np.ones((20, 20)))[:lines]
+    made[:, :20] = made[:, 140:] = 0
+    for line in range(lines):
+        made[line, 136 + line % 5 : 140] = 0
+    made[:: 2 * SPAN] = 0
+    return made
+
+
+DYING = {
+    "dead_elements": lambda rng, counts: rng.normal(1000, 20, len(counts)),
+    "noisy_elements": lambda rng, counts: counts + rng.normal(0, 200, len(counts)),
+    "stuck_elements": lambda rng, counts: np.full(len(counts), 15000),
+}
+
+
+def judged(folder, *pieces: np.ndarray) -> tuple[list[dict], Monitor]:
+    corrected = correction(folder / "dark.png", folder / "bright.png", LAYOUT)
+    stream = io.StringIO()
+    alarms = Alarms(Events(stream))
+    beam = OpenBeam(160, 1.0, rig.SPACING, alarms)
+    monitor = Monitor(corrected, LAYOUT, rig.WINDOW, beam, alarms)
+    lines = np.concatenate(pieces)
+    for start in range(0, len(lines), 64):
+        part = lines[start : start + 64]
+        attenuation = monitor.elements.correction.attenuation(part)
+        beam.follow(start, attenuation)
+        monitor.look(start, part, attenuation)
+    return rig.events(stream.getvalue()), monitor
+
+
+def spoilt(name: str, elements: tuple[int, ...], lines: int = 4 * SPAN) -> np.ndarray:
+    counts, rng = DETECTOR.expose(belt(lines), 8), np.random.default_rng(5)
+    for element in elements:
+        counts[:, element] = np.clip(DYING[name](rng, counts[:, element].astype(float)), 0, 65535)
+    return counts
+
+
+@pytest.mark.parametrize("name", DYING)
+@pytest.mark.parametrize("elements", [(3,), (150, 151), (8, 9, 10)])
+def test_elements_that_die_are_named_and_repaired_until_they_are_well_again(folder, name, elements):
+    good = DETECTOR.expose(belt(4 * SPAN), 7)
+    found, _ = judged(folder, good, spoilt(name, elements))
+    (alarm,) = found
+    assert (alarm["alarm"], alarm["on"], alarm["elements"]) == (name, True, list(elements))
+    # By the first lines that are judged.
+    assert alarm["lines"] == [4 * SPAN, 5 * SPAN]
+    found, monitor = judged(folder, good, spoilt(name, elements))
+    assert monitor.elements.correction.bad == tuple(sorted((53, *elements)))
+    counts = spoilt(name, elements)[-64:]
+    truth = belt(4 * SPAN)[-64:, elements]
+    np.testing.assert_allclose(monitor.elements.correction.attenuation(counts)[:, elements], truth, atol=0.02)
+    found, monitor = judged(folder, good, spoilt(name, elements), good)
+    assert [(event["alarm"], event["on"]) for event in found] == [(name, True), (name, False)]
+    assert monitor.elements.correction.bad == (53,)
+
+
+def test_a_product_with_a_wavy_edge_and_strands_kills_no_element(folder):
+    made = belt(8 * SPAN)
+    made[300:600, 60:62] += 1.5
+    made[1000:1040, 100:104] += 3
+    found, monitor = judged(folder, DETECTOR.expose(made, 3))
+    assert found == [] and monitor.elements.correction.bad == (53,)
+
+
+def test_too_many_side_by_side_are_told_and_not_repaired(folder):
+    found, monitor = judged(folder, spoilt("dead_elements", (80, 81, 82, 83)))
+    assert {event["alarm"]: event["elements"] for event in found} == {
+        "dead_elements": [80, 81, 82, 83],
+        "unrepaired_elements": [80, 81, 82, 83],
+    }
+    assert monitor.elements.correction.bad == (53,)
+    # Those beside one that the references show count, too.
+    found, monitor = judged(folder, spoilt("stuck_elements", (50, 51, 52)))
+    assert monitor.elements.correction.bad == (53,)
+    assert {"unrepaired_elements"} < {event["alarm"] for event in found}
+
+
+def test_a_noisily_dead_element_costs_one_reject_at_most(tmp_path):
+    detector = rig.Detector()
+    detector.references(tmp_path)
+    lines = 6000
+    attenuation = np.zeros((lines, detector.width))
+    for start in range(96, lines, 480):
+        attenuation[start : start + 320, 10:90] = WOOL
+    counts = detector.expose(attenuation)
+    counts[1000:, 60] = np.random.default_rng(0).normal(1000, 20, lines - 1000)
+    path = tmp_path / "belt.raw"
+    path.write_bytes(counts.tobytes())
+    found = rig.inspect(path, tmp_path, detector)
+    assert [event["alarm"] for event in kinds(found, "alarm")] == ["dead_elements"]
+    rejects = kinds(found, "reject")
+    assert sum(reject["last"] for reject in rejects) <= 1
+    # Nothing more once two spans have been judged.
+    assert all(reject["along_mm"][1] * 2 <= 1000 + 2 * SPAN + rig.SEEN for reject in rejects)
+
+
+@pytest.mark.parametrize("top", [4095, 16383, 30000, 65535])
+def test_the_detectors_own_top_counts_as_saturation_in_lines(folder, top):
+    counts = DETECTOR.expose(np.zeros((3 * SPAN, 160)))
+    spoilt = counts.copy()
+    spoilt[SPAN : 2 * SPAN] = np.minimum(spoilt[SPAN : 2 * SPAN].astype(float) * (top / 20800), top)
+    found, _ = judged(folder, spoilt)
+    saturated = [event for event in found if event["alarm"] == "saturated"]
+    assert [event["on"] for event in saturated] == [True, False]
+    assert saturated[0]["top"] == top and saturated[0]["lines"] == [SPAN, 2 * SPAN]
+
+
+def plateau(samples):
+    return saturation.level(saturation.histogram(samples))
+
+
+@pytest.mark.parametrize("top", [4095, 3000, 65535])
+def test_the_end_of_a_detectors_range(top):
+    rng = np.random.default_rng(0)
+    open_beam = np.linspace(0.8, 1.1, 200) * top
+    counts = np.rint(np.minimum(rng.normal(open_beam, 20, (64, 200)), top)).astype(np.uint16)
+    assert plateau(counts) == top
+    assert plateau(np.rint(rng.normal(open_beam * 0.8, 20, (64, 200))).astype(np.uint16)) is None
+    # 8 bits with hardly any noise, one element of which stands out.
+    assert plateau(np.rint(rng.normal([200] * 30 + [208], 0.3, (64, 31))).astype(np.uint8)) is None
+
+
+def test_a_reference_that_reaches_the_detectors_own_top_is_not_taken_for_good(tmp_path):
+    detector = rig.Detector(width=100)
+    detector.references(tmp_path)
+    counts = np.minimum(detector.expose(np.zeros((64, 100))), 16383)
+    (tmp_path / "bright.raw").write_bytes(counts.astype("<u2").tobytes())
+    (tmp_path / "dark.raw").write_bytes(detector.expose(np.full((64, 100), 50.0)).tobytes())
+    with pytest.raises(WoolError, match="are dead, noisy or saturated"):
+        correction(tmp_path / "dark.raw", tmp_path / "bright.raw", LineFormat(100, "uint16le"))

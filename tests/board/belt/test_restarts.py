@@ -1,0 +1,341 @@
+"""Restarts, crashes and outputs that take nothing: what was not told is told by the next inspection."""
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rig
+from rig import DEFECT, WOOL, accounted, kinds
+from wool_board.belt import state as states
+from wool_board.belt.events import MUCH, Events
+from wool_board.belt.resumption import resume
+from wool_board.belt.state import State
+from wool_board.errors import WoolError
+from wool_board.machine import outlet as outlets
+from wool_board.machine.outlet import Outlet
+
+DETECTOR, MM = rig.Detector(), 0.5
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory):
+    return DETECTOR.references(tmp_path_factory.mktemp("references"))
+
+
+def belt(lines: int, seed: int = 1) -> bytes:
+    attenuation = np.zeros((lines, DETECTOR.width))
+    for start in range(64, lines - 100, 400):
+        attenuation[start : start + 200, 10:90] = WOOL
+    return DETECTOR.expose(attenuation, seed).tobytes()
+
+
+def left(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+def until(holds, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_positions_go_on_behind_what_passed_unseen(flags, tmp_path):
+    state = tmp_path / "state.json"
+    status, first, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(1000))
+    assert status == 0 and (first[0]["first_mm"], first[0]["resumed"]) == (0, None)
+    assert left(state)["along_mm"] == 1000 * MM and left(state)["ended"]
+    # Lines that waited meanwhile are none that passed.
+    status, second, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(400))
+    assert second[0]["first_mm"] == 1000 * MM and second[0]["resumed"]["unseen_mm"] == 0
+    assert accounted(second) == [1000 * MM, 1400 * MM]
+    assert kinds(second, "reject") == [] and second[-1]["along_mm"] == 1400 * MM and second[-1]["lines"] == 400
+    # Those of a detector that does not wait are as many as the belt may have moved.
+    time.sleep(0.5)
+    status, third, _ = rig.run(*flags, f"--state={state}", "--lines_per_second=1000", lines=belt(400))
+    resumed = third[0]["resumed"]
+    assert resumed["ended"] and resumed["estimated"] and 0.5 <= resumed["seconds"] < 30
+    (unseen,) = kinds(third, "unseen")
+    assert (unseen["reason"], unseen["along_mm"][0]) == ("restart", 1400 * MM)
+    assert unseen["along_mm"][1] == third[0]["first_mm"]
+    assert unseen["along_mm"][1] - unseen["along_mm"][0] == pytest.approx(1000 * MM * resumed["seconds"], abs=51)
+    assert accounted(third) == [1400 * MM, third[0]["first_mm"] + 400 * MM]
+    assert third[-1]["unseen_lines"] >= 500
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_a_killed_inspection_did_not_tell_is_unseen(flags, tmp_path, number):
+    state = tmp_path / "state.json"
+    process = rig.start(*flags, f"--state={state}", "--recorded", delay=0.02)
+    process.stdin.write(belt(3000))
+    process.stdin.flush()
+    until(lambda: state.exists() and left(state)["along_mm"] > 100)
+    process.send_signal(number)
+    # Half a line may be left of what a process that was killed said.
+    told = [json.loads(line) for line in process.communicate()[0].decode().splitlines(keepends=True) if "\n" in line]
+    killed = left(state)
+    assert killed["ended"] == (number == signal.SIGTERM)
+    assert accounted(told)[1] >= killed["along_mm"]
+    _, second, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(100))
+    assert accounted(told + second)[0] == 0
+    assert accounted(second)[0] == killed["along_mm"] == second[0]["first_mm"] - second[0]["resumed"]["unseen_mm"]
+    arrived = killed["arrived_mm"]
+    assert accounted(second)[1] == pytest.approx(arrived + 100 * MM, abs=MM)
+    assert killed["arrived_mm"] > killed["along_mm"] or number == signal.SIGTERM
+
+
+def test_a_broken_output_is_one_line_and_the_next_inspection_says_what_was_not_told(flags, tmp_path):
+    state = tmp_path / "state.json"
+    process = rig.start(*flags, f"--state={state}", "--recorded")
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdin.write(belt(2000))
+    process.stdin.close()
+    errors = process.stderr.read().decode()
+    process.stderr.close()
+    assert process.wait(30) == 1
+    assert errors.splitlines() == ["inspect_line.py: standard output: cannot be written (Broken pipe)"]
+    _, found, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(100))
+    assert found[0]["event"] == "start" and accounted(found)[0] == 0
+
+
+def test_what_one_could_not_say_the_next_one_says_again(flags, tmp_path):
+    """Of three inspections the second is not heard: the third says what passed before it, too."""
+    state = tmp_path / "state.json"
+    states.write(state, State(500.0, 600.0, time.time(), 0.0, False, None))
+    process = rig.start(*flags, f"--state={state}", "--recorded")
+    process.stdout.close()
+    process.stdin.write(belt(400))
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.close()
+    process.stderr.close()
+    assert process.wait(30) == 1
+    _, found, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(100))
+    assert accounted(found)[0] == 500 and kinds(found, "unseen")[0]["reason"] == "restart"
+    assert found[0]["first_mm"] >= 600
+
+
+def started(flags, *more, stdout, **options) -> subprocess.Popen:
+    settings = rig.checkout.environment(rig.checkout.TESTS) | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        rig.command(*flags, *more, **options),
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env=settings,
+    )
+
+
+@pytest.mark.parametrize("more", [[], ["--recorded"]])
+def test_a_full_disk_is_one_line(flags, more, monkeypatch):
+    with open("/dev/full", "w") as full:
+        process = started(flags, *more, stdout=full)
+        _, errors = process.communicate(belt(500), timeout=60)
+    assert process.returncode == 1
+    (line,) = errors.decode().splitlines()
+    assert line.startswith("inspect_line.py: standard output: cannot be written (No space left on device)")
+
+
+def test_a_closed_output_is_one_line(flags):
+    command = rig.command(*flags)
+    code = "import os, sys; os.close(1); os.execv(sys.argv[1], sys.argv[1:])"
+    settings = rig.checkout.environment(rig.checkout.TESTS)
+    ran = subprocess.run(
+        [command[0], "-c", code, *command], input=belt(100), stderr=subprocess.PIPE, env=settings, check=False
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.decode().splitlines() == ["inspect_line.py: standard output: is closed; give a file or a pipe"]
+
+
+def test_a_pipe_that_does_not_block_gets_all(flags, tmp_path):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    fcntl.fcntl(writing, 1031, 4096)
+    process = started(flags, "--recorded", stdout=writing)
+    os.close(writing)
+    process.stdin.write(belt(4000))
+    process.stdin.close()
+    time.sleep(1.5)
+    with open(reading) as pipe:
+        found = rig.events(pipe.read())
+    assert (process.wait(30), process.stderr.read()) == (0, b"")
+    process.stderr.close()
+    assert accounted(found) == [0, 4000 * MM] and found[-1]["final"]
+
+
+def test_a_slow_reader_holds_nothing_up_and_hears_how_much_it_missed(flags):
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, 1031, 4096)
+    process = started(flags, "--latency_mm=200000", stdout=writing)
+    os.close(writing)
+    lines, sent = belt(4000), 0
+    attenuation = np.full((2000, DETECTOR.width), WOOL)
+    attenuation[1000:1010, 40:50] = DEFECT
+    product = DETECTOR.expose(attenuation).tobytes()
+    head = b""
+    while b"\n" not in head:
+        head += os.read(reading, 4096)
+    for _ in range(60):
+        process.stdin.write(product)
+        sent += 2000
+        time.sleep(0.05)
+    process.stdin.write(lines)
+    sent += 4000
+    process.stdin.flush()
+    with open(reading) as pipe:
+        process.stdin.close()
+        found = rig.events(head.decode() + pipe.read())
+    assert (process.wait(30), process.stderr.read()) == (0, b"")
+    process.stderr.close()
+    untold = kinds(found, "untold")
+    assert untold and sum(sum(event["events"].values()) for event in untold) > 100
+    assert set().union(*(event["events"] for event in untold)) <= {"tile", "air", "overlap"}
+    # Whatever calls for action is told, and what is missing is named.
+    assert found[-1]["lost_lines"] == 0 and sum(r["last"] for r in kinds(found, "reject")) == found[-1]["rejects"] == 60
+    told = [event | {"event": "unseen"} if event["event"] == "untold" else event for event in found]
+    spans = sorted(e["along_mm"] for e in told if e["event"] in ("tile", "air", "unseen"))
+    assert accounted([{"event": "air", "along_mm": span} for span in spans]) == [0, sent * MM]
+
+
+class Descriptor:
+    """What `os.write` does."""
+
+    def __init__(self, monkeypatch, *answers):
+        self.answers, self.written = list(answers), b""
+        monkeypatch.setattr(outlets.os, "write", self.write)
+
+    def write(self, _descriptor: int, content: bytes) -> int:
+        answer = self.answers.pop(0) if self.answers else len(content)
+        if answer < 0:
+            raise OSError(-answer, os.strerror(-answer))
+        self.written += content[:answer]
+        return min(answer, len(content))
+
+
+def test_an_outlet_keeps_the_order_whatever_is_taken(monkeypatch, tmp_path):
+    with open(tmp_path / "out", "wb") as file:
+        descriptor = Descriptor(monkeypatch, 3, -errno.EAGAIN, 1, -errno.ENOSPC, 2)
+        outlet = Outlet(file.fileno(), waits=False)
+        for number in range(2000):
+            outlet.write(f"{number}\n")
+        sizes = []
+        for _ in range(3):
+            outlet.flush()
+            sizes.append(outlet.waiting)
+        assert sizes[0] > sizes[1] > sizes[2] == 0
+        assert descriptor.written.decode() == "".join(f"{number}\n" for number in range(2000))
+
+
+def test_an_outlet_that_nothing_is_taken_from_gives_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(outlets, "PATIENCE", 0.05)
+    with open(tmp_path / "out", "wb") as file:
+        Descriptor(monkeypatch, *[-errno.EAGAIN] * 99)
+        outlet = Outlet(file.fileno(), waits=False)
+        outlet.write("text\n")
+        outlet.flush()
+        time.sleep(0.1)
+        with pytest.raises(WoolError, match=r"cannot be written \(Resource temporarily unavailable\)$"):
+            outlet.flush()
+
+
+def test_what_calls_for_action_is_told_while_much_waits():
+    class Slow:
+        waiting, text = 0, ""
+
+        def write(self, text):
+            self.text += text
+
+        def flush(self):
+            pass
+
+    stream = Slow()
+    events = Events(stream, lambda: stream.waiting)
+    stream.waiting = MUCH + 1
+    for line in range(5):
+        events.tell("tile", along_mm=[10.0 * line, 10.0 * line + 15])
+    events.tell("reject", along_mm=[0.0, 10.0])
+    stream.waiting = MUCH // 2
+    events.tell("tile", along_mm=[50.0, 60.0])
+    events.tell_untold()
+    found = rig.events(stream.text)
+    assert [event["event"] for event in found] == ["reject", "untold", "tile"]
+    assert (found[1]["events"], found[1]["along_mm"]) == ({"tile": 5}, [0.0, 55.0])
+
+
+A_STATE = State(100.0, 120.0, 1000.0, -0.03, False, None)
+
+
+@pytest.mark.parametrize(
+    ("now", "speed", "first", "seconds", "level"),
+    [
+        (1002.0, 50.0, 200.0, 2.0, -0.03),
+        (1000.1, 50.0, 120.0, 0.1, -0.03),
+        (1002.0, None, 120.0, 2.0, -0.03),
+        (900.0, 50.0, 120.0, None, 0.0),
+        (1000.0 + 40 * 86400, 50.0, 120.0, None, 0.0),
+        (1000.0 + 7200, 50.0, 100.0 + 7200 * 50, 7200.0, 0.0),
+    ],
+)
+def test_where_an_inspection_goes_on(now, speed, first, seconds, level):
+    found = resume(A_STATE, now, speed)
+    assert (found.first_mm, found.seconds, found.level) == (pytest.approx(first), seconds, level)
+    assert found.told_mm == 100.0 and found.estimated == (speed is not None)
+
+
+def test_a_state_is_whole_whenever_writing_stops(tmp_path, monkeypatch):
+    path = tmp_path / "state.json"
+    states.write(path, A_STATE)
+    assert states.read(path) == A_STATE
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(states.os, name, lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+            with pytest.raises(OSError):
+                states.write(path, State(1.0, 1.0, 1.0, 0.0, True, None))
+        assert states.read(path) == A_STATE
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "along_mm": NaN}', "\x00" * 80])
+def test_what_holds_no_state_is_none(tmp_path, text, flags):
+    path = tmp_path / "state.json"
+    assert states.read(path) is None
+    path.write_text(text)
+    assert states.read(path) is None
+    status, found, _ = rig.run(*flags, f"--state={path}", "--recorded", lines=belt(100))
+    assert status == 0 and [e["alarm"] for e in kinds(found, "alarm")] == ["state"]
+    assert found[0]["first_mm"] == 0 and left(path)["along_mm"] == 100 * MM
+
+
+def test_a_state_that_cannot_be_written_is_an_alarm(flags, tmp_path):
+    process = rig.start(*flags, f"--state={tmp_path / 'no' / 'state.json'}", "--recorded")
+    process.stdin.write(belt(100))
+    process.stdin.flush()
+    told = b""
+    # The first state is due after two seconds.
+    while b"state_unwritten" not in told:
+        told += process.stdout.readline()
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, b"")
+    assert [e["alarm"] for e in kinds(rig.events((told + output).decode()), "alarm")] == ["state_unwritten"]
+
+
+def test_old_references_are_said(flags, tmp_path):
+    old = time.time() - 20 * 86400
+    copies = []
+    for flag in flags[:2]:
+        name, path = flag.split("=", 1)
+        copy = tmp_path / Path(path).name
+        copy.write_bytes(Path(path).read_bytes())
+        os.utime(copy, (old, old))
+        copies.append(f"{name}={copy}")
+    _, found, _ = rig.run(*copies, *flags[2:], lines=belt(100))
+    assert found[0]["reference_days"] == 20
+    assert found[1]["alarm"] == "old_references" and found[1]["days"] == 20

@@ -1,0 +1,154 @@
+"""Elements that die while the inspection runs are found, told, and repaired as those that the references show.
+
+Each element is compared with its neighbours over a span of lines, by the rules for references: its signal and its
+noise. A median over neighbours keeps the edges of a product, and only what is narrower than half of them stands out.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from wool_board.belt.events import Alarms
+from wool_board.image.flat_field import AIR, Correction
+from wool_board.image.neighbours import local_median
+from wool_board.image.references import GAIN, MAX_RUN, NOISE
+
+NEIGHBOURS = 9
+"""Elements, itself in the middle, whose median an element is compared with."""
+
+GONE = 0.1
+"""Share of its neighbours' signal below which an element is dead at once."""
+
+SPANS = 4
+"""Spans for which a signal must be outside of `GAIN` before its element is dead: not a strand in the product."""
+
+FINE = 2
+"""Spans for which nothing must be wrong with an element before it is no longer repaired."""
+
+NOISE_LINES = 32
+"""Lines that are enough to tell three times the noise from chance."""
+
+CHANGES = 8
+"""Counts by which the elements move over a span, in the median, if one that stands still is remarkable."""
+
+FLAWS = ("stuck", "dead", "noisy")
+NAMED = 16
+"""Elements that an alarm names at most."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """Some lines that are judged together.
+
+    Attributes:
+        mean: (width,) counts.
+        moved: (width,) highest less lowest count.
+        sample: (n, width) counts, the first of the lines.
+    """
+
+    mean: np.ndarray
+    moved: np.ndarray
+    sample: np.ndarray
+
+
+class ElementWatch:
+    """Knows which elements to repair.
+
+    Arguments:
+        correction: of the references.
+        alarms: are switched on and off.
+
+    Attributes:
+        correction: with the elements to be repaired at present.
+    """
+
+    def __init__(self, correction: Correction, alarms: Alarms):
+        self.correction = self._first = correction
+        self._alarms, self._good = alarms, correction.good
+        self._dark, self._gain = correction.dark[self._good], correction.gain[self._good]
+        width = len(self._good)
+        self._weak = np.zeros(width, int)
+        """Spans in a row for which elements had a wrong signal."""
+        self._fine = {name: np.full(width, FINE) for name in FLAWS}
+        """Spans in a row that showed that a flaw was not there."""
+        self._flaws = {name: np.zeros(width, bool) for name in FLAWS}
+        self._flawed = np.zeros(width, bool)
+
+    def judge(self, span: Span, level: float, where: dict) -> None:
+        """Judges the elements by some lines.
+
+        Arguments:
+            span: the lines.
+            level: attenuation of the open beam.
+            where: which lines they are, for alarms.
+        """
+        signal, around, in_air = self._compared(span.mean, level)
+        wrong = (signal < GAIN[0] * around) | (in_air & (signal > GAIN[1] * around))
+        self._weak = np.where(wrong, self._weak + 1, 0)
+        moved = span.moved[self._good]
+        # Of each flaw, where it is, and where it can be told at all.
+        found = {
+            "stuck": (moved == 0, np.median(moved) >= CHANGES),
+            "dead": ((signal < GONE * around) | (self._weak >= SPANS), True),
+            "noisy": self._noisy(span.sample[:NOISE_LINES].astype(np.float32), level),
+        }
+        for name, (there, told) in found.items():
+            self._fine[name] = np.where(there & told, 0, self._fine[name] + told)
+            self._flaws[name] = (there & told) | (self._flaws[name] & (self._fine[name] < FINE))
+        flawed = np.logical_or.reduce(list(self._flaws.values()))
+        if (flawed != self._flawed).any():
+            self._flawed = flawed
+            self._repair(flawed, where)
+
+    def _compared(self, counts: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of mean counts the elements' signals, their neighbours' medians, and whether they lie in air."""
+        signal = np.maximum((counts[self._good].astype(np.float32) - self._dark) / self._gain, 1e-6)
+        around = local_median(signal, NEIGHBOURS)
+        return signal, around, _beside(around) > np.exp(-AIR - max(level, 0))
+
+    def _noisy(self, lines: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Which elements are too noisy, and for which that can be told: at the edge of a product it cannot."""
+        # From line to line, so that a product that moves past is no noise.
+        steps = lines[1:] - lines[:-1]
+        spread = np.sqrt(np.einsum("ij,ij->j", steps, steps)[self._good] / (2 * len(steps)))
+        if spread.max() <= NOISE * max(spread.min(), 1) and not self._flaws["noisy"].any():
+            # What no element has, none has more than its neighbours: that spares the medians nearly always.
+            return np.zeros(len(spread), bool), np.zeros(len(spread), bool)
+        _, _, in_air = self._compared(lines.mean(axis=0), level)
+        return spread > NOISE * np.maximum(local_median(spread, NEIGHBOURS), 1), in_air
+
+    def _repair(self, flawed: np.ndarray, where: dict) -> None:
+        every = np.zeros(len(self._first.gain), bool)
+        every[[*self._first.bad, *self._good[flawed]]] = True
+        beyond = _long_runs(every)
+        bad = tuple(sorted({*self._first.bad, *np.flatnonzero(every & ~beyond).tolist()}))
+        if bad != self.correction.bad:
+            self.correction = self._first if bad == self._first.bad else dataclasses.replace(self._first, bad=bad)
+        flaws = {name: self._good[flaw] for name, flaw in self._flaws.items()} | {
+            "long": self._good[beyond[self._good]]
+        }
+        about = {name: {"elements": found[:NAMED].tolist(), **where} for name, found in flaws.items()}
+        text = "elements stand still while others change: take new references"
+        self._alarms.set("stuck_elements", len(flaws["stuck"]) > 0, text, **about["stuck"])
+        text = "elements have lost their signal: take new references"
+        self._alarms.set("dead_elements", len(flaws["dead"]) > 0, text, **about["dead"])
+        text = "elements are far noisier than their neighbours: take new references"
+        self._alarms.set("noisy_elements", len(flaws["noisy"]) > 0, text, **about["noisy"])
+        text = f"more than {MAX_RUN} bad elements side by side cannot be repaired: service"
+        self._alarms.set("unrepaired_elements", len(flaws["long"]) > 0, text, **about["long"])
+
+
+def _beside(medians: np.ndarray) -> np.ndarray:
+    """The lower of the medians of an element's neighbours on its left and on its right."""
+    away = NEIGHBOURS // 2 + 1
+    padded = np.pad(medians, away, mode="edge")
+    return np.minimum(padded[: len(medians)], padded[2 * away :])
+
+
+def _long_runs(flawed: np.ndarray) -> np.ndarray:
+    """Which of the flawed elements have too many flawed neighbours to be repaired."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flawed, [False]]).astype(np.int8))).reshape(-1, 2)
+    found = np.zeros_like(flawed)
+    for start, stop in edges:
+        found[start:stop] = stop - start > MAX_RUN
+    return found

@@ -1,0 +1,128 @@
+"""Whether a line of the detector is a step of the belt: by the belt's encoder, by its counts, or by time alone.
+
+Lines that an encoder triggers are each a step further. Lines that come by time are so only while the belt runs at its
+speed. Where the encoder's count comes with each line, lines are chosen by it; where there is none, a belt that stands
+is recognised by a product that does not change.
+"""
+
+import numpy as np
+
+from wool_board.belt.events import Alarms
+from wool_board.belt.strip import BLOCK
+from wool_board.image.flat_field import Correction
+from wool_board.image.scan_files import LineFormat
+
+POSITIONS = ("encoder", "time", "count")
+"""Lines triggered by the encoder; by time; and by time, each with the encoder's count behind its samples."""
+
+COUNT = np.dtype("<u4")
+"""An encoder's count, which starts over from 0 when it is full."""
+
+MOST_STEPS = 8
+"""Steps that one line may stand for; the belt is too fast for its lines if they are more than one."""
+
+STILL, MOVES = 1.3, 1.6
+"""Change from block to block, as a multiple of what noise alone gives, below which a product stands, and above which it
+moves."""
+
+STILL_BLOCKS = 6
+"""Blocks in a row that must be alike."""
+
+LEAST = 16
+"""Elements that must show product for it to tell."""
+
+SHOWS = 0.1
+"""Attenuation above which an element shows product."""
+
+
+def with_counts(layout: LineFormat, position: str) -> LineFormat:
+    """How lines come that have a count behind their samples, where they have one."""
+    extra = COUNT.itemsize // layout.dtype.itemsize if position == "count" else 0
+    return LineFormat(layout.width + extra, layout.type)
+
+
+class EncoderCounts:
+    """Chooses lines by the encoder's counts, so that there is one for each step of the belt.
+
+    A belt that stands, creeps or goes back gives lines that are left out until it is further than ever.
+
+    Arguments:
+        width: samples before the count.
+        step: counts from one line to the next.
+        alarms: are switched on and off.
+
+    Attributes:
+        left_out: lines since the start.
+    """
+
+    def __init__(self, width: int, step: float, alarms: Alarms):
+        self.left_out = 0
+        self._width, self._step, self._alarms = width, step, alarms
+        self._last: int | None = None
+        self._position = 0
+        self._next = 0.0
+        """Count of the last line, of all since the first, and from which on the next line is chosen."""
+
+    def choose(self, lines: np.ndarray) -> np.ndarray:
+        """Indices of the lines that are chosen, of (n, width and count); of one that stands for several, repeated."""
+        counts = np.ascontiguousarray(lines[:, self._width :]).view(COUNT)[:, 0].astype(np.int64)
+        before = counts[:1] if self._last is None else [self._last]
+        half = 1 << (8 * COUNT.itemsize - 1)
+        moved = (np.diff(counts, prepend=before) + half) % (2 * half) - half
+        positions = self._position + np.cumsum(moved)
+        self._last, self._position = int(counts[-1]), int(positions[-1])
+        furthest = np.maximum.accumulate(np.maximum(positions, self._next - self._step))
+        steps = np.floor((furthest - self._next) / self._step).astype(np.int64) + 1
+        each = np.maximum(np.diff(steps, prepend=0), 0)
+        self._next += self._step * float(each.sum())
+        self.left_out += int(np.count_nonzero(each == 0))
+        text = "the belt is faster than lines come: they are stretched to keep their places"
+        self._alarms.set("too_fast", bool((each > 1).any()), text)
+        text = "the belt stands, or goes back: lines are left out"
+        self._alarms.set("belt_stopped", bool(len(each) >= BLOCK and not each[-BLOCK:].any()), text)
+        return np.repeat(np.arange(len(lines)), np.minimum(each, MOST_STEPS))
+
+
+class StillWatch:
+    """Recognises by its lines that the belt stands, where only time triggers them.
+
+    Arguments:
+        correction: of the detector.
+        alarms: are switched on and off.
+
+    Attributes:
+        lines: for which the belt stood; by so many lengths of a step, positions are too far.
+    """
+
+    def __init__(self, correction: Correction, alarms: Alarms):
+        self.lines = 0
+        self._alarms, self._noise = alarms, np.maximum(correction.spread, 0.3) * np.sqrt(2 / BLOCK)
+        self._gain, self._good = np.maximum(correction.gain, 1), correction.good
+        self._rest: np.ndarray | None = None
+        self._before: np.ndarray | None = None
+        self._alike = 0
+
+    def look(self, first: int, lines: np.ndarray, attenuation: np.ndarray) -> None:
+        """Takes notice of (n, width) counts, the first of them line `first`, and of their attenuation."""
+        shown = attenuation.mean(axis=0)[self._good] > SHOWS
+        rest = lines if self._rest is None else np.concatenate([self._rest, lines])
+        whole = len(rest) // BLOCK * BLOCK
+        self._rest = rest[whole:].copy()
+        for block in rest[:whole].reshape(-1, BLOCK, lines.shape[1]):
+            self._judge(block.mean(axis=0), shown, first)
+
+    def _judge(self, mean: np.ndarray, shown: np.ndarray, line: int) -> None:
+        before, self._before = self._before, mean
+        if before is None or np.count_nonzero(shown) < LEAST:
+            self._alike = 0
+            return
+        change = ((mean - before) / self._noise)[self._good][shown]
+        change = float(np.sqrt(np.mean(change**2)))
+        stands = self._alarms.is_standing("belt_stopped")
+        self._alike = self._alike + 1 if change < (MOVES if stands else STILL) else 0
+        if stands and self._alike:
+            self.lines += BLOCK
+        elif self._alike == STILL_BLOCKS:
+            self.lines += BLOCK * STILL_BLOCKS
+        text = "the product under the detector does not move: positions are too far by the length of the stop"
+        self._alarms.set("belt_stopped", self._alike >= STILL_BLOCKS, text, line=line)

@@ -1,0 +1,132 @@
+"""What a later inspection has to know of this one, in a small file that is whole whenever the power fails.
+
+Each version is written beside the file, forced onto the disk, and renamed over it. That is done by a thread of its own,
+for a card may take long.
+"""
+
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import threading
+from pathlib import Path
+
+from wool_board.errors import WoolError
+
+FORMAT = 1
+CLOSING_SECONDS = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """How far an inspection was.
+
+    Attributes:
+        along_mm: of the belt, before which all has been told, and taken by whoever reads the events.
+        arrived_mm: of the belt, before which all lines have arrived.
+        time: when, in seconds since 1970.
+        level: attenuation of the open beam by the references.
+        ended: whether the inspection came to its end.
+        untold: events that were left out and of which nobody was told: `Untold.fields()`, or None.
+    """
+
+    along_mm: float
+    arrived_mm: float
+    time: float
+    level: float
+    ended: bool
+    untold: dict | None
+
+
+def read(path: Path) -> State | None:
+    """The state in a file; None if there is no such file, or no state in it.
+
+    Raises:
+        WoolError: the file cannot be read.
+    """
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise WoolError(f"--state={path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        return None
+    try:
+        if found.pop("format") != FORMAT:
+            return None
+        state = State(**found)
+        numbers = state.along_mm, state.arrived_mm, state.time, state.level
+        return state if all(math.isfinite(number) for number in numbers) else None
+    except (AttributeError, KeyError, TypeError):
+        return None
+
+
+def write(path: Path, state: State) -> None:
+    """Puts a state into a file; raises OSError if that fails, and then the file is as before."""
+    beside = path.with_name(f".{path.name}.new")
+    with open(beside, "w") as file:
+        json.dump({"format": FORMAT, **dataclasses.asdict(state)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class StateWriter:
+    """Writes states with a thread of its own, the newest one only.
+
+    Arguments:
+        path: of the file.
+
+    Attributes:
+        trouble: why the last write failed, or None.
+    """
+
+    def __init__(self, path: Path):
+        self.trouble: str | None = None
+        self._path = path
+        self._changed = threading.Condition()
+        self._next: State | None = None
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def save(self, state: State) -> None:
+        """Has a state written soon."""
+        with self._changed:
+            self._next = state
+            self._changed.notify()
+
+    def __enter__(self) -> "StateWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits for the last state to be written; not for ever, for a card may hang."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(CLOSING_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._next is not None or self._closed)
+                state, self._next = self._next, None
+            if state is None:
+                return
+            self._write(state)
+
+    def _write(self, state: State) -> None:
+        try:
+            write(self._path, state)
+            self.trouble = None
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+            with contextlib.suppress(OSError):
+                self._path.with_name(f".{self._path.name}.new").unlink()
