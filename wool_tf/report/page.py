@@ -11,7 +11,7 @@ from pathlib import Path
 import jinja2
 
 from wool_tf import files
-from wool_tf.report import claims, delivered, findings, pictures, plots, provenance, quality, size, verdict
+from wool_tf.report import claims, comparison, delivered, findings, pictures, plots, provenance, quality, size, verdict
 from wool_tf.report.tables import Table
 from wool_tf.study.results import Study
 
@@ -43,24 +43,27 @@ class Section:
         return self.title.lower().replace(" ", "-")
 
 
-def write(study: Study, out: Path, name: str) -> None:
+def write(study: Study, out: Path, name: str, before: Study | None = None) -> None:
     """Writes `NAME.html` and `NAME.md` into a folder, replacing older ones.
 
     Arguments:
         study: Study.
         out: folder, made where it is missing.
         name: of the files.
+        before: a run that it is compared with, or None.
 
     Raises:
         wool_tf.errors.WoolError: the folder cannot be written to.
     """
-    for suffix, text in render(study).items():
+    for suffix, text in render(study, before).items():
         files.write(out / f"{name}{suffix}", text.encode())
 
 
-def render(study: Study) -> dict[str, str]:
+def render(study: Study, before: Study | None = None) -> dict[str, str]:
     """The text of both files, by suffix."""
     built = []
+    if before is not None and (changed := comparison.changes(study, before)):
+        built.append(Section("What changed", (changed,)))
     for title, builders in SECTIONS:
         parts = tuple(part for build in builders if (part := build(study)))
         built += [Section(title, parts)] if parts else []

@@ -1,16 +1,20 @@
 """A study with its report: what the scripts of experiments/ call."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from wool_tf.study import run
+from wool_tf.errors import BadSetting
+from wool_tf.study import results, run
 from wool_tf.study.driver import Status
 from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
 from wool_tf.study.run import Request
 
 log = logging.getLogger(__name__)
+
+NAMES = ("report", "prune_kfold", "train_kfold")
+"""Of the documents that the scripts leave in the folder of a run."""
 
 
 def publish(request: Request, source: CropSource, out: Path, team: Workers, show: Callable[[Status], None]) -> Study:
@@ -39,3 +43,39 @@ def publish(request: Request, source: CropSource, out: Path, team: Workers, show
     page.write(study, out, request.name)
     export.write(study, out, request.name)
     return study
+
+
+def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
+    """Makes the pages of runs again from their documents.
+
+    Arguments:
+        runs: folders, of which every document is taken, or documents.
+        baseline: folder or document of a run that they are compared with, or None.
+
+    Returns:
+        The pages (HTML); each has a Markdown file and tables beside it.
+
+    Raises:
+        WoolError: a folder holds no document, or one cannot be read or is of another version.
+    """
+    from wool_tf.report import export, page
+
+    before = None if baseline is None else results.read(_documents("baseline", baseline)[0])
+    written = []
+    for document in (found for folder in runs for found in _documents("runs", folder)):
+        study = results.read(document)
+        page.write(study, document.parent, document.stem, before)
+        export.write(study, document.parent, document.stem)
+        written.append(document.with_suffix(".html"))
+    return written
+
+
+def _documents(setting: str, run: Path) -> list[Path]:
+    """The documents of a run, that of a delivery first."""
+    if run.is_file():
+        return [run]
+    found = [path for name in NAMES if (path := run / f"{name}.json").is_file()]
+    if not found:
+        names = ", ".join(f"{name}.json" for name in NAMES)
+        raise BadSetting(setting, run, f"holds none of {names}; give the folder of a run that has ended")
+    return found

@@ -178,6 +178,7 @@ def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[r
         results.Judged(
             path=images.paths[index],
             label=int(images.labels[index]),
+            group=str(images.groups[index]),
             defects=str(images.defects[index]),
             fold=int(fold_of[place]),
             scores={stage: float(found[place]) for stage, (found, _) in pools.items()},

@@ -356,6 +356,7 @@ class Judged:
     Attributes:
         path: in the folder of the crops.
         label: 1 for defective.
+        group: the physical sample that it shows.
         defects: types of its defects, joined by "+", or empty.
         fold: that held it out.
         scores: by stage, probability of "defective".
@@ -364,6 +365,7 @@ class Judged:
 
     path: str
     label: int
+    group: str
     defects: str
     fold: int
     scores: dict[str, float]
