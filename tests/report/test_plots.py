@@ -11,11 +11,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from test_quality import of_the_paper
 
+import study_sample
 from study_sample import configuration, stage, written
-from wool_tf.report import naming, plots
+from wool_tf.report import naming, plots, score_plots
 from wool_tf.study.results import History
 
-BUILDERS = (plots.verdict, plots.accuracy, plots.changes, plots.roc, plots.training, plots.latency)
+BUILDERS = (plots.verdict, plots.accuracy, plots.changes, plots.training, plots.latency, score_plots.roc,
+            score_plots.precision_recall, score_plots.reliability)  # fmt: skip
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -35,8 +37,8 @@ def test_the_same_results_give_the_same_bytes_under_any_style(build, delivered):
 
 
 def test_threads_get_the_same_bytes_and_leave_no_style_behind(delivered):
-    expected, before, found = plots.roc(delivered).svg, dict(matplotlib.rcParams), []
-    workers = [threading.Thread(target=lambda: found.append(plots.roc(delivered).svg)) for _ in range(4)]
+    expected, before, found = score_plots.roc(delivered).svg, dict(matplotlib.rcParams), []
+    workers = [threading.Thread(target=lambda: found.append(score_plots.roc(delivered).svg)) for _ in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -51,7 +53,7 @@ def test_nothing_complete_makes_no_plot(build):
 
 
 def test_a_study_that_delivers_nothing_has_no_plots_of_scores(compared):
-    assert [build(compared) for build in (plots.verdict, plots.roc, plots.latency)] == [None] * 3
+    assert [build(compared) for build in (plots.verdict, score_plots.roc, plots.latency)] == [None] * 3
     # Of two networks the accuracies stand in tables.
     assert plots.accuracy(compared) is None
 
@@ -60,7 +62,7 @@ def test_the_area_in_words_is_that_of_the_scores(delivered):
     truth = [one.label for one in delivered.delivery.judged]
     for name in ("baseline", "hard3", "hard3-int8"):
         area = roc_auc_score(truth, [one.scores[name] for one in delivered.delivery.judged])
-        assert f"area under the curve {area:.3f}" in plots.roc(delivered).alt
+        assert f"area under the curve {area:.3f}" in score_plots.roc(delivered).alt
 
 
 def test_the_first_figure_says_what_the_table_beside_it_says(delivered):
@@ -100,3 +102,39 @@ def test_threads_are_named_where_they_differ(delivered):
     rows = (*delivery.latency, dataclasses.replace(delivery.latency[2], threads=2))
     study = dataclasses.replace(delivered, delivery=dataclasses.replace(delivery, latency=rows))
     assert "compact int8, 2 threads" in plots.latency(study).alt
+
+
+def test_networks_that_no_other_beats_are_joined():
+    stages = [
+        dataclasses.replace(stage("baseline", 0.95), operations=2_000_000_000),
+        dataclasses.replace(stage("hard1", 0.96), operations=1_000_000_000),
+        dataclasses.replace(stage("hard2", 0.90), operations=900_000_000),
+        dataclasses.replace(stage("hard3", 0.94), operations=500_000_000),
+    ]
+    plot = plots.tradeoff(written(configuration(*stages)))
+    assert ElementTree.fromstring(plot.svg).tag == "{http://www.w3.org/2000/svg}svg"
+    assert plot.alt.count(" billion") == 4
+    assert plots._front([(2, 95), (1, 96), (0.9, 90), (0.5, 94)]) == [(0.5, 94), (1, 96)]
+
+
+def test_networks_of_one_size_have_no_tradeoff():
+    stages = [dataclasses.replace(stage(name, 0.95), operations=2_000_000_000) for name in ("baseline", "hard1")]
+    assert plots.tradeoff(written(configuration(*stages))) is None
+
+
+def test_scores_that_are_probabilities_have_no_gap():
+    study = study_sample.delivered()
+    name = study.delivered.int8_stage.name
+    judged = tuple(
+        dataclasses.replace(one, scores=one.scores | {name: float(one.label)}) for one in study.delivery.judged
+    )
+    exact = dataclasses.replace(study, delivery=dataclasses.replace(study.delivery, judged=judged))
+    assert "The mean distance is 0.0 points" in score_plots.reliability(exact).text
+    # Always surely wrong.
+    judged = tuple(
+        dataclasses.replace(one, scores=one.scores | {name: 1.0 - one.label}) for one in study.delivery.judged
+    )
+    wrong = dataclasses.replace(study, delivery=dataclasses.replace(study.delivery, judged=judged))
+    distance = float(score_plots.reliability(wrong).text.split("distance is ")[1].split()[0])
+    # The one group that holds both kinds is between.
+    assert distance > 85

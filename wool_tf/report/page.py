@@ -11,7 +11,19 @@ from pathlib import Path
 import jinja2
 
 from wool_tf import files
-from wool_tf.report import claims, comparison, delivered, findings, pictures, plots, provenance, quality, size, verdict
+from wool_tf.report import (
+    claims,
+    comparison,
+    delivered,
+    findings,
+    pictures,
+    plots,
+    provenance,
+    quality,
+    score_plots,
+    size,
+    verdict,
+)
 from wool_tf.report.tables import Table
 from wool_tf.study.results import Study
 
@@ -19,9 +31,9 @@ Part = Table | plots.Plot
 FOLDER = Path(__file__).parent
 SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
     ("Beside the paper", (quality.table1, quality.table2, plots.changes, size.size, claims.claims)),
-    ("Quality", (quality.quality, plots.accuracy, quality.by_defect, quality.operating, quality.confusion, plots.roc,
-                 quality.controls)),
-    ("Size and speed", (size.removal, size.latency, plots.latency)),
+    ("Quality", (quality.quality, plots.accuracy, quality.by_defect, quality.operating, quality.confusion,
+                 score_plots.roc, score_plots.precision_recall, score_plots.reliability, quality.controls)),
+    ("Size and speed", (plots.tradeoff, size.removal, size.latency, plots.latency)),
     ("Delivered model", (delivered.files, delivered.quantisation, delivered.mistakes)),
     ("Data and training", (provenance.data, provenance.suspects, provenance.alike, provenance.folds, plots.training)),
     ("Failures", (provenance.failures,)),

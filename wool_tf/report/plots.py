@@ -15,18 +15,15 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
-from sklearn.metrics import roc_auc_score, roc_curve
 
 from wool_tf.cells import count, percent, significant
 from wool_tf.report import naming, paper
 from wool_tf.report.naming import OPTIMISTIC, label, points
-from wool_tf.study.results import BASELINE, Configuration, Figures, Intervals, Judged, Stage, Study
+from wool_tf.study.results import BASELINE, Configuration, Figures, Intervals, Study
 
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#d55e00", "#009e73", "#5a5a5a", "#a6a6a6"
 """Okabe and Ito's colours, which colour-blind readers can tell apart; every use also differs in shape or dash."""
 
-DASHES = ((GREY, "--"), (BLUE, "-"), (VERMILION, ":"))
-"""Of the unpruned network, the delivered one, and its int8 files."""
 LINEAR = 2.0
 """Percentage points up to which the axis is linear where some network loses so much that the rest would be one line."""
 WIDE = 10.0
@@ -243,41 +240,6 @@ def _tick(name: str) -> str:
     return name.replace("hard", "H").replace("asfp", "A")
 
 
-def roc(study: Study) -> Plot | None:
-    """ROC curves of the key stages of a delivery, from the out-of-fold scores."""
-    if study.delivered is None:
-        return None
-    judged = study.delivered.delivery.judged
-    truth = np.array([one.label == 1 for one in judged])
-    curves = [(stage, _scores(judged, stage)) for stage in naming.key(study, study.delivered.configuration)]
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        for (colour, dash), (stage, scores) in zip(DASHES, curves, strict=False):
-            alarms, found, _ = roc_curve(truth, scores)
-            axes.plot(100 * alarms, 100 * found, dash, color=colour, lw=2,
-                      label=f"{stage.title}, AUC {roc_auc_score(truth, scores):.3f}")  # fmt: skip
-            for figures, mark in ((stage.figures, "o"), *((one.figures, "s") for one in stage.operating[:1])):
-                point = 100 * figures.known_mean("false_alarm_rate"), 100 * figures.known_mean("recall")
-                axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
-        axes.plot([0, 100], [0, 100], color=PALE, lw=1, label="guessing")
-        axes.set(xlim=(-1, 100), ylim=(0, 101), aspect="equal")
-        axes.set_xlabel("false alarms: non-defective images judged defective (%)")
-        axes.set_ylabel("recall: defective images found (%)")
-        axes.grid()
-        # Outside: a poor network's curve may run anywhere inside.
-        figure.legend(loc="outside lower center")
-
-    text = (
-        "Each curve shows which recall costs how many false alarms as the threshold on the score moves; the ring "
-        "marks the threshold 0.5, the square what the rule of the delivered model gives, which need not lie on the "
-        "curve: its threshold for a fold comes from the other folds."
-    )
-    areas = (f"{stage.title}, area under the curve {roc_auc_score(truth, scores):.3f}" for stage, scores in curves)
-    alt = f"ROC curves: {'; '.join(areas)}"
-    return drawn("Recall against false alarms (ROC)", text, alt, draw, height=5.5, width=4.8)
-
-
 def training(study: Study) -> Plot | None:
     """Training loss per epoch of the first repeat, one panel per stage that was trained."""
     curves = []
@@ -325,6 +287,59 @@ def _curve(axes: Axes, title: str, losses: np.ma.MaskedArray, marks: Sequence[fl
     axes.set_xlim(0.5, len(epochs) + 0.5)
 
 
+def tradeoff(study: Study) -> Plot | None:
+    """Accuracy against operations of every network; the line joins those that no other beats in both."""
+    found = [
+        (naming.full(study, one, stage), stage.operations / 1e9, 100 * stage.figures.known_mean("accuracy"))
+        for one, stage in naming.stages(study)
+        if stage.operations and stage.figures.complete and not stage.int8
+    ]
+    if len({operations for _, operations, _ in found}) < 2:
+        return None
+    front = _front([(operations, accuracy) for _, operations, accuracy in found])
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.plot([x for x, _ in front], [y for _, y in front], color=PALE, lw=1.5, zorder=1)
+        for _, operations, accuracy in found:
+            best = (operations, accuracy) in front
+            axes.plot(operations, accuracy, "o" if best else "x", ms=7, mew=1.8, color=BLUE if best else GREY)
+        for operations, accuracy in front:
+            title = next(title for title, *place in found if tuple(place) == (operations, accuracy))
+            axes.annotate(title, (operations, accuracy), (0, 9), textcoords="offset points", ha="center", fontsize=8)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.margins(0.2)
+        low, high = axes.get_ylim()
+        middle, half = (low + high) / 2, max(high - low, NARROWEST) / 2
+        axes.set_ylim(middle - half, middle + half)
+        axes.set_xlabel("operations for an image (billions, log scale)")
+        axes.set_ylabel("accuracy (%)")
+        axes.grid()
+
+    text = (
+        "Up and to the left is better. Rings: networks that no other beats in both; the line joins them. Crosses: the "
+        "others. Chance moves points up and down by the intervals of the tables."
+    )
+    alt = "Accuracy and operations: " + "; ".join(f"{t} {y:.1f} %, {significant(x)} billion" for t, x, y in found)
+    return drawn("Accuracy against operations", text, alt, draw, height=3.6)
+
+
+def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The points that no other reaches in accuracy with as few operations or fewer, by operations.
+
+    >>> _front([(1, 5), (2, 4), (3, 9), (3, 7)])
+    [(1, 5), (3, 9)]
+    """
+    kept: list[tuple[float, float]] = []
+    for operations, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not kept or accuracy > kept[-1][1]:
+            kept.append((operations, accuracy))
+    return kept
+
+
 def latency(study: Study) -> Plot | None:
     """Size of the file and median time of every model that was timed."""
     found = study.delivery.latency if study.delivery else ()
@@ -370,10 +385,6 @@ def drawn(title: str, text: str, alt: str, draw: Callable[[Figure], None], heigh
         draw(figure)
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return Plot(title, text, alt, buffer.getvalue(), round(width * PIXELS_PER_INCH))
-
-
-def _scores(judged: Sequence[Judged], stage: Stage) -> np.ndarray:
-    return np.array([one.scores[stage.name] for one in judged])
 
 
 def _aligned(curves: Sequence[Sequence[float]]) -> np.ma.MaskedArray:
