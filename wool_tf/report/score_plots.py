@@ -75,7 +75,7 @@ def precision_recall(study: Study) -> Plot | None:
         axes.axhline(100 * truth.mean(), color=PALE, lw=1, label="guessing")
         axes.set(xlim=(0, 101), ylim=(min(100 * truth.mean(), 50) - 5, 101))
         axes.set_xlabel("recall: defective images found (%)")
-        axes.set_ylabel("precision: rejected images that are defective (%)")
+        axes.set_ylabel("precision: rejects that are defective (%)")
         axes.grid()
         figure.legend(loc="outside lower center", ncols=2)
 

@@ -235,3 +235,17 @@ def test_runs_on_emulated_boards_and_says_that_they_are(cpu, board_model):
     assert document["machine"]["cpu"] == cpu.title()
     assert document["warnings"][0] == "qemu-aarch64 emulates this CPU: the times say nothing about any board"
     assert document["models"][0]["card"] == "right"
+
+
+def test_a_model_that_cannot_be_computed_with_random_numbers_is_one_line(tmp_path):
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec([1, 16], tf.int32)]
+    gather = tf.function(lambda x: tf.gather(tf.ones((10, 4)), x), input_signature=signature)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([gather.get_concrete_function()])
+    (tmp_path / "gather.tflite").write_bytes(converter.convert())
+    finished = run(tmp_path / "gather.tflite")
+    (line,) = finished.stderr.splitlines()
+    assert finished.returncode == 1 and finished.stdout == ""
+    assert line.startswith(f"benchmark.py: {tmp_path}/gather.tflite: the model cannot be computed with this input (")
+    assert line.endswith("only models of images can be timed")

@@ -10,7 +10,7 @@ import numpy as np
 from wool_board.errors import BadFile, WoolError
 from wool_board.image.flat_field import Correction, grey
 from wool_board.model import card as cards
-from wool_board.model.network import opened
+from wool_board.model.network import invoke, opened
 
 
 class TimedModel:
@@ -52,7 +52,10 @@ class TimedModel:
         started = time.perf_counter()
         for index, pixels in self._inputs:
             self._interpreter.set_tensor(index, pixels)
-        self._interpreter.invoke()
+        try:
+            invoke(self._interpreter)
+        except WoolError as error:
+            raise WoolError(f"{self.facts['file']}: {error}; only models of images can be timed") from None
         for index in self._outputs:
             self._interpreter.get_tensor(index)
         return _since(started)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from wool_board.errors import BadFile, in_one_line
+from wool_board.errors import BadFile, WoolError, in_one_line
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
@@ -52,7 +52,7 @@ class Network:
         """
         given = pixels[np.newaxis, :, :, np.newaxis].astype(self._image["dtype"], copy=False)
         self._interpreter.set_tensor(self._image["index"], given)
-        self._interpreter.invoke()
+        invoke(self._interpreter)
         assert self._logits is not None, "without logits, nothing but `logits_shape` is asked"
         first, second = self._values(self._logits, np.float64)[0]
         return float(probability(second - first))
@@ -70,6 +70,18 @@ class Network:
 def probability(margin: Number) -> Number:
     """The softmax of the second of two logits, 0 to 1, from the second less the first, a number or an array."""
     return 0.5 * (1 + np.tanh(margin / 2))
+
+
+def invoke(interpreter: "Interpreter") -> None:
+    """Computes the outputs from the inputs.
+
+    Raises:
+        WoolError: an operator fails, as one does that looks something up where there is nothing.
+    """
+    try:
+        interpreter.invoke()
+    except RuntimeError as error:
+        raise WoolError(f"the model cannot be computed with this input ({in_one_line(error)})") from None
 
 
 def opened(model: Path | bytes, threads: int) -> "Interpreter":
