@@ -542,9 +542,9 @@ class Study:
     def judged(self) -> FoldSize:
         """What all trained folds of a repeat hold out: every image, unless only the first folds were trained."""
         folds = self.folds[0]
-        return FoldSize(
-            sum(one.images for one in folds), sum(one.defective for one in folds), sum(one.groups for one in folds)
-        )
+        # Where folds part the images of a group, it is in several of them.
+        groups = min(self.data.groups, sum(one.groups for one in folds))
+        return FoldSize(sum(one.images for one in folds), sum(one.defective for one in folds), groups)
 
     @property
     def optimistic(self) -> bool:
