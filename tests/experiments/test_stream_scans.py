@@ -143,7 +143,10 @@ def test_scans_that_are_corrected_already(scans, program, tmp_path, kind, top):
     ran = run(program, f"--scans={tmp_path}", "--model=m", "--speed=0", *flags)
     assert (ran.returncode, ran.stderr) == (0, "")
     cells = table(ran.stdout)
-    assert cells["found of all"] == ["2 of 2"] and cells["alarms"] == ["–"], cells
+    assert cells["found of all"] == ["2 of 2"]
+    # One element of the detector is dead: where no reference shows that, its noise does. Of 8 bits, the air that was
+    # clipped at white is a plateau at the top, as of a detector that saturates.
+    assert cells["alarms"] == ["noisy_elements, saturated" if kind == np.uint8 else "noisy_elements"], cells
     assert "no dark and bright references: taken as corrected already" in ran.stdout
 
 

@@ -20,9 +20,8 @@ def watch(classifier: Classifier, folder: Path, done: Path | None, interruption:
     has a second record.
     """
     # However the folder is spelt, its files have one name each.
-    folder = folder.absolute()
     arrivals = FolderWatch(
-        folder, unreadable(classifier.output), lambda paths: left_out(classifier.output, folder, paths)
+        folder.absolute(), unreadable(classifier.output), lambda paths: left_out(classifier.output, folder, paths)
     )
     while True:
         for path in arrivals.poll():
