@@ -11,7 +11,6 @@ import wool_board.startup  # noqa: F401
 
 import argparse
 import sys
-from pathlib import Path
 
 from wool_board import command_line
 from wool_board.benchmark import program
@@ -22,7 +21,7 @@ PROGRAM = "benchmark.py"
 def parse(arguments: list[str]) -> program.BenchmarkOptions:
     """The command line; leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("models", metavar="MODEL", nargs="+", type=Path, help="TFLite file")
+    parser.add_argument("models", metavar="MODEL", nargs="+", type=command_line.path, help="TFLite file")
     text = "CPU threads, one number or several: 1,2,4 (1)"
     parser.add_argument("--threads", type=_numbers, default=(1,), help=text)
     parser.add_argument("--runs", type=int, default=200, help="runs of each model that are timed (200)")

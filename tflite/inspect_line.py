@@ -23,7 +23,6 @@ import wool_board.startup  # noqa: F401
 
 import argparse
 import sys
-from pathlib import Path
 
 from wool_board import command_line
 from wool_board.belt import program
@@ -37,10 +36,15 @@ def parse(arguments: list[str]) -> program.InspectionOptions:
     """The command line; leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
-    add("model", metavar="MODEL", type=Path, help="TFLite file with its card")
+    add("model", metavar="MODEL", type=command_line.path, help="TFLite file with its card")
     add("input", metavar="INPUT", nargs="?", default="-", help="raw lines: a file, a FIFO or - (standard input)")
-    add("--dark", type=Path, required=True, help="reference without beam: PNG, TIFF, DICOM or raw lines (.raw, .bin)")
-    add("--bright", type=Path, required=True, help="reference of the empty belt")
+    add(
+        "--dark",
+        type=command_line.path,
+        required=True,
+        help="reference without beam: PNG, TIFF, DICOM or raw lines (.raw, .bin)",
+    )
+    add("--bright", type=command_line.path, required=True, help="reference of the empty belt")
     add("--width", type=int, default=640, help="elements in a line (640)")
     add("--type", choices=TYPES, default="uint16le", help="of a sample (uint16le)")
     add("--window", type=_window, help="LOW,HIGH: attenuation shown white and black, instead of the card's")
@@ -60,7 +64,7 @@ def parse(arguments: list[str]) -> program.InspectionOptions:
     add("--position", choices=POSITIONS, default="encoder", help=text)
     add("--count_mm", type=float, help="of the belt from count to count (as from line to line)")
     text = "file that says how far the inspection is, so that the one that follows goes on there"
-    add("--state", metavar="FILE", type=Path, help=text)
+    add("--state", metavar="FILE", type=command_line.path, help=text)
     # INPUT may stand behind the options, too.
     return program.InspectionOptions(**vars(parser.parse_intermixed_args(arguments)))
 

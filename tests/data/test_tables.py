@@ -38,3 +38,9 @@ def test_the_line_of_a_mistake(tmp_path):
 
 def test_nothing(tmp_path):
     assert (read(tmp_path, b"").header, read(tmp_path, b"").rows) == ((), ())
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "manifest.csv").write_text("path,label,group,Group\na.png,defective,A,B\n")
+    with pytest.raises(WoolError, match="has the column group twice; leave one"):
+        tables.read(tmp_path / "manifest.csv")

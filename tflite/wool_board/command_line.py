@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -24,6 +25,13 @@ class Parser(argparse.ArgumentParser):
         sys.exit(WRONG_USAGE)
 
 
+def path(text: str) -> Path:
+    """The path that an argument names: an empty one would be the folder that the program was started in."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; give a path")
+    return Path(text)
+
+
 def run(name: str, work: Callable[[], int]) -> int:
     """Runs a program; returns its exit status.
 
@@ -34,7 +42,17 @@ def run(name: str, work: Callable[[], int]) -> int:
     try:
         if sys.stdout is None:
             raise WoolError("standard output: is closed; give a file or a pipe")
-        return work()
+        status = work()
+        # Here a full disk is an exception, at the exit of Python only a message.
+        sys.stdout.flush()
+        return status
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+            raise
+        say(f"{name}: {error.filename or 'standard output'}: cannot be written ({error.strerror})")
+        # What is left in the buffer would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return MISTAKE
     except WoolError as error:
         say(f"{name}: {error}")
         return WRONG_USAGE if isinstance(error, UsageError) else MISTAKE

@@ -21,6 +21,7 @@ import numpy as np
 
 from wool_tf.belt.layout import Belt
 from wool_tf.data.annotations.scans import Box
+from wool_tf.errors import WoolError
 
 NOTHING, AIR, TILE, UNSEEN, UNTOLD = range(5)
 """What the program told of a line."""
@@ -103,6 +104,11 @@ class _Process:
             os.close(self._writing)
         self._writing = None
 
+    def complaint(self) -> str:
+        """What a process that is over said on its standard error, and its status."""
+        error = self._child.stderr.read().decode(errors="replace").strip() if self._child.stderr else ""
+        return f"ended with status {self._child.wait()}: {error}"
+
     @property
     def is_over(self) -> bool:
         return self._child.poll() is not None
@@ -139,6 +145,9 @@ def run(
         rate: lines per second.
         passes: of the belt in an hour.
         say: is told of each hour.
+
+    Raises:
+        WoolError: the program ends before it begins.
     """
     fifo, state = folder / "lines", folder / "state.json"
     os.mkfifo(fifo)
@@ -154,6 +163,8 @@ def run(
     hours, processes, number = plan(belt.width), [_Process(command, fifo, None, False)], 0
     while not processes[0].events and not processes[0].is_over:
         time.sleep(0.1)
+    if not processes[0].events:
+        raise WoolError(f"{program}: {processes[0].complaint()}")
     began = time.monotonic()
     for place, hour in enumerate(hours):
         say(f"hour {place + 1} of {len(hours)}: {hour.begins or 'goes on'}")

@@ -124,7 +124,9 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise WoolError(f"{out}: holds something other than these crops; delete it or give a new folder")
     except OSError as error:
-        raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+        if error.filename is None:  # What was said could not be written.
+            raise
+        raise WoolError(f"{error.filename}: cannot be read ({error.strerror})") from None
     pairs = sorted({(scan.dark, scan.bright) for scan in found if scan.dark})
     optics = _optics(folder, found, pairs, settings)
     seen = survey(found, optics, settings.side, settings.frame_lines)

@@ -16,7 +16,9 @@ from pathlib import Path, PurePosixPath
 SHOWN = 3
 """Names that a line gives as examples."""
 
-_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
 """Characters without a shape that Unicode counts among marks and letters."""
 
 _SAME_SHAPE = str.maketrans(

@@ -59,6 +59,9 @@ def read(file: Path) -> Table:
         rows = tuple((line, row) for line, row in found if any(row))
     except csv.Error as error:
         raise WoolError(f"{file}: line {reader.line_num + above} is not CSV ({error})") from None
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise WoolError(f"{file}: has the column {twice[0]} twice; leave one")
     return Table(header, rows, delimiter == ";", tuple(remarks))
 
 

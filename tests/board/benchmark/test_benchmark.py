@@ -144,7 +144,7 @@ def test_json_goes_into_a_file_beside_the_table(folder, tmp_path):
         (["float.tflite", "--threads=0"], 64, "--threads=0: must be 1 to "),
         (["float.tflite", "--threads=4096"], 64, "--threads=4096: must be 1 to "),
         (["float.tflite", "--threads=1,-2"], 64, "--threads=1,-2: must be 1 to "),
-        (["float.tflite", "--runs=0"], 1, "--runs=0: must be at least 1"),
+        (["float.tflite", "--runs=0"], 64, "--runs=0: must be at least 1"),
         (["float.tflite", "--json=/nowhere/a.json"], 1, "--json=/nowhere/a.json: must be a file in a folder"),
         (["float.tflite", "--json="], 1, "must be a file in a folder"),
         ([], 64, "required: MODEL"),
@@ -249,3 +249,14 @@ def test_a_model_that_cannot_be_computed_with_random_numbers_is_one_line(tmp_pat
     assert finished.returncode == 1 and finished.stdout == ""
     assert line.startswith(f"benchmark.py: {tmp_path}/gather.tflite: the model cannot be computed with this input (")
     assert line.endswith("only models of images can be timed")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_under_the_table_is_one_line(folder):
+    command = [sys.executable, str(PROGRAM), str(folder / "float.tflite"), "--runs=2"]
+    with open("/dev/full", "w") as full:
+        finished = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": ""}, check=False
+        )
+    assert finished.returncode == 1
+    assert finished.stderr == "benchmark.py: standard output: cannot be written (No space left on device)\n"

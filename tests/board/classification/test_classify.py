@@ -443,3 +443,10 @@ def test_bits_that_no_card_has_are_damage(board_model, tmp_path, bits):
     (tmp_path / "model.tflite").write_bytes(wool_tf_card.attach(tflite, card))
     finished = run(tmp_path / "model.tflite", tmp_path)
     assert finished.returncode == 1 and "its card is damaged (input.bits)" in finished.stderr
+
+
+@pytest.mark.parametrize("arguments", [("",), (".", "--heatmap="), ("--watch=",)])
+def test_an_empty_path_is_not_the_current_folder(arguments, board_model, tmp_path):
+    finished = run(board_model, *arguments, cwd=tmp_path)
+    (line,) = finished.stderr.splitlines()
+    assert (finished.returncode, finished.stdout) == (64, "") and "is empty; give a path" in line

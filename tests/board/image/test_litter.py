@@ -12,7 +12,10 @@ LITTER = [
     "S1.png:Zone.Identifier", "S1.png\uf03aZone.Identifier", "S1.png:Zone.Identifier:$DATA", "S1.png:com.dropbox.attrs",
     "S1 (Ann's conflicted copy 2024-05-01).png", "S1 (conflicted copy 2024-05-01 101530).png", "S1 (Case Conflict).png",
     "S1 (SFConflict ann 2024-05-01-10-15-30).png", "S1.sync-conflict-20240501-101530-ABCDEF1.png",
-    "S1_conflict-20240501-101530.png", "S1_NAS_May-01-1015-2024_Conflict.png", "~$table.png", ".~lock.table.png#",
+    "S1_conflict-20240501-101530.png", "S1_conflict-bob-20240501-101530.png", "S1_DiskStation_UTF8Conflict.png",
+    "S1 [conflicted].png", "S1.Conflict.png", "S1 (Copie en conflit de Ann 2024-05-01).png", "S1 (Konfliktkopie).png",
+    "S1~20240501-101530.png", "Thumbs.db:encryptable", "S1.png_Zone.Identifier", "RECYCLED", "~snapshot",
+    "S1_NAS_May-01-1015-2024_Conflict.png", "~$table.png", ".~lock.table.png#",
 ]  # fmt: skip
 
 IMAGES = [

@@ -109,7 +109,10 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     resumed = _resumed(options, config)
     if resumed:
         config = dataclasses.replace(config, first=math.ceil(resumed.first_mm / config.pixel_mm))
-    config = dataclasses.replace(config, position=options.position, count_mm=options.count_mm or config.pixel_mm)
+    count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
+    if not 0 < count_mm < math.inf:
+        raise UsageError(f"--count_mm={count_mm:g}: must be above 0")
+    config = dataclasses.replace(config, position=options.position, count_mm=count_mm)
     capacity = max(round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side))
     ring, watchdog = Ring(motion.with_counts(layout, options.position), capacity), Watchdog()
     outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)

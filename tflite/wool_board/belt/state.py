@@ -6,6 +6,7 @@ for a card may take long.
 
 import contextlib
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -65,6 +66,9 @@ def read(path: Path) -> State | None:
 
 def write(path: Path, state: State) -> None:
     """Puts a state into a file; raises OSError if that fails, and then the file is as before."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is not a file")
     beside = path.with_name(f".{path.name}.new")
     with open(beside, "w") as file:
         json.dump({"format": FORMAT, **dataclasses.asdict(state)}, file)

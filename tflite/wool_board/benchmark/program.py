@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wool_board.benchmark import candidates, memory, timing
 from wool_board.benchmark.table import table
-from wool_board.errors import WoolError
+from wool_board.errors import UsageError, WoolError
 
 STANDARD_OUTPUT = "-"
 
@@ -46,7 +46,7 @@ def run(options: BenchmarkOptions) -> int:
         sys.stdout.reconfigure(errors="replace")
     threads, notes = timing.usable(options.threads)
     if options.runs < 1:
-        raise WoolError(f"--runs={options.runs}: must be at least 1")
+        raise UsageError(f"--runs={options.runs}: must be at least 1")
     file = None if options.json in (None, STANDARD_OUTPUT) else Path(options.json)
     if file is not None:
         _check_writable(file)
@@ -93,10 +93,14 @@ def _check_writable(path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    """Writes a file whole or not at all; what is no file is written to as it is."""
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        if target.exists() and not target.is_file():
+            target.write_text(text)
+            return
         temporary.write_text(text)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     except OSError as error:
         raise WoolError(f"--json={path}: cannot be written ({error.strerror})") from None

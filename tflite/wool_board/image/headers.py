@@ -1,7 +1,9 @@
 """The head of an image file, read without any decoder: which format and variant it is, or why it is refused."""
 
 import io
+import re
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -16,6 +18,10 @@ _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 """Colour types of PNG."""
 
 _EXIF = b"Exif\0\0"
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_RAW_PROFILE = re.compile(rb"Raw profile type (?:exif|APP1)\0\s*\w+\s+\d+\s")
+MOST_TEXT = 1 << 20
+"""Bytes of a text that are unpacked; notes on an image are far shorter."""
 _START_OF_SCAN = 0xDA
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 """Markers of JPEG that begin a frame; 0xF7 is that of JPEG-LS."""
@@ -70,15 +76,22 @@ def _png(file: BinaryIO) -> Variant:
     if name != b"IHDR" or len(head) != 13:
         raise BadFile("is a damaged PNG, or a kind that is not read; save it anew")
     bits, colour = head[8:10]
-    clear = False
+    clear = coloured = False
     for name, content in chunks:
         clear |= name == b"tRNS"
         if name == b"acTL":
             raise BadFile("is an animation; give one image per file")
         if name == b"eXIf":
-            check_upright(tiff_header.orientation(io.BytesIO(content)))
-        if name in (b"iTXt", b"tEXt"):
-            check_upright(noted_orientation(content))
+            # Some programs leave the name before it that JPEG has there.
+            check_upright(tiff_header.orientation(io.BytesIO(content.removeprefix(_EXIF))))
+        if name in _TEXTS:
+            text = _text(name, content)
+            check_upright(noted_orientation(text))
+            if profile := _RAW_PROFILE.match(text):
+                check_upright(tiff_header.orientation(io.BytesIO(_raw(text[profile.end() :]).removeprefix(_EXIF))))
+        coloured |= name == b"PLTE"
+    if colour == _PALETTE and not coloured:
+        raise BadFile("is a damaged PNG without its palette; save it anew")
     if bits == 16 and (colour != _GREY or clear):
         raise BadFile(COLOURS)
     if clear and colour != _PALETTE:
@@ -88,6 +101,30 @@ def _png(file: BinaryIO) -> Variant:
     flaw = NO_COUNTS if colour != _GREY else f"has {bits}-bit pixels; save it with 8 or 16 bits" if bits < 8 else ""
     # Fewer bits than 8 are what programs make of 8 that use few values: decoders widen them to the same 8 again.
     return Variant("PNG", grey, 65535 if bits == 16 else 255, alpha, scan_flaw=flaw)
+
+
+def _text(name: bytes, content: bytes) -> bytes:
+    """Keyword and text of a PNG's chunk of text, unpacked."""
+    keyword, _, rest = content.partition(b"\0")
+    packed = name == b"zTXt" or (name == b"iTXt" and rest[:1] == b"\1")
+    if name == b"iTXt":
+        rest = rest[2:].split(b"\0", 2)[-1]
+    elif packed:
+        rest = rest[1:]
+    if packed:
+        try:
+            rest = zlib.decompressobj().decompress(rest, MOST_TEXT)
+        except zlib.error:
+            raise BadFile("is a damaged PNG; save it anew") from None
+    return keyword + b"\0" + rest
+
+
+def _raw(text: bytes) -> bytes:
+    """The bytes of a profile as ImageMagick writes it: in hex, behind its length."""
+    try:
+        return bytes.fromhex(b"".join(text.split()).decode("ascii"))
+    except ValueError:
+        raise BadFile("is a PNG with a damaged profile; save it anew") from None
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

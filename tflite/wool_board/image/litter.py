@@ -13,7 +13,8 @@ from wool_board.command_line import one_line
 NAMES = frozenset(
     (
         "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp", "@sharebin",  # network storage
-        "$recycle.bin", "recycler", "system volume information",  # Windows
+        "~snapshot", "network trash folder",
+        "$recycle.bin", "recycler", "recycled", "system volume information",  # Windows
         "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini",
         "__macosx", "icon\r", "lost+found",
     )
@@ -25,11 +26,15 @@ PATTERNS = re.compile(
       ^\.(?!\.?$)                               # hidden, such as .DS_Store, ._x.png, .~lock.x# and .Trash-1000
     | ^~\$                                      # an open document of Office
     | [:\uf03a] (zone\.identifier|smartscreen|afp_\w+|com\.(apple|dropbox)\..+) (:\$data)? $   # streams beside a file
-    | [:\uf03a] \$data $
+    | [:\uf03a] (\$data|encryptable) $
+    | _zone\.identifier $                       # such a stream, where names must not have colons
     | \.sync-conflict-\d                        # Syncthing
-    | \([^()]* (conflicted\ copy|case\ conflict|sfconflict|in\ konflikt\ stehende) [^()]*\)     # Dropbox, Nextcloud, …
-    | _conflict-\d{8}-\d{6}                     # ownCloud
-    | _(case)?conflict \.\w+ $                  # Synology Drive
+    | ~\d{8}-\d{6} \.\w+ $                      # Syncthing's older versions
+    | \([^()]* (conflicted\ copy|case\ conflict|sfconflict|in\ konflikt\ stehende|konfliktkopie|
+                copie\ en\ conflit|copia\ en\ conflicto|copia\ in\ conflitto) [^()]*\)     # Dropbox, Nextcloud, …
+    | _conflict-([\w.]+-)?\d{8}-\d{6}            # ownCloud, Nextcloud
+    | _(case|\w+_utf8)?conflict \.\w+ $          # Synology Drive
+    | \[conflicted\] | \.conflict \.\w+ $       # pCloud, Resilio
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -20,7 +20,7 @@ NEGATIVE = "is a negative (white is zero); save it so that more X-ray is a highe
 NO_COUNTS = "has colours or alpha; save it as grey with 8 or 16 bits"
 SIGNED = "has signed samples; save them unsigned, from 0 to 255 or 65535"
 
-_TURNED = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
+_TURNED = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>)\s*([0-9])""")
 
 
 class Variant(NamedTuple):
