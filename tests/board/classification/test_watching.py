@@ -124,11 +124,16 @@ def test_variants_of_formats_are_refused_as_anywhere(watching, tmp_path, board_m
     cases = [case for case in image_formats.matrix() if case.name in IMAGE_VARIANTS]
     image_formats.write(cases, tmp_path / "in")
     program, read = watching(), {case.name for case in cases if case.crop}
-    program.until(lambda: len(program.complaints) == len(cases) - len(read))
+
+    def refused(lines):
+        # Which of the images of 16 bits comes first, and is told of, is chance.
+        return sorted(line for line in lines if "(told once)" not in line)
+
+    program.until(lambda: len(refused(program.complaints)) == len(cases) - len(read))
     program.end()
     assert set(program.names) == read
     whole = run(board_model, tmp_path / "in")
-    assert sorted(program.complaints) == sorted(whole.stderr.splitlines())
+    assert refused(program.complaints) == refused(whole.stderr.splitlines())
 
 
 def test_waits_for_files_that_are_partly_written(watching, tmp_path):

@@ -28,6 +28,12 @@ class Classification(NamedTuple):
     cells: np.ndarray | None
 
 
+UNSURE = (
+    "has 16 bits, and the model's card does not say how many are used: all are taken to be; images of a detector "
+    "that uses fewer would look too dark, so save such with 8 bits (told once)"
+)
+
+
 class Classifier:
     """Classifies image files and tells what it finds.
 
@@ -41,6 +47,7 @@ class Classifier:
     def __init__(self, recognizer: Recognizer, output: Output, maps: bool, pictures: Path | None):
         self._recognizer, self.output = recognizer, output
         self._maps, self._pictures = maps, pictures
+        self._told_of_bits = False
 
     def classify(self, path: Path) -> Classification:
         """Looks at the image of a file.
@@ -50,6 +57,9 @@ class Classifier:
         """
         model = self._recognizer
         crop = decoding.read(path, model.side, model.bits)
+        if crop.unsure and not self._told_of_bits:
+            self._told_of_bits = True
+            self.output.remark(path, UNSURE)
         score, defective, cells = model.recognize(crop.pixels)
         record = {
             "file": os.fspath(path),

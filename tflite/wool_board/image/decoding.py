@@ -39,10 +39,12 @@ class DecodedCrop(NamedTuple):
     Attributes:
         pixels: (side, side) of uint8.
         size: width and height of the image in the file.
+        unsure: whether its samples have 16 bits, and nobody says how many of them the detector uses.
     """
 
     pixels: np.ndarray
     size: tuple[int, int]
+    unsure: bool = False
 
     @property
     def resized(self) -> bool:
@@ -60,8 +62,11 @@ def read(path: Path, side: int, bits: int | None = None) -> DecodedCrop:
     Raises:
         BadFile, MissingFile: as `read_grey`.
     """
-    image = read_grey(path, bits)
-    return DecodedCrop(np.asarray(lanczos(image, (side, side))), image.size)
+    with opened(path, FORMATS) as found:
+        _check_crop(found.image)
+        image = _grey(found, bits)
+        unsure = bits is None and found.variant.top == FULL
+    return DecodedCrop(np.asarray(lanczos(image, (side, side))), image.size, unsure)
 
 
 def read_grey(path: Path, bits: int | None = None) -> Image.Image:
