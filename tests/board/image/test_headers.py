@@ -63,3 +63,44 @@ def test_a_palette_image_without_its_palette_is_refused(tmp_path):
     (tmp_path / "bare.png").write_bytes(content[:start] + content[start + 12 + length :])
     with pytest.raises(BadFile, match="without its palette"):
         decoding.read(tmp_path / "bare.png", 64)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16"])
+@pytest.mark.parametrize("rows", [0, 1, 40, 63])
+def test_a_png_whose_pixels_end_early_but_in_order_is_refused(mode, rows, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 2 if mode == "1" else 255, (64, 64)).astype(np.uint16)
+    image = Image.fromarray(pixels) if mode == "I;16" else Image.fromarray(pixels.astype(np.uint8)).convert(mode)
+    image.save(tmp_path / "whole.png")
+    decoding.read(tmp_path / "whole.png", 64)
+    content = (tmp_path / "whole.png").read_bytes()
+    start = content.index(b"IDAT") - 4
+    length = struct.unpack(">I", content[start : start + 4])[0]
+    plain = zlib.decompress(content[start + 8 : start + 8 + length])
+    kept = plain[: len(plain) * rows // 64]
+    cut = content[:start] + chunk(b"IDAT", zlib.compress(kept)) + content[start + 12 + length :]
+    (tmp_path / "cut.png").write_bytes(cut)
+    with pytest.raises(BadFile, match="its pixels end early"):
+        decoding.read(tmp_path / "cut.png", 64)
+
+
+@pytest.mark.parametrize("side", [32, 33, 37])
+def test_interlaced_pixels_are_counted_as_they_are_stored(side, tmp_path):
+    # The packed size of each pass, by a deinterlacing of its own: every pixel is in exactly one pass.
+    from wool_board.image import headers
+
+    seen = np.zeros((side, side), int)
+    stored = 0
+    for left, top, right, down in headers._ADAM7:
+        seen[top::down, left::right] += 1
+        rows, columns = seen[top::down, left::right].shape
+        stored += rows * (1 + columns) if columns else 0
+    assert (seen == 1).all()
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 1)
+    content = headers._PNG + chunk(b"IHDR", head)
+    for size, whole in ((stored, True), (stored - 1, False)):
+        (tmp_path / "x.png").write_bytes(content + chunk(b"IDAT", zlib.compress(bytes(size))) + chunk(b"IEND", b""))
+        if whole:
+            assert decoding.read(tmp_path / "x.png", side).pixels.max() == 0
+        else:
+            with pytest.raises(BadFile, match="its pixels end early"):
+                decoding.read(tmp_path / "x.png", side)

@@ -17,6 +17,12 @@ _PNG, _JPEG, _DICOM, _PREAMBLE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"DICM",
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 """Colour types of PNG."""
 
+_CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Of each pass of an interlaced PNG the first column and row, and the steps between its columns and its rows."""
+MOST_PIXELS = 50_000_000
+"""Of an image whose pixels are counted; decoding refuses larger ones."""
+
 _EXIF = b"Exif\0\0"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _RAW_PROFILE = re.compile(rb"Raw profile type (?:exif|APP1)\0\s*\w+\s+\d+\s")
@@ -96,11 +102,44 @@ def _png(file: BinaryIO) -> Variant:
         raise BadFile(COLOURS)
     if clear and colour != _PALETTE:
         raise BadFile("has a colour that stands for transparent; save it without")
+    _check_complete(file, head)
     grey = colour in (_GREY, _GREY_ALPHA)
     alpha = clear or colour in (_GREY_ALPHA, _RGB_ALPHA)
     flaw = NO_COUNTS if colour != _GREY else f"has {bits}-bit pixels; save it with 8 or 16 bits" if bits < 8 else ""
     # Fewer bits than 8 are what programs make of 8 that use few values: decoders widen them to the same 8 again.
     return Variant("PNG", grey, 65535 if bits == 16 else 255, alpha, scan_flaw=flaw)
+
+
+def _check_complete(file: BinaryIO, head: bytes) -> None:
+    """Raises BadFile if the pixels of a PNG end early; decoders leave grey what a stream that ends in order lacks."""
+    width, height, bits, colour, *_, interlaced = struct.unpack(">IIBBBBB", head)
+    if width * height > MOST_PIXELS or colour not in _CHANNELS:
+        return  # It is refused all the same, and by a better name.
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    parts = ((-(-(height - top) // down), -(-(width - left) // right)) for left, top, right, down in passes)
+    missing = sum(rows * (1 - (-columns * _CHANNELS[colour] * bits // 8)) for rows, columns in parts if columns > 0)
+    stream = zlib.decompressobj()
+    try:
+        for content in _pixels(file):
+            while content and missing > 0:
+                missing -= len(stream.decompress(content, MOST_TEXT))
+                content = stream.unconsumed_tail
+    except zlib.error:
+        return  # The decoder says what is wrong.
+    if missing > 0:
+        raise BadFile("cannot be decoded (its pixels end early; take a whole copy)")
+
+
+def _pixels(file: BinaryIO) -> Iterator[bytes]:
+    """The packed pixels of a PNG, chunk by chunk, as far as the file goes."""
+    file.seek(len(_PNG))
+    while len(head := file.read(8)) == 8:
+        length, name = struct.unpack(">I4s", head)
+        if name == b"IDAT":
+            yield file.read(length)
+        else:
+            file.seek(length, io.SEEK_CUR)
+        file.seek(4, io.SEEK_CUR)
 
 
 def _text(name: bytes, content: bytes) -> bytes:
