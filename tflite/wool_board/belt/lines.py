@@ -226,12 +226,15 @@ class Reader:
         try:
             while not self._stopped.is_set():
                 if self._has_input() and not self._read():
-                    self._ring.leave(final=not self._reopen)
                     if not self._reopen:
+                        self._ring.leave(final=True)
                         return
-                    # Opened before the other is closed: a FIFO without any reader would kill its next writer.
+                    # Opened before the other is closed: a FIFO without any reader would kill its next writer. And
+                    # before anybody hears of it: of a writer that came and went sooner, the new end shows the lines,
+                    # but not that it went.
                     left, self._file = self._file, self._opened()
                     left.close()
+                    self._ring.leave(final=False)
         except Exception as error:  # The inspection must hear of it, whatever it is, or it would wait for ever.
             self._ring.leave(final=True, error=" ".join(str(error).split()))
 
