@@ -1,6 +1,5 @@
 """What the scripts share: parsing flags, one line for a mistake, live progress."""
 
-import errno
 import logging
 import os
 import re
@@ -13,12 +12,11 @@ from pathlib import Path
 
 from absl import app, flags
 
+from wool_board.errors import DISK_FAULTS
 from wool_tf.cells import duration
 from wool_tf.errors import BadSetting, WoolError
 
 INTERRUPTED = 130
-_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG}
-"""What a disk says that is full or broken: no defect of the program."""
 GRACE_SECONDS = 5.0
 LINE_SECONDS = 15
 """Where the output is no terminal, a line this often is enough."""
@@ -60,7 +58,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     except BadSetting as error:
         sys.exit(f"error: {error.told(_flag)}")
     except OSError as error:
-        if error.errno not in _MACHINE:
+        if error.errno not in DISK_FAULTS:
             raise
         print(f"error: {error.filename or 'standard output'}: cannot be written ({error.strerror})", file=sys.stderr)
         sys.stderr.flush()

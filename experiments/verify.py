@@ -17,15 +17,13 @@ import startup  # noqa: F401
 from absl import flags
 
 import console
+import setting_flags
 import trained_flags
 from wool_tf import WoolError
+from wool_tf.deploy import verification
 
 _MODELS = flags.DEFINE_list("models", None, "The TFLite files, with a card each.", required=True)
-_DROP = flags.DEFINE_float("max_accuracy_drop", 0.5, "Percentage points of accuracy that a file may lose.")
-_AUC_DROP = flags.DEFINE_float("max_auc_drop", 0.02, "How far the AUC of a file may be below the network's.")
-_AGREEMENT = flags.DEFINE_float(
-    "min_agreement", 95.0, "Percent of the images that a file has to call what the network calls them."
-)
+_BOUNDS = setting_flags.define(verification.Bounds)
 _JSON = flags.DEFINE_string("json", None, "File that all figures are written to.")
 
 flags.adopt_module_key_flags(trained_flags)
@@ -40,14 +38,13 @@ def main() -> None:
     console.use_threads(threads)
 
     from wool_tf import records
-    from wool_tf.deploy import verification
 
     console.Display()
     document = verification.run(source, models, threads)
     print(verification.to_text(document))
     if out is not None:
         records.write(out, document)
-    verification.check(document, verification.Bounds(_DROP.value, _AUC_DROP.value, _AGREEMENT.value))
+    verification.check(document, setting_flags.build(verification.Bounds, _BOUNDS))
 
 
 if __name__ == "__main__":

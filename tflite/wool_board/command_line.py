@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import errno
 import os
 import re
 import sys
@@ -10,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import DISK_FAULTS, UsageError, WoolError
 
 MISTAKE, WRONG_USAGE, INTERRUPTED = 1, 64, 130
 """Exit statuses: of what is wrong with a file or the output, of wrong options, and after Ctrl-C. Python itself ends
@@ -47,7 +46,7 @@ def run(name: str, work: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        if error.errno not in DISK_FAULTS:
             raise
         say(f"{name}: {error.filename or 'standard output'}: cannot be written ({error.strerror})")
         # What is left in the buffer would fail once more.

@@ -1,5 +1,10 @@
 """Mistakes of a user, as exceptions that are one line."""
 
+import errno
+
+DISK_FAULTS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG))
+"""What a disk says that is full or broken: no defect of a program."""
+
 
 class WoolError(Exception):
     """A mistake in the data, the settings or the files that a user can mend.

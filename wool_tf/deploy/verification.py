@@ -15,6 +15,7 @@ from wool_tf.deploy.trained_network import NetworkSource, Trained, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import OF_FOLDS
+from wool_tf.settings import setting
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +29,13 @@ ROUNDING = 1e-9
 class Bounds:
     """How far a file may be from the network that it was made of.
 
-    Attributes:
-        max_accuracy_drop: percentage points of accuracy, each with the threshold that the same rule gives it.
-        max_auc_drop: of the area under the ROC curve, which no threshold enters.
-        min_agreement: percent of the images that both call the same at the file's threshold.
+    Accuracies are each at the threshold that the same rule gives; no threshold enters the AUC; agreement is that at the
+    file's threshold.
     """
 
-    max_accuracy_drop: float = 0.5
-    max_auc_drop: float = 0.02
-    min_agreement: float = 95.0
+    max_accuracy_drop: float = setting(0.5, "Percentage points of accuracy that a file may lose.")
+    max_auc_drop: float = setting(0.02, "How far the AUC of a file may be below the network's.")
+    min_agreement: float = setting(95.0, "Percent of the images that a file has to call what the network calls them.")
 
 
 def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:

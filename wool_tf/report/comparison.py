@@ -1,6 +1,6 @@
 """What changed from one run to another."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,14 +22,15 @@ def changes(study: Study, before: Study) -> Table | None:
         study: Study.
         before: the run that it is compared with.
     """
-    rows = [*_means(study, before), *_delivered(study, before)]
+    pairs = _pairs(study, before)
+    rows = [*_means(study, before), *_delivered(study, before, pairs)]
     text = (
         f"This run beside {before.out}, network by network. Where both runs deliver a model, every image is compared "
         "with itself: the interval of the change is over physical samples, the numbers are images that only one of the "
         "two judges rightly, and p is how often chance alone would part as many of them as unevenly (exact McNemar "
         "test). An interval that holds 0 says that the data cannot tell them apart."
     )
-    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", _reservations(study, before))
+    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", _reservations(study, before, pairs))
 
 
 def _means(study: Study, before: Study) -> Iterator[tuple[str, ...]]:
@@ -45,12 +46,9 @@ def _means(study: Study, before: Study) -> Iterator[tuple[str, ...]]:
             yield naming.full(study, one, stage), *cells, *[MISSING] * 4
 
 
-def _delivered(study: Study, before: Study) -> Iterator[tuple[str, ...]]:
+def _delivered(study: Study, before: Study, pairs: Sequence[tuple[Judged, Judged]]) -> Iterator[tuple[str, ...]]:
     """Rows of the stages of two runs that deliver, compared image by image."""
-    if study.delivered is None or before.delivered is None:
-        return
-    pairs = _pairs(study, before)
-    if not pairs:
+    if study.delivered is None or before.delivered is None or not pairs:
         return
     labels = np.array([now.label for now, _ in pairs])
     groups = np.array([now.group for now, _ in pairs])
@@ -80,10 +78,10 @@ def _pairs(study: Study, before: Study) -> list[tuple[Judged, Judged]]:
     return [(now, then) for now, then in both if now.label == then.label]
 
 
-def _reservations(study: Study, before: Study) -> str:
+def _reservations(study: Study, before: Study, pairs: Sequence[tuple[Judged, Judged]]) -> str:
     told = []
     if study.delivery and before.delivery:
-        number = len(_pairs(study, before))
+        number = len(pairs)
         if number < max(len(study.delivery.judged), len(before.delivery.judged)):
             told.append(f"{number} images have the same name and label in both runs; only these are compared.")
     if study.data.fingerprint != before.data.fingerprint:

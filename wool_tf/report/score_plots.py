@@ -6,6 +6,7 @@ Builders are as those of `plots`.
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
@@ -25,9 +26,7 @@ def roc(study: Study) -> Plot | None:
     """ROC curves of the key stages of a delivery, from the out-of-fold scores."""
     if study.delivered is None:
         return None
-    judged = study.delivered.delivery.judged
-    truth = np.array([one.label == 1 for one in judged])
-    curves = [(stage, _scores(judged, stage)) for stage in naming.key(study, study.delivered.configuration)]
+    truth, curves = _curves(study.delivered.delivery.judged, naming.key(study, study.delivered.configuration))
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -35,9 +34,7 @@ def roc(study: Study) -> Plot | None:
             alarms, found, _ = roc_curve(truth, scores)
             axes.plot(100 * alarms, 100 * found, dash, color=colour, lw=2,
                       label=f"{stage.title}, AUC {roc_auc_score(truth, scores):.3f}")  # fmt: skip
-            for figures, mark in ((stage.figures, "o"), *((one.figures, "s") for one in stage.operating[:1])):
-                point = 100 * figures.known_mean("false_alarm_rate"), 100 * figures.known_mean("recall")
-                axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
+            _mark(axes, stage, colour, "false_alarm_rate", "recall")
         axes.plot([0, 100], [0, 100], color=PALE, lw=1, label="guessing")
         axes.set(xlim=(-1, 100), ylim=(0, 101), aspect="equal")
         axes.set_xlabel("false alarms: non-defective images judged defective (%)")
@@ -60,18 +57,14 @@ def precision_recall(study: Study) -> Plot | None:
     """Precision against recall of the key stages of a delivery."""
     if study.delivered is None:
         return None
-    judged = study.delivered.delivery.judged
-    truth = np.array([one.label == 1 for one in judged])
-    curves = [(stage, _scores(judged, stage)) for stage in naming.key(study, study.delivered.configuration)]
+    truth, curves = _curves(study.delivered.delivery.judged, naming.key(study, study.delivered.configuration))
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         for (colour, dash), (stage, scores) in zip(DASHES, curves, strict=False):
             precision, recall, _ = precision_recall_curve(truth, scores)
             axes.step(100 * recall, 100 * precision, dash, where="post", color=colour, lw=2, label=stage.title)
-            for figures, mark in ((stage.figures, "o"), *((one.figures, "s") for one in stage.operating[:1])):
-                point = 100 * figures.known_mean("recall"), 100 * figures.known_mean("precision")
-                axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
+            _mark(axes, stage, colour, "recall", "precision")
         axes.axhline(100 * truth.mean(), color=PALE, lw=1, label="guessing")
         axes.set(xlim=(0, 101), ylim=(min(100 * truth.mean(), 50) - 5, 101))
         axes.set_xlabel("recall: defective images found (%)")
@@ -124,6 +117,18 @@ def reliability(study: Study) -> Plot | None:
         f"{100 * one:.0f} % and {100 * other:.0f} %" for one, other in zip(said, found, strict=True)
     )
     return drawn("Whether scores are probabilities", text, alt, draw, height=4.6, width=4.4)
+
+
+def _curves(judged: Sequence[Judged], stages: Sequence[Stage]) -> tuple[np.ndarray, list[tuple[Stage, np.ndarray]]]:
+    """(n,) bool, which images are defective, and the scores of each stage."""
+    return np.array([one.label == 1 for one in judged]), [(stage, _scores(judged, stage)) for stage in stages]
+
+
+def _mark(axes: Axes, stage: Stage, colour: str, across: str, along: str) -> None:
+    """A ring where a stage is at the threshold 0.5, and a square where it is by the delivered rule."""
+    for figures, mark in ((stage.figures, "o"), *((one.figures, "s") for one in stage.operating[:1])):
+        point = 100 * figures.known_mean(across), 100 * figures.known_mean(along)
+        axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
 
 
 def _scores(judged: Sequence[Judged], stage: Stage) -> np.ndarray:

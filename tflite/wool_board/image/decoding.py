@@ -16,12 +16,10 @@ from PIL import Image
 from wool_board.errors import BadFile, MissingFile, in_one_line
 from wool_board.image import dicom, headers
 from wool_board.image.headers import FORMATS
-from wool_board.image.variants import FULL, Variant, check_range
+from wool_board.image.variants import FULL, MAX_PIXELS, Variant, check_range
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dcm", ".dcn")
 """Of the files of a folder that are taken for images."""
-MAX_PIXELS = 50_000_000
-"""A larger image is refused before it is decoded; 7000 × 7000 pixels are far beyond any crop."""
 SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""
 
@@ -62,10 +60,8 @@ def read(path: Path, side: int, bits: int | None = None) -> DecodedCrop:
     Raises:
         BadFile, MissingFile: as `read_grey`.
     """
-    with opened(path, FORMATS) as found:
-        _check_crop(found.image)
-        image = _grey(found, bits)
-        unsure = bits is None and found.variant.top == FULL
+    image, variant = _decoded(path, bits)
+    unsure = bits is None and variant.top == FULL
     return DecodedCrop(np.asarray(lanczos(image, (side, side))), image.size, unsure)
 
 
@@ -81,9 +77,13 @@ def read_grey(path: Path, bits: int | None = None) -> Image.Image:
             fit the bits.
         MissingFile: it is not there.
     """
+    return _decoded(path, bits)[0]
+
+
+def _decoded(path: Path, bits: int | None) -> tuple[Image.Image, Variant]:
     with opened(path, FORMATS) as found:
         _check_crop(found.image)
-        return _grey(found, bits)
+        return _grey(found, bits), found.variant
 
 
 def largest(path: Path) -> int | None:

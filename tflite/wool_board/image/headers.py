@@ -9,7 +9,15 @@ from typing import BinaryIO
 
 from wool_board.errors import BadFile
 from wool_board.image import tiff_header
-from wool_board.image.variants import COLOURS, NO_COUNTS, UPRIGHT, Variant, check_upright, noted_orientation
+from wool_board.image.variants import (
+    COLOURS,
+    MAX_PIXELS,
+    NO_COUNTS,
+    UPRIGHT,
+    Variant,
+    check_upright,
+    noted_orientation,
+)
 
 FORMATS = ("PNG", "TIFF", "JPEG", "DICOM")
 _PNG, _JPEG, _DICOM, _PREAMBLE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"DICM", 128
@@ -20,8 +28,6 @@ _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Of each pass of an interlaced PNG the first column and row, and the steps between its columns and its rows."""
-MOST_PIXELS = 50_000_000
-"""Of an image whose pixels are counted; decoding refuses larger ones."""
 
 _EXIF = b"Exif\0\0"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
@@ -113,14 +119,14 @@ def _png(file: BinaryIO) -> Variant:
 def _check_complete(file: BinaryIO, head: bytes) -> None:
     """Raises BadFile if the pixels of a PNG end early; decoders leave grey what a stream that ends in order lacks."""
     width, height, bits, colour, *_, interlaced = struct.unpack(">IIBBBBB", head)
-    if width * height > MOST_PIXELS or colour not in _CHANNELS:
+    if width * height > MAX_PIXELS or colour not in _CHANNELS:
         return  # It is refused all the same, and by a better name.
     passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
     parts = ((-(-(height - top) // down), -(-(width - left) // right)) for left, top, right, down in passes)
     missing = sum(rows * (1 - (-columns * _CHANNELS[colour] * bits // 8)) for rows, columns in parts if columns > 0)
     stream = zlib.decompressobj()
     try:
-        for content in _pixels(file):
+        for content in (content for name, content in _chunks(file, pixels=True) if name == b"IDAT"):
             while content and missing > 0:
                 missing -= len(stream.decompress(content, MOST_TEXT))
                 content = stream.unconsumed_tail
@@ -128,18 +134,6 @@ def _check_complete(file: BinaryIO, head: bytes) -> None:
         return  # The decoder says what is wrong.
     if missing > 0:
         raise BadFile("cannot be decoded (its pixels end early; take a whole copy)")
-
-
-def _pixels(file: BinaryIO) -> Iterator[bytes]:
-    """The packed pixels of a PNG, chunk by chunk, as far as the file goes."""
-    file.seek(len(_PNG))
-    while len(head := file.read(8)) == 8:
-        length, name = struct.unpack(">I4s", head)
-        if name == b"IDAT":
-            yield file.read(length)
-        else:
-            file.seek(length, io.SEEK_CUR)
-        file.seek(4, io.SEEK_CUR)
 
 
 def _text(name: bytes, content: bytes) -> bytes:
@@ -166,12 +160,12 @@ def _raw(text: bytes) -> bytes:
         raise BadFile("is a PNG with a damaged profile; save it anew") from None
 
 
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The names of a PNG's chunks, each with its content unless that is pixels, to where the file ends or is cut."""
+def _chunks(file: BinaryIO, pixels: bool = False) -> Iterator[tuple[bytes, bytes]]:
+    """The names of a PNG's chunks, each with its content, to where the file ends or is cut; pixels only if wanted."""
     file.seek(len(_PNG))
     while len(head := file.read(8)) == 8:
         length, name = struct.unpack(">I4s", head)
-        if name == b"IDAT":
+        if name == b"IDAT" and not pixels:
             file.seek(length, io.SEEK_CUR)
             yield name, b""
         else:

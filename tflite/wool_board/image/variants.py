@@ -15,6 +15,9 @@ FULL = 65535
 UPRIGHT = 1
 """The orientation, as TIFF and Exif count them, of pixels that are shown as they are stored."""
 
+MAX_PIXELS = 50_000_000
+"""A larger image is refused before it is decoded; 7000 × 7000 pixels are far beyond any crop."""
+
 COLOURS = "has colours or alpha of 16 bits, of which decoders drop the lower half; save it as grey, or with 8 bits"
 NEGATIVE = "is a negative (white is zero); save it so that more X-ray is a higher value"
 NO_COUNTS = "has colours or alpha; save it as grey with 8 or 16 bits"
