@@ -100,6 +100,11 @@ def path(flag: str, value: str) -> Path:
     return Path(value).expanduser()
 
 
+def weights(flag: str, value: str) -> str:
+    """Initial weights, as the settings want them."""
+    return value if value in ("none", "imagenet") else str(path(flag, value))
+
+
 def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:
     """A list of numbers, which absl reads as words."""
     try:

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -12,6 +13,9 @@ from wool_tf.cells import duration
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.study.results import Study
 from wool_tf.training import config
+
+if TYPE_CHECKING:
+    from wool_tf.study.grid import Protocol
 
 REQUIRED_RECALL = 0.99
 FAILED = 2
@@ -31,12 +35,13 @@ flags.set_default(_THRESHOLDS["recall"], REQUIRED_RECALL)
 flags.set_default(_THRESHOLDS["cost_ratio"], COST_RATIO)
 
 
-def study(base: config.TrainingConfig, name: str) -> int:
+def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = None) -> int:
     """Runs the grid, or tells its plan; the exit status.
 
     Arguments:
         base: what all configurations have in common.
         name: of the script, and of the files of its report.
+        protocol: gives the stages; None: ours.
     """
     rules = tuple(threshold_flags.rule({field: _THRESHOLDS[field]}) for field in ("recall", "cost_ratio"))
     console.use_threads(base.threads)
@@ -49,9 +54,9 @@ def study(base: config.TrainingConfig, name: str) -> int:
     from wool_tf.study import grid, run
 
     depths = console.numbers("depths", _DEPTHS.value, int)
-    weights = [training_flags.weights("weights", value) for value in _WEIGHTS.value]
+    weights = [console.weights("weights", value) for value in _WEIGHTS.value]
     configs = grid.grid(base, depths, _OPTIMIZERS.value, weights)
-    request = run.Request(configs, rules, shlex.join(["python", *sys.argv]), name)
+    request = run.Request(configs, rules, shlex.join(["python", *sys.argv]), name, protocol=protocol)
     given = (request, training_flags.source(), training_flags.out(), workers)
     if _PLAN.value:
         _tell(run.plan(*given), display)

@@ -29,13 +29,8 @@ def define(without: Sequence[str] = ()) -> setting_flags.Holders:
 def settings(holders: setting_flags.Holders, **others) -> TrainingConfig:
     """The settings that the flags, and other values, stand for."""
     if "weights" in holders:
-        others["weights"] = weights("weights", holders["weights"].value)
+        others["weights"] = console.weights("weights", holders["weights"].value)
     return setting_flags.build(TrainingConfig, holders, **others)
-
-
-def weights(flag: str, value: str) -> str:
-    """Initial weights, as the settings want them."""
-    return value if value in ("none", "imagenet") else str(console.path(flag, value))
 
 
 def out() -> Path:

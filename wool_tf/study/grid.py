@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,9 @@ from wool_tf.training.fold import Fold
 if TYPE_CHECKING:
     # It imports Keras.
     from wool_tf.training.methods import Stage
+
+Protocol = Callable[[TrainingConfig], "list[Stage]"]
+"""Gives the stages of a configuration; a function of a module, so that worker processes find it."""
 
 _AXES = ("depths", "optimizers", "weights")
 SETUP_MACS = 3e11
@@ -104,30 +107,39 @@ def all_folds(
     return found
 
 
-def chains(settings: TrainingConfig, fold: Fold, keep: bool) -> list[list[Unit]]:
+def chains(settings: TrainingConfig, fold: Fold, keep: bool, protocol: Protocol | None = None) -> list[list[Unit]]:
     """The units of one fold: a chain for each way that starts from initial weights.
 
     Arguments:
         settings: of the configuration.
         fold: Fold.
         keep: whether the networks stay when their chain is done.
+        protocol: gives the stages; None: `training.methods.stages`, in Keras.
     """
-    from wool_tf.training import methods
-
     found: list[list[Unit]] = []
-    for stage in methods.stages(settings):
+    for stage in _stages(protocol, settings):
         if stage.after is None:
             found.append([])
         # Whatever continues a stage stands in the chain of that stage.
         home = next((c for c in found if f"{fold.name}/{stage.after}" in [unit.name for unit in c]), found[-1])
-        home.append(_unit(stage, fold, settings, keep))
+        home.append(_unit(stage, fold, settings, keep, protocol))
     return found
 
 
-def _unit(stage: "Stage", fold: Fold, settings: TrainingConfig, keep: bool) -> Unit:
+def _stages(protocol: Protocol | None, settings: TrainingConfig) -> "list[Stage]":
+    if protocol is None:
+        # In a worker process this is the first import of Keras, which prints a message.
+        quiet.import_keras()
+        from wool_tf.training import methods
+
+        protocol = methods.stages
+    return protocol(settings)
+
+
+def _unit(stage: "Stage", fold: Fold, settings: TrainingConfig, keep: bool, protocol: Protocol | None) -> Unit:
     return Unit(
         f"{fold.name}/{stage.name}",
-        functools.partial(_work, stage.name, fold, settings),
+        functools.partial(_work, protocol, stage.name, fold, settings),
         stage.macs(len(fold.train)) + SETUP_MACS,
         fold.checkpoint(stage.name),
         stage.after and f"{fold.name}/{stage.after}",
@@ -135,12 +147,10 @@ def _unit(stage: "Stage", fold: Fold, settings: TrainingConfig, keep: bool) -> U
     )
 
 
-def _work(stage: str, fold: Fold, settings: TrainingConfig, progress: Progress, attempt: int) -> dict:
-    # In a worker process this is the first import of Keras, which prints a message.
-    quiet.import_keras()
-    from wool_tf.training import methods
-
-    (found,) = (each for each in methods.stages(settings) if each.name == stage)
+def _work(
+    protocol: Protocol | None, stage: str, fold: Fold, settings: TrainingConfig, progress: Progress, attempt: int
+) -> dict:
+    (found,) = (each for each in _stages(protocol, settings) if each.name == stage)
     fold = dataclasses.replace(fold, attempt=attempt)
     return found.run(fold, settings, progress) | provenance(fold, settings, stage)
 

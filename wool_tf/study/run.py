@@ -47,6 +47,7 @@ class Request:
         name: of the files of the report. Studies of different parts of the same protocol in one folder share their
             networks, and each has a report of its own, of what it was asked for.
         benchmark: the board's benchmark program, which times the model that is delivered; None: nothing is delivered.
+        protocol: gives the stages of studies that deliver nothing; None: ours. Others are compared with.
     """
 
     configs: Sequence[TrainingConfig]
@@ -54,6 +55,7 @@ class Request:
     command: str
     name: str
     benchmark: Path | None = None
+    protocol: grid.Protocol | None = None
 
     @property
     def delivers(self) -> bool:
@@ -119,7 +121,7 @@ def run(
     _check(request)
     with driver.exclusive(out):
         prepared = _prepared(request, source, out, team)
-        if remark := manifest.claim(out, request.configs, prepared.images, source=prepared.crops.binding()):
+        if remark := manifest.claim(out, request.configs, prepared.images, source=_binding(request, prepared)):
             log.info(remark)
         manifest.claim_folds(out, prepared.folds)
         total = sum(map(len, prepared.chains))
@@ -158,7 +160,7 @@ def plan(request: Request, source: CropSource, out: Path, team: Workers) -> Work
     _check(request)
     with driver.exclusive(out):
         prepared = _prepared(request, source, out, team)
-        manifest.claim(out, request.configs, prepared.images, write=False, source=prepared.crops.binding())
+        manifest.claim(out, request.configs, prepared.images, write=False, source=_binding(request, prepared))
         left, done = driver.plan(prepared.chains, out / UNITS), driver.done(prepared.chains, out / UNITS)
     names = [config.configuration for config in request.configs]
     by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
@@ -234,9 +236,15 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
             chain
             for config in request.configs
             for fold in grid.all_folds(config, images, trained, out / UNITS, curves)
-            for chain in grid.chains(config, fold, team.keep)
+            for chain in grid.chains(config, fold, team.keep, request.protocol)
         ]
     return _Prepared(crops, images, folds, trained, chains)
+
+
+def _binding(request: Request, prepared: _Prepared) -> dict:
+    """What results depend on beside the settings and the images that networks are trained on."""
+    protocol = {} if request.protocol is None else {"protocol": request.protocol.__module__}
+    return prepared.crops.binding() | protocol
 
 
 def _import_keras(converts: bool) -> None:

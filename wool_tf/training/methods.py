@@ -100,14 +100,14 @@ def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -
 
 def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
     """Trains the unpruned network from the initial weights."""
-    course = _course(settings, stage.epochs, settings.learning_rate)
+    course = Course.of(settings, stage.epochs, settings.learning_rate)
     trained, history = _train(stage, fold, settings, course, _initial(fold, settings), progress)
     return _finish(stage, fold, settings, trained, history)
 
 
 def scratch(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
     """Control: trains the architecture that pruning ends with from random weights, as long as the baseline."""
-    course = _course(settings, stage.epochs, settings.learning_rate)
+    course = Course.of(settings, stage.epochs, settings.learning_rate)
     initial = initial_weights.resolve("none", stage.spec, fold.seed(settings, "scratch"))
     trained, history = _train(stage, fold, settings, course, initial, progress)
     return _finish(stage, fold, settings, trained, history)
@@ -126,7 +126,7 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
     seed = fold.seed(settings, f"{stage.name} filters")
     scores = importance.scores(weights, spec, criterion or recipe.criterion, seed)
     chosen = plan.make(spec, scores, recipe)
-    course = _course(settings, stage.epochs, settings.finetune_rate)
+    course = Course.of(settings, stage.epochs, settings.finetune_rate)
     smaller, pruned = _pruned(weights, chosen, stage, fold, settings)
     if settings.finetune == "masked":
         weights = _reestimated(spec, weights, fold, settings, mask=chosen)
@@ -144,14 +144,14 @@ def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
     most of what the removal changes, and the epochs of consolidation the rest.
     """
     share = stage.epochs / (stage.epochs + stage.consolidation)
-    course = _course(settings, stage.epochs, settings.learning_rate)
+    course = Course.of(settings, stage.epochs, settings.learning_rate)
     told, pruning = _part(progress, 0, share), AsymptoticSoftPruning(_asfp_recipe(settings, goal))
     weights, history = _train(stage, fold, settings, course, _initial(fold, settings), told, callbacks=[pruning])
     assert pruning.plan is not None, "the last epoch makes the plan"
     smaller, pruned = _pruned(weights, pruning.plan, stage, fold, settings)
     if stage.consolidation:
         compacted = dataclasses.replace(stage, name=f"{stage.name} consolidation", trained=stage.spec)
-        course = _course(settings, stage.consolidation, settings.finetune_rate)
+        course = Course.of(settings, stage.consolidation, settings.finetune_rate)
         told = _part(progress, share, 1)
         smaller, more = _train(compacted, fold, settings, course, smaller, told)
         history = {name: values + more[name] for name, values in history.items()}
@@ -176,20 +176,6 @@ def _initial(fold: Fold, settings: TrainingConfig) -> Weights:
     if fold.initial not in (None, initial_weights.digest(settings.weights)):
         raise BadSetting("weights", settings.weights, "was changed while the run was at work; put it back")
     return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
-
-
-def _course(settings: TrainingConfig, epochs: int, learning_rate: float) -> Course:
-    return Course(
-        epochs,
-        settings.batch_size,
-        settings.optimizer,
-        learning_rate,
-        settings.schedule,
-        settings.plateau_patience,
-        settings.plateau_factor,
-        settings.plateau_delta,
-        settings.weight_decay,
-    )
 
 
 def _train(

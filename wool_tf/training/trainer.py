@@ -18,6 +18,7 @@ from wool_tf.networks.weights import Weights
 from wool_tf.pruning.layers import MaskedResNet
 from wool_tf.pruning.plan import Plan
 from wool_tf.training import schedules
+from wool_tf.training.config import TrainingConfig
 
 SGD_MOMENTUM = 0.9
 KEPT_MODELS = 12
@@ -52,6 +53,21 @@ class Course:
     plateau_factor: float = 0.3
     plateau_delta: float = 0.05
     weight_decay: float = 0.0
+
+    @classmethod
+    def of(cls, settings: TrainingConfig, epochs: int, learning_rate: float) -> "Course":
+        """The course of a stage that a run's settings ask for."""
+        return cls(
+            epochs,
+            settings.batch_size,
+            settings.optimizer,
+            learning_rate,
+            settings.schedule,
+            settings.plateau_patience,
+            settings.plateau_factor,
+            settings.plateau_delta,
+            settings.weight_decay,
+        )
 
     def rate(self, step: int, steps: int, losses: Sequence[float]) -> float:
         """The learning rate at a step.

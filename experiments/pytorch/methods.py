@@ -1,0 +1,167 @@
+"""The stages of the protocol as a user of PyTorch would do them; see `wool_tf.training.methods` for ours.
+
+Hard pruning is Torch-Pruning's (Fang et al. 2023, https://arxiv.org/abs/2301.12900) to the widths that our recipe ends
+with: which filters go is its own choice, by L1 norms over everything that depends on a channel. ASFP is as its authors
+publish it: after each epoch the kernels of every convolution but the projections are zeroed by its own L2 norms, and
+after the last one they stay zero; nothing is removed, and there are no plain epochs at the end.
+
+Batch norms are re-estimated as in our protocol, and seeds, folds and batches are the same.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+import torch
+import torch_pruning
+from torch import nn
+
+from pytorch import networks, training
+from wool_tf.errors import Diverged
+from wool_tf.evaluation.metrics import evaluate
+from wool_tf.networks import complexity, initial_weights, scoring
+from wool_tf.networks import weights as network_weights
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.pruning.schedules import asymptotic
+from wool_tf.training import methods
+from wool_tf.training.config import TrainingConfig
+from wool_tf.training.fold import Fold
+from wool_tf.training.methods import Stage
+from wool_tf.training.trainer import Course, Progress
+
+
+def stages(settings: TrainingConfig) -> list[Stage]:
+    """The stages of a run, but for controls."""
+    if settings.controls:
+        settings = dataclasses.replace(settings, controls=())
+    found = []
+    for stage in methods.stages(settings):
+        if stage.name == "baseline":
+            found.append(dataclasses.replace(stage, method=baseline))
+        elif stage.name.startswith("hard"):
+            # The compact network is what is fine-tuned.
+            found.append(dataclasses.replace(stage, method=hard, trained=stage.spec))
+        else:
+            rate = float(stage.name.removeprefix("asfp")) / 100
+            method = functools.partial(asfp, goal=rate)
+            found.append(dataclasses.replace(stage, method=method, spec=settings.initial_spec, consolidation=0))
+    return found
+
+
+def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
+    """Trains the unpruned network from the initial weights."""
+    network = networks.module(stage.spec, _initial(fold, settings))
+    history = _train(network, stage, fold, settings, settings.learning_rate, progress)
+    return _finish(network, stage, fold, settings, history)
+
+
+def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
+    """One round: prunes the network of the stage before and fine-tunes it."""
+    assert stage.after is not None, f"{stage.name}: a round continues another stage"
+    spec, weights = network_weights.load(fold.checkpoint(stage.after))
+    network = networks.module(spec, weights)
+    prune(network, spec, stage.spec)
+    _reestimate(network, stage, fold, settings)
+    before = _metrics(network, stage, fold)
+    history = _train(network, stage, fold, settings, settings.finetune_rate, progress)
+    return _finish(network, stage, fold, settings, history, before_finetuning=before)
+
+
+def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> dict:
+    """One whole training with kernels zeroed after every epoch."""
+    network = networks.module(stage.spec, _initial(fold, settings))
+
+    def zero(epoch: int) -> None:
+        zero_filters(network, stage.spec, asymptotic(epoch, stage.epochs, goal))
+
+    history = _train(network, stage, fold, settings, settings.learning_rate, progress, zero)
+    kept = sum(int((parameter != 0).sum()) for parameter in network.parameters() if parameter.ndim > 1)
+    kept += sum(parameter.numel() for parameter in network.parameters() if parameter.ndim == 1)
+    return _finish(network, stage, fold, settings, history, params=kept)
+
+
+def prune(network: nn.Module, spec: ResNetSpec, smaller: ResNetSpec) -> None:
+    """Removes filters by Torch-Pruning until the network has the widths of another spec."""
+    ratios = {
+        # It keeps the whole part of width × (1 − ratio): a little above the number that stays is that number.
+        network.get_submodule(conv.name): 1 - (smaller.width(conv.writes) + 0.01) / spec.width(conv.writes)
+        for conv in spec.convolutions()
+    }
+    pruner = torch_pruning.pruner.MagnitudePruner(
+        network,
+        torch.zeros(1, spec.input_shape[2], *spec.input_shape[:2]),
+        importance=torch_pruning.importance.MagnitudeImportance(p=1),
+        pruning_ratio_dict=ratios,
+        ignored_layers=[network.fc],
+    )
+    pruner.step()
+    found = networks.spec_of(network, spec)
+    assert found == smaller, f"Torch-Pruning left {found.widths}, wanted {smaller.widths}"
+
+
+@torch.no_grad()
+def zero_filters(network: nn.Module, spec: ResNetSpec, rate: float) -> None:
+    """Zeroes the kernels of the share of each convolution's filters that have the smallest norms; no projections."""
+    for conv in spec.convolutions():
+        if "downsample" not in conv.name:
+            kernel = network.get_submodule(conv.name).weight
+            weakest = kernel.flatten(1).norm(dim=1).argsort()[: int(len(kernel) * rate)]
+            kernel[weakest] = 0
+
+
+def _initial(fold: Fold, settings: TrainingConfig) -> network_weights.Weights:
+    return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
+
+
+def _train(network, stage, fold, settings, rate, progress, after_epoch=None) -> dict[str, list[float]]:
+    history = training.train(
+        network,
+        fold.dataset.images,
+        fold.dataset.labels,
+        fold.train,
+        settings.image_size,
+        Course.of(settings, stage.epochs, rate),
+        fold.seed(settings, stage.name),
+        progress,
+        after_epoch,
+    )
+    del history["step_losses"]
+    return history
+
+
+def _reestimate(network: nn.Module, stage: Stage, fold: Fold, settings: TrainingConfig) -> None:
+    if settings.bn_images:
+        seed = fold.seed(settings, "batch norms")
+        chosen = np.random.default_rng(seed).permutation(fold.train)[: settings.bn_images]
+        networks.reestimate(network, fold.dataset.images, chosen, stage.spec.input_shape[0])
+
+
+def _scores(network: nn.Module, stage: Stage, fold: Fold) -> np.ndarray:
+    found = networks.logits(network, fold.dataset.images, fold.held_out, stage.spec.input_shape[0])
+    if not np.isfinite(found).all():
+        raise Diverged("the trained network's outputs are not finite")
+    return scoring.probabilities(found)
+
+
+def _metrics(network: nn.Module, stage: Stage, fold: Fold):
+    return evaluate(fold.dataset.labels[fold.held_out], _scores(network, stage, fold))
+
+
+def _finish(network, stage, fold, settings, history, **more) -> dict:
+    """Re-estimates batch norms, writes the checkpoint and returns the record."""
+    _reestimate(network, stage, fold, settings)
+    weights, spec = networks.arrays(network), stage.spec
+    network_weights.save(fold.checkpoint(stage.name), spec, weights)
+    full = settings.initial_spec.by_group()
+    record = {
+        "stage": stage.name,
+        "framework": f"PyTorch {torch.__version__}, Torch-Pruning {torch_pruning.__version__}",
+        "spec": spec.get_config(),
+        "params": complexity.parameters(spec),
+        "macs": complexity.macs(spec),
+        "removed": {group: 1 - width / full[group] for group, width in spec.by_group().items()},
+        "history": history,
+        "bn_images": min(settings.bn_images, len(fold.train)),
+        **more,
+    }
+    return record | methods.held_out_record(fold, _scores(network, stage, fold))

@@ -1,0 +1,20 @@
+"""The stages in PyTorch, for worker processes: nothing heavy is imported before one works."""
+
+from typing import TYPE_CHECKING
+
+from wool_tf import quiet
+from wool_tf.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from wool_tf.training.methods import Stage
+
+
+def stages(settings: TrainingConfig) -> "list[Stage]":
+    """The stages of a run, but for controls."""
+    quiet.import_keras()
+    import torch
+
+    from pytorch import methods
+
+    torch.set_num_threads(settings.threads)
+    return methods.stages(settings)

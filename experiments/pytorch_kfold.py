@@ -1,0 +1,43 @@
+"""Table II in PyTorch: torchvision's networks on the same folds and batches, pruned as users of PyTorch do.
+
+    python experiments/prune_kfold.py --data=crops --out=runs/keras --weights=imagenet --optimizers=adam
+    python experiments/pytorch_kfold.py --data=crops --out=runs/pytorch --weights=imagenet --optimizers=adam
+    python experiments/report.py --runs=runs/keras --baseline=runs/pytorch
+
+The flags are those of prune_kfold.py but for controls, and so are the files that it leaves; the last command sets one
+beside the other. Initial weights, order of images, crops, flips and learning rates are the same. Hard pruning is
+Torch-Pruning's, ASFP is as its authors publish it. Needs the extra `torch`.
+"""
+
+import startup  # noqa: F401
+
+import importlib.util
+import sys
+
+from absl import flags
+
+import console
+import kfold_flags
+import training_flags
+from wool_tf import WoolError
+
+NEEDED = ("torch", "torchvision", "torch_pruning")
+
+_SETTINGS = training_flags.define(without=("depth", "optimizer", "weights", "final", "controls", "finetune", "select"))
+
+flags.adopt_module_key_flags(kfold_flags)
+flags.adopt_module_key_flags(training_flags)
+
+
+def main() -> None:
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise WoolError(f"{name} is not installed; install wool_tf[torch]")
+    base = training_flags.settings(_SETTINGS, final="baseline")
+    from pytorch.protocol import stages
+
+    sys.exit(kfold_flags.study(base, "pytorch_kfold", stages))
+
+
+if __name__ == "__main__":
+    console.run(main, resumes=True)
