@@ -15,6 +15,7 @@ from absl import app, flags
 from wool_board.errors import DISK_FAULTS
 from wool_tf.cells import duration
 from wool_tf.errors import BadSetting, WoolError
+from wool_tf.networks import initial_weights
 
 INTERRUPTED = 130
 GRACE_SECONDS = 5.0
@@ -102,7 +103,7 @@ def path(flag: str, value: str) -> Path:
 
 def weights(flag: str, value: str) -> str:
     """Initial weights, as the settings want them."""
-    return value if value in ("none", "imagenet") else str(path(flag, value))
+    return value if value in initial_weights.NAMED else str(path(flag, value))
 
 
 def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:

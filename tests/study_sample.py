@@ -11,7 +11,7 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks.spec import ResNetSpec, groups
-from wool_tf.study import assemble, deliver, results
+from wool_tf.study import assemble, board_results, deliver, results
 from wool_tf.study.assemble import Evidence
 from wool_tf.study.results import FROZEN, THRESHOLDING, Study
 from wool_tf.training.config import TrainingConfig
@@ -139,7 +139,7 @@ def delivered(rule: ThresholdRule = DELIVERED, frozen: bool = True, **changes) -
     return given.study(delivery=delivery(given))
 
 
-def delivery(given: Made) -> results.Delivery:
+def delivery(given: Made) -> board_results.Delivery:
     """What would be said of the files; no file is written."""
     (one,), evidence, rule = given.configs, given.evidence, given.evidence.rules[0]
     pools = {stage: deliver._pool(evidence, one, stage) for stage in (*one.stages, "hard3-int8")}
@@ -147,20 +147,20 @@ def delivery(given: Made) -> results.Delivery:
     judged = deliver._judged(evidence, pools, "hard3-int8")
     threshold, told = rule.made(labels, lambda: scores, "held-out images of all folds")
     files = [
-        results.File(f"model/{name}.tflite", name.split("-")[1], size, "9f86d081" * 8)
+        board_results.File(f"model/{name}.tflite", name.split("-")[1], size, "9f86d081" * 8)
         for name, size in (("baseline-float32", 44712345), ("compact-float32", 5331234), ("compact-int8", 1402112))
     ]
     latency = [
-        results.Latency(name, size, 1, median, 1.2 * median, 1.5 * median, 1.05 * median, 1000 / median)
+        board_results.Latency(name, size, 1, median, 1.2 * median, 1.5 * median, 1.05 * median, 1000 / median)
         for name, size, median in (
             ("baseline float32", 44712345, 5.1),
             ("compact float32", 5331234, 1.02),
             ("compact int8", 1402112, 0.51),
         )  # fmt: skip
     ]
-    check = results.Comparison(len(labels), 0.994, 0.004, 0.05)
+    check = board_results.Comparison(len(labels), 0.994, 0.004, 0.05)
     maps = {int(index): np.eye(7)[:, ::-1] * (index % 3 - 0.5) for index in evidence.judged}
-    return results.Delivery(
+    return board_results.Delivery(
         configuration=one.configuration,
         stage="hard3",
         spec=SPEC,
@@ -174,10 +174,12 @@ def delivery(given: Made) -> results.Delivery:
         latency=tuple(latency),
         latency_machine="x86_64, 2 cores, Intel Xeon",
         latency_warnings=(),
-        advantages=deliver._advantages(evidence, given.compared, pools["hard3-int8"]),
+        advantages=deliver._advantages(
+            evidence, given.compared, np.array([one.called("hard3-int8") for one in judged])
+        ),
         judged=judged,
         pictures=deliver._pictures(evidence, judged, "hard3-int8", 8, maps, (0.05, 0.95)),
-        pointing=results.Pointing(90, 63, 9.0),
+        pointing=board_results.Pointing(90, 63, 9.0),
         tiles_per_square_metre=100.0,
     )
 

@@ -1,6 +1,8 @@
 """Starting weights: every source, every refusal, and the fold of the stem."""
 
+import hashlib
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -12,8 +14,9 @@ from safetensors.numpy import save_file
 
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
-from wool_tf.networks.initial_weights import pretrained, resolve
+from wool_tf.networks.initial_weights import SIMULATED, digest, pretrained, resolve, starting_spec
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.training.config import TrainingConfig
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "weights" / "resnet18.safetensors"
 GREY = ResNetSpec.full(18, classes=2, input_shape=(64, 64, 1))
@@ -158,7 +161,8 @@ class TestFile:
         assert "cannot be read as safetensors" in refusal(path, spec)
 
     def test_no_such_file(self, tmp_path):
-        assert "no such file; give none, imagenet or a file" in refusal(tmp_path / "absent.safetensors", GREY)
+        absent = refusal(tmp_path / "absent.safetensors", GREY)
+        assert "no such file; give none, imagenet, simulated or a file" in absent
         assert "no such file" in refusal(tmp_path, GREY)
 
     def test_unknown_kind_of_file(self, tmp_path):
@@ -340,3 +344,47 @@ def test_real_weights_are_of_imagenet():
     if not REAL.exists():
         pytest.skip(f"no real weights here ({REAL})")
     assert pretrained(str(REAL)) is True
+
+
+def test_a_training_from_a_pruned_network_begins_with_its_widths(small):
+    spec, arrays, path = small
+    weights.save(path, spec, arrays)
+    full = ResNetSpec.full(18, classes=2, input_shape=(64, 64, 1))
+    starting = starting_spec(str(path), full)
+    assert starting == full.resized(spec.by_group())
+    assert resolve(str(path), starting, 0)["conv1.weight"].shape == (4, 1, 7, 7)
+    assert TrainingConfig(weights=str(path), image_size=64).initial_spec == starting
+
+
+def test_a_file_that_changes_is_read_again(small):
+    spec, arrays, path = small
+    weights.save(path, spec, arrays)
+    assert starting_spec(str(path), GREY).width("layer1") == 4
+    other = GREY.resized({"layer1": 6})
+    weights.save(path, other, weights.initial(other, seed=1))
+    os.utime(path, ns=(1, 1))
+    assert starting_spec(str(path), GREY).width("layer1") == 6
+
+
+def test_files_that_do_not_say_what_they_hold_leave_the_network_whole(tmp_path):
+    spec = narrow(18)
+    save_file(weights.initial(spec, seed=1), tmp_path / "plain.safetensors")
+    for choice in ("none", "imagenet", str(tmp_path / "plain.safetensors"), str(tmp_path / "missing.safetensors")):
+        assert starting_spec(choice, GREY) == GREY
+
+
+def test_another_depth_is_refused_when_it_is_read_and_not_before(small):
+    spec, arrays, path = small
+    weights.save(path, spec, arrays)
+    deep = ResNetSpec.full(34, classes=2, input_shape=(64, 64, 1))
+    assert starting_spec(str(path), deep) == deep
+    assert "holds a ResNet-18, but the network is a ResNet-34" in refusal(path, deep)
+
+
+def test_simulated_weights_come_with_the_package():
+    spec = starting_spec("simulated", GREY)
+    assert spec.width("layer4") == 256
+    arrays = resolve("simulated", spec, 0)
+    weights.check(arrays, spec, "simulated")
+    assert pretrained("simulated") is None
+    assert digest("simulated") == hashlib.sha256(SIMULATED.read_bytes()).hexdigest()

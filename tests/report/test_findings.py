@@ -8,7 +8,8 @@ from study_sample import configuration, delivered, figures, made, stage, written
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import claims, findings, paper
 from wool_tf.report.verdict import COMPARED, FIT, NOT_FIT, UNKNOWN, per_thousand, smallest, verdict
-from wool_tf.study.results import FROZEN, THRESHOLDING, Advantage, Baseline, Failure, FoldSize, OperatingPoint
+from wool_tf.study.board_results import Advantage
+from wool_tf.study.results import FROZEN, THRESHOLDING, Baseline, Failure, FoldSize, OperatingPoint
 
 
 def test_sentences_name_the_best_network_and_what_pruning_costs(compared):

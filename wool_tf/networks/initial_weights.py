@@ -1,6 +1,11 @@
-"""The weights a training starts from: random ones, ImageNet's, or those of a file, fitted to the network."""
+"""The weights a training starts from: random ones, ImageNet's, those of simulated wool, or a file's.
+
+`simulated.safetensors`, beside this module, holds a ResNet-18 with half of the filters, trained on simulated wool alone
+by `experiments/pretrain.py`; its header says how.
+"""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 from wool_tf import files
@@ -9,11 +14,15 @@ from wool_tf.networks import imagenet, weight_files, weights
 from wool_tf.networks.spec import DEPTHS, ResNetSpec
 from wool_tf.networks.weights import Weights
 
+SIMULATED = Path(__file__).with_name("simulated.safetensors")
+NAMED = ("none", "imagenet", "simulated")
+"""Values of the setting `weights` that are no file of the user's."""
+
 
 def resolve(
     choice: str, spec: ResNetSpec, seed: int, cache: Path | None = None, progress: imagenet.Progress | None = None
 ) -> Weights:
-    """The weights that the setting `weights` (none, imagenet or a file) stands for, fitted to a network.
+    """The weights that the setting `weights` (one of `NAMED`, or a file) stands for, fitted to a network.
 
     A file is `.safetensors` (torchvision's keys, or a checkpoint of ours), `.pth` or `.pt` (a plain state dict; needs
     torch), or a `.keras` that holds a `ResNet`. Floating-point weights become float32. They must be exactly those of
@@ -24,8 +33,8 @@ def resolve(
     - the head is replaced by a new one where the number of classes differs.
 
     Arguments:
-        choice: str. `none`, `imagenet`, or the path of a file.
-        spec: ResNetSpec. The network to start.
+        choice: str. One of `NAMED`, or the path of a file.
+        spec: ResNetSpec. The network to start, as `starting_spec` gives it.
         seed: int. Of the random weights, or of a new head.
         cache: Path. Folder of fetched files. Default: `wool_tf` in `$XDG_CACHE_HOME` or `~/.cache`.
         progress: `imagenet.Progress`, for the download.
@@ -41,15 +50,38 @@ def resolve(
     if choice == "imagenet":
         path = imagenet.fetch(spec.depth, cache, progress)
     else:
-        path = Path(choice).expanduser()
+        path = _path(choice)
         if not path.is_file():
-            raise BadSetting("weights", choice, "no such file; give none, imagenet or a file of weights")
+            raise BadSetting("weights", choice, f"no such file; give {', '.join(NAMED)} or a file of weights")
     found, arrays = weight_files.read(path)
     return _fit(arrays, found or _inferred_spec(arrays, spec), spec, seed, str(path))
 
 
+def starting_spec(choice: str, full: ResNetSpec) -> ResNetSpec:
+    """The network that a training from these weights starts with: a pruned one where a file of ours holds such a one.
+
+    Arguments:
+        choice: as for `resolve`.
+        full: spec of the unpruned network, of which only widths change.
+
+    Raises:
+        WoolError: the file is damaged.
+    """
+    path = _path(choice)
+    if choice in ("none", "imagenet") or not path.is_file():
+        return full
+    held = _spec_in(path, path.stat().st_mtime_ns)
+    return full if held is None or held.depth != full.depth else full.resized(held.by_group())
+
+
+@functools.lru_cache
+def _spec_in(path: Path, changed: int) -> ResNetSpec | None:
+    found, _ = weight_files.read(path)
+    return found
+
+
 def pretrained(choice: str) -> bool | None:
-    """Whether the weights that the setting `weights` (none, imagenet or a file) stands for were trained on ImageNet.
+    """Whether the weights that the setting `weights` (one of `NAMED`, or a file) stands for were trained on ImageNet.
 
     Of a file its content tells and not its name: a head of a thousand classes behind a stem for colour images is what
     a ResNet trained on ImageNet has. None where it has neither, or cannot be read: then it is not known.
@@ -57,7 +89,7 @@ def pretrained(choice: str) -> bool | None:
     if choice in ("none", "imagenet"):
         return choice == "imagenet"
     try:
-        _, arrays = weight_files.read(Path(choice).expanduser())
+        _, arrays = weight_files.read(_path(choice))
     except WoolError:
         return None
     found = [arrays[key].shape for key in (f"{weights.HEAD}.weight", "conv1.weight") if key in arrays]
@@ -66,9 +98,13 @@ def pretrained(choice: str) -> bool | None:
 
 
 def digest(choice: str) -> str | None:
-    """SHA-256 of the file that the setting `weights` (none, imagenet or a file) names, or None where it names none."""
-    path = Path(choice)
+    """SHA-256 of the file that the setting `weights` names, or None where it names none."""
+    path = _path(choice)
     return files.sha256(path) if path.is_file() else None
+
+
+def _path(choice: str) -> Path:
+    return SIMULATED if choice == "simulated" else Path(choice).expanduser()
 
 
 def _fit(arrays: Weights, held: ResNetSpec, spec: ResNetSpec, seed: int, source: str) -> Weights:

@@ -10,7 +10,8 @@ from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.report import naming
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import Judged, Study
+from wool_tf.study.board_results import Judged
+from wool_tf.study.results import Study
 
 HEADER = ("Network", "Before (%)", "Now (%)", "Change", "95 %", "Only now right", "Only before", "p")
 

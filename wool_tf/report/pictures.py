@@ -4,7 +4,8 @@ import dataclasses
 
 from wool_tf.cells import decimals, percent
 from wool_tf.evaluation.thresholds import COST_RATIO
-from wool_tf.study.results import Judged, Picture, Study
+from wool_tf.study.board_results import Judged, Picture
+from wool_tf.study.results import Study
 
 MISSED, ALARM, RIGHT = "missed", "false alarm", "correct"
 

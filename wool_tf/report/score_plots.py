@@ -12,7 +12,8 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from wool_tf.report import naming
 from wool_tf.report.plots import BLUE, GREY, PALE, VERMILION, Plot, drawn
-from wool_tf.study.results import Judged, Stage, Study
+from wool_tf.study.board_results import Judged
+from wool_tf.study.results import Stage, Study
 
 DASHES = ((GREY, "--"), (BLUE, "-"), (VERMILION, ":"))
 """Of the unpruned network, the delivered one, and its int8 files."""

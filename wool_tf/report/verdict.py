@@ -8,17 +8,8 @@ from pathlib import Path
 from wool_tf.cells import percent
 from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import (
-    Advantage,
-    Baseline,
-    Configuration,
-    Delivered,
-    Delivery,
-    Figures,
-    Intervals,
-    Stage,
-    Study,
-)
+from wool_tf.study.board_results import Advantage, Delivery
+from wool_tf.study.results import Baseline, Configuration, Delivered, Figures, Intervals, Stage, Study
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
 FEW_GROUPS = 20

@@ -12,7 +12,7 @@ from wool_tf.data.imaging import Imaging
 from wool_tf.data.native import Crops
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
-from wool_tf.study import assemble, locations, results, sheets
+from wool_tf.study import assemble, board_results, locations, sheets
 from wool_tf.study.assemble import Evidence, Name, Pool, Repeats
 from wool_tf.study.grid import fold_name
 from wool_tf.study.quantise import final_name
@@ -38,7 +38,7 @@ def deliver(
     units: Path,
     folder: Path,
     benchmark: Path,
-) -> results.Delivery:
+) -> board_results.Delivery:
     """Writes the model into a folder, times it, and says what is known of it.
 
     The threshold that goes with the model comes from the scores of the folds' int8 networks, each on the images that it
@@ -75,7 +75,7 @@ def deliver(
     images = _judged(evidence, pools, int8)
     maps, covered = locations.heatmaps(config, evidence.folds[0], evidence.records), locations.seen(config)
     side = crops.imaging.side
-    return results.Delivery(
+    return board_results.Delivery(
         configuration=config.configuration,
         stage=config.final,
         spec=evidence.records[f"{final_name(config)}/{config.final}"]["spec"],
@@ -86,10 +86,10 @@ def deliver(
         held_out=_compared(verify.compare(evidence.labels, pools[config.final][0], pools[int8][0])),
         delivered=_compared(record["check"]),
         operators=tuple(record["file"]["operators"]),
-        latency=tuple(records.typed(row, results.Latency, "latency.json") for row in latency["models"]),
+        latency=tuple(records.typed(row, board_results.Latency, "latency.json") for row in latency["models"]),
         latency_machine=latency["machine"].get("cpu") or platform.machine(),
         latency_warnings=tuple(latency["warnings"]),
-        advantages=_advantages(evidence, compared, pools[int8]),
+        advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
         judged=images,
         pictures=_pictures(evidence, images, int8, side, maps, covered),
         pointing=locations.pointing(evidence.images, side, maps, covered),
@@ -97,17 +97,19 @@ def deliver(
     )
 
 
-def _advantages(evidence: Evidence, compared: Mapping[Name, Repeats], pool: Pool) -> tuple[results.Advantage, ...]:
-    """What the model spares against each baseline, image by image."""
+def _advantages(
+    evidence: Evidence, compared: Mapping[Name, Repeats], called: np.ndarray
+) -> tuple[board_results.Advantage, ...]:
+    """What the model, which calls these images defective, spares against each baseline, image by image."""
     rule, labels = evidence.rules[0], evidence.labels
     ratio = rule.cost_ratio or COST_RATIO
-    model = _costs(labels, operating_points.cross_fitted(labels, *pool, rule.chosen)[1], ratio)
+    model = _costs(labels, called, ratio)
     found = []
     for (kind, name), repeats in compared.items():
-        called = assemble.called_by(kind, evidence, repeats, rule)
-        spared = 1000 * (_costs(labels, called, ratio) - model)
+        theirs = assemble.called_by(kind, evidence, repeats, rule)
+        spared = 1000 * (_costs(labels, theirs, ratio) - model)
         ends = bootstrap.interval(spared, evidence.draws)
-        found.append(results.Advantage(kind, name, float(spared.mean()), ends))
+        found.append(board_results.Advantage(kind, name, float(spared.mean()), ends))
     return tuple(found)
 
 
@@ -161,21 +163,21 @@ def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
     return found
 
 
-def _file(path: Path) -> results.File:
+def _file(path: Path) -> board_results.File:
     name = f"{path.parent.name}/{path.name}"
-    return results.File(name, path.stem.split("-")[-1], path.stat().st_size, files.sha256(path))
+    return board_results.File(name, path.stem.split("-")[-1], path.stat().st_size, files.sha256(path))
 
 
-def _compared(check: Mapping) -> results.Comparison:
-    return records.typed(check, results.Comparison, "comparison of int8 with float")
+def _compared(check: Mapping) -> board_results.Comparison:
+    return records.typed(check, board_results.Comparison, "comparison of int8 with float")
 
 
-def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[results.Judged, ...]:
+def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[board_results.Judged, ...]:
     """Every image that was held out, as it was judged then."""
     images, (scores, fold_of) = evidence.images, pools[int8]
     limits, _ = operating_points.cross_fitted(evidence.labels, scores, fold_of, evidence.rules[0].chosen)
     return tuple(
-        results.Judged(
+        board_results.Judged(
             path=images.paths[index],
             label=int(images.labels[index]),
             group=str(images.groups[index]),
@@ -190,12 +192,12 @@ def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[r
 
 def _pictures(
     evidence: Evidence,
-    judged: Sequence[results.Judged],
+    judged: Sequence[board_results.Judged],
     int8: str,
     side: int,
     maps: Mapping[int, np.ndarray],
     covered: tuple[float, float],
-) -> tuple[results.Picture, ...]:
+) -> tuple[board_results.Picture, ...]:
     """Of the images judged wrongly by the rule, the worst first, and of some of each class judged rightly."""
     margins = np.array([one.scores[int8] - one.threshold for one in judged])
     truth = np.array([one.label == 1 for one in judged])
@@ -205,7 +207,7 @@ def _pictures(
     right = [np.flatnonzero(~mistaken & (truth == kind))[:SHOWN_RIGHT] for kind in (True, False)]
     images = evidence.images
     return tuple(
-        results.Picture(
+        board_results.Picture(
             image=place,
             png=sheets.png(images.images[index]),
             heatmap=tuple(map(tuple, maps[index].tolist())),

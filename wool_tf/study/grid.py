@@ -63,7 +63,7 @@ def _check_of(name: str, given: Sequence, allowed: Sequence) -> None:
 
 
 def _absolute(weights: str) -> str:
-    return weights if weights in ("none", "imagenet") else str(Path(weights).absolute())
+    return weights if weights in initial_weights.NAMED else str(Path(weights).absolute())
 
 
 def split(settings: TrainingConfig, images: Dataset) -> list[list[np.ndarray]]:

@@ -6,8 +6,9 @@ import numpy as np
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.pixels import middle
+from wool_tf.study.board_results import Pointing
 from wool_tf.study.grid import fold_name
-from wool_tf.study.results import INT8, Pointing
+from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
 
 Shares = tuple[float, float, float, float]

@@ -6,6 +6,7 @@ from pathlib import Path
 from wool_tf.data import pixels
 from wool_tf.data.dataset import GROUP_BY
 from wool_tf.errors import BadSetting
+from wool_tf.networks import initial_weights
 from wool_tf.networks.spec import DEPTHS, REDUCTION, ResNetSpec
 from wool_tf.pruning.plan import RECIPES
 from wool_tf.settings import check, setting
@@ -29,7 +30,8 @@ class TrainingConfig:
     depth: int = setting(18, "Depth of the ResNet.", choices=DEPTHS, binds="choice")
     weights: str = setting(
         "none",
-        "Initial weights: `none` (random), `imagenet`, or a file (.safetensors, .pth, .pt, .keras).",
+        "Initial weights: `none` (random), `imagenet`, `simulated` (a small network, trained on simulated wool), or a "
+        "file (.safetensors, .pth, .pt, .keras). From those of a pruned network, training begins with its widths.",
         binds="choice",
     )
     optimizer: str = setting("adam", "Optimizer; SGD has a momentum of 0.9.", choices=OPTIMIZERS, binds="choice")
@@ -160,7 +162,7 @@ class TrainingConfig:
     @property
     def configuration(self) -> str:
         """Name of the network and of how it is trained, for folders and tables: `resnet18-adam-none`."""
-        weights = self.weights if self.weights in ("none", "imagenet") else Path(self.weights).stem
+        weights = self.weights if self.weights in initial_weights.NAMED else Path(self.weights).stem
         return f"resnet{self.depth}-{self.optimizer}-{weights}"
 
     @property
@@ -185,8 +187,15 @@ class TrainingConfig:
 
     @property
     def initial_spec(self) -> ResNetSpec:
-        """The unpruned network: grey images, two classes."""
-        return ResNetSpec.full(self.depth, CLASSES, (self.image_size, self.image_size, 1))
+        """The network that training begins with, before any pruning: grey images, two classes.
+
+        It has all filters, but where the initial weights are those of a network that was pruned before.
+
+        Raises:
+            WoolError: the file of weights is damaged.
+        """
+        full = ResNetSpec.full(self.depth, CLASSES, (self.image_size, self.image_size, 1))
+        return initial_weights.starting_spec(self.weights, full)
 
     @property
     def load_size(self) -> int:

@@ -1,0 +1,69 @@
+"""Trains a small network on simulated wool, for trainings to start from where there is no network to fetch ImageNet's.
+
+    python experiments/simulate_scans.py --out=scans --samples=1500 --clean=700 --scans=1500 --seed=1000
+    python experiments/crop_scans.py --scans=scans --out=crops
+    python experiments/pretrain.py --data=crops --out=simulated.safetensors
+
+With these, the last command makes the file behind --weights=simulated: a ResNet-18 with half of the filters, trained
+from random weights. One fold of samples is held out, and what the network is worth on it is printed and written into
+the file. Trainings that start from the file have its widths.
+"""
+
+import startup  # noqa: F401
+
+import dataclasses
+import logging
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+from absl import flags
+
+import console
+import crop_flags
+import setting_flags
+from wool_tf import logs
+from wool_tf.training.config import TrainingConfig
+
+_CROPS = crop_flags.define(required=True)
+_OUT = flags.DEFINE_string("out", None, "File for the weights (.safetensors).", required=True)
+_WIDTH = flags.DEFINE_float("width", 0.5, "Share of the filters of each layer.", lower_bound=0.1, upper_bound=1)
+_USED = "depth", "image_size", "folds", "seed", "batch_size", "adam_learning_rate", "epochs", "threads"
+_SETTINGS = setting_flags.define(
+    TrainingConfig, without=[field.name for field in dataclasses.fields(TrainingConfig) if field.name not in _USED]
+)
+
+flags.set_default(_SETTINGS["image_size"], 64)
+flags.set_default(_SETTINGS["threads"], 2)
+flags.adopt_module_key_flags(crop_flags)
+
+
+def main() -> None:
+    settings = setting_flags.build(TrainingConfig, _SETTINGS, final="baseline")
+    out = console.path("out", _OUT.value)
+    console.use_threads(settings.threads)
+    display = console.Display()
+
+    from wool_tf import quiet
+    from wool_tf.data import native
+
+    with tempfile.TemporaryDirectory() as cache:
+        log = logging.getLogger("wool_tf")
+        reading, training = logs.Occasional(log, "reading image"), logs.Occasional(log, "training, per mille")
+        crops = native.load(
+            _CROPS.folder, Path(cache), reading, _CROPS.on_bad_image, naming=_CROPS.naming, bits=_CROPS.bits
+        )
+        images = crops.for_network(settings.image_size)
+        quiet.import_keras()
+        from wool_tf.training import pretraining
+
+        made = pretraining.run(settings, _WIDTH.value, images, lambda share, _: training(round(1000 * share), 1000))
+    made.save(out, shlex.join(["python", *sys.argv]))
+    for name, value in made.about["held_out"].items():
+        display.say(f"held-out samples, {name}: {value}")
+    display.say(f"weights: {out}")
+
+
+if __name__ == "__main__":
+    console.run(main)
