@@ -48,6 +48,7 @@ class _Tag(enum.IntEnum):
     STRIP_BYTES = 279
     PLANAR = 284
     PREDICTOR = 317
+    COLOUR_MAP = 320
     TILE_WIDTH = 322
     TILE_HEIGHT = 323
     TILES = 324
@@ -259,5 +260,15 @@ def _pixels(tags: Tags) -> Variant:
         raise BadFile(COLOURS)
     if photometric == _WHITE_IS_ZERO and bits == 16:
         raise BadFile("counts white as zero; save it with black as zero")
+    if photometric == _PALETTE:
+        _check_palette(tags.get(_Tag.COLOUR_MAP, ()), 2**bits)
     flaw = NO_COUNTS if extra or not grey else NEGATIVE if photometric == _WHITE_IS_ZERO else ""
     return Variant("TIFF", grey=grey, top=2**bits - 1, alpha=bool(extra), scan_flaw=flaw)
+
+
+def _check_palette(values: tuple[int, ...], colours: int) -> None:
+    """Raises BadFile if a palette is not one of 16-bit values; some decoders take 8 bits in them for what they are."""
+    if len(values) != 3 * colours:
+        raise BadFile(f"has a palette of {len(values)} values where {3 * colours} are needed; save it as grey or RGB")
+    if max(values) < 256:
+        raise BadFile("has a palette of 8-bit values where TIFF has 16, which is read as black; save it as grey or RGB")
