@@ -50,7 +50,7 @@ flags.adopt_module_key_flags(trained_flags)
 
 def main() -> None:
     source, threads = trained_flags.source(), trained_flags.THREADS.value
-    out = console.path("out", _OUT.value)
+    out = console.output("out", _OUT.value, data=source.data)
     decision = threshold_flags.rule(_THRESHOLD)
     course = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
     console.use_threads(threads)

@@ -39,9 +39,9 @@ def main() -> None:
 
     if not _RATE.value > 0:
         raise WoolError(f"--lines_per_second={_RATE.value:g}: must be above 0")
-    display, folder = console.Display(), _SCANS.folder
-    model, out = console.path("model", _MODEL.value), _JSON.value and console.path("json", _JSON.value)
-    program = console.path("program", _PROGRAM.value) if _PROGRAM.value else PROGRAM
+    display, folder, model = console.Display(), _SCANS.folder, console.file("model", _MODEL.value)
+    out = _JSON.value and console.output("json", _JSON.value, scans=folder)
+    program = console.file("program", _PROGRAM.value) if _PROGRAM.value else PROGRAM
     belt = layout.lay(folder, _SCANS.config, (), _LIMIT.value, _GAP.value)
     display.say(f"{len(belt.scans)} scans, {belt.lines * _PASSES.value:,} lines an hour")
     with tempfile.TemporaryDirectory() as place:

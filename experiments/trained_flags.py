@@ -21,8 +21,8 @@ def source() -> NetworkSource:
         raise WoolError("--folds and --fold go together; give both")
     held = None
     if _FOLDS.value is not None:
-        held = Held(console.path("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
+        held = Held(console.file("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
     folder = _CROPS.folder
     assert folder is not None, "the flag is required"
-    network = console.path("network", _NETWORK.value)
+    network = console.file("network", _NETWORK.value)
     return NetworkSource(network, folder, _CROPS.on_bad_image, held, _CROPS.naming, _CROPS.bits)

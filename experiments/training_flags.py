@@ -35,12 +35,12 @@ def settings(holders: setting_flags.Holders, **others) -> TrainingConfig:
 
 def weights(flag: str, value: str) -> str:
     """Initial weights, as the settings want them."""
-    return value if value in ("none", "imagenet") else str(console.path(flag, value))
+    return value if value in ("none", "imagenet") else str(console.file(flag, value))
 
 
 def out() -> Path:
     """The folder of the run."""
-    return console.path("out", _OUT.value)
+    return console.output("out", _OUT.value, data=_CROPS.folder)
 
 
 def source() -> CropSource:

@@ -12,7 +12,7 @@ from wool_tf.errors import WoolError
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps what C++ code writes to the standard error of the process off it; shows it if an error leaves.
+    """Keeps what C++ code writes to the standard error of the process off it; shows it if a defect leaves.
 
     Nothing less than the file descriptor stops it: other threads are silenced meanwhile.
     """
@@ -22,6 +22,8 @@ def quiet() -> Iterator[None]:
         os.dup2(notes.fileno(), 2)
         try:
             yield
+        except (WoolError, KeyboardInterrupt):  # They say all by themselves.
+            raise
         except BaseException:
             sys.stderr.flush()
             notes.seek(0)
