@@ -21,6 +21,12 @@ from wool_board.image.variants import FULL, MAX_PIXELS, Variant
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dcm", ".dcn")
 """Of the files of a folder that are taken for images."""
+OTHER_SUFFIXES = (
+    ".avif", ".bmp", ".dib", ".dng", ".emf", ".exr", ".fit", ".fits", ".gif", ".heic", ".heif", ".hdr", ".j2k", ".jfif",
+    ".jif", ".jp2", ".jpe", ".jpf", ".jpx", ".jxl", ".jxr", ".npy", ".pbm", ".pcx", ".pgm", ".pnm", ".ppm", ".tga",
+    ".webp",
+)  # fmt: skip
+"""Of images that nobody reads here, which a person may have expected to be looked at."""
 _SILENCING = threading.Lock()
 SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""

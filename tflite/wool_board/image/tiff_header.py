@@ -72,7 +72,7 @@ _ALPHA = {_BLACK_IS_ZERO: ((2,),), _RGB: ((1,), (2,))}
 Pillow has no way from grey with the former to grey."""
 
 _STACK = re.compile(rb"\AImageJ=.*^images=(\d+)", re.DOTALL | re.MULTILINE)
-_SHAPE = re.compile(rb'\A\{"shape": \[([\d, ]+)\]')
+_SHAPE = re.compile(rb'\A\{"shape": \[([\d, ]{1,80})\]')
 
 Tags = dict[int, tuple[int, ...]]
 
@@ -190,7 +190,8 @@ def _one(tags: Tags, tag: int, default: int) -> int:
     """The value of a tag; where it has several, the one that they share."""
     values = set(tags.get(tag, (default,)))
     if len(values) != 1:
-        raise BadFile(f"has different values {sorted(values)} in its TIFF tag {tag}; save it anew with one")
+        several = ", ".join(map(str, sorted(values)[:3]))
+        raise BadFile(f"has {len(values)} different values ({several} …) in its TIFF tag {tag}; save it anew with one")
     return values.pop()
 
 
