@@ -180,3 +180,12 @@ def test_damaged_dicom_is_told_in_plain_words(tmp_path, keep):
     content = dicoms.dicom(picture(4095), stored=12)
     with pytest.raises(BadFile, match="^(is a damaged DICOM|holds no pixels); copy it again, or save it anew$"):
         read(tmp_path, "cut.dcm", content[:keep])
+
+
+def test_a_tile_of_a_gigabyte_is_refused_before_memory_is_taken_for_it(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((SIDE, SIDE), np.uint8), tile=(16, 16), compression="zstd")
+    content = (tmp_path / "a.tif").read_bytes()
+    where = max(content.find(struct.pack("<HHI", 322, kind, 1)) for kind in (3, 4))
+    wide = content[:where] + struct.pack("<HHII", 322, 4, 1, 1 << 24) + content[where + 12 :]
+    with pytest.raises(BadFile, match="^is a damaged TIFF"):
+        read(tmp_path, "b.tif", wide)

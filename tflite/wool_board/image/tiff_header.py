@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 from wool_board.errors import BadFile
 from wool_board.image.variants import (
     COLOURS,
+    MAX_PIXELS,
     NEGATIVE,
     NO_COUNTS,
     SIGNED,
@@ -228,7 +229,10 @@ def _check_layout(tags: Tags) -> None:
     else:
         across, down = width, min(_one(tags, _Tag.ROWS, height), height)
         offsets, sizes = tags.get(_Tag.STRIPS, ()), tags.get(_Tag.STRIP_BYTES, ())
-    if not (width and height and across and down) or (_Tag.TILES in tags and _Tag.STRIPS in tags):
+    # A tile may be larger than its image, but decoders take memory for all of it.
+    if not (width and height and 0 < across * down <= max(width * height, MAX_PIXELS)) or (
+        _Tag.TILES in tags and _Tag.STRIPS in tags
+    ):
         raise BadFile("is a damaged TIFF; copy it again, or save it anew")
     parts = -(-width // across) * -(-height // down)
     if len(offsets) != parts or len(sizes) != parts:
