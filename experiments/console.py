@@ -40,7 +40,13 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
         sys.stderr.flush()
         os._exit(INTERRUPTED)
 
+    asked = False
+
     def stop(number, frame) -> None:
+        nonlocal asked
+        asked = True
+        # What is torn down may fail in threads of libraries, which would print tracebacks.
+        threading.excepthook = lambda _: None
         # An exception that is raised in a finalizer or a callback of C++ code is lost; the timer is not.
         timer = threading.Timer(GRACE_SECONDS, leave)
         timer.daemon = True
@@ -51,7 +57,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, stop)
     try:
-        app.run(lambda _: _finished(main), flags_parser=parsing.parse)
+        _run(main, lambda: asked)
     except BrokenPipeError:
         # The reader of the output, head perhaps, has closed it; nothing is left to be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,6 +74,17 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         leave()
+
+
+def _run(main: Callable[[], None], is_asked: Callable[[], bool]) -> None:
+    """Parses the flags and runs a script; whatever it raises once its end was asked for is that end."""
+    try:
+        app.run(lambda _: _finished(main), flags_parser=parsing.parse)
+    except Exception:
+        # Libraries that lose their processes raise what they like on the way out.
+        if is_asked():
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _finished(main: Callable[[], None]) -> None:

@@ -36,6 +36,17 @@ def quiet() -> Iterator[None]:
             os.close(kept)
 
 
+def start_tracker() -> None:
+    """Starts the process by which joblib keeps track of semaphores, where nobody hears it.
+
+    After Ctrl-C it tells of what it removes itself, and prints tracebacks of what it is told twice.
+    """
+    from joblib.externals.loky.backend import resource_tracker
+
+    with quiet():
+        resource_tracker.ensure_running()
+
+
 def import_keras() -> None:
     """Imports Keras and its backend; TensorFlow says a word on import that no setting of it holds back.
 

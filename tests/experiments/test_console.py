@@ -47,6 +47,55 @@ def test_an_interruption_cannot_be_lost(how, resumes, said):
     assert said in errors
 
 
+FAILS = """
+import threading, time
+import console
+
+def thread():
+    while not ended:
+        time.sleep(0.05)
+    {}["a worker"]
+
+def main():
+    other = threading.Thread(target=thread)
+    other.start()
+    print("ready", flush=True)
+    try:
+        time.sleep(30)
+    finally:
+        ended.append(True)
+        other.join()
+        {}["another"]
+
+ended = []
+console.run(main)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_what_fails_on_the_way_out_prints_no_traceback(how):
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    running = subprocess.Popen([sys.executable, "-c", FAILS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment(EXPERIMENTS), preexec_fn=heed)  # fmt: skip
+    assert running.stdout.readline() == "ready\n"
+    running.send_signal(how)
+    _, errors = running.communicate(timeout=20)
+    assert (running.returncode, errors) == (130, "\ninterrupted; the same command starts again\n")
+
+
+def test_what_joblib_keeps_track_of_is_not_told():
+    code = (
+        "import os\nfrom wool_tf import quiet\nquiet.start_tracker()\n"
+        "from joblib.externals.loky.backend import resource_tracker\n"
+        "resource_tracker.unregister('/unknown', 'semlock')\nresource_tracker.register('/left', 'semlock')\n"
+        "os.write(2, b'heard')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(EXPERIMENTS), check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "heard")
+
+
 def test_paths_that_are_read_are_there(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     for look, name, said in (
