@@ -5,8 +5,9 @@
 
 Scans with marked defects pass over and over, with air between, through a FIFO into tflite/inspect_line.py. In eight
 hours, each of which is --passes of the belt, the tube warms up and drifts, three elements die in different ways, the
-program is restarted twice and killed once, whoever reads its events is slow for an hour, and the disk is full. Of each
-metre the account says whether it was seen, air, told to be unseen, named by an `untold` or lost without a word.
+belt stands twice while lines go on to come, the program is restarted twice and killed once, whoever reads its events is
+slow for an hour, and the disk is full. Of each metre the account says whether it was seen, air, told to be unseen,
+named by an `untold` or lost without a word.
 """
 
 import startup  # noqa: F401
@@ -69,6 +70,7 @@ def _table(found: dict) -> str:
         f"sent {found['sent_m']:.2f} m, of which were told or lost {sum(found['shares_m'].values()):.2f} m",
         f"alarms: {alarms}",
         f"unseen: {', '.join(f'{reason} {metres:.2f} m' for reason, metres in found['unseen_m'].items()) or 'nothing'}",
+        "belt stood for {stood:.2f} m of lines, and was told to for {told:.2f} m".format(**found["stopped_m"]),
         f"events left out: {found['untold']}; memory {found['memory_mb']:.1f} MB; "
         f"longest reject latency {'–' if latency is None else f'{latency:.0f} mm'}",
     ])  # fmt: skip
