@@ -32,9 +32,9 @@ def main() -> None:
     if not _FILES.value and _NETWORK.value is None:
         raise WoolError("--files=: is empty; give one or more, or a --network to be measured here")
     out = None if _OUT.value is None else console.path("out", _OUT.value)
-    documents = {value: boards.read(console.path("files", value)) for value in _FILES.value}
+    documents = {value: boards.read(console.file("files", value)) for value in _FILES.value}
     if _NETWORK.value is not None:
-        documents["now"] = _measure(console.path("network", _NETWORK.value))
+        documents["now"] = _measure(console.file("network", _NETWORK.value))
         if out is not None:
             records.write(out / "workstation.json", documents["now"])
     comparison = boards.compare(documents, _REFERENCE.value)

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import signal
 import sys
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from absl import app, flags
 
+import parsing
 from wool_board.errors import DISK_FAULTS
 from wool_tf.cells import duration
 from wool_tf.errors import BadSetting, WoolError
@@ -41,7 +41,13 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
         sys.stderr.flush()
         os._exit(INTERRUPTED)
 
+    asked = False
+
     def stop(number, frame) -> None:
+        nonlocal asked
+        asked = True
+        # What is torn down may fail in threads of libraries, which would print tracebacks.
+        threading.excepthook = lambda _: None
         # An exception that is raised in a finalizer or a callback of C++ code is lost; the timer is not.
         timer = threading.Timer(GRACE_SECONDS, leave)
         timer.daemon = True
@@ -52,7 +58,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, stop)
     try:
-        app.run(lambda _: _finished(main), flags_parser=_parse)
+        _run(main, lambda: asked)
     except BrokenPipeError:
         # The reader of the output, head perhaps, has closed it; nothing is left to be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,6 +75,17 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         leave()
+
+
+def _run(main: Callable[[], None], is_asked: Callable[[], bool]) -> None:
+    """Parses the flags and runs a script; whatever it raises once its end was asked for is that end."""
+    try:
+        app.run(lambda _: _finished(main), flags_parser=parsing.parse)
+    except Exception:
+        # Libraries that lose their processes raise what they like on the way out.
+        if is_asked():
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _finished(main: Callable[[], None]) -> None:
@@ -101,9 +118,48 @@ def path(flag: str, value: str) -> Path:
     return Path(value).expanduser()
 
 
+def existing(flag: str, value: str) -> Path:
+    """The file or folder that a flag names, which is there."""
+    found = path(flag, value)
+    if not found.exists():
+        raise WoolError(f"--{flag}={value}: no such file or folder; give one that exists")
+    return found
+
+
+def file(flag: str, value: str) -> Path:
+    """The file that a flag names, which is there: that is cheap to know before TensorFlow is imported."""
+    found = path(flag, value)
+    if not found.exists() or found.is_dir():
+        raise WoolError(f"--{flag}={value}: {'is a folder' if found.exists() else 'no such file'}; give a file")
+    return found
+
+
+def folder(flag: str, value: str) -> Path:
+    """The folder that a flag names, which is there."""
+    found = path(flag, value)
+    if not found.is_dir():
+        kind = "is not a folder" if found.exists() else "no such folder"
+        raise WoolError(f"--{flag}={value}: {kind}; give one that exists")
+    return found
+
+
+def output(flag: str, value: str, **read: Path | None) -> Path:
+    """The file or folder that a flag names for what is written.
+
+    Arguments:
+        flag, value: the flag.
+        read: folders that are read, by their flags; what is written must not become part of them.
+    """
+    found = path(flag, value)
+    for other, place in read.items():
+        if place is not None and found.resolve().is_relative_to(place.resolve()):
+            raise WoolError(f"--{flag}={value}: must not lie in --{other}={place}, which is read; give another place")
+    return found
+
+
 def weights(flag: str, value: str) -> str:
     """Initial weights, as the settings want them."""
-    return value if value in initial_weights.NAMED else str(path(flag, value))
+    return value if value in initial_weights.NAMED else str(file(flag, value))
 
 
 def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:
@@ -117,29 +173,6 @@ def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:
 def _flag(field: str) -> str:
     """A setting as the user knows it: as a flag, if the script has one of that name."""
     return f"--{field}" if field in flags.FLAGS else field
-
-
-def _parse(arguments: Sequence[str]) -> list[str]:
-    try:
-        rest = flags.FLAGS(arguments)
-    except SystemExit:
-        # absl has printed the help, and would call that a failure.
-        sys.exit(0)
-    except UnicodeDecodeError:
-        raise WoolError("--flagfile: is not a text file; give one with a flag in each line") from None
-    except flags.IllegalFlagValueError as error:
-        missing = re.match(r"flag (--\w+)=None: ", str(error))
-        line = f"{missing[1]}: is required; give a value" if missing else " ".join(str(error).split())
-        raise WoolError(line) from None
-    except flags.CantOpenFlagFileError as error:
-        place = f"; relative paths begin at {Path.cwd()}, where this was started"
-        reason = str(error).removeprefix("ERROR:: Unable to open flagfile: ")
-        raise WoolError(f"--flagfile: cannot be read ({reason}){place}") from None
-    except flags.Error as error:
-        raise WoolError(" ".join(f"{error}; --help lists the flags".split())) from None
-    if len(rest) > 1:
-        raise WoolError(f"{rest[1]!r}: this script takes flags only; --help lists them")
-    return rest
 
 
 class Display(logging.Handler):

@@ -49,10 +49,10 @@ flags.adopt_module_key_flags(trained_flags)
 
 
 def main() -> None:
-    source, threads = trained_flags.source(), trained_flags.THREADS.value
-    out = console.path("out", _OUT.value)
     decision = threshold_flags.rule(_THRESHOLD)
     course = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
+    source, threads = trained_flags.source(), trained_flags.THREADS.value
+    out = console.output("out", _OUT.value, data=source.data)
     console.use_threads(threads)
 
     from wool_tf.deploy import conversion

@@ -27,7 +27,7 @@ class CropFlags:
     @property
     def folder(self) -> Path | None:
         """The folder of crops, or None where none is given."""
-        return None if self._data.value is None else console.path("data", self._data.value)
+        return None if self._data.value is None else console.folder("data", self._data.value)
 
     @property
     def on_bad_image(self) -> str:

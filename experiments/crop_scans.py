@@ -26,8 +26,9 @@ _SCANS = scan_flags.define(crops.CropConfig)
 
 def main() -> None:
     display = console.Display()
-    out = console.path("out", _OUT.value)
-    result = crops.write(_SCANS.folder, out, _SCANS.config)
+    scans = _SCANS.folder
+    out = console.output("out", _OUT.value, scans=scans)
+    result = crops.write(scans, out, _SCANS.config)
     if result is None:
         display.say(f"{out}: holds these crops already")
         return

@@ -44,6 +44,9 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
         protocol: gives the stages; None: ours.
     """
     rules = tuple(threshold_flags.rule({field: _THRESHOLDS[field]}) for field in ("recall", "cost_ratio"))
+    out, source = training_flags.out(), training_flags.source()
+    depths = console.numbers("depths", _DEPTHS.value, int)
+    weights = [console.weights("weights", value) for value in _WEIGHTS.value]
     console.use_threads(base.threads)
     workers = training_flags.workers(
         base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
@@ -53,11 +56,9 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     from wool_tf.report import export, publish
     from wool_tf.study import grid, run
 
-    depths = console.numbers("depths", _DEPTHS.value, int)
-    weights = [console.weights("weights", value) for value in _WEIGHTS.value]
     configs = grid.grid(base, depths, _OPTIMIZERS.value, weights)
     request = run.Request(configs, rules, shlex.join(["python", *sys.argv]), name, protocol=protocol)
-    given = (request, training_flags.source(), training_flags.out(), workers)
+    given = (request, source, out, workers)
     if _PLAN.value:
         _tell(run.plan(*given), display)
         return 0
@@ -66,7 +67,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     finally:
         display.close()
     print(export.to_text(found))
-    display.say(f"report: {training_flags.out() / f'{name}.html'}")
+    display.say(f"report: {out / f'{name}.html'}")
     return _failed(found, display)
 
 

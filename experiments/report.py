@@ -22,8 +22,8 @@ _BASELINE = flags.DEFINE_string("baseline", None, "Folder or document of the run
 def main() -> None:
     if not _RUNS.value:
         raise WoolError("--runs=: is empty; give one or more folders with commas between them")
-    runs = [console.path("runs", value) for value in _RUNS.value]
-    other = None if _BASELINE.value is None else console.path("baseline", _BASELINE.value)
+    runs = [console.existing("runs", value) for value in _RUNS.value]
+    other = None if _BASELINE.value is None else console.existing("baseline", _BASELINE.value)
 
     from wool_tf.report import publish
 

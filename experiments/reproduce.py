@@ -29,7 +29,8 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     settings = training_flags.settings(_SETTINGS)
-    out, rule = training_flags.out(), threshold_flags.rule(_THRESHOLD)
+    out, source = training_flags.out(), training_flags.source()
+    rule = threshold_flags.rule(_THRESHOLD)
     console.use_threads(settings.threads)
     display = console.Display()
 
@@ -40,7 +41,7 @@ def main() -> None:
         benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
         request = Request([settings], [rule], command, "report", benchmark)
         team = training_flags.workers(settings.threads, keep=_KEEP.value)
-        study = publish.publish(request, training_flags.source(), out, team, display.show)
+        study = publish.publish(request, source, out, team, display.show)
     finally:
         display.close()
     for line in findings.closing(study):

@@ -29,7 +29,7 @@ class ScanFlags:
     @property
     def folder(self) -> Path:
         """The folder of the scans."""
-        return console.path("scans", self._scans.value)
+        return console.folder("scans", self._scans.value)
 
     @property
     def config(self) -> Any:

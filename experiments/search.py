@@ -39,6 +39,7 @@ flags.adopt_module_key_flags(training_flags)
 
 def main() -> None:
     base = training_flags.settings(_SETTINGS, final="baseline")
+    out, source = training_flags.out(), training_flags.source()
     console.use_threads(base.threads)
     display = console.Display()
 
@@ -48,8 +49,8 @@ def main() -> None:
         best = run.run(
             base=base,
             search=run.Search(_STAGE.value, _FIRST_FOLDS.value, _HOURS.value, _TRIALS.value),
-            source=training_flags.source(),
-            out=training_flags.out(),
+            source=source,
+            out=out,
             jobs=training_flags.workers(base.threads).jobs,
             command=shlex.join(["python", *sys.argv]),
             show=display.show,
@@ -57,7 +58,7 @@ def main() -> None:
     finally:
         display.close()
     print(outcome.to_text(best))
-    display.say(f"settings of the best trial: {training_flags.out() / 'best.cfg'}")
+    display.say(f"settings of the best trial: {out / 'best.cfg'}")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
 
 Scans with marked defects pass over and over, with air between, through a FIFO into tflite/inspect_line.py. In eight
 hours, each of which is --passes of the belt, the tube warms up and drifts, three elements die in different ways, the
-program is restarted twice and killed once, whoever reads its events is slow for an hour, and the disk is full. Of each
-metre the account says whether it was seen, air, told to be unseen, named by an `untold` or lost without a word.
+belt stands twice while lines go on to come, the program is restarted twice and killed once, whoever reads its events is
+slow for an hour, and the disk is full. Of each metre the account says whether it was seen, air, told to be unseen,
+named by an `untold` or lost without a word.
 """
 
 import startup  # noqa: F401
@@ -39,9 +40,9 @@ def main() -> None:
 
     if not _RATE.value > 0:
         raise WoolError(f"--lines_per_second={_RATE.value:g}: must be above 0")
-    display, folder = console.Display(), _SCANS.folder
-    model, out = console.path("model", _MODEL.value), _JSON.value and console.path("json", _JSON.value)
-    program = console.path("program", _PROGRAM.value) if _PROGRAM.value else PROGRAM
+    display, folder, model = console.Display(), _SCANS.folder, console.file("model", _MODEL.value)
+    out = _JSON.value and console.output("json", _JSON.value, scans=folder)
+    program = console.file("program", _PROGRAM.value) if _PROGRAM.value else PROGRAM
     belt = layout.lay(folder, _SCANS.config, (), _LIMIT.value, _GAP.value)
     display.say(f"{len(belt.scans)} scans, {belt.lines * _PASSES.value:,} lines an hour")
     with tempfile.TemporaryDirectory() as place:
@@ -69,6 +70,7 @@ def _table(found: dict) -> str:
         f"sent {found['sent_m']:.2f} m, of which were told or lost {sum(found['shares_m'].values()):.2f} m",
         f"alarms: {alarms}",
         f"unseen: {', '.join(f'{reason} {metres:.2f} m' for reason, metres in found['unseen_m'].items()) or 'nothing'}",
+        "belt stood for {stood:.2f} m of lines, and was told to for {told:.2f} m".format(**found["stopped_m"]),
         f"events left out: {found['untold']}; memory {found['memory_mb']:.1f} MB; "
         f"longest reject latency {'–' if latency is None else f'{latency:.0f} mm'}",
     ])  # fmt: skip

@@ -44,8 +44,8 @@ def main() -> None:
     from wool_tf.belt import layout, scoring, streaming
 
     display, speeds = console.Display(), _speeds()
-    model, out = console.path("model", _MODEL.value), _JSON.value and console.path("json", _JSON.value)
-    folder = _SCANS.folder
+    folder, model = _SCANS.folder, console.file("model", _MODEL.value)
+    out = _JSON.value and console.output("json", _JSON.value, scans=folder)
     laid = layout.lay(folder, _SCANS.config, _SAMPLES.value, _LIMIT.value, _GAP.value)
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")
     runs = {}

@@ -19,10 +19,9 @@ def source() -> NetworkSource:
     """Where the network and its images are."""
     if (_FOLDS.value is None) != (_FOLD.value is None):
         raise WoolError("--folds and --fold go together; give both")
-    held = None
+    network, held = console.file("network", _NETWORK.value), None
     if _FOLDS.value is not None:
-        held = Held(console.path("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
+        held = Held(console.file("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
     folder = _CROPS.folder
     assert folder is not None, "the flag is required"
-    network = console.path("network", _NETWORK.value)
     return NetworkSource(network, folder, _CROPS.on_bad_image, held, _CROPS.naming, _CROPS.bits)

@@ -35,7 +35,7 @@ def settings(holders: setting_flags.Holders, **others) -> TrainingConfig:
 
 def out() -> Path:
     """The folder of the run."""
-    return console.path("out", _OUT.value)
+    return console.output("out", _OUT.value, data=_CROPS.folder)
 
 
 def source() -> CropSource:

@@ -32,9 +32,9 @@ flags.adopt_module_key_flags(trained_flags)
 def main() -> None:
     if not _MODELS.value:
         raise WoolError("--models=: is empty; give one or more files with commas between them")
-    models = [console.path("models", value) for value in _MODELS.value]
-    out = None if _JSON.value is None else console.path("json", _JSON.value)
     source, threads = trained_flags.source(), trained_flags.THREADS.value
+    models = [console.file("models", value) for value in _MODELS.value]
+    out = None if _JSON.value is None else console.output("json", _JSON.value, data=source.data)
     console.use_threads(threads)
 
     from wool_tf import records

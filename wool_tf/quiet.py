@@ -12,7 +12,7 @@ from wool_tf.errors import WoolError
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps what C++ code writes to the standard error of the process off it; shows it if an error leaves.
+    """Keeps what C++ code writes to the standard error of the process off it; shows it if a defect leaves.
 
     Nothing less than the file descriptor stops it: other threads are silenced meanwhile.
     """
@@ -22,6 +22,8 @@ def quiet() -> Iterator[None]:
         os.dup2(notes.fileno(), 2)
         try:
             yield
+        except (WoolError, KeyboardInterrupt):  # They say all by themselves.
+            raise
         except BaseException:
             sys.stderr.flush()
             notes.seek(0)
@@ -32,6 +34,17 @@ def quiet() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def start_tracker() -> None:
+    """Starts the process by which joblib keeps track of semaphores, where nobody hears it.
+
+    After Ctrl-C it tells of what it removes itself, and prints tracebacks of what it is told twice.
+    """
+    from joblib.externals.loky.backend import resource_tracker
+
+    with quiet():
+        resource_tracker.ensure_running()
 
 
 def import_keras() -> None:

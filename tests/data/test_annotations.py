@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import logging
 import os
 import random
 import unicodedata
@@ -199,8 +200,18 @@ def test_not_json(folder, text):
 
 def test_not_text(folder):
     (folder / "annotations.json").write_bytes(b"\xff\xfe\0\0")
-    with pytest.raises(WoolError, match="annotations.json: is not UTF-8 text"):
+    with pytest.raises(WoolError, match="annotations.json: is not JSON"):
         read(folder, CONFIG)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_older_encodings_of_coco_are_read_as_those_of_tables_are(folder, encoding, caplog):
+    caplog.set_level(logging.INFO)
+    document = coco()
+    document["images"][0]["sample"] = "Wäldchen"
+    (folder / "annotations.json").write_bytes(json.dumps(document, ensure_ascii=False).encode(encoding))
+    assert [scan.sample for scan in read(folder, CONFIG)] == ["Wäldchen", "7"]
+    assert ("annotations.json is not UTF-8 text; read as Windows-1252" in caplog.text) == (encoding == "latin-1")
 
 
 def test_one_file_of_annotations_is_needed(folder):
@@ -457,7 +468,7 @@ def test_regions_of_via_that_are_no_boxes(folder, shape, attributes, why):
 
 def test_which_file_holds_the_annotations_is_not_guessed(folder):
     (folder / "annotations.xml").write_text("<annotations/>")
-    with pytest.raises(WoolError, match="give one of them; annotations.xml is none: export COCO"):
+    with pytest.raises(WoolError, match="give one of them; annotations.xml is CVAT's XML; export COCO 1.0 from CVAT"):
         scans(folder)
     (folder / "._result.json").write_text("{}")
     (folder / "notes.json").write_text("{}")
@@ -491,3 +502,93 @@ def test_references_that_nobody_names_are_told(folder, caplog):
         said(caplog)[-1].startswith("bright.png and dark.png lie in ")
         and "give --dark and --bright" in said(caplog)[-1]
     )
+
+
+@pytest.mark.parametrize(
+    ("angle", "box"),
+    [
+        (0, (10, 20, 30, 24)),
+        (90, (18, 12, 22, 32)),
+        ("180", (10, 20, 30, 24)),
+        (30, (10, 15, 30, 29)),  # 20 cos 30° + 4 sin 30° = 19.3 across, 20 sin 30° + 4 cos 30° = 13.5 along
+        (-30, (10, 15, 30, 29)),
+    ],
+)
+def test_a_box_that_cvat_turns_is_the_box_around_it(folder, angle, box):
+    document = coco()
+    mark = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 20, 20, 4], "segmentation": []}
+    document["annotations"] = [mark | {"attributes": {"occluded": False, "rotation": angle}}]
+    assert load(folder, document)[0].boxes == (Box(*box, "D1"),)
+
+
+def test_corners_of_a_turned_box_may_stick_out_of_the_scan(folder):
+    document = coco()
+    mark = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 70, 40, 8], "attributes": {"rotation": 45.0}}
+    document["annotations"] = [mark]
+    (box,) = load(folder, document)[0].boxes
+    # 48 / sqrt(2) = 33.9 both across and along about (20, 74).
+    assert box == Box(3, 57, 37, 80, "D1")
+
+
+@pytest.mark.parametrize("angle", ["left", [1], "inf"])
+def test_a_rotation_that_is_none_is_refused(folder, angle):
+    document = coco()
+    document["annotations"][0]["attributes"] = {"rotation": angle}
+    assert "which does not go with its box" in refusal(folder, document)
+
+
+@pytest.mark.parametrize("box", [[0.2, 0.3, 0.1, 0.2], [0, 0, 1, 0.5], [0.5, 0.5, 0.5, 0.5]])
+@pytest.mark.parametrize("table", [False, True])
+def test_shares_are_not_taken_for_pixels(folder, box, table):
+    document = coco()
+    document["annotations"][0]["bbox"] = box
+    row = f"scan,sample,x,y,width,height,defect\nscans/a.png,S1,{','.join(map(str, box))},D1\n"
+    assert "are these shares of the image? Export pixels" in refusal(folder, row if table else document)
+
+
+def test_one_pixel_in_the_corner_is_one(folder):
+    document = coco()
+    document["annotations"] = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]}]
+    assert load(folder, document)[0].boxes == (Box(0, 0, 1, 1, "D1"),)
+
+
+LABELME = {"version": "5.5.0", "flags": {}, "shapes": [], "imagePath": "a.png", "imageHeight": 80, "imageWidth": 50}
+SUPERVISELY = {"description": "", "tags": [], "size": {"height": 80, "width": 50}, "objects": []}
+VIA_REGIONS = {"a.png1234": {"filename": "a.png", "size": 1234, "regions": [], "file_attributes": {}}}
+FOREIGN = {
+    "LabelMe": (
+        "scans/../a.json",
+        json.dumps(LABELME),
+        "LabelMe's JSON of one image; make COCO of all with labelme2coco",
+    ),
+    "Supervisely": ("ds0/ann/a.png.json", json.dumps(SUPERVISELY), "Supervisely's JSON of one image; run its app"),
+    "YOLO": ("labels/train/a.txt", "0 0.5 0.5 0.1 0.2\n1 0.25 0.5 0.1 1e-3\n", "YOLO's text, whose boxes are shares"),
+    "YOLO polygons": ("labels/a.txt", "0 0.5 0.5 0.1 0.2 0.3 0.4\n", "YOLO's text, whose boxes are shares"),
+    "CVAT": ("annotations.xml", "<?xml version='1.0'?>\n<annotations>\n<version>1.1", "CVAT's XML; export COCO 1.0"),
+    "VOC": ("Annotations/a.xml", "<annotation verified='yes'>\n<folder>x", "Pascal VOC's XML; export COCO"),
+    "VIA": ("via.json", json.dumps(VIA_REGIONS), "VIA's own JSON; choose Export Annotations as COCO or csv"),
+    "VIA project": ("p.json", json.dumps({"_via_img_metadata": VIA_REGIONS}), "a project of VIA; choose Export"),
+    "Label Studio": (
+        "p.json",
+        json.dumps([{"id": 1, "annotations": [], "data": {}}]),
+        "Label Studio's JSON; export COCO",
+    ),
+    "results": ("p.json", json.dumps([{"image_id": 1, "bbox": [1, 2, 3, 4]}]), "a list of COCO results"),
+    "corners": ("a.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\n", "a table of corners; name columns scan"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "said_of_it"), FOREIGN.values(), ids=FOREIGN)
+def test_exports_that_are_not_read_are_named_with_the_one_to_choose(folder, name, content, said_of_it):
+    (folder / "classes.txt").write_text("D1\nD3\n")
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(content)
+    with pytest.raises(WoolError) as refused:
+        scans(folder)
+    assert f"{(folder / name).resolve().relative_to(folder.resolve())} is {said_of_it}" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_foreign_export_called_annotations_json_is_named(folder):
+    assert "is LabelMe's JSON of one image" in refusal(folder, LABELME)
+    assert "is not COCO; 'images' must be a list of objects" in refusal(folder, {"x": 1})

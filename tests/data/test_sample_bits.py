@@ -13,13 +13,14 @@ from wool_tf.data import native, sample_bits
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import BadSetting, WoolError
 
-SIDE = 40
+SIDE = 60
 
 
 def scenes(brightest=1.0):
-    """Eight pictures of transmission, 0 to 1; only the last one has the brightest pixel, the others are darker."""
+    """Eight pictures of transmission, 0 to 1; only the last one is as bright as can be, the others are darker."""
     made = np.random.default_rng(0).uniform(0, 0.2, (8, SIDE, SIDE))
     made[-1] = np.linspace(0, brightest, SIDE * SIDE).reshape(SIDE, SIDE)
+    made[-1, 10:20, 10:20] = brightest
     return made
 
 
@@ -130,3 +131,106 @@ def test_every_value_is_rounded_to_the_nearest(bits):
     top = 2**bits - 1
     values = np.arange(top + 1, dtype=np.uint16)
     assert np.abs(decoding.to_grey(values, top) - values * 255.0 / top).max() <= 0.5
+
+
+def spotted(folder, name, where, value=65535):
+    """Writes a value into an image; returns its pixels."""
+    with Image.open(folder / name) as image:
+        pixels = np.array(image).astype(np.uint16)
+    pixels[where] = value
+    Image.fromarray(pixels).save(folder / name)
+    return pixels
+
+
+SPECKS = {
+    "a hot pixel": (20, 30),
+    "a hot element": (slice(None), 5),
+    "a hot line": (5, slice(None)),
+    "nine pixels": (slice(20, 23), slice(20, 23)),
+    "a corner": (0, 0),
+}
+
+
+@pytest.mark.parametrize("where", SPECKS.values(), ids=SPECKS)
+def test_specks_do_not_turn_12_bits_into_16(tmp_path, caplog, where):
+    caplog.set_level(logging.INFO)
+    folder = write(tmp_path / "crops", scenes(), 4095)
+    pixels = spotted(folder, "defective/1.png", where)
+    hot = np.zeros((SIDE, SIDE), bool)
+    hot[where] = True
+    found = load(folder)
+    assert found.imaging.bits == 12
+    assert caplog.messages == [
+        f"{folder}: no value of its 16-bit images is above 4095 but specks in 1 of them, which are clipped: taken for "
+        "12 bits, with 4095 as the highest value; give --bits if that is wrong"
+    ]
+    clipped = by_path(found)["defective/1.png"]
+    assert (clipped[hot] == 255).all()
+    np.testing.assert_array_equal(clipped[~hot], np.rint(pixels[~hot] * 255.0 / 4095))
+    # The programs of the board read by the card's bits.
+    board = decoding.read(folder / "defective" / "1.png", SIDE, 12)
+    np.testing.assert_array_equal(board.pixels, clipped)
+
+
+@pytest.mark.parametrize("where", [(slice(20, 24), slice(20, 24)), (slice(None), slice(3, 7)), slice(None)])
+def test_what_is_wider_than_a_speck_is_no_speck(tmp_path, where):
+    folder = write(tmp_path / "crops", scenes(), 4095)
+    spotted(folder, "defective/1.png", where)
+    assert load(folder).imaging.bits == 16
+    with pytest.raises(BadFile, match="^has values up to 65535, beyond 4095"):
+        decoding.read(folder / "defective" / "1.png", SIDE, 12)
+
+
+def test_many_specks_are_none(tmp_path):
+    folder = write(tmp_path / "crops", scenes(), 4095)
+    spotted(folder, "defective/1.png", (slice(None), slice(None, None, 4)))
+    assert load(folder).imaging.bits == 16
+
+
+@pytest.mark.parametrize(("others", "bits"), [(1, 12), (2, 16)])
+def test_one_image_in_twenty_of_another_detector_is_refused_by_name(tmp_path, caplog, others, bits):
+    caplog.set_level(logging.INFO)
+    folder = write(tmp_path / "crops", np.concatenate([scenes()] * 5), 4095)
+    for number in range(40):
+        spotted(folder, f"{CLASSES[number % 2]}/{number}.png", (30, 30), 100 * number)  # No two are the same image.
+    for number in range(others + 1):
+        spotted(folder, f"defective/{2 * number + 1}.png", slice(None), 60000 + 1000 * number)
+    if bits == 16:
+        assert load(folder).imaging.bits == 16
+        return
+    with pytest.raises(WoolError, match="defective/1.png has values up to 60000, beyond 4095, .* 12 bits"):
+        load(folder)
+    assert "which 2 of 40 exceed by far; give --bits if that is wrong" in caplog.text
+    kept = load(folder, on_bad_image="skip")
+    assert (kept.imaging.bits, len(kept.native.paths)) == (12, 38)
+
+
+def scan_folder(folder, scans):
+    paths = []
+    for number, counts in enumerate(scans):
+        paths.append(folder / f"{number}.png")
+        Image.fromarray(counts.astype(np.uint16)).save(paths[-1])
+    return paths
+
+
+def test_scans_are_judged_by_the_same_rule(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    scans = np.random.default_rng(0).integers(0, 4096, (20, 100, 200))
+    scans[3, 50, 60] = scans[5, :, 70] = 65535
+    paths = scan_folder(tmp_path, scans)
+    assert sample_bits.of_scans(tmp_path, paths, None, None) == 12
+    assert sample_bits.of_scans(tmp_path, paths, None, 12) == 12
+    assert "is above 4095 but specks in 2 of them, which are clipped: taken for 12 bits" in caplog.text
+    scans[7, :20, :20] = 65535
+    paths = scan_folder(tmp_path, scans)
+    for given in (None, 12):
+        with pytest.raises(WoolError, match=f"^{tmp_path}: 7.png has values up to 65535, beyond 4095"):
+            sample_bits.of_scans(tmp_path, paths, None, given)
+    scans[8, :20, :20] = 65535
+    assert sample_bits.of_scans(tmp_path, scan_folder(tmp_path, scans), None, None) == 16
+
+
+def test_what_fills_a_square_across_two_parts_of_a_scan_is_seen(tmp_path):
+    scan = np.zeros((sample_bits.LINES + 100, 50))
+    scan[sample_bits.LINES - 2 : sample_bits.LINES + 2, 10:14] = 65535
+    assert sample_bits.of_scans(tmp_path, scan_folder(tmp_path, [scan]), None, None) == 16

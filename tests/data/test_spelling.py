@@ -46,14 +46,16 @@ def test_cleaning_is_done_at_once(text):
 @pytest.mark.parametrize(
     ("one", "other"),
     [("S1", "s1"), ("S1", "S01"), ("S1-2", "S001-02"), ("7", "7.0"), ("A1", "\u04101"), ("S-1", "S\u20131"),
-     ("S1", "\uff331"), ("Stra\u00dfe", "STRASSE")],
+     ("S1", "\uff331"), ("Stra\u00dfe", "STRASSE"), ("S-1", "S1"), ("S001", "S_001"), ("S 1 a", "s1-A"),
+     ("1000", "1E+03"), ("1.5e3", "1500"), ("1E3", "1,00E+03")],
 )  # fmt: skip
 def test_names_that_look_alike_are_told(one, other):
     assert spelling.alike([one, "another", other]) == [(one, other)]
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("S1", "S10"), ("S1", "S2"), ("S01", "S10"), ("S-1", "S1"), ("S1.2", "S12"), ("0", "00x")]
+    ("one", "other"),
+    [("S1", "S10"), ("S1", "S2"), ("S01", "S10"), ("S1_1", "S11"), ("1-1", "11"), ("S1.2", "S12"), ("0", "00x")],
 )
 def test_names_that_do_not_look_alike(one, other):
     assert spelling.alike([one, other]) == []
@@ -74,13 +76,39 @@ def test_spellings_name_what_was_joined_in_a_line():
     assert remarks == [r"3 samples, 2 of them written in several ways: 'S1' = 'S1\u200b'; '\xc4' = 'A\u0308'"]
 
 
+CHANGED = [
+    "1E+03",
+    "2.00E+05",
+    "1,00E+03",
+    "01-Feb",
+    "1. Feb",
+    "Feb-01",
+    "12-Mär",
+    "#NAME?",
+    "#N/A",
+    "2024-02-01 00:00:00",
+]
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_names_that_a_spreadsheet_changed_are_told(name):
+    _, remarks = spellings("S1", name)
+    rule = "look as if a spreadsheet had made a number, a date or an error of them; compare them with the original"
+    assert remarks == [f"warning: samples {rule}: {ascii(name)}"]
+
+
+@pytest.mark.parametrize("name", ["1E3", "S1E+03", "1000", "2024-02-01", "Feb", "1-2", "#1"])
+def test_names_that_a_spreadsheet_leaves_alone(name):
+    assert spellings("S1", name)[1] == []
+
+
 def test_spellings_name_a_few_and_count_the_others():
     _, remarks = spellings(*(f"{number}{end}" for number in range(1, 1006) for end in ("", "\u200b")), *"aAbBcCdDeE")
     joined, alike = remarks
     assert joined.startswith("1,015 samples, 1,005 of them written") and joined.endswith("; and 1,002 more")
     assert alike == (
-        "warning: samples that look alike (case, leading zeros, alphabets) count as different; if they are not, write "
-        "them alike: 'a' and 'A', 'b' and 'B', 'c' and 'C' and 2 more pairs"
+        "warning: samples that look alike (case, zeros, separators, alphabets) count as different; if they are not, "
+        "write them alike: 'a' and 'A', 'b' and 'B', 'c' and 'C' and 2 more pairs"
     )
 
 

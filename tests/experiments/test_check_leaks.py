@@ -66,7 +66,7 @@ def test_classes_samples_and_litter_are_as_for_training(another_detector, tmp_pa
     [
         ([], "--data: is required"),
         (["--data="], "--data=: is empty"),
-        (["--data=nowhere"], "nowhere: no such folder"),
+        (["--data=nowhere"], "--data=nowhere: no such folder"),
         (["--data={folder}", "--folds=25"], "--folds=25: only 24 groups"),
         (["--data={folder}", "--seed=-1"], "--seed=-1"),
         (["--data={folder}", "--sample_from=x"], "--sample_from=x: must have a group, in brackets"),

@@ -78,7 +78,7 @@ def test_wrong_use_gets_one_line(measured, checkpoint, tmp_path):
         ((), "--files=: is empty; give one or more, or a --network to be measured here"),
         (("--files=",), "--files=: is empty"),
         ((f"--files={measured},",), "--files=: is empty; give a path"),
-        ((f"--files={tmp_path / 'no.json'}",), "no.json: cannot be read"),
+        ((f"--files={tmp_path / 'no.json'}",), "no.json: no such file; give a file"),
         ((f"--files={measured},{tmp_path / 'other.json'}",), "other.json: is no document of benchmark.py"),
         ((f"--files={measured}", "--reference=2"), "--reference=2: must be the number of a row, 1 to 1"),
         ((f"--files={measured}", "--reference=0"), "--reference=0"),

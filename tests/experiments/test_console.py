@@ -1,4 +1,4 @@
-"""How scripts end when they are told to, whatever they are at."""
+"""How scripts end when they are told to, whatever they are at, and which paths they take."""
 
 import signal
 import subprocess
@@ -7,7 +7,9 @@ import time
 
 import pytest
 
+import console
 from checkout import EXPERIMENTS, environment
+from wool_tf.errors import WoolError
 
 SWALLOWS = """
 import sys, time
@@ -43,3 +45,80 @@ def test_an_interruption_cannot_be_lost(how, resumes, said):
     assert running.returncode == 130
     assert time.monotonic() - started < 10
     assert said in errors
+
+
+FAILS = """
+import threading, time
+import console
+
+def thread():
+    while not ended:
+        time.sleep(0.05)
+    {}["a worker"]
+
+def main():
+    other = threading.Thread(target=thread)
+    other.start()
+    print("ready", flush=True)
+    try:
+        time.sleep(30)
+    finally:
+        ended.append(True)
+        other.join()
+        {}["another"]
+
+ended = []
+console.run(main)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_what_fails_on_the_way_out_prints_no_traceback(how):
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    running = subprocess.Popen([sys.executable, "-c", FAILS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment(EXPERIMENTS), preexec_fn=heed)  # fmt: skip
+    assert running.stdout.readline() == "ready\n"
+    running.send_signal(how)
+    _, errors = running.communicate(timeout=20)
+    assert (running.returncode, errors) == (130, "\ninterrupted; the same command starts again\n")
+
+
+def test_what_joblib_keeps_track_of_is_not_told():
+    code = (
+        "import os\nfrom wool_tf import quiet\nquiet.start_tracker()\n"
+        "from joblib.externals.loky.backend import resource_tracker\n"
+        "resource_tracker.unregister('/unknown', 'semlock')\nresource_tracker.register('/left', 'semlock')\n"
+        "os.write(2, b'heard')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(EXPERIMENTS), check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "heard")
+
+
+def test_paths_that_are_read_are_there(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    for look, name, said in (
+        (console.file, "no", "no such file; give a file"),
+        (console.file, ".", "is a folder; give a file"),
+        (console.folder, "no", "no such folder; give one that exists"),
+        (console.folder, "a.txt", "is not a folder; give one that exists"),
+        (console.existing, "no", "no such file or folder; give one that exists"),
+    ):
+        with pytest.raises(WoolError, match=f"^--x={tmp_path / name}: {said}$"):
+            look("x", str(tmp_path / name))
+    assert console.file("x", str(tmp_path / "a.txt")) == console.existing("x", str(tmp_path / "a.txt"))
+    assert console.folder("x", str(tmp_path)) == tmp_path
+
+
+@pytest.mark.parametrize("place", ["crops", "crops/out", "link/out", "other/../crops/x/y"])
+def test_nothing_is_written_into_a_folder_that_is_read(tmp_path, place):
+    crops = tmp_path / "crops"
+    crops.mkdir()
+    (tmp_path / "link").symlink_to(crops)
+    with pytest.raises(
+        WoolError, match="^--out=.*: must not lie in --data=.*crops, which is read; give another place$"
+    ):
+        console.output("out", str(tmp_path / place), data=crops)
+    for sound in ("crops-2", "other", "crops/../out"):
+        assert console.output("out", str(tmp_path / sound), data=crops, scans=None) == tmp_path / sound

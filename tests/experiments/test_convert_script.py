@@ -208,6 +208,8 @@ NEEDED = ("--network=a.safetensors", "--data=b", "--out=c")
         ((*NEEDED, "--required_recall=2"), "--required_recall=2: must be above 0 and at most 1"),
         ((*NEEDED, "--calibration_images=1"), "--calibration_images=1"),
         ((*NEEDED, "--qat_epochs=-1"), "--qat_epochs=-1"),
+        (NEEDED, "--network=a.safetensors: no such file; give a file"),
+        ((f"--network={__file__}", "--data=.", "--out=c"), "--out=c: must not lie in --data=., which is read"),
         ((*NEEDED, "d"), "'d': this script takes flags only"),
     ],
 )

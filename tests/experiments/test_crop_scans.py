@@ -119,7 +119,7 @@ def test_samples_from_the_names_of_files_and_types_of_the_user(folder, tmp_path)
 def test_paths_that_are_missing(tmp_path):
     assert "--scans: is required" in refusal("--out=a")
     assert "--out: is required" in refusal("--scans=a")
-    assert "no such folder; give one with scans" in refusal(f"--scans={tmp_path / 'no'}", "--out=a")
+    assert "no: no such folder; give one that exists" in refusal(f"--scans={tmp_path / 'no'}", "--out=a")
     assert "has neither annotations.json nor annotations.csv" in refusal(f"--scans={tmp_path}", "--out=a")
 
 

@@ -10,24 +10,35 @@ from test_stream_scans import LINES, program, scans  # noqa: F401
 
 from checkout import EXPERIMENTS, TESTS, environment
 from scripts import refusal
+from wool_tf.belt.day_lines import STOP_LINES
 
 pytestmark = pytest.mark.slow
 
 
 def test_the_account_of_a_day_sums_to_what_was_sent(scans, program, tmp_path):  # noqa: F811
     out = tmp_path / "out.json"
-    flags = [f"--scans={scans}", "--model=m", f"--program={program}", "--lines_per_second=2500", "--gap_lines=100"]
+    flags = [
+        f"--scans={scans}",
+        f"--model={__file__}",
+        f"--program={program}",
+        "--lines_per_second=2500",
+        "--gap_lines=100",
+    ]
     flags += ["--passes=14", "--defects=D1,D2", "--invisible=D4", f"--json={out}"]
     command = [sys.executable, EXPERIMENTS / "simulate_day.py", *flags]
     env = environment(EXPERIMENTS, TESTS)
     ran = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=env, check=False)
     assert ran.returncode == 0, ran.stderr
     found = json.loads(Path(out).read_text())
-    assert found["lines"] == 8 * 14 * (3 * LINES + 4 * 100)
+    assert found["lines"] == 8 * 14 * (3 * LINES + 4 * 100) + 2 * STOP_LINES
     shares = found["shares_m"]
     assert sum(shares.values()) == pytest.approx(found["sent_m"], abs=0.05)
     assert shares["lost"] == 0 and shares["seen"] > 0 and shares["untold"] + shares["unseen"] > 0
     assert {"beam_drift", "dead_elements", "noisy_elements", "stuck_elements"} <= set(found["alarms"])
+    assert "belt_stopped" in found["alarms"]
+    stopped = found["stopped_m"]
+    # These products are so even that they may seem to stand while they move.
+    assert stopped["told"] >= 0.7 * stopped["stood"]
     first = found["hours"][0]
     assert first["defects"]["D1"] == {"boxes": 14, "looked_at": 14, "found": 14}
     assert first["false_rejects_per_m"] == 0
@@ -36,4 +47,4 @@ def test_the_account_of_a_day_sums_to_what_was_sent(scans, program, tmp_path):  
 
 def test_wrong_flags_get_one_line(scans):  # noqa: F811
     said = "--lines_per_second=0: must be above 0"
-    assert said in refusal("simulate_day.py", f"--scans={scans}", "--model=m", "--lines_per_second=0")
+    assert said in refusal("simulate_day.py", f"--scans={scans}", f"--model={__file__}", "--lines_per_second=0")

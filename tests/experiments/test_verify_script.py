@@ -167,6 +167,8 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
     assert document["data"] == {"folder": str(source.data), "images": 16, "defective": 8, "held_out": False}
     text = verification.to_text(document)
     assert text.startswith("16 images, which may have trained the network and its threshold, of ")
+    assert text.splitlines()[-1].endswith("so all figures may be better than on new images: give --folds and --fold of "
+                                          "the run that trained it")  # fmt: skip
 
 
 def test_a_file_whose_threshold_may_come_from_the_held_out_images_is_refused(source, tmp_path):
@@ -202,7 +204,8 @@ def test_files_without_a_card_or_changed_ones_are_refused(source, models, tmp_pa
         (("--network=a", "--data=b"), "--models: is required"),
         (("--network=a", "--data=b", "--models="), "--models=: is empty; give one or more files"),
         (("--network=a", "--data=b", "--models=c", "--fold=1"), "--folds and --fold go together"),
-        (("--network=a", "--data=b", "--models=no.tflite"), "--models=no.tflite: cannot be read (No such file"),
+        ((f"--network={__file__}", "--data=.", "--models=no.tflite"), "--models=no.tflite: no such file"),
+        (("--network=no", "--data=.", "--models=c"), "--network=no: no such file; give a file"),
         (("--network=a", "--data=b", "--models=c", "--max_accuracy_drop=x"), "--max_accuracy_drop=x"),
     ],
 )

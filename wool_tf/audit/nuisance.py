@@ -96,7 +96,7 @@ def _typical(steps: np.ndarray) -> float:
 
 def _of_file(file: Path) -> dict[str, float]:
     about = file.stat()
-    with decoding.opened(file, decoding.FORMATS) as (image, variant):
+    with decoding.opened(file, decoding.FORMATS) as (image, variant, _):
         return {
             "file size": about.st_size,
             "date of change": about.st_mtime_ns,

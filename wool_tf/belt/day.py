@@ -14,11 +14,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from wool_tf.belt import day_lines
 from wool_tf.belt.layout import Belt
 from wool_tf.data.annotations.scans import Box
 from wool_tf.errors import WoolError
@@ -29,36 +30,6 @@ NOTHING, AIR, TILE, UNSEEN, UNTOLD = range(5)
 CHUNK_SECONDS = 0.02
 SLOW_SECONDS = 0.5
 """From one look of a slow reader at 4 KB of events to the next."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Hour:
-    """What happens in an hour, which is some passes of the belt.
-
-    Attributes:
-        brightness: of the beam at its begin and at its end, as multiples of the references'.
-        elements: of elements that are ill, what becomes of their counts.
-        begins: what happens to the program at its begin: "", "terminate", "kill", "full disk" or "slow reader".
-    """
-
-    brightness: tuple[float, float]
-    elements: dict[int, str]
-    begins: str = ""
-
-
-def plan(width: int) -> list[Hour]:
-    """Eight hours: a tube that drifts, three elements that die, two restarts, a kill, a slow reader and a full disk."""
-    dead, noisy, stuck = {width // 5: "dead"}, {width // 2: "noisy"}, {4 * width // 5: "stuck"}
-    return [
-        Hour((0.9, 1.0), {}),
-        Hour((1.0, 1.03), {}, "terminate"),
-        Hour((1.03, 1.13), dead),
-        Hour((1.13, 1.13), dead, "kill"),
-        Hour((1.13, 1.06), dead | noisy),
-        Hour((1.06, 1.0), dead | noisy, "slow reader"),
-        Hour((1.0, 0.97), dead | noisy | stuck, "full disk"),
-        Hour((0.97, 0.97), dead | noisy | stuck, "terminate"),
-    ]
 
 
 class _Process:
@@ -155,12 +126,10 @@ def run(
     dark, bright = belt.references(folder)
     command += [f"--dark={dark}", f"--bright={bright}"]
     command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={rate:g}"]
-    if (
-        "--state"
-        in subprocess.run([sys.executable, program, "--help"], capture_output=True, text=True, check=False).stdout
-    ):
-        command += [f"--state={state}"]
-    hours, processes, number = plan(belt.width), [_Process(command, fifo, None, False)], 0
+    known = subprocess.run([sys.executable, program, "--help"], capture_output=True, text=True, check=False).stdout
+    # Earlier versions lack them.
+    command += [flag for flag in (f"--state={state}", "--position=time") if flag.partition("=")[0] in known]
+    hours, processes, number = day_lines.plan(belt.width), [_Process(command, fifo, None, False)], 0
     while not processes[0].events and not processes[0].is_over:
         time.sleep(0.1)
     if not processes[0].events:
@@ -169,7 +138,7 @@ def run(
     for place, hour in enumerate(hours):
         say(f"hour {place + 1} of {len(hours)}: {hour.begins or 'goes on'}")
         _begin(hour, processes, command, fifo)
-        for counts in _counts(belt, hour, passes, max(1, round(rate * CHUNK_SECONDS))):
+        for counts in day_lines.counts(belt, hour, passes, max(1, round(rate * CHUNK_SECONDS))):
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
             if processes[-1].is_over:
                 processes[-1].end(signal.SIGTERM)
@@ -178,10 +147,10 @@ def run(
             number += len(counts)
             processes[-1].sample()
     processes[-1].end(signal.SIGTERM)
-    return _account(belt, processes, len(hours), number, passes)
+    return _account(belt, processes, hours, number, passes)
 
 
-def _begin(hour: Hour, processes: list[_Process], command: list[str], fifo: Path) -> None:
+def _begin(hour: day_lines.Hour, processes: list[_Process], command: list[str], fifo: Path) -> None:
     """What happens to the program at the begin of an hour."""
     processes[-1].slow = hour.begins == "slow reader"
     ends = {"terminate": signal.SIGTERM, "kill": signal.SIGKILL, "full disk": signal.SIGTERM}
@@ -193,38 +162,14 @@ def _begin(hour: Hour, processes: list[_Process], command: list[str], fifo: Path
             os.close(full)
 
 
-def _counts(belt: Belt, hour: Hour, passes: int, size: int) -> Iterator[np.ndarray]:
-    """The lines of an hour, in arrays of `size` or less."""
-    dark = belt.dark.mean(axis=0)
-    rng, total, done = np.random.default_rng(0), passes * belt.lines, 0
-    for lines in itertools.chain.from_iterable(belt.counts() for _ in range(passes)):
-        for start in range(0, len(lines), size):
-            counts = lines[start : start + size]
-            share = (done + np.arange(len(counts))) / total
-            bright = hour.brightness[0] + share * (hour.brightness[1] - hour.brightness[0])
-            seen = dark + (counts - dark) * bright[:, None]
-            for element, illness in hour.elements.items():
-                seen[:, element] = _ill(illness, seen[:, element], float(dark[element]), rng)
-            done += len(counts)
-            yield np.clip(np.rint(seen), 0, np.iinfo(counts.dtype).max).astype(counts.dtype)
-
-
-def _ill(illness: str, counts: np.ndarray, dark: float, rng: np.random.Generator) -> np.ndarray:
-    """What an element gives that ought to give some counts."""
-    if illness == "dead":
-        return rng.normal(dark, 20, len(counts))
-    if illness == "noisy":
-        return counts + rng.normal(0, 0.2 * float(np.mean(abs(counts))), len(counts))
-    return np.full(len(counts), 8000.0)
-
-
-def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passes: int) -> dict:
+def _account(belt: Belt, processes: list[_Process], hours: list[day_lines.Hour], sent: int, passes: int) -> dict:
     """What became of every line, and of every defect, as JSON values.
 
     Returns:
         `lines`: sent; `shares_m`: metres of each kind, which sum to what was sent; `hours`: of each hour metres of each
         kind, defects marked, looked at and found, false rejects per metre of product; `alarms`: how often each began;
-        `unseen_m`, by reason; `untold`, `memory_mb` and `reject_latency_mm`.
+        `unseen_m`, by reason; `stopped_m`, for how much the belt stood and for how much the program told that it did;
+        `untold`, `memory_mb` and `reject_latency_mm`.
     """
     told = np.full(sent, NOTHING, np.int8)
     rejects: list[Box] = []
@@ -233,6 +178,7 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
     reasons: dict[str, float] = {}
     pixel, shift, untold = 1.0, 0.0, 0
     latencies: list[float] = []
+    still = 0
     for process in processes:
         events = process.events
         # One that writes to a full disk is not heard at all.
@@ -241,6 +187,7 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
         pixel, before = events[0]["pixel_mm"], shift
         first = sent if process.first is None else process.first
         shift = first - events[0].get("first_mm", 0) / pixel
+        still += next((event.get("still_lines", 0) for event in reversed(events) if event["event"] == "summary"), 0)
         for event in events:
             kind = event["event"]
             if kind == "alarm" and event.get("on") is not False:
@@ -263,8 +210,10 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
                 (tiles if kind == "tile" else rejects).append(Box(left, start, right, stop))
             if kind == "reject":
                 latencies.append(event["latency_mm"])
-    size = passes * belt.lines
-    parts = [_hour(belt, told, tiles, rejects, place * size, size, passes, pixel) for place in range(hours)]
+    ends = list(itertools.accumulate((hour.lines(belt, passes) for hour in hours), initial=0))
+    parts = [
+        _hour(belt, told, tiles, rejects, hour, first, passes, pixel) for hour, first in zip(hours, ends, strict=False)
+    ]
     return {
         "lines": sent,
         "sent_m": round(sent * pixel / 1000, 2),
@@ -272,6 +221,10 @@ def _account(belt: Belt, processes: list[_Process], hours: int, sent: int, passe
         "hours": parts,
         "alarms": dict(sorted(alarms.items())),
         "unseen_m": dict(sorted(reasons.items())),
+        "stopped_m": {
+            "stood": round(sum(hour.stop for hour in hours) * pixel / 1000, 2),
+            "told": round(still * pixel / 1000, 2),
+        },
         "untold": untold,
         "memory_mb": round(max(process.memory for process in processes), 1),
         "reject_latency_mm": max(latencies, default=None),
@@ -285,14 +238,18 @@ def _metres(told: np.ndarray, pixel: float) -> dict:
 
 
 def _hour(
-    belt: Belt, told: np.ndarray, tiles: list[Box], rejects: list[Box], first: int, size: int, passes: int, pixel: float
+    belt: Belt,
+    told: np.ndarray,
+    tiles: list[Box],
+    rejects: list[Box],
+    hour: day_lines.Hour,
+    first: int,
+    passes: int,
+    pixel: float,
 ) -> dict:
     """The figures of one hour, whose first line is `first`."""
-    boxes = [
-        dataclasses.replace(box, y0=box.y0 + first + turn * belt.lines, y1=box.y1 + first + turn * belt.lines)
-        for turn in range(passes)
-        for box in belt.boxes
-    ]
+    size = hour.lines(belt, passes)
+    boxes = [dataclasses.replace(box, y0=box.y0 + first, y1=box.y1 + first) for box in hour.boxes(belt, passes)]
     here = [box for box in rejects if first <= box.y0 < first + size]
     near = [box for box in tiles if first - size <= box.y0 < first + size]
 

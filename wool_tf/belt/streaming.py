@@ -152,13 +152,20 @@ def _streamed(belt: Belt, command: list, lines_per_second: float, speed: float, 
         error = child.stderr.read().decode(errors="replace").strip()
         listener.join()
         if child.wait() != 0:
-            raise WoolError(f"{command[1]}: ended with status {child.returncode}: {error}")
+            raise WoolError(_ended(Path(command[1]), child.returncode, error))
     finally:
         child.kill()
         child.wait()
         for end in (child.stdin, child.stdout, child.stderr):
             end.close()
     return Run(said, *fed)
+
+
+def _ended(program: Path, status: int, error: str) -> str:
+    """A line on a program that ended by mistake: its own last one, which is all there is if it names the mistake."""
+    last = error.splitlines()[-1] if error else "it said nothing"
+    own = last.removeprefix(f"{program.name}: ")
+    return own if own != last else f"{program}: ended with status {status}: {last}"
 
 
 def _listen(pipe: IO[bytes], said: Said, started: threading.Event) -> None:

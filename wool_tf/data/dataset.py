@@ -129,8 +129,8 @@ def load(
             Dataset which and why. Of images with the same pixels in their own size, all are left out if their labels
             differ, and all but the first if their groups differ.
         naming: which labels are which class, and where samples stand in the names of files.
-        bits: that all 16-bit grey images use, whose values must fit; None: the fewest of 10, 12, 14 and 16 that the
-            largest value of all of them fits (`sample_bits`), which is logged if it is not 16.
+        bits: that all 16-bit grey images use, whose values must fit but for specks; None: the fewest of 10, 12, 14 and
+            16 that all of them fit but a few (`sample_bits`), which is logged if it is not 16.
 
     Returns:
         The Dataset; both classes are present.

@@ -1,23 +1,25 @@
 """How many bits of the samples in 16-bit files a detector uses: what white is.
 
 Detectors of 12 bits are the normal case, and their files have 16 bits with values that end at 4095. Taken for 16 bits,
-their images would have 16 grey levels. PNG and TIFF do not say how many bits are used, so it is taken from the largest
-value of all files of a folder, never of one; that is a guess, for 16-bit images may all be dark, and so it is told.
+their images would have 16 grey levels. PNG and TIFF do not say how many bits are used, so it is taken from the values
+of all files of a folder, never of one. Neither specks (`sample_range`) nor a few files (`FEW`) decide it: those are
+clipped, these are refused when they are read. It is a guess, for 16-bit images may all be dark, and so it is told.
 """
 
 import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from wool_board.errors import BadFile
-from wool_board.image import decoding, scan_files
+from wool_board.image import decoding, sample_range, scan_files
 from wool_board.image.scan_files import LineFormat
-from wool_board.image.variants import FULL, check_range
+from wool_board.image.variants import FULL
 from wool_tf import files
 from wool_tf.data.listing import BadFiles
 from wool_tf.settings import check, setting
@@ -26,6 +28,9 @@ log = logging.getLogger(__name__)
 
 DETECTED = (10, 12, 14)
 """Numbers of bits that detectors have and that are found; any other is taken for 16, unless it is given."""
+
+FEW = 0.05
+"""Files that need 16 bits are taken for another detector's, and refused, if they are at most this share of all."""
 
 LINES = 4096
 """Lines of a scan that are looked at together."""
@@ -42,8 +47,8 @@ class SampleBits:
     bits: int | None = setting(
         None,
         "Bits that the detector uses in 16-bit grey files, whose highest value is then 2^bits - 1; default: the fewest "
-        "of 10, 12, 14 and 16 that the largest value in the whole folder fits. Files of 8 bits, and DICOM that stores "
-        "fewer than 16, say it themselves.",
+        "of 10, 12, 14 and 16 that 95 % of the files in the folder fit. A few pixels beyond are clipped, images with "
+        "more are refused. Files of 8 bits, and DICOM that stores fewer than 16, say it themselves.",
         at_least=8,
         at_most=16,
     )
@@ -52,9 +57,16 @@ class SampleBits:
         check(self)
 
 
-def fitting(largest: int) -> int:
-    """The fewest bits of `DETECTED`, or 16, that a value fits."""
-    return next((bits for bits in DETECTED if largest < 1 << bits), 16)
+class Range(NamedTuple):
+    """What the samples of a file of 16 bits need.
+
+    Attributes:
+        bits: the fewest of `DETECTED`, or 16, that they fit but for specks.
+        largest: the largest value.
+    """
+
+    bits: int
+    largest: int
 
 
 def of_crops(folder: Path, paths: Sequence[str], digests: Sequence[str], cache: Path) -> int | None:
@@ -71,14 +83,13 @@ def of_crops(folder: Path, paths: Sequence[str], digests: Sequence[str], cache: 
     Raises:
         Unwritable: the cache cannot be written.
     """
-    found: int | None
-    known = cache / f"largest-{hashlib.sha256(json.dumps(list(digests)).encode()).hexdigest()[:32]}.json"
+    known = cache / f"bits-{hashlib.sha256(json.dumps(list(digests)).encode()).hexdigest()[:32]}.json"
     try:
-        found = int(json.loads(known.read_bytes())["largest"])
-    except (OSError, ValueError, KeyError, TypeError):
-        found = _largest(_largest_values(folder, paths))
-        if found is not None:  # Of files of 8 bits, nothing but the heads was read.
-            files.write(known, json.dumps({"largest": found}).encode())
+        found = [Range(*map(int, each)) for each in json.loads(known.read_bytes())]
+    except (OSError, ValueError, TypeError):
+        found = _ranges(folder, paths)
+        if found:  # Of files of 8 bits, nothing but the heads was read.
+            files.write(known, json.dumps(found).encode())
     return _told(folder, "images", found)
 
 
@@ -100,52 +111,82 @@ def of_scans(folder: Path, paths: Iterable[Path], raw: LineFormat | None, given:
     Raises:
         WoolError: a file cannot be read, or a value does not fit the bits given.
     """
-    bad, most = BadFiles(folder), []
+    bad, paths = BadFiles(folder), list(paths)
+    ranges: dict[Path, Range | None] = {}
     for path in paths:
         try:
-            if scan_files.top(path, raw) != FULL or given == 16:
-                continue
-            most.append(_largest_count(path, raw))
-            if given:
-                check_range(most[-1], 2**given - 1)
+            if given != 16 and scan_files.top(path, raw) == FULL:
+                ranges[path] = None if given else _range(_parts(path, raw))
         except BadFile as flaw:
-            bad.add(str(path.relative_to(folder) if path.is_relative_to(folder) else path), str(flaw))
-        if not given and most and fitting(most[-1]) == 16:
+            bad.add(_name(folder, path), str(flaw))
+        if _are_many(ranges.values(), len(paths)):
             break
     bad.refuse()
-    return given or _told(folder, "scans", max(most, default=None))
+    bits = given or _told(folder, "scans", [found for found in ranges.values() if found])
+    for path, found in ranges.items():
+        try:
+            if bits and (found is None or found.bits > bits):
+                for part in _parts(path, raw):
+                    sample_range.within(part, 2**bits - 1)
+        except BadFile as flaw:
+            bad.add(_name(folder, path), str(flaw))
+    bad.refuse()
+    return bits
 
 
-def _largest_values(folder: Path, paths: Iterable[str]) -> Iterable[int]:
+def _name(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+
+def _ranges(folder: Path, paths: Sequence[str]) -> list[Range]:
+    """Of each crop of 16 bits, up to the one that settles it that all are used."""
+    found: list[Range] = []
     for path in paths:
         try:
-            value = decoding.largest(folder / path)
+            samples = decoding.full_samples(folder / path)
         except BadFile:
             continue
-        if value is not None:
-            yield value
-
-
-def _largest(values: Iterable[int]) -> int | None:
-    """The largest value, or the first one that only 16 bits hold."""
-    most = None
-    for value in values:
-        most = max(value, most or 0)
-        if fitting(most) == 16:
+        if samples is not None:
+            found.append(_range([samples]))
+        if _are_many(found, len(paths)):
             break
-    return most
+    return found
 
 
-def _largest_count(path: Path, raw: LineFormat | None) -> int:
+def _range(parts: Iterable[np.ndarray]) -> Range:
+    bits = largest = 0
+    for part in parts:
+        fitting = (bits for bits in DETECTED if sample_range.fits(part, 2**bits - 1))
+        bits, largest = max(bits, next(fitting, 16)), max(largest, int(part.max()))
+    return Range(bits, largest)
+
+
+def _parts(path: Path, raw: LineFormat | None) -> Iterator[np.ndarray]:
     lines = scan_files.read(path, raw)
-    return max(int(np.max(lines[start : start + LINES])) for start in range(0, len(lines), LINES))
+    # What fills a square across two parts is all in one of them.
+    return (lines[max(0, start - sample_range.SPECK) : start + LINES] for start in range(0, len(lines), LINES))
 
 
-def _told(folder: Path, what: str, largest: int | None) -> int | None:
-    if largest is None:
+def _are_many(found: Iterable[Range | None], files: int) -> bool:
+    """Whether files that need 16 bits are too many to be another detector's."""
+    return sum(each is not None and each.bits == 16 for each in found) > FEW * files
+
+
+def _told(folder: Path, what: str, found: Sequence[Range]) -> int | None:
+    """The bits that files use; says so if they are fewer than 16, and how many files are others'."""
+    if not found:
         return None
-    bits = fitting(largest)
-    if bits < 16:
-        rule = f"taken for {bits} bits, with {2**bits - 1} as the highest value"
-        log.info(f"{folder}: no value of its 16-bit {what} is above {largest}: {rule}; give --bits if that is wrong")
+    bits = 16 if _are_many(found, len(found)) else max((each.bits for each in found if each.bits < 16), default=16)
+    if bits == 16:
+        return bits
+    top = 2**bits - 1
+    specks = sum(each.bits <= bits and each.largest > top for each in found)
+    others = sum(each.bits > bits for each in found)
+    line = f"{folder}: no value of its 16-bit {what} is above {max(min(each.largest, top) for each in found)}"
+    if specks:
+        line += f" but specks in {specks} of them, which are clipped"
+    line += f": taken for {bits} bits, with {top} as the highest value"
+    if others:
+        line += f", which {others} of {len(found)} exceed by far"
+    log.info(f"{line}; give --bits if that is wrong")
     return bits

@@ -2,8 +2,9 @@
 
 Names come through spreadsheets, web pages and file systems of several kinds. What cannot be seen in them makes no
 difference: the form in which Unicode keeps an accented letter, characters without a shape, the kind and number of white
-space. What can be seen does: names that differ by case, leading zeros or a letter of another alphabet stay apart, and
-are told, because only a person knows whether S1 and s01 are one sample.
+space. What can be seen does: names that differ by case, leading zeros, a separator or a letter of another alphabet stay
+apart, and are told, because only a person knows whether S1 and s_01 are one sample. So are names that a spreadsheet
+seems to have changed.
 """
 
 import functools
@@ -26,6 +27,22 @@ _SAME_SHAPE = str.maketrans(
     "ABEKMHOPCTXaeopcyxiABEZHIKMNOPTYXo" + "------",
 )  # fmt: skip
 """Letters of the Cyrillic and the Greek alphabet, and dashes, that look like those of a keyboard."""
+
+
+_SEPARATORS = re.compile(r"(?<=[^\W\d_])[\s_.-]+(?=[^\W_])|(?<=\d)[\s_.-]+(?=[^\W\d_])")
+"""What people put between letters, and between letters and digits; between digits it tells 1.2 from 12."""
+
+_SCIENTIFIC = re.compile(r"\d{1,3}([.,]\d+)?e\+?\d{1,2}")
+_MONTH = "jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez"
+_CHANGED = re.compile(
+    rf"""\d([.,]\d+)?E\+\d\d                       # 1E+03, of 1E3 or of many digits
+    | \d{{1,2}}[-.\s/]+({_MONTH})\w*\.?([-.\s/]+\d+)? | ({_MONTH})\w*\.?[-.\s/]+\d{{2}}    # 01-Feb, of 1-2 or 1/2
+    | \d{{4}}-\d\d-\d\d\ 00:00:00                 # the same, by way of a program
+    | \#(REF!|NAME\?|N/A|NV|VALUE!|WERT!|DIV/0!|NUM!|NULL!|BEZUG!)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""What spreadsheets make of names by themselves."""
 
 
 def nfc(text: str) -> str:
@@ -70,9 +87,9 @@ class Spellings:
         return name
 
     def remarks(self) -> list[str]:
-        """What a person should know, at most a line for names that were joined and one for names that look alike."""
+        """What a person should know, a line each for names that were joined, look alike, or seem to be changed."""
         joined = {name: list(written) for name, written in self._written.items() if len(written) > 1}
-        return [*self._joined(joined), *self._alike()]
+        return [*self._joined(joined), *self._alike(), *self._changed()]
 
     def _joined(self, joined: Mapping[str, list[str]]) -> list[str]:
         if not joined:
@@ -89,7 +106,15 @@ class Spellings:
         first = ", ".join(f"{ascii(one)} and {ascii(other)}" for one, other in pairs[:SHOWN])
         more = f" and {len(pairs) - SHOWN:,} more pairs" if len(pairs) > SHOWN else ""
         rule = "count as different; if they are not, write them alike"
-        return [f"warning: {self._kind} that look alike (case, leading zeros, alphabets) {rule}: {first}{more}"]
+        return [f"warning: {self._kind} that look alike (case, zeros, separators, alphabets) {rule}: {first}{more}"]
+
+    def _changed(self) -> list[str]:
+        found = [name for name in self._written if _CHANGED.fullmatch(name)]
+        if not found:
+            return []
+        more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+        rule = "look as if a spreadsheet had made a number, a date or an error of them; compare them with the original"
+        return [f"warning: {self._kind} {rule}: {', '.join(map(ascii, found[:SHOWN]))}{more}"]
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:
@@ -99,9 +124,12 @@ def alike(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _look(name: str) -> str:
-    """What names that look alike have in common; spreadsheets make `7.0` of 7."""
+    """What names that look alike have in common; spreadsheets make `7.0` of 7 and `1E+03` of 1000."""
     folded = unicodedata.normalize("NFKC", name).translate(_SAME_SHAPE).casefold()
-    return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"^(\d+)\.0+$", r"\1", folded))
+    if _SCIENTIFIC.fullmatch(folded):
+        folded = f"{float(folded.replace(',', '.')):.0f}"
+    joined = _SEPARATORS.sub("", re.sub(r"^(\d+)\.0+$", r"\1", folded))
+    return re.sub(r"(?<!\d)0+(?=\d)", "", joined)
 
 
 class Folder:

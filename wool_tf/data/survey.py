@@ -50,6 +50,10 @@ class Optics:
         """The counts of a scan; raises BadFile where it cannot be read."""
         return scan_files.read(self.folder / scan.path, self.raw)
 
+    def clipped(self, counts: np.ndarray) -> np.ndarray:
+        """Counts without specks beyond the detector's bits (`sample_range`), which would hide where it saturates."""
+        return counts if self.bits is None or counts.itemsize == 1 else np.minimum(counts, 2**self.bits - 1)
+
     def correction(self, scan: Scan) -> Correction:
         """The correction of a scan; raises BadFile where it has none and cannot be read."""
         if scan.dark:
@@ -129,7 +133,7 @@ def _look(scan: Scan, optics: Optics, side: int, frame_lines: int, seen: Survey)
         part = lines[area.y0 : area.y1]
         attenuation = correction.attenuation(part)
         seen.frames.append(Frame(scan, number, area, frames.wool(attenuation, area)))
-        counts += saturation.histogram(part[:, correction.good])
+        counts += saturation.histogram(optics.clipped(part[:, correction.good]))
         sparse = attenuation[::HISTOGRAM_STEP]
         silent = windows.without_signal(sparse, float(correction.most))
         seen.counts += windows.histogram(sparse[~silent])

@@ -45,14 +45,14 @@ def read(file: Path) -> Table:
         WoolError: it is no CSV file.
         OSError: it cannot be read.
     """
-    text, remarks = _text(file)
-    first, _, rest = text.partition("\n")
+    content, remarks = text(file)
+    first, _, rest = content.partition("\n")
     delimiter = first.rstrip("\r")[4:] if first.startswith("sep=") else ""  # Excel's own way to say it.
     if delimiter not in DELIMITERS:
-        delimiter, rest = max(DELIMITERS, key=first.count), text
+        delimiter, rest = max(DELIMITERS, key=first.count), content
     # strict: an unclosed quote would otherwise swallow all the lines below it.
     reader = csv.reader(io.StringIO(rest, newline=""), strict=True, delimiter=delimiter)
-    above = text.count("\n") - rest.count("\n")
+    above = content.count("\n") - rest.count("\n")
     try:
         header = tuple(cleaned(cell).casefold() for cell in next(reader, []))
         found = ((reader.line_num + above, [cell.strip() for cell in row]) for row in reader)
@@ -65,8 +65,12 @@ def read(file: Path) -> Table:
     return Table(header, rows, delimiter == ";", tuple(remarks))
 
 
-def _text(file: Path) -> tuple[str, list[str]]:
-    """What a file says, and what to say of its encoding."""
+def text(file: Path) -> tuple[str, list[str]]:
+    """What a file says, and what to say of its encoding, in lines.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     content = file.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace"), []
@@ -74,5 +78,6 @@ def _text(file: Path) -> tuple[str, list[str]]:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError:
         # What Windows in Western Europe and America writes; every text can be read so, if perhaps wrongly.
-        text = content.decode("cp1252", errors="replace")
-        return text, [f"{file.name} is not UTF-8 text; read as Windows-1252 (Latin-1)"]
+        return content.decode("cp1252", errors="replace"), [
+            f"{file.name} is not UTF-8 text; read as Windows-1252 (Latin-1)"
+        ]

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from wool_tf import quiet
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.simulation import defects, projection, xray
 from wool_tf.simulation.projection import BELT, Pose, rotation
@@ -250,6 +251,8 @@ def _write_samples(folder: Path, campaign: Campaign, jobs: int) -> Iterator[tupl
     """Writes the scans of all samples and yields what `_write_sample` returns, in any order."""
     import joblib
 
+    if jobs > 1:
+        quiet.start_tracker()
     # Ctrl-C reaches the whole process group; the main process ends its workers itself, without their tracebacks.
     workers = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)} if jobs > 1 else {}
     parallel = joblib.Parallel(jobs, backend="loky" if jobs > 1 else "sequential", return_as="generator_unordered",

@@ -31,10 +31,6 @@ PACKAGES = ("wool_tf", "keras", "numpy")
 """What has to be the same there, and the packages of Keras' backend."""
 
 
-LEAKED = "ignore:resource_tracker:UserWarning"
-"""What joblib's tracker would say after Ctrl-C, of semaphores that it removes itself; it is a process of its own."""
-
-
 class Died(Exception):
     """A worker process ended before its work was done; the others of its pool were ended too."""
 
@@ -74,9 +70,7 @@ def _keep_quiet() -> None:
     """Silences warnings of joblib about what it does by design; after hours of training they would look like faults."""
     # It replaces workers that have grown by some hundred megabytes, between two tasks.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
-    given = os.environ.get("PYTHONWARNINGS", "")
-    if LEAKED not in given:
-        os.environ["PYTHONWARNINGS"] = f"{given},{LEAKED}" if given else LEAKED
+    quiet.start_tracker()
 
 
 def _prepare(folder: Path) -> None:

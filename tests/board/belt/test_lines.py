@@ -187,3 +187,53 @@ def test_no_lines_to_be_had(tmp_path, make, reopen, said):
     with pytest.raises(WoolError, match="input") as refused:
         Reader(str(tmp_path / "input"), False, reopen)
     assert said in str(refused.value)
+
+
+def test_a_writer_that_comes_and_goes_while_the_fifo_is_opened_again_spoils_no_other(tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reader, ring, found = Reader(str(path), False, True), Ring(LAYOUT, 100), []
+    opened = reader._opened
+
+    def hasty():
+        """Another writer is there and gone between the end of the first one and the new opening."""
+        if not found:
+            found.append("gone")
+            path.write_bytes(numbered(2, 10).tobytes() + b"abc")
+        return opened()
+
+    reader._opened = hasty
+    marks, lines = [], []
+    with reader.reading(ring):
+        path.write_bytes(numbered(3).tobytes() + b"x")
+        end = time.monotonic() + 20
+        while time.monotonic() < end and len(marks) < 3:
+            item = ring.take(1000, 0.05)
+            if isinstance(item, Block):
+                lines += item.lines[:, 0].tolist()
+                ring.release(len(item.lines))
+            elif item is not None:
+                marks.append(item)
+            if len(marks) == 2 and found == ["gone"]:
+                found.append("third")
+                path.write_bytes(numbered(2, 20).tobytes())
+    assert lines == [0, 1, 2, 10, 11, 20, 21]
+    assert marks == [WriterGone(1, False, None), WriterGone(3, False, None), WriterGone(0, False, None)]
+
+
+def test_many_hasty_writers_lose_nothing_and_shift_nothing(tmp_path):
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reader, ring = Reader(str(path), False, True), Ring(LAYOUT, 10_000)
+    lines, writers = [], 300
+    with reader.reading(ring):
+        threading.Thread(target=lambda: [path.write_bytes(numbered(1, n).tobytes()) for n in range(writers)]).start()
+        end = time.monotonic() + 30
+        while time.monotonic() < end and len(lines) < writers:
+            item = ring.take(1000, 0.05)
+            if isinstance(item, Block):
+                lines += item.lines[:, 0].tolist()
+                ring.release(len(item.lines))
+            else:
+                assert item is None or item == WriterGone(0, False, None)
+    assert lines == list(range(writers))

@@ -339,3 +339,44 @@ def test_old_references_are_said(flags, tmp_path):
     _, found, _ = rig.run(*copies, *flags[2:], lines=belt(100))
     assert found[0]["reference_days"] == 20
     assert found[1]["alarm"] == "old_references" and found[1]["days"] == 20
+
+
+def test_elements_that_died_stay_repaired_after_a_restart(flags, tmp_path):
+    state = tmp_path / "state.json"
+    attenuation = np.zeros((1200, DETECTOR.width))
+    for start in range(64, 1100, 400):
+        attenuation[start : start + 200, 10:90] = WOOL
+    counts = DETECTOR.expose(attenuation)
+    rng = np.random.default_rng(0)
+    counts[:, 40] = rng.normal(1000, 20, len(counts))
+    counts[:, 70] = 15000
+    _, first, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=counts.tobytes())
+    assert {e["alarm"]: e["elements"] for e in kinds(first, "alarm")} == {"dead_elements": [40], "stuck_elements": [70]}
+    assert left(state)["elements"] == {"dead": [40], "stuck": [70]}
+    # From the first line on: no reject of a dead element, and it is known before any span is judged.
+    _, second, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=counts[:200].tobytes())
+    assert [(e["alarm"], e["on"]) for e in kinds(second, "alarm")] == [
+        ("stuck_elements", True),
+        ("dead_elements", True),
+    ]
+    assert kinds(second, "reject") == [] and left(state)["elements"] == {"dead": [40], "stuck": [70]}
+    # Once the detector is repaired, this is seen.
+    whole = DETECTOR.expose(attenuation).tobytes()
+    _, third, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=whole)
+    assert {(e["alarm"], e["on"]) for e in kinds(third, "alarm")} == {
+        (name, on) for name in ("dead_elements", "stuck_elements") for on in (True, False)
+    }
+    assert left(state)["elements"] == {}
+
+
+@pytest.mark.parametrize("elements", [None, [], {"dead": 3}, {"dead": ["3"]}, {"dead": [1.5]}])
+def test_a_state_with_elements_that_are_none_holds_none(tmp_path, elements):
+    path = tmp_path / "state.json"
+    states.write(path, A_STATE)
+    path.write_text(json.dumps(left(path) | {"elements": elements}))
+    assert states.read(path) is None
+    # One of an earlier version has none.
+    found = left(path)
+    del found["elements"]
+    path.write_text(json.dumps(found))
+    assert states.read(path) == A_STATE

@@ -71,6 +71,15 @@ def test_files_are_taken_in_the_order_given(board_model, folder):
     assert found == ["07", "00", "01", "02", "03", "04", "05", "06"]
 
 
+def test_images_of_formats_that_are_not_read_are_told(board_model, folder):
+    for name in ("a.bmp", "0/b.webp"):
+        Image.fromarray(SEEN[0]).save(folder / name)
+    finished = run(board_model, folder, "--json")
+    assert len(records(finished)) == 12 and finished.returncode == 1
+    told = "2 images of formats that are not read (.bmp, .webp), 0/b.webp first; save them as PNG"
+    assert finished.stderr == f"classify.py: {folder}: {told}\n"
+
+
 def bad_files(folder: Path) -> dict[str, str]:
     """Files that cannot be used, and why."""
     good = save(folder / "good.png", SEEN[0]).read_bytes()

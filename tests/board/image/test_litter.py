@@ -68,3 +68,19 @@ def test_the_words():
     text = "left out as hidden, of the system or second copies of a conflict"
     assert litter.told(["b", "a\n"]) == rf"2 {text}: a\x0a, b"
     assert litter.told([str(number) for number in range(1000)]) == f"1,000 {text}: 0, 1, 10 and 997 more"
+
+
+def test_images_of_other_formats_are_told_apart_from_litter_and_once(tmp_path):
+    for name in ("a.png", "b.BMP", "c.webp", "notes.txt", "Thumbs.db", ".d.bmp"):
+        (tmp_path / name).write_bytes(b"x")
+    left_out = []
+    assert [entry.name for entry in folders.images(str(tmp_path), pytest.fail, left_out.append)] == ["a.png"]
+    assert sorted(map(os.path.basename, left_out)) == [".d.bmp", "Thumbs.db", "b.BMP", "c.webp"]
+    told = []
+    watch = folders.FolderWatch(tmp_path, pytest.fail, told.append)
+    for _ in range(3):
+        watch.poll()
+    assert sorted(sorted(map(os.path.basename, each)) for each in told) == [
+        [".d.bmp", "Thumbs.db"],
+        ["b.BMP", "c.webp"],
+    ]

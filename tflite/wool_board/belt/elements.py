@@ -74,6 +74,20 @@ class ElementWatch:
         self._flaws = {name: np.zeros(width, bool) for name in FLAWS}
         self._flawed = np.zeros(width, bool)
 
+    @property
+    def ill(self) -> dict[str, list[int]]:
+        """The elements that are ill, besides those of the references, by what is wrong with them."""
+        return {name: self._good[flaw].tolist() for name, flaw in self._flaws.items() if flaw.any()}
+
+    def resume(self, ill: dict[str, list[int]]) -> None:
+        """Goes on with elements that were ill before; those that are no longer are found to be, as any other."""
+        for name in FLAWS:
+            self._flaws[name] = np.isin(self._good, ill.get(name, []))
+            self._fine[name] = np.where(self._flaws[name], 0, FINE)
+        self._flawed = np.logical_or.reduce(list(self._flaws.values()))
+        if self._flawed.any():
+            self._repair(self._flawed, {})
+
     def judge(self, span: Span, level: float, where: dict) -> None:
         """Judges the elements by some lines.
 

@@ -76,6 +76,7 @@ class Inspection:
     def resume(self, resumed: Resumption) -> None:
         """Says what passed unseen between this inspection and the one before."""
         self._beam.level = resumed.level
+        self.monitor.elements.resume(resumed.elements)
         start, stop = int(resumed.told_mm / self.config.pixel_mm), self.config.first
         # As long as nobody takes that word, the next inspection must say it again.
         self._told = start
@@ -131,7 +132,8 @@ class Inspection:
     def _state(self, ended: bool) -> State:
         untold = self._events.untold.fields() if self._events.untold.events else None
         pixel = self.config.pixel_mm
-        return State(self._told * pixel, self._arrived() * pixel, time.time(), self._beam.level, ended, untold)
+        ill = self.monitor.elements.ill
+        return State(self._told * pixel, self._arrived() * pixel, time.time(), self._beam.level, ended, untold, ill)
 
     def _add(self, block: Block) -> None:
         lines, arrived = block.lines[:, : self.config.layout.width], block.arrived

@@ -194,6 +194,8 @@ class Reader:
         self._path, self._reopen = path, reopen
         self._spill = bytearray(SPILL_BYTES)
         self._stopped = threading.Event()
+        self._has_lines = False
+        """Whether anything was read since a writer went away."""
         self._file = self._opened()
         status = os.fstat(self._file.fileno())
         self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
@@ -225,13 +227,14 @@ class Reader:
     def _run(self) -> None:
         try:
             while not self._stopped.is_set():
-                if self._has_input() and not self._read():
+                # A writer that came and went before this end was opened leaves its lines there, but no sign of its end.
+                if (self._has_input() or (self._reopen and self._has_lines)) and not self._read():
+                    self._has_lines = False
                     if not self._reopen:
                         self._ring.leave(final=True)
                         return
                     # Opened before the other is closed: a FIFO without any reader would kill its next writer. And
-                    # before anybody hears of it: of a writer that came and went sooner, the new end shows the lines,
-                    # but not that it went.
+                    # before anybody hears of it, who might start one.
                     left, self._file = self._file, self._opened()
                     left.close()
                     self._ring.leave(final=False)
@@ -260,6 +263,7 @@ class Reader:
         if len(space):
             count = self._file.readinto(space)
             if count:
+                self._has_lines = True
                 self._ring.put(count, time.monotonic())
         elif not self.live:
             self._ring.wait_for_space(POLL_SECONDS)

@@ -23,6 +23,7 @@ class Resumption:
         level: attenuation of the open beam by the references, 0 if that is too long ago.
         ended: whether the earlier one came to its end.
         untold: events that it left out.
+        elements: that it found ill, see `State`.
     """
 
     told_mm: float
@@ -32,6 +33,7 @@ class Resumption:
     level: float
     ended: bool
     untold: dict | None
+    elements: dict[str, list[int]]
 
     def fields(self) -> dict:
         """What `start` says of it."""
@@ -62,4 +64,5 @@ def resume(state: State, now: float, mm_per_second: float | None) -> Resumption:
         level=state.level if seconds is not None and seconds < OLD_SECONDS else 0.0,
         ended=state.ended,
         untold=state.untold,
+        elements=state.elements,
     )

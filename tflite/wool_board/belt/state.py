@@ -30,6 +30,7 @@ class State:
         level: attenuation of the open beam by the references.
         ended: whether the inspection came to its end.
         untold: events that were left out and of which nobody was told: `Untold.fields()`, or None.
+        elements: that were ill, by what is wrong with them: `ElementWatch.ill`.
     """
 
     along_mm: float
@@ -38,6 +39,7 @@ class State:
     level: float
     ended: bool
     untold: dict | None
+    elements: dict[str, list[int]] = dataclasses.field(default_factory=dict)
 
 
 def read(path: Path) -> State | None:
@@ -59,9 +61,16 @@ def read(path: Path) -> State | None:
             return None
         state = State(**found)
         numbers = state.along_mm, state.arrived_mm, state.time, state.level
-        return state if all(math.isfinite(number) for number in numbers) else None
+        sound = all(math.isfinite(number) for number in numbers) and _are_elements(state.elements)
+        return state if sound else None
     except (AttributeError, KeyError, TypeError):
         return None
+
+
+def _are_elements(found: object) -> bool:
+    return isinstance(found, dict) and all(
+        isinstance(each, list) and all(type(element) is int for element in each) for each in found.values()
+    )
 
 
 def write(path: Path, state: State) -> None:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from wool_board import whole_file
 from wool_board.benchmark import candidates, memory, timing
 from wool_board.benchmark.table import table
 from wool_board.errors import UsageError, WoolError
@@ -93,14 +94,7 @@ def _check_writable(path: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all; what is no file is written to as it is."""
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        if target.exists() and not target.is_file():
-            target.write_text(text)
-            return
-        temporary.write_text(text)
-        os.replace(temporary, target)
+        whole_file.write(path, text.encode())
     except OSError as error:
         raise WoolError(f"--json={path}: cannot be written ({error.strerror})") from None

@@ -65,9 +65,16 @@ def unreadable(output: Output) -> Unreadable:
 
 
 def left_out(output: Output, folder: Path, paths: Sequence[str]) -> None:
-    """Tells what a folder holds that is litter, if anything."""
-    if paths:
-        output.remark(folder, litter.told([os.path.relpath(path, folder) for path in paths]))
+    """Tells what a folder holds that is litter, and complains of images whose format is not read, if there are any."""
+    names = [os.path.relpath(path, folder) for path in paths]
+    found = [name for name in names if litter.is_litter(os.path.basename(name))]
+    if found:
+        output.remark(folder, litter.told(found))
+    others = sorted(set(names) - set(found))
+    if others:
+        suffixes = ", ".join(sorted({os.path.splitext(name)[1].lower() for name in others}))
+        first = f"{len(others):,} images of formats that are not read ({suffixes}), {one_line(others[0])} first"
+        output.complain(folder, f"{first}; save them as PNG")
 
 
 def text_line(record: dict) -> str:

@@ -5,30 +5,51 @@ Which variants of a format are read is decided by the head of a file (`headers`,
 
 import contextlib
 import os
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from wool_board.errors import BadFile, MissingFile, in_one_line
-from wool_board.image import dicom, headers
+from wool_board.image import damage, dicom, headers, sample_range
 from wool_board.image.headers import FORMATS
-from wool_board.image.variants import FULL, MAX_PIXELS, Variant, check_range
+from wool_board.image.variants import FULL, MAX_PIXELS, Variant
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".dcm", ".dcn")
 """Of the files of a folder that are taken for images."""
+OTHER_SUFFIXES = (
+    ".avif", ".bmp", ".dib", ".dng", ".emf", ".exr", ".fit", ".fits", ".gif", ".heic", ".heif", ".hdr", ".j2k", ".jfif",
+    ".jif", ".jp2", ".jpe", ".jpf", ".jpx", ".jxl", ".jxr", ".npy", ".pbm", ".pcx", ".pgm", ".pnm", ".ppm", ".tga",
+    ".webp",
+)  # fmt: skip
+"""Of images that nobody reads here, which a person may have expected to be looked at."""
+_SILENCING = threading.Lock()
 SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""
 
 
 class Opened(NamedTuple):
-    """An image that is open, and what its head says."""
+    """An image that is open, what its head says, and its file."""
 
     image: Image.Image
     variant: Variant
+    file: BinaryIO
+
+    def pixels(self) -> Image.Image:
+        """The image, decoded.
+
+        Raises:
+            BadFile: its pixels are not all there, or damaged.
+            Exception: of any type, which is the decoder's.
+        """
+        damage.check_whole(self.file, self.variant.format)
+        with _silence() if self.variant.format == "TIFF" else contextlib.nullcontext():
+            self.image.load()
+        return self.image
 
 
 class DecodedCrop(NamedTuple):
@@ -70,11 +91,12 @@ def read_grey(path: Path, bits: int | None = None) -> Image.Image:
 
     Arguments:
         path: of the file.
-        bits: that the detector uses in 16-bit files, see `Variant.top_with`; None: all 16.
+        bits: that the detector uses in 16-bit files, see `Variant.top_with`; None: all 16. Specks beyond are
+            clipped (`sample_range`).
 
     Raises:
-        BadFile: the file cannot be read, is no image that a network could be trained on, or has a value that does not
-            fit the bits.
+        BadFile: the file cannot be read, is no image that a network could be trained on, or more of it than specks is
+            beyond the bits.
         MissingFile: it is not there.
     """
     return _decoded(path, bits)[0]
@@ -86,15 +108,15 @@ def _decoded(path: Path, bits: int | None) -> tuple[Image.Image, Variant]:
         return _grey(found, bits), found.variant
 
 
-def largest(path: Path) -> int | None:
-    """The largest value of a crop with 16-bit samples that does not say how many bits are used; None of any other.
+def full_samples(path: Path) -> np.ndarray | None:
+    """The samples of a crop of 16 bits that does not say how many of them are used; None of any other.
 
     Raises:
         BadFile, MissingFile: as `read_grey`.
     """
     with opened(path, FORMATS) as found:
         _check_crop(found.image)
-        return int(np.asarray(found.image).max()) if found.variant.top == FULL else None
+        return np.asarray(found.pixels()) if found.variant.top == FULL else None
 
 
 def crop_size(path: Path) -> tuple[int, int]:
@@ -110,7 +132,7 @@ def crop_size(path: Path) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Opened]:
-    """An image that is open while the context lasts; whatever its decoder raises there is the file's fault.
+    """An image that is open, and not decoded yet, while the context lasts; what its decoder raises is the file's fault.
 
     Arguments:
         path: of the file.
@@ -129,13 +151,13 @@ def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Opened]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             kind = headers.format_of(file, formats)
             if kind == "DICOM":
-                yield Opened(*dicom.opened(file))
+                yield Opened(*dicom.opened(file), file)
                 return
             variant = headers.variant(file, kind)
             file.seek(0)
             with Image.open(file, formats=(kind,)) as image:
                 _check_single(image)
-                yield Opened(image, variant)
+                yield Opened(image, variant, file)
     except BadFile:
         raise
     except FileNotFoundError as error:
@@ -147,7 +169,35 @@ def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Opened]:
     except Exception as error:
         if isinstance(error, OSError) and error.strerror:
             raise BadFile(f"cannot be read ({error.strerror})") from None
-        raise BadFile(f"cannot be decoded ({in_one_line(error)})") from None
+        raise BadFile(_flaw(kind, error)) from None
+
+
+def _flaw(kind: str, error: Exception) -> str:
+    """What a decoder's exception comes to; only Pillow's own say something to a person."""
+    if isinstance(error, MemoryError):
+        return "cannot be decoded (it takes more memory than there is)"
+    if kind != "DICOM" and type(error) in (OSError, SyntaxError):
+        return f"cannot be decoded ({in_one_line(error)}; copy it again, or save it anew)"
+    return f"is a damaged {kind}; copy it again, or save it anew"
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keeps libtiff from writing lines of its own to the standard error; what is wrong is raised anyway."""
+    with _SILENCING:
+        try:
+            kept = os.dup(2)
+        except OSError:  # It is closed: nothing is written.
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
 
 
 def _check_single(image: Image.Image) -> None:
@@ -167,13 +217,13 @@ def _check_crop(image: Image.Image) -> None:
 
 def _grey(found: Opened, bits: int | None) -> Image.Image:
     """An image as 8-bit grey: of colours the luma (ITU-R 601-2), of more bits as `to_grey`."""
-    image, variant = found
+    image, variant = found.pixels(), found.variant
     if variant.alpha:
         _check_opaque(image)
     if variant.top == 255 and not variant.inverted:
         return image.convert("L")
-    samples, top = np.asarray(image), variant.top_with(bits)
-    check_range(int(samples.max()), top)
+    top = variant.top_with(bits)
+    samples = sample_range.within(np.asarray(image), top)
     return Image.fromarray(to_grey(top - samples if variant.inverted else samples, top))
 
 

@@ -62,6 +62,8 @@ def _variant(data: Any) -> Variant:
     syntax = data.file_meta.TransferSyntaxUID
     if syntax not in _SYNTAXES:
         raise BadFile(f"is compressed ({syntax.name}); save it uncompressed")
+    if "PixelData" not in data:
+        raise BadFile("holds no pixels; copy it again, or save it anew")
     frames = int(data.get("NumberOfFrames") or 1)
     if frames > 1:
         raise BadFile(f"holds {frames} images; give one per file")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from wool_board.image.decoding import SUFFIXES
+from wool_board.image.decoding import OTHER_SUFFIXES, SUFFIXES
 from wool_board.image.litter import is_litter
 
 SETTLING = 1.0
@@ -22,7 +22,7 @@ REST = 10
 Unreadable = Callable[[str, OSError], None]
 """Is told of a folder that cannot be read."""
 LeftOut = Callable[[str], None]
-"""Is told the path of each file or folder that is litter."""
+"""Is told the path of each file or folder that is litter, and of each image of a format that is not read."""
 
 
 def images(folder: str, unreadable: Unreadable, left_out: LeftOut) -> Iterator[os.DirEntry]:
@@ -48,8 +48,12 @@ def images(folder: str, unreadable: Unreadable, left_out: LeftOut) -> Iterator[o
                 left_out(entry.path)
             elif _is_folder(entry):
                 waiting.append(entry.path)
-            elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                yield entry
+            else:
+                suffix = os.path.splitext(entry.name)[1].lower()
+                if suffix in SUFFIXES:
+                    yield entry
+                elif suffix in OTHER_SUFFIXES:
+                    left_out(entry.path)
 
 
 def _is_new(status: os.stat_result, visited: set[tuple[int, int]]) -> bool:
@@ -99,13 +103,14 @@ class FolderWatch:
     Arguments:
         folder: is looked through; files that are there already have arrived.
         unreadable: is told, once until it can be read again, of a folder that cannot be read.
-        left_out: is told once, when there first is any, the paths of what is litter.
+        left_out: is told once, when there first is any, the paths of what is litter, and once those of images that are
+            of formats that are not read.
     """
 
     def __init__(self, folder: Path, unreadable: Unreadable, left_out: Callable[[list[str]], None]):
         self.folder, self.pause = folder, POLL
         self._unreadable, self._left_out = unreadable, left_out
-        self._told_left_out = False
+        self._told_left_out: set[bool] = set()
         self._troubled: set[str] = set()
         self._seen: dict[str, _FileState] = {}
 
@@ -114,8 +119,8 @@ class FolderWatch:
         started = time.monotonic()
         troubled: dict[str, OSError] = {}
         seen: dict[str, _FileState] = {}
-        litter: list[str] = []
-        for entry in images(os.fspath(self.folder), troubled.__setitem__, litter.append):
+        left_out: list[str] = []
+        for entry in images(os.fspath(self.folder), troubled.__setitem__, left_out.append):
             try:
                 status = entry.stat()
             except OSError:  # Gone already, or a link to nowhere.
@@ -125,7 +130,7 @@ class FolderWatch:
         for folder in troubled.keys() - self._troubled:
             self._unreadable(folder, troubled[folder])
         self._troubled = set(troubled)
-        self._tell_left_out(litter)
+        self._tell_left_out(left_out)
         # Nothing is known of the files of a folder that cannot be read: they may come back with it.
         folders = tuple(f"{folder}{os.sep}" for folder in troubled)
         self._seen = {path: state for path, state in self._seen.items() if path.startswith(folders)} | seen
@@ -133,11 +138,15 @@ class FolderWatch:
         self.pause = max(POLL, REST * (time.monotonic() - started))
         return [Path(path) for path in sorted(ready, key=lambda path: (seen[path].arrived, path))]
 
-    def _tell_left_out(self, litter: list[str]) -> None:
-        # Hidden files alone are what writers call files that are not complete yet: they come and go.
-        if not self._told_left_out and any(not os.path.basename(path).startswith(".") for path in litter):
-            self._told_left_out = True
-            self._left_out(litter)
+    def _tell_left_out(self, paths: list[str]) -> None:
+        for kind in (True, False):
+            if kind in self._told_left_out:
+                continue
+            found = [path for path in paths if is_litter(os.path.basename(path)) == kind]
+            # Hidden files alone are what writers call files that are not complete yet: they come and go.
+            if any(not os.path.basename(path).startswith(".") for path in found):
+                self._told_left_out.add(kind)
+                self._left_out(found)
 
     def _look(self, path: str, status: os.stat_result, now: float) -> _FileState:
         signature, known = _signature(status), self._seen.get(path)

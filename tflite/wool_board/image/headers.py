@@ -11,7 +11,6 @@ from wool_board.errors import BadFile
 from wool_board.image import tiff_header
 from wool_board.image.variants import (
     COLOURS,
-    MAX_PIXELS,
     NO_COUNTS,
     UPRIGHT,
     Variant,
@@ -25,17 +24,23 @@ _PNG, _JPEG, _DICOM, _PREAMBLE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"DICM",
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 """Colour types of PNG."""
 
-_CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Of each pass of an interlaced PNG the first column and row, and the steps between its columns and its rows."""
-
+CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGB_ALPHA: 4}
+"""Samples of a pixel of each colour type."""
+_DEPTHS = {
+    _GREY: (1, 2, 4, 8, 16),
+    _RGB: (8, 16),
+    _PALETTE: (1, 2, 4, 8),
+    _GREY_ALPHA: (8, 16),
+    _RGB_ALPHA: (8, 16),
+}
+"""Bits that the samples of each may have."""
 _EXIF = b"Exif\0\0"
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _RAW_PROFILE = re.compile(rb"Raw profile type (?:exif|APP1)\0\s*\w+\s+\d+\s")
 MOST_TEXT = 1 << 20
 """Bytes of a text that are unpacked; notes on an image are far shorter."""
-_START_OF_SCAN = 0xDA
-_FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
+START_OF_SCAN, _END = 0xDA, 0xD9
+FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}
 """Markers of JPEG that begin a frame; 0xF7 is that of JPEG-LS."""
 _HUFFMAN_FRAMES = {0xC0: "baseline", 0xC1: "extended", 0xC2: "progressive"}
 _ALONE = {0x01, *range(0xD0, 0xD9)}
@@ -83,13 +88,13 @@ def variant(file: BinaryIO, kind: str) -> Variant:
 
 
 def _png(file: BinaryIO) -> Variant:
-    chunks = _chunks(file)
-    name, head = next(chunks, (b"", b""))
+    found = chunks(file)
+    name, head = next(found, (b"", b""))
     if name != b"IHDR" or len(head) != 13:
         raise BadFile("is a damaged PNG, or a kind that is not read; save it anew")
     bits, colour = head[8:10]
     clear = coloured = False
-    for name, content in chunks:
+    for name, content in found:
         clear |= name == b"tRNS"
         if name == b"acTL":
             raise BadFile("is an animation; give one image per file")
@@ -108,32 +113,13 @@ def _png(file: BinaryIO) -> Variant:
         raise BadFile(COLOURS)
     if clear and colour != _PALETTE:
         raise BadFile("has a colour that stands for transparent; save it without")
-    _check_complete(file, head)
+    if not head[:4].strip(b"\0") or not head[4:8].strip(b"\0") or bits not in _DEPTHS.get(colour, ()):
+        raise BadFile("is a damaged PNG, or a kind that is not read; save it anew")
     grey = colour in (_GREY, _GREY_ALPHA)
     alpha = clear or colour in (_GREY_ALPHA, _RGB_ALPHA)
     flaw = NO_COUNTS if colour != _GREY else f"has {bits}-bit pixels; save it with 8 or 16 bits" if bits < 8 else ""
     # Fewer bits than 8 are what programs make of 8 that use few values: decoders widen them to the same 8 again.
     return Variant("PNG", grey, 65535 if bits == 16 else 255, alpha, scan_flaw=flaw)
-
-
-def _check_complete(file: BinaryIO, head: bytes) -> None:
-    """Raises BadFile if the pixels of a PNG end early; decoders leave grey what a stream that ends in order lacks."""
-    width, height, bits, colour, *_, interlaced = struct.unpack(">IIBBBBB", head)
-    if width * height > MAX_PIXELS or colour not in _CHANNELS:
-        return  # It is refused all the same, and by a better name.
-    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
-    parts = ((-(-(height - top) // down), -(-(width - left) // right)) for left, top, right, down in passes)
-    missing = sum(rows * (1 - (-columns * _CHANNELS[colour] * bits // 8)) for rows, columns in parts if columns > 0)
-    stream = zlib.decompressobj()
-    try:
-        for content in (content for name, content in _chunks(file, pixels=True) if name == b"IDAT"):
-            while content and missing > 0:
-                missing -= len(stream.decompress(content, MOST_TEXT))
-                content = stream.unconsumed_tail
-    except zlib.error:
-        return  # The decoder says what is wrong.
-    if missing > 0:
-        raise BadFile("cannot be decoded (its pixels end early; take a whole copy)")
 
 
 def _text(name: bytes, content: bytes) -> bytes:
@@ -160,7 +146,7 @@ def _raw(text: bytes) -> bytes:
         raise BadFile("is a PNG with a damaged profile; save it anew") from None
 
 
-def _chunks(file: BinaryIO, pixels: bool = False) -> Iterator[tuple[bytes, bytes]]:
+def chunks(file: BinaryIO, pixels: bool = False) -> Iterator[tuple[bytes, bytes]]:
     """The names of a PNG's chunks, each with its content, to where the file ends or is cut; pixels only if wanted."""
     file.seek(len(_PNG))
     while len(head := file.read(8)) == 8:
@@ -175,12 +161,14 @@ def _chunks(file: BinaryIO, pixels: bool = False) -> Iterator[tuple[bytes, bytes
 
 def _jpeg(file: BinaryIO) -> Variant:
     components, orientation = 0, UPRIGHT
-    for marker, content in _segments(file):
+    for marker, content in segments(file):
+        if marker == START_OF_SCAN:
+            break
         if marker == 0xE1 and content.startswith(_EXIF):
             orientation = tiff_header.orientation(io.BytesIO(content[len(_EXIF) :]))
         elif marker == 0xE1:
             check_upright(noted_orientation(content))
-        if marker in _FRAMES:
+        if marker in FRAMES:
             if marker not in _HUFFMAN_FRAMES or len(content) < 6 or content[0] != 8:
                 raise BadFile("is a JPEG of a rare kind (lossless, arithmetic or not of 8 bits); save it as PNG")
             components = content[5]
@@ -191,14 +179,17 @@ def _jpeg(file: BinaryIO) -> Variant:
     return Variant("JPEG", grey=components == 1, scan_flaw=NO_COUNTS if components == 3 else "")
 
 
-def _segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """The markers of a JPEG with what is behind them, to where its pixels begin or the file ends."""
+def segments(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """The markers of a JPEG with what is behind them, to its end or the file's.
+
+    Behind the marker of a scan is its head; whoever reads on seeks the end of the code that follows.
+    """
     file.seek(2)
     while file.read(1) == b"\xff":
         byte = file.read(1)
         while byte == b"\xff":  # Any number may stand before a marker.
             byte = file.read(1)
-        if not byte or byte[0] == _START_OF_SCAN:
+        if not byte or byte[0] == _END:
             return
         if byte[0] not in _ALONE:
             length = file.read(2)

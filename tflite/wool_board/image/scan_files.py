@@ -87,7 +87,7 @@ def read(file: Path, raw: LineFormat | None) -> np.ndarray | RawLines:
         return RawLines(file, layout.dtype, _raw_size(file, layout)[::-1])
     with _opened(file) as found:
         _check(found)
-        return np.asarray(found.image)
+        return np.asarray(found.pixels())
 
 
 def top(file: Path, raw: LineFormat | None, bits: int | None = None) -> int:

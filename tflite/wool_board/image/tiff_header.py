@@ -13,6 +13,7 @@ from typing import BinaryIO, NamedTuple
 from wool_board.errors import BadFile
 from wool_board.image.variants import (
     COLOURS,
+    MAX_PIXELS,
     NEGATIVE,
     NO_COUNTS,
     SIGNED,
@@ -48,6 +49,7 @@ class _Tag(enum.IntEnum):
     STRIP_BYTES = 279
     PLANAR = 284
     PREDICTOR = 317
+    COLOUR_MAP = 320
     TILE_WIDTH = 322
     TILE_HEIGHT = 323
     TILES = 324
@@ -71,7 +73,7 @@ _ALPHA = {_BLACK_IS_ZERO: ((2,),), _RGB: ((1,), (2,))}
 Pillow has no way from grey with the former to grey."""
 
 _STACK = re.compile(rb"\AImageJ=.*^images=(\d+)", re.DOTALL | re.MULTILINE)
-_SHAPE = re.compile(rb'\A\{"shape": \[([\d, ]+)\]')
+_SHAPE = re.compile(rb'\A\{"shape": \[([\d, ]{1,80})\]')
 
 Tags = dict[int, tuple[int, ...]]
 
@@ -189,7 +191,8 @@ def _one(tags: Tags, tag: int, default: int) -> int:
     """The value of a tag; where it has several, the one that they share."""
     values = set(tags.get(tag, (default,)))
     if len(values) != 1:
-        raise BadFile(f"has different values {sorted(values)} in its TIFF tag {tag}; save it anew with one")
+        several = ", ".join(map(str, sorted(values)[:3]))
+        raise BadFile(f"has {len(values)} different values ({several} …) in its TIFF tag {tag}; save it anew with one")
     return values.pop()
 
 
@@ -226,7 +229,10 @@ def _check_layout(tags: Tags) -> None:
     else:
         across, down = width, min(_one(tags, _Tag.ROWS, height), height)
         offsets, sizes = tags.get(_Tag.STRIPS, ()), tags.get(_Tag.STRIP_BYTES, ())
-    if not (width and height and across and down) or (_Tag.TILES in tags and _Tag.STRIPS in tags):
+    # A tile may be larger than its image, but decoders take memory for all of it.
+    if not (width and height and 0 < across * down <= max(width * height, MAX_PIXELS)) or (
+        _Tag.TILES in tags and _Tag.STRIPS in tags
+    ):
         raise BadFile("is a damaged TIFF; copy it again, or save it anew")
     parts = -(-width // across) * -(-height // down)
     if len(offsets) != parts or len(sizes) != parts:
@@ -259,5 +265,15 @@ def _pixels(tags: Tags) -> Variant:
         raise BadFile(COLOURS)
     if photometric == _WHITE_IS_ZERO and bits == 16:
         raise BadFile("counts white as zero; save it with black as zero")
+    if photometric == _PALETTE:
+        _check_palette(tags.get(_Tag.COLOUR_MAP, ()), 2**bits)
     flaw = NO_COUNTS if extra or not grey else NEGATIVE if photometric == _WHITE_IS_ZERO else ""
     return Variant("TIFF", grey=grey, top=2**bits - 1, alpha=bool(extra), scan_flaw=flaw)
+
+
+def _check_palette(values: tuple[int, ...], colours: int) -> None:
+    """Raises BadFile if a palette is not one of 16-bit values; some decoders take 8 bits in them for what they are."""
+    if len(values) != 3 * colours:
+        raise BadFile(f"has a palette of {len(values)} values where {3 * colours} are needed; save it as grey or RGB")
+    if max(values) < 256:
+        raise BadFile("has a palette of 8-bit values where TIFF has 16, which is read as black; save it as grey or RGB")

@@ -61,13 +61,6 @@ def check_bits(bits: int) -> None:
         raise BadFile(f"has {bits}-bit pixels; save it with 8 or 16 bits")
 
 
-def check_range(largest: int, top: int) -> None:
-    """Raises BadFile if a sample is above the highest value that there can be."""
-    if largest > top:
-        rule = f"the highest of the {top.bit_length()} bits that --bits, imaging.json or the model's card names"
-        raise BadFile(f"has values up to {largest}, beyond {top}, {rule}; correct that, or leave the file out")
-
-
 def check_upright(orientation: int) -> None:
     """Raises BadFile if an orientation, as TIFF and Exif count them, is not that of the pixels as they are stored.
 

@@ -1,14 +1,18 @@
 """COCO files as labelling tools write them: CVAT, Label Studio, Roboflow, VIA and labelme2coco.
 
 Of an image the keys `id`, `file_name`, `width`, `height` and, beyond COCO, `sample`, `dark` and `bright` are read; of
-an annotation `bbox`, or the box around its polygons where that is missing.
+an annotation `bbox`, or the box around its polygons where that is missing. The `attributes` of CVAT may turn a box by a
+`rotation`, in degrees; then the box around the turned one counts.
 """
 
 import json
+import math
 import urllib.parse
 from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath
 
+from wool_tf.data import tables
+from wool_tf.data.annotations import foreign
 from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull, whole
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import original
@@ -20,17 +24,16 @@ NO_NAME = "has no file name"
 RLE = "is a mask in RLE without a box, which is not read; export boxes or polygons"
 
 
-def document(file: Path) -> object:
-    """The JSON of a file.
+def document(file: Path) -> tuple[object, list[str]]:
+    """The JSON of a file, and what a person should know of how it was read, in lines.
 
     Raises:
         WoolError: it is none.
         OSError: the file cannot be read.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError:
-        raise WoolError(f"{file}: is not UTF-8 text") from None
+        text, remarks = tables.text(file)
+        return json.loads(text), remarks
     except (ValueError, RecursionError) as error:
         raise WoolError(f"{file}: is not JSON ({error})") from None
 
@@ -47,16 +50,18 @@ def read(file: Path, locate: Callable[[str], str], bad: BadFiles) -> Contents:
         WoolError: it is no COCO file.
         OSError: it cannot be read.
     """
-    found = document(file)
+    found, remarks = document(file)
     images, categories, marks = (_by_id(file, found, kind, bad) for kind in KINDS)
     scans = [scan for key, image in images.items() if (scan := _scan(key, image, locate, bad)) is not None]
-    return Contents(scans, [box for key, mark in marks.items() if (box := _box(key, mark, images, categories, bad))])
+    boxes = [box for key, mark in marks.items() if (box := _box(key, mark, images, categories, bad))]
+    return Contents(scans, boxes, tuple(remarks))
 
 
 def _by_id(file: Path, found: object, kind: str, bad: BadFiles) -> dict[Hashable, dict]:
     records = found.get(kind) if isinstance(found, dict) else None
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise WoolError(f"{file}: is not COCO; {kind!r} must be a list of objects")
+        other = foreign.of_json(found)
+        raise WoolError(f"{file}: is {other}" if other else f"{file}: is not COCO; {kind!r} must be a list of objects")
     known: dict[Hashable, dict] = {}
     for position, record in enumerate(records):
         key = _key(record.get("id"))
@@ -116,5 +121,29 @@ def _box(key: Hashable, mark: dict, images: dict, categories: dict, bad: BadFile
             numbers = hull(outline if isinstance(outline[0], list) else [outline])
         except ValueError:
             flaw = "has a segmentation that is no list of polygons"
+    if isinstance(numbers, list) and numbers and not outline:
+        numbers, flaw = _turned(numbers, mark, images[image])
     name = categories[category].get("name")
     return ListedBox(where, image, numbers, cleaned(str(name)), flaw)
+
+
+def _turned(numbers: list, mark: dict, image: dict) -> tuple[list, str]:
+    """The box around one that CVAT turns about its middle, within the image, and what is wrong with it."""
+    attributes = mark.get("attributes")
+    angle = attributes.get("rotation", 0) if isinstance(attributes, dict) else 0
+    try:
+        turn = math.radians(float(angle))
+        if not turn % math.pi:
+            return numbers, ""
+        x, y, width, height = map(float, numbers)
+        cosine, sine = abs(math.cos(turn)), abs(math.sin(turn))
+    except (TypeError, ValueError, OverflowError):
+        return numbers, f"has the rotation {angle!r}, which does not go with its box; turn it to 0, or draw a polygon"
+    across, along = width * cosine + height * sine, width * sine + height * cosine
+    left, top = x + (width - across) / 2, y + (height - along) / 2
+    right, bottom = left + across, top + along
+    # Of a turned box, corners may well stick out.
+    columns, lines = (whole(image.get(name)) for name in ("width", "height"))
+    if isinstance(columns, int) and isinstance(lines, int) and min(columns, lines) > 0:
+        left, top, right, bottom = max(left, 0), max(top, 0), min(right, columns), min(bottom, lines)
+    return [left, top, right - left, bottom - top], ""

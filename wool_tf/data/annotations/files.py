@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wool_board.image import litter
-from wool_tf.data.annotations import box_tables, coco
+from wool_tf.data.annotations import box_tables, coco, foreign
 from wool_tf.data.annotations.contents import Contents
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.spelling import Folder
@@ -41,7 +41,8 @@ def find(folder: Path, sample_needed: bool) -> Path:
         several = f"both {COCO} and {TABLE}" if named else ", ".join(str(file.relative_to(folder)) for file in found)
         raise WoolError(f"{folder}: has {several}; give one of them" + ("" if named else f", and call it {COCO}"))
     seen = next((file for file in _beside(folder, (".xml", ".json", ".csv", ".txt"))), None)
-    advice = f"; {seen.relative_to(folder)} is none: export COCO" if seen else ""
+    advice = f"{seen.relative_to(folder)} is none: export COCO" if seen else ""
+    advice = f"; {foreign.told(folder) or advice}".removesuffix("; ")
     raise WoolError(f"{folder}: has neither {COCO} nor {TABLE}; give one of them{advice}")
 
 
@@ -66,7 +67,7 @@ def _exported(folder: Path, sample_needed: bool) -> Iterator[Path]:
 
 def _is_coco(file: Path) -> bool:
     try:
-        found = coco.document(file)
+        found, _ = coco.document(file)
     except (WoolError, OSError):
         return False
     return isinstance(found, dict) and all(isinstance(found.get(kind), list) for kind in coco.KINDS)

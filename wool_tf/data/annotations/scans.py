@@ -303,6 +303,8 @@ def _checked_box(mark: ListedBox, scan: Scan, types: dict[str, str]) -> Box:
     if mark.defect not in types:
         remedy = "correct it, or add it to --defects or to --invisible"
         raise _BadBox(f"defect {mark.defect!r} is none of {', '.join(types.values())}; {remedy}")
+    if max(width, height) <= 1 and max(x + width, y + height) <= 1 and not (width == height == 1):
+        raise _BadBox(f"{shown} is smaller than a pixel in the first one; are these shares of the image? Export pixels")
     if min(x, y) < -TOLERANCE or x + width > scan.width + TOLERANCE or y + height > scan.lines + TOLERANCE:
         raise _BadBox(f"{shown} is not inside {scan.path} of {scan.width}x{scan.lines}")
     x0, y0 = max(math.floor(x), 0), max(math.floor(y), 0)
