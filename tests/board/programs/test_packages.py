@@ -29,7 +29,11 @@ def test_programs_need_nothing_but_their_requirements():
     extras = tomllib.loads((PROGRAMS / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     optional = {line.split(">")[0] for lines in extras.values() for line in lines}
     assert optional == {"pydicom"}
-    assert names - set(sys.stdlib_module_names) == required - {"Pillow"} | optional | {"PIL", "wool_board"}
+    assert names - set(sys.stdlib_module_names) == required - {"Pillow"} | optional | {
+        "PIL",
+        "wool_board",
+        "wool_station",
+    }
 
 
 def test_only_the_reader_of_dicom_knows_pydicom_and_only_when_it_reads():
@@ -44,7 +48,9 @@ def test_every_package_is_installed():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     listed = setup["options"]["packages"].split()
-    assert sorted(listed) == sorted(packages(ROOT, "wool_tf") | packages(PROGRAMS, "wool_board"))
+    assert sorted(listed) == sorted(
+        packages(ROOT, "wool_tf") | packages(PROGRAMS, "wool_board") | packages(PROGRAMS, "wool_station")
+    )
 
 
 def test_rooms_of_the_board_depend_on_each_other_one_way():
