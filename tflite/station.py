@@ -24,7 +24,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; `work` of the result does what it says. Leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=command_line.Parser)
-    for add in (_record,):
+    for add in (_record, _serve):
         add(commands)
     return parser.parse_args(arguments)
 
@@ -62,6 +62,30 @@ def _run_record(options: dict) -> int:
     from wool_station.store import program
 
     return program.run(program.RecordOptions(**options))
+
+
+def _serve(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "serve", "shows the belt, rejects and alarms on a page, and takes corrections")
+    _add_feed(parser)
+    _add_store(parser)
+    add = parser.add_argument
+    add("--port", type=int, default=8080, help="of TCP (8080)")
+    add("--listen", metavar="ADDRESS", help="address to listen on, 0.0.0.0 for all, instead of this machine only")
+    text = (
+        "file of lines `read TOKEN` and `write TOKEN`: who may see the page, and who may correct; needed with --listen"
+    )
+    add("--tokens", metavar="FILE", type=command_line.path, help=text)
+    text = "by which browsers call this machine, besides its own name and its addresses; may be given several times"
+    add("--name", action="append", default=[], help=text)
+    add("--certificate", metavar="FILE", type=command_line.path, help="PEM file of a certificate, for TLS")
+    add("--key", metavar="FILE", type=command_line.path, help="PEM file of its key")
+    parser.set_defaults(work=_run_serve)
+
+
+def _run_serve(options: dict) -> int:
+    from wool_station.page import program
+
+    return program.run(program.ServeOptions(**options))
 
 
 def main(arguments: list[str]) -> int:
