@@ -48,9 +48,8 @@ def test_every_package_is_installed():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     listed = setup["options"]["packages"].split()
-    assert sorted(listed) == sorted(
-        packages(ROOT, "wool_tf") | packages(PROGRAMS, "wool_board") | packages(PROGRAMS, "wool_station")
-    )
+    found = packages(ROOT, "wool_tf") | packages(PROGRAMS, "wool_board") | packages(PROGRAMS, "wool_station")
+    assert sorted(listed) == sorted(found)
 
 
 def test_rooms_of_the_board_depend_on_each_other_one_way():
