@@ -50,6 +50,7 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 2 if phone else 1, "mobile": phone}
         self.call("Emulation.setDeviceMetricsOverride", **size)
         self.call("Page.navigate", url=address)
+        self.wait(f"document.readyState === 'complete' && location.href.startsWith({address!r})")
 
     def run(self, script: str):
         """The value of an expression in the page; of a promise what it comes to."""

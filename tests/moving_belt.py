@@ -30,16 +30,16 @@ DEFECTS = ((700, 200), (1900, 520), (4100, 330), (4900, 90), (8000, 480))
 def picture() -> np.ndarray:
     """(LENGTH, WIDTH) uint8: fibres in layers, products with air between them, and dark defects."""
     rng = np.random.default_rng(0)
-    noise = rng.normal(0, 1, (LENGTH, WIDTH))
+    noise = rng.normal(0, 1, (LENGTH, WIDTH)).astype(np.float32)
     for axis, width in ((0, 9), (1, 9), (0, 21)):
-        noise = sum(np.roll(noise, shift, axis) for shift in range(width)) / np.sqrt(width)
-    grey = 150 + 5 * noise + rng.normal(0, 4, noise.shape)
+        noise = sum(np.roll(noise, shift, axis) for shift in range(width)) / np.float32(width**0.5)
+    grey = 150 + 5 * noise + 4 * rng.normal(0, 1, noise.shape).astype(np.float32)
     lines = np.arange(LENGTH)
     grey[lines % (PRODUCT + 400) >= PRODUCT] = 252
     grey[:, :20] = grey[:, -20:] = 252
-    y, x = np.mgrid[:LENGTH, :WIDTH]
+    y, x = np.mgrid[-40:40, -40:40]
     for line, element in DEFECTS:
-        grey -= 90 * np.exp(-((y - line) ** 2 + (x - element) ** 2) / 130)
+        grey[line - 40 : line + 40, element - 40 : element + 40] -= 90 * np.exp(-(y**2 + x**2) / 130)
     return np.clip(grey, 0, 255).astype(np.uint8)
 
 
@@ -63,6 +63,7 @@ class MovingBelt:
                 reader.sendall(content)
             except OSError:
                 self._readers.remove(reader)
+                reader.close()
 
     def greet(self, reader: socket.socket) -> None:
         with contextlib.suppress(OSError):

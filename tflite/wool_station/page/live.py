@@ -153,7 +153,7 @@ class Live:
         kind = message["event"]
         if kind == feed.SILENT:
             return
-        self._state["connected"] = kind != feed.LOST
+        self._state["connected"] = kind not in (feed.LOST, "refused")
         if kind == "start":
             self.inspection = round(1e3 * message["time"])
             self._state |= {"start": message, "standing": {}}

@@ -16,6 +16,9 @@ from wool_station.store.recorder import Recorder
 SILENCE_SECONDS = 0.5
 """Without a message, after which the recorder looks whether something is to be written."""
 
+NOT_HEARD = (feed.LOST, "refused")
+"""Messages that mean that there is no connection; an inspection refuses readers if it has too many."""
+
 LEAST_BUDGET_MB = 64.0
 MB = 1e6
 
@@ -66,7 +69,7 @@ def _record(options: RecordOptions, recorder: Recorder, interruption: Interrupti
     text = "the inspection is not heard of: nothing of it is recorded"
     lost: float | None = None
     for message, payload in feed.messages(options.feed, silence=SILENCE_SECONDS, is_stopped=lambda: interruption.asked):
-        if message["event"] == feed.LOST:
+        if message["event"] in NOT_HEARD:
             lost = lost or time.monotonic()
             recorder.tell("feed_lost", True, text, why=message["text"])
         elif message["event"] != feed.SILENT:
