@@ -24,7 +24,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; `work` of the result does what it says. Leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=command_line.Parser)
-    for add in (_record, _serve):
+    for add in (_record, _serve, _export):
         add(commands)
     return parser.parse_args(arguments)
 
@@ -86,6 +86,21 @@ def _run_serve(options: dict) -> int:
     from wool_station.page import program
 
     return program.run(program.ServeOptions(**options))
+
+
+def _export(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "export", "makes crops of what operators corrected, to train on")
+    _add_store(parser)
+    parser.add_argument(
+        "out", metavar="OUT", type=command_line.path, help="new folder, which reproduce.py --data takes"
+    )
+    parser.set_defaults(work=_run_export)
+
+
+def _run_export(options: dict) -> int:
+    from wool_station.export import program
+
+    return program.run(program.ExportOptions(**options))
 
 
 def main(arguments: list[str]) -> int:
