@@ -24,7 +24,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; `work` of the result does what it says. Leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=command_line.Parser)
-    for add in (_record, _serve, _export):
+    for add in (_record, _serve, _export, _report):
         add(commands)
     return parser.parse_args(arguments)
 
@@ -101,6 +101,21 @@ def _run_export(options: dict) -> int:
     from wool_station.export import program
 
     return program.run(program.ExportOptions(**options))
+
+
+def _report(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "report", "makes a page of a shift or a day, to print and sign")
+    _add_store(parser)
+    text = "last, current, its beginning such as 2026-11-26T06:00, or a day such as 2026-11-26 (last)"
+    parser.add_argument("--shift", default="last", help=text)
+    parser.add_argument("out", metavar="OUT.html", type=command_line.path, help="file to write")
+    parser.set_defaults(work=_run_report)
+
+
+def _run_report(options: dict) -> int:
+    from wool_station.report import program
+
+    return program.run(program.ReportOptions(**options))
 
 
 def main(arguments: list[str]) -> int:
