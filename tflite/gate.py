@@ -28,8 +28,10 @@ def parse(arguments: list[str]) -> program.GateOptions:
     text = "along the belt, from the detector to where the gate begins"
     add("--distance_mm", type=float, required=True, help=text)
     add("--width_mm", type=float, required=True, help="of the gate along the belt")
-    text = "of the belt for which it rejects before a reject, at least what passes in 20 ms (20)"
-    add("--lead_mm", type=float, default=20, help=text)
+    text = (
+        "of the belt for which it rejects before a reject, at least what passes while the gate moves, and in 20 ms (50)"
+    )
+    add("--lead_mm", type=float, default=50, help=text)
     add("--hold_mm", type=float, default=20, help="of the belt for which it rejects behind a reject (20)")
     text = "FROM,TO in mm across the belt: one of several gates; may be given several times (one over all of it)"
     add("--lane", type=_lane, action="append", default=[], help=text)
@@ -42,7 +44,8 @@ def parse(arguments: list[str]) -> program.GateOptions:
     add("--unit", type=int, default=1, help="number of the coupler (1)")
     add("--dry_run", action="store_true", help="moves nothing")
     add("--draw", metavar="FILE", type=command_line.path, help="SVG of when it rejected, written at the end")
-    add("--timeout_ms", type=float, default=100, help="without a clock message until all is rejected (100)")
+    text = "without a clock message until all is rejected (what the belt takes at full speed for --lead_mm)"
+    add("--timeout_ms", type=float, help=text)
     add("--report_seconds", type=float, default=60, help="from summary to summary (60)")
     given = vars(parser.parse_args(arguments))
     return program.GateOptions(**given | {"lane": tuple(given["lane"])})

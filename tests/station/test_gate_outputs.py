@@ -51,7 +51,7 @@ def test_the_driver_rejects_first_and_whenever_nobody_asks():
     output = Recorded()
     with Driver(output, 2, valid=0.2, beat=0.02) as driver:
         until(lambda: output.state == (False, False))
-        driver.ask(asked(True, False))
+        driver.ask(asked(True, False), time.monotonic() + 0.2)
         until(lambda: output.state == (True, False))
         began = time.monotonic()
         until(lambda: output.state == (False, False))
@@ -71,7 +71,7 @@ def test_a_change_is_written_at_once():
     with Driver(output, 1, valid=1.0, beat=0.5) as driver:
         for number in range(50):
             began = time.monotonic()
-            driver.ask(asked(number % 2 == 0))
+            driver.ask(asked(number % 2 == 0), time.monotonic() + 60)
             until(lambda number=number: output.state == (number % 2 == 0,))
             delays.append(time.monotonic() - began)
             time.sleep(0.002)
@@ -81,7 +81,7 @@ def test_a_change_is_written_at_once():
 def test_an_output_that_fails_is_said_and_tried_again():
     output = Recorded()
     with Driver(output, 1, valid=5.0, beat=0.01) as driver:
-        driver.ask(asked(True))
+        driver.ask(asked(True), time.monotonic() + 60)
         until(lambda: output.state == (True,))
         output.fault = OSError("no way")
         until(lambda: driver.failures > 2)
@@ -192,7 +192,7 @@ def test_coils_are_written_and_fall_to_reject_at_the_end(coupler):
 def test_coils_are_written_time_and_again_and_after_a_coupler_was_away(coupler):
     port = coupler.port
     with Driver(ModbusOutput("127.0.0.1", port, 1, 0), 1, valid=60, beat=0.02) as driver:
-        driver.ask(asked(True))
+        driver.ask(asked(True), time.monotonic() + 60)
         until(lambda: coupler.coils(0, 1) == [True])
         written = coupler.written
         until(lambda: coupler.written > written + 5)

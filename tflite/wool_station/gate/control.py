@@ -48,17 +48,20 @@ class Control:
 
     Arguments:
         geometry: of the gate.
-        timeout: seconds for which a clock message counts.
+        timeout: seconds for which a clock message counts; None: what the belt takes at full speed for the lead, so that
+            nothing passes by which a reject begins meanwhile.
 
     Attributes:
         line: before which all lines have arrived, or None.
         step_mm: how far the last clock message was behind the one before.
         pixel_mm: of the belt from line to line; 0 before the first `start`.
+        timeout: seconds for which a clock message counts.
     """
 
-    def __init__(self, geometry: Geometry, timeout: float):
+    def __init__(self, geometry: Geometry, timeout: float | None):
         self.pixel_mm = 0.0
-        self._geometry, self._timeout = geometry, timeout
+        self.timeout = timeout or 0.0
+        self._geometry, self._given = geometry, timeout
         self._timeline: Timeline | None = None
         self._position = "encoder"
         self._clock: float | None = None
@@ -72,6 +75,11 @@ class Control:
     @property
     def step_mm(self) -> float:
         return self._timeline.step * self.pixel_mm if self._timeline else 0.0
+
+    @property
+    def until(self) -> float:
+        """Until when what it says counts, in seconds of the system's monotonic clock."""
+        return 0.0 if self._clock is None else self._clock + self.timeout
 
     def hear(self, event: dict) -> list[Late | Note]:
         """Takes notice of an event of the feed; returns what to say of it."""
@@ -111,7 +119,7 @@ class Control:
             why = NO_FEED
         elif not self._fits:
             why = SETTINGS
-        elif self._clock is None or now - self._clock > self._timeout:
+        elif self._clock is None or now > self.until:
             why = SILENT
         elif self._alarms:
             why = DISTRUST
@@ -122,9 +130,12 @@ class Control:
     def _begin(self, start: dict) -> list[Late | Note]:
         """An inspection begins, or is heard again: nothing that has passed so far is known."""
         self.pixel_mm, self._position = start["pixel_mm"], start["position"]
+        if self._given is None:
+            self.timeout = self._geometry.lead_mm / (self.pixel_mm * start["lines_per_second"])
         self._timeline, self._clock = Timeline(self._geometry, self.pixel_mm), None
         self._alarms.clear()
-        notes: list[Late | Note] = []
+        text = f"hears an inspection; its clock messages count for {1e3 * self.timeout:g} ms"
+        notes: list[Late | Note] = [Note("feed_heard", text)]
         width = start["width"] * self.pixel_mm
         outside = [lane for lane in self._geometry.lanes if lane[0] >= width]
         self._fits = not outside

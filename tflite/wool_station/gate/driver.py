@@ -13,6 +13,10 @@ MOST_CHANGES = 1000
 """Changes that are remembered until somebody asks for them."""
 
 
+START, SILENT = "start", "silent"
+"""Why nothing passes, besides what is asked for: nobody has asked yet, or what was asked for counts no longer."""
+
+
 class Output(Protocol):
     """What moves the gates. It rests in reject before the first `write` and after `close`. What fails raises."""
 
@@ -64,6 +68,11 @@ class Change(NamedTuple):
     passing: tuple[bool, ...]
     asked: Asked
 
+    @property
+    def reasons(self) -> tuple[str | None, ...]:
+        """Of each lane why it does not pass."""
+        return self.asked.reasons if self.passing == self.asked.passing else (SILENT,) * len(self.passing)
+
 
 class Driver:
     """Drives an output.
@@ -71,7 +80,7 @@ class Driver:
     Arguments:
         output: is closed at the end.
         lanes: that it has.
-        valid: seconds for which what was asked for counts.
+        valid: seconds without being asked after which there are no signs of life any more.
         beat: seconds from one sign of life to the next; with each of them the output is written again.
 
     Attributes:
@@ -84,8 +93,8 @@ class Driver:
         self.trouble: str | None = None
         self.failures = self.forgotten = 0
         self._output, self._valid, self._beat = output, valid, beat
-        self._asked = Asked(("hung",) * lanes, None, None)
-        self._until = 0.0
+        self._asked = Asked((START,) * lanes, None, None)
+        self._until = self._alive_until = 0.0
         self._changed = threading.Condition()
         self._is_new = self._is_stopped = False
         self._changes: collections.deque[Change] = collections.deque(maxlen=MOST_CHANGES)
@@ -106,11 +115,12 @@ class Driver:
         """Whether it still works."""
         return self._thread.is_alive()
 
-    def ask(self, asked: Asked) -> None:
-        """Asks for a state, which counts for a short time."""
+    def ask(self, asked: Asked, until: float) -> None:
+        """Asks for a state, which counts until some time of the monotonic clock; then all is rejected."""
         with self._changed:
+            # A later end must be known before the earlier one comes, but there is no hurry.
             self._is_new |= asked.passing != self._asked.passing
-            self._asked, self._until = asked, time.monotonic() + self._valid
+            self._asked, self._until, self._alive_until = asked, until, time.monotonic() + self._valid
             if self._is_new:
                 self._changed.notify()
 
@@ -130,7 +140,8 @@ class Driver:
                     if self._is_stopped:
                         return
                     self._is_new = False
-                    asked, is_valid = self._asked, time.monotonic() < self._until
+                    now = time.monotonic()
+                    asked, is_valid, is_alive = self._asked, now < self._until, now < self._alive_until
                 passing = asked.passing if is_valid else (False,) * len(asked.reasons)
                 is_due = time.monotonic() >= due
                 if passing != written or is_due:
@@ -138,7 +149,7 @@ class Driver:
                 if is_due:
                     due = time.monotonic() + self._beat
                     # Where the output cannot be written, whatever watches it must act.
-                    if is_valid and written is not None:
+                    if is_alive and written is not None:
                         self._try(self._output.beat)
         finally:
             self._output.close()

@@ -14,13 +14,16 @@ from wool_station.gate.control import Control, Late
 from wool_station.gate.drawing import Drawing
 from wool_station.gate.driver import Asked, Driver, Nothing, Output
 from wool_station.gate.gpio import GpioOutput
-from wool_station.gate.log import Log
 from wool_station.gate.modbus import ModbusOutput
 from wool_station.gate.report import GateReport
 from wool_station.gate.timeline import Geometry
+from wool_station.log import Log
 
 GPIO_BEAT, MODBUS_BEAT = 0.02, 0.1
 """Seconds from one sign of life to the next."""
+
+SILENCE_SECONDS, VALID_SECONDS = 0.02, 0.25
+"""After which this looks around without a message, and without which there are no signs of life any more."""
 
 END_SECONDS = 1.0
 MODBUS_PORT = 502
@@ -43,7 +46,7 @@ class GateOptions:
         unit: of the coupler.
         dry_run: whether nothing is moved.
         draw: file for a picture of when the gate fired, or None.
-        timeout_ms: for which a clock message counts.
+        timeout_ms: for which a clock message counts; None: what the belt takes at full speed for the lead.
         report_seconds: from summary to summary.
     """
 
@@ -61,7 +64,7 @@ class GateOptions:
     unit: int
     dry_run: bool
     draw: Path | None
-    timeout_ms: float
+    timeout_ms: float | None
     report_seconds: float
 
     @property
@@ -79,8 +82,7 @@ def run(options: GateOptions) -> int:
     _check(options)
     interruption = Interruption()
     output, beat = _output(options)
-    timeout = options.timeout_ms / 1e3
-    driver = Driver(output, options.geometry.count, timeout, beat)
+    driver = Driver(output, options.geometry.count, VALID_SECONDS, beat)
     interruption.work()
     with driver:
         gate = Gate(options, driver)
@@ -103,7 +105,7 @@ class Gate:
     def __init__(self, options: GateOptions, driver: Driver):
         self._options, self._driver = options, driver
         self._geometry = options.geometry
-        self._control = Control(self._geometry, options.timeout_ms / 1e3)
+        self._control = Control(self._geometry, options.timeout_ms and options.timeout_ms / 1e3)
         self._report = GateReport(options.report_seconds, options.lead_mm)
         self._drawing = Drawing(self._geometry.count)
         self._log, self._watchdog = Log(), Watchdog()
@@ -114,8 +116,7 @@ class Gate:
         settings = dataclasses.asdict(self._geometry) | {"timeout_ms": self._options.timeout_ms}
         self._log.tell("gate", feed=str(self._options.feed), output=self._kind(), **settings)
         self._watchdog.ready()
-        silence = self._options.timeout_ms / 1e3 / 4
-        for event, _ in messages(self._options.feed, False, silence, is_stopped):
+        for event, _ in messages(self._options.feed, False, SILENCE_SECONDS, is_stopped):
             self._watchdog.alive()
             self._hear(event)
             if not self._driver.is_alive:
@@ -144,7 +145,7 @@ class Gate:
                 self._log.tell("note", **note._asdict())
         now, clock = time.monotonic(), event.get("monotonic")
         reasons = self._control.reasons(now)
-        self._driver.ask(Asked(reasons, self._control.line, clock))
+        self._driver.ask(Asked(reasons, self._control.line, clock), self._control.until)
         if event["event"] == "clock":
             self._report.clock(self._control.step_mm, time.monotonic() - event["monotonic"], reasons)
         elif event["event"] == "reject":
@@ -163,14 +164,10 @@ class Gate:
     def _say_changes(self) -> None:
         for change in self._driver.changes():
             self._drawing.changed(self._at_mm(change.asked.line), change.passing)
-            # What was asked for may have expired: then nobody asked any more.
-            reasons = (
-                change.asked.reasons if change.passing == change.asked.passing else ("hung",) * len(change.passing)
-            )
             self._log.tell(
                 "output",
                 passing=list(change.passing),
-                why=list(reasons),
+                why=list(change.reasons),
                 line=change.asked.line,
                 at_gate_mm=None if change.asked.line is None else round(self._at_mm(change.asked.line), 1),
                 monotonic=round(change.time, 6),
@@ -207,11 +204,14 @@ def _output(options: GateOptions) -> tuple[Output, float]:
 
 def _check(options: GateOptions) -> None:
     for name in ("distance_mm", "width_mm", "timeout_ms", "report_seconds"):
-        if not 0 < getattr(options, name) < math.inf:
-            raise UsageError(f"--{name}={getattr(options, name):g}: must be above 0")
+        value = getattr(options, name)
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(f"--{name}={value:g}: must be above 0")
     for name in ("lead_mm", "hold_mm"):
         if not 0 <= getattr(options, name) < math.inf:
             raise UsageError(f"--{name}={getattr(options, name):g}: must be 0 or more")
+    if options.timeout_ms is None and options.lead_mm == 0:
+        raise UsageError("--lead_mm=0: leaves no time for clock messages; give more, or --timeout_ms")
     if options.lead_mm >= options.distance_mm:
         raise UsageError(f"--lead_mm={options.lead_mm:g}: must be below --distance_mm={options.distance_mm:g}")
     for left, right in options.lane:

@@ -11,7 +11,7 @@ class GateReport:
 
     Arguments:
         seconds: from one summary to the next.
-        lead_mm: beyond that, what passes from one clock message to the next is a jump: an edge may have come too late.
+        lead_mm: beyond that, what passes from one clock message to the next is a jump.
     """
 
     def __init__(self, seconds: float, lead_mm: float):

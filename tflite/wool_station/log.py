@@ -1,4 +1,4 @@
-"""What the gate says: JSON Lines on the standard output, which must never keep it from rejecting."""
+"""What a program of the station says: JSON Lines on the standard output, which never hold it up."""
 
 import json
 import sys
@@ -36,7 +36,7 @@ class Log:
             if self._outlet:
                 self._outlet.flush()
         except WoolError:
-            # A gate goes on that nobody listens to.
+            # It goes on though nobody listens.
             self._outlet = None
 
     def finish(self, seconds: float) -> None:
