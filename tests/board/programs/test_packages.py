@@ -28,9 +28,11 @@ def test_programs_need_nothing_but_their_requirements():
     assert required == {"ai_edge_litert", "numpy", "Pillow"}
     extras = tomllib.loads((PROGRAMS / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     optional = {line.split(">")[0].lower() for lines in extras.values() for line in lines}
-    assert optional == {"pydicom", "jinja2", "starlette", "uvicorn"}
+    assert optional == {"pydicom", "gpiozero", "jinja2", "paho-mqtt", "pymodbus", "starlette", "uvicorn"}
     found = names - set(sys.stdlib_module_names)
-    assert found == required - {"Pillow"} | optional | {"PIL", "wool_board", "wool_station"}
+    imported = {"Pillow": "PIL", "paho-mqtt": "paho"}
+    needed = {imported.get(name, name) for name in required | optional}
+    assert found == needed | {"wool_board", "wool_station"}
 
 
 def test_only_the_reader_of_dicom_knows_pydicom_and_only_when_it_reads():

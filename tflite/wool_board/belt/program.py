@@ -31,6 +31,8 @@ BUFFER_SECONDS = 4
 OLD_DAYS = 14
 """Days after which references are old: elements die, and tubes age."""
 
+SWITCH_SECONDS = 0.001
+
 END_SECONDS = 2.0
 """Within which the last events must be taken."""
 
@@ -132,6 +134,8 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(StateWriter(options.state)) if options.state else None
         if feed:
+            # The feed's thread is to wait no longer for its turn than a fraction of what passes from clock to clock.
+            sys.setswitchinterval(SWITCH_SECONDS)
             stack.enter_context(feed.serving(inspection.position, config.pixel_mm, END_SECONDS))
         stack.enter_context(reader.reading(ring))
         watchdog.ready()
