@@ -65,6 +65,8 @@ def parse(arguments: list[str]) -> program.InspectionOptions:
     add("--count_mm", type=float, help="of the belt from count to count (as from line to line)")
     text = "file that says how far the inspection is, so that the one that follows goes on there"
     add("--state", metavar="FILE", type=command_line.path, help=text)
+    text = "socket on which programs beside the inspection hear events, the belt's clock and pixels of tiles"
+    add("--feed", metavar="SOCKET", type=command_line.path, help=text)
     # INPUT may stand behind the options, too.
     return program.InspectionOptions(**vars(parser.parse_intermixed_args(arguments)))
 

@@ -185,7 +185,7 @@ def _feed(
     size = max(1, round(rate * CHUNK_SECONDS)) if rate else CHUNK_LINES
     began, written, longest, told = time.monotonic(), 0, 0.0, 1
     memory: list[tuple[float, float]] = []
-    for chunk in _chunks(belt, size, lines):
+    for chunk in chunks(belt, size, lines):
         if rate:
             time.sleep(max(0.0, began + (written + len(chunk)) / rate - time.monotonic()))
         before = time.monotonic()
@@ -204,7 +204,7 @@ def _feed(
     return written, time.monotonic() - began, longest, tuple(memory)
 
 
-def _chunks(belt: Belt, size: int, lines: int) -> Iterator[np.ndarray]:
+def chunks(belt: Belt, size: int, lines: int) -> Iterator[np.ndarray]:
     """The belt over and over, in pieces of `size` lines or less."""
     left = lines
     for _ in itertools.count():

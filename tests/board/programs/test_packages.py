@@ -16,7 +16,7 @@ def packages(folder, top: str) -> set[str]:
 
 def test_programs_need_nothing_but_their_requirements():
     names = set()
-    for path in [*PROGRAMS.glob("*.py"), *(PROGRAMS / "wool_board").rglob("*.py")]:
+    for path in PROGRAMS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
@@ -27,9 +27,12 @@ def test_programs_need_nothing_but_their_requirements():
     required = {line.split(">")[0].replace("-", "_") for line in lines if not line.startswith("#")}
     assert required == {"ai_edge_litert", "numpy", "Pillow"}
     extras = tomllib.loads((PROGRAMS / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    optional = {line.split(">")[0] for lines in extras.values() for line in lines}
-    assert optional == {"pydicom"}
-    assert names - set(sys.stdlib_module_names) == required - {"Pillow"} | optional | {"PIL", "wool_board"}
+    optional = {line.split(">")[0].lower() for lines in extras.values() for line in lines}
+    assert optional == {"pydicom", "gpiozero", "jinja2", "paho-mqtt", "pymodbus", "starlette", "uvicorn"}
+    found = names - set(sys.stdlib_module_names)
+    imported = {"Pillow": "PIL", "paho-mqtt": "paho"}
+    needed = {imported.get(name, name) for name in required | optional}
+    assert found == needed | {"wool_board", "wool_station"}
 
 
 def test_only_the_reader_of_dicom_knows_pydicom_and_only_when_it_reads():
@@ -44,7 +47,8 @@ def test_every_package_is_installed():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     listed = setup["options"]["packages"].split()
-    assert sorted(listed) == sorted(packages(ROOT, "wool_tf") | packages(PROGRAMS, "wool_board"))
+    found = packages(ROOT, "wool_tf") | packages(PROGRAMS, "wool_board") | packages(PROGRAMS, "wool_station")
+    assert sorted(listed) == sorted(found)
 
 
 def test_rooms_of_the_board_depend_on_each_other_one_way():

@@ -70,6 +70,7 @@ def test_the_unit_starts_the_inspection_with_the_settings_of_the_guide(unit):
     assert [str(options.dark), str(options.bright)] == [found["DARK"], found["BRIGHT"]]
     assert options.reopen and not options.recorded
     assert str(options.state) == f"/var/lib/{unit['Service']['StateDirectory']}/state.json"
+    assert str(options.feed) == f"/run/{unit['Service']['RuntimeDirectory']}/feed"
     given = dict(word.removeprefix("--").split("=") for word in shlex.split(found["OPTIONS"]))
     assert {name: getattr(options, name) for name in given} == {
         "width": 640,

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from wool_board.belt.feed import Feed
+
 SPARE = ("tile", "air", "overlap")
 """Events that are left out while too much waits to be taken: there are many of them, and none calls for action."""
 
@@ -45,13 +47,14 @@ class Events:
     Arguments:
         stream: where to.
         waiting: tells how many bytes were not taken yet.
+        feed: for programs that run beside the inspection, or None.
 
     Attributes:
         untold: what was left out since that was last told.
     """
 
-    def __init__(self, stream: Stream, waiting: Callable[[], int] = lambda: 0):
-        self.untold = Untold()
+    def __init__(self, stream: Stream, waiting: Callable[[], int] = lambda: 0, feed: Feed | None = None):
+        self.untold, self.feed = Untold(), feed
         self._stream, self._waiting = stream, waiting
 
     @property
@@ -61,16 +64,20 @@ class Events:
 
     def tell(self, event: str, **fields: object) -> None:
         """An event with its fields, which must be what JSON can hold."""
+        text = _text(event, fields)
+        if self.feed:
+            self.feed.tell(event, fields, text, event in SPARE)
         if event in SPARE and self._waiting() > MUCH:
             self.untold.add(event, fields)
             return
         if self.untold.events and self._waiting() <= MUCH // 2:
             self.tell_untold()
-        self._write(event, fields)
+        self._stream.write(text + "\n")
 
     def tell_untold(self) -> None:
         """Says what was left out, if anything was."""
         if self.untold.events:
+            # Not on the feed, whose readers are told of their own losses.
             self._write("untold", self.untold.fields())
             self.untold = Untold()
 
@@ -79,8 +86,11 @@ class Events:
         self._stream.flush()
 
     def _write(self, event: str, fields: dict) -> None:
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
-        self._stream.write(line + "\n")
+        self._stream.write(_text(event, fields) + "\n")
+
+
+def _text(event: str, fields: dict) -> str:
+    return json.dumps({"event": event, "time": round(time.time(), 3), **fields})
 
 
 class Alarms:

@@ -8,6 +8,7 @@ import numpy as np
 from wool_board.belt.beam import OpenBeam
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Alarms, Events
+from wool_board.belt.feed import Position
 from wool_board.belt.inspector import CHUNK, Inspector
 from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
@@ -68,10 +69,28 @@ class Inspection:
         """Lines that were taken from the ring, lost ones included."""
         self._told = config.first
         """Line before which all was told, and taken by whoever reads the events."""
+        self._heard_of_feed = 0
+        """Readers of the feed that were cut off and of which an alarm has told."""
+        self._publish()
 
     def _arrived(self) -> int:
         """Line before which all lines have arrived."""
         return self._strip.stop + self._ring.arrived - self._taken
+
+    def position(self) -> Position:
+        """How far the belt is; may be called by any thread."""
+        decided, (taken, line, mark) = self._inspector.decided, self._published
+        arrived = self._ring.arrived
+        ahead = arrived - taken
+        if self._counts:
+            newest = self._ring.newest() if ahead else None
+            ahead = 0 if newest is None else self._counts.ahead(mark, newest)
+        return Position(arrived, line + ahead, decided)
+
+    def _publish(self) -> None:
+        """Leaves for other threads, in one step, what belongs together: lines taken, and where on the belt they end."""
+        mark = self._counts.mark() if self._counts else (None, 0, 0.0)
+        self._published = self._taken, self._strip.stop, mark
 
     def resume(self, resumed: Resumption) -> None:
         """Says what passed unseen between this inspection and the one before."""
@@ -107,6 +126,7 @@ class Inspection:
             if self._report.is_due():
                 self._inspector.tell_air()
                 self._summarise(final=False)
+            self._look_at_feed()
             self._events.flush()
             if writer:
                 self._save(writer)
@@ -144,6 +164,7 @@ class Inspection:
         for start in range(0, len(lines), CHUNK):
             self._append(lines[start : start + CHUNK], arrived[start : start + CHUNK])
         self._taken += len(block.lines)
+        self._publish()
         self._ring.release(len(block.lines))
         self._heard = time.monotonic()
         for name in ("stall", "no_writer"):
@@ -171,6 +192,7 @@ class Inspection:
         self._report.count("lost_lines", lost.lines)
         self._inspector.tell_unseen(start, stop, "lost_lines")
         self._inspector.begin(stop)
+        self._publish()
 
     def _leave(self, left: WriterGone) -> bool:
         """Deals with a writer that went away; returns whether that is the end."""
@@ -191,6 +213,17 @@ class Inspection:
         if limit is not None and silent > limit and not self.alarms.is_standing("no_writer"):
             self.alarms.set("stall", True, f"no lines for {limit:g} s: does the detector run?", line=self._strip.stop)
 
+    def _look_at_feed(self) -> None:
+        feed = self._events.feed
+        if not feed:
+            return
+        cut_off = feed.counts["cut_off"]
+        if cut_off > self._heard_of_feed:
+            self._heard_of_feed = cut_off
+            text = "a program that reads the feed was too slow for rejects and alarms, and was cut off"
+            self.alarms.once("feed_reader", text, cut_off=cut_off)
+        self.alarms.set("feed", feed.trouble is not None, f"the feed has ended ({feed.trouble}): start this anew")
+
     def _finish(self) -> None:
         self._inspector.end_run()
         self.monitor.finish(self._strip.stop)
@@ -200,6 +233,7 @@ class Inspection:
         self._summarise(final=True)
 
     def _summarise(self, final: bool) -> None:
+        feed = self._events.feed
         self._report.tell(
             final,
             self._ring.arrived,
@@ -209,4 +243,5 @@ class Inspection:
             still_lines=self._counts.left_out if self._counts else self._still.lines if self._still else 0,
             alarms=self.alarms.count,
             standing=self.alarms.standing,
+            feed={"readers": feed.readers, **feed.counts} if feed else None,
         )

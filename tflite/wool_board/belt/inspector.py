@@ -7,6 +7,7 @@ import numpy as np
 
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Alarms, Events
+from wool_board.belt.feed import Feed
 from wool_board.belt.rejects import Reject, Rejects
 from wool_board.belt.report import Report
 from wool_board.belt.rows import GAP, RowFinder, TileRow
@@ -33,6 +34,8 @@ class Inspector:
 
     Attributes:
         strip: what is looked at.
+        decided: line before which all is told: no event to come is about a line before it, but for `air`. Any thread
+            may read it.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Inspector:
         self._thinning = Thinning(tiling, self._backlog or 1)
         self._rejects = Rejects(config.part)
         self._verdicts = VerdictWatch(recognizer.card, alarms)
-        self._covered = 0
+        self._covered = self.decided = 0
         self._missed = 0
         """Line before which nobody looks at lines any more that are not accounted for: there was no time."""
 
@@ -72,15 +75,22 @@ class Inspector:
         """Begins a run of lines without gaps."""
         self.strip.begin(line)
         self._rows.begin(line)
-        self._covered = self._missed = line
+        self._covered = self._missed = self.decided = line
 
     def look(self, final: bool = False) -> None:
         """Deals with the rows of which the strip has all lines; with `final` with those at the end of a run, too."""
         while row := self._rows.find(self.strip.stop, self.strip.shows, final):
             self._deal_with(row)
+            self._decide()
         self._account_for_unseen(self._rows.earliest)
         self._tell_rejects(self._rejects.close(None if self._rows.air is not None else self._rows.earliest))
+        self._decide()
         self._events.flush()
+
+    def _decide(self) -> None:
+        """Finds out how far all is decided and told."""
+        open_from, untold = self._rejects.earliest, self._covered if self._missed > self._covered else None
+        self.decided = min(line for line in (self._rows.earliest, open_from, untold) if line is not None)
 
     def end_run(self) -> None:
         """Deals with the last lines of a run, and tells all that is known."""
@@ -158,7 +168,8 @@ class Inspector:
     def _show(self, row: TileRow, column: int, arrived: float) -> Recognition:
         """Shows a tile to the network, and tells what it says."""
         corner = row.start - self._tiling.margin, column - self._tiling.margin
-        result = self._recognizer.recognize(self.strip.tile(*corner, self._tiling.side))
+        pixels = self.strip.tile(*corner, self._tiling.side)
+        result = self._recognizer.recognize(pixels)
         latency = 1e3 * (time.monotonic() - arrived)
         self._report.tile(result.defective, latency)
         self._verdicts.add(result.defective)
@@ -171,7 +182,30 @@ class Inspector:
             **({} if result.heatmap is None else {"hottest_mm": self._hottest(result.heatmap, *corner)}),
             latency_ms=round(latency, 1),
         )
+        if self._events.feed and self._events.feed.wants_pixels:
+            self._send_pixels(self._events.feed, row, column, pixels, result)
         return result
+
+    def _send_pixels(self, feed: Feed, row: TileRow, column: int, pixels: np.ndarray, result: Recognition) -> None:
+        """Sends what the network saw, and where in it a defect is, to whoever reads the feed."""
+        cells, top = result.heatmap, 0.0
+        payload = pixels.tobytes()
+        if cells is not None:
+            top = max(float(cells.max()), heatmaps.SURE)
+            payload += np.rint(np.maximum(cells, 0) * (255 / top)).astype(np.uint8).tobytes()
+        margin, mm = self._tiling.margin, self._config.mm
+        fields = {
+            "along_mm": self._config.span(row.first, row.last),
+            "across_mm": self._config.span(*self._tiling.span(column)),
+            "corner_mm": [mm(row.start - margin), mm(column - margin)],
+            "score": round(result.score, 6),
+            "defective": bool(result.defective),
+            "height": pixels.shape[0],
+            "width": pixels.shape[1],
+            "heatmap": None if cells is None else list(cells.shape),
+            "heatmap_top": None if cells is None else round(top, 3),
+        }
+        feed.show(fields, payload)
 
     def _hottest(self, heatmap: np.ndarray, line: int, element: int) -> list[float]:
         """Where a tile speaks most for a defect, in millimetres along and across."""

@@ -90,6 +90,12 @@ class Ring:
         with self._changed:
             return self._written // self._line + self._lost + self._spilt // self._line
 
+    def newest(self) -> np.ndarray | None:
+        """A copy of the line that arrived last; None if there is none, or if it was lost."""
+        with self._changed:
+            count = self._written // self._line
+            return None if self._spilt or not count else self._lines[(count - 1) % self._capacity].copy()
+
     def space(self) -> memoryview:
         """Where to put bytes: a part of the ring, empty if it is full or what did not fit is not over."""
         with self._changed:

@@ -5,6 +5,9 @@ speed. Where the encoder's count comes with each line, lines are chosen by it; w
 is recognised by a product that does not change.
 """
 
+import math
+from typing import Any
+
 import numpy as np
 
 from wool_board.belt.events import Alarms
@@ -67,8 +70,7 @@ class EncoderCounts:
         """Indices of the lines that are chosen, of (n, width and count); of one that stands for several, repeated."""
         counts = np.ascontiguousarray(lines[:, self._width :]).view(COUNT)[:, 0].astype(np.int64)
         before = counts[:1] if self._last is None else [self._last]
-        half = 1 << (8 * COUNT.itemsize - 1)
-        moved = (np.diff(counts, prepend=before) + half) % (2 * half) - half
+        moved = _moved(np.diff(counts, prepend=before))
         positions = self._position + np.cumsum(moved)
         self._last, self._position = int(counts[-1]), int(positions[-1])
         furthest = np.maximum.accumulate(np.maximum(positions, self._next - self._step))
@@ -81,6 +83,27 @@ class EncoderCounts:
         text = "the belt stands, or goes back: lines are left out"
         self._alarms.set("belt_stopped", bool(len(each) >= BLOCK and not each[-BLOCK:].any()), text)
         return np.repeat(np.arange(len(lines)), np.minimum(each, MOST_STEPS))
+
+    def mark(self) -> tuple[int | None, int, float]:
+        """Where the belt is after the lines that `choose` has had, for `ahead`."""
+        return self._last, self._position, self._next
+
+    def ahead(self, mark: tuple[int | None, int, float], line: np.ndarray) -> int:
+        """How many lines will be chosen behind a mark up to some later line, (width and count).
+
+        May be called by any thread.
+        """
+        last, position, following = mark
+        if last is None:
+            return 0
+        position += _moved(int(line[self._width :].view(COUNT)[0]) - last)
+        return max(0, math.floor((position - following) / self._step) + 1)
+
+
+def _moved(difference: Any) -> Any:
+    """How far an encoder has moved, of the difference of two counts, which start over from 0: a number or an array."""
+    half = 1 << (8 * COUNT.itemsize - 1)
+    return (difference + half) % (2 * half) - half
 
 
 class StillWatch:

@@ -11,6 +11,7 @@ from pathlib import Path
 from wool_board.belt import motion, start_event
 from wool_board.belt.config import InspectionConfig, shortest_latency
 from wool_board.belt.events import Events
+from wool_board.belt.feed import Feed
 from wool_board.belt.inspection import Inspection
 from wool_board.belt.lines import Reader, Ring
 from wool_board.belt.resumption import Resumption, resume
@@ -29,6 +30,8 @@ BUFFER_SECONDS = 4
 
 OLD_DAYS = 14
 """Days after which references are old: elements die, and tubes age."""
+
+SWITCH_SECONDS = 0.001
 
 END_SECONDS = 2.0
 """Within which the last events must be taken."""
@@ -62,6 +65,7 @@ class InspectionOptions:
         position: what a line says of the place of the belt, one of `motion.POSITIONS`.
         count_mm: of the belt from one count of its encoder to the next, with `count`; None: as from line to line.
         state: file that says how far the inspection is, for the one that follows, or None.
+        feed: path of a socket for programs that run beside the inspection, or None.
     """
 
     model: Path
@@ -85,6 +89,7 @@ class InspectionOptions:
     position: str
     count_mm: float | None
     state: Path | None
+    feed: Path | None = None
 
 
 def run(options: InspectionOptions) -> int:
@@ -116,7 +121,8 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     capacity = max(round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side))
     ring, watchdog = Ring(motion.with_counts(layout, options.position), capacity), Watchdog()
     outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
-    events = Events(outlet, lambda: outlet.waiting)
+    feed = Feed(options.feed) if options.feed else None
+    events = Events(outlet, lambda: outlet.waiting, feed)
     inspection = Inspection(recognizer, corrected, cut, ring, config, events)
     interruption.work()
     about = {"repaired": corrected.bad, "width_checked": inspection.monitor.knows_pattern}
@@ -125,7 +131,13 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     about |= start_event.fields(recognizer, config, cut, options.lines_per_second, resumed, days)
     events.tell("start", **what, **about)
     _look_at_start(inspection, options, reader, ring, resumed, days)
-    with StateWriter(options.state) if options.state else contextlib.nullcontext() as writer, reader.reading(ring):
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(StateWriter(options.state)) if options.state else None
+        if feed:
+            # The feed's thread is to wait no longer for its turn than a fraction of what passes from clock to clock.
+            sys.setswitchinterval(SWITCH_SECONDS)
+            stack.enter_context(feed.serving(inspection.position, config.pixel_mm, END_SECONDS))
+        stack.enter_context(reader.reading(ring))
         watchdog.ready()
         inspection.run(lambda: interruption.asked, watchdog.alive, writer)
         outlet.finish(END_SECONDS)

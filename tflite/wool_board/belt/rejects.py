@@ -107,6 +107,11 @@ class Rejects:
         self._part, self._row_stop = part, 0
         self._open: list[_Open] = []
 
+    @property
+    def earliest(self) -> int | None:
+        """First line of what has not been told yet, or None if all has been."""
+        return min((one.start for one in self._open), default=None)
+
     def add(self, start: int, stop: int, tiles: Iterable[tuple[int, int, float]], arrived: float) -> list[Reject]:
         """Adds a row, before which `close` was called for its start.
 

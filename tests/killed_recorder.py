@@ -1,0 +1,49 @@
+"""A recorder that is to be killed: it says which records it has acknowledged, and what it has forced onto the disk.
+
+    python killed_recorder.py FOLDER FIRST
+
+Records are numbered from FIRST on: each is a reject and the picture of a tile.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import inspected
+from wool_station.store import shifts, volumes
+from wool_station.store.pictures import Choice
+from wool_station.store.recorder import Recorder
+
+BUDGET = 3 << 20
+"""Few enough bytes that the oldest pictures are removed all the time."""
+
+PER_COMMIT = 8
+
+
+def main(folder: Path, number: int) -> None:
+    print("begins", flush=True)
+    volumes.write = _telling(volumes.write)
+    recorder = Recorder(folder, BUDGET, shifts.schedule("00:00"), Choice(0, 1e12))
+    recorder.take(inspected.start(inspected.STARTED + number), b"")
+    while True:
+        for _ in range(PER_COMMIT):
+            for message in [*inspected.tile(number, defective=True), inspected.reject(number, number, number + 1)]:
+                recorder.take(*message)
+            number += 1
+        if recorder.commit():
+            print("acknowledged", number, os.path.getsize(folder / "station.sqlite-wal"), flush=True)
+
+
+def _telling(write: Callable[..., None]) -> Callable[..., None]:
+    """Says how far a file of pictures is on the disk."""
+
+    def telling(folder: Path, volume: int, place: int, content: bytes) -> None:
+        write(folder, volume, place, content)
+        print("pictures", volumes.path(folder, volume).name, place + len(content), flush=True)
+
+    return telling
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

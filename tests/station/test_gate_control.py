@@ -1,0 +1,193 @@
+"""What the gate makes of the feed: it rests in reject, and passes for reasons only."""
+
+import pytest
+
+from wool_station.feed import LOST
+from wool_station.gate.control import DISTRUST, DISTRUSTED, NO_FEED, SETTINGS, SILENT, Control, Late, Note
+from wool_station.gate.timeline import REJECT, UNKNOWN, UNSEEN, Geometry
+
+START = {
+    "event": "start",
+    "pixel_mm": 1.0,
+    "width": 100,
+    "position": "encoder",
+    "lines_per_second": 50,
+    "stated_latency": {"mm": 80, "ms": 64},
+}
+
+
+def clock(line: int, monotonic: float = 0.0, behind: int = 40) -> dict:
+    return {"event": "clock", "line": line, "decided": line - behind, "monotonic": monotonic}
+
+
+def running(geometry: Geometry | None = None, **start) -> Control:
+    """A control that lets pass at line 1000, and at the time 0."""
+    control = Control(geometry or Geometry(100, 10, 10, 0), 0.1)
+    control.hear(START | start)
+    control.hear(clock(500))
+    control.hear(clock(1000))
+    return control
+
+
+def state(control: Control, now: float = 0.0) -> str | None:
+    (reason,) = set(control.reasons(now))
+    return reason
+
+
+def test_it_rests_in_reject_and_passes_while_the_clock_comes():
+    control = Control(Geometry(100, 10, 10, 0), 0.1)
+    assert state(control) == NO_FEED
+    # Without its start, an event means nothing.
+    control.hear(clock(10))
+    assert state(control) == NO_FEED
+    control.hear(START)
+    assert state(control) == SILENT
+    control.hear(clock(500))
+    assert state(control) == UNKNOWN
+    control.hear(clock(611, 5.0))
+    assert state(control, 5.0) is None
+    assert (state(control, 5.1), state(control, 5.11)) == (None, SILENT)
+    control.hear(clock(612, 5.2))
+    assert state(control, 5.2) is None
+
+
+def test_by_default_a_clock_counts_for_as_long_as_the_belt_takes_for_the_lead():
+    """50 lines of 1 mm in a second, and 10 mm of lead: a reject that begins meanwhile is still rejected in time."""
+    control = Control(Geometry(100, 10, 10, 0), None)
+    control.hear(START)
+    control.hear(clock(500))
+    control.hear(clock(1000, 7.0))
+    assert control.until == 7.2
+    assert (state(control, 7.19), state(control, 7.21)) == (None, SILENT)
+
+
+def test_a_clock_message_that_comes_late_counts_from_when_the_belt_was_there():
+    control = running()
+    control.hear(clock(1001, 3.0))
+    assert state(control, 3.2) == SILENT
+
+
+def test_a_lost_feed_rejects_and_what_passed_before_is_unknown_after_it():
+    control = running()
+    assert control.hear({"event": LOST, "text": "gone"}) == [Note("feed_lost", "gone")]
+    assert state(control) == NO_FEED
+    control.hear(START)
+    control.hear(clock(1010))
+    assert state(control) == UNKNOWN
+    control.hear(clock(1110))
+    assert state(control) == UNKNOWN
+    control.hear(clock(1121))
+    assert state(control) is None
+
+
+def test_another_start_forgets_too():
+    control = running()
+    control.hear(START)
+    control.hear(clock(10))
+    assert state(control) == UNKNOWN
+
+
+def test_rejects_and_unseen_belt():
+    control = running()
+    reject = {"event": "reject", "reject": 3, "along_mm": [1020.0, 1030.0], "across_mm": [0, 10]}
+    assert control.hear(reject) == []
+    control.hear({"event": "unseen", "along_mm": [1200.0, 1210.0], "reason": "too_slow"})
+    states = {}
+    for line in range(1001, 1400):
+        control.hear(clock(line))
+        states[line] = state(control)
+    assert [line for line, why in states.items() if why == REJECT] == list(range(1111, 1140))
+    assert [line for line, why in states.items() if why == UNSEEN] == list(range(1291, 1320))
+    assert sum(why is None for why in states.values()) == len(states) - 58
+    late = reject | {"along_mm": [1300.0, 1380.0]}
+    assert control.hear(late) == [Late(3, 9.0)]
+
+
+def test_a_belt_that_is_not_decided_in_time_does_not_pass():
+    control = running()
+    control.hear(clock(1100, behind=90))
+    assert state(control) is None
+    control.hear(clock(1101, behind=91))
+    assert state(control) == UNKNOWN
+
+
+@pytest.mark.parametrize("alarm", sorted(DISTRUSTED - {"belt_stopped"}))
+def test_alarms_that_make_the_network_mean_little_reject_what_passed_before_them_too(alarm):
+    control = running()
+    control.hear({"event": "alarm", "alarm": alarm, "on": True, "text": ""})
+    control.hear(clock(1500))
+    assert state(control) == DISTRUST
+    control.hear({"event": "alarm", "alarm": alarm, "on": False, "text": ""})
+    assert state(control) == UNKNOWN
+    control.hear(clock(1600))
+    assert state(control) == UNKNOWN
+    control.hear(clock(1710))
+    assert state(control) is None
+
+
+def test_two_such_alarms_must_both_end():
+    control = running()
+    for alarm in ("dark_beam", "saturated"):
+        control.hear({"event": "alarm", "alarm": alarm, "on": True, "text": ""})
+    control.hear({"event": "alarm", "alarm": "dark_beam", "on": False, "text": ""})
+    control.hear(clock(2000))
+    assert state(control) == DISTRUST
+
+
+def test_other_alarms_do_not():
+    control = running()
+    for alarm in ("old_references", "late", "beam_drift", "belt_stopped"):
+        control.hear({"event": "alarm", "alarm": alarm, "on": True, "text": ""})
+    assert state(control) is None
+
+
+def test_the_alarms_are_those_of_the_manual():
+    """docs/board.md names those while which the product counts as unseen; it is `belt_stopped` that comes besides."""
+    from checkout import ROOT
+
+    text = (ROOT / "docs" / "board.md").read_text()
+    sentence = text[text.index("While `dark_beam`") : text.index("treat the product as unseen")]
+    assert {word for word in sentence.split("`")[1::2]} == DISTRUSTED - {"belt_stopped"}
+
+
+def test_a_belt_that_stands_shifts_positions_where_lines_come_by_time():
+    control = running(position="time")
+    control.hear({"event": "alarm", "alarm": "belt_stopped", "on": True, "text": ""})
+    assert state(control) == DISTRUST
+
+
+@pytest.mark.parametrize(("position", "reason"), [("encoder", None), ("time", None), ("count", UNKNOWN)])
+def test_lost_lines_shift_positions_only_where_the_encoder_counts(position, reason):
+    control = running(position=position)
+    control.hear({"event": "unseen", "along_mm": [1000.0, 1200.0], "reason": "lost_lines"})
+    control.hear(clock(1001, behind=0))
+    assert state(control) == reason
+
+
+def test_what_does_not_fit_the_belt_is_said_and_rejected():
+    control = running(Geometry(100, 10, 10, 0, ((0, 50), (100, 150))))
+    assert control.reasons(0.0) == (SETTINGS, SETTINGS)
+    (note,) = [note for note in control.hear(START) if note.name == "settings"]
+    assert note.text == "--lane=100,150: must begin before 100, the width of the belt in mm; all is rejected"
+
+
+def test_a_gate_that_is_nearer_than_rejects_are_told_is_said():
+    control = Control(Geometry(89, 10, 10, 0), 0.1)
+    heard, note = control.hear(START)
+    assert (heard.name, note.name) == (
+        "feed_heard",
+        "distance",
+    ) and "80 mm behind its start, and the gate acts after 79 mm" in note.text
+    assert len(Control(Geometry(90, 10, 10, 0), 0.1).hear(START)) == 1
+    assert len(Control(Geometry(89, 10, 10, 0), 0.1).hear(START | {"stated_latency": None})) == 1
+
+
+def test_lines_by_time_are_said():
+    _, note = Control(Geometry(100, 10, 10, 0), 0.1).hear(START | {"position": "time"})
+    assert note.name == "position"
+
+
+def test_a_refusal_is_said():
+    control = Control(Geometry(100, 10, 10, 0), 0.1)
+    assert control.hear({"event": "refused", "text": "eight"}) == [Note("feed_refused", "eight")]
+    assert state(control) == NO_FEED

@@ -1,0 +1,386 @@
+"""tflite/mqtt.py: letters and their box by hand, and the program beside Mosquitto, a real broker that dies meanwhile."""
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mqtt
+from checkout import PROGRAMS, environment
+from wool_board.belt.events import Alarms, Events
+from wool_board.belt.feed import Feed, Position
+from wool_station.feed import LOST
+from wool_station.mqtt.letters import Letters
+from wool_station.mqtt.outbox import Letter, Outbox
+
+BROKER = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
+needs_broker = pytest.mark.skipif(BROKER is None, reason="needs mosquitto; apt-get install mosquitto")
+
+START = {"event": "start", "time": 1.0, "sha256": "ab", "threshold": 0.5, "pixel_mm": 0.8}
+
+
+@given(st.lists(st.tuples(st.sampled_from(["reject", "alarm", "state", "health"]), st.booleans()), max_size=60))
+def test_the_box_is_bounded_keeps_the_order_and_counts(letters):
+    box, kept = Outbox(8), []
+    for number, (topic, is_taken) in enumerate(letters):
+        letter = Letter(topic, str(number), topic in ("state", "health"))
+        box.put(letter)
+        kept = [one for one in kept if not (letter.retain and one.topic == topic)] + [letter]
+        if len(kept) > 8:
+            kept.remove(next((one for one in kept if not one.retain), kept[0]))
+        assert len(box) == len(kept) <= 8
+        if is_taken:
+            assert box.take() == kept.pop(0)
+    assert [box.take() for _ in kept] == kept and box.take() is None
+    assert box.dropped <= len(letters)
+
+
+def test_dropped_letters_are_the_oldest_events():
+    box = Outbox(3)
+    for topic, retain in (("state", True), ("a", False), ("b", False), ("c", False), ("d", False)):
+        box.put(Letter(topic, "", retain))
+    assert [box.take().topic for _ in range(3)] == ["state", "c", "d"] and box.dropped == 2
+
+
+def told(letters: Letters, event: dict) -> list[tuple[str, bool]]:
+    return [(letter.topic, letter.retain) for letter in letters.hear(event)]
+
+
+def alarm(name: str, on: bool | None, at: float) -> dict:
+    return {"event": "alarm", "alarm": name, "time": at} | ({} if on is None else {"on": on})
+
+
+def test_what_is_told_and_what_is_kept():
+    letters = Letters()
+    assert told(letters, START) == [("start", True), ("state", True)]
+    assert told(letters, {"event": "reject", "reject": 1}) == [("reject", False)]
+    assert told(letters, {"event": "unseen"}) == [("unseen", False)]
+    assert told(letters, {"event": "summary"}) == [("summary", True)]
+    for kind in ("tile", "air", "overlap", "dropped"):
+        assert told(letters, {"event": kind}) == []
+    assert told(letters, alarm("lost_lines", None, 2)) == [("alarm", False)]
+    assert told(letters, alarm("stall", True, 3)) == [("alarm", False), ("state", True)]
+    assert json.loads(letters.state().text)["alarms"] == ["stall"]
+    # The feed was lost and is heard again: the same start, and the alarms that stand.
+    assert told(letters, {"event": LOST, "text": ""}) == [("state", True)]
+    assert json.loads(letters.state().text)["inspection"] is False
+    assert told(letters, START) == [("state", True)]
+    assert told(letters, alarm("stall", True, 3)) == []
+    assert told(letters, alarm("stall", False, 4)) == [("alarm", False), ("state", True)]
+    assert json.loads(letters.state().text)["alarms"] == []
+    # Another inspection knows nothing of the alarms of the one before.
+    letters.hear(alarm("stall", True, 5))
+    letters.hear(START | {"time": 9.0})
+    assert json.loads(letters.state().text)["alarms"] == []
+
+
+def test_health_says_how_old_the_clock_is():
+    letters = Letters()
+    found = json.loads(letters.health(3, 4).text)
+    assert (found["line"], found["clock_age_seconds"], found["waiting"], found["dropped"]) == (None, None, 3, 4)
+    now = time.monotonic() - 2
+    letters.hear({"event": "clock", "line": 50, "along_mm": 40.0, "decided": 2, "monotonic": now})
+    found = json.loads(letters.health(0, 0).text)
+    assert (found["line"], found["along_mm"]) == (50, 40.0) and 2 <= found["clock_age_seconds"] < 20
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+class Mosquitto:
+    """A broker on a free port, which can be killed and started again."""
+
+    def __init__(self, folder: Path, *lines: str):
+        self.port = free_port()
+        self._config = folder / "mosquitto.conf"
+        text = [f"listener {self.port} 127.0.0.1", *(lines or ("allow_anonymous true",)), "user root"]
+        self._config.write_text("\n".join(text) + "\n")
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen([BROKER, "-c", self._config], stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            assert time.monotonic() < end and self._process.poll() is None
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Subscriber:
+    """What a broker has to say below a topic."""
+
+    def __init__(self, port: int, user: str | None = None):
+        from paho.mqtt import client as paho
+
+        self.heard: list[tuple[str, dict, bool]] = []
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.on_message = lambda _client, _data, message: self.heard.append(
+            (message.topic, json.loads(message.payload), message.retain)
+        )
+        self._client.on_connect = lambda client, *_: client.subscribe("plant/#", qos=1)
+        self._client.reconnect_delay_set(1, 1)
+        if user:
+            self._client.username_pw_set(user, "secret")
+        self._client.connect("127.0.0.1", port, 5)
+        self._client.loop_start()
+
+    def of(self, topic: str) -> list[dict]:
+        return [payload for name, payload, _ in list(self.heard) if name == f"plant/line/{topic}"]
+
+    def end(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+def until(holds, seconds: float = 40) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+class Nowhere:
+    def write(self, text):
+        pass
+
+    def flush(self):
+        pass
+
+
+@pytest.fixture
+def inspection(tmp_path):
+    """A feed, and a way to tell events on it."""
+    feed = Feed(tmp_path / "feed")
+    events = Events(Nowhere(), feed=feed)
+    events.tell("start", pixel_mm=0.5, sha256="cd", threshold=0.25)
+    with feed.serving(lambda: Position(1, 40, 8), 0.5, 0.2):
+        yield events
+
+
+@contextlib.contextmanager
+def published(tmp_path, port: int, *options: str):
+    """The program beside that feed."""
+    command = [sys.executable, PROGRAMS / "mqtt.py", f"--feed={tmp_path / 'feed'}", f"--broker=127.0.0.1:{port}"]
+    command += ["--topic=plant/line", "--health_seconds=0.2", *options]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
+    said: list[dict] = []
+
+    def listen() -> None:
+        for line in child.stdout:
+            said.append(json.loads(line))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        yield child, said
+    finally:
+        child.kill()
+        child.wait()
+        thread.join()
+        child.stdout.close()
+
+
+@pytest.fixture
+def broker(tmp_path):
+    made = Mosquitto(tmp_path)
+    yield made
+    made.kill()
+
+
+@needs_broker
+def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker):
+    subscriber = Subscriber(broker.port)
+    with published(tmp_path, broker.port) as (child, _):
+        until(lambda: any(state["inspection"] for state in subscriber.of("state")))
+        inspection.tell("reject", reject=1, along_mm=[1.0, 2.0], across_mm=[0.0, 5.0])
+        Alarms(inspection).set("stall", True, "no lines")
+        inspection.tell("summary", final=False, lines=7)
+        until(lambda: subscriber.of("summary") and len(subscriber.of("health")) > 2)
+        (reject,), (alarm,) = subscriber.of("reject"), subscriber.of("alarm")
+        assert reject | {"time": 0} == {
+            "event": "reject",
+            "time": 0,
+            "reject": 1,
+            "along_mm": [1.0, 2.0],
+            "across_mm": [0.0, 5.0],
+        }
+        assert (alarm["alarm"], alarm["text"], alarm["on"]) == ("stall", "no lines", True)
+        until(lambda: subscriber.of("state")[-1]["alarms"] == ["stall"])
+        assert subscriber.of("health")[-1]["dropped"] == 0
+        # Who comes later hears what is kept, and no more.
+        late = Subscriber(broker.port)
+        until(lambda: len({topic for topic, _, _ in late.heard}) >= 4)
+        kept = {topic.rpartition("/")[2] for topic, _, retain in late.heard if retain}
+        assert kept == {"start", "summary", "state", "health"}
+        assert late.of("state")[0]["sha256"] == "cd" and late.of("state")[0]["online"]
+        late.end()
+        child.terminate()
+        assert child.wait(20) == 130
+    until(lambda: subscriber.of("state")[-1] == {"online": False})
+    subscriber.end()
+
+
+@needs_broker
+def test_the_last_will_tells_of_one_that_was_killed(tmp_path, inspection, broker):
+    subscriber = Subscriber(broker.port)
+    with published(tmp_path, broker.port) as (child, _):
+        until(lambda: any(state["online"] for state in subscriber.of("state")))
+        child.kill()
+        until(lambda: subscriber.of("state")[-1] == {"online": False})
+    subscriber.end()
+
+
+@needs_broker
+def test_a_broker_that_is_killed_again_and_again_gets_every_reject(tmp_path, inspection, broker):
+    subscriber = Subscriber(broker.port)
+    with published(tmp_path, broker.port) as (_, said):
+        until(lambda: subscriber.of("state"))
+        number = 0
+        for _ in range(3):
+            for _ in range(40):
+                inspection.tell("reject", reject=number)
+                number += 1
+                time.sleep(0.005)
+            broker.kill()
+            for _ in range(60):
+                inspection.tell("reject", reject=number)
+                number += 1
+            time.sleep(0.3)
+            broker.start()
+            until(lambda number=number: number - 1 in {one["reject"] for one in subscriber.of("reject")})
+        found = [one["reject"] for one in subscriber.of("reject")]
+        # A subscriber is away with the broker, too, and what it acknowledged to nobody may not come again; but nothing
+        # that was told while the broker was away is missing.
+        missing = set(range(number)) - set(found)
+        assert not {one for one in missing if one % 100 >= 40}
+        until(lambda: any(state["online"] for state in subscriber.of("state")[-1:]))
+        assert [one["text"] for one in said if one.get("name") == "broker"].count("connected") >= 3
+    subscriber.end()
+
+
+@needs_broker
+def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspection, broker):
+    with published(tmp_path, broker.port, "--most=50") as (_, said):
+        until(lambda: any(one.get("text") == "connected" for one in said))
+        broker.kill()
+        until(lambda: said[-1].get("text", "").startswith("the connection was lost"))
+        for number in range(500):
+            inspection.tell("reject", reject=number)
+            if number % 50 == 0:
+                time.sleep(0.1)
+        until(lambda: any(one.get("name") == "dropped" for one in said))
+        broker.start()
+        subscriber = Subscriber(broker.port)
+        until(lambda: any(one["reject"] == 499 for one in subscriber.of("reject")))
+        until(lambda: subscriber.of("health")[-1]["dropped"] >= 400)
+        found = [one["reject"] for one in subscriber.of("reject")]
+        assert found == sorted(set(found)) and len(found) <= 50
+        assert subscriber.of("health")[-1]["dropped"] == 500 - len(found)
+    subscriber.end()
+
+
+@needs_broker
+def test_a_feed_that_is_lost_is_told(tmp_path, broker):
+    subscriber = Subscriber(broker.port)
+    with published(tmp_path, broker.port):
+        until(lambda: subscriber.of("state") and subscriber.of("state")[-1]["inspection"] is False)
+    subscriber.end()
+
+
+def certificates(folder: Path) -> tuple[Path, Path]:
+    """A key and a certificate of 127.0.0.1, its own authority."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=broker"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    return key, certificate
+
+
+@needs_broker
+@pytest.mark.skipif(not shutil.which("openssl") or not shutil.which("mosquitto_passwd"), reason="needs openssl")
+def test_tls_and_credentials(tmp_path, inspection):
+    key, certificate = certificates(tmp_path)
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, "board", "secret"], check=True)
+    passwords.chmod(0o600)
+    lines = ["allow_anonymous false", f"password_file {passwords}", f"certfile {certificate}", f"keyfile {key}"]
+    broker = Mosquitto(tmp_path, *lines)
+    credentials = tmp_path / "mqtt.conf"
+    credentials.write_text("user=board\npassword=secret\n")
+    credentials.chmod(0o640)
+    given = [f"--credentials={credentials}", f"--ca={certificate}"]
+    try:
+        with published(tmp_path, broker.port, *given) as (_, said):
+            until(lambda: any(one.get("text") == "connected" for one in said))
+        credentials.write_text("user=board\npassword=wrong\n")
+        with published(tmp_path, broker.port, *given) as (_, said):
+            until(lambda: any("the broker refuses (Not authorized" in one.get("text", "") for one in said))
+        other = tmp_path / "other"
+        other.mkdir()
+        _, foreign = certificates(other)
+        with published(tmp_path, broker.port, given[0], f"--ca={foreign}") as (_, said):
+            until(lambda: any("the broker does not answer" in one.get("text", "") for one in said))
+            assert not any(one.get("text") == "connected" for one in said)
+    finally:
+        broker.kill()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--broker=host:x"], "argument --broker: must be HOST or HOST:PORT, got 'host:x'; --help tells more"),
+        (["--topic=a/#"], "--topic=a/#: must be one or more words with / between them, without + and #"),
+        (["--topic="], "--topic=: must be one or more words with / between them, without + and #"),
+        (["--client="], "--client=: must not be empty"),
+        (["--most=0"], "--most=0: must be at least 1"),
+        (["--health_seconds=0"], "--health_seconds=0: must be above 0"),
+        (["--ca=none.pem"], "--ca=none.pem: is no file; give the certificate of the plant's authority in PEM"),
+    ],
+)
+def test_wrong_options_are_one_line(options, text, capsys):
+    with contextlib.suppress(SystemExit):
+        assert mqtt.main(["--feed=feed", "--broker=host", *options]) == 64
+    assert capsys.readouterr().err == f"mqtt.py: {text}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "status", "text"),
+    [
+        ("user=a\npassword=b\n", 0o644, 64, "anybody may read it; chmod o= {}"),
+        ("password=b\n", 0o600, 64, "must have a line user=NAME, and may have one password=WORD"),
+        ("user=a\nword=b\n", 0o600, 64, "must have a line user=NAME, and may have one password=WORD"),
+        ("user=ü\n", 0o600, 64, "must be text in UTF-8"),
+        (None, 0o600, 1, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_credentials_that_are_none_are_one_line(tmp_path, content, mode, status, text, capsys):
+    path = tmp_path / "mqtt.conf"
+    if content is not None:
+        path.write_bytes(content.encode("latin-1"))
+        path.chmod(mode)
+    assert mqtt.main(["--feed=feed", "--broker=host", f"--credentials={path}"]) == status
+    assert capsys.readouterr().err == f"mqtt.py: --credentials={path}: {text.format(path)}\n"
+
+
+def test_a_certificate_that_is_none_is_one_line(tmp_path, capsys):
+    path = tmp_path / "ca.pem"
+    path.write_text("none")
+    assert mqtt.main(["--feed=feed", "--broker=host", f"--ca={path}"]) == 64
+    assert f"mqtt.py: --ca={path}: holds no certificates in PEM (" in capsys.readouterr().err

@@ -1,0 +1,51 @@
+"""`station.py record`, from the socket to the folder."""
+
+import numpy as np
+import pytest
+
+import inspected
+import station_programs
+import stores
+
+
+def test_it_records_what_the_feed_says_until_it_is_told_to_end(tmp_path):
+    messages = [(inspected.start(), b""), *inspected.tile(1, defective=True), inspected.reject(1, 20, 40)]
+    folder = tmp_path / "store"
+    with inspected.served(tmp_path / "feed", messages):
+        with station_programs.running("record", f"--feed={tmp_path / 'feed'}", f"--store={folder}"):
+            inspected.wait_until(lambda: stores.is_made(folder))
+            # Nothing is asked for at once, and all of it is there at the end.
+            inspected.wait_until(lambda: stores.rows(folder, "SELECT count(*) FROM tiles") == [(1,)])
+    assert np.array_equal(stores.pictures(folder)[20.0], inspected.pixels(1))
+    assert [event["reject"] for event in stores.events(folder, "reject")] == [1]
+    assert len(stores.rows(folder, "SELECT name FROM shifts")) == 1
+
+
+def test_it_waits_for_an_inspection_and_says_so_in_the_store(tmp_path):
+    folder = tmp_path / "store"
+    with station_programs.running("record", f"--feed={tmp_path / 'feed'}", f"--store={folder}"):
+        inspected.wait_until(lambda: stores.is_made(folder))
+        inspected.wait_until(lambda: stores.events(folder, "alarm"))
+        with inspected.served(tmp_path / "feed", [(inspected.start(), b"")]):
+            inspected.wait_until(lambda: len(stores.events(folder, "alarm")) == 2)
+    began, ended, *_ = stores.events(folder, "alarm")
+    assert [began["alarm"], began["on"], ended["on"]] == ["feed_lost", True, False]
+    assert "no inspection listens there" in began["why"] and ended["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("option", "rule"),
+    [
+        ("--budget_mb=10", "--budget_mb=10: must be at least 64"),
+        ("--budget_mb=nan", "--budget_mb=nan: must be at least 64"),
+        ("--sample=-1", "--sample=-1: must be 0 (none) or more"),
+        ("--shifts=noon", "--shifts=noon: must be times of day"),
+        ("--picture_mb_per_hour=0", "--picture_mb_per_hour=0: must be above 0"),
+        ("--store=", "argument --store: is empty; give a path"),
+        ("--budgt_mb=100", "unrecognized arguments: --budgt_mb=100"),
+    ],
+)
+def test_wrong_options_are_one_line_and_status_64(tmp_path, option, rule):
+    line = station_programs.refusal("record", f"--feed={tmp_path}/feed", f"--store={tmp_path}/s", option, status=64)
+    assert rule in line and line.startswith("station.py")
+    assert not (tmp_path / "s").exists()

@@ -1,0 +1,129 @@
+"""Programs beside the inspection of a belt: its memory, its live page, what operators correct, and reports.
+
+    python station.py record --feed=SOCKET --store=FOLDER
+    python station.py serve --feed=SOCKET --store=FOLDER [--listen=ADDRESS --tokens=FILE]
+    python station.py export --store=FOLDER OUT
+    python station.py report --store=FOLDER --shift=last OUT.html
+
+SOCKET is what `inspect_line.py --feed=SOCKET` listens on. None of these programs can hold the inspection up. `serve`
+and `report` need the packages of the extra `station` besides (docs/station.md).
+"""
+
+import wool_board.startup  # noqa: F401
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from wool_board import command_line
+
+PROGRAM = "station.py"
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The command line; `work` of the result does what it says. Leaves with status 64 if it is wrong."""
+    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=command_line.Parser)
+    for add in (_record, _serve, _export, _report):
+        add(commands)
+    return parser.parse_args(arguments)
+
+
+def _command(commands: argparse._SubParsersAction, name: str, text: str) -> command_line.Parser:
+    return commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+
+
+def _add_store(parser: command_line.Parser) -> None:
+    text = "folder of the station's memory"
+    parser.add_argument("--store", metavar="FOLDER", type=command_line.path, required=True, help=text)
+
+
+def _add_feed(parser: command_line.Parser) -> None:
+    text = "socket of the inspection"
+    parser.add_argument("--feed", metavar="SOCKET", type=command_line.path, required=True, help=text)
+
+
+def _record(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "record", "keeps events and pictures within a disk budget")
+    _add_feed(parser)
+    _add_store(parser)
+    text = "disk space for all of it, in MB: the oldest pictures go first (8000)"
+    parser.add_argument("--budget_mb", type=float, default=8000, help=text)
+    text = "of pictures at most, for a card wears out (500)"
+    parser.add_argument("--picture_mb_per_hour", type=float, default=500, help=text)
+    text = "of so many tiles that pass, one is kept as a picture; 0: none (1000)"
+    parser.add_argument("--sample", type=int, default=1000, help=text)
+    text = "when shifts begin, in local time (06:00,14:00,22:00)"
+    parser.add_argument("--shifts", default="06:00,14:00,22:00", help=text)
+    parser.set_defaults(work=_run_record)
+
+
+def _run_record(options: dict) -> int:
+    from wool_station.store import program
+
+    return program.run(program.RecordOptions(**options))
+
+
+def _serve(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "serve", "shows the belt, rejects and alarms on a page, and takes corrections")
+    _add_feed(parser)
+    _add_store(parser)
+    add = parser.add_argument
+    add("--port", type=int, default=8080, help="of TCP (8080)")
+    add("--listen", metavar="ADDRESS", help="address to listen on, 0.0.0.0 for all, instead of this machine only")
+    text = (
+        "file of lines `read TOKEN` and `write TOKEN`: who may see the page, and who may correct; needed with --listen"
+    )
+    add("--tokens", metavar="FILE", type=command_line.path, help=text)
+    text = "by which browsers call this machine, besides its own name and its addresses; may be given several times"
+    add("--name", action="append", default=[], help=text)
+    add("--certificate", metavar="FILE", type=command_line.path, help="PEM file of a certificate, for TLS")
+    add("--key", metavar="FILE", type=command_line.path, help="PEM file of its key")
+    parser.set_defaults(work=_run_serve)
+
+
+def _run_serve(options: dict) -> int:
+    from wool_station.page import program
+
+    return program.run(program.ServeOptions(**options))
+
+
+def _export(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "export", "makes crops of what operators corrected, to train on")
+    _add_store(parser)
+    parser.add_argument(
+        "out", metavar="OUT", type=command_line.path, help="new folder, which reproduce.py --data takes"
+    )
+    parser.set_defaults(work=_run_export)
+
+
+def _run_export(options: dict) -> int:
+    from wool_station.export import program
+
+    return program.run(program.ExportOptions(**options))
+
+
+def _report(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "report", "makes a page of a shift or a day, to print and sign")
+    _add_store(parser)
+    text = "last, current, its beginning such as 2026-11-26T06:00, or a day such as 2026-11-26 (last)"
+    parser.add_argument("--shift", default="last", help=text)
+    parser.add_argument("out", metavar="OUT.html", type=command_line.path, help="file to write")
+    parser.set_defaults(work=_run_report)
+
+
+def _run_report(options: dict) -> int:
+    from wool_station.report import program
+
+    return program.run(program.ReportOptions(**options))
+
+
+def main(arguments: list[str]) -> int:
+    """Runs a program; returns its exit status."""
+    options = vars(parse(arguments))
+    work: Callable[[dict], int] = options.pop("work")
+    return command_line.run(PROGRAM, lambda: work(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

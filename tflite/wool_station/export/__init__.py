@@ -1,0 +1,1 @@
+"""Corrections of operators as crops to train on."""

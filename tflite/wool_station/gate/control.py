@@ -1,0 +1,166 @@
+"""What the gate makes of the feed: it hears events, and says for each lane whether it may pass now.
+
+It rests in reject. Passing takes a clock message of just now, an inspection that trusts its own eyes, and a belt at the
+gate that is known to be good.
+"""
+
+from typing import NamedTuple
+
+from wool_station.feed import LOST
+from wool_station.gate.timeline import Geometry, Timeline
+
+NO_FEED, SILENT, DISTRUST, SETTINGS = "no_feed", "silent", "distrust", "settings"
+"""Why no lane passes, besides what a timeline says: nobody is connected; no fresh clock message, since no lines come or
+something hangs; an alarm stands that makes what the network says mean little; lanes that do not fit the belt."""
+
+DISTRUSTED = frozenset(
+    (
+        "belt_stopped",
+        "bright_beam",
+        "dark_beam",
+        "many_defects",
+        "saturated",
+        "stuck_lines",
+        "unrepaired_elements",
+        "wrong_pattern",
+    )
+)
+"""Alarms while which, and before which, the belt counts as unseen. A belt that stands is one of them only where lines
+go on by time, because positions are then too far."""
+
+
+class Late(NamedTuple):
+    """A reject that was told when some of it had come to the gate: its number, and how much."""
+
+    reject: int
+    late_mm: float
+
+
+class Note(NamedTuple):
+    """Something that whoever runs the gate should know: a name, and what it is."""
+
+    name: str
+    text: str
+
+
+class Control:
+    """Decides.
+
+    Arguments:
+        geometry: of the gate.
+        timeout: seconds for which a clock message counts; None: what the belt takes at full speed for the lead, so that
+            nothing passes by which a reject begins meanwhile.
+
+    Attributes:
+        line: before which all lines have arrived, or None.
+        step_mm: how far the last clock message was behind the one before.
+        pixel_mm: of the belt from line to line; 0 before the first `start`.
+        timeout: seconds for which a clock message counts.
+    """
+
+    def __init__(self, geometry: Geometry, timeout: float | None):
+        self.pixel_mm = 0.0
+        self.timeout = timeout or 0.0
+        self._geometry, self._given = geometry, timeout
+        self._timeline: Timeline | None = None
+        self._position = "encoder"
+        self._clock: float | None = None
+        self._alarms: set[str] = set()
+        self._fits = True
+
+    @property
+    def line(self) -> int | None:
+        return self._timeline.line if self._timeline else None
+
+    @property
+    def step_mm(self) -> float:
+        return self._timeline.step * self.pixel_mm if self._timeline else 0.0
+
+    @property
+    def until(self) -> float:
+        """Until when what it says counts, in seconds of the system's monotonic clock."""
+        return 0.0 if self._clock is None else self._clock + self.timeout
+
+    def hear(self, event: dict) -> list[Late | Note]:
+        """Takes notice of an event of the feed; returns what to say of it."""
+        kind = event["event"]
+        if kind == "start":
+            return self._begin(event)
+        if kind == LOST:
+            self._timeline = self._clock = None
+            return [Note("feed_lost", event["text"])]
+        if kind == "refused":
+            return [Note("feed_refused", event["text"])]
+        if self._timeline is None:
+            return []
+        if kind == "clock":
+            self._clock = event["monotonic"]
+            self._timeline.advance(event["line"], event["decided"])
+            if self._alarms:
+                self._timeline.forget()
+        elif kind == "alarm":
+            self._hear_alarm(event, self._timeline)
+        elif kind == "unseen":
+            self._timeline.unseen(event["along_mm"])
+            if event["reason"] == "lost_lines" and self._position == "count":
+                # Lost lines are none of the encoder's counts: what came before is elsewhere on the belt.
+                self._timeline.forget()
+        elif kind == "reject":
+            return self._add(event, self._timeline)
+        return []
+
+    def reasons(self, now: float) -> tuple[str | None, ...]:
+        """For each lane why it must not pass, or None if it may.
+
+        Arguments:
+            now: seconds of the system's monotonic clock.
+        """
+        if self._timeline is None:
+            why = NO_FEED
+        elif not self._fits:
+            why = SETTINGS
+        elif self._clock is None or now > self.until:
+            why = SILENT
+        elif self._alarms:
+            why = DISTRUST
+        else:
+            return self._timeline.reasons()
+        return (why,) * self._geometry.count
+
+    def _begin(self, start: dict) -> list[Late | Note]:
+        """An inspection begins, or is heard again: nothing that has passed so far is known."""
+        self.pixel_mm, self._position = start["pixel_mm"], start["position"]
+        if self._given is None:
+            self.timeout = self._geometry.lead_mm / (self.pixel_mm * start["lines_per_second"])
+        self._timeline, self._clock = Timeline(self._geometry, self.pixel_mm), None
+        self._alarms.clear()
+        text = f"hears an inspection; its clock messages count for {1e3 * self.timeout:g} ms"
+        notes: list[Late | Note] = [Note("feed_heard", text)]
+        width = start["width"] * self.pixel_mm
+        outside = [lane for lane in self._geometry.lanes if lane[0] >= width]
+        self._fits = not outside
+        for left, right in outside:
+            rule = f"must begin before {width:g}, the width of the belt in mm"
+            notes.append(Note("settings", f"--lane={left:g},{right:g}: {rule}; all is rejected"))
+        latency, room = start["stated_latency"], self._geometry.distance_mm - self._geometry.lead_mm
+        if latency and room < latency["mm"]:
+            text = f"a reject may be told {latency['mm']:g} mm behind its start, and the gate acts after {room:g} mm"
+            notes.append(Note("distance", f"{text}: what is not decided by then is rejected"))
+        if self._position == "time":
+            text = "lines come by time: a belt that stands without product under the detector shifts all positions"
+            notes.append(Note("position", f"{text}; use --position=count, or an encoder that triggers the lines"))
+        return notes
+
+    def _hear_alarm(self, event: dict, timeline: Timeline) -> None:
+        name = event["alarm"]
+        if name not in DISTRUSTED or (name == "belt_stopped" and self._position != "time"):
+            return
+        if event.get("on"):
+            self._alarms.add(name)
+        else:
+            self._alarms.discard(name)
+        timeline.forget()
+
+    def _add(self, reject: dict, timeline: Timeline) -> list[Late | Note]:
+        late = timeline.reject(reject["along_mm"], reject["across_mm"])
+        return [Late(reject["reject"], round(late * self.pixel_mm, 1))] if late else []

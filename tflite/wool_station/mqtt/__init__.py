@@ -1,0 +1,1 @@
+"""Tells a broker, by MQTT, what the inspection says and how this board is."""

@@ -1,0 +1,174 @@
+"""The work of `mqtt.py`."""
+
+import dataclasses
+import math
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from wool_board.errors import UsageError, WoolError
+from wool_board.machine.interruption import Interruption
+from wool_board.machine.watchdog import Watchdog
+from wool_station.feed import messages
+from wool_station.log import Log
+from wool_station.mqtt.client import Broker, Client
+from wool_station.mqtt.letters import OFFLINE, STATE, Letters
+from wool_station.mqtt.outbox import Letter, Outbox
+
+PORT, SECURE_PORT = 1883, 8883
+SILENCE_SECONDS = 0.1
+END_SECONDS = 2.0
+LOCAL = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclasses.dataclass(frozen=True)
+class MqttOptions:
+    """What to publish, and where, as a user says it.
+
+    Attributes:
+        feed: socket of the inspection.
+        broker: its host and port; 0: the usual one.
+        topic: before all others.
+        client: name of this client.
+        credentials: file with a line `user=…` and one `password=…`, or None.
+        tls: whether to speak TLS, with the certificates of the system.
+        ca: file of certificates, for TLS with them, or None.
+        most: messages that may wait for the broker.
+        health_seconds: from one word on the board's health to the next.
+    """
+
+    feed: Path
+    broker: tuple[str, int]
+    topic: str
+    client: str
+    credentials: Path | None
+    tls: bool
+    ca: Path | None
+    most: int
+    health_seconds: float
+
+
+def run(options: MqttOptions) -> int:
+    """Publishes until it is told to end; returns the exit status.
+
+    Raises:
+        WoolError: an option or a file of it is wrong.
+        KeyboardInterrupt: the end was asked for.
+    """
+    _check(options)
+    broker = _broker(options)
+    publisher = Publisher(options, Client(broker), Log())
+    interruption = Interruption()
+    interruption.work()
+    if broker.password is not None and not broker.is_secure and broker.host not in LOCAL:
+        publisher.note("credentials", "the password goes over the network in clear: give --tls or --ca")
+    publisher.run(options.feed, lambda: interruption.asked)
+    interruption.check()
+    return 0
+
+
+class Publisher:
+    """Hears the feed, and publishes.
+
+    Arguments:
+        options: of the program.
+        client: not started yet.
+        log: of what becomes of the connection.
+    """
+
+    def __init__(self, options: MqttOptions, client: Client, log: Log):
+        self._client, self._log, self._seconds = client, log, options.health_seconds
+        self._letters, self._outbox, self._watchdog = Letters(), Outbox(options.most), Watchdog()
+        self._trouble: str | None = ""
+        self._dropped = self._connections = 0
+        self._due = 0.0
+
+    def note(self, name: str, text: str) -> None:
+        """Says something on the standard output."""
+        self._log.tell("note", name=name, text=text)
+
+    def run(self, feed: Path, is_stopped: Callable[[], bool]) -> None:
+        """Works until it is to stop."""
+        self._client.start()
+        self._outbox.put(self._letters.state())
+        self._watchdog.ready()
+        for event, _ in messages(feed, False, SILENCE_SECONDS, is_stopped):
+            self._watchdog.alive()
+            for letter in self._letters.hear(event):
+                self._outbox.put(letter)
+            self._pump()
+            self._say()
+        self._end()
+
+    def _pump(self) -> None:
+        """Publishes what the broker takes."""
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._seconds
+            waiting = len(self._outbox) + self._client.unacknowledged
+            self._outbox.put(self._letters.health(waiting, self._outbox.dropped))
+        while self._client.has_room and (letter := self._outbox.take()):
+            self._client.publish(letter)
+
+    def _say(self) -> None:
+        if self._client.connections != self._connections:
+            # Before this, the broker may have published the last will.
+            self._connections = self._client.connections
+            self._outbox.put(self._letters.state())
+        if self._client.trouble != self._trouble:
+            self._trouble = self._client.trouble
+            self.note("broker", self._trouble or "connected")
+        if self._outbox.dropped >= max(1, 2 * self._dropped):
+            self._dropped = self._outbox.dropped
+            self.note("dropped", f"{self._dropped} messages were dropped: the broker was away for too long")
+        self._log.push()
+
+    def _end(self) -> None:
+        """Publishes the rest, if the broker takes it, and that this is over."""
+        self._outbox.put(Letter(STATE, OFFLINE, True))
+        end = time.monotonic() + END_SECONDS
+        while time.monotonic() < end and (len(self._outbox) or self._client.unacknowledged):
+            while self._client.has_room and (letter := self._outbox.take()):
+                self._client.publish(letter)
+            time.sleep(0.01)
+        left = len(self._outbox) + self._client.unacknowledged
+        self._client.end()
+        self._log.tell("mqtt_summary", dropped=self._outbox.dropped, left=left)
+        self._log.finish(END_SECONDS)
+
+
+def _broker(options: MqttOptions) -> Broker:
+    user, password = _credentials(options.credentials) if options.credentials else (None, None)
+    is_secure = options.tls or options.ca is not None
+    host, port = options.broker
+    port = port or (SECURE_PORT if is_secure else PORT)
+    return Broker(host, port, options.topic, options.client, user, password, is_secure, options.ca)
+
+
+def _credentials(path: Path) -> tuple[str, str | None]:
+    """User and password of a file."""
+    try:
+        if path.stat().st_mode & stat.S_IRWXO:
+            raise UsageError(f"--credentials={path}: anybody may read it; chmod o= {path}")
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise WoolError(f"--credentials={path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--credentials={path}: must be text in UTF-8") from None
+    given = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    if not set(given) <= {"user", "password"} or not given.get("user"):
+        raise UsageError(f"--credentials={path}: must have a line user=NAME, and may have one password=WORD")
+    return given["user"], given.get("password")
+
+
+def _check(options: MqttOptions) -> None:
+    if not 0 < options.health_seconds < math.inf:
+        raise UsageError(f"--health_seconds={options.health_seconds:g}: must be above 0")
+    if options.most < 1:
+        raise UsageError(f"--most={options.most}: must be at least 1")
+    if not options.topic or options.topic.strip("/") != options.topic or set(options.topic) & set("+#\0"):
+        raise UsageError(f"--topic={options.topic}: must be one or more words with / between them, without + and #")
+    if not options.client:
+        raise UsageError("--client=: must not be empty")
+    if options.ca and not options.ca.is_file():
+        raise UsageError(f"--ca={options.ca}: is no file; give the certificate of the plant's authority in PEM")

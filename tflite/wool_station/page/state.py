@@ -1,0 +1,66 @@
+"""What the page shows besides the belt: the shift, rejects, alarms, corrections and the machine."""
+
+import base64
+import threading
+import time
+
+from wool_board.machine import board
+from wool_station.store.corrections import VERDICTS
+from wool_station.store.reading import Reader, StoredTile
+
+REJECTS, ALARMS, CORRECTIONS, TYPES = 24, 20, 30, 20
+MACHINE_SECONDS = 5.0
+
+
+class Machine:
+    """How the machine is, asked for at most every few seconds."""
+
+    def __init__(self) -> None:
+        self._lock, self._asked = threading.Lock(), float("-inf")
+        self._known: dict[str, object] = {}
+
+    def state(self) -> dict:
+        """Temperature in degrees Celsius, and what slows a Raspberry Pi down now and did before; None if not known."""
+        with self._lock:
+            if time.monotonic() - self._asked >= MACHINE_SECONDS:
+                bits = board.throttled()
+                self._known = {
+                    "temperature": board.temperature(),
+                    "hot": board.HOT,
+                    "throttled": None if bits is None else _names(bits),
+                    "throttled_before": None if bits is None else _names(bits >> 16),
+                }
+                self._asked = time.monotonic()
+            return dict(self._known)
+
+
+def _names(bits: int) -> list[str]:
+    return [name for number, name in enumerate(board.THROTTLING) if bits >> number & 1]
+
+
+def stored(reader: Reader) -> dict:
+    """What the store says; empty where there is none yet."""
+    shift = reader.newest_shift()
+    if shift is None:
+        return {"shift": None, "rejects": [], "alarms": [], "corrections": [], "types": [], "verdicts": VERDICTS}
+    total = reader.totals(shift.began, shift.ends)
+    counts = {name: value for name, value in vars(total).items() if name != "scores"}
+    select = "SELECT DISTINCT defect FROM corrections WHERE defect != '' ORDER BY defect LIMIT ?"
+    return {
+        "shift": {"name": shift.name, "began": shift.began, "ends": shift.ends, **counts},
+        "rejects": [_told(tile) for tile in reader.rejected(0, float("inf"), REJECTS)],
+        "alarms": reader.events("alarm", 0, float("inf"), ALARMS),
+        "corrections": _corrections(reader),
+        "types": [row["defect"] for row in reader.rows(select, TYPES)],
+        "verdicts": VERDICTS,
+    }
+
+
+def _corrections(reader: Reader) -> list[dict]:
+    names = "id, time, operator, verdict, defect, tile, tile_time, start_mm, left_mm, png IS NOT NULL AS has_picture"
+    return [dict(row) for row in reader.rows(f"SELECT {names} FROM corrections ORDER BY id DESC LIMIT ?", CORRECTIONS)]
+
+
+def _told(tile: StoredTile) -> dict:
+    cells = base64.b64encode(tile.heatmap).decode() if tile.heatmap else None
+    return vars(tile) | {"heatmap": cells}

@@ -1,0 +1,200 @@
+"use strict";
+/* The belt as it passes, to scale: the newest at the bottom, moving up.
+
+   What was painted is kept on a canvas that is used as a ring: a line of the belt lies at its place along the belt modulo
+   the canvas's height, so that nothing is ever moved. Marks are drawn over it in every frame. */
+
+const HEAT = [255, 40, 0], STRONGEST = 0.5, NOTHING = "#22272d", AIR = "#e9ecef", UNSEEN = "#9a5fd0", RULER_MM = 100;
+
+function bytes(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+/* Greys with the cells of a heatmap tinted, as an ImageData; the heatmap lies within a margin (in pixels). */
+function tinted(grey, rows, columns, cells, grid, margin) {
+  const image = new ImageData(columns, rows);
+  for (let row = 0, at = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1, at += 1) {
+      const share = grid ? strength(row, column, rows, columns, cells, grid, margin) : 0;
+      for (let channel = 0; channel < 3; channel += 1)
+        image.data[4 * at + channel] = grey[at] * (1 - share) + HEAT[channel] * share;
+      image.data[4 * at + 3] = 255;
+    }
+  }
+  return image;
+}
+
+function strength(row, column, rows, columns, cells, grid, margin) {
+  const y = Math.floor(((row + 0.5 - margin) / (rows - 2 * margin)) * grid[0]);
+  const x = Math.floor(((column + 0.5 - margin) / (columns - 2 * margin)) * grid[1]);
+  if (y < 0 || x < 0 || y >= grid[0] || x >= grid[1]) return 0;
+  return (STRONGEST * cells[y * grid[1] + x]) / 255;
+}
+
+class Belt {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.ring = document.createElement("canvas");
+    this.tile = document.createElement("canvas");
+    this.start = null;
+    this.held = false;
+    this.painted = 0;
+    new ResizeObserver(() => this.fit()).observe(canvas);
+  }
+
+  /* Another inspection, or the same one again. */
+  begin(start, inspection) {
+    if (this.inspection === inspection) return;
+    this.start = start;
+    this.inspection = inspection;
+    this.across = start.width * start.pixel_mm;
+    this.margin = (start.side - start.seen) / 2;
+    this.fit();
+  }
+
+  fit() {
+    const ratio = Math.min(window.devicePixelRatio || 1, 2);
+    this.canvas.width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
+    this.canvas.height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
+    this.ratio = ratio;
+    this.clear();
+  }
+
+  clear() {
+    this.scale = this.across ? this.canvas.width / this.across : 1;
+    this.ring.width = this.canvas.width;
+    this.ring.height = this.canvas.height;
+    this.context = this.ring.getContext("2d", {alpha: false});
+    this.context.fillStyle = NOTHING;
+    this.context.fillRect(0, 0, this.ring.width, this.ring.height);
+    this.head = this.target = null;
+    this.lookedAt = null;
+    this.marks = [];
+    this.ask();
+  }
+
+  hold(held) {
+    this.held = held;
+    if (!held) this.clear();
+  }
+
+  /* How far the belt is. */
+  move(along) {
+    if (this.held || !this.start) return;
+    if (this.head === null || Math.abs(along - this.target) * this.scale > this.ring.height) {
+      this.clear();
+      this.head = along;
+    }
+    // What comes into view is not known yet.
+    this.span(this.target ?? along, along, 0, this.across, NOTHING);
+    this.target = along;
+    this.ask();
+  }
+
+  air(along) { this.stretch(along, AIR); }
+
+  unseen(along) { this.stretch(along, UNSEEN); }
+
+  stretch(along, colour) {
+    if (this.held || this.target === null) return;
+    this.span(Math.max(along[0], this.target - this.length()), Math.min(along[1], this.target), 0, this.across, colour);
+    this.ask();
+  }
+
+  pixels(message) {
+    if (this.held || !this.start || this.target === null) return;
+    const {rows, columns, shrunk} = message;
+    const image = tinted(bytes(message.grey), rows, columns, bytes(message.cells), message.heatmap, this.margin / shrunk);
+    this.tile.width = columns;
+    this.tile.height = rows;
+    this.tile.getContext("2d").putImageData(image, 0, 0);
+    const pitch = shrunk * this.start.pixel_mm * this.scale;
+    const top = message.corner_mm[0] * this.scale, left = message.corner_mm[1] * this.scale;
+    // Only what the network saw: margins may show what passes later.
+    const skip = this.margin / shrunk;
+    const width = columns - 2 * skip, height = rows - 2 * skip;
+    this.wrapped(top + skip * pitch, height * pitch, (y) =>
+      this.context.drawImage(this.tile, skip, skip, width, height, left + skip * pitch, y, width * pitch, height * pitch));
+    if (message.defective) this.marks.push({kind: "tile", along: message.along_mm, across: message.across_mm});
+    this.lookedAt = Math.max(this.lookedAt ?? -Infinity, message.along_mm[1]);
+    this.painted += 1;
+    this.ask();
+  }
+
+  reject(message) {
+    if (this.held) return;
+    this.marks.push({kind: "reject", along: message.along_mm, across: message.across_mm});
+    this.ask();
+  }
+
+  /* Millimetres of the belt that are in view. */
+  length() { return this.ring.height / this.scale; }
+
+  /* Millimetres from what was looked at last to the line that came last. */
+  behind() { return this.lookedAt === null || this.target === null ? null : Math.max(0, this.target - this.lookedAt); }
+
+  span(start, stop, left, right, colour) {
+    if (!(stop > start)) return;
+    this.context.fillStyle = colour;
+    // Whole pixels, or the edges of stretches that follow each other would shine through.
+    const top = Math.floor(start * this.scale), bottom = Math.ceil(stop * this.scale);
+    this.wrapped(top, bottom - top, (y, height) =>
+      this.context.fillRect(left * this.scale, y, (right - left) * this.scale, height));
+  }
+
+  /* Draws at a place of the ring, and at its beginning what is over its end. */
+  wrapped(top, height, draw) {
+    const whole = this.ring.height, y = ((top % whole) + whole) % whole;
+    draw(y, height);
+    if (y + height > whole) draw(y - whole, height);
+  }
+
+  ask() {
+    if (!this.asked) this.asked = requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    this.asked = 0;
+    const view = this.canvas.getContext("2d", {alpha: false});
+    view.fillStyle = NOTHING;
+    view.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    if (this.target === null) return;
+    const left = this.target - this.head;
+    this.head = Math.abs(left) * this.scale < 1 ? this.target : this.head + left * 0.25;
+    const bottom = this.head * this.scale, height = this.canvas.height;
+    const cut = ((bottom % height) + height) % height;
+    if (cut < height) view.drawImage(this.ring, 0, cut, this.ring.width, height - cut, 0, 0, this.ring.width, height - cut);
+    if (cut > 0) view.drawImage(this.ring, 0, 0, this.ring.width, cut, 0, height - cut, this.ring.width, cut);
+    this.drawMarks(view, bottom - height);
+    if (this.head !== this.target) this.ask();
+  }
+
+  drawMarks(view, top) {
+    const oldest = this.head - this.length();
+    this.marks = this.marks.filter((mark) => mark.along[1] > oldest);
+    for (const kind of ["tile", "reject"]) {
+      view.strokeStyle = kind === "tile" ? "#ffb000" : "#ff2800";
+      view.lineWidth = (kind === "tile" ? 1 : 3) * this.ratio;
+      for (const mark of this.marks.filter((one) => one.kind === kind)) {
+        const [start, stop] = mark.along, [from, to] = mark.across;
+        const box = [from, start, to - from, stop - start].map((mm) => mm * this.scale);
+        view.strokeRect(box[0], box[1] - top, box[2], box[3]);
+      }
+    }
+    view.fillStyle = view.strokeStyle = "#ffb000";
+    view.font = `${11 * this.ratio}px system-ui, sans-serif`;
+    view.lineWidth = this.ratio;
+    for (let mm = Math.ceil(Math.max(oldest, 0) / RULER_MM) * RULER_MM; mm < this.head; mm += RULER_MM) {
+      const y = mm * this.scale - top, long = mm % (5 * RULER_MM) === 0;
+      view.fillRect(0, y, (long ? 14 : 7) * this.ratio, this.ratio);
+      if (long) view.fillText(`${(mm / 1000).toFixed(1)} m`, 17 * this.ratio, y + 4 * this.ratio);
+    }
+  }
+
+  /* Where on the belt a point of the canvas is, in millimetres along and across. */
+  place(event) {
+    const box = this.canvas.getBoundingClientRect();
+    const y = (event.clientY - box.top) * this.ratio, x = (event.clientX - box.left) * this.ratio;
+    return {along_mm: (this.head * this.scale - this.canvas.height + y) / this.scale, across_mm: x / this.scale};
+  }
+}

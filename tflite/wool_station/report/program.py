@@ -1,0 +1,78 @@
+"""The work of `station.py report`."""
+
+import dataclasses
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import jinja2
+
+from wool_board.errors import WoolError
+from wool_station.report.content import Content, content, moment
+from wool_station.report.period import period
+from wool_station.store import schema
+from wool_station.store.reading import Reader
+
+TEMPLATE = "page.html.jinja"
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportOptions:
+    """From which store, of which shift or day (`period.period`), and into which file."""
+
+    store: Path
+    shift: str
+    out: Path
+
+
+def run(options: ReportOptions) -> int:
+    """Writes the report.
+
+    Raises:
+        WoolError: there is no such store or shift, or the file cannot be written.
+    """
+    if not (options.store / schema.FILE).is_file():
+        raise WoolError(f"--store={options.store}: holds no memory of a station; give the folder that record writes")
+    reader = Reader(options.store)
+    try:
+        page = render(content(reader, period(reader, options.shift)))
+    except (OSError, sqlite3.Error) as error:
+        raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
+    beside = options.out.with_name(f".{options.out.name}.{os.getpid()}")
+    try:
+        beside.write_text(page, encoding="utf-8")
+        beside.replace(options.out)
+    except OSError as error:
+        raise WoolError(f"{options.out}: cannot be written ({error.strerror})") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    return 0
+
+
+def render(it: Content) -> str:
+    """The report as a page that needs no other file; all text in it is escaped."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    tables = {
+        "hours": [
+            (
+                hour,
+                *(_metres(mm) for mm in (passed.seen_mm, passed.air_mm, passed.unseen_mm, passed.untold_mm)),
+                *(passed.tiles, passed.defective, passed.rejects),
+            )
+            for hour, passed in it.hours
+        ],
+        "unseen": [(reason, count, _metres(mm)) for reason, count, mm in it.unseen],
+        "alarms": [
+            (name, count, "" if stood is None else f"{stood / 60:.1f}", text) for name, count, stood, text in it.alarms
+        ],
+    }
+    unfinished = time.time() < it.period.ends
+    return environment.get_template(TEMPLATE).render(it=it, moment=moment, unfinished=unfinished, **tables)
+
+
+def _metres(mm: float) -> str:
+    return f"{mm / 1000:.1f}"

@@ -1,0 +1,112 @@
+"""What has been heard and is not yet in the database."""
+
+import dataclasses
+from typing import NamedTuple
+
+CLASSES = 20
+"""Classes of scores, of equal width from 0 to 1."""
+
+
+class Event(NamedTuple):
+    """An event to be kept: when, in which inspection, its kind, the name of an alarm or None, and all of it as JSON."""
+
+    time: float
+    inspection: int
+    event: str
+    alarm: str | None
+    body: str
+
+
+@dataclasses.dataclass
+class Tile:
+    """A tile to be kept.
+
+    Attributes:
+        time: in seconds since 1970.
+        inspection, product: numbers.
+        start_mm, stop_mm, left_mm, right_mm: where it is, along and across.
+        score, defective: what the network says.
+        grid: rows and columns of the heatmap, or None.
+        heatmap: their uint8.
+        png: its picture, or None.
+    """
+
+    time: float
+    inspection: int
+    product: int
+    start_mm: float
+    stop_mm: float
+    left_mm: float
+    right_mm: float
+    score: float
+    defective: bool
+    grid: tuple[int, int] | None = None
+    heatmap: bytes | None = None
+    png: bytes | None = None
+
+    @property
+    def key(self) -> tuple[int, float, float]:
+        return self.inspection, self.start_mm, self.left_mm
+
+
+@dataclasses.dataclass
+class Minute:
+    """What passed within a minute."""
+
+    tiles: int = 0
+    defective: int = 0
+    rejects: int = 0
+    seen_mm: float = 0.0
+    air_mm: float = 0.0
+    unseen_mm: float = 0.0
+    untold_mm: float = 0.0
+    scores: list[int] = dataclasses.field(default_factory=lambda: [0] * CLASSES)
+
+    def add(self, other: "Minute") -> None:
+        """Counts what another one has counted, too."""
+        for field in dataclasses.fields(self):
+            if field.name != "scores":
+                setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        self.scores = [one + more for one, more in zip(self.scores, other.scores, strict=True)]
+
+
+@dataclasses.dataclass
+class Batch:
+    """What goes into the database in one transaction.
+
+    Attributes:
+        inspections: start events as JSON, by inspection.
+        heard_mm: how far along the belt events were heard, by inspection.
+        shifts: began and ends, by name.
+        events: in their order.
+        tiles: by their keys.
+        minutes: by minute since 1970, and inspection.
+        products: where each begins and ends, by product and inspection.
+    """
+
+    inspections: dict[int, str] = dataclasses.field(default_factory=dict)
+    heard_mm: dict[int, float] = dataclasses.field(default_factory=dict)
+    shifts: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
+    events: list[Event] = dataclasses.field(default_factory=list)
+    tiles: dict[tuple[int, float, float], Tile] = dataclasses.field(default_factory=dict)
+    minutes: dict[tuple[int, int], Minute] = dataclasses.field(default_factory=dict)
+    products: dict[tuple[int, int], tuple[float, float]] = dataclasses.field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    def minute(self, time: float, inspection: int) -> Minute:
+        """The counts of the minute of a time."""
+        return self.minutes.setdefault((int(time // 60), inspection), Minute())
+
+    @property
+    def picture_bytes(self) -> int:
+        return sum(len(tile.png) for tile in self.tiles.values() if tile.png)
+
+    def drop_pictures(self) -> int:
+        """Leaves the pictures out; returns how many they were."""
+        dropped = 0
+        for tile in self.tiles.values():
+            dropped += tile.png is not None
+            tile.png = None
+        return dropped

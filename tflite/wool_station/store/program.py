@@ -1,0 +1,90 @@
+"""The work of `station.py record`."""
+
+import dataclasses
+import math
+import time
+from pathlib import Path
+
+from wool_board.errors import UsageError
+from wool_board.machine.interruption import Interruption
+from wool_board.machine.watchdog import Watchdog
+from wool_station import feed
+from wool_station.store import shifts
+from wool_station.store.pictures import Choice
+from wool_station.store.recorder import Recorder
+
+SILENCE_SECONDS = 0.5
+"""Without a message, after which the recorder looks whether something is to be written."""
+
+NOT_HEARD = (feed.LOST, "refused")
+"""Messages that mean that there is no connection; an inspection refuses readers if it has too many."""
+
+LEAST_BUDGET_MB = 64.0
+MB = 1e6
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordOptions:
+    """What is to be recorded and how.
+
+    Attributes:
+        feed: socket of the inspection.
+        store: folder.
+        budget_mb: disk space that the folder may take, in 1e6 bytes.
+        picture_mb_per_hour: pictures that may be written in an hour, in 1e6 bytes.
+        sample: of so many tiles that pass, about one is kept as a picture; 0: none.
+        shifts: times of day at which shifts begin.
+    """
+
+    feed: Path
+    store: Path
+    budget_mb: float
+    picture_mb_per_hour: float
+    sample: int
+    shifts: str
+
+
+def run(options: RecordOptions) -> int:
+    """Records until the end is asked for.
+
+    Raises:
+        WoolError: an option is wrong, or another recorder has the folder.
+        KeyboardInterrupt: the end was asked for, and all that was heard is written.
+    """
+    _check(options)
+    interruption, watchdog = Interruption(), Watchdog()
+    choice = Choice(options.sample, options.picture_mb_per_hour * MB)
+    recorder = Recorder(options.store, round(options.budget_mb * MB), shifts.schedule(options.shifts), choice)
+    interruption.work()
+    watchdog.ready()
+    try:
+        _record(options, recorder, interruption, watchdog)
+    finally:
+        recorder.close()
+    interruption.check()
+    return 0
+
+
+def _record(options: RecordOptions, recorder: Recorder, interruption: Interruption, watchdog: Watchdog) -> None:
+    text = "the inspection is not heard of: nothing of it is recorded"
+    lost: float | None = None
+    for message, payload in feed.messages(options.feed, silence=SILENCE_SECONDS, is_stopped=lambda: interruption.asked):
+        if message["event"] in NOT_HEARD:
+            lost = lost or time.monotonic()
+            recorder.tell("feed_lost", True, text, why=message["text"])
+        elif message["event"] != feed.SILENT:
+            if lost is not None:
+                recorder.tell("feed_lost", False, text, seconds=round(time.monotonic() - lost, 1))
+                lost = None
+            recorder.take(message, payload)
+        recorder.tick()
+        watchdog.alive()
+
+
+def _check(options: RecordOptions) -> None:
+    if not LEAST_BUDGET_MB <= options.budget_mb < math.inf:
+        raise UsageError(f"--budget_mb={options.budget_mb:g}: must be at least {LEAST_BUDGET_MB:g}")
+    if not 0 < options.picture_mb_per_hour < math.inf:
+        raise UsageError(f"--picture_mb_per_hour={options.picture_mb_per_hour:g}: must be above 0")
+    if options.sample < 0:
+        raise UsageError(f"--sample={options.sample}: must be 0 (none) or more")

@@ -1,0 +1,129 @@
+"""What the page and the report read of a store, while the recorder writes to it or not."""
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from wool_station.store import schema, volumes
+from wool_station.store.batch import Minute
+from wool_station.store.shifts import Shift
+
+TOTALS = ("tiles", "defective", "rejects", "seen_mm", "air_mm", "unseen_mm", "untold_mm")
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredTile:
+    """A tile of the store; `png` is None where its picture was removed or never kept.
+
+    Attributes:
+        id: its number.
+        time: in seconds since 1970.
+        inspection, product: numbers.
+        start_mm, stop_mm, left_mm, right_mm: where it is.
+        score, defective: what the network said.
+        grid, heatmap: rows and columns, and their uint8; None without.
+        has_picture: whether there is a PNG.
+    """
+
+    id: int
+    time: float
+    inspection: int
+    product: int
+    start_mm: float
+    stop_mm: float
+    left_mm: float
+    right_mm: float
+    score: float
+    defective: bool
+    grid: tuple[int, int] | None
+    heatmap: bytes | None
+    has_picture: bool
+
+
+class Reader:
+    """Reads a store; each call for itself, from any thread.
+
+    Arguments:
+        folder: of the store, which need not exist yet.
+
+    Every method raises sqlite3.Error where the database is damaged, and OSError where the disk is.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection | None]:
+        """A connection that can only read; None if there is no database yet."""
+        file = self.folder / schema.FILE
+        if not file.exists():
+            yield None
+            return
+        address = f"{file.absolute().as_uri()}?mode=rw"
+        database = sqlite3.connect(address, uri=True, timeout=schema.WAIT_SECONDS, isolation_level=None)
+        try:
+            database.row_factory = sqlite3.Row
+            database.execute("PRAGMA query_only=ON")
+            made = database.execute("PRAGMA user_version").fetchone()[0]
+            yield database if made else None
+        finally:
+            database.close()
+
+    def rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
+        """All rows of a query; none where there is no database yet."""
+        with self.connection() as database:
+            return database.execute(statement, values).fetchall() if database else []
+
+    def newest_shift(self) -> Shift | None:
+        """The shift that was recorded last."""
+        rows = self.rows("SELECT * FROM shifts ORDER BY began DESC LIMIT 1")
+        return Shift(*rows[0]) if rows else None
+
+    def totals(self, began: float, ends: float) -> Minute:
+        """What passed from one time to another, in whole minutes."""
+        select = f"SELECT {', '.join(TOTALS)}, scores FROM minutes WHERE minute >= ? AND minute < ?"
+        total = Minute()
+        for row in self.rows(select, began // 60, -(-ends // 60)):
+            total.add(Minute(**{name: row[name] for name in TOTALS}, scores=json.loads(row["scores"])))
+        return total
+
+    def events(self, kind: str, began: float, ends: float, most: int) -> list[dict]:
+        """The newest events of a kind within a time, newest first, at most so many."""
+        select = (
+            "SELECT body FROM events WHERE event = ? AND time >= ? AND time < ? ORDER BY time DESC, id DESC LIMIT ?"
+        )
+        return [json.loads(row["body"]) for row in self.rows(select, kind, began, ends, most)]
+
+    def inspections(self) -> dict[int, dict]:
+        """The start events, by inspection."""
+        return {row["inspection"]: json.loads(row["body"]) for row in self.rows("SELECT * FROM inspections")}
+
+    def rejected(self, began: float, ends: float, most: int) -> list[StoredTile]:
+        """The newest defective tiles within a time, newest first, at most so many."""
+        where = "defective AND time >= ? AND time < ? ORDER BY time DESC, id DESC LIMIT ?"
+        return self._tiles(where, began, ends, most)
+
+    def tile(self, number: int) -> StoredTile | None:
+        """A tile by its number."""
+        found = self._tiles("id = ?", number)
+        return found[0] if found else None
+
+    def picture(self, number: int) -> bytes | None:
+        """The PNG of a tile; None if there is none, or it was removed meanwhile."""
+        select = "SELECT volume, place, bytes FROM tiles WHERE id = ? AND volume IS NOT NULL"
+        rows = self.rows(select, number)
+        return volumes.read(self.folder, *rows[0]) if rows else None
+
+    def _tiles(self, where: str, *values: object) -> list[StoredTile]:
+        # `where` is a constant of this module; what comes from outside is among the values.
+        return [_tile(row) for row in self.rows(f"SELECT * FROM tiles WHERE {where}", *values)]
+
+
+def _tile(row: sqlite3.Row) -> StoredTile:
+    plain = {field.name: row[field.name] for field in dataclasses.fields(StoredTile) if field.name in row.keys()}
+    grid = None if row["rows"] is None else (row["rows"], row["columns"])
+    plain |= {"defective": bool(row["defective"]), "grid": grid}
+    return StoredTile(**plain, has_picture=row["volume"] is not None)

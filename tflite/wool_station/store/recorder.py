@@ -1,0 +1,244 @@
+"""From what the inspection says to the store: what is kept, when it is written, and what happens if it cannot be."""
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from wool_board import command_line
+from wool_station.store import schema
+from wool_station.store.batch import Batch, Event, Tile
+from wool_station.store.passing import Passing
+from wool_station.store.pictures import Choice, png
+from wool_station.store.shifts import Schedule, Shift
+from wool_station.store.store import Store, is_damage, is_fault
+
+COMMIT_SECONDS = 5.0
+"""What waits so long is written in one go: every commit costs a card some pages, however little is in it."""
+
+URGENT_SECONDS = 1.0
+"""The same after an alarm: it may tell why the power fails."""
+
+RETRY_SECONDS = 5.0
+MOST_WAITING_BYTES = 32 << 20
+"""Of pictures, and"""
+MOST_WAITING = 20000
+"""events, that wait for a disk to take them."""
+
+CLOCK_STEP = 60.0
+"""Seconds by which the clock jumps if it is worth telling: a board without a battery wakes up in the past."""
+
+COUNTED = ("tile", "air", "clock", "pixels")
+"""Events that are not kept one by one: there are too many of them."""
+
+PASSES = ("tile", "air", "unseen", "reject")
+"""Events that `Passing` has a method for."""
+
+
+class Recorder:
+    """Keeps what it hears.
+
+    Arguments:
+        folder: of the store.
+        budget: bytes that it may take.
+        schedule: of shifts.
+        choice: of pictures.
+        say: takes lines for people.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        budget: int,
+        schedule: Schedule,
+        choice: Choice,
+        say: Callable[[str], None] = command_line.say,
+    ):
+        self._folder, self._budget, self._schedule, self._choice, self._say = folder, budget, schedule, choice, say
+        self._batch, self._inspection = Batch(), 0
+        self._store: Store | None = None
+        self._passing, self._follows = Passing(), False
+        self._damage: sqlite3.Error | None = None
+        self._shift: Shift | None = None
+        self._due: float | None = None
+        self._trouble: str | None = None
+        self._lost = {"events": 0, "pictures": 0}
+        self._standing: set[str] = set()
+        self._clock = time.time() - time.monotonic()
+        self._open()
+
+    def take(self, message: dict, payload: bytes) -> None:
+        """Takes a message of the feed."""
+        kind = message["event"]
+        if kind == "pixels":
+            self._take_pixels(message, payload)
+        elif kind == "start":
+            self._take_start(message)
+        elif kind != "clock":
+            self._count(message)
+        if kind not in COUNTED and kind != "start":
+            self._keep(message)
+        if self._batch and self._due is None:
+            self._due = time.monotonic() + COMMIT_SECONDS
+        if kind == "alarm" and self._due is not None and not self._trouble:
+            self._due = min(self._due, time.monotonic() + URGENT_SECONDS)
+
+    def tell(self, alarm: str, on: bool | None, text: str, **details: object) -> None:
+        """An alarm of the recorder's own, in the form of those of the inspection; `on` is None of what has no
+        duration."""
+        if on is not None:
+            if on == (alarm in self._standing):
+                return
+            self._standing ^= {alarm}
+        state = {} if on is None else {"on": on}
+        now = round(time.time(), 3)
+        text = f"over: {text}" if on is False else text
+        self.take({"event": "alarm", "time": now, "alarm": alarm, "text": text, **state, **details}, b"")
+
+    def tick(self) -> None:
+        """Writes what waits, if it is time to; must be called often."""
+        self._look_at_clock()
+        text = "more pictures of defective tiles than are allowed in an hour: they are left out"
+        self.tell("pictures_withheld", self._choice.is_exhausted, text, pictures=self._choice.withheld)
+        if self._due is not None and time.monotonic() >= self._due:
+            self.commit()
+
+    def commit(self) -> bool:
+        """Writes what waits; returns whether it is on the disk."""
+        self._bound()
+        try:
+            if self._store is None:
+                self._open_store()
+            assert self._store is not None
+            self._enter_shift()
+            self._store.commit(self._batch)
+            self._batch, self._due = Batch(), None
+            self._store.shrink()
+        except (OSError, sqlite3.Error) as error:
+            self._fail(error)
+            return False
+        self._recover()
+        return True
+
+    def close(self) -> None:
+        """Writes what waits, if that is possible, and ends."""
+        if self._batch:
+            self.commit()
+        if self._store is not None:
+            self._store.close()
+
+    def _open(self) -> None:
+        try:
+            self._open_store()
+        except (OSError, sqlite3.Error) as error:
+            self._fail(error)
+
+    def _open_store(self) -> None:
+        if self._damage is not None:
+            self._put_aside(self._damage)
+        self._store = Store(self._folder, self._budget)
+        if not self._follows:
+            self._passing.follow(self._store.product, self._batch)
+            self._follows = True
+
+    def _put_aside(self, error: sqlite3.Error) -> None:
+        """Puts a database aside that SQLite takes for damaged, with its pictures, so that recording goes on."""
+        aside = self._folder / f"damaged-{time.strftime('%Y%m%dT%H%M%S')}"
+        aside.mkdir(exist_ok=True)
+        for name in (f"{schema.FILE}-wal", f"{schema.FILE}-shm", "pictures", schema.FILE):
+            if (self._folder / name).exists():
+                (self._folder / name).rename(aside / name)
+        self._damage = None
+        text = f"the store was damaged ({error}): it is in {aside}, and a new one begins"
+        self._say(f"station.py: --store={self._folder}: {text}")
+        self.tell("store_damaged", None, text)
+
+    def _take_start(self, message: dict) -> None:
+        self._inspection = round(1e3 * message["time"])
+        self._batch.inspections[self._inspection] = json.dumps(message)
+        known = None
+        if self._store is not None:
+            with contextlib.suppress(OSError, sqlite3.OperationalError):
+                known = self._store.heard_mm(self._inspection)
+        self._passing.begin(self._inspection, message["first_mm"] if known is None else known)
+
+    def _count(self, message: dict) -> None:
+        kind = message["event"]
+        if kind not in PASSES:
+            return
+        getattr(self._passing, kind)(message, self._batch)
+        if kind == "tile" and message["defective"]:
+            tile = self._tile(message, message["time"])
+            self._batch.tiles.setdefault(tile.key, tile)
+
+    def _take_pixels(self, message: dict, payload: bytes) -> None:
+        if not self._choice.wants(message["defective"]):
+            return
+        tile = self._tile(message, round(time.time(), 3))
+        # The event of the tile came before, with its time.
+        tile = self._batch.tiles.setdefault(tile.key, tile)
+        size = message["height"] * message["width"]
+        tile.png = png(payload[:size], message["height"], message["width"])
+        if message["heatmap"]:
+            tile.grid, tile.heatmap = tuple(message["heatmap"]), payload[size:]
+        self._choice.kept(len(tile.png))
+
+    def _tile(self, message: dict, moment: float) -> Tile:
+        (start, stop), (left, right) = message["along_mm"], message["across_mm"]
+        where = moment, self._inspection, self._passing.product, start, stop, left, right
+        return Tile(*where, message["score"], message["defective"])
+
+    def _keep(self, message: dict) -> None:
+        if len(self._batch.events) >= MOST_WAITING:
+            self._lost["events"] += 1
+            return
+        body = json.dumps(message)
+        moment = message.get("time", round(time.time(), 3))
+        self._batch.events.append(Event(moment, self._inspection, message["event"], message.get("alarm"), body))
+
+    def _enter_shift(self) -> None:
+        now = time.time()
+        if self._shift is None or not self._shift.began <= now < self._shift.ends:
+            self._shift = self._schedule.at(now)
+        self._batch.shifts[self._shift.name] = self._shift.began, self._shift.ends
+
+    def _look_at_clock(self) -> None:
+        clock = time.time() - time.monotonic()
+        step, self._clock = clock - self._clock, clock
+        if abs(step) >= CLOCK_STEP:
+            text = f"the clock was set by {step:+.0f} seconds: times before are wrong by as much"
+            self.tell("clock_step", None, text, seconds=round(step))
+
+    def _bound(self) -> None:
+        """Leaves pictures out that have waited for too long, but not the records of their tiles."""
+        if self._batch.picture_bytes > MOST_WAITING_BYTES:
+            self._lost["pictures"] += self._batch.drop_pictures()
+        if len(self._batch.tiles) > MOST_WAITING:
+            self._lost["events"] += len(self._batch.tiles)
+            self._batch.tiles = {}
+
+    def _fail(self, error: OSError | sqlite3.Error) -> None:
+        """Tells once that nothing can be written, and tries again later."""
+        if not is_fault(error):
+            raise error
+        trouble = getattr(error, "strerror", None) or str(error)
+        self._damage = error if isinstance(error, sqlite3.Error) and is_damage(error) else None
+        if not self._trouble:
+            self._say(f"station.py: --store={self._folder}: cannot be written ({trouble}); trying again")
+        self._trouble = trouble
+        # After an error of the disk a connection to SQLite may be of no more use.
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        self._due = time.monotonic() + (0 if self._damage else RETRY_SECONDS)
+
+    def _recover(self) -> None:
+        if not self._trouble:
+            return
+        trouble, self._trouble = self._trouble, None
+        self._say(f"station.py: --store={self._folder}: is written again")
+        lost, self._lost = self._lost, dict.fromkeys(self._lost, 0)
+        text = f"the store could not be written ({trouble}); what waited is in it now, but for what was lost"
+        self.tell("store_unwritten", None, text, lost_events=lost["events"], lost_pictures=lost["pictures"])
