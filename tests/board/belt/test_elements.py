@@ -85,6 +85,37 @@ def test_elements_that_die_are_named_and_repaired_until_they_are_well_again(fold
     assert monitor.elements.correction.bad == (53,)
 
 
+def flickering(counts: np.ndarray, value: float, skip: int) -> np.ndarray:
+    """Counts, one element of which has another value for 40 lines of each span but every so many."""
+    spoilt = counts.copy()
+    for number, start in enumerate(range(0, len(counts), SPAN)):
+        if number % skip:
+            spoilt[start + 100 : start + 140, 60] = value
+    return spoilt
+
+
+@pytest.mark.parametrize("value", [1000, 60000])
+@pytest.mark.parametrize("skip", [100, 4])
+def test_an_element_that_flickers_between_well_and_ill_is_noisy(folder, value, skip):
+    good = DETECTOR.expose(belt(16 * SPAN), 7)
+    found, monitor = judged(folder, flickering(good, value, skip))
+    assert [(e["alarm"], e["on"], e["elements"]) for e in found] == [("noisy_elements", True, [60])]
+    assert found[0]["lines"][1] <= 8 * SPAN and monitor.elements.correction.bad == (53, 60)
+    found, monitor = judged(folder, flickering(good, value, skip), good)
+    assert [(e["alarm"], e["on"]) for e in found] == [("noisy_elements", True), ("noisy_elements", False)]
+    assert monitor.elements.correction.bad == (53,)
+
+
+def test_pellets_here_and_there_make_no_element_noisy(folder):
+    made = belt(40 * SPAN)
+    rng = np.random.default_rng(4)
+    for start in range(0, len(made), 64):
+        element = rng.integers(30, 130)
+        made[start : start + 4, element : element + 3] += 1.5
+    found, monitor = judged(folder, DETECTOR.expose(made, 3))
+    assert found == [] and monitor.elements.correction.bad == (53,)
+
+
 def test_a_product_with_a_wavy_edge_and_strands_kills_no_element(folder):
     made = belt(8 * SPAN)
     made[300:600, 60:62] += 1.5

@@ -56,6 +56,29 @@ def test_counts_keep_the_millimetres_through_stops_creeping_and_reverse(flags):
     assert names[:2] == [("belt_stopped", True), ("belt_stopped", False)] and found[-1]["standing"] == []
 
 
+@pytest.mark.parametrize("jump", [-(10**6), 10**6, 2**31 - 5])
+def test_an_encoder_that_is_set_anew_stops_no_inspection(flags, jump):
+    places = np.arange(700)
+    counts = 10**7 + 2 * places
+    counts[350:] += jump
+    extra = ["--position=count", f"--count_mm={MM / 2}", "--recorded"]
+    status, found, _ = rig.run(*flags, *extra, lines=with_counts(counts % 2**32, places))
+    assert status == 0 and accounted(found) == [0, 700 * MM] and found[-1]["still_lines"] == 0
+    assert [(e["alarm"], e["counts"]) for e in kinds(found, "alarm")] == [("encoder_jump", jump + 2)]
+    (reject,) = kinds(found, "reject")
+    assert reject["along_mm"][0] <= 300 * MM and 304 * MM <= reject["along_mm"][1]
+
+
+def test_one_damaged_count_is_one_step(flags):
+    places = np.arange(700)
+    counts = 2 * places + 5000
+    counts[200] ^= 1 << 30
+    extra = ["--position=count", f"--count_mm={MM / 2}", "--recorded"]
+    _, found, _ = rig.run(*flags, *extra, lines=with_counts(counts, places))
+    assert accounted(found) == [0, 700 * MM] and found[-1]["still_lines"] == 0
+    assert [e["alarm"] for e in kinds(found, "alarm")] == ["encoder_jump"] * 1
+
+
 def test_a_belt_that_is_faster_than_its_lines_is_an_alarm_and_keeps_its_places(flags):
     places = np.concatenate([np.arange(0, 400, 2), np.arange(400, 700)])
     status, found, _ = rig.run(*flags, "--position=count", "--recorded", lines=with_counts(places, places))

@@ -20,7 +20,8 @@ GONE = 0.1
 """Share of its neighbours' signal below which an element is dead at once."""
 
 SPANS = 4
-"""Spans for which a signal must be outside of `GAIN` before its element is dead: not a strand in the product."""
+"""Spans for which a signal must be outside of `GAIN` before its element is dead: not a strand in the product. So many
+more with lines outside of it than without make an element noisy that is well in between."""
 
 FINE = 2
 """Spans for which nothing must be wrong with an element before it is no longer repaired."""
@@ -31,7 +32,7 @@ NOISE_LINES = 32
 CHANGES = 8
 """Counts by which the elements move over a span, in the median, if one that stands still is remarkable."""
 
-FLAWS = ("stuck", "dead", "noisy")
+FLAWS = ("stuck", "dead", "noisy", "flickering")
 NAMED = 16
 """Elements that an alarm names at most."""
 
@@ -42,12 +43,13 @@ class Span:
 
     Attributes:
         mean: (width,) counts.
-        moved: (width,) highest less lowest count.
+        low, high: (width,) lowest and highest count.
         sample: (n, width) counts, the first of the lines.
     """
 
     mean: np.ndarray
-    moved: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
     sample: np.ndarray
 
 
@@ -69,6 +71,8 @@ class ElementWatch:
         width = len(self._good)
         self._weak = np.zeros(width, int)
         """Spans in a row for which elements had a wrong signal."""
+        self._flickers = np.zeros(width, int)
+        """Spans with lines outside of `GAIN`, less those without, since there were none more."""
         self._fine = {name: np.full(width, FINE) for name in FLAWS}
         """Spans in a row that showed that a flaw was not there."""
         self._flaws = {name: np.zeros(width, bool) for name in FLAWS}
@@ -99,12 +103,14 @@ class ElementWatch:
         signal, around, in_air = self._compared(span.mean, level)
         wrong = (signal < GAIN[0] * around) | (in_air & (signal > GAIN[1] * around))
         self._weak = np.where(wrong, self._weak + 1, 0)
-        moved = span.moved[self._good]
+        self._flickers = np.clip(self._flickers + np.where(self._strays(span, level) & ~wrong, 1, -1), 0, 2 * SPANS)
+        moved = (span.high - span.low)[self._good]
         # Of each flaw, where it is, and where it can be told at all.
         found = {
             "stuck": (moved == 0, np.median(moved) >= CHANGES),
             "dead": ((signal < GONE * around) | (self._weak >= SPANS), True),
             "noisy": self._noisy(span.sample[:NOISE_LINES].astype(np.float32), level),
+            "flickering": (self._flickers >= SPANS, True),
         }
         for name, (there, told) in found.items():
             self._fine[name] = np.where(there & told, 0, self._fine[name] + told)
@@ -119,6 +125,12 @@ class ElementWatch:
         signal = np.maximum((counts[self._good].astype(np.float32) - self._dark) / self._gain, 1e-6)
         around = local_median(signal, NEIGHBOURS)
         return signal, around, _beside(around) > np.exp(-AIR - max(level, 0))
+
+    def _strays(self, span: Span, level: float) -> np.ndarray:
+        """Which elements have lines that are far below their neighbours' lowest, or far above the open beam."""
+        low, lowest, _ = self._compared(span.low, level)
+        high, highest, _ = self._compared(span.high, level)
+        return (low < GAIN[0] * lowest) | (high > GAIN[1] * np.maximum(highest, np.exp(-level)))
 
     def _noisy(self, lines: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Which elements are too noisy, and for which that can be told: at the edge of a product it cannot."""
@@ -141,6 +153,7 @@ class ElementWatch:
         flaws = {name: self._good[flaw] for name, flaw in self._flaws.items()} | {
             "long": self._good[beyond[self._good]]
         }
+        flaws["noisy"] = np.union1d(flaws["noisy"], flaws["flickering"])
         about = {name: {"elements": found[:NAMED].tolist(), **where} for name, found in flaws.items()}
         text = "elements stand still while others change: take new references"
         self._alarms.set("stuck_elements", len(flaws["stuck"]) > 0, text, **about["stuck"])

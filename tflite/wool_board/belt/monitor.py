@@ -162,7 +162,7 @@ class Monitor:
         if self.knows_pattern and not dark:
             self._judge_pattern(where)
         if not dark and not self._alarms.is_standing("wrong_pattern"):
-            span = Span(self._sum / self._count, self._high - self._low, self._sample[: self._count])
+            span = Span(self._sum / self._count, self._low, self._high, self._sample[: self._count])
             self.elements.judge(span, self._beam.level, where)
         self._restart()
 

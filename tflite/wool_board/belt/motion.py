@@ -24,6 +24,9 @@ COUNT = np.dtype("<u4")
 MOST_STEPS = 8
 """Steps that one line may stand for; the belt is too fast for its lines if they are more than one."""
 
+JUMP = 1000
+"""Steps from one line to the next, on or back, that no belt makes: the encoder was set anew, or a count is damaged."""
+
 STILL, MOVES = 1.3, 1.6
 """Change from block to block, as a multiple of what noise alone gives, below which a product stands, and above which it
 moves."""
@@ -71,6 +74,12 @@ class EncoderCounts:
         counts = np.ascontiguousarray(lines[:, self._width :]).view(COUNT)[:, 0].astype(np.int64)
         before = counts[:1] if self._last is None else [self._last]
         moved = _moved(np.diff(counts, prepend=before))
+        jumps = np.abs(moved) > JUMP * self._step
+        if jumps.any():
+            # Else a belt that runs would seem to stand until it is further than the jump.
+            text = "the encoder's count jumped as no belt does; counted as one step"
+            self._alarms.once("encoder_jump", text, counts=int(moved[jumps][0]))
+            moved[jumps] = round(self._step)
         positions = self._position + np.cumsum(moved)
         self._last, self._position = int(counts[-1]), int(positions[-1])
         furthest = np.maximum.accumulate(np.maximum(positions, self._next - self._step))
