@@ -9,11 +9,19 @@ import pytest
 
 import benchmark
 import classify
+import gate
 import inspect_line
+import mqtt
 from checkout import ROOT, environment
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/flagfiles/*.cfg")])
-PARSERS = {"classify.py": classify.parse, "benchmark.py": benchmark.parse, "inspect_line.py": inspect_line.parse}
+PARSERS = {
+    "classify.py": classify.parse,
+    "benchmark.py": benchmark.parse,
+    "inspect_line.py": inspect_line.parse,
+    "gate.py": gate.parse,
+    "mqtt.py": mqtt.parse,
+}
 SHELL = ("|", ">", "<", "&&", ";", "#")
 """What ends the arguments of a command."""
 

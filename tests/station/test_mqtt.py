@@ -1,4 +1,4 @@
-"""tflite/mqtt.py: letters and their box, and the program beside Mosquitto, a real broker that dies meanwhile."""
+"""tflite/mqtt.py: letters and their box by hand, and the program beside Mosquitto, a broker that dies meanwhile."""
 
 import contextlib
 import json

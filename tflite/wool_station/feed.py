@@ -37,24 +37,25 @@ def messages(
         silence: seconds without a message after which SILENT comes, so that whoever asks can do something else.
         is_stopped: whether to end; is asked after each message, SILENT included.
     """
-    told = False
+    is_told = False
     while not is_stopped():
         try:
             connection = _connected(path, pixels)
         except (OSError, WoolError) as error:
             text = f"{path}: no inspection listens there ({getattr(error, 'strerror', None) or error})"
-            yield {"event": SILENT if told else LOST, "text": text}, b""
-            told = True
+            yield {"event": SILENT if is_told else LOST, "text": text}, b""
+        else:
+            with contextlib.closing(connection):
+                for event, payload in _received(connection, silence):
+                    yield event, payload
+                    if is_stopped():
+                        return
+        # It was told, by the last message of that connection at the latest.
+        is_told = True
+        end = time.monotonic() + RETRY_SECONDS
+        while not is_stopped() and time.monotonic() < end:
             time.sleep(min(RETRY_SECONDS, silence))
-            continue
-        with contextlib.closing(connection):
-            for event, payload in _received(connection, silence):
-                yield event, payload
-                if is_stopped():
-                    return
-                if event["event"] == LOST:
-                    break
-        told = True
+            yield {"event": SILENT}, b""
 
 
 def _connected(path: Path, pixels: bool) -> socket.socket:

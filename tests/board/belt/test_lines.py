@@ -237,3 +237,22 @@ def test_many_hasty_writers_lose_nothing_and_shift_nothing(tmp_path):
             else:
                 assert item is None or item == WriterGone(0, False, None)
     assert lines == list(range(writers))
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_lines_in_the_pipe_are_known_before_they_are_read_where_their_writer_does_not_wait(tmp_path, recorded):
+    fifo, layout = tmp_path / "lines", LineFormat(4, "uint16le")
+    os.mkfifo(fifo)
+    reader, ring = Reader(str(fifo), recorded, False), Ring(layout, 20)
+    writer = os.open(fifo, os.O_WRONLY)
+    os.write(writer, bytes(7 * 8 + 3))
+    ring.waiting = reader._waiting
+    assert ring.arrived_and_waiting() == (0, 0 if recorded else 7)
+    with reader.reading(ring):
+        end = time.monotonic() + 20
+        while ring.arrived < 7 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert ring.arrived_and_waiting() == (7, 0)
+        os.close(writer)
+    # Its file is closed by now.
+    assert ring.arrived_and_waiting() == (7, 0)

@@ -113,11 +113,11 @@ class Feed:
             self._offer(content, DEFECTIVE if fields["defective"] else PASSED)
 
     @contextlib.contextmanager
-    def serving(self, position: Callable[[], Position], pixel_mm: float, seconds: float) -> Iterator[None]:
+    def serving(self, position: Callable[[], Position | None], pixel_mm: float, seconds: float) -> Iterator[None]:
         """Serves readers while the context lasts; once only.
 
         Arguments:
-            position: tells how far the belt is; is called by another thread.
+            position: tells how far the belt is, None if that is not known; is called by another thread.
             pixel_mm: of the belt from line to line.
             seconds: within which readers must take what waits at the end.
         """
@@ -210,7 +210,7 @@ class Feed:
     def _tick(self) -> None:
         """Sends the belt's clock, if lines have come."""
         position = self._position()
-        if not self._readers or position.arrived == self._arrived:
+        if not self._readers or position is None or position.arrived == self._arrived:
             return
         self._arrived = position.arrived
         fields = {

@@ -16,6 +16,7 @@ from wool_board.belt.motion import EncoderCounts, StillWatch
 from wool_board.belt.report import Report
 from wool_board.belt.resumption import Resumption
 from wool_board.belt.state import State, StateWriter
+from wool_board.belt.strip import BLOCK
 from wool_board.belt.tiles import Tiling
 from wool_board.image.flat_field import Correction, grey
 from wool_board.model.recognizer import Recognizer
@@ -71,21 +72,25 @@ class Inspection:
         """Line before which all was told, and taken by whoever reads the events."""
         self._heard_of_feed = 0
         """Readers of the feed that were cut off and of which an alarm has told."""
+        self._furthest = config.first
         self._publish()
 
     def _arrived(self) -> int:
         """Line before which all lines have arrived."""
         return self._strip.stop + self._ring.arrived - self._taken
 
-    def position(self) -> Position:
-        """How far the belt is; may be called by any thread."""
+    def position(self) -> Position | None:
+        """How far the belt is; None if that cannot be told now. May be called by one other thread."""
         decided, (taken, line, mark) = self._inspector.decided, self._published
-        arrived = self._ring.arrived
-        ahead = arrived - taken
-        if self._counts:
-            newest = self._ring.newest() if ahead else None
-            ahead = 0 if newest is None else self._counts.ahead(mark, newest)
-        return Position(arrived, line + ahead, decided)
+        arrived, waiting = self._ring.arrived_and_waiting()
+        if not self._counts:
+            # What has left the pipe and is not in the ring yet is missing for a moment.
+            self._furthest = max(self._furthest, line + arrived - taken + waiting)
+            return Position(arrived + waiting, self._furthest, decided)
+        if waiting > BLOCK:
+            return None
+        newest = self._ring.newest() if arrived > taken else None
+        return Position(arrived, line if newest is None else line + self._counts.ahead(mark, newest), decided)
 
     def _publish(self) -> None:
         """Leaves for other threads, in one step, what belongs together: lines taken, and where on the belt they end."""

@@ -4,6 +4,7 @@ A detector does not wait. Whatever the rest of the program does, the thread take
 writer is never held up; if the ring is full, it says which lines were lost. A file waits, and so does the reader.
 """
 
+import array
 import collections
 import contextlib
 import fcntl
@@ -12,9 +13,10 @@ import os
 import select
 import stat
 import sys
+import termios
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -68,12 +70,14 @@ class Ring:
 
     Attributes:
         line_bytes: of a line.
+        waiting: tells how many bytes wait to be read.
     """
 
     def __init__(self, layout: LineFormat, capacity: int):
         self._lines = np.empty((capacity, layout.width), layout.dtype)
         self._bytes = self._lines.data.cast("B")
         self.line_bytes = self._line = layout.line_bytes
+        self.waiting: Callable[[], int] = lambda: 0
         self._capacity = capacity
         self._times = np.empty(capacity)
         self._changed = threading.Condition()
@@ -89,6 +93,16 @@ class Ring:
         """Lines that have arrived since the start, lost ones included."""
         with self._changed:
             return self._written // self._line + self._lost + self._spilt // self._line
+
+    def arrived_and_waiting(self) -> tuple[int, int]:
+        """Lines that have arrived since the start, and those that wait before this to be read."""
+        for _ in range(3):
+            before = self.arrived
+            waiting = self.waiting() // self._line
+            # Else some of those that waited have arrived meanwhile, and would count twice.
+            if before == self.arrived:
+                return before, waiting
+        return self.arrived, 0
 
     def newest(self) -> np.ndarray | None:
         """A copy of the line that arrived last; None if there is none, or if it was lost."""
@@ -220,7 +234,7 @@ class Reader:
     @contextlib.contextmanager
     def reading(self, ring: Ring) -> Iterator[None]:
         """Reads lines into a ring while the context lasts; once only."""
-        self._ring = ring
+        self._ring, ring.waiting = ring, self._waiting
         thread = threading.Thread(target=self._run, daemon=True)
         thread.start()
         try:
@@ -246,6 +260,18 @@ class Reader:
                     self._ring.leave(final=False)
         except Exception as error:  # The inspection must hear of it, whatever it is, or it would wait for ever.
             self._ring.leave(final=True, error=" ".join(str(error).split()))
+
+    def _waiting(self) -> int:
+        """Bytes in the pipe, where its writer does not wait."""
+        if not self.live:
+            return 0
+        try:
+            found = array.array("i", [0])
+            fcntl.ioctl(self._file.fileno(), termios.FIONREAD, found)
+            return found[0]
+        except (OSError, ValueError):
+            # Closed meanwhile, or nothing that tells.
+            return 0
 
     def _opened(self) -> io.FileIO:
         if self._path == "-":

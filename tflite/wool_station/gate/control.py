@@ -67,6 +67,8 @@ class Control:
         self._clock: float | None = None
         self._alarms: set[str] = set()
         self._fits = True
+        self._said: set[Note] = set()
+        """What was said since an inspection was last heard: it comes again with every try."""
 
     @property
     def line(self) -> int | None:
@@ -88,9 +90,9 @@ class Control:
             return self._begin(event)
         if kind == LOST:
             self._timeline = self._clock = None
-            return [Note("feed_lost", event["text"])]
+            return self._once(Note("feed_lost", event["text"]))
         if kind == "refused":
-            return [Note("feed_refused", event["text"])]
+            return self._once(Note("feed_refused", event["text"]))
         if self._timeline is None:
             return []
         if kind == "clock":
@@ -134,6 +136,7 @@ class Control:
             self.timeout = self._geometry.lead_mm / (self.pixel_mm * start["lines_per_second"])
         self._timeline, self._clock = Timeline(self._geometry, self.pixel_mm), None
         self._alarms.clear()
+        self._said.clear()
         text = f"hears an inspection; its clock messages count for {1e3 * self.timeout:g} ms"
         notes: list[Late | Note] = [Note("feed_heard", text)]
         width = start["width"] * self.pixel_mm
@@ -150,6 +153,11 @@ class Control:
             text = "lines come by time: a belt that stands without product under the detector shifts all positions"
             notes.append(Note("position", f"{text}; use --position=count, or an encoder that triggers the lines"))
         return notes
+
+    def _once(self, note: Note) -> list[Late | Note]:
+        is_new = note not in self._said
+        self._said.add(note)
+        return [note] if is_new else []
 
     def _hear_alarm(self, event: dict, timeline: Timeline) -> None:
         name = event["alarm"]

@@ -43,6 +43,7 @@ class Drawing:
 
     def changed(self, at_mm: float, passing: tuple[bool, ...]) -> None:
         """The output has changed when the belt at the beginning of the gate was here."""
+        at_mm = max(at_mm, 0.0)
         for lane, passes in enumerate(passing):
             before, kind = self._open[lane], "pass" if passes else "rejects"
             if before and before[1] == kind:

@@ -110,6 +110,8 @@ class Gate:
         self._drawing = Drawing(self._geometry.count)
         self._log, self._watchdog = Log(), Watchdog()
         self._trouble: str | None = None
+        self._line = 0
+        """Before which all lines had arrived when that was last known."""
 
     def run(self, is_stopped: Callable[[], bool]) -> None:
         """Works until it is to stop."""
@@ -132,7 +134,7 @@ class Gate:
 
     def _draw(self, path: Path) -> None:
         try:
-            path.write_text(self._drawing.svg(self._at_mm(self._control.line)))
+            path.write_text(self._drawing.svg(self._at_mm(None)))
         except OSError as error:
             raise WoolError(f"--draw={path}: cannot be written ({error.strerror})") from None
 
@@ -143,6 +145,7 @@ class Gate:
                 self._log.tell("late", **note._asdict())
             else:
                 self._log.tell("note", **note._asdict())
+        self._line = self._line if self._control.line is None else self._control.line
         now, clock = time.monotonic(), event.get("monotonic")
         reasons = self._control.reasons(now)
         self._driver.ask(Asked(reasons, self._control.line, clock), self._control.until)
@@ -179,8 +182,8 @@ class Gate:
             self._log.tell("note", name="output", text=text)
 
     def _at_mm(self, line: int | None) -> float:
-        """Where the belt is, in its millimetres, at the beginning of the gate."""
-        return (line or 0) * self._control.pixel_mm - self._geometry.distance_mm
+        """Where the belt is at the beginning of the gate, in its millimetres; None: by the line that was last known."""
+        return (self._line if line is None else line) * self._control.pixel_mm - self._geometry.distance_mm
 
     def _figures(self) -> dict:
         driver = {"output_failures": self._driver.failures, "untold": self._log.untold + self._driver.forgotten}
