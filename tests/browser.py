@@ -58,7 +58,7 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 20) -> None:
+    def wait(self, script: str, seconds: float = 60) -> None:
         """Waits until an expression holds."""
         end = time.monotonic() + seconds
         while not self.run(script):
