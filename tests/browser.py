@@ -2,11 +2,11 @@
 
 import base64
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +15,15 @@ from pathlib import Path
 PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-extensions",
          "--remote-debugging-pipe", "--mute-audio", "--ignore-certificate-errors", "about:blank")  # fmt: skip
+
+CONNECT = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]
+for end, number in zip(ends, (3, 4)):
+    os.dup2(end, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+"""Becomes the browser, which reads commands from its descriptor 3 and answers on 4."""
 
 
 class Browser:
@@ -58,7 +67,7 @@ class Browser:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 20) -> None:
+    def wait(self, script: str, seconds: float = 60) -> None:
         """Waits until an expression holds."""
         end = time.monotonic() + seconds
         while not self.run(script):
@@ -85,15 +94,9 @@ def browser() -> Iterator[Browser]:
     (theirs_in, ours_out), (ours_in, theirs_out) = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         silent = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
-        command = [PROGRAM, f"--user-data-dir={profile}", *FLAGS]
-
-        def connect() -> None:
-            # It reads commands from its descriptor 3 and answers on 4.
-            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (theirs_in, theirs_out)]
-            for end, number in zip(ends, (3, 4), strict=True):
-                os.dup2(end, number)
-
-        process = subprocess.Popen(command, preexec_fn=connect, pass_fds=(3, 4), **silent)
+        command = [sys.executable, "-c", CONNECT, str(theirs_in), str(theirs_out), PROGRAM]
+        command += [f"--user-data-dir={profile}", *FLAGS]
+        process = subprocess.Popen(command, pass_fds=(theirs_in, theirs_out), **silent)
         os.close(theirs_in)
         os.close(theirs_out)
         try:

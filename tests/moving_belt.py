@@ -75,9 +75,9 @@ class MovingBelt:
         began, row, told = time.monotonic(), 0, 0.0
         while not ended.wait(0.01):
             line = int((time.monotonic() - began) * LINES_PER_SECOND * self._speed)
-            self.say({"event": "clock", "line": line, "along_mm": round(line * PIXEL_MM, 1), "decided": line})
+            self.say({"event": "clock", "line": line, "along_mm": round(line * PIXEL_MM, 1), "decided": row * STEP})
             # A row is looked at some 300 lines after its first one.
-            while row * STEP + SEEN + 60 < line:
+            if row * STEP + SEEN + 60 < line:
                 self._row(row * STEP)
                 row += 1
             if time.monotonic() - told > 2:

@@ -12,6 +12,7 @@ import classify
 import gate
 import inspect_line
 import mqtt
+import station
 from checkout import ROOT, environment
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/flagfiles/*.cfg")])
@@ -21,6 +22,7 @@ PARSERS = {
     "inspect_line.py": inspect_line.parse,
     "gate.py": gate.parse,
     "mqtt.py": mqtt.parse,
+    "station.py": station.parse,
 }
 SHELL = ("|", ">", "<", "&&", ";", "#")
 """What ends the arguments of a command."""

@@ -12,12 +12,16 @@ and `report` need the packages of the extra `station` besides (docs/station.md).
 import wool_board.startup  # noqa: F401
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from wool_board import command_line
+from wool_board.errors import WoolError
 
 PROGRAM = "station.py"
+EXTRA = ("jinja2", "starlette", "uvicorn")
+"""Packages of the extra `station`."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -31,6 +35,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def _command(commands: argparse._SubParsersAction, name: str, text: str) -> command_line.Parser:
     return commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+
+
+@contextlib.contextmanager
+def _extra(name: str) -> Iterator[None]:
+    """Around the import of a command that needs more packages than the inspection."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRA:
+            raise
+        rule = "install the extra `station` (docs/station.md#the-live-page)"
+        raise WoolError(f"{name}: this Python, {sys.executable}, has no {package}; {rule}") from None
 
 
 def _add_store(parser: command_line.Parser) -> None:
@@ -83,7 +100,8 @@ def _serve(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_serve(options: dict) -> int:
-    from wool_station.page import program
+    with _extra("serve"):
+        from wool_station.page import program
 
     return program.run(program.ServeOptions(**options))
 
@@ -113,7 +131,8 @@ def _report(commands: argparse._SubParsersAction) -> None:
 
 
 def _run_report(options: dict) -> int:
-    from wool_station.report import program
+    with _extra("report"):
+        from wool_station.report import program
 
     return program.run(program.ReportOptions(**options))
 

@@ -4,7 +4,9 @@ import contextlib
 import http.client
 import json
 import re
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -336,7 +338,50 @@ def test_help_needs_neither_server_nor_pictures():
     assert not {"uvicorn", "starlette", "PIL", "numpy"} & set(re.findall(r"'(\w+)'", found.stdout))
 
 
-def test_the_tokens_of_the_fixture_are_of_a_file_with_an_error_for_each_mistake(tmp_path):
+@pytest.mark.parametrize(("command", "package"), [("serve", "uvicorn"), ("serve", "starlette"), ("report", "jinja2")])
+def test_a_package_that_is_missing_is_one_line(tmp_path, command, package):
+    arguments = {"serve": ["--feed=f", f"--store={tmp_path}"], "report": [f"--store={tmp_path}", "out.html"]}[command]
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; import station; sys.exit(station.main({[command, *arguments]}))"
+    )
+    here = checkout.environment(checkout.PROGRAMS)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=here, check=False)
+    line = f"station.py: {command}: this Python, {sys.executable}, has no {package}; install the extra `station`"
+    assert (found.returncode, found.stdout) == (1, "") and found.stderr.startswith(line), found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_with_a_certificate_the_page_is_reached_by_tls_alone(tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost".split()
+    make = ["openssl", *words, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
+    subprocess.run(make, check=True, capture_output=True)
+    (tmp_path / "tokens").write_text(f"read {READER}")
+    (tmp_path / "tokens").chmod(0o600)
+    options = [f"--feed={tmp_path}/feed", f"--store={tmp_path}", f"--tokens={tmp_path}/tokens", "--port=0"]
+    with station_programs.running("serve", *options, f"--certificate={certificate}", f"--key={key}") as process:
+        port = int(re.fullmatch(r"https://127\.0\.0\.1:(\d+)/\n", process.stdout.readline())[1])
+        trusting = ssl.create_default_context(cafile=certificate)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, context=trusting, timeout=MOST_SECONDS)
+        with contextlib.closing(connection):
+            headers = JSON | {"Origin": f"https://127.0.0.1:{port}"}
+            connection.request("POST", "/api/login", json.dumps({"token": READER}), headers)
+            answer = connection.getresponse()
+            assert answer.status == 200 and "secure" in answer.headers["set-cookie"].lower()
+        plain = Server(tmp_path, port).send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200" not in plain
+
+
+@pytest.mark.parametrize("text", ["nonsense", ""])
+def test_a_certificate_that_is_none_is_one_line(tmp_path, text):
+    (tmp_path / "pem").write_text(text)
+    files = [f"--certificate={tmp_path}/pem", f"--key={tmp_path}/pem", "--port=0"]
+    line = station_programs.refusal("serve", "--feed=f", "--store=s", *files)
+    assert line.startswith(f"station.py: --certificate={tmp_path}/pem: cannot be used (")
+
+
+def test_a_wrong_right_in_the_file_of_tokens_is_named_by_its_line(tmp_path):
     file = tmp_path / "tokens"
     file.write_text(f"read {READER}\nadmin {WRITER}\n")
     file.chmod(0o600)

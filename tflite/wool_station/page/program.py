@@ -105,7 +105,7 @@ async def _serve(server: uvicorn.Server, listener: socket.socket, live: Live, in
 
 def _config(options: ServeOptions, guarded: Guard) -> uvicorn.Config:
     try:
-        return uvicorn.Config(
+        config = uvicorn.Config(
             guarded,
             loop="asyncio",
             http="h11",
@@ -121,8 +121,11 @@ def _config(options: ServeOptions, guarded: Guard) -> uvicorn.Config:
             ssl_certfile=options.certificate,
             ssl_keyfile=options.key,
         )
+        # Reads the certificate, too.
+        config.load()
     except (OSError, ssl.SSLError) as error:
         raise WoolError(f"--certificate={options.certificate}: cannot be used ({error})") from None
+    return config
 
 
 def _check(options: ServeOptions) -> None:

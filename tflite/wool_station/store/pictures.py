@@ -51,13 +51,13 @@ class Choice:
     @property
     def is_exhausted(self) -> bool:
         """Whether pictures are withheld at present."""
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._refilled) * self._rate)
+        self._refilled = now
         return self._left <= 0
 
     def wants(self, defective: bool) -> bool:
         """Whether the picture of a tile is kept."""
-        now = time.monotonic()
-        self._left = min(self._most, self._left + (now - self._refilled) * self._rate)
-        self._refilled = now
         wanted = defective or (self._sample > 0 and self._random.random() * self._sample < 1)
         if wanted and self.is_exhausted:
             self.withheld += defective

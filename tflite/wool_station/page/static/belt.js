@@ -4,7 +4,7 @@
    What was painted is kept on a canvas that is used as a ring: a line of the belt lies at its place along the belt modulo
    the canvas's height, so that nothing is ever moved. Marks are drawn over it in every frame. */
 
-const HEAT = [255, 40, 0], STRONGEST = 0.5, NOTHING = "#22272d", AIR = "#e9ecef", UNSEEN = "#9a5fd0", RULER_MM = 100;
+const HEAT = [255, 40, 0], STRONGEST = 0.5, NOTHING = "#22272d", AIR = "#e9ecef", UNSEEN = "#9a5fd0", RULER_MM = 100, AHEAD = 0.5;
 
 function bytes(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -78,10 +78,17 @@ class Belt {
     if (!held) this.clear();
   }
 
-  /* How far the belt is. */
+  /* How far the belt is, and how far all is told of it. What was not looked at for long is not waited for in view. */
+  clock(message) {
+    if (!this.start) return;
+    this.arrived = message.along_mm;
+    this.reached = Math.max(message.decided * this.start.pixel_mm, this.lookedAt ?? -Infinity);
+    this.move(Math.min(message.along_mm, this.reached + AHEAD * this.length()));
+  }
+
   move(along) {
-    if (this.held || !this.start) return;
-    if (this.head === null || Math.abs(along - this.target) * this.scale > this.ring.height) {
+    if (this.held || !this.start || along <= this.target) return;
+    if (this.target === null || (along - this.target) * this.scale > this.ring.height) {
       this.clear();
       this.head = along;
     }
@@ -102,7 +109,10 @@ class Belt {
   }
 
   pixels(message) {
-    if (this.held || !this.start || this.target === null) return;
+    if (this.held || !this.start) return;
+    // The belt is at least as far as its tiles: the page may just have been opened, or turned.
+    if (this.target === null || message.along_mm[1] > this.target) this.move(message.along_mm[1]);
+    if (message.along_mm[0] < this.target - this.length()) return;
     const {rows, columns, shrunk} = message;
     const image = tinted(bytes(message.grey), rows, columns, bytes(message.cells), message.heatmap, this.margin / shrunk);
     this.tile.width = columns;
@@ -130,8 +140,8 @@ class Belt {
   /* Millimetres of the belt that are in view. */
   length() { return this.ring.height / this.scale; }
 
-  /* Millimetres from what was looked at last to the line that came last. */
-  behind() { return this.lookedAt === null || this.target === null ? null : Math.max(0, this.target - this.lookedAt); }
+  /* Millimetres from what is decided to the line that came last. */
+  behind() { return this.arrived === undefined ? null : Math.max(0, this.arrived - this.reached); }
 
   span(start, stop, left, right, colour) {
     if (!(stop > start)) return;

@@ -214,7 +214,7 @@ function hear(event) {
     seen.worst = Math.max(seen.worst, seen.late);
   }
   if (event.event === "start") belt.begin(event, event.inspection);
-  else if (event.event === "clock") belt.move(event.along_mm);
+  else if (event.event === "clock") belt.clock(event);
   else if (event.event === "tile") seen.tiles += 1;
   else if (event.event === "pixels") belt.pixels(event);
   else if (event.event === "air") belt.air(event.along_mm);
@@ -227,7 +227,7 @@ function hear(event) {
 function showLag() {
   const behind = belt.behind();
   const parts = [];
-  if (behind !== null) parts.push(`looked at up to ${behind.toFixed(0)} mm behind the detector`);
+  if (behind !== null) parts.push(`decided up to ${behind.toFixed(0)} mm behind the detector`);
   if (seen.late > 1000) parts.push(`this page is ${(seen.late / 1000).toFixed(1)} s late`);
   if (seen.dropped) parts.push(`${seen.dropped} messages left out on this page`);
   $("lag").textContent = parts.join("; ");
