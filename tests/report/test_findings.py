@@ -123,6 +123,8 @@ def test_no_model_is_recommended_where_something_simpler_is_as_good(delivered):
         assert found.kind == NOT_FIT
         assert "is as good or better" in found.reasons[0]
         assert found.command.startswith("python experiments/search.py --data=data/campaign")
+        # What features cost is told; thresholding costs nothing.
+        assert ("times the multiply-accumulates" in found.reasons[0]) == (kind == FROZEN)
 
 
 def test_random_weights_are_told_to_start_from_imagenets():

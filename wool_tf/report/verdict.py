@@ -9,7 +9,7 @@ from wool_tf.cells import percent
 from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
 from wool_tf.study.board_results import Advantage, Delivery
-from wool_tf.study.results import Baseline, Configuration, Delivered, Figures, Intervals, Stage, Study
+from wool_tf.study.results import FROZEN, Baseline, Configuration, Delivered, Figures, Intervals, Stage, Study
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
 FEW_GROUPS = 20
@@ -117,10 +117,18 @@ def _beaten(study: Study, delivered: Delivered) -> Verdict | None:
         return None
     reasons = tuple(
         f"{_title(study, each)}, is as good or better: {_told_of(naming.best_known(_baseline(study, each)))}. The "
-        f"network: {_told_of(delivered.at_rule.figures)}."
+        f"network: {_told_of(delivered.at_rule.figures)}.{_price(each, delivered)}"
         for each in found
     )
     return Verdict(NOT_FIT, reasons, *_better_training(study))
+
+
+def _price(simpler: Advantage, delivered: Delivered) -> str:
+    """What frozen features cost on a board, beside the network: they come from the whole unpruned one."""
+    share = delivered.float_stage.share_of(delivered.configuration.baseline, "macs")
+    if simpler.kind != FROZEN or share is None or share > 0.5:
+        return ""
+    return f" But the features need the unpruned network, with {1 / share:.1f} times the multiply-accumulates."
 
 
 def _told_of(figures: Figures) -> str:
