@@ -3,8 +3,8 @@
     python installer/build_package.py --arch=arm64 --out=build
 
 The environment is a virtual environment whose packages are unpacked here, from the wheels of the versions in
-constraints.txt, for each Python of PYTHONS. So the board needs neither network nor pip, and dpkg knows every file. Needs
-dpkg-deb, git (for the version), and a network or a pip that has the wheels.
+constraints.txt, for each Python of PYTHONS. So the board needs neither network nor pip, and dpkg knows every file.
+Needs dpkg-deb, git (for the version), and a network or a pip that has the wheels.
 """
 
 import argparse
