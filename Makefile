@@ -2,14 +2,17 @@
 # make test       the tests
 # make coverage   the tests, and which lines they reach
 # make lint       style, format and types
+# make board      the Debian package of a board, in build/ (ARCH=amd64 for a PC instead of a Raspberry Pi)
+# make board-test installs, upgrades and removes it in a clean Debian tree (as root; takes minutes)
 # All set up a private environment in .venv on their first run.
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+ARCH ?= arm64
 TESTS := $(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile
 
-.PHONY: demo test coverage lint clean
+.PHONY: demo test coverage lint board board-test clean
 
 demo: $(READY)
 	@echo "== main job on simulated crops; Ctrl-C stops it, make demo goes on"
@@ -28,6 +31,14 @@ lint: $(READY)
 	@$(VENV)/bin/ruff check
 	@$(VENV)/bin/ruff format --check
 	@$(VENV)/bin/mypy
+
+board: $(READY)
+	@echo "== package of a board"
+	@$(VENV)/bin/python installer/build_package.py --arch=$(ARCH)
+
+board-test: $(READY)
+	@echo "== package of a board, in a clean Debian tree"
+	@$(VENV)/bin/python -m pytest -m slow tests/installer
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: Python 3.11 to 3.13 is needed, $(PYTHON) is %d.%d; name another with make PYTHON=..." % sys.version_info[:2])'

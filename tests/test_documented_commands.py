@@ -34,6 +34,8 @@ def documented() -> dict[tuple[str, ...], str]:
     for path in DOCUMENTS:
         text = re.sub(r"\\\n\s*", "", path.read_text())
         for line in text.splitlines():
+            # On a board, programs are called by the names that the package gives them.
+            line = re.sub(r"^(    .*?)\bwool-(classify|benchmark) ", r"\1python tflite/\2.py ", line)
             # Code is indented in documents, and stands behind the sign of a comment in flagfiles.
             code = re.match(r"(?: {4}|# )((?!.*[…]).*?(?:experiments|tflite|tflite\.new)/\w+\.py\b.*)", line)
             if code is None or not re.search(r"python\S* |^\s*experiments/", code[1]):

@@ -4,6 +4,7 @@
     python station.py serve --feed=SOCKET --store=FOLDER [--listen=ADDRESS --tokens=FILE]
     python station.py export --store=FOLDER OUT
     python station.py report --store=FOLDER --shift=last OUT.html
+    python station.py doctor
 
 SOCKET is what `inspect_line.py --feed=SOCKET` listens on. None of these programs can hold the inspection up. `serve`
 and `report` need the packages of the extra `station` besides (docs/station.md).
@@ -15,6 +16,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from wool_board import command_line
 from wool_board.errors import WoolError
@@ -28,7 +30,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; `work` of the result does what it says. Leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=command_line.Parser)
-    for add in (_record, _serve, _export, _report):
+    for add in (_record, _serve, _export, _report, _doctor):
         add(commands)
     return parser.parse_args(arguments)
 
@@ -135,6 +137,25 @@ def _run_report(options: dict) -> int:
         from wool_station.report import program
 
     return program.run(program.ReportOptions(**options))
+
+
+def _doctor(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "doctor", "says whether all is well with this board, and what to do where it is not")
+    text = "settings of the services (/etc/wool/station.conf)"
+    default = Path("/etc/wool/station.conf")
+    parser.add_argument("--config", metavar="FILE", type=command_line.path, default=default, help=text)
+    parser.set_defaults(work=_run_doctor)
+
+
+def _run_doctor(options: dict) -> int:
+    # The programs' own command lines say what the settings mean.
+    import gate
+    import inspect_line
+    import mqtt
+    from wool_station.doctor import program
+
+    parsers = {"inspect": inspect_line.parse, "record": parse, "page": parse, "gate": gate.parse, "mqtt": mqtt.parse}
+    return program.run(program.DoctorOptions(**options), parsers)
 
 
 def main(arguments: list[str]) -> int:

@@ -45,13 +45,16 @@ def test_it_starts_the_program_with_the_settings_of_the_guide(name, service):
     inspection = configparser.ConfigParser(interpolation=None, strict=False)
     inspection.optionxform = str
     inspection.read_string((PROGRAMS / "wool-inspect.service").read_text())
-    assert service["EnvironmentFile"] == f"/etc/wool/{name}.conf"
-    given = re.search(rf"sudo tee /etc/wool/{name}.conf >/dev/null <<'END'\n    OPTIONS=(.*)\n    END", GUIDE)[1]
-    python, program, *arguments = service["ExecStart"].replace("$OPTIONS", given).split()
+    assert service["EnvironmentFile"] == "/etc/wool/station.conf"
+    variable = f"{name.upper()}_OPTIONS"
+    given = re.search(rf"^    {variable}=(.*)$", GUIDE, re.M)[1]
+    example = (ROOT / "installer/root/opt/wool/station.conf.example").read_text()
+    assert re.search(rf"^# {variable}={re.escape(given)}$", example, re.M) and f"\n{variable}=\n" in example
+    python, program, *arguments = service["ExecStart"].replace(f"${variable}", given).split()
     assert (python, program) == ("/opt/wool/.venv/bin/python", f"tflite/{name}.py")
     options = PARSERS[name](arguments)
     assert str(options.feed) == f"/run/{inspection['Service']['RuntimeDirectory']}/feed"
-    assert f"sudo install -m 644 /opt/wool/tflite/wool-{name}.service /etc/systemd/system" in GUIDE
+    assert f"sudo systemctl enable --now wool-{name}" in GUIDE
 
 
 def test_ends_that_are_wanted_are_no_failures_and_hopeless_ones_not_tried_again(service):

@@ -1,4 +1,4 @@
-"""The systemd unit and what BUILD.md says of it, against the programs that they are about."""
+"""The unit of the inspection, the settings it comes with and what the documents say, against the programs."""
 
 import configparser
 import re
@@ -28,18 +28,17 @@ def unit() -> configparser.ConfigParser:
     return parser
 
 
-def written(path: str) -> str:
-    """What BUILD.md writes into a file of the board."""
-    start = rf"^    sudo tee {re.escape(path)} >/dev/null <<'END'\n"
-    return re.sub(r"^    ", "", re.search(start + r"(.*?)^    END$", GUIDE, re.M | re.S)[1], flags=re.M)
+INSTALLED = ROOT / "installer" / "root"
+"""What the package puts on a board, beside the programs."""
 
 
 def settings() -> dict[str, str]:
-    return dict(line.split("=", 1) for line in written("/etc/wool/inspect.conf").splitlines())
+    lines = (INSTALLED / "opt/wool/station.conf.example").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def command(unit: configparser.ConfigParser) -> list[str]:
-    """The words of ExecStart, as systemd makes them of BUILD.md's settings."""
+    """The words of ExecStart, as systemd makes them of the settings that come with the package."""
     words = []
     for word in unit["Service"]["ExecStart"].split():
         value = string.Template(word).substitute(settings())
@@ -59,10 +58,10 @@ def test_systemd_knows_every_word_of_the_unit(tmp_path):
     assert (finished.returncode, finished.stdout + finished.stderr) == (0, "")
 
 
-def test_the_unit_starts_the_inspection_with_the_settings_of_the_guide(unit):
+def test_the_unit_starts_the_inspection_with_the_settings_that_come_with_it(unit):
     python, program, *arguments = command(unit)
     folder = unit["Service"]["WorkingDirectory"]
-    assert python == f"{folder}/.venv/bin/python" and f"python3 -m venv {folder}/.venv" in GUIDE
+    assert python == f"{folder}/.venv/bin/python"
     assert program == "tflite/inspect_line.py"
     options = inspect_line.parse(arguments)
     found = settings()
@@ -71,7 +70,7 @@ def test_the_unit_starts_the_inspection_with_the_settings_of_the_guide(unit):
     assert options.reopen and not options.recorded
     assert str(options.state) == f"/var/lib/{unit['Service']['StateDirectory']}/state.json"
     assert str(options.feed) == f"/run/{unit['Service']['RuntimeDirectory']}/feed"
-    given = dict(word.removeprefix("--").split("=") for word in shlex.split(found["OPTIONS"]))
+    given = dict(word.removeprefix("--").split("=") for word in shlex.split(found["INSPECT_OPTIONS"]))
     assert {name: getattr(options, name) for name in given} == {
         "width": 640,
         "type": "uint16le",
@@ -97,20 +96,22 @@ def test_ends_that_are_wanted_are_no_failures_and_hopeless_ones_not_tried_again(
 def test_the_unit_listens_to_the_signs_of_life_and_leaves_time_for_them(unit):
     service = unit["Service"]
     assert service["Type"] == "notify"
-    assert f"no sign of life for {service['WatchdogSec']}\nseconds" in GUIDE
+    assert re.search(rf"no\s+sign\s+of\s+life\s+for\s+{service['WatchdogSec']}\s+seconds", MANUAL)
     assert "AF_UNIX" in service["RestrictAddressFamilies"].split()
 
 
-def test_the_guide_makes_the_users_files_and_folders_that_the_unit_needs(unit):
-    service = unit["Service"]
-    assert f" --home-dir {service['WorkingDirectory']} --shell /usr/sbin/nologin {service['User']}\n" in GUIDE
-    assert service["EnvironmentFile"] == "/etc/wool/inspect.conf"
-    assert f"/etc/systemd/journald@{service['LogNamespace']}.conf" in GUIDE
+def test_the_package_brings_the_user_the_files_and_the_folders_that_the_unit_needs(unit):
+    service, rules = unit["Service"], INSTALLED / "usr/lib"
+    user = (rules / "sysusers.d/wool.conf").read_text().splitlines()[-1].split()
+    assert user[:3] == ["u", service["User"], "-"] and user[-1] == service["WorkingDirectory"]
+    assert service["EnvironmentFile"] == "/etc/wool/station.conf"
+    postinst = (ROOT / "installer/DEBIAN/postinst").read_text()
+    assert f"install -m 644 /opt/wool/station.conf.example {service['EnvironmentFile']}" in postinst
+    assert (rules / f"systemd/journald@{service['LogNamespace']}.conf.d").is_dir()
     fifo = settings()["INPUT"]
-    places = [line.split() for line in written("/etc/tmpfiles.d/wool.conf").splitlines()]
+    places = [line.split() for line in (rules / "tmpfiles.d/wool.conf").read_text().splitlines()]
     assert ["d", str(Path(fifo).parent), "0750", "wool", "wool"] in places
     assert ["p", fifo, "0620", "wool", "wool"] in places
-    assert f"sudo install -m 644 /opt/wool/tflite/{UNIT.name} /etc/systemd/system" in GUIDE
 
 
 def test_the_guide_explains_every_alarm():
@@ -131,6 +132,8 @@ def test_the_guide_explains_every_event():
 
 def test_every_program_and_option_in_the_guide_exists():
     commands = "\n".join(re.findall(r"^    .*", (GUIDE + MANUAL).replace("\\\n", " "), re.M))
+    # On a board, programs are called by the names that the package gives them.
+    commands = re.sub(r"\bwool-(classify|benchmark) ", r"tflite/\1.py ", commands)
     used = re.findall(r"(tflite|experiments)/(\w+\.py)([^|>)\n]*)", commands)
     assert len(used) > 5
     for folder, program, rest in used:

@@ -1,0 +1,87 @@
+"""The work of `station.py doctor`."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from wool_board.command_line import MISTAKE
+from wool_board.errors import BadFile
+from wool_station.doctor import inspection, machine, services
+from wool_station.doctor.finding import Finding
+from wool_station.doctor.settings import OPTIONS, PROGRAMS, UNITS, arguments, options, read
+
+STORES = (Path("/var/lib/wool"), Path("/var/lib/wool-station"))
+
+
+@dataclasses.dataclass(frozen=True)
+class DoctorOptions:
+    """What is looked at.
+
+    Attributes:
+        config: file of settings that the services read.
+    """
+
+    config: Path
+
+
+def run(asked: DoctorOptions, parsers: dict[str, Callable[[list[str]], Any]]) -> int:
+    """Says of everything whether it is well, a line each; the exit status is 0 only if all is.
+
+    Arguments:
+        asked: of the program.
+        parsers: of each of UNITS, what makes options of its program's arguments.
+    """
+    config = asked.config.absolute()
+    # As the services: paths in the settings are from here.
+    os.chdir(PROGRAMS.parent)
+    wrong = 0
+    for finding in _findings(config, parsers):
+        wrong += bool(finding.advice)
+        print(finding.line, flush=True)
+    print("all is well" if not wrong else f"{wrong} not ok")
+    return MISTAKE if wrong else 0
+
+
+def _findings(config: Path, parsers: dict[str, Callable[[list[str]], Any]]) -> Iterator[Finding]:
+    yield from services.installed()
+    try:
+        settings = read(config)
+    except BadFile as bad:
+        yield Finding("settings", f"{config}: {bad}", "see /opt/wool/station.conf.example")
+        settings = {}
+    wanted = [unit for unit in UNITS if settings.get(OPTIONS.get(unit, ""), "unit")]
+    found = {}
+    for unit in wanted if settings else []:
+        try:
+            found[unit] = options(parsers[unit], arguments(unit, settings))
+        except BadFile as bad:
+            yield Finding("settings", f"wool-{unit}: {bad}", f"correct {config}")
+    if found and len(found) == len(wanted):
+        yield Finding("settings", f"{config} is understood by {', '.join(wanted)}")
+    yield from machine.check(list(STORES))
+    if "inspect" in found:
+        yield from inspection.check(found["inspect"])
+        yield services.lines(found["inspect"].input)
+    yield from _rights(found)
+    yield from services.services(wanted)
+    if "inspect" in found:
+        yield from inspection.feed(found["inspect"].feed)
+    yield from _outputs(found)
+
+
+def _rights(found: dict[str, Any]) -> Iterator[Finding]:
+    inspect, page, mqtt = (found.get(name) for name in ("inspect", "page", "mqtt"))
+    readable = [path.absolute() for path in (inspect.model, inspect.dark, inspect.bright)] if inspect else []
+    secret = [path for path in (page and page.tokens, page and page.key, mqtt and mqtt.credentials) if path]
+    yield from services.permissions([*readable, *secret], secret, PROGRAMS.parent)
+
+
+def _outputs(found: dict[str, Any]) -> Iterator[Finding]:
+    if "gate" in found and "inspect" in found:
+        yield from services.gate(found["gate"], found["inspect"].latency_mm)
+    if "gate" not in found:
+        yield Finding("gate", "is not wanted (GATE_OPTIONS is empty)")
+    if "mqtt" in found:
+        yield services.broker(found["mqtt"])
