@@ -2,6 +2,7 @@
 
     python station.py record --feed=SOCKET --store=FOLDER
     python station.py serve --feed=SOCKET --store=FOLDER [--listen=ADDRESS --tokens=FILE]
+    python station.py challenge --store=FOLDER --piece=NAME --operator=NAME
     python station.py export --store=FOLDER OUT
     python station.py report --store=FOLDER --shift=last OUT.html
 
@@ -24,7 +25,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; `work` of the result does what it says. Leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=command_line.Parser)
-    for add in (_record, _serve, _export, _report):
+    for add in (_record, _serve, _challenge, _export, _report):
         add(commands)
     return parser.parse_args(arguments)
 
@@ -55,6 +56,10 @@ def _record(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--sample", type=int, default=1000, help=text)
     text = "when shifts begin, in local time (06:00,14:00,22:00)"
     parser.add_argument("--shifts", default="06:00,14:00,22:00", help=text)
+    text = "share of tiles that show a defect if all is well, from and to (0,2); see docs/station.md"
+    parser.add_argument("--defect_percent", metavar="FROM,TO", default="0,2", help=text)
+    text = "a test piece that must be found once in so many minutes; may be given several times"
+    parser.add_argument("--challenge", metavar="PIECE:MINUTES", action="append", default=[], help=text)
     parser.set_defaults(work=_run_record)
 
 
@@ -101,6 +106,23 @@ def _run_export(options: dict) -> int:
     from wool_station.export import program
 
     return program.run(program.ExportOptions(**options))
+
+
+def _challenge(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "challenge", "says that a test piece is put through, and whether it was found")
+    _add_store(parser)
+    add = parser.add_argument
+    add("--piece", required=True, help="its name")
+    add("--operator", required=True, help="who puts it through")
+    add("--seconds", type=float, default=60, help="within which it must be rejected (60)")
+    add("--across_mm", metavar="LEFT,RIGHT", help="between which places across the belt it lies; anywhere without it")
+    parser.set_defaults(work=_run_challenge)
+
+
+def _run_challenge(options: dict) -> int:
+    from wool_station.challenge import program
+
+    return program.run(program.ChallengeOptions(**options))
 
 
 def _report(commands: argparse._SubParsersAction) -> None:
