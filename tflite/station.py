@@ -5,6 +5,8 @@
     python station.py challenge --store=FOLDER --piece=NAME --operator=NAME
     python station.py export --store=FOLDER OUT
     python station.py report --store=FOLDER --shift=last OUT.html
+    python station.py compare --store=FOLDER A.tflite B.tflite OUT.html
+    python station.py model use FILE --models=FOLDER --store=FOLDER --operator=NAME
 
 SOCKET is what `inspect_line.py --feed=SOCKET` listens on. None of these programs can hold the inspection up. `serve`
 and `report` need the packages of the extra `station` besides (docs/station.md).
@@ -25,7 +27,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; `work` of the result does what it says. Leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=command_line.Parser)
-    for add in (_record, _serve, _challenge, _export, _report):
+    for add in (_record, _serve, _challenge, _export, _report, _compare, _model):
         add(commands)
     return parser.parse_args(arguments)
 
@@ -138,6 +140,41 @@ def _run_report(options: dict) -> int:
     from wool_station.report import program
 
     return program.run(program.ReportOptions(**options))
+
+
+def _compare(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "compare", "compares two models on the tiles and corrections of a store")
+    _add_store(parser)
+    for name, text in (("first", "A"), ("second", "B")):
+        parser.add_argument(name, metavar=text, type=command_line.path, help=f"model {text}")
+    parser.add_argument("out", metavar="OUT.html", type=command_line.path, help="file to write")
+    parser.set_defaults(work=_run_compare)
+
+
+def _run_compare(options: dict) -> int:
+    from wool_station.models import compare_program
+
+    return compare_program.run(compare_program.CompareOptions(**options))
+
+
+def _model(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "model", "changes the model in use, and says who changed it when")
+    add = parser.add_argument
+    text = "use FILE: put it into use; rollback: put the one before into use again; list: all changes"
+    add("action", metavar="ACTION", choices=("use", "rollback", "list"), help=text)
+    add("file", metavar="FILE", nargs="?", type=command_line.path, help="model to be used")
+    text = "folder of models, in which current.tflite is a link to the one in use"
+    add("--models", metavar="FOLDER", type=command_line.path, required=True, help=text)
+    _add_store(parser)
+    add("--operator", default="", help="who does it")
+    add("--note", default="", help="why")
+    parser.set_defaults(work=_run_model)
+
+
+def _run_model(options: dict) -> int:
+    from wool_station.models import switch_program
+
+    return switch_program.run(switch_program.ModelOptions(**options))
 
 
 def main(arguments: list[str]) -> int:

@@ -66,8 +66,8 @@ def held_out(card: dict) -> dict | None:
         `SCORE_QUANTILES` numbers that do not fall, or None of a card of before they were on it. None where the card has
         no figures, or where they are not what they should be.
     """
-    metrics, (good, _) = card.get("metrics"), card["labels"]
     try:
+        metrics, (good, _) = card["metrics"], card["labels"]
         counts = [[int(count) for count in row] for row in metrics["confusion"]]
         (passed, alarms), (missed, found) = counts
         if min(passed, alarms, missed, found) < 0 or not passed + alarms or not missed + found:

@@ -65,7 +65,10 @@ CREATE TABLE challenges (            -- test pieces that were put through; `hear
     start_mm REAL, stop_mm REAL, score REAL);
 CREATE TABLE models (                -- which model was put into use; `action` is use, rollback, or found
     id INTEGER PRIMARY KEY, time REAL NOT NULL, operator TEXT NOT NULL, action TEXT NOT NULL,
-    file TEXT NOT NULL, sha256 TEXT NOT NULL, note TEXT NOT NULL);
+    file TEXT NOT NULL,
+    sha256 TEXT NOT NULL,            -- of its network, as start events have it
+    digest TEXT NOT NULL,            -- SHA-256 of its file
+    note TEXT NOT NULL);
 """
 
 
