@@ -1,6 +1,7 @@
 """Sequential tests with a stated rate of false alarms: cumulative sums of log-likelihood ratios (CUSUM, Page 1954)."""
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -87,7 +88,7 @@ def bounds(yes: int, of: int) -> tuple[float, float]:
     return low, high
 
 
-def _solve(rising, value: float) -> float:
+def _solve(rising: Callable[[float], float], value: float) -> float:
     """Where a function that rises from 0 to 1 has a value, up to 1e-9."""
     low, high = 0.0, 1.0
     while high - low > 1e-9:
