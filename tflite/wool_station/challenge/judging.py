@@ -52,7 +52,7 @@ class Challenges:
         self._inspection = 0
         self._rejects: collections.deque[Reject] = collections.deque(maxlen=KEPT_REJECTS)
         self._pieces: list[Piece] = []
-        self._polled, self._is_entered, self._passes = float("-inf"), False, False
+        self._polled, self._passes = float("-inf"), False
         self.is_open = False
         """Whether a piece is on the belt."""
 
@@ -87,8 +87,7 @@ class Challenges:
         if not (self._folder / schema.FILE).exists():
             return
         with contextlib.closing(schema.connect(self._folder)) as database:
-            if not self._is_entered:
-                self._enter(database)
+            self._enter(database)
             waiting = database.execute("SELECT * FROM challenges WHERE outcome IS NULL ORDER BY id").fetchall()
             closed = [self._close(database, row) for row in waiting]
             self.is_open = not all(closed)
@@ -97,13 +96,12 @@ class Challenges:
             self._pieces = [book.piece(row, last.get(row["piece"])) for row in rows]
 
     def _enter(self, database: sqlite3.Connection) -> None:
-        """Leaves in the store which pieces are wanted, for the page."""
+        """Leaves in the store which pieces are wanted, for the page; a damaged store is followed by an empty one."""
         known = {row["piece"]: row["minutes"] for row in database.execute("SELECT * FROM pieces")}
         if known != self._wanted:
             with schema.transaction(database):
                 database.execute("DELETE FROM pieces")
                 database.executemany("INSERT INTO pieces VALUES (?, ?)", self._wanted.items())
-        self._is_entered = True
 
     def _close(self, database: sqlite3.Connection, row: sqlite3.Row) -> bool:
         """Closes a challenge if its outcome is known; returns whether it is."""

@@ -54,6 +54,7 @@ function show(said) {
   showCorrections(said.corrections, said.verdicts);
   showPieces(said.pieces);
   showChallenges(said.challenges);
+  $("watch").textContent = said.watch?.text ?? "";
   $("models-block").hidden = said.models.length === 0;
   $("models").replaceChildren(...said.models.map((one) => timed(one.time,
     `${one.operator || "somebody"}: ${one.action} ${one.file} (${one.sha256.slice(0, 8)}) ${one.note}`, true)));
