@@ -119,13 +119,16 @@ class Challenges:
 
     def _alarm(self, now: float) -> None:
         failed = [piece for piece in self._pieces if piece.failed]
-        since = "; ".join(f"{piece.name}, {_since(piece)}" for piece in failed)
-        text = f"a test piece was not found ({since}): what passed since then is to be looked at again"
+        text = "a test piece was not found"
+        if failed:
+            since = "; ".join(f"{piece.name}, {_since(piece)}" for piece in failed)
+            text += f" ({since}): what passed since then is to be looked at again"
         self._tell(CHALLENGE_FAILED, bool(failed), text)
         late = [piece.name for piece in self._pieces if piece.due < now]
         # A belt that stands over the weekend needs no test pieces.
         if self._passes or not late:
-            self._tell(CHALLENGE_OVERDUE, bool(late), f"test pieces are due: {'; '.join(late)}")
+            names = f": {'; '.join(late)}" if late else ""
+            self._tell(CHALLENGE_OVERDUE, bool(late), f"test pieces are due{names}")
 
 
 def _is_of(reject: Reject, row: sqlite3.Row) -> bool:
