@@ -2,8 +2,11 @@
 
     python station.py record --feed=SOCKET --store=FOLDER
     python station.py serve --feed=SOCKET --store=FOLDER [--listen=ADDRESS --tokens=FILE]
+    python station.py challenge --store=FOLDER --piece=NAME --operator=NAME
     python station.py export --store=FOLDER OUT
     python station.py report --store=FOLDER --shift=last OUT.html
+    python station.py compare --store=FOLDER A.tflite B.tflite OUT.html
+    python station.py model use FILE --models=FOLDER --store=FOLDER --operator=NAME
     python station.py doctor
 
 SOCKET is what `inspect_line.py --feed=SOCKET` listens on. None of these programs can hold the inspection up. `serve`
@@ -30,7 +33,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line; `work` of the result does what it says. Leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=command_line.Parser)
-    for add in (_record, _serve, _export, _report, _doctor):
+    for add in (_record, _serve, _challenge, _export, _report, _compare, _model, _doctor):
         add(commands)
     return parser.parse_args(arguments)
 
@@ -74,6 +77,10 @@ def _record(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--sample", type=int, default=1000, help=text)
     text = "when shifts begin, in local time (06:00,14:00,22:00)"
     parser.add_argument("--shifts", default="06:00,14:00,22:00", help=text)
+    text = "share of tiles that show a defect if all is well, from and to (0,2); see docs/station.md"
+    parser.add_argument("--defect_percent", metavar="FROM,TO", default="0,2", help=text)
+    text = "a test piece that must be found once in so many minutes; may be given several times"
+    parser.add_argument("--challenge", metavar="PIECE:MINUTES", action="append", default=[], help=text)
     parser.set_defaults(work=_run_record)
 
 
@@ -123,6 +130,23 @@ def _run_export(options: dict) -> int:
     return program.run(program.ExportOptions(**options))
 
 
+def _challenge(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "challenge", "says that a test piece is put through, and whether it was found")
+    _add_store(parser)
+    add = parser.add_argument
+    add("--piece", required=True, help="its name")
+    add("--operator", required=True, help="who puts it through")
+    add("--seconds", type=float, default=60, help="within which it must be rejected (60)")
+    add("--across_mm", metavar="LEFT,RIGHT", help="between which places across the belt it lies; anywhere without it")
+    parser.set_defaults(work=_run_challenge)
+
+
+def _run_challenge(options: dict) -> int:
+    from wool_station.challenge import program
+
+    return program.run(program.ChallengeOptions(**options))
+
+
 def _report(commands: argparse._SubParsersAction) -> None:
     parser = _command(commands, "report", "makes a page of a shift or a day, to print and sign")
     _add_store(parser)
@@ -156,6 +180,41 @@ def _run_doctor(options: dict) -> int:
 
     parsers = {"inspect": inspect_line.parse, "record": parse, "page": parse, "gate": gate.parse, "mqtt": mqtt.parse}
     return program.run(program.DoctorOptions(**options), parsers)
+
+
+def _compare(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "compare", "compares two models on the tiles and corrections of a store")
+    _add_store(parser)
+    for name, text in (("first", "A"), ("second", "B")):
+        parser.add_argument(name, metavar=text, type=command_line.path, help=f"model {text}")
+    parser.add_argument("out", metavar="OUT.html", type=command_line.path, help="file to write")
+    parser.set_defaults(work=_run_compare)
+
+
+def _run_compare(options: dict) -> int:
+    from wool_station.models import compare_program
+
+    return compare_program.run(compare_program.CompareOptions(**options))
+
+
+def _model(commands: argparse._SubParsersAction) -> None:
+    parser = _command(commands, "model", "changes the model in use, and says who changed it when")
+    add = parser.add_argument
+    text = "use FILE: put it into use; rollback: put the one before into use again; list: all changes"
+    add("action", metavar="ACTION", choices=("use", "rollback", "list"), help=text)
+    add("file", metavar="FILE", nargs="?", type=command_line.path, help="model to be used")
+    text = "folder of models, in which current.tflite is a link to the one in use"
+    add("--models", metavar="FOLDER", type=command_line.path, required=True, help=text)
+    _add_store(parser)
+    add("--operator", default="", help="who does it")
+    add("--note", default="", help="why")
+    parser.set_defaults(work=_run_model)
+
+
+def _run_model(options: dict) -> int:
+    from wool_station.models import switch_program
+
+    return switch_program.run(switch_program.ModelOptions(**options))
 
 
 def main(arguments: list[str]) -> int:

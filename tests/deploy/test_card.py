@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from deploy_networks import network, scenes
 
+from wool_board.model.card import held_out
 from wool_tf.data.imaging import Imaging
 from wool_tf.deploy import card, runtime
 from wool_tf.deploy.convert import convert
@@ -94,6 +95,30 @@ def test_comes_back_with_the_digest_of_the_model(file, made, tflite):
     assert card.read(file) == made | {"model": model}
     assert file[: len(tflite)] == tflite
     assert "model" not in made
+
+
+def test_quantiles_of_scores_are_scores_that_were_given():
+    labels = np.array([0] * 1001 + [1] * 3)
+    scores = np.concatenate([np.arange(1001) / 1000, [0.9, 0.7, 0.8000004]]).astype(np.float32)
+    order = np.random.default_rng(0).permutation(len(labels))
+    found = card.score_quantiles(labels[order], scores[order])
+    # Of 1001 scores 0 to 1, the one that k % are not above.
+    assert found["non_defective"] == pytest.approx(
+        [max(0, np.ceil(10.01 * k) - 1) / 1000 for k in range(101)], abs=1e-6
+    )
+    assert (found["defective"][0], found["defective"][50], found["defective"][100]) == (0.7, 0.8, 0.9)
+    assert set(found["defective"]) == {0.7, 0.8, 0.9}
+    assert card.score_quantiles(labels[:5], scores[:5])["defective"] is None
+
+
+def test_the_board_reads_what_is_said_of_held_out_images(model, tflite):
+    labels, scores = np.array([0, 0, 0, 1, 1]), np.array([0.1, 0.2, 0.7, 0.4, 0.9])
+    metrics = {"confusion": ((2, 1), (1, 1)), "score_quantiles": card.score_quantiles(labels, scores)}
+    imaging, arrays = Imaging(SIDE, (0.0, 1.071), 0.8), weights.read(model)
+    about = card.make(tflite, "int8", model.spec, arrays, imaging=imaging, metrics=metrics, **FACTS, **TRAINING)
+    found = held_out(card.read(card.attach(tflite, about)))
+    assert found["confusion"] == [[2, 1], [1, 1]]
+    assert len(found["score_quantiles"]) == 101 and set(found["score_quantiles"]) == {0.1, 0.2, 0.7}
 
 
 def test_any_zip_reader_finds_it(file, tmp_path):

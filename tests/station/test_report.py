@@ -163,6 +163,32 @@ def test_corrections_and_types(store, tmp_path):
     assert "Saidtobewrong1" in re.sub(r"\s", "", page.sections[""])
 
 
+def test_test_pieces_with_since_when_all_is_in_doubt_and_changes_of_the_model(store, tmp_path):
+    database = sqlite3.connect(store / "station.sqlite")
+    names = "time, operator, piece, until, outcome, told, start_mm, stop_mm, score"
+    for after, piece, outcome, place in (
+        (-3600, "ball", "found", 100.0), (60, "ball", "missed", None), (70, "pore", "found", 500.0),
+        (80, "pore", None, None),
+    ):  # fmt: skip
+        values = BEGAN + after, EVIL, piece, BEGAN + after + 60, outcome, None, place, place, place and 0.875
+        database.execute(f"INSERT INTO challenges ({names}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    change = BEGAN + 90, "Bert", "use", "b.tflite", "cd" * 32, "ef" * 32, "finds pores"
+    database.execute(
+        "INSERT INTO models (time, operator, action, file, sha256, digest, note) VALUES (?, ?, ?, ?, ?, ?, ?)", change
+    )
+    database.commit()
+    database.close()
+    page = report(store, tmp_path)
+    assert page.rows["Test pieces"][1:] == [
+        ["2025-11-26 06:01:00", EVIL, "ball", "NOT FOUND", "", "2025-11-26 05:00:00"],
+        ["2025-11-26 06:01:10", EVIL, "pore", "found", "0.50 m, score 0.875", "never"],
+        ["2025-11-26 06:01:20", EVIL, "pore", "not known yet", "", "2025-11-26 06:01:10"],
+    ]
+    assert "Testpiecesnotfound1of3" in re.sub(r"\s", "", page.sections[""])
+    changed = ["2025-11-26 06:01:30", "Bert", "use", "b.tflite", "cd" * 8, "finds pores"]
+    assert page.rows["What ran"][-1] == changed
+
+
 def test_what_others_wrote_is_text_and_the_page_needs_nothing_else(tmp_path):
     evil = inspected.alarm(EVIL, True, BEGAN + 5)
     store = made(

@@ -9,7 +9,9 @@ import io
 import json
 import zipfile
 
-from wool_board.model.card import FORMAT, MEMBER, parse
+import numpy as np
+
+from wool_board.model.card import FORMAT, MEMBER, SCORE_QUANTILES, parse
 from wool_tf import environment
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.listing import CLASSES
@@ -50,7 +52,7 @@ def make(
         fingerprint: SHA-256 of the dataset of native crops, with those that the network was not trained on.
         images: number of them that this very network was trained on.
         metrics: what is achieved on images that the network judging them was not trained on, and `of`, in words, which
-            file that was and on which images; None where there are none.
+            file that was and on which images; None where there are none. `score_quantiles` gives one part of it.
 
     Raises:
         WoolError: the bytes are no TFLite file that runs here.
@@ -81,6 +83,25 @@ def make(
         "metrics": metrics,
         "environment": environment.describe(),
     }
+
+
+def score_quantiles(labels: np.ndarray, scores: np.ndarray) -> dict[str, list[float] | None]:
+    """How the scores of images that were held out are distributed, for the metrics of a card.
+
+    Arguments:
+        labels: (n,) of 0 and 1.
+        scores: (n,) of 0 to 1, of networks that were not trained on the image.
+
+    Returns:
+        Of each class by its name `SCORE_QUANTILES` quantiles in equal steps from the lowest score to the highest, each
+        one a score that was given; None of a class without images. They have the six decimals of a tile's score.
+    """
+    steps = np.linspace(0, 1, SCORE_QUANTILES)
+    found: dict[str, list[float] | None] = {}
+    for number, name in enumerate(CLASSES):
+        those = scores[np.asarray(labels) == number].astype(np.float64)
+        found[name] = np.quantile(those, steps, method="inverted_cdf").round(6).tolist() if len(those) else None
+    return found
 
 
 def weights_sha256(spec: ResNetSpec, arrays: Weights) -> str:

@@ -195,6 +195,7 @@ def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
         "of": OWN if work.order.decision.threshold is None else GIVEN,
         "images": len(labels),
         **dataclasses.asdict(metrics.evaluate(labels, scores, threshold)),
+        "score_quantiles": card.score_quantiles(labels, scores),
         **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
         "float": {"threshold": metrics.THRESHOLD, **dataclasses.asdict(metrics.evaluate(labels, work.by_float))},
     }

@@ -137,6 +137,7 @@ def _about(
     evidence: Evidence, config: TrainingConfig, pools: Mapping[str, Pool], stage: str, held_out: int
 ) -> "Judged":
     """What goes onto the card of a network of a stage that held out so many of the images."""
+    from wool_tf.deploy import card
     from wool_tf.deploy.delivery import Judged
 
     rule, labels, folds = evidence.rules[0], evidence.labels, len(evidence.folds[0])
@@ -148,6 +149,7 @@ def _about(
     at = "a threshold that was given" if rule.threshold is not None else "a threshold chosen on the other folds"
     of = f"{these}, one of each fold, on the images that it held out, at {at}"
     about = {"of": of, "images": len(labels), **records.plain(achieved)}
+    about["score_quantiles"] = card.score_quantiles(labels, scores)
     return Judged(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.resumption import Resumption
 from wool_board.belt.tiles import Tiling
+from wool_board.model.card import held_out
 from wool_board.model.recognizer import Recognizer
 
 
@@ -34,6 +35,7 @@ def fields(
         "sha256": card["model"]["sha256"],
         "precision": card.get("precision"),
         "threshold": recognizer.threshold,
+        "held_out": held_out(card),
         "live": latency is not None,
         "width": config.layout.width,
         "type": config.layout.type,

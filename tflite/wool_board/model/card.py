@@ -21,6 +21,9 @@ MAX_SIDE = 4096
 """Pixels: some hundred times what a network that fits on a board can look at."""
 
 MAX_PIXEL_MM = 100.0
+SCORE_QUANTILES = 101
+"""Quantiles of the scores of a class that a card has."""
+
 ADVICE = "take a whole copy of a file that convert.py made"
 
 
@@ -53,6 +56,34 @@ def parse(file: BinaryIO, name: str = "model") -> dict:
     card = _stated(name, file)
     _check_bytes(name, file, card)
     return card
+
+
+def held_out(card: dict) -> dict | None:
+    """What a card says of images that no network judging them was trained on.
+
+    Returns:
+        `confusion`: ((passed, false alarms), (missed, found)); `score_quantiles`: of images without a defect,
+        `SCORE_QUANTILES` numbers that do not fall, or None of a card of before they were on it. None where the card has
+        no figures, or where they are not what they should be.
+    """
+    try:
+        metrics, (good, _) = card["metrics"], card["labels"]
+        counts = [[int(count) for count in row] for row in metrics["confusion"]]
+        (passed, alarms), (missed, found) = counts
+        if min(passed, alarms, missed, found) < 0 or not passed + alarms or not missed + found:
+            return None
+        quantiles = (metrics.get("score_quantiles") or {}).get(good)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return {"confusion": counts, "score_quantiles": quantiles if _are_quantiles(quantiles) else None}
+
+
+def _are_quantiles(values: object) -> bool:
+    if not isinstance(values, list) or len(values) != SCORE_QUANTILES or not all(map(_is_number, values)):
+        return False
+    return (
+        0 <= values[0] and values[-1] <= 1 and all(one <= more for one, more in zip(values, values[1:], strict=False))
+    )
 
 
 def _stated(name: str, file: BinaryIO) -> dict:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ class DoctorOptions:
     config: Path
 
 
-def run(asked: DoctorOptions, parsers: dict[str, Callable[[list[str]], Any]]) -> int:
+def run(asked: DoctorOptions, parsers: Mapping[str, Callable[[list[str]], Any]]) -> int:
     """Says of everything whether it is well, a line each; the exit status is 0 only if all is.
 
     Arguments:
@@ -44,7 +44,7 @@ def run(asked: DoctorOptions, parsers: dict[str, Callable[[list[str]], Any]]) ->
     return MISTAKE if wrong else 0
 
 
-def _findings(config: Path, parsers: dict[str, Callable[[list[str]], Any]]) -> Iterator[Finding]:
+def _findings(config: Path, parsers: Mapping[str, Callable[[list[str]], Any]]) -> Iterator[Finding]:
     yield from services.installed()
     try:
         settings = read(config)

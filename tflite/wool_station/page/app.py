@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from wool_board.errors import WoolError
+from wool_station.challenge import book
 from wool_station.page import access, state
 from wool_station.page.access import READ, WRITE, Gatekeeper
 from wool_station.page.live import Live, Subscriber
@@ -149,6 +150,12 @@ class Page(NamedTuple):
             raise WoolError("along_mm: the belt that passed there is not kept any more; choose what passed just now")
         return found
 
+    async def challenge(self, request: Request) -> Response:
+        said = await _body(request)
+        order = book.Order(_text(said, "operator").strip(), _text(said, "piece").strip())
+        number = await run_in_threadpool(book.begin, self.reader.folder, order)
+        return JSONResponse({"id": number, "seconds": order.seconds}, 201)
+
     async def log_in(self, request: Request) -> Response:
         token = _text(await _body(request), "token")
         if self.gatekeeper.is_locked(_address(request)):
@@ -175,6 +182,7 @@ def application(page: Page) -> Starlette:
         Route("/api/events", page.may(READ, page.show_events), methods=["GET"]),
         Route("/api/pictures/{number:int}", page.may(READ, page.show_picture), methods=["GET"]),
         Route("/api/corrections", page.may(WRITE, page.correct), methods=["POST"]),
+        Route("/api/challenges", page.may(WRITE, page.challenge), methods=["POST"]),
         Route("/api/login", page.log_in, methods=["POST"]),
         Route("/api/logout", page.log_out, methods=["POST"]),
     ]

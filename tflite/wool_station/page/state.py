@@ -5,10 +5,12 @@ import threading
 import time
 
 from wool_board.machine import board
+from wool_station.challenge import book
+from wool_station.store import lasting
 from wool_station.store.corrections import VERDICTS
 from wool_station.store.reading import Reader, StoredTile
 
-REJECTS, ALARMS, CORRECTIONS, TYPES = 24, 20, 30, 20
+REJECTS, ALARMS, CORRECTIONS, TYPES, CHALLENGES, MODELS = 24, 20, 30, 20, 20, 5
 MACHINE_SECONDS = 5.0
 
 
@@ -42,7 +44,11 @@ def stored(reader: Reader) -> dict:
     """What the store says; empty where there is none yet."""
     shift = reader.newest_shift()
     if shift is None:
-        return {"shift": None, "rejects": [], "alarms": [], "corrections": [], "types": [], "verdicts": VERDICTS}
+        nothing: list = []
+        lists = dict.fromkeys(
+            ("rejects", "alarms", "corrections", "types", "standing", "pieces", "challenges"), nothing
+        )
+        return {"shift": None, **lists, "models": nothing, "watch": None, "verdicts": VERDICTS}
     total = reader.totals(shift.began, shift.ends)
     counts = {name: value for name, value in vars(total).items() if name != "scores"}
     select = "SELECT DISTINCT defect FROM corrections WHERE defect != '' ORDER BY defect LIMIT ?"
@@ -53,7 +59,20 @@ def stored(reader: Reader) -> dict:
         "corrections": _corrections(reader),
         "types": [row["defect"] for row in reader.rows(select, TYPES)],
         "verdicts": VERDICTS,
+        "standing": _standing(reader),
+        "pieces": [vars(piece) | {"due": piece.due} for piece in book.due(reader)],
+        "challenges": [
+            dict(row) for row in reader.rows("SELECT * FROM challenges ORDER BY id DESC LIMIT ?", CHALLENGES)
+        ],
+        "models": [dict(row) for row in reader.rows("SELECT * FROM models ORDER BY id DESC LIMIT ?", MODELS)],
+        "watch": next(iter(reader.events("watch", 0, float("inf"), 1)), None),
     }
+
+
+def _standing(reader: Reader) -> list[dict]:
+    """The recorder's own alarms that stand."""
+    with reader.connection() as database:
+        return lasting.standing(database) if database else []
 
 
 def _corrections(reader: Reader) -> list[dict]:

@@ -7,6 +7,7 @@ import datetime
 import json
 import sqlite3
 
+from wool_station.challenge.book import FOUND, MISSED
 from wool_station.report.period import Period
 from wool_station.store.batch import Minute
 from wool_station.store.corrections import VERDICTS, counting
@@ -21,6 +22,13 @@ MOST = 100_000
 
 FAINTEST, STRONGEST = 0.15, 0.5
 """Share of a heatmap's full value below which a cell is not drawn, and the opacity of the full value."""
+
+
+CHALLENGES = (
+    "SELECT *, (SELECT max(time) FROM challenges AS before WHERE before.piece = challenges.piece "
+    "AND before.outcome = 'found' AND before.time < challenges.time) AS before "
+    "FROM challenges WHERE time >= ? AND time < ? ORDER BY id"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +63,10 @@ class Content:
         alarms: of each: name, how often it began, minutes that it stood, its last text.
         corrections: of each: when, who, what, of what.
         counts: how often each verdict of operators counts.
+        challenges: of each test piece that was put through: when, who, which, outcome, its reject, and when such a
+            piece had been found last before.
+        failed: how many of them were not found.
+        changes: of the model: when, who, what, which file, its SHA-256, and why.
     """
 
     period: Period
@@ -71,6 +83,9 @@ class Content:
     alarms: list[tuple[str, int, float | None, str]]
     corrections: list[tuple[str, ...]]
     counts: dict[str, int]
+    challenges: list[tuple[str, ...]]
+    failed: int
+    changes: list[tuple[str, ...]]
 
     @property
     def product_mm(self) -> float:
@@ -91,6 +106,8 @@ def content(reader: Reader, period: Period) -> Content:
         "SELECT * FROM corrections WHERE tile_time >= ? AND tile_time < ? ORDER BY id", period.began, period.ends
     )
     counts, _ = counting(said)
+    challenges = reader.rows(CHALLENGES, period.began, period.ends)
+    changes = reader.rows("SELECT * FROM models WHERE time >= ? AND time < ? ORDER BY id", period.began, period.ends)
     station = reader.rows("SELECT value FROM meta WHERE name = 'station'")
     return Content(
         period=period,
@@ -107,6 +124,9 @@ def content(reader: Reader, period: Period) -> Content:
         alarms=_alarms(reader, period),
         corrections=[_correction(row) for row in said],
         counts={verdict: sum(row["verdict"] == verdict for row in counts) for verdict in VERDICTS},
+        challenges=[_challenge(row) for row in challenges],
+        failed=sum(row["outcome"] == MISSED for row in challenges),
+        changes=[_change(row) for row in changes],
     )
 
 
@@ -238,3 +258,14 @@ def _correction(row: sqlite3.Row) -> tuple[str, ...]:
     place = f"{row['start_mm'] / 1000:.2f} m, {row['left_mm']:.0f} mm across"
     score = "" if row["score"] is None else f"{row['score']:.3f}"
     return moment(row["time"]), row["operator"], said, f"{moment(row['tile_time'])}, {place}", score
+
+
+def _challenge(row: sqlite3.Row) -> tuple[str, ...]:
+    outcome = {FOUND: "found", MISSED: "NOT FOUND"}.get(row["outcome"], "not known yet")
+    place = f"{row['start_mm'] / 1000:.2f} m, score {row['score']:.3f}" if row["outcome"] == FOUND else ""
+    before = moment(row["before"]) if row["before"] else "never"
+    return moment(row["time"]), row["operator"], row["piece"], outcome, place, before
+
+
+def _change(row: sqlite3.Row) -> tuple[str, ...]:
+    return moment(row["time"]), row["operator"], row["action"], row["file"], row["sha256"][:16], row["note"]

@@ -3,15 +3,20 @@
 import dataclasses
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from wool_board.errors import UsageError
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station import feed
+from wool_station.challenge import book
+from wool_station.challenge.judging import Challenges
 from wool_station.store import shifts
+from wool_station.store.lasting import WATCHED
 from wool_station.store.pictures import Choice
 from wool_station.store.recorder import Recorder
+from wool_station.watch.watch import Watch
 
 SILENCE_SECONDS = 0.5
 """Without a message, after which the recorder looks whether something is to be written."""
@@ -34,6 +39,8 @@ class RecordOptions:
         picture_mb_per_hour: pictures that may be written in an hour, in 1e6 bytes.
         sample: of so many tiles that pass, about one is kept as a picture; 0: none.
         shifts: times of day at which shifts begin.
+        defect_percent: share of tiles that show a defect, from and to, in percent.
+        challenge: of each test piece its name and in how many minutes it must be found once.
     """
 
     feed: Path
@@ -42,6 +49,8 @@ class RecordOptions:
     picture_mb_per_hour: float
     sample: int
     shifts: str
+    defect_percent: str
+    challenge: list[str]
 
 
 def run(options: RecordOptions) -> int:
@@ -52,33 +61,43 @@ def run(options: RecordOptions) -> int:
         KeyboardInterrupt: the end was asked for, and all that was heard is written.
     """
     _check(options)
+    defects, pieces = _defects(options.defect_percent), book.pieces(options.challenge)
     interruption, watchdog = Interruption(), Watchdog()
     choice = Choice(options.sample, options.picture_mb_per_hour * MB)
     recorder = Recorder(options.store, round(options.budget_mb * MB), shifts.schedule(options.shifts), choice)
+    watch = Watch(recorder.tell, recorder.note, defects, frozenset(recorder.standing) & WATCHED.keys())
+    challenges = Challenges(options.store, pieces, recorder.tell)
     interruption.work()
     watchdog.ready()
     try:
-        _record(options, recorder, interruption, watchdog)
+        for message, payload in _heard(options, recorder, interruption):
+            if message["event"] != feed.SILENT:
+                recorder.take(message, payload)
+            challenges.take(message)
+            watch.paused = challenges.is_open
+            watch.take(message)
+            challenges.tick()
+            recorder.tick()
+            watchdog.alive()
     finally:
         recorder.close()
     interruption.check()
     return 0
 
 
-def _record(options: RecordOptions, recorder: Recorder, interruption: Interruption, watchdog: Watchdog) -> None:
+def _heard(options: RecordOptions, recorder: Recorder, interruption: Interruption) -> Iterator[tuple[dict, bytes]]:
+    """Messages of the inspection, SILENT while there are none; tells of its loss and its return."""
     text = "the inspection is not heard of: nothing of it is recorded"
     lost: float | None = None
     for message, payload in feed.messages(options.feed, silence=SILENCE_SECONDS, is_stopped=lambda: interruption.asked):
         if message["event"] in NOT_HEARD:
             lost = lost or time.monotonic()
             recorder.tell("feed_lost", True, text, why=message["text"])
-        elif message["event"] != feed.SILENT:
-            if lost is not None:
-                recorder.tell("feed_lost", False, text, seconds=round(time.monotonic() - lost, 1))
-                lost = None
-            recorder.take(message, payload)
-        recorder.tick()
-        watchdog.alive()
+            message = {"event": feed.SILENT}
+        elif message["event"] != feed.SILENT and lost is not None:
+            recorder.tell("feed_lost", False, text, seconds=round(time.monotonic() - lost, 1))
+            lost = None
+        yield message, payload
 
 
 def _check(options: RecordOptions) -> None:
@@ -88,3 +107,13 @@ def _check(options: RecordOptions) -> None:
         raise UsageError(f"--picture_mb_per_hour={options.picture_mb_per_hour:g}: must be above 0")
     if options.sample < 0:
         raise UsageError(f"--sample={options.sample}: must be 0 (none) or more")
+
+
+def _defects(text: str) -> tuple[float, float]:
+    try:
+        least, most = (float(part) / 100 for part in text.split(","))
+    except ValueError:
+        least, most = 1.0, 0.0
+    if not 0 <= least <= most < 1:
+        raise UsageError(f"--defect_percent={text}: must be FROM,TO, from 0 to below 100, such as 0,2")
+    return least, most

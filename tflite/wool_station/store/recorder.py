@@ -46,6 +46,9 @@ class Recorder:
         schedule: of shifts.
         choice: of pictures.
         say: takes lines for people.
+
+    Attributes:
+        standing: names of the alarms of its own that stand, those of before its start among them.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Recorder:
         self._due: float | None = None
         self._trouble: str | None = None
         self._lost = {"events": 0, "pictures": 0}
-        self._standing: set[str] = set()
+        self.standing: set[str] = set()
         self._clock = time.time() - time.monotonic()
         self._open()
 
@@ -89,13 +92,17 @@ class Recorder:
         """An alarm of the recorder's own, in the form of those of the inspection; `on` is None of what has no
         duration."""
         if on is not None:
-            if on == (alarm in self._standing):
+            if on == (alarm in self.standing):
                 return
-            self._standing ^= {alarm}
+            self.standing ^= {alarm}
         state = {} if on is None else {"on": on}
         now = round(time.time(), 3)
         text = f"over: {text}" if on is False else text
         self.take({"event": "alarm", "time": now, "alarm": alarm, "text": text, **state, **details}, b"")
+
+    def note(self, event: dict) -> None:
+        """An event of the recorder's own."""
+        self.take(event | {"time": round(time.time(), 3)}, b"")
 
     def tick(self) -> None:
         """Writes what waits, if it is time to; must be called often."""
@@ -141,6 +148,7 @@ class Recorder:
         self._store = Store(self._folder, self._budget)
         if not self._follows:
             self._passing.follow(self._store.product, self._batch)
+            self.standing |= set(self._store.standing())
             self._follows = True
 
     def _put_aside(self, error: sqlite3.Error) -> None:

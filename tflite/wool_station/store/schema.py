@@ -55,6 +55,20 @@ CREATE TABLE corrections (           -- what operators said, with a picture of i
     tile INTEGER, tile_time REAL NOT NULL, inspection INTEGER NOT NULL,
     start_mm REAL NOT NULL, stop_mm REAL NOT NULL, left_mm REAL NOT NULL, right_mm REAL NOT NULL,
     score REAL, defective INTEGER, png BLOB);
+CREATE TABLE pieces (                -- test pieces, and in how many minutes each must be found once
+    piece TEXT PRIMARY KEY, minutes REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE challenges (            -- test pieces that were put through; `heard_mm` of the belt was heard of before
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, operator TEXT NOT NULL, piece TEXT NOT NULL,
+    inspection INTEGER, heard_mm REAL, left_mm REAL, right_mm REAL, until REAL NOT NULL,
+    outcome TEXT,                    -- found, missed, or NULL: not known yet
+    told REAL,                       -- its reject: when it was told, and where it is
+    start_mm REAL, stop_mm REAL, score REAL);
+CREATE TABLE models (                -- which model was put into use; `action` is use, rollback, or found
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, operator TEXT NOT NULL, action TEXT NOT NULL,
+    file TEXT NOT NULL,
+    sha256 TEXT NOT NULL,            -- of its network, as start events have it
+    digest TEXT NOT NULL,            -- SHA-256 of its file
+    note TEXT NOT NULL);
 """
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from wool_board.errors import WoolError
-from wool_station.store import schema, volumes
+from wool_station.store import lasting, schema, volumes
 from wool_station.store.batch import Batch, Event, Minute, Tile
 
 VOLUME_BYTES = 16 << 20
@@ -122,6 +122,10 @@ class Store:
         select = "SELECT heard_mm FROM inspections WHERE inspection = ?"
         row = self._database.execute(select, (inspection,)).fetchone()
         return row["heard_mm"] if row else None
+
+    def standing(self) -> list[str]:
+        """Names of the recorder's own alarms that stood when it ended (`lasting`)."""
+        return [event["alarm"] for event in lasting.standing(self._database)]
 
     def shrink(self) -> None:
         """Removes what is over the budget, the oldest pictures first; says what was removed in an event.

@@ -45,13 +45,19 @@ function show(said) {
   $("logout").hidden = !said.asks;
   $("operator-label").hidden = right !== "write";
   document.body.classList.toggle("writes", right === "write");
-  showLive(said.live);
+  showLive(said.live, said.standing ?? []);
   if (said.error) return status("bad", said.error);
   showShift(said.shift, said.live.summary);
   showMachine(said.machine, said.live.summary);
   showRejects(said.rejects, said.corrections, said.verdicts);
   showAlarms(said.alarms);
   showCorrections(said.corrections, said.verdicts);
+  showPieces(said.pieces);
+  showChallenges(said.challenges);
+  $("watch").textContent = said.watch?.text ?? "";
+  $("models-block").hidden = said.models.length === 0;
+  $("models").replaceChildren(...said.models.map((one) => timed(one.time,
+    `${one.operator || "somebody"}: ${one.action} ${one.file} (${one.sha256.slice(0, 8)}) ${one.note}`, true)));
   $("types").replaceChildren(...said.types.map((type) => Object.assign(document.createElement("option"), {value: type})));
 }
 
@@ -60,17 +66,17 @@ function status(kind, text) {
   $("status-text").textContent = text;
 }
 
-function showLive(live) {
-  const start = live.start;
+function showLive(live, own) {
+  const start = live.start, standing = [...live.standing, ...own];
   if (!live.connected) status("bad", "The inspection is not heard of");
-  else if (live.standing.length) status("bad", `Inspecting, with ${live.standing.length} alarm${live.standing.length > 1 ? "s" : ""}`);
+  else if (standing.length) status("bad", `Inspecting, with ${standing.length} alarm${standing.length > 1 ? "s" : ""}`);
   else status("good", "Inspecting");
   if (start) {
     const name = start.model.split("/").pop();
     $("model").textContent = `Model ${name} (${start.sha256.slice(0, 8)}, ${start.precision}), threshold ${start.threshold}`;
     belt.begin(start, live.inspection);
   }
-  $("standing").replaceChildren(...live.standing.map((alarm) => element("li", `${alarm.alarm}: ${alarm.text}`)));
+  $("standing").replaceChildren(...standing.map((alarm) => element("li", `${alarm.alarm}: ${alarm.text}`)));
 }
 
 function list(target, rows) {
@@ -170,15 +176,33 @@ function drawHeat(canvas, cells, grid) {
   });
 }
 
-function timed(seconds, text) {
-  const item = element("li", "");
-  item.append(element("time", time(seconds)), text);
+function timed(seconds, text, withDay = false) {
+  const item = element("li", ""), day = withDay ? `${new Date(1000 * seconds).toLocaleDateString()} ` : "";
+  item.append(element("time", day + time(seconds)), text);
   return item;
 }
 
 function showAlarms(alarms) {
   $("no-alarms").hidden = alarms.length > 0;
   $("alarms").replaceChildren(...alarms.map((alarm) => timed(alarm.time, `${alarm.alarm}: ${alarm.text}`)));
+}
+
+function showPieces(pieces) {
+  const now = Date.now() / 1000;
+  list($("pieces"), pieces.map((piece) => {
+    if (piece.failed) return [piece.name, "not found", "alert"];
+    const minutes = Math.round((piece.due - now) / 60);
+    if (minutes >= 0) return [piece.name, `due in ${minutes} min`];
+    return [piece.name, piece.found === null ? "due, never found" : `due since ${-minutes} min`, "alert"];
+  }));
+  $("piece-names").replaceChildren(...pieces.map((piece) => Object.assign(element("option", ""), {value: piece.name})));
+}
+
+function showChallenges(challenges) {
+  const outcomes = {found: "found", missed: "NOT FOUND"};
+  $("no-challenges").hidden = challenges.length > 0;
+  $("challenges").replaceChildren(...challenges.map((one) => timed(one.time,
+    `${one.operator}: ${one.piece}, ${outcomes[one.outcome] ?? `awaited until ${time(one.until)}`}`, true)));
 }
 
 function showCorrections(corrections, verdicts) {
@@ -237,7 +261,7 @@ function showLag() {
 
 /* Corrections. */
 const TITLES = {wrongly_rejected: "Wrongly rejected", defect: "Defect of type …", missed: "Missed here",
-  withdrawn: "Said by mistake"};
+  withdrawn: "Said by mistake", challenge: "Put a test piece through"};
 
 function ask(verdict, where, text) {
   question = {verdict, ...where};
@@ -245,6 +269,10 @@ function ask(verdict, where, text) {
   $("ask-text").textContent = text;
   $("ask-operator").value = $("operator").value;
   $("ask-defect-label").hidden = verdict !== "defect" && verdict !== "missed";
+  $("ask-piece-label").hidden = verdict !== "challenge";
+  $("ask-piece").required = verdict === "challenge";
+  $("ask-piece").value = verdict === "challenge" && latest.pieces.length === 1 ? latest.pieces[0].name : "";
+  $("ask-ok").textContent = verdict === "challenge" ? "Put it onto the belt now" : "Save";
   $("ask-defect").required = verdict === "defect";
   $("ask-defect").value = "";
   $("ask-error").textContent = "";
@@ -256,7 +284,8 @@ $("ask").querySelector("form").onsubmit = async (event) => {
   event.preventDefault();
   const said = {...question, operator: $("ask-operator").value};
   if (!$("ask-defect-label").hidden) said.defect = $("ask-defect").value;
-  const answer = await call("/api/corrections", said).catch(() => ({ok: false, said: {error: "the station does not answer"}}));
+  if (question.verdict === "challenge") said.piece = $("ask-piece").value;
+  const answer = await call(question.verdict === "challenge" ? "/api/challenges" : "/api/corrections", said).catch(() => ({ok: false, said: {error: "the station does not answer"}}));
   if (!answer.ok) {
     $("ask-error").textContent = answer.said.error ?? "this did not work";
     return;
@@ -286,6 +315,7 @@ $("belt").onclick = (event) => {
   ask("missed", {inspection: belt.inspection, ...place},
     `${(place.along_mm / 1000).toFixed(2)} m along, ${place.across_mm.toFixed(0)} mm across`);
 };
+$("challenge").onclick = () => ask("challenge", {}, "It must be rejected within 60 seconds.");
 $("operator").onchange = () => remember($("operator").value);
 
 /* Who may. */

@@ -1,0 +1,104 @@
+"""The work of `station.py compare`."""
+
+import dataclasses
+import os
+import sqlite3
+from pathlib import Path
+
+import jinja2
+
+from wool_board.errors import WoolError
+from wool_board.model.recognizer import Recognizer
+from wool_station.models.comparison import Comparison, Test
+from wool_station.models.samples import CORRECTED, MOST, PASSED, REJECTED, samples
+from wool_station.report.content import moment
+from wool_station.store import schema
+from wool_station.store.reading import Reader
+
+TEMPLATE = "differences.html.jinja"
+NICE = 10
+"""Below the inspection, which runs beside it on a board."""
+
+NAMES = {
+    (CORRECTED, True): "said to show a defect",
+    (CORRECTED, False): "said to be wrongly rejected",
+    (REJECTED, None): "called defective when they passed, and nobody said anything",
+    (PASSED, None): "passed, a sample, and nobody said anything",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareOptions:
+    """From which store, which two models, and into which file."""
+
+    store: Path
+    first: Path
+    second: Path
+    out: Path
+
+
+def run(options: CompareOptions) -> int:
+    """Compares two models on what a store has, writes a page, and says the figures.
+
+    Raises:
+        WoolError: there is no store, a model is none or reads other crops, or the file cannot be written.
+    """
+    if not (options.store / schema.FILE).is_file():
+        raise WoolError(f"--store={options.store}: holds no memory of a station; give the folder that record writes")
+    os.nice(NICE)
+    models, reader = (Recognizer(options.first), Recognizer(options.second)), Reader(options.store)
+    try:
+        comparison = Comparison(models, reader.inspections())
+        comparison.add(samples(reader))
+    except (OSError, sqlite3.Error) as error:
+        raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
+    if not comparison.images:
+        why = f"; {comparison.left_out} are of other crops than these models read" if comparison.left_out else ""
+        raise WoolError(f"--store={options.store}: has no pictures to compare on{why}")
+    _write(options.out, _page(options, models, comparison))
+    print(_told(comparison))
+    return 0
+
+
+def _page(options: CompareOptions, models: tuple[Recognizer, Recognizer], comparison: Comparison) -> str:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    files = [
+        (name, file.name, model.card["model"]["sha256"][:16], model.threshold)
+        for name, file, model in zip("AB", (options.first, options.second), models, strict=True)
+    ]
+    groups = [(NAMES[order], group) for order, group in comparison.groups.items()]
+    return environment.get_template(TEMPLATE).render(
+        it=comparison, files=files, groups=groups, moment=moment, most=MOST,
+        corrected=comparison.corrected(), uncorrected=comparison.uncorrected(),
+    )  # fmt: skip
+
+
+def _write(out: Path, page: str) -> None:
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        beside.write_text(page, encoding="utf-8")
+        beside.replace(out)
+    except OSError as error:
+        raise WoolError(f"{out}: cannot be written ({error.strerror})") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _told(comparison: Comparison) -> str:
+    lines = [
+        f"{group.images} {NAMES[order]}: A calls {group.called[0]} defective, B {group.called[1]}; "
+        f"A alone {group.only[0]}, B alone {group.only[1]}"
+        for order, group in comparison.groups.items()
+    ]
+    if comparison.left_out:
+        lines.append(f"{comparison.left_out} pictures are of other crops than these models read, and left out")
+    lines.append(f"corrected: only A is right {_test(comparison.corrected(), 'only B is right')}")
+    lines.append(f"not corrected: only A calls it defective {_test(comparison.uncorrected(), 'only B does')}")
+    return "\n".join(lines)
+
+
+def _test(test: Test, other: str) -> str:
+    return f"{test.changed[0]}, {other} {test.changed[1]}: p = {test.p:.3g}, by products {test.p_products:.3g}"
