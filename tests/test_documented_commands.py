@@ -10,10 +10,16 @@ import pytest
 import benchmark
 import classify
 import inspect_line
+import station
 from checkout import ROOT, environment
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/flagfiles/*.cfg")])
-PARSERS = {"classify.py": classify.parse, "benchmark.py": benchmark.parse, "inspect_line.py": inspect_line.parse}
+PARSERS = {
+    "classify.py": classify.parse,
+    "benchmark.py": benchmark.parse,
+    "inspect_line.py": inspect_line.parse,
+    "station.py": station.parse,
+}
 SHELL = ("|", ">", "<", "&&", ";", "#")
 """What ends the arguments of a command."""
 

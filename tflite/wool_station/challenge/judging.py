@@ -62,7 +62,8 @@ class Challenges:
         if kind == "start":
             self._inspection = round(1e3 * message["time"])
         elif kind == "reject":
-            where = *message["along_mm"], *message["across_mm"]
+            (start, stop), (left, right) = message["along_mm"], message["across_mm"]
+            where = start, stop, left, right
             self._rejects.append(Reject(message["time"], self._inspection, *where, message["score"]))
         elif kind == "tile":
             self._passes = True
