@@ -9,7 +9,9 @@ import pytest
 
 import benchmark
 import classify
+import gate
 import inspect_line
+import mqtt
 import station
 from checkout import ROOT, environment
 
@@ -18,6 +20,8 @@ PARSERS = {
     "classify.py": classify.parse,
     "benchmark.py": benchmark.parse,
     "inspect_line.py": inspect_line.parse,
+    "gate.py": gate.parse,
+    "mqtt.py": mqtt.parse,
     "station.py": station.parse,
 }
 SHELL = ("|", ">", "<", "&&", ";", "#")
