@@ -103,7 +103,12 @@ class Comparison:
             raise WoolError(f"the models read different crops ({text}): no picture can be judged by both")
         self._side, self._window = kinds[0]
         self.left_out = 0
-        orders = ((CORRECTED, True), (CORRECTED, False), (REJECTED, None), (PASSED, None))
+        orders: tuple[tuple[str, bool | None], ...] = (
+            (CORRECTED, True),
+            (CORRECTED, False),
+            (REJECTED, None),
+            (PASSED, None),
+        )
         self.groups = {order: Group(*order) for order in orders}
 
     def add(self, samples: Iterable[Sample]) -> None:
