@@ -11,7 +11,6 @@ import benchmark
 import classify
 import gate
 import inspect_line
-import mqtt
 import station
 from checkout import ROOT, environment
 
@@ -21,7 +20,6 @@ PARSERS = {
     "benchmark.py": benchmark.parse,
     "inspect_line.py": inspect_line.parse,
     "gate.py": gate.parse,
-    "mqtt.py": mqtt.parse,
     "station.py": station.parse,
 }
 SHELL = ("|", ">", "<", "&&", ";", "#")
