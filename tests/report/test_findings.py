@@ -118,13 +118,35 @@ def test_a_model_that_beats_what_is_simpler_is_fit(delivered):
 
 
 def test_no_model_is_recommended_where_something_simpler_is_as_good(delivered):
-    for kind, name in ((THRESHOLDING, ""), (FROZEN, "resnet18-imagenet")):
-        found = verdict(changed(delivered, advantages=(Advantage(kind, name, 0.0, (-9.0, 9.0)),)))
+    for advantage in (
+        Advantage(THRESHOLDING, "", 0.0, (-9.0, 9.0)),
+        Advantage(FROZEN, "resnet18-imagenet", -9.0, (-19.0, -1.0)),
+    ):
+        found = verdict(changed(delivered, advantages=(advantage,)))
         assert found.kind == NOT_FIT
         assert "is as good or better" in found.reasons[0]
         assert found.command.startswith("python experiments/search.py --data=data/campaign")
-        # What features cost is told; thresholding costs nothing.
-        assert ("times the multiply-accumulates" in found.reasons[0]) == (kind == FROZEN)
+
+
+def test_a_pruned_network_may_equal_the_features_of_the_whole_one(delivered):
+    """They are simpler to train, but a board would have to compute all of the unpruned network."""
+    tie = Advantage(FROZEN, "resnet18-imagenet", -1.0, (-9.0, 9.0))
+    beaten = Advantage(THRESHOLDING, "", 20.0, (5.0, 35.0))
+    found = verdict(changed(delivered, advantages=(beaten, tie)))
+    whole, pruned = (delivered.configurations[0].stage(name).macs for name in ("baseline", "hard3"))
+    assert found.kind == FIT
+    assert "is as good, as far as these images tell" in found.reasons[0]
+    assert f"{whole / pruned:.1f} times the multiply-accumulates" in found.reasons[0]
+    assert "Against thresholding" in found.reasons[2] and len(found.reasons) == 3
+    # Not where thresholding is in doubt, nor where the network is no cheaper.
+    assert (
+        verdict(changed(delivered, advantages=(dataclasses.replace(beaten, interval=(-5.0, 45.0)), tie))).kind
+        == UNKNOWN
+    )
+    one = delivered.configurations[0]
+    same = [dataclasses.replace(each, macs=one.stages[0].macs) for each in one.stages]
+    costly = dataclasses.replace(delivered, configurations=(dataclasses.replace(one, stages=tuple(same)),))
+    assert verdict(changed(costly, advantages=(beaten, tie))).kind == NOT_FIT
 
 
 def test_random_weights_are_told_to_start_from_imagenets():

@@ -3,12 +3,13 @@
 import dataclasses
 import math
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 from wool_tf.cells import percent
 from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
-from wool_tf.study.board_results import Advantage, Delivery
+from wool_tf.study.board_results import Advantage
 from wool_tf.study.results import FROZEN, Baseline, Configuration, Delivered, Figures, Intervals, Stage, Study
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
@@ -17,6 +18,8 @@ FEW_GROUPS = 20
 FEW_DEFECTIVE = 20
 TOLERATED_LOSS = 0.01
 """How much accuracy int8 may cost."""
+CHEAPER = 0.5
+"""Share of the unpruned network's multiply-accumulates from which on a network may merely equal its frozen features."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +50,8 @@ def verdict(study: Study) -> Verdict:
     model = shlex.quote(str(Path(study.out) / delivered.delivery.files[-1].name))
     advice = "Try it on crops that it has never seen, then set up the board as BUILD.md says."
     command = f"python tflite/classify.py {model} NEW_CROPS --csv"
-    return Verdict(FIT, (_told(delivered), *_spared(study, delivered.delivery)), advice, command)
+    reasons = (*_equalled(study, delivered), _told(delivered), *_spared(study, delivered))
+    return Verdict(FIT, reasons, advice, command)
 
 
 def _told(delivered: Delivered) -> str:
@@ -62,13 +66,41 @@ def _alarms(number: int) -> str:
     return "1 false alarm" if number == 1 else f"{number} false alarms"
 
 
-def _spared(study: Study, delivery: Delivery) -> list[str]:
-    ratio = delivery.rule.cost_ratio or 1
+def _spared(study: Study, delivered: Delivered) -> list[str]:
+    ratio = delivered.delivery.rule.cost_ratio or 1
     return [
         f"Against {naming.inline(_title(study, each))} it spares {_cost(ratio, each.spared)} of 1000 images (95 % "
         f"interval {each.interval[0]:.0f} to {each.interval[1]:.0f})."
-        for each in delivery.advantages
+        for each in _to_be_beaten(delivered)
     ]
+
+
+def _to_be_beaten(delivered: Delivered) -> list[Advantage]:
+    """What a network has to be better than to be recommended."""
+    return [each for each in delivered.delivery.advantages if not _is_equal_and_cheaper(delivered, each)]
+
+
+def _is_equal_and_cheaper(delivered: Delivered, each: Advantage) -> bool:
+    """Whether the network only equals a baseline, as far as the images tell, but does so at a fraction of its cost.
+
+    Frozen features need the whole unpruned network on the board, so they are simpler to train and not to use.
+    """
+    share = delivered.float_stage.share_of(delivered.configuration.baseline, "macs")
+    low, high = each.interval
+    return each.kind == FROZEN and share is not None and share <= CHEAPER and low <= 0 <= high
+
+
+def _equalled(study: Study, delivered: Delivered) -> Iterator[str]:
+    """What is as good without training, and what it would cost."""
+    whole = delivered.configuration.baseline
+    for each in delivered.delivery.advantages:
+        if _is_equal_and_cheaper(delivered, each):
+            share = delivered.float_stage.share_of(whole, "macs") or 1.0
+            yield (
+                f"{_title(study, each)}, is as good, as far as these images tell: "
+                f"{_told_of(naming.best_known(_baseline(study, each)))}. But it needs the unpruned network, with "
+                f"{1 / share:.1f} times the multiply-accumulates."
+            )
 
 
 def _cost(ratio: float, spared: float) -> str:
@@ -112,23 +144,15 @@ def _useless(study: Study, delivered: Delivered) -> Verdict | None:
 
 def _beaten(study: Study, delivered: Delivered) -> Verdict | None:
     """Something simpler is as good: then no network is recommended."""
-    found = [each for each in delivered.delivery.advantages if each.spared <= 0]
+    found = [each for each in _to_be_beaten(delivered) if each.spared <= 0]
     if not found:
         return None
     reasons = tuple(
         f"{_title(study, each)}, is as good or better: {_told_of(naming.best_known(_baseline(study, each)))}. The "
-        f"network: {_told_of(delivered.at_rule.figures)}.{_price(each, delivered)}"
+        f"network: {_told_of(delivered.at_rule.figures)}."
         for each in found
     )
     return Verdict(NOT_FIT, reasons, *_better_training(study))
-
-
-def _price(simpler: Advantage, delivered: Delivered) -> str:
-    """What frozen features cost on a board, beside the network: they come from the whole unpruned one."""
-    share = delivered.float_stage.share_of(delivered.configuration.baseline, "macs")
-    if simpler.kind != FROZEN or share is None or share > 0.5:
-        return ""
-    return f" But the features need the unpruned network, with {1 / share:.1f} times the multiply-accumulates."
 
 
 def _told_of(figures: Figures) -> str:
@@ -166,14 +190,13 @@ def _quantised(study: Study, delivered: Delivered) -> Verdict | None:
 
 def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
     """It looks better than what is simpler, and might not be."""
-    delivery = delivered.delivery
-    found = [each for each in delivery.advantages if each.interval[0] <= 0]
+    found = [each for each in _to_be_beaten(delivered) if each.interval[0] <= 0]
     if not found:
         return None
     # The width of an interval falls with the root of the number of samples.
     worst = max((each.interval[1] - each.interval[0]) / (2 * each.spared) for each in found)
     needed = math.ceil(study.judged.groups * worst**2 / 10) * 10
-    return Verdict(UNKNOWN, (_told(delivered), *_spared(study, delivery)), *_more_samples(study, needed))
+    return Verdict(UNKNOWN, (_told(delivered), *_spared(study, delivered)), *_more_samples(study, needed))
 
 
 def _more_samples(study: Study, needed: int) -> tuple[str, str]:
