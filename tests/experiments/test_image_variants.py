@@ -157,7 +157,8 @@ def run(script: Path, *arguments) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("script", ["crop_scans.py", "stream_scans.py"])
 def test_scripts_refuse_a_turned_scan_in_one_line(tmp_path, script):
     turned(scans(tmp_path / "set", ".tif"))
-    more = [f"--out={tmp_path / 'crops'}"] if script == "crop_scans.py" else ["--model=m"]
+    (tmp_path / "m.tflite").write_bytes(b"never read")
+    more = [f"--out={tmp_path / 'crops'}"] if script == "crop_scans.py" else [f"--model={tmp_path / 'm.tflite'}"]
     ran = run(EXPERIMENTS / script, f"--scans={tmp_path / 'set'}", *more)
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()

@@ -11,6 +11,8 @@ from checkout import EXPERIMENTS
 
 SCRIPTS = sorted(path for path in EXPERIMENTS.glob("*.py") if "__main__" in path.read_text())
 PROGRAMS = sorted((checkout.PROGRAMS).glob("*.py"))
+NEED_NOTHING = ("mqtt.py", "station.py")
+"""Programs whose help any Python can show."""
 
 
 def run(*words, **options):
@@ -20,6 +22,9 @@ def run(*words, **options):
 @pytest.mark.parametrize("path", [*SCRIPTS, *PROGRAMS], ids=lambda path: path.name)
 def test_a_python_without_the_environment_is_told_which_to_use(path):
     ran = run("-E", "-s", "-S", path, "--help")
+    if path.name in NEED_NOTHING:
+        assert (ran.returncode, ran.stderr) == (0, "") and ran.stdout.startswith("usage: ")
+        return
     (line,) = ran.stderr.splitlines()
     assert (ran.returncode, ran.stdout) == (1, "")
     assert f"this Python, {sys.executable}, has no " in line and line.startswith(("error: ", path.name))

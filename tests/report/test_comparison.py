@@ -92,12 +92,14 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
     [
         ((), "--runs: is required"),
         (("--runs=",), "--runs=: is empty"),
-        (("--runs={}/none",), "--runs={}/none: holds none of report.json, prune_kfold.json, train_kfold.json"),
+        (("--runs={}/none",), "--runs={}/none: no such file or folder"),
+        (("--runs={}/empty",), "--runs={}/empty: holds none of report.json, prune_kfold.json, train_kfold.json"),
         (("--runs={}/x.json",), "{}/x.json: is damaged"),
     ],
 )
 def test_mistakes_are_one_line(flags, told, tmp_path):
     (tmp_path / "x.json").write_text("{")
+    (tmp_path / "empty").mkdir()
     finished = run("report.py", *(flag.format(tmp_path) for flag in flags))
     (line,) = finished.stderr.splitlines()
     assert finished.returncode == 1 and line.startswith(f"error: {told.format(tmp_path)}")

@@ -30,7 +30,9 @@ def parsed(text: str, folder: Path) -> tuple[TrainingConfig, flags.FlagValues]:
 
 
 @pytest.mark.parametrize("rates", [(), (0.1, 0.25)])
-def test_the_flagfile_gives_the_settings_back(tmp_path, rates):
+def test_the_flagfile_gives_the_settings_back(tmp_path, monkeypatch, rates):
+    monkeypatch.chdir(tmp_path)
+    Path("my crops/of May").mkdir(parents=True)
     settings = TrainingConfig(
         adam_learning_rate=0.0012345678901234567, batch_size=64, weight_decay=1e-3, asfp_rates=rates, final="hard2"
     )
