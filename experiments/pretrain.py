@@ -11,7 +11,6 @@ into the file. Trainings that start from the file have its widths.
 
 import startup  # noqa: F401
 
-import dataclasses
 import logging
 import shlex
 import sys
@@ -30,9 +29,7 @@ _CROPS = crop_flags.define(required=True)
 _OUT = flags.DEFINE_string("out", None, "File for the weights (.safetensors).", required=True)
 _WIDTH = flags.DEFINE_float("width", 0.5, "Share of the filters of each layer.", lower_bound=0.1, upper_bound=1)
 _USED = "depth", "image_size", "folds", "seed", "batch_size", "adam_learning_rate", "epochs", "threads"
-_SETTINGS = setting_flags.define(
-    TrainingConfig, without=[field.name for field in dataclasses.fields(TrainingConfig) if field.name not in _USED]
-)
+_SETTINGS = setting_flags.define(TrainingConfig, setting_flags.all_but(TrainingConfig, _USED))
 
 flags.set_default(_SETTINGS["image_size"], 64)
 flags.set_default(_SETTINGS["epochs"], 30)

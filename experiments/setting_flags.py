@@ -39,6 +39,11 @@ def define(config: type, without: Sequence[str] = (), names: Mapping[str, str] |
     return found
 
 
+def all_but(config: type, used: Sequence[str]) -> list[str]:
+    """The settings of a dataclass that a script does not use, for `define(without=…)`."""
+    return [field for field in settings.declared(config) if field not in used]
+
+
 def build(config: type, holders: Holders, **others) -> Any:
     """The dataclass with the values of its flags, and others.
 

@@ -19,7 +19,7 @@ from torch import nn
 from pytorch import networks, training
 from wool_tf.errors import Diverged
 from wool_tf.evaluation.metrics import evaluate
-from wool_tf.networks import complexity, initial_weights, scoring
+from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning.schedules import asymptotic
@@ -50,7 +50,7 @@ def stages(settings: TrainingConfig) -> list[Stage]:
 
 def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
     """Trains the unpruned network from the initial weights."""
-    network = networks.module(stage.spec, _initial(fold, settings))
+    network = networks.module(stage.spec, methods.initial(fold, settings))
     history = _train(network, stage, fold, settings, settings.learning_rate, progress)
     return _finish(network, stage, fold, settings, history)
 
@@ -69,7 +69,7 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress)
 
 def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> dict:
     """One whole training with kernels zeroed after every epoch."""
-    network = networks.module(stage.spec, _initial(fold, settings))
+    network = networks.module(stage.spec, methods.initial(fold, settings))
 
     def zero(epoch: int) -> None:
         zero_filters(network, stage.spec, asymptotic(epoch, stage.epochs, goal))
@@ -109,10 +109,6 @@ def zero_filters(network: nn.Module, spec: ResNetSpec, rate: float) -> None:
             kernel[weakest] = 0
 
 
-def _initial(fold: Fold, settings: TrainingConfig) -> network_weights.Weights:
-    return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
-
-
 def _train(network, stage, fold, settings, rate, progress, after_epoch=None) -> dict[str, list[float]]:
     history = training.train(
         network,
@@ -150,18 +146,7 @@ def _metrics(network: nn.Module, stage: Stage, fold: Fold):
 def _finish(network, stage, fold, settings, history, **more) -> dict:
     """Re-estimates batch norms, writes the checkpoint and returns the record."""
     _reestimate(network, stage, fold, settings)
-    weights, spec = networks.arrays(network), stage.spec
-    network_weights.save(fold.checkpoint(stage.name), spec, weights)
-    full = settings.initial_spec.by_group()
-    record = {
-        "stage": stage.name,
-        "framework": f"PyTorch {torch.__version__}, Torch-Pruning {torch_pruning.__version__}",
-        "spec": spec.get_config(),
-        "params": complexity.parameters(spec),
-        "macs": complexity.macs(spec),
-        "removed": {group: 1 - width / full[group] for group, width in spec.by_group().items()},
-        "history": history,
-        "bn_images": min(settings.bn_images, len(fold.train)),
-        **more,
-    }
+    network_weights.save(fold.checkpoint(stage.name), stage.spec, networks.arrays(network))
+    record = methods.network_record(stage, fold, settings, history)
+    record |= {"framework": f"PyTorch {torch.__version__}, Torch-Pruning {torch_pruning.__version__}", **more}
     return record | methods.held_out_record(fold, _scores(network, stage, fold))

@@ -11,7 +11,6 @@ import pytest
 
 from checkout import ROOT
 
-MIRROR = "http://deb.debian.org/debian"
 UNITS = ("inspect", "record", "page", "gate", "mqtt")
 LEFT_BEHIND = re.compile(r"/(root|proc|dev|sys)/")
 
@@ -46,7 +45,7 @@ class Board:
 @pytest.fixture(scope="module")
 def board(tmp_path_factory):
     tree = tmp_path_factory.mktemp("debian") / "tree"
-    run("debootstrap", "--variant=minbase", "--include=systemd,python3,udev", "bookworm", tree, MIRROR)
+    run("debootstrap", "--variant=minbase", "--include=systemd,python3,udev", "bookworm", tree)
     for name in ("null", "urandom", "zero"):
         (tree / "dev" / name).unlink(missing_ok=True)
         run("cp", "-a", f"/dev/{name}", tree / "dev")

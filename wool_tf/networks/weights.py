@@ -94,16 +94,24 @@ def assign(model: "ResNet", weights: Mapping[str, np.ndarray]) -> None:
         variable.assign(_to_keras(weights[key], key))
 
 
-def save(path: Path, spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> None:
+def save(
+    path: Path, spec: ResNetSpec, weights: Mapping[str, np.ndarray], precision: type = np.float32, **about: str
+) -> None:
     """Writes a checkpoint, whole or not at all: safetensors with torchvision's keys, the spec in the header.
+
+    Arguments:
+        path: of the file.
+        spec, weights: of the network.
+        precision: float32, or float16 for a file of half the size that `weight_files` reads.
+        about: more for the header, text by name.
 
     Raises:
         WoolError: the file cannot be written.
     """
     from safetensors import numpy as safetensors
 
-    contiguous = {key: np.ascontiguousarray(array, np.float32) for key, array in weights.items()}
-    files.write(path, safetensors.save(contiguous, metadata={"spec": spec.to_json()}))
+    contiguous: Weights = {key: np.ascontiguousarray(array, precision) for key, array in weights.items()}
+    files.write(path, safetensors.save(contiguous, metadata={"spec": spec.to_json(), **about}))
 
 
 def load(path: Path) -> tuple[ResNetSpec, Weights]:

@@ -101,7 +101,7 @@ def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -
 def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
     """Trains the unpruned network from the initial weights."""
     course = Course.of(settings, stage.epochs, settings.learning_rate)
-    trained, history = _train(stage, fold, settings, course, _initial(fold, settings), progress)
+    trained, history = _train(stage, fold, settings, course, initial(fold, settings), progress)
     return _finish(stage, fold, settings, trained, history)
 
 
@@ -146,7 +146,7 @@ def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
     share = stage.epochs / (stage.epochs + stage.consolidation)
     course = Course.of(settings, stage.epochs, settings.learning_rate)
     told, pruning = _part(progress, 0, share), AsymptoticSoftPruning(_asfp_recipe(settings, goal))
-    weights, history = _train(stage, fold, settings, course, _initial(fold, settings), told, callbacks=[pruning])
+    weights, history = _train(stage, fold, settings, course, initial(fold, settings), told, callbacks=[pruning])
     assert pruning.plan is not None, "the last epoch makes the plan"
     smaller, pruned = _pruned(weights, pruning.plan, stage, fold, settings)
     if stage.consolidation:
@@ -172,7 +172,12 @@ def _asfp_recipe(settings: TrainingConfig, rate: float) -> plan.Recipe:
     return plan.Recipe(rate, trunk="group", criterion="l2", align=settings.align)
 
 
-def _initial(fold: Fold, settings: TrainingConfig) -> Weights:
+def initial(fold: Fold, settings: TrainingConfig) -> Weights:
+    """The weights that a fold's trainings start from.
+
+    Raises:
+        BadSetting: their file is another than when the run began.
+    """
     if fold.initial not in (None, initial_weights.digest(settings.weights)):
         raise BadSetting("weights", settings.weights, "was changed while the run was at work; put it back")
     return initial_weights.resolve(settings.weights, settings.initial_spec, fold.seed(settings, "initial"))
@@ -275,8 +280,18 @@ def _finish(
     if not np.isfinite(logits).all():
         raise Diverged("the trained network's outputs are not finite")
     network_weights.save(fold.checkpoint(stage.name), spec, weights)
-    full = settings.initial_spec.by_group()
-    record = {
+    record = network_record(stage, fold, settings, history) | {"mask_difference": None, **pruned}
+    if len(fold.held_out):
+        record |= held_out_record(fold, scoring.probabilities(logits))
+    return record
+
+
+def network_record(
+    stage: Stage, fold: Fold, settings: TrainingConfig, history: Mapping[str, list[float]]
+) -> dict[str, object]:
+    """What a record says of the network of a stage and of its training."""
+    spec, full = stage.spec, settings.initial_spec.by_group()
+    return {
         "stage": stage.name,
         "spec": spec.get_config(),
         "params": complexity.parameters(spec),
@@ -284,12 +299,7 @@ def _finish(
         "removed": {group: 1 - width / full[group] for group, width in spec.by_group().items()},
         "history": history,
         "bn_images": min(settings.bn_images, len(fold.train)),
-        "mask_difference": None,
-        **pruned,
     }
-    if len(fold.held_out):
-        record |= held_out_record(fold, scoring.probabilities(logits))
-    return record
 
 
 def held_out_record(fold: Fold, scores: np.ndarray) -> dict:

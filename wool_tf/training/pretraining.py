@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import environment, files, seeds
+from wool_tf import environment, seeds
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import evaluate
@@ -44,11 +44,8 @@ class Pretrained:
         Raises:
             WoolError: the file cannot be written.
         """
-        from safetensors import numpy as safetensors
-
-        halves = {key: np.ascontiguousarray(array, np.float16) for key, array in self.weights.items()}
         about = json.dumps({"command": command, **self.about})
-        files.write(path, safetensors.save(halves, metadata={"spec": self.spec.to_json(), "about": about}))
+        weights.save(path, self.spec, self.weights, np.float16, about=about)
 
 
 def narrowed(spec: ResNetSpec, share: float) -> ResNetSpec:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 
+from wool_board import whole_file
 from wool_board.errors import WoolError
 from wool_board.model.recognizer import Recognizer
 from wool_station.models.comparison import Comparison, Test
@@ -77,14 +78,10 @@ def _page(options: CompareOptions, models: tuple[Recognizer, Recognizer], compar
 
 
 def _write(out: Path, page: str) -> None:
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
     try:
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(out)
+        whole_file.write(out, page.encode())
     except OSError as error:
         raise WoolError(f"{out}: cannot be written ({error.strerror})") from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _told(comparison: Comparison) -> str:

@@ -1,13 +1,13 @@
 """The work of `station.py report`."""
 
 import dataclasses
-import os
 import sqlite3
 import time
 from pathlib import Path
 
 import jinja2
 
+from wool_board import whole_file
 from wool_board.errors import WoolError
 from wool_station.report.content import Content, content, moment
 from wool_station.report.period import period
@@ -39,14 +39,10 @@ def run(options: ReportOptions) -> int:
         page = render(content(reader, period(reader, options.shift)))
     except (OSError, sqlite3.Error) as error:
         raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
-    beside = options.out.with_name(f".{options.out.name}.{os.getpid()}")
     try:
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(options.out)
+        whole_file.write(options.out, page.encode())
     except OSError as error:
         raise WoolError(f"{options.out}: cannot be written ({error.strerror})") from None
-    finally:
-        beside.unlink(missing_ok=True)
     return 0
 
 
