@@ -14,6 +14,7 @@ import inspected
 from wool_station.store import shifts, volumes
 from wool_station.store.pictures import Choice
 from wool_station.store.recorder import Recorder
+from wool_station.store.store import Store
 
 BUDGET = 3 << 20
 """Few enough bytes that the oldest pictures are removed all the time."""
@@ -24,6 +25,7 @@ PER_COMMIT = 8
 def main(folder: Path, number: int) -> None:
     print("begins", flush=True)
     volumes.write = _telling(volumes.write)
+    Store._checkpoint = _telling_log(Store._checkpoint)
     recorder = Recorder(folder, BUDGET, shifts.schedule("00:00"), Choice(0, 1e12))
     recorder.take(inspected.start(inspected.STARTED + number), b"")
     while True:
@@ -32,7 +34,7 @@ def main(folder: Path, number: int) -> None:
                 recorder.take(*message)
             number += 1
         if recorder.commit():
-            print("acknowledged", number, os.path.getsize(folder / "station.sqlite-wal"), flush=True)
+            print("acknowledged", number, flush=True)
 
 
 def _telling(write: Callable[..., None]) -> Callable[..., None]:
@@ -43,6 +45,24 @@ def _telling(write: Callable[..., None]) -> Callable[..., None]:
         print("pictures", volumes.path(folder, volume).name, place + len(content), flush=True)
 
     return telling
+
+
+def _telling_log(checkpoint: Callable[..., None]) -> Callable[..., None]:
+    """Says how far the write-ahead log is on the disk: as far as it goes whenever a transaction has ended.
+
+    Before its pages go into the database, too: from then on the database is whole only together with them.
+    """
+
+    def telling(store: Store, most: int) -> None:
+        _say_log(store._folder)
+        checkpoint(store, most)
+        _say_log(store._folder)
+
+    return telling
+
+
+def _say_log(folder: Path) -> None:
+    print("log", os.path.getsize(folder / "station.sqlite-wal"), flush=True)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import checkout
 import inspected
 import killed_recorder as killed
 import stores
+from wool_station.store import volumes
 from wool_station.store.store import Store
 
 LONGEST = 0.8
@@ -52,9 +53,8 @@ def kill_one(folder: Path, first: int, rng: random.Random) -> Death:
     output, _ = process.communicate()
     # The last line may be torn.
     said = [line.split() for line in output[: output.rfind("\n") + 1].splitlines()]
-    _, until, log = ([line for line in said if line[0] == "acknowledged"] or [["", first, 0]])[-1]
-    _, volume, size = ([line for line in said if line[0] == "pictures"] or [["", "", 0]])[-1]
-    return Death(int(until), int(log), volume, int(size))
+    last = {"acknowledged": [first], "log": [0], "pictures": ["", 0]} | {word: values for word, *values in said}
+    return Death(int(*last["acknowledged"]), int(*last["log"]), last["pictures"][0], int(last["pictures"][1]))
 
 
 def lose_power(folder: Path, death: Death, rng: random.Random) -> None:
@@ -133,6 +133,7 @@ def test_a_store_that_forgets_to_flush_would_be_found_out(tmp_path, monkeypatch)
     folder, death = tmp_path / "store", None
     while death is None or not death.until:
         death = kill_one(folder, 0, random.Random())
-    os.truncate(folder / "pictures" / death.volume, 1)
+    [(volume,)] = stores.rows(folder, "SELECT max(volume) FROM volumes")
+    os.truncate(volumes.path(folder, volume), 1)
     with pytest.raises(AssertionError):
         look(folder, set(range(death.until)))
