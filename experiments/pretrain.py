@@ -2,11 +2,13 @@
 
     python experiments/simulate_scans.py --out=scans --samples=1500 --clean=700 --scans=1500 --seed=1000
     python experiments/crop_scans.py --scans=scans --out=crops
-    python experiments/pretrain.py --data=crops --out=simulated.safetensors
+    python experiments/pretrain.py --data=crops --out=small.safetensors
+    python experiments/pretrain.py --data=crops --out=simulated.safetensors --weights=small.safetensors \
+        --image_size=112 --epochs=15 --adam_learning_rate=0.001
 
 These commands made the file behind --weights=simulated: a ResNet-18 with half of the filters, trained from random
-weights on 64 × 64 pixels. One fold of samples is held out, and what the network is worth on it is printed and written
-into the file. Trainings that start from the file have its widths.
+weights on 64 × 64 pixels, then on 112 × 112. One fold of samples is held out, the same one both times, and what the
+network is worth on it is printed and written into the file. Trainings that start from the file have its widths.
 """
 
 import startup  # noqa: F401
@@ -27,10 +29,13 @@ from wool_tf.training.config import TrainingConfig
 
 _CROPS = crop_flags.define(required=True)
 _OUT = flags.DEFINE_string("out", None, "File for the weights (.safetensors).", required=True)
-_WIDTH = flags.DEFINE_float("width", 0.5, "Share of the filters of each layer.", lower_bound=0.1, upper_bound=1)
-_USED = "depth", "image_size", "folds", "seed", "batch_size", "adam_learning_rate", "epochs", "threads"
+_WIDTH = flags.DEFINE_float(
+    "width", 0.5, "Share of the filters of each layer, with --weights=none.", lower_bound=0.1, upper_bound=1
+)
+_USED = "depth", "weights", "image_size", "folds", "seed", "batch_size", "adam_learning_rate", "epochs", "threads"
 _SETTINGS = setting_flags.define(TrainingConfig, setting_flags.all_but(TrainingConfig, _USED))
 
+flags.set_default(_SETTINGS["weights"], "none")
 flags.set_default(_SETTINGS["image_size"], 64)
 flags.set_default(_SETTINGS["epochs"], 30)
 flags.set_default(_SETTINGS["adam_learning_rate"], 2e-3)

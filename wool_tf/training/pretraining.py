@@ -11,7 +11,7 @@ from wool_tf import environment, seeds
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import evaluate
-from wool_tf.networks import scoring, weights
+from wool_tf.networks import initial_weights, scoring, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.training import batch_norms, trainer
@@ -56,25 +56,27 @@ def narrowed(spec: ResNetSpec, share: float) -> ResNetSpec:
 
 
 def run(settings: TrainingConfig, share: float, images: Dataset, progress: Progress) -> Pretrained:
-    """Trains a network from random weights on all samples but those of the first fold.
+    """Trains a network on all samples but those of the first fold.
 
     Arguments:
-        settings: depth, size, epochs, batch, rate and seed.
-        share: of the filters that the network has.
+        settings: depth, size, epochs, batch, rate, seed, and the weights to start from. A file that an earlier run made
+            goes on, at another size for example: with the same images and seed the same samples are held out.
+        share: of the filters that the network has where it starts from random weights; others say it themselves.
         images: Dataset.
         progress: told of every step, at most.
 
     Raises:
-        WoolError: the folds cannot be made, or the training diverged.
+        WoolError: the folds cannot be made, the weights to start from cannot be used, or the training diverged.
     """
-    spec = narrowed(settings.initial_spec, share)
     seed = seeds.derive(settings.seed, "pretraining")
+    spec = narrowed(settings.initial_spec, share) if settings.weights == "none" else settings.initial_spec
+    start = initial_weights.resolve(settings.weights, spec, seed)
     held_out, *_ = folds.split(images.labels, images.groups, settings.folds, seed)
     train = np.setdiff1d(np.arange(len(images.labels)), held_out)
     log.info(f"training on {len(train):,} images of {len(set(images.groups[train])):,} samples")
     course = Course.of(settings, settings.epochs, settings.learning_rate)
     given = images.images, images.labels
-    trained, history = trainer.train(spec, weights.initial(spec, seed), *given, train, course, seed, progress)
+    trained, history = trainer.train(spec, start, *given, train, course, seed, progress)
     trained = batch_norms.reestimated(spec, trained, images.images, train, settings.bn_images, seed)
     # Judged as it is stored.
     stored = {key: array.astype(np.float16).astype(np.float32) for key, array in trained.items()}
