@@ -23,7 +23,7 @@ FAILED = 2
 
 _DEPTHS = flags.DEFINE_list("depths", ["18"], "Depths of the ResNets: of 18, 34, 50, 101 and 152.")
 _OPTIMIZERS = flags.DEFINE_list("optimizers", list(config.OPTIMIZERS), "Optimizers.")
-_WEIGHTS = flags.DEFINE_list("weights", ["none"], "Initial weights: none, imagenet, simulated, or files.")
+_WEIGHTS = flags.DEFINE_list("weights", ["none"], "Initial weights: none, imagenet, simulated, simulated64, or files.")
 _SCHEDULER = flags.DEFINE_string("scheduler", None, "Address of a Dask cluster that does the work.")
 _KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep every network, not only its record.")
 _TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write training curves for TensorBoard.")

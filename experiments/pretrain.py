@@ -6,9 +6,10 @@
     python experiments/pretrain.py --data=crops --out=simulated.safetensors --weights=small.safetensors \
         --image_size=112 --epochs=15 --adam_learning_rate=0.001
 
-These commands made the file behind --weights=simulated: a ResNet-18 with half of the filters, trained from random
-weights on 64 × 64 pixels, then on 112 × 112. One fold of samples is held out, the same one both times, and what the
-network is worth on it is printed and written into the file. Trainings that start from the file have its widths.
+These commands made the files behind --weights=simulated64 and --weights=simulated: a ResNet-18 with half of the
+filters, trained from random weights on 64 × 64 pixels, then on 112 × 112. One fold of samples is held out, the same one
+both times, and what the network is worth on it is printed and written into the file. Trainings that start from the file
+have its widths.
 """
 
 import startup  # noqa: F401

@@ -162,7 +162,7 @@ class TestFile:
 
     def test_no_such_file(self, tmp_path):
         absent = refusal(tmp_path / "absent.safetensors", GREY)
-        assert "no such file; give none, imagenet, simulated or a file" in absent
+        assert "no such file; give none, imagenet, simulated, simulated64 or a file" in absent
         assert "no such file" in refusal(tmp_path, GREY)
 
     def test_unknown_kind_of_file(self, tmp_path):
@@ -381,10 +381,11 @@ def test_another_depth_is_refused_when_it_is_read_and_not_before(small):
     assert "holds a ResNet-18, but the network is a ResNet-34" in refusal(path, deep)
 
 
-def test_simulated_weights_come_with_the_package():
-    spec = starting_spec("simulated", GREY)
+@pytest.mark.parametrize("name", SIMULATED)
+def test_simulated_weights_come_with_the_package(name):
+    spec = starting_spec(name, GREY)
     assert spec.width("layer4") == 256
-    arrays = resolve("simulated", spec, 0)
-    weights.check(arrays, spec, "simulated")
-    assert pretrained("simulated") is None
-    assert digest("simulated") == hashlib.sha256(SIMULATED.read_bytes()).hexdigest()
+    arrays = resolve(name, spec, 0)
+    weights.check(arrays, spec, name)
+    assert pretrained(name) is None
+    assert digest(name) == hashlib.sha256(SIMULATED[name].read_bytes()).hexdigest()

@@ -1,7 +1,8 @@
 """The weights a training starts from: random ones, ImageNet's, those of simulated wool, or a file's.
 
-`simulated.safetensors`, beside this module, holds a ResNet-18 with half of the filters, trained on simulated wool alone
-by `experiments/pretrain.py`; its header says how.
+Beside this module lie two ResNet-18 with half of the filters, trained on simulated wool alone by
+`experiments/pretrain.py`: `simulated64` from random weights on 64 × 64 pixels, and `simulated`, which went on from
+there on 112 × 112. Their headers say how.
 """
 
 import dataclasses
@@ -14,8 +15,8 @@ from wool_tf.networks import imagenet, weight_files, weights
 from wool_tf.networks.spec import DEPTHS, ResNetSpec
 from wool_tf.networks.weights import Weights
 
-SIMULATED = Path(__file__).with_name("simulated.safetensors")
-NAMED = ("none", "imagenet", "simulated")
+SIMULATED = {name: Path(__file__).with_name(f"{name}.safetensors") for name in ("simulated", "simulated64")}
+NAMED = ("none", "imagenet", *SIMULATED)
 """Values of the setting `weights` that are no file of the user's."""
 
 
@@ -104,7 +105,7 @@ def digest(choice: str) -> str | None:
 
 
 def _path(choice: str) -> Path:
-    return SIMULATED if choice == "simulated" else Path(choice).expanduser()
+    return SIMULATED.get(choice) or Path(choice).expanduser()
 
 
 def _fit(arrays: Weights, held: ResNetSpec, spec: ResNetSpec, seed: int, source: str) -> Weights:

@@ -30,8 +30,9 @@ class TrainingConfig:
     depth: int = setting(18, "Depth of the ResNet.", choices=DEPTHS, binds="choice")
     weights: str = setting(
         "none",
-        "Initial weights: `none` (random), `imagenet`, `simulated` (a small network, trained on simulated wool), or a "
-        "file (.safetensors, .pth, .pt, .keras). From those of a pruned network, training begins with its widths.",
+        "Initial weights: `none` (random), `imagenet`, `simulated` (a small network, trained on simulated wool of "
+        "112 × 112 pixels), `simulated64` (on 64 × 64), or a file (.safetensors, .pth, .pt, .keras). From those of a "
+        "pruned network, training begins with its widths.",
         binds="choice",
     )
     optimizer: str = setting("adam", "Optimizer; SGD has a momentum of 0.9.", choices=OPTIMIZERS, binds="choice")
