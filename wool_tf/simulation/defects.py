@@ -27,7 +27,8 @@ Set by trial so that the thresholding of `baselines.thresholding` calls about fo
 rightly over ten folds, as the factory's did (76 to 82 per cent; Rafiei et al., section V), while a person looking at
 the crops sees most defects: 76 to 80 per cent, by how the folds are drawn. A campaign of 83 defective samples is small,
 and others differ: with seed 1 it is 86 per cent. It acts together with the unevenness of the wool in
-`wool.Product.draw`: with less of that, or a larger scale, thresholding does better.
+`wool.Product.draw`: with less of that, or a larger scale, thresholding does better. At the other end, a ResNet-18 of
+half the filters that was trained on 2,509 crops of other samples at 112 pixels calls 98.3 per cent of them rightly.
 """
 
 NOTICED = 3.5
