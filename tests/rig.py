@@ -111,6 +111,12 @@ def run(*arguments, lines: bytes = b"", delay: float = 0.0) -> tuple[int, list[d
     return process.returncode, events(output.decode()), errors.decode()
 
 
+def is_busy(process: subprocess.Popen) -> bool:
+    """Whether any thread of a process wants a core, or waits for a disk."""
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/stat")
+    return any(task.read_text().rpartition(")")[2].split()[0] != "S" for task in tasks)
+
+
 def events(output: str) -> list[dict]:
     return [json.loads(line) for line in output.splitlines()]
 
