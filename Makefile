@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 ARCH ?= arm64
-TESTS := $(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile
+TESTS := $(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 .PHONY: demo test coverage lint board board-test clean
 

@@ -10,9 +10,26 @@ import checkout
 # Processes that the library starts must import this checkout too, whatever is installed.
 os.environ["PYTHONPATH"] = checkout.environment()["PYTHONPATH"]
 
+# There is a process for each core already, and threads of OpenBLAS that wait for one another keep cores busy: small
+# products of matrices take ten times as long. To be said before NumPy is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
+
+
+LONG = ("experiments", "deploy", "training", "pruning", "networks", "simulation")
+"""Folders whose modules take longest. They begin first, so that no process is left with one when the others have ended
+(`--no-loadscope-reorder` keeps this order)."""
+
+
+def pytest_collection_modifyitems(items):
+    def place(item) -> int:
+        folder = item.path.relative_to(checkout.TESTS).parts[0]
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 @pytest.fixture

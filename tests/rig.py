@@ -111,6 +111,21 @@ def run(*arguments, lines: bytes = b"", delay: float = 0.0) -> tuple[int, list[d
     return process.returncode, events(output.decode()), errors.decode()
 
 
+def is_busy(process: subprocess.Popen) -> bool:
+    """Whether any thread of a process wants a core, or waits for a disk."""
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/stat")
+    return any(task.read_text().rpartition(")")[2].split()[0] != "S" for task in tasks)
+
+
+def follow(process: subprocess.Popen, seconds: float = 60) -> None:
+    """Waits until a process has done what it can with the lines that it was given, however busy the machine is."""
+    end, idle = time.monotonic() + seconds, 0
+    while idle < 5 and process.poll() is None:
+        assert time.monotonic() < end, "the process is still at work"
+        time.sleep(0.002)
+        idle = 0 if is_busy(process) else idle + 1
+
+
 def events(output: str) -> list[dict]:
     return [json.loads(line) for line in output.splitlines()]
 

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 import checkout
+import forked
 
 FOLDER = checkout.EXPERIMENTS
 
@@ -18,9 +19,14 @@ def run(script: str, *flags, **options) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+def check(script: str, *flags, **options) -> subprocess.CompletedProcess:
+    """The same of a script that ends before it trains anything, in a tenth of the time."""
+    return forked.run(FOLDER / script, *flags, **options)
+
+
 def refusal(script: str, *flags, **options) -> str:
     """The one line that a wrong use gets."""
-    finished = run(script, *flags, **options)
+    finished = check(script, *flags, **options)
     assert finished.returncode == 1, finished.stderr
     assert "Traceback" not in finished.stderr
     lines = finished.stderr.splitlines()

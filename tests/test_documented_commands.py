@@ -2,18 +2,17 @@
 
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
 import benchmark
 import classify
+import forked
 import gate
 import inspect_line
 import mqtt
 import station
-from checkout import ROOT, environment
+from checkout import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/flagfiles/*.cfg")])
 PARSERS = {
@@ -63,10 +62,7 @@ def test_a_script_knows_the_flags(words):
     # A flagfile that a run will have written is not there yet.
     given = [word for word in words[1:] if not word.startswith("--flagfile=runs/")]
     more = ["--out=x"] if words[0].endswith(("reproduce.py", "kfold.py")) and len(given) < len(words) - 1 else []
-    finished = subprocess.run(
-        [sys.executable, str(ROOT / words[0]), *given, *more, "--only_check_args"],
-        capture_output=True, text=True, check=False, cwd=ROOT, env=environment(),
-    )  # fmt: skip
+    finished = forked.run(ROOT / words[0], *given, *more, "--only_check_args", cwd=ROOT)
     assert (finished.returncode, finished.stderr) == (0, ""), COMMANDS[words]
 
 

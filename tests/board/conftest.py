@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from board_crops import IMAGE_SIZE, SIDE, crops
 
+import shared
+
 
 @dataclasses.dataclass(frozen=True)
 class Models:
@@ -21,6 +23,10 @@ class Models:
 @pytest.fixture(scope="session")
 def board_models(tmp_path_factory) -> Models:
     """A narrow network, its scores of `crops` on both sides of its threshold, as files with cards."""
+    return Models(shared.folder(tmp_path_factory, "board-models", _write_models))
+
+
+def _write_models(folder: Path) -> None:
     from wool_tf.data.imaging import Imaging
     from wool_tf.deploy import card, convert, verify
     from wool_tf.networks import weights
@@ -34,7 +40,7 @@ def board_models(tmp_path_factory) -> Models:
     arrays["fc.weight"] = rng.normal(0, 1.5, arrays["fc.weight"].shape).astype(np.float32)
     model = ResNet(spec)
     weights.assign(model, arrays)
-    folder, seen = tmp_path_factory.mktemp("board-models"), crops(20, seed=4)
+    seen = crops(20, seed=4)
     models = {
         "fp32-heatmap": convert.convert(model, "fp32", side=SIDE, heatmap=True),
         "int8": convert.convert(model, "int8", seen, SIDE),
@@ -47,7 +53,6 @@ def board_models(tmp_path_factory) -> Models:
     for name, tflite in models.items():
         made = card.make(tflite, name.partition("-")[0], spec, arrays, imaging=imaging, **facts)
         files[name].write_bytes(card.attach(tflite, made))
-    return files
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from class_folders import with_file_size_limit
 from PIL import Image
-from test_dataset import _with_file_size_limit
 
 from wool_tf.data import dataset, native
 from wool_tf.data.listing import CLASSES
@@ -108,7 +108,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_part(folder):
     crops = load(folder)
     before = sorted((folder.parent / "cache").iterdir())
     with pytest.raises(WoolError, match=r"^[^\n]*cache: cannot be written \([^\n]*make room$"):
-        _with_file_size_limit(2000, lambda: crops.for_network(IMAGE_SIZE))
+        with_file_size_limit(2000, lambda: crops.for_network(IMAGE_SIZE))
     assert sorted((folder.parent / "cache").iterdir()) == before
 
 

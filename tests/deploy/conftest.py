@@ -1,11 +1,14 @@
-"""Networks and their TFLite files, made once for all tests of this folder."""
+"""Networks and their TFLite files, which are made once for all tests of this folder."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from deploy_networks import NATIVE, SIDE, Case, case, network, pictures, scenes, spread
+from deploy_networks import NATIVE, SIDE, Case, framed, network, pictures, scenes, spread, write_files
 
+import shared
 from wool_tf.networks.spec import ResNetSpec
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -13,21 +16,37 @@ ODD = {"layer1": 37, "layer1.0.conv1": 13, "layer2": 61, "layer2.0.conv1": 1, "l
 
 
 @pytest.fixture(scope="session")
-def odd() -> Case:
+def case(tmp_path_factory) -> Callable[..., Case]:
+    """Function of a name, a network, images and calibration images: the `Case`, its files from any process."""
+    from wool_tf.data import pixels
+
+    def made(name: str, model, images: np.ndarray, calibration: np.ndarray) -> Case:
+        write = functools.partial(
+            write_files, model=model, calibration=framed(calibration), precisions=("fp32", "int8")
+        )
+        files = shared.folder(tmp_path_factory, f"{name}-files", write)
+        fp32, int8 = ((files / precision).read_bytes() for precision in ("fp32", "int8"))
+        return Case(model, fp32, int8, framed(images), np.asarray(model(pixels.normalise(images), training=False)))
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def odd(case) -> Case:
     spec = ResNetSpec.full(18, 2, (SIDE, SIDE, 1))
     small = {group: max(1, width // 4) for group, width in spec.by_group().items()}
-    return case(spread(network(spec.resized(small | ODD))), pictures(40, seed=2), pictures(20, seed=3))
+    return case("odd", spread(network(spec.resized(small | ODD))), pictures(40, seed=2), pictures(20, seed=3))
 
 
 @pytest.fixture(scope="session")
-def bottlenecks() -> Case:
+def bottlenecks(case) -> Case:
     spec = ResNetSpec.full(50, 2, (SIDE, SIDE, 1))
     small = {group: max(1, width // 16) for group, width in spec.by_group().items()}
-    return case(spread(network(spec.resized(small))), pictures(40, seed=2), pictures(20, seed=3))
+    return case("bottlenecks", spread(network(spec.resized(small))), pictures(40, seed=2), pictures(20, seed=3))
 
 
 @pytest.fixture(scope="session")
-def real() -> Case:
+def real(case) -> Case:
     """ImageNet's weights on radiographs, telling two of ImageNet's classes apart."""
     stored, radiographs = SHARED / "weights" / "resnet18.safetensors", SHARED / "data" / "gdxray_castings"
     if not stored.exists() or not radiographs.exists():
@@ -42,7 +61,7 @@ def real() -> Case:
     files = sorted(radiographs.rglob("*.png"))[::5]
     crops = np.stack([np.asarray(Image.open(file).convert("L").resize((SIDE, SIDE))) for file in files])
     model = network(ResNetSpec.full(18, 2, (SIDE, SIDE, 1)), arrays)
-    return case(model, crops[::2], crops[1::2])
+    return case("real", model, crops[::2], crops[1::2])
 
 
 @pytest.fixture(scope="session")
@@ -54,9 +73,11 @@ def native():
 
 
 @pytest.fixture(scope="session")
-def native_files(native) -> dict[str, bytes]:
+def native_files(native, tmp_path_factory) -> dict[str, bytes]:
     """Its files with a heatmap, by precision."""
-    from wool_tf.deploy.convert import PRECISIONS, convert
+    from wool_tf.deploy.convert import PRECISIONS
 
-    calibration = scenes(12, NATIVE, seed=4)
-    return {precision: convert(native, precision, calibration, NATIVE, heatmap=True) for precision in PRECISIONS}
+    options = {"calibration": scenes(12, NATIVE, seed=4), "side": NATIVE, "heatmap": True}
+    write = functools.partial(write_files, model=native, precisions=PRECISIONS, **options)
+    files = shared.folder(tmp_path_factory, "native-files", write)
+    return {precision: (files / precision).read_bytes() for precision in PRECISIONS}

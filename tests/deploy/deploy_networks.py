@@ -1,6 +1,7 @@
 """Networks with telling weights, and their TFLite files, for the tests of this folder."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -84,9 +85,9 @@ def spread(model):
     return model
 
 
-def case(model, images: np.ndarray, calibration: np.ndarray) -> Case:
-    from wool_tf.data import pixels
+def write_files(folder: Path, model, calibration: np.ndarray, precisions: tuple[str, ...], **options) -> None:
+    """Writes a file of each precision, named after it; `options` are those of the conversion."""
     from wool_tf.deploy import convert
 
-    fp32, int8 = convert.convert(model, "fp32"), convert.convert(model, "int8", framed(calibration))
-    return Case(model, fp32, int8, framed(images), np.asarray(model(pixels.normalise(images), training=False)))
+    for precision in precisions:
+        (folder / precision).write_bytes(convert.convert(model, precision, calibration, **options))

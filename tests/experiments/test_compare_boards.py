@@ -62,7 +62,7 @@ def test_a_network_is_measured_here(measured, checkpoint, tmp_path):
     assert [(row["threads"], row["runs"]) for row in document["models"]] == [(1, 3)] * 2
     assert document["notes"][0].startswith("--threads=4096: left out")
     # It can be one of the files the next time.
-    again = scripts.run(SCRIPT, f"--files={out / 'workstation.json'}")
+    again = scripts.check(SCRIPT, f"--files={out / 'workstation.json'}")
     assert again.returncode == 0 and again.stdout.count("net.safetensors") >= 2
 
 

@@ -1,5 +1,6 @@
 """experiments/complexity.py as a user runs it."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import scripts
 from checkout import EXPERIMENTS, environment
 from wool_tf.networks.spec import DEPTHS
 from wool_tf.report import complexity
@@ -17,8 +19,7 @@ KEYS = ["depth", "round", "params", "flops", "paper_params", "paper_flops"]
 LAYER_KEYS = ["name", "output", "parameters", "macs", "operations"]
 
 
-def run(*flags: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, SCRIPT, *flags], capture_output=True, text=True, check=False)
+run = functools.partial(scripts.check, "complexity.py")
 
 
 def parsed(*flags: str) -> list[dict]:
@@ -28,7 +29,7 @@ def parsed(*flags: str) -> list[dict]:
 
 
 def test_table_has_every_network_and_agrees():
-    ran = run("--recipe=paper-table3")
+    ran = scripts.run("complexity.py", "--recipe=paper-table3")
     assert (ran.returncode, ran.stderr) == (0, "")
     header, *lines, empty, verdict = ran.stdout.splitlines()
     assert header.split() == ["depth", "round", "parameters", "paper", "agrees", "operations", "paper", "agrees"]

@@ -24,9 +24,9 @@ from wool_tf.evaluation.thresholds import ThresholdRule
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory, crops):
-    folder = tmp_path_factory.mktemp("trained")
-    trained_networks.write_network(folder / "net.safetensors", crops)
+def place(tmp_path_factory, trained):
+    folder = tmp_path_factory.mktemp("network")
+    shutil.copy(trained, folder)
     trained_networks.write_folds(folder / "folds.json")
     return folder
 
@@ -184,13 +184,13 @@ def test_defaults_are_those_of_the_library():
     from wool_tf.deploy.qat.launch import QatConfig
     from wool_tf.evaluation.thresholds import COST_RATIO
 
-    told = " ".join(scripts.run("convert.py", "--help").stdout.split())
+    told = " ".join(scripts.check("convert.py", "--help").stdout.split())
     course = {f"qat_{name}": getattr(QatConfig(), name) for name in ("epochs", "batch_size", "learning_rate")}
     for name, default in (course | {"calibration_images": calibration.IMAGES}).items():
         assert re.search(rf"--{name}: (?:(?!--).)*\(default: '{default}'\)", told)
     for script in ("convert.py", "reproduce.py"):
-        assert f"a miss costs; default: {COST_RATIO:g}." in " ".join(scripts.run(script, "--help").stdout.split())
-    told = " ".join(scripts.run("prune_kfold.py", "--help").stdout.split())
+        assert f"a miss costs; default: {COST_RATIO:g}." in " ".join(scripts.check(script, "--help").stdout.split())
+    told = " ".join(scripts.check("prune_kfold.py", "--help").stdout.split())
     assert re.search(rf"--cost_ratio: (?:(?!--).)*\(default: '{COST_RATIO}'\)", told)
 
 

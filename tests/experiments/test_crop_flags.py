@@ -18,7 +18,7 @@ SCRIPTS = {
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_how_crops_are_named(script):
-    ran = scripts.run(script, "--data=d", *SCRIPTS[script], *NAMES, "--only_check_args")
+    ran = scripts.check(script, "--data=d", *SCRIPTS[script], *NAMES, "--only_check_args")
     assert (ran.returncode, ran.stderr) == (0, "")
 
 

@@ -1,5 +1,6 @@
 """experiments/crop_scans.py as a user runs it."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -7,22 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import scripts
 from checkout import EXPERIMENTS, environment
 
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "crop_scans.py"
 RAW = ("--raw_width=60", "--raw_type=uint16le", "--open_beam=10000", "--side=32", "--frame_lines=40")
 
 
-def run(*flags) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, SCRIPT, *map(str, flags)], capture_output=True, text=True, check=False)
-
-
-def refusal(*flags) -> str:
-    """The one line that a wrong use gets."""
-    ran = run(*flags)
-    (line,) = ran.stderr.splitlines()
-    assert ran.returncode == 1 and line.startswith("error: ")
-    return line
+run = functools.partial(scripts.run, "crop_scans.py")
+refusal = functools.partial(scripts.refusal, "crop_scans.py")
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import dataclasses
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 from PIL import Image
 
 import image_formats
-from checkout import EXPERIMENTS, environment
+import scripts
 from image_variants import dicoms, tiffs
 from image_variants.cases import SHAPE, picture
 from wool_board.errors import BadFile
@@ -149,17 +147,12 @@ def test_scans_on_a_belt_are_refused_alike(tmp_path):
     assert SAID in str(refused.value)
 
 
-def run(script: Path, *arguments) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(script), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
-
-
 @pytest.mark.parametrize("script", ["crop_scans.py", "stream_scans.py"])
 def test_scripts_refuse_a_turned_scan_in_one_line(tmp_path, script):
     turned(scans(tmp_path / "set", ".tif"))
     (tmp_path / "m.tflite").write_bytes(b"never read")
     more = [f"--out={tmp_path / 'crops'}"] if script == "crop_scans.py" else [f"--model={tmp_path / 'm.tflite'}"]
-    ran = run(EXPERIMENTS / script, f"--scans={tmp_path / 'set'}", *more)
+    ran = scripts.check(script, f"--scans={tmp_path / 'set'}", *more)
     assert ran.returncode == 1
     (line,) = ran.stderr.splitlines()
     assert line.startswith("error: ") and SAID in line
@@ -173,7 +166,7 @@ def test_scripts_refuse_planes_in_one_line(cases, tmp_path, script):
         Image.fromarray(picture(255, seed=len(label)).astype("u1")).save(tmp_path / "set" / label / "0.png")
     (tmp_path / "set" / "defective" / name).write_bytes(cases[name].content)
     more = [f"--out={tmp_path / 'run'}"] if script == "reproduce.py" else []
-    ran = run(EXPERIMENTS / script, f"--data={tmp_path / 'set'}", *more)
+    ran = scripts.check(script, f"--data={tmp_path / 'set'}", *more)
     assert ran.returncode == 1
     line = ran.stderr.splitlines()[-1]
     assert f"defective/{name} stores each channel by itself (planar configuration 2)" in line

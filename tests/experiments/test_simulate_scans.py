@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import scripts
+
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "simulate_scans.py"
 
 
@@ -45,12 +47,14 @@ def test_the_same_command_again_does_nothing(finished):
     ],
 )
 def test_mistakes_are_one_line(flags, line):
-    result = simulate(*flags)
+    result = scripts.check("simulate_scans.py", *flags)
     assert result.returncode == 1 and result.stderr.splitlines() == [line]
 
 
 def test_another_campaign_in_the_same_folder_is_refused(finished):
-    result = simulate(f"--out={finished[0]}", "--samples=2", "--clean=1", "--scans=3", "--seed=5")
+    result = scripts.check(
+        "simulate_scans.py", f"--out={finished[0]}", "--samples=2", "--clean=1", "--scans=3", "--seed=5"
+    )
     assert result.returncode == 1 and "holds something other" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 

@@ -18,15 +18,10 @@ LOADED = 35
 """Side at which training loads images for a network of 32 pixels, 32 · 244 / 224."""
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory, crops):
-    return trained_networks.write_network(tmp_path_factory.mktemp("trained") / "net.safetensors", crops)
-
-
 @pytest.fixture
-def source(network, crops, tmp_path):
+def source(trained, crops, tmp_path):
     """A copy of the network, with nothing beside it, and folds."""
-    shutil.copy(network, tmp_path / "net.safetensors")
+    shutil.copy(trained, tmp_path)
     trained_networks.write_folds(tmp_path / "folds.json")
     return NetworkSource(tmp_path / "net.safetensors", crops, held=Held(tmp_path / "folds.json", 0, 0))
 

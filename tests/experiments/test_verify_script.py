@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -19,9 +20,9 @@ from wool_tf.evaluation.thresholds import ThresholdRule
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory, crops):
-    folder = tmp_path_factory.mktemp("trained")
-    trained_networks.write_network(folder / "net.safetensors", crops)
+def source(tmp_path_factory, trained, crops):
+    folder = tmp_path_factory.mktemp("network")
+    shutil.copy(trained, folder)
     trained_networks.write_folds(folder / "folds.json")
     return NetworkSource(folder / "net.safetensors", crops, held=Held(folder / "folds.json", 0, 0))
 

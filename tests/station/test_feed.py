@@ -200,8 +200,9 @@ def test_a_reader_that_never_reads_neither_slows_the_inspection_nor_grows_its_me
         return [(e["event"], e["along_mm"], e.get("score")) for e in events if e["event"] in ("tile", "reject")]
 
     assert what(told[0]) == what(told[1]) and len(what(told[0])) > 1000
-    # The end waits for readers to take the last messages, two seconds; the machine may be busy otherwise.
-    assert seconds[1] < 2 * seconds[0] + 5
+    # The end waits for readers to take the last messages, two seconds; the machine may be busy otherwise. One that was
+    # waited for would take forever.
+    assert seconds[1] < 3 * seconds[0] + 30
 
 
 def connected(path: Path) -> socket.socket:
@@ -290,14 +291,17 @@ def test_the_clock_comes_while_lines_do_and_only_then(served):
     source = messages(path, silence=0.3)
     take(source, {SILENT})
     assert next(source)[0]["event"] == SILENT
-    times = []
+    times, late = [], []
     for line in range(41, 90):
         place["position"] = Position(line, line, 8)
         event, _ = next(source)
         assert (event["event"], event["line"], event["decided"]) == ("clock", line, 8)
         assert abs(event["monotonic"] - time.monotonic()) < 5
         times.append(time.monotonic())
-    assert np.median(np.diff(times)) < 0.05
+        time.sleep(0.001)
+        late.append(time.monotonic() - times[-1] - 0.001)
+    # A busy machine wakes every thread late, that of the feed and this one.
+    assert np.median(np.diff(times)) < 0.05 + 5 * np.median(late)
     # Lines that are no step of the belt show that the detector lives.
     place["position"] = Position(1000, 89, 8)
     assert next(source)[0]["line"] == 89
@@ -325,10 +329,14 @@ def test_a_reader_that_is_too_slow_even_for_rejects_is_cut_off(served, monkeypat
     feed, events, _, path = served
     lame, fit = connected(path), Listener(path)
     assert fit.started.wait(10)
+    end = time.monotonic() + 60
     for number in range(20000):
         events.tell("reject", reject=number, text="x" * 200)
         # The fit one must have time to read.
-        if number % 20 == 0:
+        while number % 20 == 0 and not feed.counts["cut_off"]:
+            if number in [event.get("reject") for event, _ in fit.heard[-5:]]:
+                break
+            assert time.monotonic() < end
             time.sleep(0.002)
         if feed.counts["cut_off"]:
             break

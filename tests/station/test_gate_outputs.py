@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import statistics
 import threading
 import time
 
@@ -30,10 +31,14 @@ class Recorded:
 
     def __init__(self) -> None:
         self.state, self.beats, self.writes, self.closed, self.fault = None, 0, 0, False, None
+        self.changed: list[tuple[float, tuple]] = []
+        """When what was written changed, and to what."""
 
     def write(self, passing):
         if self.fault:
             raise self.fault
+        if passing != self.state:
+            self.changed.append((time.monotonic(), passing))
         self.state, self.writes = passing, self.writes + 1
 
     def beat(self):
@@ -51,11 +56,11 @@ def test_the_driver_rejects_first_and_whenever_nobody_asks():
     output = Recorded()
     with Driver(output, 2, valid=0.2, beat=0.02) as driver:
         until(lambda: output.state == (False, False))
-        driver.ask(asked(True, False), time.monotonic() + 0.2)
-        until(lambda: output.state == (True, False))
         began = time.monotonic()
-        until(lambda: output.state == (False, False))
-        assert 0.1 < time.monotonic() - began < 2
+        driver.ask(asked(True, False), began + 1)
+        until(lambda: len(output.changed) == 3)
+        assert [passing for _, passing in output.changed] == [(False, False), (True, False), (False, False)]
+        assert 1 <= output.changed[-1][0] - began < 5
         # Nobody is alive, so there are no signs of life, but the coils are still written.
         beats, writes = output.beats, output.writes
         until(lambda: output.writes > writes + 3)
@@ -67,7 +72,7 @@ def test_the_driver_rejects_first_and_whenever_nobody_asks():
 
 
 def test_a_change_is_written_at_once():
-    output, delays = Recorded(), []
+    output, delays, late = Recorded(), [], []
     with Driver(output, 1, valid=1.0, beat=0.5) as driver:
         for number in range(50):
             began = time.monotonic()
@@ -75,7 +80,9 @@ def test_a_change_is_written_at_once():
             until(lambda number=number: output.state == (number % 2 == 0,))
             delays.append(time.monotonic() - began)
             time.sleep(0.002)
-    assert sorted(delays)[len(delays) // 2] < 0.05
+            late.append(time.monotonic() - began - delays[-1] - 0.002)
+    # A busy machine wakes every thread late, that of the driver and this one.
+    assert statistics.median(delays) < 0.05 + 5 * statistics.median(late)
 
 
 def test_an_output_that_fails_is_said_and_tried_again():

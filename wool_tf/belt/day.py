@@ -6,12 +6,15 @@ became is known: the program told a tile, air or unseen for it, or nothing.
 
 import contextlib
 import dataclasses
+import fcntl
 import itertools
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +33,8 @@ NOTHING, AIR, TILE, UNSEEN, UNTOLD = range(5)
 CHUNK_SECONDS = 0.02
 SLOW_SECONDS = 0.5
 """From one look of a slow reader at 4 KB of events to the next."""
+DRAIN_SECONDS = 30.0
+"""For which the end of the day waits for the last lines, at most."""
 
 
 class _Process:
@@ -74,6 +79,15 @@ class _Process:
         if self._writing is not None:
             os.close(self._writing)
         self._writing = None
+
+    def drain(self) -> None:
+        """Waits until it has taken all lines that were written, or is over."""
+        end = time.monotonic() + DRAIN_SECONDS
+        while self._writing is not None and not self.is_over and time.monotonic() < end:
+            (left,) = struct.unpack("i", fcntl.ioctl(self._writing, termios.FIONREAD, bytes(4)))
+            if not left:
+                return
+            time.sleep(CHUNK_SECONDS)
 
     def complaint(self) -> str:
         """What a process that is over said on its standard error, and its status."""
@@ -146,6 +160,8 @@ def run(
             processes[-1].write(counts.tobytes(), number)
             number += len(counts)
             processes[-1].sample()
+    # No inspection comes after this one, which would say of lines that are left in the pipe that they were not seen.
+    processes[-1].drain()
     processes[-1].end(signal.SIGTERM)
     return _account(belt, processes, hours, number, passes)
 

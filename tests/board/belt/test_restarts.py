@@ -187,10 +187,16 @@ def test_a_slow_reader_holds_nothing_up_and_hears_how_much_it_missed(flags):
     for _ in range(60):
         process.stdin.write(product)
         sent += 2000
-        time.sleep(0.05)
+        head += os.read(reading, 512)
     process.stdin.write(lines)
     sent += 4000
     process.stdin.flush()
+    # Until all has been looked at; a reader that takes nothing for long would be given up.
+    idle = 0
+    while idle < 10:
+        head += os.read(reading, 512)
+        time.sleep(0.05)
+        idle = 0 if rig.is_busy(process) else idle + 1
     with open(reading) as pipe:
         process.stdin.close()
         found = rig.events(head.decode() + pipe.read())
