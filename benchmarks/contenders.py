@@ -113,7 +113,9 @@ def pytorch(case: Case) -> list[Contender]:
     from wool_tf.deploy import torch_resnet
 
     return [
-        Contender(name, "PyTorch", "fp32", spec, _torch_run(torch_resnet.restored(spec, weights.initial(spec, 0)), case))
+        Contender(
+            name, "PyTorch", "fp32", spec, _torch_run(torch_resnet.restored(spec, weights.initial(spec, 0)), case)
+        )
         for name, spec in case.networks.items()
     ]
 

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import console
-from wool_tf import environment, files
+from wool_tf import environment, files, quiet
 
 OTHERS = ("torch", "torch-pruning", "onnx", "onnxruntime")
 """Packages that only comparisons use."""
@@ -24,6 +24,7 @@ def write(path: str | None, **parts: object) -> None:
     """
     if not path:
         return
+    quiet.import_keras()
     document = {"command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), **circumstances(), **parts}
     files.write(console.path("json", path), (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
 

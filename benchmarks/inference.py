@@ -38,7 +38,9 @@ _THREADS = flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads.")
 _RUNTIMES = flags.DEFINE_list("runtimes", list(contenders.RUNTIMES), "What runs the networks; tflite is the reference.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each network.", lower_bound=3)
 _TURN = flags.DEFINE_float("turn_seconds", 0.5, "Length of a turn; at least three runs are timed in each.")
-_MODELS = flags.DEFINE_string("models", None, "Folder that keeps TFLite files for the next run; default: none are kept.")
+_MODELS = flags.DEFINE_string(
+    "models", None, "Folder that keeps TFLite files for the next run; default: none are kept."
+)
 _JSON = flags.DEFINE_string("json", None, "File for the figures.")
 _QUICK = flags.DEFINE_bool("quick", False, "Tiny networks and two rounds: shows that it works, and no speed.")
 
@@ -48,13 +50,11 @@ GOAL = "compact, TFLite int8"
 
 
 def main() -> None:
-    depths, sizes, threads = (
-        console.numbers(holder.name, holder.value, int) for holder in (_DEPTHS, _SIZES, _THREADS)
-    )
+    depths, sizes, threads = (console.numbers(holder.name, holder.value, int) for holder in (_DEPTHS, _SIZES, _THREADS))
     runtimes, left_out = _runtimes()
     console.use_threads(max(threads))
     quiet.import_keras()
-    print(documents.heading(), *left_out, sep="\n")
+    print(documents.heading(), *left_out, sep="\n", flush=True)
     groups = []
     with _folder() as folder:
         for depth, side, count in [(18, 64, 1)] if _QUICK.value else itertools.product(depths, sizes, threads):

@@ -32,6 +32,10 @@ class Times:
         """Milliseconds of a run."""
         return float(np.median(self.milliseconds))
 
+    def divided(self, number: int) -> "Times":
+        """The times of one of several things that a run does at once."""
+        return Times(self.milliseconds / number, self.wall / number)
+
     def figures(self) -> dict:
         """Percentiles in milliseconds, those of the clock on the wall beside them, and the number of runs."""
         found = _percentiles(self.milliseconds, "ms") | _percentiles(self.wall, "wall_ms")
