@@ -15,7 +15,6 @@ import parsing
 from wool_board.errors import DISK_FAULTS
 from wool_tf.cells import duration
 from wool_tf.errors import BadSetting, WoolError
-from wool_tf.networks import initial_weights
 
 INTERRUPTED = 130
 GRACE_SECONDS = 5.0
@@ -159,6 +158,9 @@ def output(flag: str, value: str, **read: Path | None) -> Path:
 
 def weights(flag: str, value: str) -> str:
     """Initial weights, as the settings want them."""
+    # NumPy comes with it, for which scripts without weights need not wait.
+    from wool_tf.networks import initial_weights
+
     return value if value in initial_weights.NAMED else str(file(flag, value))
 
 

@@ -29,6 +29,7 @@ struct Resolver {
   int AddPad() { return add("PAD"); }
   int AddQuantize() { return add("QUANTIZE"); }
   int AddReshape() { return add("RESHAPE"); }
+  int AddSpaceToDepth() { return add("SPACE_TO_DEPTH"); }
   int AddStridedSlice() { return add("STRIDED_SLICE"); }
   int AddTranspose() { return add("TRANSPOSE"); }
 };

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wool_board.model.network import HEATMAP, LOGITS
-from wool_tf.deploy import runtime
+from wool_tf.deploy import runtime, stem
 from wool_tf.deploy.graph import GREY_SCALE, NORMAL_SCALE, NORMAL_ZERO_POINT
 from wool_tf.errors import WoolError
 
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 _KERNELS = {"PAD", "CONV_2D", "MAX_POOL_2D", "ADD", "MEAN", "RESHAPE", "FULLY_CONNECTED", "TRANSPOSE", "STRIDED_SLICE"}
 """What networks and the resizing are made of; of a last feature map of 1×1 the mean is a mere reshape."""
+_REARRANGING = {"SPACE_TO_DEPTH"}
+"""Of the image for its first convolution (`stem`)."""
 _NORMALISING = {"SUB", "MUL"}
 _ROUNDING = {"MINIMUM", "ROUND"}
 _OPERATORS = {
     "fp32": _KERNELS | _NORMALISING | _ROUNDING,
     "fp16": _KERNELS | _NORMALISING | _ROUNDING | {"DEQUANTIZE"},
     "dynamic": _KERNELS | _NORMALISING | _ROUNDING,
-    "int8": _KERNELS | {"QUANTIZE"},
-    "int8-float-io": _KERNELS | _NORMALISING | {"QUANTIZE", "DEQUANTIZE"},
-    "qat": _KERNELS | {"QUANTIZE"},
+    "int8": _KERNELS | _REARRANGING | {"QUANTIZE"},
+    "int8-float-io": _KERNELS | _REARRANGING | _NORMALISING | {"QUANTIZE", "DEQUANTIZE"},
+    "qat": _KERNELS | _REARRANGING | {"QUANTIZE"},
 }
 _STORED = {"fp32": np.float32, "fp16": np.float16}
 """What all numbers of a file are that are not whole, and all weights."""
@@ -151,9 +153,9 @@ def _check_scales(opened: "Interpreter", precision: str) -> None:
     tensors = {tensor["index"]: tensor for tensor in opened.get_tensor_details()}
     nodes = runtime.nodes(opened)
     kernels = [tensors[node["inputs"][1]]["shape"].tolist() if node["op_name"] == "CONV_2D" else [] for node in nodes]
-    stem = next(number for number, kernel in enumerate(kernels) if kernel[1:] == [7, 7, 1])
-    products = [node["outputs"][0] for node in nodes[:stem] if node["op_name"] == "FULLY_CONNECTED"]
-    expected = [("what the network reads", nodes[stem]["inputs"][0], NORMAL_SCALE, NORMAL_ZERO_POINT - _SIGNED)]
+    first = next(number for number, kernel in enumerate(kernels) if kernel[1:] in stem.KERNELS)
+    products = [node["outputs"][0] for node in nodes[:first] if node["op_name"] == "FULLY_CONNECTED"]
+    expected = [("what the network reads", nodes[first]["inputs"][0], NORMAL_SCALE, NORMAL_ZERO_POINT - _SIGNED)]
     expected += [("resized pixels", product, GREY_SCALE, -_SIGNED) for product in products]
     if precision in _WHOLE:
         scales = (1, 0) if products else (NORMAL_SCALE, NORMAL_ZERO_POINT)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wool_tf.data import pixels
-from wool_tf.deploy import graph
+from wool_tf.deploy import graph, stem
 from wool_tf.deploy.checks import check, describe
 from wool_tf.deploy.geometry import Geometry
 from wool_tf.errors import WoolError
@@ -74,6 +74,8 @@ def convert(
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tflite = converter.convert()
+    if precision in CALIBRATED:
+        tflite = stem.rearranged(tflite)
     check(tflite, precision, heatmap)
     return tflite
 

@@ -31,6 +31,7 @@ _METHODS = {
     "PAD": "AddPad",
     "QUANTIZE": "AddQuantize",
     "RESHAPE": "AddReshape",
+    "SPACE_TO_DEPTH": "AddSpaceToDepth",
     "STRIDED_SLICE": "AddStridedSlice",
     "TRANSPOSE": "AddTranspose",
 }

@@ -8,12 +8,17 @@ there on 112 × 112. Their headers say how.
 import dataclasses
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wool_tf import files
 from wool_tf.errors import BadSetting, WoolError
-from wool_tf.networks import imagenet, weight_files, weights
+from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import DEPTHS, ResNetSpec
 from wool_tf.networks.weights import Weights
+
+# What fetches files takes long to import, and every script imports this module.
+if TYPE_CHECKING:
+    from wool_tf.networks import imagenet
 
 SIMULATED = {name: Path(__file__).with_name(f"{name}.safetensors") for name in ("simulated", "simulated64")}
 NAMED = ("none", "imagenet", *SIMULATED)
@@ -21,7 +26,7 @@ NAMED = ("none", "imagenet", *SIMULATED)
 
 
 def resolve(
-    choice: str, spec: ResNetSpec, seed: int, cache: Path | None = None, progress: imagenet.Progress | None = None
+    choice: str, spec: ResNetSpec, seed: int, cache: Path | None = None, progress: "imagenet.Progress | None" = None
 ) -> Weights:
     """The weights that the setting `weights` (one of `NAMED`, or a file) stands for, fitted to a network.
 
@@ -46,6 +51,8 @@ def resolve(
     Raises:
         WoolError: no such file, not readable, or not the weights of this network; no network to fetch them.
     """
+    from wool_tf.networks import imagenet
+
     if choice == "none":
         return weights.initial(spec, seed)
     if choice == "imagenet":
@@ -87,6 +94,8 @@ def pretrained(choice: str) -> bool | None:
     Of a file its content tells and not its name: a head of a thousand classes behind a stem for colour images is what
     a ResNet trained on ImageNet has. None where it has neither, or cannot be read: then it is not known.
     """
+    from wool_tf.networks import imagenet
+
     if choice in ("none", "imagenet"):
         return choice == "imagenet"
     try:
@@ -132,6 +141,8 @@ def _fit(arrays: Weights, held: ResNetSpec, spec: ResNetSpec, seed: int, source:
 
 def _inferred_spec(arrays: Weights, spec: ResNetSpec) -> ResNetSpec:
     """The network a file without a spec holds: the one wanted, but for the depth, classes and channels that show."""
+    from wool_tf.networks import imagenet
+
     keys = {depth: set(weights.shapes(imagenet.spec(depth))) for depth in DEPTHS}
     depth = next((depth for depth in DEPTHS if keys[depth] == set(arrays)), None)
     if depth not in (None, spec.depth):

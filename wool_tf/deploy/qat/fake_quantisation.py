@@ -16,7 +16,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 from wool_tf.data import pixels
-from wool_tf.deploy import graph
+from wool_tf.deploy import graph, stem
 from wool_tf.deploy.geometry import Geometry
 from wool_tf.deploy.qat import resnet
 from wool_tf.networks import weights
@@ -101,7 +101,7 @@ def to_tflite(model: tf_keras.Model, geometry: Geometry, heatmap: bool, images: 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = tf.uint8
     converter.inference_output_type = tf.int8
-    return converter.convert()
+    return stem.rearranged(converter.convert())
 
 
 def _resized(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:

@@ -1,0 +1,242 @@
+"""What the benchmarks time: a network before and after pruning, in the runtimes that a user may pick.
+
+Weights are random: how long a network takes does not depend on them. Networks of all runtimes read one image; TFLite
+files crop and normalise it, the others get it cropped and normalised.
+"""
+
+import dataclasses
+import importlib.util
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from wool_board.benchmark.candidates import TimedModel
+from wool_tf import WoolError
+from wool_tf.deploy import workstation
+from wool_tf.networks import weights
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.pruning import plan
+
+RECIPE, PRUNINGS = "paper-table3", 3
+PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
+CALIBRATION_IMAGES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Networks to be compared.
+
+    Attributes:
+        full: the unpruned network.
+        threads: that networks use.
+        folder: of TFLite files; those that are there are used again.
+    """
+
+    full: ResNetSpec
+    threads: int
+    folder: Path
+
+    @property
+    def networks(self) -> dict[str, ResNetSpec]:
+        return {"unpruned": self.full, "compact": compact_plan(self.full).compact}
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """A network in a runtime.
+
+    Attributes:
+        network: "unpruned" or "compact".
+        runtime: with its way to run, as a reader knows it.
+        precision: of its numbers.
+        spec: of the network.
+        run: computes it once.
+    """
+
+    network: str
+    runtime: str
+    precision: str
+    spec: ResNetSpec
+    run: Callable[[], object]
+
+    @property
+    def name(self) -> str:
+        return f"{self.network}, {self.runtime} {self.precision}"
+
+
+def compact_plan(full: ResNetSpec) -> plan.Plan:
+    """What is left of a network after all rounds of pruning; which filters does not matter for speed."""
+    left = plan.Plan.whole(full)
+    for _ in range(PRUNINGS):
+        spec = left.compact
+        equal = {conv.name: np.zeros(spec.width(conv.writes)) for conv in spec.convolutions()}
+        left = left.then(plan.make(spec, equal, plan.named(RECIPE, spec.depth)))
+    return left
+
+
+def board_model(case: Case, network: str, precision: str) -> Path:
+    """The TFLite file of a network, converted unless it is there."""
+    spec = case.networks[network]
+    widths = "-".join(map(str, (spec.depth, spec.input_shape[0], sum(spec.widths))))
+    path = case.folder / f"resnet{widths}-{precision}.tflite"
+    if not path.exists():
+        path.write_bytes(converted(spec, precision))
+    return path
+
+
+def converted(spec: ResNetSpec, precision: str) -> bytes:
+    """A network with random weights as a TFLite file."""
+    from wool_tf.data import pixels
+    from wool_tf.deploy import convert
+    from wool_tf.networks import resnet
+
+    side = pixels.load_size(spec.input_shape[0])
+    images = np.random.default_rng(0).integers(0, 256, (CALIBRATION_IMAGES, side, side), np.uint8)
+    return convert.convert(resnet.restored(spec, weights.initial(spec, seed=0)), precision, images)
+
+
+def tflite(case: Case) -> list[Contender]:
+    """TFLite files of all precisions in LiteRT, as a board runs them."""
+    found = []
+    for network, spec in case.networks.items():
+        for precision in PRECISIONS:
+            model = TimedModel({"file": board_model(case, network, precision)}, case.threads)
+            found.append(Contender(network, "TFLite", precision, spec, model.run))
+    return found
+
+
+def pytorch(case: Case) -> list[Contender]:
+    """PyTorch, eagerly."""
+    from wool_tf.deploy import torch_resnet
+
+    return [
+        Contender(
+            name, "PyTorch", "fp32", spec, _torch_run(torch_resnet.restored(spec, weights.initial(spec, 0)), case)
+        )
+        for name, spec in case.networks.items()
+    ]
+
+
+def compiled(case: Case) -> list[Contender]:
+    """PyTorch's compiler, with weights that are constants to it."""
+    import torch
+    from torch._inductor import config
+
+    from wool_tf.deploy import torch_resnet
+
+    # Then it folds batch norms into convolutions and lays weights out for the processor.
+    config.freezing = True
+    found = []
+    for name, spec in case.networks.items():
+        network = torch_resnet.restored(spec, weights.initial(spec, 0))
+        run = _torch_run(torch.compile(network.to(memory_format=torch.channels_last)), case)
+        try:
+            run()
+        except torch._dynamo.exc.BackendCompilerFailed as error:
+            raise WoolError(f"PyTorch's compiler: {str(error).splitlines()[0]}") from None
+        found.append(Contender(name, "PyTorch compiled", "fp32", spec, run))
+    return found
+
+
+def torch_pruning(case: Case) -> list[Contender]:
+    """The network that Torch-Pruning makes when the filters of our plan are taken out, in PyTorch."""
+    import torch
+    import torch_pruning as pruning
+
+    from wool_tf.deploy import torch_resnet
+
+    left = compact_plan(case.full)
+    network = torch_resnet.restored(case.full, weights.initial(case.full, 0))
+    image = torch.from_numpy(workstation.random_image(case.full))
+    graph = pruning.DependencyGraph().build_dependency(network, example_inputs=image)
+    # The first convolution that writes to a channel group; the others follow from it.
+    writers = {conv.writes: conv.name for conv in reversed(list(case.full.convolutions()))}
+    for group, kept in left.kept.items():
+        removed = np.setdiff1d(np.arange(case.full.width(group)), kept).tolist()
+        if removed:
+            writer = network.get_submodule(writers[group])
+            graph.get_pruning_group(writer, pruning.prune_conv_out_channels, idxs=removed).prune()
+    _check_widths(network, left.compact)
+    return [Contender("compact", "Torch-Pruning", "fp32", left.compact, _torch_run(network, case))]
+
+
+def onnx_runtime(case: Case) -> list[Contender]:
+    """ONNX Runtime in float32, and statically quantised with a scale for each channel."""
+    found = []
+    for name, spec in case.networks.items():
+        model = workstation.to_onnx(spec, weights.initial(spec, 0))
+        for precision, content in (("fp32", model), ("int8", _quantised(model, spec))):
+            session = workstation.OnnxRuntime({}, content, spec, case.threads)
+            found.append(Contender(name, "ONNX Runtime", precision, spec, session.run))
+    return found
+
+
+RUNTIMES = {
+    "tflite": (tflite, ()),
+    "torch": (pytorch, ("torch",)),
+    "compiled": (compiled, ("torch",)),
+    "torch-pruning": (torch_pruning, ("torch", "torch_pruning")),
+    "onnx": (onnx_runtime, ("torch", "onnx", "onnxruntime")),
+}
+"""Of each runtime what gives its contenders, and the packages that it needs besides the project's own."""
+
+
+def absent(runtime: str) -> list[str]:
+    """Packages that a runtime lacks here."""
+    return [package for package in RUNTIMES[runtime][1] if importlib.util.find_spec(package) is None]
+
+
+def _torch_run(network, case: Case) -> Callable[[], object]:
+    import torch
+
+    # Channels last is PyTorch's fastest way on a CPU.
+    image = torch.from_numpy(workstation.random_image(case.full)).to(memory_format=torch.channels_last)
+    network = network.eval().to(memory_format=torch.channels_last)
+
+    def run() -> object:
+        with torch.inference_mode():
+            return network(image).numpy()
+
+    torch.set_num_threads(case.threads)
+    return run
+
+
+def _check_widths(network, spec: ResNetSpec) -> None:
+    expected = {key: shape for key, shape in weights.shapes(spec).items()}
+    found = {key: tuple(array.shape) for key, array in network.state_dict().items() if key in expected}
+    assert found == expected, "Torch-Pruning has made another network than the plan says"
+
+
+def _quantised(model: bytes, spec: ResNetSpec) -> bytes:
+    """An ONNX file in 8-bit integers: unsigned activations and signed weights, for which x86 has an instruction."""
+    import onnx
+    import onnxruntime.quantization as quantisation
+
+    class Images(quantisation.CalibrationDataReader):
+        def __init__(self):
+            (image,) = onnx.load_model_from_string(model).graph.input
+            self._left = iter([{image.name: workstation.random_image(spec)}])
+
+        def get_next(self):
+            return next(self._left, None)
+
+    with tempfile.TemporaryDirectory() as made:
+        source, target = Path(made, "float.onnx"), Path(made, "int8.onnx")
+        source.write_bytes(model)
+        # It advises a step that the exporter has taken: batch norms are in the convolutions already.
+        logging.disable(logging.WARNING)
+        try:
+            quantisation.quantize_static(
+                source,
+                target,
+                Images(),
+                per_channel=True,
+                activation_type=quantisation.QuantType.QUInt8,
+                weight_type=quantisation.QuantType.QInt8,
+            )
+        finally:
+            logging.disable(logging.NOTSET)
+        return target.read_bytes()

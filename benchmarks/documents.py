@@ -1,0 +1,52 @@
+"""The JSON that the benchmarks write: what was found, with what, where and when."""
+
+import datetime
+import json
+import os
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import console
+from wool_tf import environment, files, quiet
+
+OTHERS = ("torch", "torch-pruning", "onnx", "onnxruntime")
+"""Packages that only comparisons use."""
+
+
+def write(path: str | None, **parts: object) -> None:
+    """Writes what a benchmark found, if a file was given with --json.
+
+    Arguments:
+        path: of the file, or None.
+        parts: JSON values by name.
+    """
+    if not path:
+        return
+    quiet.import_keras()
+    document = {"command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), **circumstances(), **parts}
+    files.write(console.path("json", path), (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def circumstances() -> dict:
+    """When, with what and on which machine, and how many processes wanted to run on it in the last five minutes."""
+    versions = {name: version for name in OTHERS if (version := _version(name))}
+    return {
+        "date": datetime.date.today().isoformat(),
+        "load": round(os.getloadavg()[1], 1),
+        "environment": environment.describe() | versions,
+    }
+
+
+def heading() -> str:
+    """A line for above a table: the processor, and what else it had to do."""
+    cores = len(os.sched_getaffinity(0))
+    return f"{environment.processor()}, {cores} cores; {os.getloadavg()[1]:.1f} processes wanted to run on them before"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
