@@ -92,13 +92,13 @@ def test_the_target_is_met_and_nothing_is_given_away(seed, ratio, align, step):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_near_the_best_of_all(seed):
-    """Against the best of all plans of a network with four widths that are free, found by trying all of them."""
-    free = ("layer1", "layer1.0.conv1", "layer2", "layer2.0.conv1")
+    """Against the best of all plans of a network with three widths that are free, found by trying all of them."""
+    free = ("layer1", "layer1.0.conv1", "layer2")
     whole = SMALL.resized({group: 1 for group in SMALL.by_group() if group not in free})
     scores, table = some_scores(whole, seed), latency_tables.table(SMALL)
     target = 0.6 * latency_table.predicted(whole, table)
     everything = (
-        whole.resized(dict(zip(free, widths, strict=True))) for widths in itertools.product(range(1, 7), repeat=4)
+        whole.resized(dict(zip(free, widths, strict=True))) for widths in itertools.product(range(1, 7), repeat=3)
     )
     best = min(loss(one, whole, scores) for one in everything if latency_table.predicted(one, table) <= target)
     (found,) = latency.rounds(whole, scores, table, target, 1)

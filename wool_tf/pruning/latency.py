@@ -144,11 +144,12 @@ class _Search:
 
     def _of(self, group: str) -> np.ndarray:
         if group not in self._times:
-            widths = np.arange(len(self._losses[group]))
-            ends = self._widths | {"input": self._input, group: widths}
-            self._times[group] = sum(
-                times[ends[conv.reads], ends[conv.writes]] for conv, times in self._touching[group]
-            )
+            ends: dict[str, int | np.ndarray] = {**self._widths, "input": self._input}
+            ends[group] = np.arange(len(self._losses[group]))
+            total = np.zeros(len(self._losses[group]))
+            for conv, times in self._touching[group]:
+                total += times[ends[conv.reads], ends[conv.writes]]
+            self._times[group] = total
         return self._times[group]
 
     def _take(self, step: _Step) -> None:
