@@ -30,6 +30,9 @@ def settings(holders: setting_flags.Holders, **others) -> TrainingConfig:
     """The settings that the flags, and other values, stand for."""
     if "weights" in holders:
         others["weights"] = console.weights("weights", holders["weights"].value)
+    if table := holders["latency_table"].value:
+        # The machines of a cluster have other working directories.
+        others["latency_table"] = str(console.file("latency_table", table).absolute())
     return setting_flags.build(TrainingConfig, holders, **others)
 
 

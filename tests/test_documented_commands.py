@@ -1,5 +1,6 @@
 """Every command of a script or program that the documents show is one that it understands."""
 
+import importlib.util
 import re
 import shlex
 
@@ -12,10 +13,22 @@ import gate
 import inspect_line
 import mqtt
 import station
+from checkout import PROGRAMS as PROGRAMS_FOLDER
 from checkout import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/flagfiles/*.cfg")])
+
+
+def _of_the_board(name: str):
+    """A program of the board that a script shares its name with."""
+    spec = importlib.util.spec_from_file_location(f"board_{name}", PROGRAMS_FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 PARSERS = {
+    "latency_table.py": _of_the_board("latency_table").parse,
     "classify.py": classify.parse,
     "benchmark.py": benchmark.parse,
     "inspect_line.py": inspect_line.parse,

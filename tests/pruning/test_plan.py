@@ -230,6 +230,27 @@ def test_recipe_refusals(arguments, expected):
     assert str(caught.value) == expected
 
 
+@given(cases(), st.data())
+@settings(max_examples=40)
+def test_given_widths_keep_the_strongest_of_the_summed_scores(case, data):
+    spec, norms, *_ = case
+    widths = {group: data.draw(st.integers(1, width)) for group, width in spec.by_group().items()}
+    made = plan.make(spec, norms, plan.Widths(widths))
+    assert made.compact == plan.pruned(spec, plan.Widths(widths)) == spec.resized(widths)
+    for group, kept in made.kept.items():
+        total = sum(norms[conv.name] for conv in spec.convolutions() if conv.writes == group)
+        gone = np.setdiff1d(np.arange(len(total)), kept)
+        assert kept.dtype == np.int64 and np.all(np.diff(kept) > 0)
+        assert not len(gone) or total[gone].max() <= total[kept].min()
+
+
+@pytest.mark.parametrize("width", [0, 65])
+def test_widths_that_a_network_does_not_have_are_refused(width):
+    spec = ResNetSpec.full(18, 2, (32, 32, 1))
+    with pytest.raises(WoolError, match=rf"^widths: layer1 must keep 1 to 64 channels, got {width}$"):
+        plan.make(spec, uniform_norms(spec), plan.Widths(spec.by_group() | {"layer1": width}))
+
+
 def test_other_refusals():
     spec = ResNetSpec.full(18, 2, (32, 32, 1))
     made = plan.make(spec, uniform_norms(spec), Recipe(0.1))

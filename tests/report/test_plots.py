@@ -13,7 +13,7 @@ from test_quality import of_the_paper
 
 import study_sample
 from study_sample import configuration, stage, written
-from wool_tf.report import naming, plots, score_plots
+from wool_tf.report import naming, plots, score_plots, tradeoff_plots
 from wool_tf.study.results import History
 
 BUILDERS = (plots.verdict, plots.accuracy, plots.changes, plots.training, plots.latency, score_plots.roc,
@@ -111,15 +111,22 @@ def test_networks_that_no_other_beats_are_joined():
         dataclasses.replace(stage("hard2", 0.90), operations=900_000_000),
         dataclasses.replace(stage("hard3", 0.94), operations=500_000_000),
     ]
-    plot = plots.tradeoff(written(configuration(*stages)))
+    plot = tradeoff_plots.operations(written(configuration(*stages)))
     assert ElementTree.fromstring(plot.svg).tag == "{http://www.w3.org/2000/svg}svg"
     assert plot.alt.count(" billion") == 4
-    assert plots._front([(2, 95), (1, 96), (0.9, 90), (0.5, 94)]) == [(0.5, 94), (1, 96)]
+    assert tradeoff_plots._front([(2, 95), (1, 96), (0.9, 90), (0.5, 94)]) == [(0.5, 94), (1, 96)]
 
 
 def test_networks_of_one_size_have_no_tradeoff():
     stages = [dataclasses.replace(stage(name, 0.95), operations=2_000_000_000) for name in ("baseline", "hard1")]
-    assert plots.tradeoff(written(configuration(*stages))) is None
+    assert tradeoff_plots.operations(written(configuration(*stages))) is None
+
+
+def test_accuracy_against_predicted_time_has_the_networks_whose_time_is_known():
+    stages = stage("baseline", 0.95, predicted_ms=4.0), stage("hard1", 0.94, predicted_ms=0.5), stage("hard2", 0.9)
+    plot = tradeoff_plots.time(written(configuration(*stages)))
+    assert plot.alt == ("Accuracy and predicted time: Baseline 95.0 %, 4.00 ms; Hard pruning, round 1 94.0 %, 0.500 ms")
+    assert tradeoff_plots.time(written(configuration(stage("baseline", 0.95), stage("hard1", 0.9)))) is None
 
 
 def test_scores_that_are_probabilities_have_no_gap():

@@ -246,6 +246,19 @@ def test_the_papers_shares_of_table_3():
     assert len(size.size(written(configuration(*stages), settings={"recipe": "paper-text"})).header) == 6
 
 
+def test_predicted_times_and_widths_of_a_network_that_was_pruned_to_a_time():
+    whole = stage("baseline", 0.98, predicted_ms=4.417, widths={"layer1": 64, "layer1.0.conv1": 64})
+    pruned = stage("hard1", 0.97, predicted_ms=1.032, widths={"layer1": 16, "layer1.0.conv1": 48})
+    given = {"settings": {"recipe": "latency"}, "predicted_on": "a slide rule, LiteRT 0, 1 thread"}
+    study = written(configuration(whole, pruned), **given)
+    table = size.size(study)
+    assert table.header[-1] == "Predicted (ms)" and [row[-1] for row in table.rows] == ["4.42", "1.03"]
+    assert table.note.endswith("by the times of single convolutions on a slide rule, LiteRT 0, 1 thread.")
+    assert size.widths(study).header == ("Channel group", "Unpruned", "Round 1")
+    assert size.widths(study).rows == (("layer1", "64", "16 (75.0)"), ("layer1.0.conv1", "64", "48 (25.0)"))
+    assert size.widths(written(configuration(whole, pruned), settings={"recipe": "paper-text"})) is None
+
+
 def test_latency_is_told_against_the_first_row_and_doubts_stand_below(delivered):
     rows = size.latency(delivered).rows
     assert rows[0][3] == rows[0][-1] == "1.00×"

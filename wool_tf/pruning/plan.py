@@ -60,6 +60,20 @@ class Recipe:
         return (self.rates,) * 4 if isinstance(self.rates, int | float) else tuple(self.rates)
 
 
+@dataclasses.dataclass(frozen=True)
+class Widths:
+    """A round of pruning that ends at given widths, such as `latency.rounds` plans them.
+
+    Attributes:
+        widths: channels that stay of every group, by its name. The weakest go, by the summed scores of all
+            convolutions that write to the group.
+        criterion: str. One of `importance.CRITERIA`.
+    """
+
+    widths: Mapping[str, int]
+    criterion: str = "l1"
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
     """The channels that stay.
@@ -117,42 +131,48 @@ def named(name: str, depth: int) -> Recipe:
     raise WoolError(f"recipe: must be one of {', '.join(RECIPES)}, got {name!r}")
 
 
-def make(spec: ResNetSpec, scores: Mapping[str, np.ndarray], recipe: Recipe) -> Plan:
+def make(spec: ResNetSpec, scores: Mapping[str, np.ndarray], recipe: Recipe | Widths) -> Plan:
     """The plan of one round.
 
-    The number of channels removed from a group is ⌊width × rate⌋, and at least one channel stays. Among equal scores
-    the lower index goes first.
+    By a Recipe the number of channels removed from a group is ⌊width × rate⌋, and at least one channel stays. Among
+    equal scores the lower index goes first.
 
     Arguments:
         spec: ResNetSpec to prune.
         scores: name of every convolution to the importance of its filters, as `importance.scores` gives them.
-        recipe: Recipe.
+        recipe: Recipe, or the Widths that are left.
+
+    Raises:
+        WoolError: the network is narrower than the Widths.
     """
+    if isinstance(recipe, Widths):
+        return Plan(spec, {group: _strongest(spec, scores, group, recipe.widths[group]) for group in spec.by_group()})
     removed: dict[str, list[int]] = {group: [] for group in spec.by_group()}
     for stage, (blocks, rate) in enumerate(zip(spec.stages, recipe.by_stage, strict=True), start=1):
         for block in blocks:
             for conv in block.convolutions[:-1]:
                 removed[conv.writes] = _smallest(scores[conv.name], rate)
         lasts = [block.convolutions[-1] for block in blocks]
-        removed[trunk(stage)] = _from_trunk(scores, _writers(spec, trunk(stage)), lasts, recipe.trunk, rate)
+        removed[trunk(stage)] = _from_trunk(scores, writers(spec, trunk(stage)), lasts, recipe.trunk, rate)
     if is_bottleneck(spec.depth) and recipe.trunk != "none":
         removed[STEM] = _smallest(scores[STEM], recipe.by_stage[0])
     return Plan(spec, {group: _kept(spec.width(group), gone, recipe.align) for group, gone in removed.items()})
 
 
-def pruned(spec: ResNetSpec, recipe: Recipe) -> ResNetSpec:
+def pruned(spec: ResNetSpec, recipe: Recipe | Widths) -> ResNetSpec:
     """The spec after one round; how many channels stay does not depend on the weights."""
     equal = {conv.name: np.zeros(spec.width(conv.writes)) for conv in spec.convolutions()}
     return make(spec, equal, recipe).compact
 
 
-def _writers(spec: ResNetSpec, group: str) -> list[Convolution]:
+def writers(spec: ResNetSpec, group: str) -> list[Convolution]:
+    """The convolutions that write to a channel group."""
     return [conv for conv in spec.convolutions() if conv.writes == group]
 
 
 def _from_trunk(
     scores: Mapping[str, np.ndarray],
-    writers: list[Convolution],
+    together: list[Convolution],
     lasts: list[Convolution],
     rule: str,
     rate: float,
@@ -160,11 +180,23 @@ def _from_trunk(
     if rule == "none":
         return []
     if rule == "group":
-        return _smallest(functools.reduce(np.add, (scores[conv.name] for conv in writers)), rate)
+        return _smallest(_summed(scores, together), rate)
     removed: list[int] = []
     for conv in lasts:
         removed += _smallest(scores[conv.name], rate, removed)
     return removed
+
+
+def _strongest(spec: ResNetSpec, scores: Mapping[str, np.ndarray], group: str, width: int) -> np.ndarray:
+    """The indices of so many channels of a group with the largest scores."""
+    if not 1 <= width <= spec.width(group):
+        raise WoolError(f"widths: {group} must keep 1 to {spec.width(group)} channels, got {width}")
+    order = np.argsort(_summed(scores, writers(spec, group)), kind="stable")
+    return np.sort(order[spec.width(group) - width :])
+
+
+def _summed(scores: Mapping[str, np.ndarray], together: list[Convolution]) -> np.ndarray:
+    return functools.reduce(np.add, (scores[conv.name] for conv in together))
 
 
 def _smallest(scores: np.ndarray, rate: float, removed: Sequence[int] = ()) -> list[int]:

@@ -22,6 +22,7 @@ from wool_tf.report import (
     quality,
     score_plots,
     size,
+    tradeoff_plots,
     verdict,
 )
 from wool_tf.report.tables import Table
@@ -33,7 +34,8 @@ SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
     ("Beside the paper", (quality.table1, quality.table2, plots.changes, size.size, claims.claims)),
     ("Quality", (quality.quality, plots.accuracy, quality.by_defect, quality.operating, quality.confusion,
                  score_plots.roc, score_plots.precision_recall, score_plots.reliability, quality.controls)),
-    ("Size and speed", (plots.tradeoff, size.removal, size.latency, plots.latency)),
+    ("Size and speed", (tradeoff_plots.operations, tradeoff_plots.time, size.removal, size.widths, size.latency,
+                        plots.latency)),
     ("Delivered model", (delivered.files, delivered.quantisation, delivered.mistakes)),
     ("Data and training", (provenance.data, provenance.suspects, provenance.alike, provenance.folds, plots.training)),
     ("Failures", (provenance.failures,)),

@@ -287,59 +287,6 @@ def _curve(axes: Axes, title: str, losses: np.ma.MaskedArray, marks: Sequence[fl
     axes.set_xlim(0.5, len(epochs) + 0.5)
 
 
-def tradeoff(study: Study) -> Plot | None:
-    """Accuracy against operations of every network; the line joins those that no other beats in both."""
-    found = [
-        (naming.full(study, one, stage), stage.operations / 1e9, 100 * stage.figures.known_mean("accuracy"))
-        for one, stage in naming.stages(study)
-        if stage.operations and stage.figures.complete and not stage.int8
-    ]
-    if len({operations for _, operations, _ in found}) < 2:
-        return None
-    front = _front([(operations, accuracy) for _, operations, accuracy in found])
-
-    def draw(figure: Figure) -> None:
-        axes = figure.subplots()
-        axes.plot([x for x, _ in front], [y for _, y in front], color=PALE, lw=1.5, zorder=1)
-        for _, operations, accuracy in found:
-            best = (operations, accuracy) in front
-            axes.plot(operations, accuracy, "o" if best else "x", ms=7, mew=1.8, color=BLUE if best else GREY)
-        for operations, accuracy in front:
-            title = next(title for title, *place in found if tuple(place) == (operations, accuracy))
-            axes.annotate(title, (operations, accuracy), (0, 9), textcoords="offset points", ha="center", fontsize=8)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.margins(0.2)
-        low, high = axes.get_ylim()
-        middle, half = (low + high) / 2, max(high - low, NARROWEST) / 2
-        axes.set_ylim(middle - half, middle + half)
-        axes.set_xlabel("operations for an image (billions, log scale)")
-        axes.set_ylabel("accuracy (%)")
-        axes.grid()
-
-    text = (
-        "Up and to the left is better. Rings: networks that no other beats in both; the line joins them. Crosses: the "
-        "others. Chance moves points up and down by the intervals of the tables."
-    )
-    alt = "Accuracy and operations: " + "; ".join(f"{t} {y:.1f} %, {significant(x)} billion" for t, x, y in found)
-    return drawn("Accuracy against operations", text, alt, draw, height=3.6)
-
-
-def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other reaches in accuracy with as few operations or fewer, by operations.
-
-    >>> _front([(1, 5), (2, 4), (3, 9), (3, 7)])
-    [(1, 5), (3, 9)]
-    """
-    kept: list[tuple[float, float]] = []
-    for operations, accuracy in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not kept or accuracy > kept[-1][1]:
-            kept.append((operations, accuracy))
-    return kept
-
-
 def latency(study: Study) -> Plot | None:
     """Size of the file and median time of every model that was timed."""
     found = study.delivery.latency if study.delivery else ()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from wool_tf.cells import MISSING, count, percent, ratio, significant, tiny
 from wool_tf.networks.spec import STEM, trunk
+from wool_tf.pruning.latency import RECIPE
 from wool_tf.report import naming, paper
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Configuration, Stage, Study
@@ -18,6 +19,7 @@ def size(study: Study) -> Table | None:
     """Parameters and work of every stage, and the paper's shares where it has that depth (Table III)."""
     # The table holds for one recipe; another one removes another share.
     with_paper = study.settings.get("recipe") == "paper-table3"
+    predicted = any(stage.predicted_ms is not None for _, stage in naming.stages(study))
     rows = []
     for one, stage in naming.stages(study):
         whole = one.baseline
@@ -25,6 +27,8 @@ def size(study: Study) -> Table | None:
         for name in ("params", "macs"):
             row += [count(getattr(stage, name)), percent(stage.share_of(whole, name))]
         row.append(tiny(stage.mask_difference))
+        if predicted:
+            row.append(significant(stage.predicted_ms))
         if with_paper:
             row += [percent(stage.share_of(whole, "operations")), *_paper_shares(one, stage)]
         rows.append(tuple(row))
@@ -36,13 +40,19 @@ def size(study: Study) -> Table | None:
     )
     header: tuple[str, ...] = ("Network", "Parameters", "% of baseline", "MACs", "% of baseline", "Mask difference")
     note = ""
+    if predicted:
+        header += ("Predicted (ms)",)
+        note = (
+            "Predicted: what the convolutions of the network take for an image in int8, by the times of single "
+            f"convolutions on {study.predicted_on}. "
+        )
     if with_paper:
         header += ("Operations (%)", "Paper: parameters (%)", "Paper: FLOPs (%)")
-        note = (
+        note += (
             "The paper’s shares follow from its table III, whose figures are rounded to two digits. Its FLOPs are what "
             "the column before counts: multiply-accumulates, and the elements of batch norms, ReLUs and pools."
         )
-    return table("Size and work (Table III)", text, header, rows, "l" + "r" * (len(header) - 1), note)
+    return table("Size and work (Table III)", text, header, rows, "l" + "r" * (len(header) - 1), note.strip())
 
 
 def _paper_shares(one: Configuration, stage: Stage) -> list[str]:
@@ -81,6 +91,26 @@ def _shares(removed: Mapping[str, float]) -> list[str]:
 
 def _accuracies(stage: Stage) -> list[str]:
     return [percent(stage.before_finetuning), percent(stage.figures.mean("accuracy"))]
+
+
+def widths(study: Study) -> Table | None:
+    """The channels of every group after every round, where each group has a rate of its own."""
+    if study.settings.get("recipe") != RECIPE:
+        return None
+    names = [name for name in naming.pruned_names(study) if name.startswith("hard")]
+    rows = []
+    for one in naming.ordered(study):
+        found = [stage.widths for name in names if (stage := one.stage(name)) and stage.widths]
+        for group, whole in one.baseline.widths.items():
+            label = group if len(study.configurations) == 1 else f"{naming.label(study, one)}: {group}"
+            rows.append((label, str(whole), *(f"{left[group]} ({percent(1 - left[group] / whole)})" for left in found)))
+    text = (
+        "Channels of every channel group that are left, and in brackets the share that is gone in percent. The recipe "
+        "takes filters where a millisecond costs the least of their importance, in the steps in which the processor "
+        "computes."
+    )
+    header = ("Channel group", "Unpruned", *map(naming.short, names))
+    return table("Channels left", text, header, rows, "l" + "r" * (len(header) - 1))
 
 
 def latency(study: Study) -> Table | None:

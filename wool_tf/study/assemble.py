@@ -22,6 +22,7 @@ from wool_tf.networks.spec import ResNetSpec
 from wool_tf.study import doubts, results, sheets
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import BASELINE, FROZEN, INT8, THRESHOLDING
+from wool_tf.training import recipes
 from wool_tf.training.config import TrainingConfig
 
 OF_CONFIGURATION = ("depth", "optimizer", "weights")
@@ -183,7 +184,7 @@ def study(
         out: folder of the study.
         int8: whether the final stage was converted on every fold.
     """
-    images, found = evidence.images, evidence.records
+    images, found, table = evidence.images, evidence.records, recipes.table(configs[0])
     abouts = [one.get("environment") or {} for one in found.values()]
     return results.Study(
         title=f"Study on {Path(images.folder).resolve().name}",
@@ -201,6 +202,7 @@ def study(
         failures=tuple(_failure(unit, attempts) for unit, attempts in failures.items()),
         sheets=tuple(sheets.build(images)),
         suspects=doubts.suspects(images, evidence.judged, _unpruned_scores(configs, evidence)),
+        predicted_on="" if table is None else table.machine,
     )
 
 
@@ -318,7 +320,12 @@ def _configuration(config: TrainingConfig, evidence: Evidence, int8: bool) -> re
         stage = _stage(config, f"{whole.name}{INT8}", f"{whole.title}, int8", evidence)
         # An int8 file has the widths of the network that it was made of.
         found[stage.name] = dataclasses.replace(
-            stage, params=whole.params, macs=whole.macs, operations=whole.operations
+            stage,
+            params=whole.params,
+            macs=whole.macs,
+            operations=whole.operations,
+            widths=whole.widths,
+            predicted_ms=whole.predicted_ms,
         )
     unpruned = found[BASELINE]
     stages = tuple(
@@ -349,6 +356,7 @@ def _stage(config: TrainingConfig, name: str, title: str, evidence: Evidence) ->
     pools = evidence.pools(found)
     figures, interval = evidence.figures(pools, [THRESHOLD] * len(pools), [one.metrics for one in present])
     first = present[0] if present else None
+    spec = ResNetSpec.from_config(first.spec) if first and first.spec else None
     differences = [one.mask_difference for one in present if one.mask_difference is not None]
     before = [one.before_finetuning.accuracy for one in present if one.before_finetuning]
     return results.Stage(
@@ -356,7 +364,7 @@ def _stage(config: TrainingConfig, name: str, title: str, evidence: Evidence) ->
         title=title,
         params=first.params if first else None,
         macs=first.macs if first else None,
-        operations=_operations(first.spec) if first and first.spec else None,
+        operations=complexity.operations(spec) if spec else None,
         figures=figures,
         interval=interval | evidence.auc_interval(pools),
         operating=evidence.operating(pools),
@@ -365,8 +373,6 @@ def _stage(config: TrainingConfig, name: str, title: str, evidence: Evidence) ->
         removed=first.removed if first else {},
         before_finetuning=float(np.mean(before)) if before else None,
         histories=tuple(one.history for one in found[0] if one is not None and one.history is not None),
+        widths=spec.by_group() if spec else {},
+        predicted_ms=recipes.predicted_ms(config, spec) if spec else None,
     )
-
-
-def _operations(spec: Mapping) -> int:
-    return complexity.operations(ResNetSpec.from_config(spec))

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import environment, records, settings
+from wool_tf import environment, files, records, settings
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import BadSetting, as_text
 from wool_tf.networks import initial_weights
+from wool_tf.pruning import latency
 from wool_tf.settings import Binds
 from wool_tf.training.config import TrainingConfig
 
@@ -16,6 +17,7 @@ CHOICES = settings.binding(TrainingConfig, "choice")
 """Settings that say which units there are, and not what the result of one is: a run may go on with others."""
 OF_PRUNING = settings.binding(TrainingConfig, "hard", "asfp", "pruning")
 """Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
+_TABLE = "latency_table"
 _WEIGHTS = "contents of weights"
 """Key of `run.json`: SHA-256 of the files of weights, by configuration."""
 
@@ -81,7 +83,12 @@ def _binding(config: TrainingConfig) -> dict:
     kinds += ["hard"] if config.rounds else []
     kinds += ["asfp"] if config.asfp_rates else []
     kinds += ["pruning"] if config.rounds or config.asfp_rates else []
-    return {name: getattr(config, name) for name in settings.binding(TrainingConfig, *kinds)}
+    bound = {name: getattr(config, name) for name in settings.binding(TrainingConfig, *kinds)}
+    if _TABLE in bound:
+        # Where the file lies makes no difference, and with other recipes it changes no network.
+        table = Path(config.latency_table) if config.recipe == latency.RECIPE else None
+        bound[_TABLE] = files.sha256(table) if table and table.is_file() else ""
+    return bound
 
 
 def _check_same(found: dict, ours: dict, out: Path) -> None:

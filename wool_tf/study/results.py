@@ -137,6 +137,8 @@ class Stage:
         removed: share of the channels that are gone, by channel group.
         before_finetuning: accuracy right after filters had gone, mean over folds.
         histories: of each fold of the first repeat.
+        widths: channels of every channel group.
+        predicted_ms: milliseconds of the network in int8 by the study's table of latencies; None without one.
     """
 
     name: str
@@ -153,6 +155,8 @@ class Stage:
     removed: dict[str, float] = dataclasses.field(default_factory=dict)
     before_finetuning: float | None = None
     histories: tuple[History, ...] = ()
+    widths: dict[str, int] = dataclasses.field(default_factory=dict)
+    predicted_ms: float | None = None
 
     @property
     def int8(self) -> bool:
@@ -353,6 +357,7 @@ class Study:
         sheets: Sheet of each kind of image.
         suspects: images whose label is probably wrong, the surest first.
         delivery: Delivery, or None where nothing is delivered.
+        predicted_on: what the table of latencies was measured on; empty without one.
         version: of this schema.
     """
 
@@ -372,6 +377,7 @@ class Study:
     sheets: tuple[Sheet, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     delivery: Delivery | None = None
+    predicted_on: str = ""
     version: int = VERSION
 
     @property

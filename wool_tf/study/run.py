@@ -26,6 +26,7 @@ from wool_tf.study import assemble, driver, estimate, grid, manifest, quantise, 
 from wool_tf.study.driver import Outcome, Status, Unit
 from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
+from wool_tf.training import recipes
 from wool_tf.training.config import TrainingConfig
 
 log = logging.getLogger(__name__)
@@ -222,6 +223,8 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
     for config in request.configs:
         fetching = logs.Occasional(log, "fetching weights, byte")
         initial_weights.resolve(config.weights, config.initial_spec, 0, progress=fetching)
+        recipes.table(config)
+        recipes.of_rounds(config)
     crops = load(source, first, out)
     manifest.check_initial(request.configs, crops.native.fingerprint)
     images = crops.for_network(first.image_size, logs.Occasional(log, "resizing image"))

@@ -1,6 +1,7 @@
 """The settings of a run: what a result depends on, besides the images."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 from wool_tf.data import pixels
@@ -8,6 +9,7 @@ from wool_tf.data.dataset import GROUP_BY
 from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
 from wool_tf.networks.spec import DEPTHS, REDUCTION, ResNetSpec
+from wool_tf.pruning import latency
 from wool_tf.pruning.plan import RECIPES
 from wool_tf.settings import check, setting
 from wool_tf.training.schedules import SCHEDULES
@@ -108,9 +110,26 @@ class TrainingConfig:
     rounds: int = setting(3, "Rounds of hard pruning.", at_least=0, binds="choice")
     recipe: str = setting(
         "paper-table3",
-        "What a round removes: `paper-text` 30 % of every layer, `paper-table3` what the paper's Table III contains.",
-        choices=RECIPES,
+        "What a round removes: `paper-text` 30 % of every layer, `paper-table3` what the paper's Table III contains, "
+        "`latency` what costs the least importance of filters on the way to a time.",
+        choices=(*RECIPES, latency.RECIPE),
         binds="hard",
+    )
+    latency_table: str = setting(
+        "",
+        "Table of the times of int8 convolutions, as `latency_table.py` measures it; the report then has the predicted "
+        "time of every network.",
+        binds="hard",
+    )
+    target_ms: float | None = setting(
+        None,
+        "Predicted milliseconds for an image after the last round of the recipe `latency`; or give `target_ratio`.",
+        above=0,
+        below=math.inf,
+        binds="hard",
+    )
+    target_ratio: float | None = setting(
+        None, "The same as a share of the unpruned network's predicted time.", above=0, below=1, binds="hard"
     )
     align: int = setting(
         1,
@@ -157,8 +176,20 @@ class TrainingConfig:
             raise BadSetting("first_folds", self.first_folds, rule)
         if self.first_folds and self.repeats > 1:
             raise BadSetting(("first_folds", "repeats"), None, "do not go together: every repeat has other first folds")
+        self._check_target()
         if self.final not in self.stages:
             raise BadSetting("final", self.final, f"the stages of this run are {', '.join(self.stages)}")
+
+    def _check_target(self) -> None:
+        targets = [name for name in ("target_ms", "target_ratio") if getattr(self, name) is not None]
+        if self.recipe != latency.RECIPE:
+            for name in targets:
+                raise BadSetting(name, getattr(self, name), f"is for the recipe {latency.RECIPE}, got {self.recipe}")
+        elif not self.latency_table:
+            rule = f"is missing; the recipe {latency.RECIPE} needs the table that latency_table.py measures"
+            raise BadSetting("latency_table", None, rule)
+        elif len(targets) != 1:
+            raise BadSetting(("target_ms", "target_ratio"), None, f"the recipe {latency.RECIPE} needs one of the two")
 
     @property
     def configuration(self) -> str:

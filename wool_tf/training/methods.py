@@ -26,7 +26,7 @@ from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning import compact, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
-from wool_tf.training import batch_norms, trainer
+from wool_tf.training import batch_norms, recipes, trainer
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
 from wool_tf.training.trainer import Course, Progress
@@ -89,11 +89,11 @@ def stages(settings: TrainingConfig) -> list[Stage]:
 
 def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -> list[Stage]:
     listed, spec, before = [], settings.initial_spec, "baseline"
-    for number in range(1, settings.rounds + 1):
-        trained, spec = spec, plan.pruned(spec, _hard_recipe(settings))
+    for number, recipe in enumerate(recipes.of_rounds(settings), start=1):
+        trained, spec = spec, plan.pruned(spec, recipe)
         trained = spec if settings.finetune == "compact" else trained
-        epochs = settings.finetune_epochs
-        listed.append(Stage(f"{name}{number}", title.format(number), before, method, spec, trained, epochs))
+        epochs, work = settings.finetune_epochs, functools.partial(method, recipe=recipe)
+        listed.append(Stage(f"{name}{number}", title.format(number), before, work, spec, trained, epochs))
         before = listed[-1].name
     return listed
 
@@ -113,7 +113,14 @@ def scratch(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progre
     return _finish(stage, fold, settings, trained, history)
 
 
-def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, criterion: str | None = None) -> dict:
+def hard(
+    stage: Stage,
+    fold: Fold,
+    settings: TrainingConfig,
+    progress: Progress,
+    recipe: plan.Recipe | plan.Widths,
+    criterion: str | None = None,
+) -> dict:
     """One round: prunes the network of the stage before and fine-tunes it.
 
     The compact network is fine-tuned, or the masked one and made compact afterwards; the kept weights come out the
@@ -122,7 +129,6 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
     """
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
-    recipe = _hard_recipe(settings)
     seed = fold.seed(settings, f"{stage.name} filters")
     scores = importance.scores(weights, spec, criterion or recipe.criterion, seed)
     chosen = plan.make(spec, scores, recipe)
@@ -161,10 +167,6 @@ def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
 def _part(progress: Progress, start: float, end: float) -> Progress:
     """Progress of a part of the work."""
     return lambda share, what: progress(start + (end - start) * share, what)
-
-
-def _hard_recipe(settings: TrainingConfig) -> plan.Recipe:
-    return dataclasses.replace(plan.named(settings.recipe, settings.depth), align=settings.align)
 
 
 def _asfp_recipe(settings: TrainingConfig, rate: float) -> plan.Recipe:

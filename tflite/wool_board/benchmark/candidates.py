@@ -107,7 +107,7 @@ def describe(path: Path) -> dict:
         except WoolError as error:
             card = f"wrong: {str(error).removeprefix(f'{path}: ')}"
     known = {"file": str(path), "bytes": size, "network": network, "precision": precision, "card": card}
-    return known | {"runtime": _runtime()}
+    return known | {"runtime": runtime()}
 
 
 def random_pixels(shape: np.ndarray, dtype: type) -> np.ndarray:
@@ -129,7 +129,8 @@ def _network(card: dict) -> str | None:
         return None
 
 
-def _runtime() -> str:
+def runtime() -> str:
+    """Name and version of what runs TFLite files here."""
     try:
         return f"LiteRT {metadata.version('ai-edge-litert')}"
     except metadata.PackageNotFoundError:

@@ -1,0 +1,93 @@
+"""How far predicted times are from measured ones: int8 networks in turns in one process, beside their predictions.
+
+python benchmarks/latency_prediction.py --table=table.json --image_size=64 --runs=200
+
+The networks are those after each round of `paper-table3`, whole and with widths rounded up to eights, and of the recipe
+`latency` for several targets. Their weights are random: times do not depend on them.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
+import console
+from wool_tf import quiet
+
+_TABLE = flags.DEFINE_string("table", None, "Table of latency_table.py.", required=True)
+_SIDE = flags.DEFINE_integer("image_size", 64, "Side of the input in pixels.", lower_bound=32)
+_DEPTH = flags.DEFINE_integer("depth", 18, "Depth of the ResNet.")
+_RATIOS = flags.DEFINE_list("ratios", ["0.3", "0.2", "0.15", "0.1"], "Targets of the recipe latency.")
+_RUNS = flags.DEFINE_integer("runs", 200, "Timed runs of each network.", lower_bound=1)
+_THREADS = flags.DEFINE_integer("threads", 1, "Threads.", lower_bound=1)
+_JSON = flags.DEFINE_string("json", None, "File for the figures.")
+
+
+def main() -> None:
+    console.use_threads(_THREADS.value)
+    from wool_board.benchmark import timing
+    from wool_board.benchmark.candidates import TimedModel
+    from wool_tf.pruning import latency_table
+
+    table = latency_table.read(console.file("table", _TABLE.value))
+    networks = _networks(table)
+    quiet.import_keras()
+    with tempfile.TemporaryDirectory() as folder:
+        timed = [TimedModel({"file": _converted(spec, Path(folder))}, _THREADS.value) for spec in networks.values()]
+        times = timing.measure(timed, _RUNS.value)
+    rows = [
+        {
+            "network": name,
+            "widths": spec.by_group(),
+            "predicted_ms": latency_table.predicted(spec, table),
+            "p10_ms": float(np.percentile(column, 10)),
+            "p50_ms": float(np.percentile(column, 50)),
+        }
+        for (name, spec), column in zip(networks.items(), times.T, strict=True)
+    ]
+    print(f"table: {table.machine}; steps of {table.steps[0]} channels read and {table.steps[1]} written")
+    for row in rows:
+        share = row["predicted_ms"] / row["p10_ms"]
+        figures = f"{row['predicted_ms']:8.3f} {row['p10_ms']:8.3f} {row['p50_ms']:8.3f} ms  {share:5.2f}"
+        print(f"{row['network']:28} predicted, p10, p50, predicted / p10: {figures}")
+    logs = [np.log([row[name] for row in rows]) for name in ("predicted_ms", "p10_ms")]
+    print(f"correlation of the logarithms {np.corrcoef(*logs)[0, 1]:.4f}")
+    if _JSON.value:
+        Path(_JSON.value).write_text(json.dumps({"table": table.machine, "networks": rows}, indent=1))
+
+
+def _networks(table) -> dict:
+    from wool_tf.networks.spec import ResNetSpec
+    from wool_tf.pruning import latency, latency_table, plan
+
+    whole = spec = ResNetSpec.full(_DEPTH.value, 2, (_SIDE.value, _SIDE.value, 1))
+    found = {"unpruned": whole}
+    for number in (1, 2, 3):
+        spec = plan.pruned(spec, plan.named("paper-table3", whole.depth))
+        found[f"paper-table3, round {number}"] = spec
+    eights = {group: min(-(-width // 8) * 8, whole.width(group)) for group, width in spec.by_group().items()}
+    found["paper-table3, 3, eights"] = spec.resized(eights)
+    for ratio in console.numbers("ratios", _RATIOS.value, float):
+        target = ratio * latency_table.predicted(whole, table)
+        found[f"latency, {ratio:g} of unpruned"] = latency.rounds(whole, latency.uniform(whole), table, target, 3)[-1]
+    return found
+
+
+def _converted(spec, folder: Path) -> str:
+    from wool_tf.data import pixels
+    from wool_tf.deploy import convert
+    from wool_tf.networks import resnet, weights
+
+    side = pixels.load_size(_SIDE.value)
+    crops = np.random.default_rng(0).integers(0, 256, (4, side, side), np.uint8)
+    path = folder / f"{len(list(folder.iterdir()))}.tflite"
+    path.write_bytes(convert.convert(resnet.restored(spec, weights.initial(spec, 0)), "int8", crops))
+    return str(path)
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,69 @@
+"""The work of `latency_table.py`."""
+
+import dataclasses
+import json
+import signal
+import time
+from pathlib import Path
+
+from wool_board import whole_file
+from wool_board.benchmark import timing
+from wool_board.command_line import say
+from wool_board.errors import WoolError
+from wool_board.latency import measuring, orders
+
+TELL_SECONDS = 15
+
+
+@dataclasses.dataclass(frozen=True)
+class LatencyOptions:
+    """What is to be measured, and where the table goes.
+
+    Attributes:
+        models: archive of convolutions.
+        out: file of the table.
+        threads: CPU threads.
+    """
+
+    models: Path
+    out: Path
+    threads: int
+
+
+def run(options: LatencyOptions) -> int:
+    """Measures the convolutions and writes the table; returns the exit status.
+
+    Raises:
+        WoolError: an option or the archive is wrong, or the table cannot be written.
+        KeyboardInterrupt: the end was asked for.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    timing.usable((options.threads,))
+    if not options.out.name or options.out.is_dir() or not options.out.absolute().parent.is_dir():
+        raise WoolError(f"--out={options.out}: must be a file in a folder that exists")
+    document = measure(options.models, options.threads)
+    try:
+        whole_file.write(options.out, json.dumps(document).encode() + b"\n")
+    except OSError as error:
+        raise WoolError(f"--out={options.out}: cannot be written ({error.strerror})") from None
+    for warning in document["warnings"]:
+        print(f"warning: {warning}")
+    print(options.out)
+    return 0
+
+
+def measure(models: Path, threads: int) -> dict:
+    """The document of an archive, as `measuring.table` makes it; tells on the standard error how far it is.
+
+    Raises:
+        WoolError: the archive is wrong, or a model does not run here.
+    """
+    next_time = time.monotonic() + TELL_SECONDS
+
+    def tell(done: int, of: int) -> None:
+        nonlocal next_time
+        if time.monotonic() >= next_time:
+            next_time = time.monotonic() + TELL_SECONDS
+            say(f"{done / of:.0%} of {of:,} measurements")
+
+    return measuring.table(models, orders.read(models), threads, tell)

@@ -1,0 +1,113 @@
+"""Single int8 convolutions as TFLite models, by which a latency table is measured."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wool_board.latency import orders
+from wool_board.latency.orders import Grid, Orders
+from wool_tf.errors import Unwritable
+
+if TYPE_CHECKING:
+    from ai_edge_litert import schema_py_generated as schema
+
+SCALE = 0.05
+"""Of inputs and outputs; kernels compute the same whatever it is."""
+WEIGHT_SCALE = 0.01
+_PATTERN = np.arange(-125, 126, dtype=np.int8)
+"""Repeated for the weights: in an archive they take little room, and times do not depend on values."""
+
+
+def write(path: Path, ordered: Orders) -> int:
+    """Writes the archive of all convolutions that are to be measured.
+
+    Arguments:
+        path: of the archive.
+        ordered: what `pruning.latency_table.to_measure` gives.
+
+    Returns:
+        The number of convolutions.
+
+    Raises:
+        WoolError: the file cannot be written.
+    """
+    models = {
+        name: model(grid, reads, writes)
+        for grid in (*ordered.grids, *ordered.sweeps)
+        for reads, writes, name in grid.models()
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        orders.write(path, ordered, models)
+    except OSError as error:
+        raise Unwritable(f"{path}: cannot be written ({error.strerror or error})") from None
+    return len(models)
+
+
+def model(grid: Grid, reads: int, writes: int) -> bytes:
+    """A TFLite model of one convolution with ReLU, as the converter makes them of networks: int8, a scale per filter.
+
+    Arguments:
+        grid: Grid, of which kernel, stride and side are used.
+        reads, writes: numbers of channels.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    weights = np.resize(_PATTERN, (writes, grid.kernel, grid.kernel, reads))
+    side, types = grid.side * grid.stride, schema.TensorType
+    graph = schema.SubGraphT()
+    graph.tensors = [
+        _tensor("image", (1, side, side, reads), types.INT8, 0, [SCALE], 0),
+        _tensor("weights", weights.shape, types.INT8, 1, [WEIGHT_SCALE] * writes, 0),
+        _tensor("bias", (writes,), types.INT32, 2, [SCALE * WEIGHT_SCALE] * writes, 0),
+        _tensor("features", (1, grid.side, grid.side, writes), types.INT8, 0, [SCALE], -128),
+    ]
+    graph.inputs, graph.outputs, graph.operators = [0], [3], [_convolution(grid.stride)]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CONV_2D
+    # The first version with a scale per filter.
+    code.version = 3
+    made = schema.ModelT()
+    made.version, made.operatorCodes, made.subgraphs = 3, [code], [graph]
+    made.buffers = [schema.BufferT(), _buffer(weights), _buffer(np.zeros(writes, np.int32))]
+    builder = flatbuffers.Builder(weights.nbytes + 4096)
+    builder.Finish(made.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _convolution(stride: int) -> "schema.OperatorT":
+    from ai_edge_litert import schema_py_generated as schema
+
+    options = schema.Conv2DOptionsT()
+    options.padding, options.fusedActivationFunction = schema.Padding.SAME, schema.ActivationFunctionType.RELU
+    options.strideW = options.strideH = stride
+    options.dilationWFactor = options.dilationHFactor = 1
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0, 1, 2], [3]
+    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.Conv2DOptions, options
+    return operator
+
+
+def _tensor(
+    name: str, shape: Sequence[int], kind: int, buffer: int, scales: list[float], zero_point: int
+) -> "schema.TensorT":
+    from ai_edge_litert import schema_py_generated as schema
+
+    quantisation = schema.QuantizationParametersT()
+    quantisation.scale, quantisation.zeroPoint = scales, [zero_point] * len(scales)
+    quantisation.quantizedDimension = 0
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type, tensor.buffer = name, list(shape), kind, buffer
+    tensor.quantization = quantisation
+    return tensor
+
+
+def _buffer(values: np.ndarray) -> "schema.BufferT":
+    from ai_edge_litert import schema_py_generated as schema
+
+    buffer = schema.BufferT()
+    buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    return buffer
