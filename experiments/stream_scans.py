@@ -16,63 +16,37 @@ A network that was trained on these scans does better on them than on others: na
 
 import startup  # noqa: F401
 
-import math
 from pathlib import Path
 
 from absl import flags
 
 import console
-import scan_flags
-from wool_tf import WoolError
-from wool_tf.data.annotations.scans import ScanConfig
+import streaming_flags
 
-_SCANS = scan_flags.define(ScanConfig)
-_MODEL = flags.DEFINE_string("model", None, "TFLite file with its card.", required=True)
-_SPEED = flags.DEFINE_list("speed", ["1"], "Multiples of real time, with commas between them; 0: no limit.")
-_RATE = flags.DEFINE_float("lines_per_second", 1250, "Lines of the detector in a second of real time.")
-_SAMPLES = flags.DEFINE_list("samples", [], "Samples whose scans are streamed; default: all.")
-_LIMIT = flags.DEFINE_integer("limit", 0, "Scans that are streamed at most; 0: all.", lower_bound=0)
-_GAP = flags.DEFINE_integer("gap_lines", 375, "Lines of air between two scans.", lower_bound=1)
+_BELT = streaming_flags.define()
+_SPEED = streaming_flags.define_speed(unlimited=True)
 _HOURS = flags.DEFINE_float("hours", None, "Instead, as many lines as the belt has in so many hours, without a limit.")
-_JSON = flags.DEFINE_string("json", None, "File that all figures are written to.")
 
 PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
 
 def main() -> None:
-    from wool_tf import records
-    from wool_tf.belt import layout, scoring, streaming
+    from wool_tf.belt import scoring, streaming
 
-    display, speeds = console.Display(), _speeds()
-    folder, model = _SCANS.folder, console.file("model", _MODEL.value)
-    out = _JSON.value and console.output("json", _JSON.value, scans=folder)
-    laid = layout.lay(folder, _SCANS.config, _SAMPLES.value, _LIMIT.value, _GAP.value)
+    display, hours = console.Display(), None if _HOURS.value is None else streaming_flags.above_zero(_HOURS)
+    speeds, given = _SPEED.values if hours is None else [0.0], _BELT.given()
+    laid, rate = given.belt, given.lines_per_second
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")
     runs = {}
     for speed in speeds:
-        lines = laid.lines if _HOURS.value is None else round(3600 * _HOURS.value * _RATE.value)
-        display.say("as fast as possible" if speed == 0 else f"{speed:g} times real time, {_RATE.value:g} lines/s each")
-        run = streaming.stream(laid, PROGRAM, model, _RATE.value, speed, lines, _HOURS.value is None)
-        runs[f"{speed:g}"] = (scoring.judge(laid, run) if _HOURS.value is None else scoring.program_figures(run)) | {
+        lines = laid.lines if hours is None else round(3600 * hours * rate)
+        display.say("as fast as possible" if speed == 0 else f"{speed:g} times real time, {rate:g} lines/s each")
+        run = streaming.stream(laid, PROGRAM, given.model, rate, speed, lines, hours is None)
+        runs[f"{speed:g}"] = (scoring.judge(laid, run) if hours is None else scoring.program_figures(run)) | {
             "memory_samples": run.memory
         }
     print(_table(runs))
-    if out:
-        records.write(out, {"scans": str(folder), "model": str(model), "runs": runs})
-
-
-def _speeds() -> list[float]:
-    given = ["0"] if _HOURS.value is not None else _SPEED.value
-    try:
-        speeds = [float(value) for value in given]
-    except ValueError:
-        speeds = [math.nan]
-    if not speeds or not all(0 <= speed < math.inf for speed in speeds):
-        raise WoolError(f"--speed={','.join(given)}: must be numbers of 0 or more, with commas between them")
-    for name, value in (("lines_per_second", _RATE.value), ("hours", _HOURS.value)):
-        if value is not None and not 0 < value < math.inf:
-            raise WoolError(f"--{name}={value:g}: must be above 0")
-    return speeds
+    given.write({"runs": runs})
 
 
 def _table(runs: dict) -> str:
