@@ -19,6 +19,7 @@ from absl import flags
 
 import console
 import streaming_flags
+import streaming_table
 
 _BELT = streaming_flags.define()
 _PROGRAM = flags.DEFINE_string("program", None, "inspect_line.py of another version; default: this one's.")
@@ -48,7 +49,7 @@ def _table(found: dict) -> str:
     names = sorted({name for hour in found["hours"] for name in hour["defects"]})
     rows = [["hour", *found["shares_m"], *(f"found of {name}" for name in names), "false rejects per m"]]
     for number, hour in enumerate(found["hours"], start=1):
-        cells = [_found(**hour["defects"][name]) for name in names]
+        cells = [streaming_table.found(**hour["defects"][name]) for name in names]
         metres = [f"{value:.2f}" for value in hour["told_m"].values()]
         rows.append([f"{number}", *metres, *cells, f"{hour['false_rejects_per_m']:.3f}"])
     rows.append(["all", *(f"{value:.2f}" for value in found["shares_m"].values()), *([""] * (len(names) + 1))])
@@ -63,11 +64,6 @@ def _table(found: dict) -> str:
         f"events left out: {found['untold']}; memory {found['memory_mb']:.1f} MB; "
         f"longest reject latency {'–' if latency is None else f'{latency:.0f} mm'}",
     ])  # fmt: skip
-
-
-def _found(boxes: int, looked_at: int, found: int) -> str:
-    missed = boxes - looked_at
-    return f"{found} of {boxes}" + (f", {missed} not looked at" if missed else "")
 
 
 if __name__ == "__main__":

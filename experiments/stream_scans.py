@@ -22,6 +22,7 @@ from absl import flags
 
 import console
 import streaming_flags
+import streaming_table
 
 _BELT = streaming_flags.define()
 _SPEED = streaming_flags.define_speed(unlimited=True)
@@ -51,53 +52,11 @@ def main() -> None:
 
 def _table(runs: dict) -> str:
     """The figures, a column for each speed."""
-    from wool_tf.cells import MISSING, aligned
-
-    rows = [["", *("no limit" if speed == "0" else f"{speed}×" for speed in runs)]]
-
-    def add(name, cell) -> None:
-        rows.append([name, *(MISSING if (shown := cell(run)) is None else shown for run in runs.values())])
-
-    first = next(iter(runs.values()))
-    for defect in first.get("defects", ()):
-        add(f"found of {defect}", lambda run, defect=defect: _found(**run["defects"][defect]))
-    if "defects" in first:
-        add("product, m", lambda run: f"{run['product_m']:.1f}")
-        add("rejects", lambda run: f"{run['rejects']}")
-        add("false rejects per m of product", lambda run: f"{run['false_rejects']:.3f}")
-        add("falsely rejected, mm per m of product", lambda run: f"{run['false_mm']:.1f}")
-        add("rejected share of the product", lambda run: f"{run['rejected_share']:.1%}")
-    add("lines per second", lambda run: f"{run['lines_per_second']:,.0f}")
-    add("tiles", lambda run: f"{run['tiles']:,}")
-    add("tile latency p50 / p95, ms", lambda run: _pair(run["tile_latency_ms"]))
-    add("reject latency p50 / p95, mm", lambda run: _pair(run["reject_latency_mm"]))
-    add("longest reject latency, mm", lambda run: run["reject_latency_mm"] and f"{run['reject_latency_mm']['max']:.0f}")
-    add("stated reject latency, mm", lambda run: run["stated_latency"] and f"{run['stated_latency']['mm']:.0f}")
-    add("rejects later than stated", lambda run: f"{run['late']}")
-    add("unseen, mm", lambda run: f"{run['unseen_mm']:.0f}")
-    add("forgotten, mm", lambda run: f"{run['forgotten_mm']:.0f}")
-    add("lines lost", lambda run: f"{run['lost_lines']}")
-    add("times the overlap was thinned", lambda run: f"{run['thinned']}")
-    add("thinnest level", lambda run: "{} of {}".format(*run["thinnest"]))
-    add("alarms", lambda run: ", ".join(run["alarms"]) or None)
-    add("writer held up at most, ms", lambda run: f"{run['longest_write_ms']:.0f}")
-    add("peak memory, MB", lambda run: f"{run['peak_memory_mb']:.1f}")
-    add("mean memory, first / last quarter, MB", lambda run: run["memory_mb"] and _quarters(run["memory_mb"]))
-    return "\n".join(aligned(rows, "l" + "r" * len(runs)))
-
-
-def _found(boxes: int, looked_at: int, found: int) -> str:
-    """How many defects were found; that one was missed means little if nobody looked at it."""
-    missed = boxes - looked_at
-    return f"{found} of {boxes}" + (f", {missed} not looked at" if missed else "")
-
-
-def _pair(found: dict | None) -> str | None:
-    return found and f"{found['p50']:.0f} / {found['p95']:.0f}"
-
-
-def _quarters(found: dict) -> str:
-    return f"{found['first']['mean']:.1f} / {found['last']['mean']:.1f}"
+    table = streaming_table.Table(runs)
+    if "defects" in next(iter(runs.values())):
+        streaming_table.add_found(table, runs)
+    streaming_table.add_pace(table)
+    return table.text()
 
 
 if __name__ == "__main__":

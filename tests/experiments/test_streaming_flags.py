@@ -5,7 +5,7 @@ import pytest
 import inspect_line
 import scripts
 
-SCRIPTS = ("stream_scans.py", "measure_gate.py", "simulate_day.py")
+SCRIPTS = ("stream_scans.py", "measure_gate.py", "measure_station.py", "simulate_day.py")
 SPEEDS = {"stream_scans.py": "must be numbers of 0 or more", "measure_gate.py": "must be numbers above 0"}
 MODEL = f"--model={__file__}"
 NAMES = ("--samples=S1,S2", "--limit=3", "--gap_lines=10", "--lines_per_second=900", "--json=out.json")

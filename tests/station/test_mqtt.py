@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -21,9 +20,10 @@ from wool_board.belt.feed import Feed, Position
 from wool_station.feed import LOST
 from wool_station.mqtt.letters import Letters
 from wool_station.mqtt.outbox import Letter, Outbox
+from wool_tf.belt.broker import PROGRAM, Mosquitto, Subscriber
 
-BROKER = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
-needs_broker = pytest.mark.skipif(BROKER is None, reason="needs mosquitto; apt-get install mosquitto")
+TOPIC = "plant/line"
+needs_broker = pytest.mark.skipif(PROGRAM is None, reason="needs mosquitto; apt-get install mosquitto")
 
 START = {"event": "start", "time": 1.0, "sha256": "ab", "threshold": 0.5, "pixel_mm": 0.8}
 
@@ -93,62 +93,6 @@ def test_health_says_how_old_the_clock_is():
     assert (found["line"], found["along_mm"]) == (50, 40.0) and 2 <= found["clock_age_seconds"] < 20
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-class Mosquitto:
-    """A broker on a free port, which can be killed and started again."""
-
-    def __init__(self, folder: Path, *lines: str):
-        self.port = free_port()
-        self._config = folder / "mosquitto.conf"
-        text = [f"listener {self.port} 127.0.0.1", *(lines or ("allow_anonymous true",)), "user root"]
-        self._config.write_text("\n".join(text) + "\n")
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen([BROKER, "-c", self._config], stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            assert time.monotonic() < end and self._process.poll() is None
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-class Subscriber:
-    """What a broker has to say below a topic."""
-
-    def __init__(self, port: int, user: str | None = None):
-        from paho.mqtt import client as paho
-
-        self.heard: list[tuple[str, dict, bool]] = []
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        self._client.on_message = lambda _client, _data, message: self.heard.append(
-            (message.topic, json.loads(message.payload), message.retain)
-        )
-        self._client.on_connect = lambda client, *_: client.subscribe("plant/#", qos=1)
-        self._client.reconnect_delay_set(1, 1)
-        if user:
-            self._client.username_pw_set(user, "secret")
-        self._client.connect("127.0.0.1", port, 5)
-        self._client.loop_start()
-
-    def of(self, topic: str) -> list[dict]:
-        return [payload for name, payload, _ in list(self.heard) if name == f"plant/line/{topic}"]
-
-    def end(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
 def until(holds, seconds: float = 40) -> None:
     end = time.monotonic() + seconds
     while not holds():
@@ -178,7 +122,7 @@ def inspection(tmp_path):
 def published(tmp_path, port: int, *options: str):
     """The program beside that feed."""
     command = [sys.executable, PROGRAMS / "mqtt.py", f"--feed={tmp_path / 'feed'}", f"--broker=127.0.0.1:{port}"]
-    command += ["--topic=plant/line", "--health_seconds=0.2", *options]
+    command += [f"--topic={TOPIC}", "--health_seconds=0.2", *options]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
     said: list[dict] = []
 
@@ -206,7 +150,7 @@ def broker(tmp_path):
 
 @needs_broker
 def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port)
+    subscriber = Subscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (child, _):
         until(lambda: any(state["inspection"] for state in subscriber.of("state")))
         inspection.tell("reject", reject=1, along_mm=[1.0, 2.0], across_mm=[0.0, 5.0])
@@ -225,7 +169,7 @@ def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker)
         until(lambda: subscriber.of("state")[-1]["alarms"] == ["stall"])
         assert subscriber.of("health")[-1]["dropped"] == 0
         # Who comes later hears what is kept, and no more.
-        late = Subscriber(broker.port)
+        late = Subscriber(broker.port, TOPIC)
         until(lambda: len({topic for topic, _, _ in late.heard}) >= 4)
         kept = {topic.rpartition("/")[2] for topic, _, retain in late.heard if retain}
         assert kept == {"start", "summary", "state", "health"}
@@ -239,7 +183,7 @@ def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker)
 
 @needs_broker
 def test_the_last_will_tells_of_one_that_was_killed(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port)
+    subscriber = Subscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (child, _):
         until(lambda: any(state["online"] for state in subscriber.of("state")))
         child.kill()
@@ -249,7 +193,7 @@ def test_the_last_will_tells_of_one_that_was_killed(tmp_path, inspection, broker
 
 @needs_broker
 def test_a_broker_that_is_killed_again_and_again_gets_every_reject(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port)
+    subscriber = Subscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (_, said):
         until(lambda: subscriber.of("state"))
         number = 0
@@ -287,7 +231,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspecti
                 time.sleep(0.1)
         until(lambda: any(one.get("name") == "dropped" for one in said))
         broker.start()
-        subscriber = Subscriber(broker.port)
+        subscriber = Subscriber(broker.port, TOPIC)
         until(lambda: any(one["reject"] == 499 for one in subscriber.of("reject")))
         until(lambda: subscriber.of("health")[-1]["dropped"] >= 400)
         found = [one["reject"] for one in subscriber.of("reject")]
@@ -298,7 +242,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspecti
 
 @needs_broker
 def test_a_feed_that_is_lost_is_told(tmp_path, broker):
-    subscriber = Subscriber(broker.port)
+    subscriber = Subscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port):
         until(lambda: subscriber.of("state") and subscriber.of("state")[-1]["inspection"] is False)
     subscriber.end()
