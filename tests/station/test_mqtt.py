@@ -13,13 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import inspected
 import mqtt
+import station_programs
 from checkout import PROGRAMS, environment
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Feed, Position
 from wool_station.feed import LOST
+from wool_station.mqtt import own_alarms
 from wool_station.mqtt.letters import Letters
 from wool_station.mqtt.outbox import Letter, Outbox
+from wool_station.mqtt.own_alarms import Found, OwnAlarms
+from wool_station.store.batch import Batch, Event
+from wool_station.store.store import Store
 from wool_tf.belt.broker import PROGRAM, Mosquitto, Subscriber
 
 TOPIC = "plant/line"
@@ -246,6 +252,80 @@ def test_a_feed_that_is_lost_is_told(tmp_path, broker):
     with published(tmp_path, broker.port):
         until(lambda: subscriber.of("state") and subscriber.of("state")[-1]["inspection"] is False)
     subscriber.end()
+
+
+@needs_broker
+def test_alarms_of_the_recorder_are_published(tmp_path, broker):
+    feed, store = tmp_path / "feed", tmp_path / "store"
+    # A test piece is due as soon as product passes.
+    record = "record", f"--feed={feed}", f"--store={store}", "--challenge=ball-3mm:60"
+    subscriber = Subscriber(broker.port, TOPIC)
+    with inspected.served(feed, [(inspected.start(), b""), *inspected.tile(1)]):
+        with published(tmp_path, broker.port, f"--store={store}"):
+            until(lambda: subscriber.of("state"))
+            assert subscriber.of("state")[-1]["alarms"] == []
+            with station_programs.running(*record):
+                until(lambda: subscriber.of("state")[-1]["alarms"] == ["challenge_overdue"])
+        (alarm,) = [one for one in subscriber.of("alarm") if one["alarm"] == "challenge_overdue"]
+        assert (alarm["on"], alarm["source"]) == (True, "recorder") and "ball-3mm" in alarm["text"]
+        told = len(subscriber.of("alarm"))
+        # Whoever begins later says that it stands, and does not tell it again.
+        with published(tmp_path, broker.port, f"--store={store}"):
+            until(lambda: subscriber.of("state")[-1].get("alarms") == ["challenge_overdue"])
+            time.sleep(1.5)
+            assert len(subscriber.of("alarm")) == told
+    with published(tmp_path, broker.port, f"--store={store}"), station_programs.running(*record):
+        until(lambda: any(one["alarm"] == "feed_lost" for one in subscriber.of("alarm")))
+    subscriber.end()
+
+
+def put(folder: Path, *alarms: dict) -> None:
+    """Writes events into a store, as a recorder does."""
+    store = Store(folder, 64 << 20)
+    batch = Batch()
+    for one in alarms:
+        batch.events.append(Event(one["time"], 1, "alarm", one["alarm"], json.dumps(one)))
+    store.commit(batch)
+    store.close()
+
+
+def own(name: str, on: bool | None, at: float) -> dict:
+    return alarm(name, on, at) | {"source": "recorder"}
+
+
+def test_alarms_of_the_recorder_are_told_once_and_stand_until_they_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(own_alarms, "LOOK_SECONDS", 0.0)
+    folder = tmp_path / "store"
+    looks = OwnAlarms(folder)
+    assert looks.look() == Found([], frozenset())
+    put(folder, alarm("stall", True, 1), own("scores_high", True, 2), own("clock_step", None, 3))
+    told = looks.look()
+    assert [one["alarm"] for one in told.alarms] == ["scores_high", "clock_step"]
+    assert told.standing == looks.look().standing == {"scores_high"} and looks.look().alarms == []
+    # What was there before is not new.
+    assert OwnAlarms(folder).look() == Found([], frozenset({"scores_high"}))
+    put(folder, own("scores_high", False, 4))
+    told = looks.look()
+    assert ([one["on"] for one in told.alarms], told.standing) == ([False], frozenset())
+    # The store was damaged: another one is in its place, with fewer events.
+    shutil.rmtree(folder)
+    put(folder, own("store_damaged", None, 5))
+    assert [one["alarm"] for one in looks.look().alarms] == ["store_damaged"]
+    (folder / "station.sqlite").write_bytes(b"none" * 4096)
+    assert looks.look() is None and looks.trouble == "file is not a database"
+
+
+def test_alarms_of_the_recorder_make_letters():
+    letters = Letters()
+    letters.hear(START)
+    letters.hear(alarm("stall", True, 3))
+    found = letters.hear_recorder(Found([own("scores_low", True, 4)], frozenset({"scores_low"})))
+    assert [letter.topic for letter in found] == ["alarm", "state"]
+    assert json.loads(found[-1].text)["alarms"] == ["scores_low", "stall"]
+    assert letters.hear_recorder(Found([], frozenset({"scores_low"}))) == []
+    # Another inspection ends alarms of the one before, not the recorder's.
+    letters.hear(START | {"time": 9.0})
+    assert json.loads(letters.state().text)["alarms"] == ["scores_low"]
 
 
 def certificates(folder: Path) -> tuple[Path, Path]:

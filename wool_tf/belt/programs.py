@@ -69,8 +69,8 @@ class Program:
         environment = {"GPIOZERO_PIN_FACTORY": "mock"} | os.environ
         self._errors = tempfile.TemporaryFile()
         self.began.append(time.monotonic())
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": self._errors}
-        self._child = subprocess.Popen([sys.executable, *self.command], env=environment, **streams)
+        words, pipe, nothing = [sys.executable, *self.command], subprocess.PIPE, subprocess.DEVNULL
+        self._child = subprocess.Popen(words, stdin=nothing, stdout=pipe, stderr=self._errors, env=environment)
         run: list = []
         self.runs.append(run)
         self._listener = threading.Thread(target=self._listen, args=(self._child.stdout, run), daemon=True)
