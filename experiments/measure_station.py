@@ -47,7 +47,7 @@ def main() -> None:
     if _KILLS.value and _HOURS.value is not None:
         raise WoolError("--kills and --hours: give one of them")
     if _KILLS.value and len(speeds) > 1:
-        raise WoolError(f"--speed={','.join(_SPEED.value)}: must be one number with --kills")
+        raise WoolError(f"--speed={','.join(map('{:g}'.format, speeds))}: must be one number with --kills")
     hours = None if _HOURS.value is None else streaming_flags.above_zero(_HOURS)
     place, given = _PLACE.place(), _BELT.given()
     if not broker.PROGRAM:
