@@ -18,38 +18,28 @@ from pathlib import Path
 from absl import flags
 
 import console
-import scan_flags
-from wool_tf import WoolError
-from wool_tf.data.annotations.scans import ScanConfig
+import streaming_flags
+import streaming_table
 
-_SCANS = scan_flags.define(ScanConfig)
-_MODEL = flags.DEFINE_string("model", None, "TFLite file with its card.", required=True)
+_BELT = streaming_flags.define()
 _PROGRAM = flags.DEFINE_string("program", None, "inspect_line.py of another version; default: this one's.")
-_RATE = flags.DEFINE_float("lines_per_second", 1250, "Lines of the detector in a second.")
 _PASSES = flags.DEFINE_integer("passes", 1, "Passes of the belt in an hour.", lower_bound=1)
-_LIMIT = flags.DEFINE_integer("limit", 0, "Scans on the belt at most; 0: all.", lower_bound=0)
-_GAP = flags.DEFINE_integer("gap_lines", 375, "Lines of air between two scans.", lower_bound=1)
-_JSON = flags.DEFINE_string("json", None, "File that all figures are written to.")
 
 PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
 
 def main() -> None:
-    from wool_tf import records
-    from wool_tf.belt import day, layout
+    from wool_tf.belt import day
 
-    if not _RATE.value > 0:
-        raise WoolError(f"--lines_per_second={_RATE.value:g}: must be above 0")
-    display, folder, model = console.Display(), _SCANS.folder, console.file("model", _MODEL.value)
-    out = _JSON.value and console.output("json", _JSON.value, scans=folder)
+    display = console.Display()
     program = console.file("program", _PROGRAM.value) if _PROGRAM.value else PROGRAM
-    belt = layout.lay(folder, _SCANS.config, (), _LIMIT.value, _GAP.value)
+    given = _BELT.given()
+    belt = given.belt
     display.say(f"{len(belt.scans)} scans, {belt.lines * _PASSES.value:,} lines an hour")
     with tempfile.TemporaryDirectory() as place:
-        found = day.run(belt, program, model, Path(place), _RATE.value, _PASSES.value, display.say)
+        found = day.run(belt, program, given.model, Path(place), given.lines_per_second, _PASSES.value, display.say)
     print(_table(found))
-    if out:
-        records.write(out, {"scans": str(folder), "model": str(model), "program": str(program), **found})
+    given.write({"program": str(program), **found})
 
 
 def _table(found: dict) -> str:
@@ -59,7 +49,7 @@ def _table(found: dict) -> str:
     names = sorted({name for hour in found["hours"] for name in hour["defects"]})
     rows = [["hour", *found["shares_m"], *(f"found of {name}" for name in names), "false rejects per m"]]
     for number, hour in enumerate(found["hours"], start=1):
-        cells = [_found(**hour["defects"][name]) for name in names]
+        cells = [streaming_table.found(**hour["defects"][name]) for name in names]
         metres = [f"{value:.2f}" for value in hour["told_m"].values()]
         rows.append([f"{number}", *metres, *cells, f"{hour['false_rejects_per_m']:.3f}"])
     rows.append(["all", *(f"{value:.2f}" for value in found["shares_m"].values()), *([""] * (len(names) + 1))])
@@ -74,11 +64,6 @@ def _table(found: dict) -> str:
         f"events left out: {found['untold']}; memory {found['memory_mb']:.1f} MB; "
         f"longest reject latency {'–' if latency is None else f'{latency:.0f} mm'}",
     ])  # fmt: skip
-
-
-def _found(boxes: int, looked_at: int, found: int) -> str:
-    missed = boxes - looked_at
-    return f"{found} of {boxes}" + (f", {missed} not looked at" if missed else "")
 
 
 if __name__ == "__main__":

@@ -16,114 +16,47 @@ A network that was trained on these scans does better on them than on others: na
 
 import startup  # noqa: F401
 
-import math
 from pathlib import Path
 
 from absl import flags
 
 import console
-import scan_flags
-from wool_tf import WoolError
-from wool_tf.data.annotations.scans import ScanConfig
+import streaming_flags
+import streaming_table
 
-_SCANS = scan_flags.define(ScanConfig)
-_MODEL = flags.DEFINE_string("model", None, "TFLite file with its card.", required=True)
-_SPEED = flags.DEFINE_list("speed", ["1"], "Multiples of real time, with commas between them; 0: no limit.")
-_RATE = flags.DEFINE_float("lines_per_second", 1250, "Lines of the detector in a second of real time.")
-_SAMPLES = flags.DEFINE_list("samples", [], "Samples whose scans are streamed; default: all.")
-_LIMIT = flags.DEFINE_integer("limit", 0, "Scans that are streamed at most; 0: all.", lower_bound=0)
-_GAP = flags.DEFINE_integer("gap_lines", 375, "Lines of air between two scans.", lower_bound=1)
+_BELT = streaming_flags.define()
+_SPEED = streaming_flags.define_speed(unlimited=True)
 _HOURS = flags.DEFINE_float("hours", None, "Instead, as many lines as the belt has in so many hours, without a limit.")
-_JSON = flags.DEFINE_string("json", None, "File that all figures are written to.")
 
 PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
 
 def main() -> None:
-    from wool_tf import records
-    from wool_tf.belt import layout, scoring, streaming
+    from wool_tf.belt import scoring, streaming
 
-    display, speeds = console.Display(), _speeds()
-    folder, model = _SCANS.folder, console.file("model", _MODEL.value)
-    out = _JSON.value and console.output("json", _JSON.value, scans=folder)
-    laid = layout.lay(folder, _SCANS.config, _SAMPLES.value, _LIMIT.value, _GAP.value)
+    display, hours = console.Display(), None if _HOURS.value is None else streaming_flags.above_zero(_HOURS)
+    speeds, given = _SPEED.values if hours is None else [0.0], _BELT.given()
+    laid, rate = given.belt, given.lines_per_second
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")
     runs = {}
     for speed in speeds:
-        lines = laid.lines if _HOURS.value is None else round(3600 * _HOURS.value * _RATE.value)
-        display.say("as fast as possible" if speed == 0 else f"{speed:g} times real time, {_RATE.value:g} lines/s each")
-        run = streaming.stream(laid, PROGRAM, model, _RATE.value, speed, lines, _HOURS.value is None)
-        runs[f"{speed:g}"] = (scoring.judge(laid, run) if _HOURS.value is None else scoring.program_figures(run)) | {
+        lines = laid.lines if hours is None else round(3600 * hours * rate)
+        display.say("as fast as possible" if speed == 0 else f"{speed:g} times real time, {rate:g} lines/s each")
+        run = streaming.stream(laid, PROGRAM, given.model, rate, speed, lines, hours is None)
+        runs[f"{speed:g}"] = (scoring.judge(laid, run) if hours is None else scoring.program_figures(run)) | {
             "memory_samples": run.memory
         }
     print(_table(runs))
-    if out:
-        records.write(out, {"scans": str(folder), "model": str(model), "runs": runs})
-
-
-def _speeds() -> list[float]:
-    given = ["0"] if _HOURS.value is not None else _SPEED.value
-    try:
-        speeds = [float(value) for value in given]
-    except ValueError:
-        speeds = [math.nan]
-    if not speeds or not all(0 <= speed < math.inf for speed in speeds):
-        raise WoolError(f"--speed={','.join(given)}: must be numbers of 0 or more, with commas between them")
-    for name, value in (("lines_per_second", _RATE.value), ("hours", _HOURS.value)):
-        if value is not None and not 0 < value < math.inf:
-            raise WoolError(f"--{name}={value:g}: must be above 0")
-    return speeds
+    given.write({"runs": runs})
 
 
 def _table(runs: dict) -> str:
     """The figures, a column for each speed."""
-    from wool_tf.cells import MISSING, aligned
-
-    rows = [["", *("no limit" if speed == "0" else f"{speed}×" for speed in runs)]]
-
-    def add(name, cell) -> None:
-        rows.append([name, *(MISSING if (shown := cell(run)) is None else shown for run in runs.values())])
-
-    first = next(iter(runs.values()))
-    for defect in first.get("defects", ()):
-        add(f"found of {defect}", lambda run, defect=defect: _found(**run["defects"][defect]))
-    if "defects" in first:
-        add("product, m", lambda run: f"{run['product_m']:.1f}")
-        add("rejects", lambda run: f"{run['rejects']}")
-        add("false rejects per m of product", lambda run: f"{run['false_rejects']:.3f}")
-        add("falsely rejected, mm per m of product", lambda run: f"{run['false_mm']:.1f}")
-        add("rejected share of the product", lambda run: f"{run['rejected_share']:.1%}")
-    add("lines per second", lambda run: f"{run['lines_per_second']:,.0f}")
-    add("tiles", lambda run: f"{run['tiles']:,}")
-    add("tile latency p50 / p95, ms", lambda run: _pair(run["tile_latency_ms"]))
-    add("reject latency p50 / p95, mm", lambda run: _pair(run["reject_latency_mm"]))
-    add("longest reject latency, mm", lambda run: run["reject_latency_mm"] and f"{run['reject_latency_mm']['max']:.0f}")
-    add("stated reject latency, mm", lambda run: run["stated_latency"] and f"{run['stated_latency']['mm']:.0f}")
-    add("rejects later than stated", lambda run: f"{run['late']}")
-    add("unseen, mm", lambda run: f"{run['unseen_mm']:.0f}")
-    add("forgotten, mm", lambda run: f"{run['forgotten_mm']:.0f}")
-    add("lines lost", lambda run: f"{run['lost_lines']}")
-    add("times the overlap was thinned", lambda run: f"{run['thinned']}")
-    add("thinnest level", lambda run: "{} of {}".format(*run["thinnest"]))
-    add("alarms", lambda run: ", ".join(run["alarms"]) or None)
-    add("writer held up at most, ms", lambda run: f"{run['longest_write_ms']:.0f}")
-    add("peak memory, MB", lambda run: f"{run['peak_memory_mb']:.1f}")
-    add("mean memory, first / last quarter, MB", lambda run: run["memory_mb"] and _quarters(run["memory_mb"]))
-    return "\n".join(aligned(rows, "l" + "r" * len(runs)))
-
-
-def _found(boxes: int, looked_at: int, found: int) -> str:
-    """How many defects were found; that one was missed means little if nobody looked at it."""
-    missed = boxes - looked_at
-    return f"{found} of {boxes}" + (f", {missed} not looked at" if missed else "")
-
-
-def _pair(found: dict | None) -> str | None:
-    return found and f"{found['p50']:.0f} / {found['p95']:.0f}"
-
-
-def _quarters(found: dict) -> str:
-    return f"{found['first']['mean']:.1f} / {found['last']['mean']:.1f}"
+    table = streaming_table.Table(runs)
+    if "defects" in next(iter(runs.values())):
+        streaming_table.add_found(table, runs)
+    streaming_table.add_pace(table)
+    return table.text()
 
 
 if __name__ == "__main__":

@@ -83,16 +83,17 @@ def served(path: Path, messages: list[tuple[dict, bytes]]) -> Iterator[None]:
     listener.listen()
     ended = threading.Event()
 
+    def say(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            for message in messages:
+                connection.sendall(framed(*message))
+            ended.wait()
+
     def serve() -> None:
-        while True:
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection, contextlib.suppress(OSError):
-                for message in messages:
-                    connection.sendall(framed(*message))
-                ended.wait()
+                threading.Thread(target=say, args=(connection,), daemon=True).start()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

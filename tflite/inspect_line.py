@@ -26,6 +26,7 @@ import sys
 
 from wool_board import command_line
 from wool_board.belt import program
+from wool_board.belt.config import LINES_PER_SECOND
 from wool_board.belt.motion import POSITIONS
 from wool_board.image.scan_files import TYPES
 
@@ -49,7 +50,7 @@ def parse(arguments: list[str]) -> program.InspectionOptions:
     add("--type", choices=TYPES, default="uint16le", help="of a sample (uint16le)")
     add("--window", type=_window, help="LOW,HIGH: attenuation shown white and black, instead of the card's")
     add("--pixel_mm", type=float, help="distance of lines and of elements, instead of the card's")
-    add("--lines_per_second", type=float, default=1250, help="at full speed (1250)")
+    add("--lines_per_second", type=float, default=LINES_PER_SECOND, help=f"at full speed ({LINES_PER_SECOND:g})")
     add("--overlap", type=float, default=0.5, help="share of a tile that the next one shows as well (0.5)")
     add("--part_mm", type=float, help="length from which on a reject is told in parts (twice what a tile sees)")
     add("--latency_mm", type=float, default=1200, help="of the belt from the start of a reject to its event (1200)")

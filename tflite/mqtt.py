@@ -3,9 +3,10 @@
     python mqtt.py --feed=SOCKET --broker=mqtt.plant.example --topic=wool/line1 --ca=ca.pem --credentials=mqtt.conf
 
 SOCKET is what `inspect_line.py --feed=SOCKET` listens on. Below the topic, with QoS 1: `reject`, `unseen` and `alarm`,
-each as the inspection says it; and, kept by the broker, `start`, `summary`, `health` and `state`, which is
-{"online": false} as soon as this program is gone. While the broker is away messages wait, as many as --most says;
-beyond that the oldest are dropped and counted. docs/gate.md tells more.
+each as the inspection says it, and with --store=FOLDER alarms of the recorder that has this folder; and, kept by the
+broker, `start`, `summary`, `health` and `state`, which is {"online": false} as soon as this program is gone. While the
+broker is away messages wait, as many as --most says; beyond that the oldest are dropped and counted. docs/gate.md tells
+more.
 """
 
 import wool_board.startup  # noqa: F401
@@ -25,6 +26,8 @@ def parse(arguments: list[str]) -> program.MqttOptions:
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     add = parser.add_argument
     add("--feed", metavar="SOCKET", type=command_line.path, required=True, help="socket of the inspection")
+    text = "folder of station.py record, whose own alarms are published as well"
+    add("--store", metavar="FOLDER", type=command_line.path, help=text)
     add("--broker", type=_address, metavar="HOST[:PORT]", required=True, help="the broker (port 1883, with TLS 8883)")
     name = socket.gethostname()
     add("--topic", default=f"wool/{name}", help=f"before all topics (wool/{name})")

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -14,16 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import inspected
 import mqtt
+import station_programs
 from checkout import PROGRAMS, environment
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Feed, Position
 from wool_station.feed import LOST
+from wool_station.mqtt import own_alarms
 from wool_station.mqtt.letters import Letters
 from wool_station.mqtt.outbox import Letter, Outbox
+from wool_station.mqtt.own_alarms import Found, OwnAlarms
+from wool_station.store.batch import Batch, Event
+from wool_station.store.store import Store
+from wool_tf.belt.broker import PROGRAM, Mosquitto, Subscriber
 
-BROKER = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
-needs_broker = pytest.mark.skipif(BROKER is None, reason="needs mosquitto; apt-get install mosquitto")
+TOPIC = "plant/line"
+needs_broker = pytest.mark.skipif(PROGRAM is None, reason="needs mosquitto; apt-get install mosquitto")
 
 START = {"event": "start", "time": 1.0, "sha256": "ab", "threshold": 0.5, "pixel_mm": 0.8}
 
@@ -93,62 +99,6 @@ def test_health_says_how_old_the_clock_is():
     assert (found["line"], found["along_mm"]) == (50, 40.0) and 2 <= found["clock_age_seconds"] < 20
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-class Mosquitto:
-    """A broker on a free port, which can be killed and started again."""
-
-    def __init__(self, folder: Path, *lines: str):
-        self.port = free_port()
-        self._config = folder / "mosquitto.conf"
-        text = [f"listener {self.port} 127.0.0.1", *(lines or ("allow_anonymous true",)), "user root"]
-        self._config.write_text("\n".join(text) + "\n")
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen([BROKER, "-c", self._config], stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            assert time.monotonic() < end and self._process.poll() is None
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-class Subscriber:
-    """What a broker has to say below a topic."""
-
-    def __init__(self, port: int, user: str | None = None):
-        from paho.mqtt import client as paho
-
-        self.heard: list[tuple[str, dict, bool]] = []
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
-        self._client.on_message = lambda _client, _data, message: self.heard.append(
-            (message.topic, json.loads(message.payload), message.retain)
-        )
-        self._client.on_connect = lambda client, *_: client.subscribe("plant/#", qos=1)
-        self._client.reconnect_delay_set(1, 1)
-        if user:
-            self._client.username_pw_set(user, "secret")
-        self._client.connect("127.0.0.1", port, 5)
-        self._client.loop_start()
-
-    def of(self, topic: str) -> list[dict]:
-        return [payload for name, payload, _ in list(self.heard) if name == f"plant/line/{topic}"]
-
-    def end(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
 def until(holds, seconds: float = 40) -> None:
     end = time.monotonic() + seconds
     while not holds():
@@ -178,7 +128,7 @@ def inspection(tmp_path):
 def published(tmp_path, port: int, *options: str):
     """The program beside that feed."""
     command = [sys.executable, PROGRAMS / "mqtt.py", f"--feed={tmp_path / 'feed'}", f"--broker=127.0.0.1:{port}"]
-    command += ["--topic=plant/line", "--health_seconds=0.2", *options]
+    command += [f"--topic={TOPIC}", "--health_seconds=0.2", *options]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment())
     said: list[dict] = []
 
@@ -206,7 +156,7 @@ def broker(tmp_path):
 
 @needs_broker
 def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port)
+    subscriber = Subscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (child, _):
         until(lambda: any(state["inspection"] for state in subscriber.of("state")))
         inspection.tell("reject", reject=1, along_mm=[1.0, 2.0], across_mm=[0.0, 5.0])
@@ -225,7 +175,7 @@ def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker)
         until(lambda: subscriber.of("state")[-1]["alarms"] == ["stall"])
         assert subscriber.of("health")[-1]["dropped"] == 0
         # Who comes later hears what is kept, and no more.
-        late = Subscriber(broker.port)
+        late = Subscriber(broker.port, TOPIC)
         until(lambda: len({topic for topic, _, _ in late.heard}) >= 4)
         kept = {topic.rpartition("/")[2] for topic, _, retain in late.heard if retain}
         assert kept == {"start", "summary", "state", "health"}
@@ -239,7 +189,7 @@ def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker)
 
 @needs_broker
 def test_the_last_will_tells_of_one_that_was_killed(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port)
+    subscriber = Subscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (child, _):
         until(lambda: any(state["online"] for state in subscriber.of("state")))
         child.kill()
@@ -249,7 +199,7 @@ def test_the_last_will_tells_of_one_that_was_killed(tmp_path, inspection, broker
 
 @needs_broker
 def test_a_broker_that_is_killed_again_and_again_gets_every_reject(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port)
+    subscriber = Subscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (_, said):
         until(lambda: subscriber.of("state"))
         number = 0
@@ -287,7 +237,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspecti
                 time.sleep(0.1)
         until(lambda: any(one.get("name") == "dropped" for one in said))
         broker.start()
-        subscriber = Subscriber(broker.port)
+        subscriber = Subscriber(broker.port, TOPIC)
         until(lambda: any(one["reject"] == 499 for one in subscriber.of("reject")))
         until(lambda: subscriber.of("health")[-1]["dropped"] >= 400)
         found = [one["reject"] for one in subscriber.of("reject")]
@@ -298,10 +248,84 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspecti
 
 @needs_broker
 def test_a_feed_that_is_lost_is_told(tmp_path, broker):
-    subscriber = Subscriber(broker.port)
+    subscriber = Subscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port):
         until(lambda: subscriber.of("state") and subscriber.of("state")[-1]["inspection"] is False)
     subscriber.end()
+
+
+@needs_broker
+def test_alarms_of_the_recorder_are_published(tmp_path, broker):
+    feed, store = tmp_path / "feed", tmp_path / "store"
+    # A test piece is due as soon as product passes.
+    record = "record", f"--feed={feed}", f"--store={store}", "--challenge=ball-3mm:60"
+    subscriber = Subscriber(broker.port, TOPIC)
+    with inspected.served(feed, [(inspected.start(), b""), *inspected.tile(1)]):
+        with published(tmp_path, broker.port, f"--store={store}"):
+            until(lambda: subscriber.of("state"))
+            assert subscriber.of("state")[-1]["alarms"] == []
+            with station_programs.running(*record):
+                until(lambda: subscriber.of("state")[-1]["alarms"] == ["challenge_overdue"])
+        (alarm,) = [one for one in subscriber.of("alarm") if one["alarm"] == "challenge_overdue"]
+        assert (alarm["on"], alarm["source"]) == (True, "recorder") and "ball-3mm" in alarm["text"]
+        told = len(subscriber.of("alarm"))
+        # Whoever begins later says that it stands, and does not tell it again.
+        with published(tmp_path, broker.port, f"--store={store}"):
+            until(lambda: subscriber.of("state")[-1].get("alarms") == ["challenge_overdue"])
+            time.sleep(1.5)
+            assert len(subscriber.of("alarm")) == told
+    with published(tmp_path, broker.port, f"--store={store}"), station_programs.running(*record):
+        until(lambda: any(one["alarm"] == "feed_lost" for one in subscriber.of("alarm")))
+    subscriber.end()
+
+
+def put(folder: Path, *alarms: dict) -> None:
+    """Writes events into a store, as a recorder does."""
+    store = Store(folder, 64 << 20)
+    batch = Batch()
+    for one in alarms:
+        batch.events.append(Event(one["time"], 1, "alarm", one["alarm"], json.dumps(one)))
+    store.commit(batch)
+    store.close()
+
+
+def own(name: str, on: bool | None, at: float) -> dict:
+    return alarm(name, on, at) | {"source": "recorder"}
+
+
+def test_alarms_of_the_recorder_are_told_once_and_stand_until_they_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(own_alarms, "LOOK_SECONDS", 0.0)
+    folder = tmp_path / "store"
+    looks = OwnAlarms(folder)
+    assert looks.look() == Found([], frozenset())
+    put(folder, alarm("stall", True, 1), own("scores_high", True, 2), own("clock_step", None, 3))
+    told = looks.look()
+    assert [one["alarm"] for one in told.alarms] == ["scores_high", "clock_step"]
+    assert told.standing == looks.look().standing == {"scores_high"} and looks.look().alarms == []
+    # What was there before is not new.
+    assert OwnAlarms(folder).look() == Found([], frozenset({"scores_high"}))
+    put(folder, own("scores_high", False, 4))
+    told = looks.look()
+    assert ([one["on"] for one in told.alarms], told.standing) == ([False], frozenset())
+    # The store was damaged: another one is in its place, with fewer events.
+    shutil.rmtree(folder)
+    put(folder, own("store_damaged", None, 5))
+    assert [one["alarm"] for one in looks.look().alarms] == ["store_damaged"]
+    (folder / "station.sqlite").write_bytes(b"none" * 4096)
+    assert looks.look() is None and looks.trouble == "file is not a database"
+
+
+def test_alarms_of_the_recorder_make_letters():
+    letters = Letters()
+    letters.hear(START)
+    letters.hear(alarm("stall", True, 3))
+    found = letters.hear_recorder(Found([own("scores_low", True, 4)], frozenset({"scores_low"})))
+    assert [letter.topic for letter in found] == ["alarm", "state"]
+    assert json.loads(found[-1].text)["alarms"] == ["scores_low", "stall"]
+    assert letters.hear_recorder(Found([], frozenset({"scores_low"}))) == []
+    # Another inspection ends alarms of the one before, not the recorder's.
+    letters.hear(START | {"time": 9.0})
+    assert json.loads(letters.state().text)["alarms"] == ["scores_low"]
 
 
 def certificates(folder: Path) -> tuple[Path, Path]:

@@ -20,11 +20,12 @@ TOKEN = "token-of-this-station"
 
 
 @contextlib.contextmanager
-def station(folder, *options):
+def station(folder, *options, speed=1.0):
     """A belt that moves, the recorder and the page beside it; the page's address and the belt."""
     feed, store = folder / "feed", folder / "store"
-    with moving_belt.moving(feed) as belt, station_programs.running("record", f"--feed={feed}", f"--store={store}"):
-        with station_programs.running("serve", f"--feed={feed}", f"--store={store}", "--port=0", *options) as process:
+    given = f"--feed={feed}", f"--store={store}"
+    with moving_belt.moving(feed, speed) as belt, station_programs.running("record", *given):
+        with station_programs.running("serve", *given, "--port=0", *options) as process:
             yield process.stdout.readline().strip(), belt
 
 
@@ -46,7 +47,8 @@ def colours(page) -> int:
 
 @pytest.mark.slow
 def test_the_page_keeps_up_with_fifty_tiles_a_second(tmp_path):
-    with station(tmp_path) as (address, belt), browser.browser() as page:
+    # Some 46 tiles a second at 1 m/s, for there is air between the products.
+    with station(tmp_path, speed=1.25) as (address, belt), browser.browser() as page:
         page.show(address)
         page.wait("Number(document.body.dataset.painted) > 0")
         before, told, began = int(page.run("document.body.dataset.painted")), belt.tiles, time.monotonic()
@@ -56,6 +58,7 @@ def test_the_page_keeps_up_with_fifty_tiles_a_second(tmp_path):
         rates = f"of {told / seconds:.1f} tiles a second {painted / seconds:.1f} painted"
         print(f"{rates}, {found['late']} ms late at the end and {found['worst']} at most")
         # A machine that is busy otherwise may have made it late for a moment; it must not stay so.
+        assert told > 50 * seconds, "the belt itself was held up: this machine is too busy"
         assert painted > 0.95 * told and found["dropped"] == 0 and found["late"] < 2000
         assert colours(page) > 30
         assert not faults(page)

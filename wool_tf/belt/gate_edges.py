@@ -74,7 +74,7 @@ def judge(
     """
     bare = joined((start + place.distance_mm, stop + place.distance_mm + place.width_mm) for start, stop in stretches)
     wide = joined((start - place.lead_mm, stop + place.hold_mm) for start, stop in bare)
-    rejected = _rejected(outputs, written, pixel_mm)
+    rejected = rejecting(outputs, written, pixel_mm)
     end = float(written.lines[-1]) * pixel_mm
     edges: list[Edge] = []
     for number, (start, stop) in enumerate(wide):
@@ -87,10 +87,10 @@ def judge(
             edges.append(Edge(True, start, before - start))
         if number + 1 == len(wide) or after < wide[number + 1][0]:
             edges.append(Edge(False, stop, after - stop))
-    missed = _length(bare, end) - _common(bare, [one[:2] for one in rejected], end)
+    missed = length(bare, end) - common(bare, [one[:2] for one in rejected], end)
     needless: dict[str, float] = {}
     for start, stop, why in rejected:
-        needless[why] = needless.get(why, 0.0) + stop - start - _common(wide, [(start, stop)], end)
+        needless[why] = needless.get(why, 0.0) + stop - start - common(wide, [(start, stop)], end)
     shown = {why: round(mm, 1) for why, mm in needless.items() if mm > pixel_mm}
     return GateRecord(tuple(edges), round(missed, 1), shown)
 
@@ -106,8 +106,8 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     return found
 
 
-def _rejected(outputs: list[dict], written: Written, pixel_mm: float) -> list[tuple[float, float, str]]:
-    """Where the belt was, from and to, while the gate rejected, and why it began to."""
+def rejecting(outputs: list[dict], written: Written, pixel_mm: float) -> list[tuple[float, float, str]]:
+    """Where the belt was at the detector, from and to in millimetres, while the gate rejected, and why it began to."""
     found, since, why = [], None, ""
     for output in outputs:
         at = written.at(output["monotonic"]) * pixel_mm
@@ -121,12 +121,13 @@ def _rejected(outputs: list[dict], written: Written, pixel_mm: float) -> list[tu
     return found
 
 
-def _length(stretches: list[Stretch], end: float) -> float:
+def length(stretches: list[Stretch], end: float) -> float:
+    """Of stretches that do not overlap each other, as far as an end."""
     return sum(max(0.0, min(stop, end) - min(start, end)) for start, stop in stretches)
 
 
-def _common(one: list[Stretch], other: list[Stretch], end: float) -> float:
-    """Length of what is in both, of stretches that do not overlap each other."""
+def common(one: list[Stretch], other: list[Stretch], end: float) -> float:
+    """Length of what is in both, as far as an end, of stretches that do not overlap each other."""
     total = 0.0
     for start, stop in one:
         for first, last in other:

@@ -1,6 +1,6 @@
 """How well the rejects of a belt hit the defects that are marked on it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -70,13 +70,17 @@ def program_figures(run: Run) -> dict:
         "alarms": sorted({alarm["alarm"] for alarm in said.alarms}),
         "longest_write_ms": round(1e3 * run.longest_write, 1),
         "peak_memory_mb": said.summary["peak_memory_mb"],
-        "memory_mb": memory_quarters(run),
+        "memory_mb": quarters(run.memory),
     }
 
 
-def memory_quarters(run: Run) -> dict | None:
-    """Mean and most of the program's memory in MB in the first and the last quarter of a run."""
-    values = np.array([megabytes for _, megabytes in run.memory])
+def quarters(memory: Sequence[tuple[float, float]]) -> dict | None:
+    """Mean and most of a program's memory in MB in the first and the last quarter of a run; None of too short a one.
+
+    Arguments:
+        memory: seconds and MB at that time, in order.
+    """
+    values = np.array([megabytes for _, megabytes in memory])
     values = values[~np.isnan(values)]
     quarter = len(values) // 4
     if not quarter:

@@ -11,7 +11,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent import futures
 from pathlib import Path
 from typing import IO
 
@@ -111,6 +112,7 @@ def stream(
     speed: float,
     lines: int,
     keep_tiles: bool = True,
+    more: Sequence = (),
 ) -> Run:
     """Streams a belt, over and over if it is shorter than wanted.
 
@@ -122,13 +124,14 @@ def stream(
         speed: multiple of real time; 0: as fast as the program takes lines, which then may let the writer wait.
         lines: how many.
         keep_tiles: whether to remember where tiles were; not where the belt passes for hours.
+        more: options of the program.
 
     Raises:
         WoolError: the program ends with an error.
     """
     with tempfile.TemporaryDirectory() as made:
         dark, bright = belt.references(Path(made))
-        command = [sys.executable, program, model, f"--dark={dark}", f"--bright={bright}"]
+        command = [sys.executable, program, model, f"--dark={dark}", f"--bright={bright}", *more]
         return _streamed(belt, command, lines_per_second, speed, lines, keep_tiles)
 
 
@@ -208,13 +211,22 @@ def chunks(belt: Belt, size: int, lines: int) -> Iterator[np.ndarray]:
     """The belt over and over, in pieces of `size` lines or less."""
     left = lines
     for _ in itertools.count():
-        for counts in belt.counts():
+        for counts in _ahead(belt.counts()):
             for start in range(0, len(counts), size):
                 chunk = counts[start : start + min(size, left)]
                 left -= len(chunk)
                 yield chunk
                 if not left:
                     return
+
+
+def _ahead(items: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same items, each read while the one before is used: to decode a scan takes longer than lines may be late."""
+    with futures.ThreadPoolExecutor(1) as pool:
+        following = pool.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = pool.submit(next, items, None)
+            yield item
 
 
 def _memory_mb(process: int) -> float:

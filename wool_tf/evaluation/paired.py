@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from wool_station.models import mcnemar
 from wool_tf.evaluation import bootstrap
 
 
@@ -37,12 +38,9 @@ def compare(labels: np.ndarray, groups: np.ndarray, before: np.ndarray, after: n
         groups: (n,) the physical sample of each image.
         before, after: (n,) bool, whether an image is called defective.
     """
-    from scipy.stats import binomtest
-
     truth = np.asarray(labels) == 1
     was_right, is_right = before == truth, after == truth
     gained, lost = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
     difference = is_right.astype(float) - was_right
     ends = bootstrap.interval(difference, bootstrap.draw(labels, groups))
-    p = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    return Paired(len(truth), gained, lost, float(difference.mean()), ends, p)
+    return Paired(len(truth), gained, lost, float(difference.mean()), ends, mcnemar.p_value(gained, lost))

@@ -7,6 +7,7 @@ import time
 from wool_board.machine import board
 from wool_station.feed import LOST
 from wool_station.mqtt.outbox import Letter
+from wool_station.mqtt.own_alarms import Found
 
 TOLD = ("reject", "unseen", "alarm")
 """Events that are published, each by itself."""
@@ -31,6 +32,7 @@ class Letters:
         self._along_mm: float | None = None
         self._start: dict = {}
         self._standing: dict[str, float] = {}
+        self._own: frozenset[str] = frozenset()
         self._is_heard = False
         self._clock: float | None = None
 
@@ -53,6 +55,14 @@ class Letters:
             return [_letter(kind, event, retain=True)]
         return []
 
+    def hear_recorder(self, found: Found) -> list[Letter]:
+        """Takes notice of the recorder's own alarms; returns what to publish."""
+        letters = [_letter("alarm", alarm) for alarm in found.alarms]
+        if found.standing != self._own:
+            self._own = found.standing
+            letters.append(self.state())
+        return letters
+
     def state(self) -> Letter:
         """How the inspection is, for the broker to keep."""
         fields = {name: self._start.get(name) for name in ("sha256", "threshold", "pixel_mm")}
@@ -60,7 +70,7 @@ class Letters:
             "online": True,
             "time": _now(),
             "inspection": self._is_heard,
-            "alarms": sorted(self._standing),
+            "alarms": sorted({*self._standing, *self._own}),
             **fields,
         }
         return Letter(STATE, json.dumps(found), True)

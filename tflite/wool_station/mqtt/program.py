@@ -15,6 +15,7 @@ from wool_station.log import Log
 from wool_station.mqtt.client import Broker, Client
 from wool_station.mqtt.letters import OFFLINE, STATE, Letters
 from wool_station.mqtt.outbox import Letter, Outbox
+from wool_station.mqtt.own_alarms import OwnAlarms
 
 PORT, SECURE_PORT = 1883, 8883
 SILENCE_SECONDS = 0.1
@@ -28,6 +29,7 @@ class MqttOptions:
 
     Attributes:
         feed: socket of the inspection.
+        store: folder of the recorder, whose own alarms are published as well, or None.
         broker: its host and port; 0: the usual one.
         topic: before all others.
         client: name of this client.
@@ -39,6 +41,7 @@ class MqttOptions:
     """
 
     feed: Path
+    store: Path | None
     broker: tuple[str, int]
     topic: str
     client: str
@@ -80,7 +83,9 @@ class Publisher:
     def __init__(self, options: MqttOptions, client: Client, log: Log):
         self._client, self._log, self._seconds = client, log, options.health_seconds
         self._letters, self._outbox, self._watchdog = Letters(), Outbox(options.most), Watchdog()
+        self._recorder = OwnAlarms(options.store) if options.store else None
         self._trouble: str | None = ""
+        self._store_trouble: str | None = None
         self._dropped = self._connections = 0
         self._due = 0.0
 
@@ -97,9 +102,20 @@ class Publisher:
             self._watchdog.alive()
             for letter in self._letters.hear(event):
                 self._outbox.put(letter)
+            self._hear_recorder()
             self._pump()
             self._say()
         self._end()
+
+    def _hear_recorder(self) -> None:
+        if self._recorder is None:
+            return
+        if found := self._recorder.look():
+            for letter in self._letters.hear_recorder(found):
+                self._outbox.put(letter)
+        if self._recorder.trouble != self._store_trouble:
+            self._store_trouble = self._recorder.trouble
+            self.note("store", self._store_trouble or "the store is read")
 
     def _pump(self) -> None:
         """Publishes what the broker takes."""

@@ -17,6 +17,7 @@ from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station.page import app, state
 from wool_station.page.access import Gatekeeper, Hosts, Tokens
+from wool_station.page.connections import ImpatientProtocol
 from wool_station.page.guard import Guard
 from wool_station.page.live import Live
 from wool_station.store.reading import Reader
@@ -108,7 +109,7 @@ def _config(options: ServeOptions, guarded: Guard) -> uvicorn.Config:
         config = uvicorn.Config(
             guarded,
             loop="asyncio",
-            http="h11",
+            http=ImpatientProtocol,
             ws="none",
             lifespan="off",
             log_level="critical",

@@ -8,7 +8,8 @@ from wool_board.machine import board
 from wool_station.challenge import book
 from wool_station.store import lasting
 from wool_station.store.corrections import VERDICTS
-from wool_station.store.reading import Reader, StoredTile
+from wool_station.store.reading import Reader
+from wool_station.store.tile import StoredTile
 
 REJECTS, ALARMS, CORRECTIONS, TYPES, CHALLENGES, MODELS = 24, 20, 30, 20, 20, 5
 MACHINE_SECONDS = 5.0

@@ -11,7 +11,8 @@ from wool_station.challenge.book import FOUND, MISSED
 from wool_station.report.period import Period
 from wool_station.store.batch import Minute
 from wool_station.store.corrections import VERDICTS, counting
-from wool_station.store.reading import Reader, StoredTile
+from wool_station.store.reading import Reader
+from wool_station.store.tile import StoredTile
 
 LANES = 8
 """Parts of the belt across that rejects are counted by."""

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import NamedTuple
 
+from wool_station.store.tile import HeardTile
+
 CLASSES = 20
 """Classes of scores, of equal width from 0 to 1."""
 
@@ -15,38 +17,6 @@ class Event(NamedTuple):
     event: str
     alarm: str | None
     body: str
-
-
-@dataclasses.dataclass
-class Tile:
-    """A tile to be kept.
-
-    Attributes:
-        time: in seconds since 1970.
-        inspection, product: numbers.
-        start_mm, stop_mm, left_mm, right_mm: where it is, along and across.
-        score, defective: what the network says.
-        grid: rows and columns of the heatmap, or None.
-        heatmap: their uint8.
-        png: its picture, or None.
-    """
-
-    time: float
-    inspection: int
-    product: int
-    start_mm: float
-    stop_mm: float
-    left_mm: float
-    right_mm: float
-    score: float
-    defective: bool
-    grid: tuple[int, int] | None = None
-    heatmap: bytes | None = None
-    png: bytes | None = None
-
-    @property
-    def key(self) -> tuple[int, float, float]:
-        return self.inspection, self.start_mm, self.left_mm
 
 
 @dataclasses.dataclass
@@ -88,7 +58,7 @@ class Batch:
     heard_mm: dict[int, float] = dataclasses.field(default_factory=dict)
     shifts: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     events: list[Event] = dataclasses.field(default_factory=list)
-    tiles: dict[tuple[int, float, float], Tile] = dataclasses.field(default_factory=dict)
+    tiles: dict[tuple[int, float, float], HeardTile] = dataclasses.field(default_factory=dict)
     minutes: dict[tuple[int, int], Minute] = dataclasses.field(default_factory=dict)
     products: dict[tuple[int, int], tuple[float, float]] = dataclasses.field(default_factory=dict)
 

@@ -3,6 +3,9 @@
 import json
 import sqlite3
 
+SOURCE = "recorder"
+"""Field `source` of the recorder's own events, by which they differ from those of the inspection."""
+
 WATCHED = {
     "defects_frequent": "more of the belt is called defective than the card's figures and --defect_percent allow",
     "defects_rare": "less of the belt is called defective than the card's figures and --defect_percent allow",

@@ -10,37 +10,9 @@ from pathlib import Path
 from wool_station.store import schema, volumes
 from wool_station.store.batch import Minute
 from wool_station.store.shifts import Shift
+from wool_station.store.tile import StoredTile
 
 TOTALS = ("tiles", "defective", "rejects", "seen_mm", "air_mm", "unseen_mm", "untold_mm")
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredTile:
-    """A tile of the store; `png` is None where its picture was removed or never kept.
-
-    Attributes:
-        id: its number.
-        time: in seconds since 1970.
-        inspection, product: numbers.
-        start_mm, stop_mm, left_mm, right_mm: where it is.
-        score, defective: what the network said.
-        grid, heatmap: rows and columns, and their uint8; None without.
-        has_picture: whether there is a PNG.
-    """
-
-    id: int
-    time: float
-    inspection: int
-    product: int
-    start_mm: float
-    stop_mm: float
-    left_mm: float
-    right_mm: float
-    score: float
-    defective: bool
-    grid: tuple[int, int] | None
-    heatmap: bytes | None
-    has_picture: bool
 
 
 class Reader:
@@ -48,12 +20,14 @@ class Reader:
 
     Arguments:
         folder: of the store, which need not exist yet.
+        mode: `ro` for a process that must not write into the folder, as SQLite does for every reader where no recorder
+            works. Such a process then cannot read.
 
     Every method raises sqlite3.Error where the database is damaged, and OSError where the disk is.
     """
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, mode: str = "rw"):
+        self.folder, self._mode = folder, mode
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[sqlite3.Connection | None]:
@@ -62,7 +36,7 @@ class Reader:
         if not file.exists():
             yield None
             return
-        address = f"{file.absolute().as_uri()}?mode=rw"
+        address = f"{file.absolute().as_uri()}?mode={self._mode}"
         database = sqlite3.connect(address, uri=True, timeout=schema.WAIT_SECONDS, isolation_level=None)
         try:
             database.row_factory = sqlite3.Row

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from wool_board import command_line
 from wool_station.store import schema
-from wool_station.store.batch import Batch, Event, Tile
+from wool_station.store.batch import Batch, Event
+from wool_station.store.lasting import SOURCE
 from wool_station.store.passing import Passing
 from wool_station.store.pictures import Choice, png
 from wool_station.store.shifts import Schedule, Shift
 from wool_station.store.store import Store, is_damage, is_fault
+from wool_station.store.tile import HeardTile
 
 COMMIT_SECONDS = 5.0
 """What waits so long is written in one go: every commit costs a card some pages, however little is in it."""
@@ -98,7 +100,8 @@ class Recorder:
         state = {} if on is None else {"on": on}
         now = round(time.time(), 3)
         text = f"over: {text}" if on is False else text
-        self.take({"event": "alarm", "time": now, "alarm": alarm, "text": text, **state, **details}, b"")
+        about = {"event": "alarm", "time": now, "source": SOURCE, "alarm": alarm, "text": text}
+        self.take(about | state | details, b"")
 
     def note(self, event: dict) -> None:
         """An event of the recorder's own."""
@@ -193,10 +196,19 @@ class Recorder:
             tile.grid, tile.heatmap = tuple(message["heatmap"]), payload[size:]
         self._choice.kept(len(tile.png))
 
-    def _tile(self, message: dict, moment: float) -> Tile:
+    def _tile(self, message: dict, moment: float) -> HeardTile:
         (start, stop), (left, right) = message["along_mm"], message["across_mm"]
-        where = moment, self._inspection, self._passing.product, start, stop, left, right
-        return Tile(*where, message["score"], message["defective"])
+        return HeardTile(
+            time=moment,
+            inspection=self._inspection,
+            product=self._passing.product,
+            start_mm=start,
+            stop_mm=stop,
+            left_mm=left,
+            right_mm=right,
+            score=message["score"],
+            defective=message["defective"],
+        )
 
     def _keep(self, message: dict) -> None:
         if len(self._batch.events) >= MOST_WAITING:

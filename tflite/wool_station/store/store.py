@@ -14,7 +14,8 @@ from pathlib import Path
 
 from wool_board.errors import WoolError
 from wool_station.store import lasting, schema, volumes
-from wool_station.store.batch import Batch, Event, Minute, Tile
+from wool_station.store.batch import Batch, Event, Minute
+from wool_station.store.tile import HeardTile
 
 VOLUME_BYTES = 16 << 20
 LEAST_VOLUMES = 16
@@ -236,11 +237,12 @@ class Store:
 
     def _tell(self, body: dict) -> None:
         now = round(time.time(), 3)
-        event = Event(now, 0, body["event"], body.get("alarm"), json.dumps(body | {"time": now}))
+        about = json.dumps(body | {"time": now, "source": lasting.SOURCE})
+        event = Event(now, 0, body["event"], body.get("alarm"), about)
         self._database.execute(PUT_EVENT, (*event, event.event, event.time, event.body))
 
 
-def _tile_row(tile: Tile, place: tuple[int, int, int] | None) -> tuple:
+def _tile_row(tile: HeardTile, place: tuple[int, int, int] | None) -> tuple:
     # Of a heatmap without its picture nobody has any use.
     grid = tile.grid if place and tile.grid else (None, None)
     heatmap = tile.heatmap if place else None

@@ -5,30 +5,35 @@
    the canvas's height, so that nothing is ever moved. Marks are drawn over it in every frame. */
 
 const HEAT = [255, 40, 0], STRONGEST = 0.5, NOTHING = "#22272d", AIR = "#e9ecef", UNSEEN = "#9a5fd0", RULER_MM = 100, AHEAD = 0.5;
+const FRAME_MS = 30;  // Each frame paints the whole belt; twice as many would take twice the processor, and look alike.
 
 function bytes(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text), found = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at += 1) found[at] = letters.charCodeAt(at);
+  return found;
 }
 
-/* Greys with the cells of a heatmap tinted, as an ImageData; the heatmap lies within a margin (in pixels). */
-function tinted(grey, rows, columns, cells, grid, margin) {
-  const image = new ImageData(columns, rows);
-  for (let row = 0, at = 0; row < rows; row += 1) {
-    for (let column = 0; column < columns; column += 1, at += 1) {
-      const share = grid ? strength(row, column, rows, columns, cells, grid, margin) : 0;
+/* Paints greys into an ImageData, with the cells of a heatmap tinted; the heatmap lies within a margin (in pixels). */
+function tint(image, grey, cells, grid, margin) {
+  const {width, height, data} = image;
+  const y = places(height, grid?.[0], margin), x = places(width, grid?.[1], margin);
+  for (let row = 0, at = 0; row < height; row += 1) {
+    for (let column = 0; column < width; column += 1, at += 1) {
+      const isSeen = y[row] >= 0 && x[column] >= 0;
+      const share = isSeen ? (STRONGEST * cells[y[row] * grid[1] + x[column]]) / 255 : 0;
       for (let channel = 0; channel < 3; channel += 1)
-        image.data[4 * at + channel] = grey[at] * (1 - share) + HEAT[channel] * share;
-      image.data[4 * at + 3] = 255;
+        data[4 * at + channel] = grey[at] * (1 - share) + HEAT[channel] * share;
+      data[4 * at + 3] = 255;
     }
   }
-  return image;
 }
 
-function strength(row, column, rows, columns, cells, grid, margin) {
-  const y = Math.floor(((row + 0.5 - margin) / (rows - 2 * margin)) * grid[0]);
-  const x = Math.floor(((column + 0.5 - margin) / (columns - 2 * margin)) * grid[1]);
-  if (y < 0 || x < 0 || y >= grid[0] || x >= grid[1]) return 0;
-  return (STRONGEST * cells[y * grid[1] + x]) / 255;
+/* Of each pixel along or across, in which cell of the heatmap it lies; -1: in none, or there is no heatmap. */
+function places(pixels, cells, margin) {
+  return Array.from({length: pixels}, (_, pixel) => {
+    const cell = cells ? Math.floor(((pixel + 0.5 - margin) / (pixels - 2 * margin)) * cells) : -1;
+    return cell < cells ? cell : -1;
+  });
 }
 
 class Belt {
@@ -39,6 +44,7 @@ class Belt {
     this.start = null;
     this.held = false;
     this.painted = 0;
+    this.drawn = -Infinity;
     new ResizeObserver(() => this.fit()).observe(canvas);
   }
 
@@ -114,10 +120,14 @@ class Belt {
     if (this.target === null || message.along_mm[1] > this.target) this.move(message.along_mm[1]);
     if (message.along_mm[0] < this.target - this.length()) return;
     const {rows, columns, shrunk} = message;
-    const image = tinted(bytes(message.grey), rows, columns, bytes(message.cells), message.heatmap, this.margin / shrunk);
-    this.tile.width = columns;
-    this.tile.height = rows;
-    this.tile.getContext("2d").putImageData(image, 0, 0);
+    // Tiles are all of one size, and made anew for each a canvas and its pixels take longer than to paint them.
+    if (this.image?.width !== columns || this.image?.height !== rows) {
+      this.tile.width = columns;
+      this.tile.height = rows;
+      this.image = new ImageData(columns, rows);
+    }
+    tint(this.image, bytes(message.grey), bytes(message.cells), message.heatmap, this.margin / shrunk);
+    this.tile.getContext("2d").putImageData(this.image, 0, 0);
     const pitch = shrunk * this.start.pixel_mm * this.scale;
     const top = message.corner_mm[0] * this.scale, left = message.corner_mm[1] * this.scale;
     // Only what the network saw: margins may show what passes later.
@@ -160,17 +170,19 @@ class Belt {
   }
 
   ask() {
-    if (!this.asked) this.asked = requestAnimationFrame(() => this.draw());
+    if (!this.asked) this.asked = requestAnimationFrame((now) => this.draw(now));
   }
 
-  draw() {
+  draw(now) {
     this.asked = 0;
+    if (now - this.drawn < FRAME_MS) return this.ask();
+    this.drawn = now;
     const view = this.canvas.getContext("2d", {alpha: false});
     view.fillStyle = NOTHING;
     view.fillRect(0, 0, this.canvas.width, this.canvas.height);
     if (this.target === null) return;
     const left = this.target - this.head;
-    this.head = Math.abs(left) * this.scale < 1 ? this.target : this.head + left * 0.25;
+    this.head = Math.abs(left) * this.scale < 1 ? this.target : this.head + left * 0.45;
     const bottom = this.head * this.scale, height = this.canvas.height;
     const cut = ((bottom % height) + height) % height;
     if (cut < height) view.drawImage(this.ring, 0, cut, this.ring.width, height - cut, 0, 0, this.ring.width, height - cut);

@@ -1,0 +1,158 @@
+"""The whole station on simulated or recorded scans: what the gate does, what is found, memory, pace, and what kills do.
+
+    python experiments/measure_station.py --scans=scans --model=board/compact-int8.tflite --speed=1,2,4
+    python experiments/measure_station.py --scans=scans --model=board/compact-int8.tflite --kills=20
+    python experiments/measure_station.py --scans=scans --model=board/compact-int8.tflite --hours=8
+
+Scans pass in real time, or a multiple of it, under tflite/inspect_line.py; beside it are gate.py with pins that are
+made up, station.py record, station.py serve with a reader of its page, and mqtt.py with a Mosquitto, where this machine
+has one. Then they pass as fast as the inspection takes them, without the station and with it in turn: that is what the
+station costs.
+
+With --kills each of these programs is killed so many times at random, and started anew as its service would be: what of
+the belt had to be rejected, and passed? Was anything lost that was in the store? With --hours as many lines pass as the
+belt has in that time, as fast as possible: does the memory stay as it is? On a board, run it on the board.
+"""
+
+import startup  # noqa: F401
+
+from pathlib import Path
+
+from absl import flags
+
+import console
+import gate_flags
+import streaming_flags
+import streaming_table
+from wool_tf import WoolError
+
+_BELT = streaming_flags.define()
+_SPEED = streaming_flags.define_speed(unlimited=False)
+_PLACE = gate_flags.define()
+_THREADS = flags.DEFINE_integer("threads", 1, "CPU threads of the network.", lower_bound=1)
+_PAIRS = flags.DEFINE_integer("pairs", 5, "Runs as fast as possible, each with the station and without.", lower_bound=0)
+_KILLS = flags.DEFINE_integer("kills", None, "Instead, how often each program is killed.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Of when which program is killed.", lower_bound=0)
+_HOURS = flags.DEFINE_float("hours", None, "Instead, as many lines as the belt has in so many hours, without a limit.")
+
+BOARD = Path(__file__).resolve().parents[1] / "tflite"
+PROGRAM = BOARD / "inspect_line.py"
+
+
+def main() -> None:
+    from wool_tf.belt import broker
+    from wool_tf.belt.station_run import Commands
+
+    display, speeds = console.Display(), _SPEED.values
+    if _KILLS.value and _HOURS.value is not None:
+        raise WoolError("--kills and --hours: give one of them")
+    if _KILLS.value and len(speeds) > 1:
+        raise WoolError(f"--speed={','.join(map('{:g}'.format, speeds))}: must be one number with --kills")
+    hours = None if _HOURS.value is None else streaming_flags.above_zero(_HOURS)
+    place, given = _PLACE.place(), _BELT.given()
+    if not broker.PROGRAM:
+        display.say("without MQTT: this machine has no mosquitto; apt-get install mosquitto")
+    belt = given.belt
+    display.say(f"{len(belt.scans)} scans, {belt.lines:,} lines, {len(belt.boxes)} visible defects")
+    commands = Commands(BOARD, [PROGRAM, given.model, f"--threads={_THREADS.value}"], [BOARD / "gate.py", "--gpio=17"])
+    if _KILLS.value:
+        found = _killed(given, commands, place, speeds[0], display)
+    elif hours is not None:
+        found = _lasting(given, commands, place, hours, display)
+    else:
+        found = _streamed(given, commands, place, speeds, display)
+    given.write({"gate": vars(place), **found})
+
+
+def _streamed(given, commands, place, speeds: list[float], display) -> dict:
+    """At each speed, and then as fast as possible."""
+    from wool_tf.belt import station_pace, station_run
+
+    runs, rate = {}, given.lines_per_second
+    for speed in speeds:
+        display.say(f"{speed:g} times real time, {rate:g} lines/s each, with the station")
+        runs[f"{speed:g}"] = station_run.run(given.belt, commands, place, rate * speed, given.belt.lines)
+    print(_table(runs))
+    if not _PAIRS.value:
+        return {"runs": runs}
+    pace = station_pace.compare(given.belt, commands, place, rate, _PAIRS.value, display.say)
+    spread = f"({min(pace['ratios']):.3f} to {max(pace['ratios']):.3f} in {_PAIRS.value} pairs)"
+    print(f"\nas fast as possible, with the station beside it: {pace['median']:.3f} times as fast as alone {spread}")
+    return {"runs": runs, "pace": pace}
+
+
+def _table(runs: dict) -> str:
+    inspection, gate, station = ({speed: run[part] for speed, run in runs.items()} for part in PARTS)
+    parts = [streaming_table.Table(part) for part in (inspection, gate, station)]
+    streaming_table.add_found(parts[0], inspection)
+    streaming_table.add_pace(parts[0])
+    streaming_table.add_gate(parts[1])
+    _add_station(parts[2], next(iter(station.values())), False)
+    names = ("Inspection", "Gate", "Station")
+    return "\n\n".join(f"{name}\n{part.text()}" for name, part in zip(names, parts, strict=True))
+
+
+PARTS = ("inspection", "gate", "station")
+
+
+def _add_station(table: streaming_table.Table, first: dict, lasting: bool) -> None:
+    for name in first["peak_memory_mb"]:
+        table.add(f"peak memory of {name}, MB", lambda run, name=name: f"{run['peak_memory_mb'][name]:.1f}")
+    for name in first["memory_mb"] if lasting else ():
+        text = f"mean memory of {name}, first / last quarter, MB"
+        table.add(text, lambda run, name=name: streaming_table.quarters(run["memory_mb"][name]))
+    if "told_rejects" in first:
+        table.add("rejects told", lambda run: f"{run['told_rejects']}")
+    table.add("  recorded", lambda run: f"{run['recorded_rejects']}")
+    table.add("  published by MQTT", lambda run: _count(run["published_rejects"]))
+    table.add("tiles on the page", lambda run: f"{run['page']['tiles']:,}")
+    table.add("  messages left out there", lambda run: f"{run['page']['dropped']}")
+    table.add("  latest message, s", lambda run: f"{run['page']['worst_seconds']:.2f}")
+
+
+def _count(number: int | None) -> str | None:
+    return None if number is None else f"{number}"
+
+
+def _lasting(given, commands, place, hours: float, display) -> dict:
+    """For some hours of the belt, as fast as possible."""
+    from wool_tf.belt import scoring, station_pace
+
+    lines = round(3600 * hours * given.lines_per_second)
+    display.say(f"{lines:,} lines as fast as possible, with the station")
+    run, station = station_pace.accompanied(given.belt, commands, place, given.lines_per_second, lines)
+    figures = scoring.program_figures(run)
+    pace, beside = streaming_table.Table({"0": figures}), streaming_table.Table({"0": station})
+    streaming_table.add_pace(pace)
+    _add_station(beside, station, True)
+    print(f"Inspection\n{pace.text()}\n\nStation\n{beside.text()}")
+    return {"hours": hours, "inspection": figures, "station": station}
+
+
+def _killed(given, commands, place, speed: float, display) -> dict:
+    """Programs are killed at random."""
+    from wool_tf.belt import station_kills
+    from wool_tf.cells import aligned
+
+    rate = given.lines_per_second * speed
+    found = station_kills.run(given.belt, commands, place, rate, _KILLS.value, _SEED.value, display.say)
+    rows = [["killed", "times", "gate passed", "then rejected needlessly, mm each"]]
+    for name, kill in found["kills"].items():
+        rows.append([name, *(f"{kill[part]}" for part in ("kills", "while_passing", "needless_mm"))])
+    print("\n".join(aligned(rows, "lrrr")))
+    print(
+        f"{found['due_mm'] / 1000:.1f} of {found['belt_mm'] / 1000:.1f} m of belt were to be rejected; of that passed:"
+    )
+    print(f"  where the pin of a dead gate becomes an input: {found['missed_mm']:.1f} mm")
+    print(f"  where it stays until the relay of the heartbeat falls: {found['missed_without_input_mm']:.1f} mm")
+    print(f"the belt stood for {found['stood_seconds']:.1f} s, as this machine was busy")
+    store, rejects = found["store"], found["rejects"]
+    print(f"records that were in the store: {store['seen']:,}, of which {store['lost']} were lost")
+    print(f"corrections that were acknowledged: {store['corrections']}, of which {store['lost_corrections']} were lost")
+    published = "" if rejects["published"] is None else f", {rejects['published']} published"
+    print(f"rejects: {rejects['told']} told, {rejects['recorded']} recorded{published}")
+    return {"killed": found, "speed": speed}
+
+
+if __name__ == "__main__":
+    console.run(main)
