@@ -14,11 +14,12 @@ from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
 from wool_board.belt.motion import EncoderCounts, StillWatch
 from wool_board.belt.report import Report
-from wool_board.belt.resumption import Resumption
+from wool_board.belt.resumption import UNKNOWN, Resumption
 from wool_board.belt.state import State, StateWriter
 from wool_board.belt.strip import BLOCK
 from wool_board.belt.tiles import Tiling
 from wool_board.image.flat_field import Correction, grey
+from wool_board.machine import clocks
 from wool_board.model.recognizer import Recognizer
 
 WAIT_SECONDS = 0.1
@@ -105,7 +106,12 @@ class Inspection:
         # As long as nobody takes that word, the next inspection must say it again.
         self._told = start
         if stop > start:
-            self._inspector.tell_unseen(start, stop, "restart")
+            self._inspector.tell_unseen(start, stop, "restart", length=resumed.length)
+        if resumed.length == UNKNOWN:
+            least = resumed.least_seconds
+            text = f"for how long nobody looked is not known, for the clock was not set: for {least:g} s at least"
+            text += ", and positions are too near by the length of the belt that passed before"
+            self.alarms.once("restart_unknown", text, least_seconds=least)
 
     def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None], writer: StateWriter | None = None) -> None:
         """Inspects until the input ends.
@@ -156,9 +162,19 @@ class Inspection:
 
     def _state(self, ended: bool) -> State:
         untold = self._events.untold.fields() if self._events.untold.events else None
-        pixel = self.config.pixel_mm
-        ill = self.monitor.elements.ill
-        return State(self._told * pixel, self._arrived() * pixel, time.time(), self._beam.level, ended, untold, ill)
+        pixel, now = self.config.pixel_mm, clocks.now()
+        return State(
+            self._told * pixel,
+            self._arrived() * pixel,
+            now.time,
+            self._beam.level,
+            ended,
+            untold,
+            self.monitor.elements.ill,
+            now.boot,
+            now.uptime,
+            now.is_set,
+        )
 
     def _add(self, block: Block) -> None:
         lines, arrived = block.lines[:, : self.config.layout.width], block.arrived
