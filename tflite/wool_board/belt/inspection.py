@@ -12,10 +12,11 @@ from wool_board.belt.feed import Position
 from wool_board.belt.inspector import CHUNK, Inspector
 from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
-from wool_board.belt.motion import EncoderCounts, StillWatch
+from wool_board.belt.motion import EncoderCounts
 from wool_board.belt.report import Report
 from wool_board.belt.resumption import UNKNOWN, Resumption
 from wool_board.belt.state import State, StateWriter
+from wool_board.belt.stillness import StillWatch
 from wool_board.belt.strip import BLOCK
 from wool_board.belt.tiles import Tiling
 from wool_board.image.flat_field import Correction, grey
@@ -198,7 +199,7 @@ class Inspection:
         self._beam.follow(self._strip.stop, attenuation)
         self.monitor.look(self._strip.stop, lines, attenuation)
         if self._still:
-            self._still.look(self._strip.stop, lines, attenuation)
+            self._still.look(self._strip.stop, attenuation)
         if self._beam.correction:
             attenuation -= np.float32(self._beam.correction)
         self._strip.append(grey(attenuation, self.config.window), attenuation, arrived)

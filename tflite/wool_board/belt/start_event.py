@@ -12,6 +12,9 @@ from wool_board.machine import clocks
 from wool_board.model.card import held_out
 from wool_board.model.recognizer import Recognizer
 
+STOPS = {"encoder": "no lines", "count": "counted", "time": "by texture"}
+"""By what a belt that stands is noticed; texture tells as far as `stillness` says."""
+
 
 def fields(
     recognizer: Recognizer,
@@ -43,6 +46,7 @@ def fields(
         "window": config.window,
         "pixel_mm": config.pixel_mm,
         "position": config.position,
+        "stops": STOPS[config.position],
         "lines_per_second": lines_per_second,
         "side": cut.side,
         "seen": cut.seen,
