@@ -81,5 +81,6 @@ def load(path: Path, kind: type[T], version: int) -> T:
         raise WoolError(f"{path}: is damaged; run the study again, finished networks are kept") from None
     found = document.get("version") if isinstance(document, dict) else None
     if found != version:
-        raise WoolError(f"{path}: is of version {found}, not {version}; run the study again with this wool_tf")
+        said = str(found)[:40]
+        raise WoolError(f"{path}: is of version {said}, not {version}; run the study again with this wool_tf")
     return typed(document, kind, str(path))
