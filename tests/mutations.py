@@ -60,7 +60,7 @@ def reshaped(document: Any, rng: random.Random) -> Any:
     for _ in range(rng.choice((1, 1, 2, 4))):
         places = list(_places(found))
         if not places:
-            return rng.choice(ODD_VALUES)
+            return copy.deepcopy(rng.choice(ODD_VALUES))
         parent, key = rng.choice(places)
         how = rng.randrange(5)
         if how == 0 and isinstance(parent, dict):
@@ -73,7 +73,8 @@ def reshaped(document: Any, rng: random.Random) -> Any:
         elif how == 3:
             parent[key] = str(parent[key])
         else:
-            parent[key] = rng.choice(ODD_VALUES)
+            # A copy, for later changes may be within it.
+            parent[key] = copy.deepcopy(rng.choice(ODD_VALUES))
     return found
 
 

@@ -15,6 +15,7 @@ import checkout
 from wool_board.belt import inspection, lines, program
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Events
+from wool_board.belt.motion import with_counts
 from wool_board.belt.tiles import tiling
 from wool_board.image.references import correction
 from wool_board.image.scan_files import LineFormat
@@ -149,10 +150,11 @@ def inspect(path: Path, folder: Path, detector: Detector, recognizer=None, **opt
     layout = LineFormat(detector.width, "uint16le")
     corrected = correction(folder / "dark.png", folder / "bright.png", layout, layout)
     cut = tiling(SIDE, MARGIN, detector.width, options.pop("overlap", 0.5))
-    config = InspectionConfig(
-        layout, WINDOW, 0.5, options.pop("part", 2 * SEEN), None, options.pop("spacing", SPACING), None, 60.0
-    )
-    reader, ring, stream = lines.Reader(str(path), False, False), lines.Ring(layout, 200), io.StringIO()
+    position = options.pop("position", "encoder")
+    part, spacing = options.pop("part", 2 * SEEN), options.pop("spacing", SPACING)
+    config = InspectionConfig(layout, WINDOW, 0.5, part, None, spacing, None, 60.0, 0, position, 0.5)
+    ring, stream = lines.Ring(with_counts(layout, position), 200), io.StringIO()
+    reader = lines.Reader(str(path), False, False)
     started = inspection.Inspection(recognizer or FakeRecognizer(), corrected, cut, ring, config, Events(stream))
     with reader.reading(ring):
         started.run(lambda: False, lambda: None)

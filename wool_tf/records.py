@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from wool_board.json_text import parsed
 from wool_tf import files
 from wool_tf.errors import WoolError, first_line
 
@@ -33,7 +34,7 @@ def plain(document: object) -> dict:
 def read(path: Path) -> object:
     """The document of a file, or None where the file is missing or was damaged, so that its unit has to run again."""
     try:
-        return json.loads(path.read_bytes())
+        return parsed(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
@@ -73,12 +74,13 @@ def load(path: Path, kind: type[T], version: int) -> T:
         WoolError: the file cannot be read, is damaged or of another version.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = parsed(path.read_bytes())
     except OSError as error:
         raise WoolError(f"{path}: cannot be read ({error.strerror}); give a document of a study") from None
     except ValueError:
         raise WoolError(f"{path}: is damaged; run the study again, finished networks are kept") from None
     found = document.get("version") if isinstance(document, dict) else None
     if found != version:
-        raise WoolError(f"{path}: is of version {found}, not {version}; run the study again with this wool_tf")
+        said = str(found)[:40]
+        raise WoolError(f"{path}: is of version {said}, not {version}; run the study again with this wool_tf")
     return typed(document, kind, str(path))

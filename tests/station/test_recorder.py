@@ -315,6 +315,20 @@ def test_a_clock_that_is_set_is_told(tmp_path, monkeypatch):
     assert (told["alarm"], told["seconds"]) == ("clock_step", 3600)
 
 
+def test_a_clock_that_went_back_while_the_recorder_was_off_is_told(tmp_path, monkeypatch):
+    heard = recorder(tmp_path)
+    now = recording.time.time
+    with monkeypatch.context() as patch:
+        patch.setattr(recording.time, "time", lambda: now() + 3600)
+        heard.note({"event": "mark"})
+        heard.close()
+    for _ in range(2):
+        recorder(tmp_path).close()
+    # Once: it is behind that event, and no more behind this one.
+    (told,) = stores.events(tmp_path, "alarm")
+    assert told["alarm"] == "clock_step" and -3600 <= told["seconds"] <= -3590
+
+
 @pytest.mark.parametrize("text", ["", "6:00", "24:00", "06:00,06:00", "06:00;14:00", "noon", "06:00,"])
 def test_times_of_shifts_that_are_none_are_refused(text):
     with pytest.raises(UsageError, match="--shifts=.*must be times of day"):

@@ -5,6 +5,9 @@ import errno
 DISK_FAULTS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG))
 """What a disk says that is full or broken: no defect of a program."""
 
+LONGEST = 200
+"""Characters of what another library says: some quote half of the file."""
+
 
 class WoolError(Exception):
     """A mistake in the data, the settings or the files that a user can mend.
@@ -30,5 +33,6 @@ class MissingFile(BadFile):
 
 
 def in_one_line(error: Exception) -> str:
-    """What another library says of a mistake, without line breaks; its type if it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """What another library says of a mistake, without line breaks, and shortened; its type if it says nothing."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]} …"

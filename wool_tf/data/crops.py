@@ -20,6 +20,7 @@ from wool_board.image import references
 from wool_board.image.decoding import SUFFIXES
 from wool_board.image.flat_field import grey
 from wool_board.image.litter import is_litter
+from wool_board.json_text import parsed
 from wool_tf import files
 from wool_tf.data import frames, sample_bits, windows
 from wool_tf.data.annotations import scans
@@ -208,7 +209,7 @@ def _names(found: tuple[Scan, ...]) -> list[str]:
 
 def _holds(out: Path, inputs: str) -> bool:
     try:
-        return json.loads((out / IMAGING).read_text())["inputs"] == inputs and (out / MANIFEST).exists()
+        return parsed((out / IMAGING).read_text())["inputs"] == inputs and (out / MANIFEST).exists()
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
         return False
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from wool_board.errors import BadFile
 from wool_board.image import decoding
+from wool_board.json_text import parsed
 from wool_tf import files
 from wool_tf.data import arrays
 from wool_tf.data.listing import BadFiles, Entry, conflicts
@@ -75,7 +76,7 @@ def _flaws_path(target: Path) -> Path:
 def _flaws(target: Path) -> dict[str, str]:
     """Why images were left out of a file of the cache, by their paths."""
     try:
-        found = json.loads(_flaws_path(target).read_bytes())
+        found = parsed(_flaws_path(target).read_bytes())
     except (OSError, ValueError):  # None were, or it is damaged: then the array is found to be too short.
         return {}
     return found if isinstance(found, dict) else {}

@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 from wool_board.errors import BadFile
 from wool_board.image import decoding
+from wool_board.json_text import parsed
 from wool_tf.data import listing
 from wool_tf.data.crops import IMAGING
 from wool_tf.data.listing import BadFiles
@@ -56,7 +57,7 @@ def read(folder: Path, side: int | None = None, naming: CropNaming = AS_NAMED) -
 
 def _said(file: Path) -> dict:
     try:
-        said = json.loads(file.read_bytes())
+        said = parsed(file.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -20,6 +20,7 @@ from wool_board.errors import BadFile
 from wool_board.image import decoding, sample_range, scan_files
 from wool_board.image.scan_files import LineFormat
 from wool_board.image.variants import FULL
+from wool_board.json_text import parsed
 from wool_tf import files
 from wool_tf.data.listing import BadFiles
 from wool_tf.settings import check, setting
@@ -85,7 +86,7 @@ def of_crops(folder: Path, paths: Sequence[str], digests: Sequence[str], cache: 
     """
     known = cache / f"bits-{hashlib.sha256(json.dumps(list(digests)).encode()).hexdigest()[:32]}.json"
     try:
-        found = [Range(*map(int, each)) for each in json.loads(known.read_bytes())]
+        found = [Range(*map(int, each)) for each in parsed(known.read_bytes())]
     except (OSError, ValueError, TypeError):
         found = _ranges(folder, paths)
         if found:  # Of files of 8 bits, nothing but the heads was read.

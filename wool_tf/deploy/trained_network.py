@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from wool_board.json_text import parsed
 from wool_tf import logs, records
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
@@ -165,7 +165,7 @@ def _held_out(held: Held, images: Dataset) -> np.ndarray:
 
 def _folds(path: Path) -> list[list[list[int]]]:
     try:
-        repeats = json.loads(path.read_bytes())
+        repeats = parsed(path.read_bytes())
     except (OSError, ValueError) as error:
         raise BadSetting("folds", path, f"cannot be read as JSON ({error})") from None
     if not _nested(repeats, 3):

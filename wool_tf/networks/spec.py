@@ -17,6 +17,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
+from wool_board.json_text import parsed
 from wool_tf.errors import WoolError
 
 BLOCKS_PER_STAGE = {
@@ -178,7 +179,7 @@ class ResNetSpec:
             WoolError: the text is not such an object.
         """
         try:
-            config = json.loads(text)
+            config = parsed(text)
         except ValueError as error:
             raise WoolError(f"spec: not JSON ({error})") from None
         return cls.from_config(config)

@@ -3,11 +3,11 @@
 import csv
 import dataclasses
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wool_board.json_text import parsed
 from wool_tf.cells import aligned, count, plain, ratio, significant
 from wool_tf.errors import BadSetting, WoolError
 
@@ -73,7 +73,7 @@ def read(path: Path) -> dict:
         WoolError: the file cannot be read, or is no such document.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = parsed(path.read_bytes())
     except OSError as error:
         raise WoolError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError:

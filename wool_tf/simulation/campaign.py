@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from wool_board.json_text import parsed
 from wool_tf import quiet
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.simulation import defects, projection, xray
@@ -218,7 +219,7 @@ def write(
 
 def _holds(folder: Path, settings: dict) -> bool:
     try:
-        return json.loads((folder / SETTINGS).read_text()) == settings
+        return parsed((folder / SETTINGS).read_text()) == settings
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
 

@@ -1,6 +1,7 @@
 """Restarts, crashes and outputs that take nothing: what was not told is told by the next inspection."""
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import json
@@ -20,7 +21,9 @@ from wool_board.belt.events import MUCH, Events
 from wool_board.belt.resumption import resume
 from wool_board.belt.state import State
 from wool_board.errors import WoolError
+from wool_board.machine import clocks
 from wool_board.machine import outlet as outlets
+from wool_board.machine.clocks import Moment
 from wool_board.machine.outlet import Outlet
 
 DETECTOR, MM = rig.Detector(), 0.5
@@ -63,8 +66,9 @@ def test_positions_go_on_behind_what_passed_unseen(flags, tmp_path):
     time.sleep(0.5)
     status, third, _ = rig.run(*flags, f"--state={state}", "--lines_per_second=1000", lines=belt(400))
     resumed = third[0]["resumed"]
-    assert resumed["ended"] and resumed["estimated"] and 0.5 <= resumed["seconds"] < 30
+    assert resumed["ended"] and resumed["length"] == "at_most" and 0.5 <= resumed["seconds"] < 30
     (unseen,) = kinds(third, "unseen")
+    assert unseen["length"] == "at_most"
     assert (unseen["reason"], unseen["along_mm"][0]) == ("restart", 1400 * MM)
     assert unseen["along_mm"][1] == third[0]["first_mm"]
     assert unseen["along_mm"][1] - unseen["along_mm"][0] == pytest.approx(1000 * MM * resumed["seconds"], abs=51)
@@ -277,24 +281,68 @@ def test_what_calls_for_action_is_told_while_much_waits():
     assert (found[1]["events"], found[1]["along_mm"]) == ({"tile": 5}, [0.0, 55.0])
 
 
-A_STATE = State(100.0, 120.0, 1000.0, -0.03, False, None)
+A_STATE = State(100.0, 120.0, 1000.0, -0.03, False, None, boot="one", uptime=50.0, clock_set=True)
+
+
+def moment(after: float, boot: str = "one", uptime: float | None = None, is_set: bool = True) -> Moment:
+    """So many seconds after the state by the clock, and by what nobody sets, unless something else is said."""
+    return Moment(1000.0 + after, boot, 50.0 + after if uptime is None else uptime, is_set)
 
 
 @pytest.mark.parametrize(
-    ("now", "speed", "first", "seconds", "level"),
+    ("now", "first", "seconds", "least", "level"),
     [
-        (1002.0, 50.0, 200.0, 2.0, -0.03),
-        (1000.1, 50.0, 120.0, 0.1, -0.03),
-        (1002.0, None, 120.0, 2.0, -0.03),
-        (900.0, 50.0, 120.0, None, 0.0),
-        (1000.0 + 40 * 86400, 50.0, 120.0, None, 0.0),
-        (1000.0 + 7200, 50.0, 100.0 + 7200 * 50, 7200.0, 0.0),
+        (moment(2), 200.0, 2.0, 2.0, -0.03),
+        (moment(0.1), 120.0, 0.1, 0.1, -0.03),
+        (moment(7200), 100.0 + 7200 * 50, 7200.0, 7200.0, 0.0),
+        # The clock was set meanwhile, back, on, or by a year: no matter, as long as the machine ran.
+        (moment(-100, uptime=52.0), 200.0, 2.0, 2.0, -0.03),
+        (moment(365 * 86400, uptime=52.0, is_set=False), 200.0, 2.0, 2.0, -0.03),
+        # After a power failure, with a clock that was set.
+        (moment(600, "two", uptime=20.0), 100.0 + 600 * 50, 600.0, 600.0, -0.03),
+        # And with one that goes on where it was, wakes up in 1970, or long after: nobody knows how long it was off.
+        (moment(21, "two", uptime=20.0, is_set=False), 1100.0, None, 20.0, 0.0),
+        (moment(-1000, "two", uptime=20.0, is_set=False), 1100.0, None, 20.0, 0.0),
+        (moment(-1000, "two", uptime=20.0), 1100.0, None, 20.0, 0.0),
+        # It cannot have begun before the state was left.
+        (moment(5, "two", uptime=20.0), 1100.0, None, 20.0, 0.0),
+        (moment(40 * 86400, "two", uptime=20.0), 1100.0, None, 20.0, 0.0),
+        # Which start of the machine it is cannot be told.
+        (Moment(1002.0, None, 20.0, True), 120.0, None, 0.0, 0.0),
     ],
 )
-def test_where_an_inspection_goes_on(now, speed, first, seconds, level):
-    found = resume(A_STATE, now, speed)
-    assert (found.first_mm, found.seconds, found.level) == (pytest.approx(first), seconds, level)
-    assert found.told_mm == 100.0 and found.estimated == (speed is not None)
+def test_where_an_inspection_goes_on(now, first, seconds, least, level):
+    found = resume(A_STATE, now, mm_per_second=50.0)
+    assert found.first_mm == pytest.approx(first)
+    assert (found.seconds, found.least_seconds, found.level) == (seconds, least, level)
+    assert found.told_mm == 100.0 and found.length == ("unknown" if seconds is None else "at_most")
+    # Lines that waited are counted, whatever the clock says.
+    waited = resume(A_STATE, now, mm_per_second=None)
+    assert (waited.first_mm, waited.length) == (120.0, "counted")
+
+
+def test_a_clock_that_was_not_set_when_the_state_was_left_tells_nothing():
+    state = dataclasses.replace(A_STATE, clock_set=False)
+    assert resume(state, moment(600, "two", uptime=20.0), 50.0).length == "unknown"
+    assert resume(State(100.0, 120.0, 1000.0, 0.0, False, None), moment(2), 50.0).length == "unknown"
+
+
+def test_what_passed_while_the_power_was_off_is_said_to_be_unknown(flags, tmp_path):
+    """The machine has started anew since, and nothing has set its clock."""
+    path = tmp_path / "state.json"
+    now = clocks.now()
+    for clock in (now.time + 3600, now.time - 60):
+        states.write(path, State(500.0, 600.0, clock, 0.0, False, None, boot="another", uptime=9.0))
+        _, found, _ = rig.run(*flags, f"--state={path}", "--lines_per_second=1000", lines=belt(100))
+        resumed, alarm = found[0]["resumed"], kinds(found, "alarm")[0]
+        assert (resumed["seconds"], resumed["length"]) == (None, "unknown")
+        assert resumed["least_seconds"] == pytest.approx(now.uptime, abs=60)
+        assert alarm["alarm"] == "restart_unknown" and alarm["least_seconds"] == resumed["least_seconds"]
+        (unseen,) = kinds(found, "unseen")
+        assert (unseen["reason"], unseen["length"]) == ("restart", "unknown")
+        assert unseen["along_mm"][1] == pytest.approx(500 + 1000 * MM * resumed["least_seconds"], abs=51)
+        assert accounted(found) == [500, found[0]["first_mm"] + 100 * MM]
+        assert left(path)["boot"] == now.boot and left(path)["uptime"] >= now.uptime
 
 
 def test_a_state_is_whole_whenever_writing_stops(tmp_path, monkeypatch):
@@ -309,7 +357,9 @@ def test_a_state_is_whole_whenever_writing_stops(tmp_path, monkeypatch):
         assert states.read(path) == A_STATE
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "along_mm": NaN}', "\x00" * 80])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "along_mm": NaN}', "\x00" * 80, "[" * 10**5]
+)
 def test_what_holds_no_state_is_none(tmp_path, text, flags):
     path = tmp_path / "state.json"
     assert states.read(path) is None
@@ -373,6 +423,19 @@ def test_elements_that_died_stay_repaired_after_a_restart(flags, tmp_path):
         (name, on) for name in ("dead_elements", "stuck_elements") for on in (True, False)
     }
     assert left(state)["elements"] == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"along_mm": -1}, {"along_mm": 130.0}, {"arrived_mm": 1e300}, {"along_mm": True}, {"time": None}, {"ended": 1},
+     {"uptime": -1}, {"boot": 7}, {"clock_set": None}, {"untold": {}}, {"untold": 3}, {"level": "0"},
+     {"untold": {"events": {"tile": "x"}, "along_mm": None}}, {"untold": {"events": {}, "along_mm": [1]}}],
+)  # fmt: skip
+def test_a_state_with_a_wrong_value_holds_none(tmp_path, changes):
+    path = tmp_path / "state.json"
+    states.write(path, A_STATE)
+    path.write_text(json.dumps(left(path) | changes))
+    assert states.read(path) is None
 
 
 @pytest.mark.parametrize("elements", [None, [], {"dead": 3}, {"dead": ["3"]}, {"dead": [1.5]}])

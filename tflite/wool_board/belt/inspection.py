@@ -10,15 +10,18 @@ from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Position
 from wool_board.belt.inspector import CHUNK, Inspector
+from wool_board.belt.line_check import LineCheck
 from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
-from wool_board.belt.motion import EncoderCounts, StillWatch
+from wool_board.belt.motion import EncoderCounts
 from wool_board.belt.report import Report
-from wool_board.belt.resumption import Resumption
+from wool_board.belt.resumption import UNKNOWN, Resumption
 from wool_board.belt.state import State, StateWriter
+from wool_board.belt.stillness import StillWatch
 from wool_board.belt.strip import BLOCK
 from wool_board.belt.tiles import Tiling
 from wool_board.image.flat_field import Correction, grey
+from wool_board.machine import clocks
 from wool_board.model.recognizer import Recognizer
 
 WAIT_SECONDS = 0.1
@@ -56,6 +59,7 @@ class Inspection:
         self.config, self.alarms = config, Alarms(events)
         self._beam = OpenBeam(config.layout.width, config.window[1], config.spacing, self.alarms)
         self.monitor = Monitor(correction, config.layout, config.window, self._beam, self.alarms)
+        self._check = LineCheck(correction)
         self._ring, self._events = ring, events
         self._report = Report(events, config.report_seconds, config.mm)
         self._inspector = Inspector(recognizer, tiling, config, self._arrived, events, self.alarms, self._report)
@@ -105,7 +109,12 @@ class Inspection:
         # As long as nobody takes that word, the next inspection must say it again.
         self._told = start
         if stop > start:
-            self._inspector.tell_unseen(start, stop, "restart")
+            self._inspector.tell_unseen(start, stop, "restart", length=resumed.length)
+        if resumed.length == UNKNOWN:
+            least = resumed.least_seconds
+            text = f"for how long nobody looked is not known, for the clock was not set: for {least:g} s at least"
+            text += ", and positions are too near by the length of the belt that passed before"
+            self.alarms.once("restart_unknown", text, least_seconds=least)
 
     def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None], writer: StateWriter | None = None) -> None:
         """Inspects until the input ends.
@@ -156,17 +165,29 @@ class Inspection:
 
     def _state(self, ended: bool) -> State:
         untold = self._events.untold.fields() if self._events.untold.events else None
-        pixel = self.config.pixel_mm
-        ill = self.monitor.elements.ill
-        return State(self._told * pixel, self._arrived() * pixel, time.time(), self._beam.level, ended, untold, ill)
+        pixel, now = self.config.pixel_mm, clocks.now()
+        return State(
+            self._told * pixel,
+            self._arrived() * pixel,
+            now.time,
+            self._beam.level,
+            ended,
+            untold,
+            self.monitor.elements.ill,
+            now.boot,
+            now.uptime,
+            now.is_set,
+        )
 
     def _add(self, block: Block) -> None:
         lines, arrived = block.lines[:, : self.config.layout.width], block.arrived
         if self._counts:
             chosen = self._counts.choose(block.lines)
             lines, arrived = lines[chosen], arrived[chosen]
-        # One that stands for several may make more of them than are taken at a time.
+        # One that stands for several may make more of them than are taken at a time, and than the strip has room for.
         for start in range(0, len(lines), CHUNK):
+            if start:
+                self._inspector.look()
             self._append(lines[start : start + CHUNK], arrived[start : start + CHUNK])
         self._taken += len(block.lines)
         self._publish()
@@ -177,15 +198,35 @@ class Inspection:
         self._inspector.look()
 
     def _append(self, lines: np.ndarray, arrived: np.ndarray) -> None:
-        """Corrects lines, watches them, and puts them on the strip."""
+        """Corrects lines, watches them, and puts those that are whole on the strip."""
         attenuation = self.monitor.elements.correction.attenuation(lines)
+        broken = self._check.broken(attenuation)
+        starts = np.flatnonzero(np.diff(broken, prepend=~broken[:1]))
+        for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
+            part = slice(start, stop)
+            if broken[start]:
+                self.monitor.look(self._strip.stop, lines[part], attenuation[part])
+                self._leave_out(int(stop - start))
+            else:
+                self._append_whole(lines[part], attenuation[part], arrived[part])
+        text = "lines do not begin where they should: two programs write them at once, or bytes are lost"
+        self.alarms.set("broken_lines", bool(broken.any()), text, line=self._strip.stop)
+
+    def _append_whole(self, lines: np.ndarray, attenuation: np.ndarray, arrived: np.ndarray) -> None:
         self._beam.follow(self._strip.stop, attenuation)
         self.monitor.look(self._strip.stop, lines, attenuation)
         if self._still:
-            self._still.look(self._strip.stop, lines, attenuation)
+            self._still.look(self._strip.stop, attenuation)
         if self._beam.correction:
-            attenuation -= np.float32(self._beam.correction)
+            attenuation = attenuation - np.float32(self._beam.correction)
         self._strip.append(grey(attenuation, self.config.window), attenuation, arrived)
+
+    def _leave_out(self, count: int) -> None:
+        """Accounts for lines that are broken."""
+        self._inspector.end_run()
+        start = self._strip.stop
+        self._inspector.tell_unseen(start, start + count, "broken_lines")
+        self._inspector.begin(start + count)
 
     def _lose(self, lost: LostLines) -> None:
         self._inspector.end_run()

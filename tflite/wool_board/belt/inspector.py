@@ -103,10 +103,10 @@ class Inspector:
             self._account_for_unseen(self._rows.air)
             self._account_for_air(self._rows.air)
 
-    def tell_unseen(self, start: int, stop: int, reason: str) -> None:
+    def tell_unseen(self, start: int, stop: int, reason: str, **details: object) -> None:
         """Says that nobody looked at some lines, and why."""
         self._report.count("unseen_lines", stop - start)
-        self._events.tell("unseen", along_mm=self._config.span(start, stop), reason=reason)
+        self._events.tell("unseen", along_mm=self._config.span(start, stop), reason=reason, **details)
 
     def _account_for_air(self, stop: int) -> None:
         if stop > self._covered:

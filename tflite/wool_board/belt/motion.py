@@ -1,8 +1,8 @@
 """Whether a line of the detector is a step of the belt: by the belt's encoder, by its counts, or by time alone.
 
 Lines that an encoder triggers are each a step further. Lines that come by time are so only while the belt runs at its
-speed. Where the encoder's count comes with each line, lines are chosen by it; where there is none, a belt that stands
-is recognised by a product that does not change.
+speed. Where the encoder's count comes with each line, lines are chosen by it; where there is none, `stillness` tells as
+far as the product does.
 """
 
 import math
@@ -12,7 +12,6 @@ import numpy as np
 
 from wool_board.belt.events import Alarms
 from wool_board.belt.strip import BLOCK
-from wool_board.image.flat_field import Correction
 from wool_board.image.scan_files import LineFormat
 
 POSITIONS = ("encoder", "time", "count")
@@ -26,19 +25,6 @@ MOST_STEPS = 8
 
 JUMP = 1000
 """Steps from one line to the next, on or back, that no belt makes: the encoder was set anew, or a count is damaged."""
-
-STILL, MOVES = 1.3, 1.6
-"""Change from block to block, as a multiple of what noise alone gives, below which a product stands, and above which it
-moves."""
-
-STILL_BLOCKS = 6
-"""Blocks in a row that must be alike."""
-
-LEAST = 16
-"""Elements that must show product for it to tell."""
-
-SHOWS = 0.1
-"""Attenuation above which an element shows product."""
 
 
 def with_counts(layout: LineFormat, position: str) -> LineFormat:
@@ -113,48 +99,3 @@ def _moved(difference: Any) -> Any:
     """How far an encoder has moved, of the difference of two counts, which start over from 0: a number or an array."""
     half = 1 << (8 * COUNT.itemsize - 1)
     return (difference + half) % (2 * half) - half
-
-
-class StillWatch:
-    """Recognises by its lines that the belt stands, where only time triggers them.
-
-    Arguments:
-        correction: of the detector.
-        alarms: are switched on and off.
-
-    Attributes:
-        lines: for which the belt stood; by so many lengths of a step, positions are too far.
-    """
-
-    def __init__(self, correction: Correction, alarms: Alarms):
-        self.lines = 0
-        self._alarms, self._noise = alarms, np.maximum(correction.spread, 0.3) * np.sqrt(2 / BLOCK)
-        self._gain, self._good = np.maximum(correction.gain, 1), correction.good
-        self._rest: np.ndarray | None = None
-        self._before: np.ndarray | None = None
-        self._alike = 0
-
-    def look(self, first: int, lines: np.ndarray, attenuation: np.ndarray) -> None:
-        """Takes notice of (n, width) counts, the first of them line `first`, and of their attenuation."""
-        shown = attenuation.mean(axis=0)[self._good] > SHOWS
-        rest = lines if self._rest is None else np.concatenate([self._rest, lines])
-        whole = len(rest) // BLOCK * BLOCK
-        self._rest = rest[whole:].copy()
-        for block in rest[:whole].reshape(-1, BLOCK, lines.shape[1]):
-            self._judge(block.mean(axis=0), shown, first)
-
-    def _judge(self, mean: np.ndarray, shown: np.ndarray, line: int) -> None:
-        before, self._before = self._before, mean
-        if before is None or np.count_nonzero(shown) < LEAST:
-            self._alike = 0
-            return
-        change = ((mean - before) / self._noise)[self._good][shown]
-        change = float(np.sqrt(np.mean(change**2)))
-        stands = self._alarms.is_standing("belt_stopped")
-        self._alike = self._alike + 1 if change < (MOVES if stands else STILL) else 0
-        if stands and self._alike:
-            self.lines += BLOCK
-        elif self._alike == STILL_BLOCKS:
-            self.lines += BLOCK * STILL_BLOCKS
-        text = "the product under the detector does not move: positions are too far by the length of the stop"
-        self._alarms.set("belt_stopped", self._alike >= STILL_BLOCKS, text, line=line)

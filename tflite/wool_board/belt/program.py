@@ -5,7 +5,6 @@ import dataclasses
 import math
 import os
 import sys
-import time
 from pathlib import Path
 
 from wool_board.belt import motion, start_event
@@ -20,6 +19,7 @@ from wool_board.belt.tiles import Tiling, tiling
 from wool_board.errors import UsageError
 from wool_board.image.references import correction
 from wool_board.image.scan_files import LineFormat
+from wool_board.machine import clocks
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.outlet import Outlet
 from wool_board.machine.watchdog import Watchdog
@@ -149,7 +149,7 @@ def _resumed(options: InspectionOptions, config: InspectionConfig) -> Resumption
     """How this inspection follows another; None if it follows none."""
     state = read(options.state) if options.state else None
     speed = options.lines_per_second * config.pixel_mm if config.latency is not None else None
-    return resume(state, time.time(), speed) if state else None
+    return resume(state, clocks.now(), speed) if state else None
 
 
 def _look_at_start(

@@ -3,12 +3,17 @@
 import dataclasses
 
 from wool_board.belt.state import State
+from wool_board.machine.clocks import Moment
 
 OLD_SECONDS = 3600.0
 """A beam that was followed longer ago than this may be another one."""
 
 LONGEST = 30 * 86400.0
 """Seconds between two inspections beyond which the clock is not believed."""
+
+COUNTED, AT_MOST, UNKNOWN = "counted", "at_most", "unknown"
+"""What the length of the belt is that passed unseen: a count of lines; the most that the belt can have moved in a time
+that is known; neither, for only the least of that time is known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,9 +23,10 @@ class Resumption:
     Attributes:
         told_mm: of the belt, before which the earlier one told all.
         first_mm: where the first line of this one lies; what is between was not seen.
+        length: what the difference of the two is: `COUNTED`, `AT_MOST` or `UNKNOWN`.
         seconds: since the earlier one last said how far it was, or None if the clock does not tell.
-        estimated: whether `first_mm` is the most that the belt can have moved in this time, and not a count of lines.
-        level: attenuation of the open beam by the references, 0 if that is too long ago.
+        least_seconds: that these are at least.
+        level: attenuation of the open beam by the references, 0 if that is too long ago or not known to be recent.
         ended: whether the earlier one came to its end.
         untold: events that it left out.
         elements: that it found ill, see `State`.
@@ -28,8 +34,9 @@ class Resumption:
 
     told_mm: float
     first_mm: float
+    length: str
     seconds: float | None
-    estimated: bool
+    least_seconds: float
     level: float
     ended: bool
     untold: dict | None
@@ -39,30 +46,47 @@ class Resumption:
         """What `start` says of it."""
         return {
             "seconds": self.seconds,
+            "least_seconds": self.least_seconds,
             "unseen_mm": round(self.first_mm - self.told_mm, 1),
-            "estimated": self.estimated,
+            "length": self.length,
             "ended": self.ended,
             "untold": self.untold,
         }
 
 
-def resume(state: State, now: float, mm_per_second: float | None) -> Resumption:
+def resume(state: State, now: Moment, mm_per_second: float | None) -> Resumption:
     """How to follow the inspection that left a state.
 
     Arguments:
         state: that was left.
-        now: in seconds since 1970.
+        now: when.
         mm_per_second: of the belt at full speed; None if the lines waited meanwhile.
     """
-    seconds = now - state.time if 0 <= now - state.time <= LONGEST else None
-    moved = state.along_mm + (mm_per_second or 0) * (seconds or 0)
+    seconds, least = _between(state.moment, now)
+    moved = state.along_mm + (mm_per_second or 0) * least
+    known = UNKNOWN if seconds is None else AT_MOST
     return Resumption(
         told_mm=state.along_mm,
         first_mm=max(moved, state.arrived_mm),
+        length=COUNTED if mm_per_second is None else known,
         seconds=None if seconds is None else round(seconds, 1),
-        estimated=mm_per_second is not None,
+        least_seconds=round(least, 1),
         level=state.level if seconds is not None and seconds < OLD_SECONDS else 0.0,
         ended=state.ended,
         untold=state.untold,
         elements=state.elements,
     )
+
+
+def _between(before: Moment, now: Moment) -> tuple[float | None, float]:
+    """Seconds from one moment to another, None if that is not known, and how many they are at least."""
+    if before.boot is None or now.boot is None:
+        return None, 0.0
+    if before.boot == now.boot:
+        passed = max(0.0, now.uptime - before.uptime)
+        return passed, passed
+    # Another start of the machine. The clock tells how long it was off only if it was right both times.
+    passed = now.time - before.time
+    if before.is_set and now.is_set and now.uptime <= passed <= LONGEST:
+        return passed, passed
+    return None, now.uptime

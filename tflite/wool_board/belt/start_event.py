@@ -8,8 +8,12 @@ from pathlib import Path
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.resumption import Resumption
 from wool_board.belt.tiles import Tiling
+from wool_board.machine import clocks
 from wool_board.model.card import held_out
 from wool_board.model.recognizer import Recognizer
+
+STOPS = {"encoder": "no lines", "count": "counted", "time": "by texture"}
+"""By what a belt that stands is noticed; texture tells as far as `stillness` says."""
 
 
 def fields(
@@ -42,6 +46,7 @@ def fields(
         "window": config.window,
         "pixel_mm": config.pixel_mm,
         "position": config.position,
+        "stops": STOPS[config.position],
         "lines_per_second": lines_per_second,
         "side": cut.side,
         "seen": cut.seen,
@@ -50,6 +55,7 @@ def fields(
         and {"mm": round(latency * config.pixel_mm, 1), "ms": round(1e3 * latency / lines_per_second)},
         "first_mm": config.mm(config.first),
         "resumed": resumed and resumed.fields(),
+        "clock_set": clocks.now().is_set,
         "reference_days": days,
         "versions": _versions(),
     }

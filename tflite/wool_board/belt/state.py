@@ -8,15 +8,19 @@ import contextlib
 import dataclasses
 import errno
 import json
-import math
 import os
 import threading
 from pathlib import Path
 
 from wool_board.errors import WoolError
+from wool_board.json_text import parsed
+from wool_board.machine.clocks import Moment
 
 FORMAT = 1
 CLOSING_SECONDS = 5.0
+
+MOST = 1e13
+"""Millimetres or seconds that nobody gets to: 300,000 years."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,7 @@ class State:
         ended: whether the inspection came to its end.
         untold: events that were left out and of which nobody was told: `Untold.fields()`, or None.
         elements: that were ill, by what is wrong with them: `ElementWatch.ill`.
+        boot, uptime, clock_set: how far that time is to be believed, as of `Moment`; earlier versions left none.
     """
 
     along_mm: float
@@ -40,6 +45,14 @@ class State:
     ended: bool
     untold: dict | None
     elements: dict[str, list[int]] = dataclasses.field(default_factory=dict)
+    boot: str | None = None
+    uptime: float = 0.0
+    clock_set: bool = False
+
+    @property
+    def moment(self) -> Moment:
+        """When that was."""
+        return Moment(self.time, self.boot, self.uptime, self.clock_set)
 
 
 def read(path: Path) -> State | None:
@@ -49,7 +62,7 @@ def read(path: Path) -> State | None:
         WoolError: the file cannot be read.
     """
     try:
-        found = json.loads(path.read_text())
+        found = parsed(path.read_text())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -60,11 +73,33 @@ def read(path: Path) -> State | None:
         if found.pop("format") != FORMAT:
             return None
         state = State(**found)
-        numbers = state.along_mm, state.arrived_mm, state.time, state.level
-        sound = all(math.isfinite(number) for number in numbers) and _are_elements(state.elements)
-        return state if sound else None
+        return state if _is_sound(state) else None
     except (AttributeError, KeyError, TypeError):
         return None
+
+
+def _is_sound(state: State) -> bool:
+    numbers = state.along_mm, state.arrived_mm, state.time, state.level, state.uptime
+    return (
+        all(_is_number(number, -MOST, MOST) for number in numbers)
+        and 0 <= state.along_mm <= state.arrived_mm
+        and state.uptime >= 0
+        and type(state.ended) is type(state.clock_set) is bool
+        and isinstance(state.boot, str | None)
+        and (state.untold is None or _are_untold(state.untold))
+        and _are_elements(state.elements)
+    )
+
+
+def _is_number(value: object, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def _are_untold(found: dict) -> bool:
+    """Whether it is what `Untold.fields` gives."""
+    events, along = found["events"], found["along_mm"]
+    counted = isinstance(events, dict) and all(_is_number(count, 0, MOST) for count in events.values())
+    return counted and (along is None or (len(along) == 2 and all(_is_number(place, 0, MOST) for place in along)))
 
 
 def _are_elements(found: object) -> bool:

@@ -5,7 +5,7 @@ interpreters ignore. The card says what the file is, what it reads and from whic
 """
 
 import hashlib
-import json
+import lzma
 import math
 import re
 import zipfile
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wool_board.errors import WoolError, in_one_line
+from wool_board.json_text import parsed
 
 MEMBER, FORMAT = "card.json", 1
 MAX_BYTES = 1 << 20
@@ -73,7 +74,7 @@ def held_out(card: dict) -> dict | None:
         if min(passed, alarms, missed, found) < 0 or not passed + alarms or not missed + found:
             return None
         quantiles = (metrics.get("score_quantiles") or {}).get(good)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
     return {"confusion": counts, "score_quantiles": quantiles if _are_quantiles(quantiles) else None}
 
@@ -95,10 +96,17 @@ def _stated(name: str, file: BinaryIO) -> dict:
             entry = archive.getinfo(MEMBER)
             if entry.file_size > MAX_BYTES:
                 raise ValueError(f"{entry.file_size} bytes")
-            card = json.loads(archive.read(entry))
-    # What zipfile raises on damaged archives: an encrypted or unknown kind of member is among it. So is what json
-    # raises on nested lists without end.
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError, RuntimeError) as error:
+            card = parsed(archive.read(entry))
+    # What zipfile raises on damaged archives: an encrypted or unknown kind of member is among it.
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        ValueError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         if _is_bare(file):
             raise WoolError(f"{name}: has no card; {ADVICE}") from None
         raise WoolError(f"{name}: its card is damaged ({in_one_line(error)}); {ADVICE}") from None

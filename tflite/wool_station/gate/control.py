@@ -150,7 +150,7 @@ class Control:
             text = f"a reject may be told {latency['mm']:g} mm behind its start, and the gate acts after {room:g} mm"
             notes.append(Note("distance", f"{text}: what is not decided by then is rejected"))
         if self._position == "time":
-            text = "lines come by time: a belt that stands without product under the detector shifts all positions"
+            text = "lines come by time: a belt that stands under no product or an even one shifts all positions"
             notes.append(Note("position", f"{text}; use --position=count, or an encoder that triggers the lines"))
         return notes
 

@@ -1,7 +1,6 @@
 """The requests of the page and their answers."""
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from wool_board.errors import WoolError
+from wool_board.json_text import parsed
 from wool_station.challenge import book
 from wool_station.page import access, state
 from wool_station.page.access import READ, WRITE, Gatekeeper
@@ -215,9 +215,8 @@ async def _body(request: Request) -> dict:
         if len(content) > MOST_BODY:
             raise HTTPException(413, f"the body must have at most {MOST_BODY} bytes")
     try:
-        found = json.loads(content)
-    # Nested without end, it is a RecursionError.
-    except (ValueError, RecursionError):
+        found = parsed(content)
+    except ValueError:
         raise HTTPException(400, "the body must be JSON") from None
     if not isinstance(found, dict):
         raise HTTPException(400, "the body must be a JSON object")

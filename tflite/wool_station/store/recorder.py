@@ -153,6 +153,7 @@ class Recorder:
             self._passing.follow(self._store.product, self._batch)
             self.standing |= set(self._store.standing())
             self._follows = True
+            self._compare_clock(self._store.newest())
 
     def _put_aside(self, error: sqlite3.Error) -> None:
         """Puts a database aside that SQLite takes for damaged, with its pictures, so that recording goes on."""
@@ -230,6 +231,13 @@ class Recorder:
         if abs(step) >= CLOCK_STEP:
             text = f"the clock was set by {step:+.0f} seconds: times before are wrong by as much"
             self.tell("clock_step", None, text, seconds=round(step))
+
+    def _compare_clock(self, newest: float | None) -> None:
+        """Tells of a clock that went back while nobody looked."""
+        behind = 0.0 if newest is None else newest - time.time()
+        if behind >= CLOCK_STEP:
+            text = f"the clock is {behind:.0f} seconds behind what was recorded last: it was wrong then, or is now"
+            self.tell("clock_step", None, text, seconds=round(-behind))
 
     def _bound(self) -> None:
         """Leaves pictures out that have waited for too long, but not the records of their tiles."""

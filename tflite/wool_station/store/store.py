@@ -124,6 +124,11 @@ class Store:
         row = self._database.execute(select, (inspection,)).fetchone()
         return row["heard_mm"] if row else None
 
+    def newest(self) -> float | None:
+        """When the event was that was recorded last, in seconds since 1970; None if there is none."""
+        row = self._database.execute("SELECT time FROM events ORDER BY id DESC LIMIT 1").fetchone()
+        return row["time"] if row else None
+
     def standing(self) -> list[str]:
         """Names of the recorder's own alarms that stood when it ended (`lasting`)."""
         return [event["alarm"] for event in lasting.standing(self._database)]

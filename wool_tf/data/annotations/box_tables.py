@@ -1,9 +1,9 @@
 """Tables of boxes: that of the documents, and the CSV export of VIA."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
+from wool_board.json_text import parsed
 from wool_tf.data import tables
 from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull
 from wool_tf.data.listing import BadFiles
@@ -106,8 +106,8 @@ def _from_via(name: str, table: Table, locate: Callable[[str], str], bad: BadFil
 
 def _attributes(text: str) -> dict:
     try:
-        found = json.loads(text or "{}")
-    except (ValueError, RecursionError):
+        found = parsed(text or "{}")
+    except ValueError:
         found = None
     if not isinstance(found, dict):
         raise _BadRegion(f"{text[:40]!r} is no JSON object, as VIA writes it")

@@ -5,12 +5,12 @@ an annotation `bbox`, or the box around its polygons where that is missing. The 
 `rotation`, in degrees; then the box around the turned one counts.
 """
 
-import json
 import math
 import urllib.parse
 from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath
 
+from wool_board.json_text import parsed
 from wool_tf.data import tables
 from wool_tf.data.annotations import foreign
 from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull, whole
@@ -33,8 +33,8 @@ def document(file: Path) -> tuple[object, list[str]]:
     """
     try:
         text, remarks = tables.text(file)
-        return json.loads(text), remarks
-    except (ValueError, RecursionError) as error:
+        return parsed(text), remarks
+    except ValueError as error:
         raise WoolError(f"{file}: is not JSON ({error})") from None
 
 

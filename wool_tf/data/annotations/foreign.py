@@ -3,12 +3,12 @@
 Files are told by what they hold, for their names are anybody's.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wool_board.image import litter
+from wool_board.json_text import parsed
 from wool_tf.data import tables
 from wool_tf.errors import WoolError
 
@@ -64,13 +64,13 @@ def what(file: Path) -> str:
     suffix = file.suffix.lower()
     try:
         if suffix == ".json":
-            return of_json(json.loads(file.read_text("utf-8-sig")))
+            return of_json(parsed(file.read_text("utf-8-sig")))
         if suffix == ".csv":
             header = tables.read(file).header
             return next((kind for names, kind in _TABLES if set(names) <= set(header)), "")
         with open(file, encoding="utf-8-sig", errors="replace") as text:
             return _of_text(suffix, text.read(MOST))
-    except (OSError, ValueError, RecursionError, WoolError):
+    except (OSError, ValueError, WoolError):
         return ""
 
 

@@ -1,0 +1,110 @@
+"""Which lines are broken: begun by one writer and ended by another, or begun in the middle.
+
+Nothing in a stream of lines says where one begins. But each element of a detector has a gain of its own, by which the
+references divide. Where a line is out of place, the division leaves that pattern in it, turned over, instead of taking
+it out: so the pattern is looked for in every line, and in parts of it. It is found as far as elements differ by more
+than the product does from one to the next; lines of a detector whose elements are all alike cannot be checked.
+"""
+
+import numpy as np
+
+from wool_board.image.flat_field import BRIGHTER, Correction
+
+PART = 160
+"""Elements that are looked at together, and twice, four times as many …, and all; parts overlap by half."""
+
+MISSING = 0.5
+"""Share of the pattern from which on it is missing: 0 in a line that is in its place, 1 where it is out of it."""
+
+SIGMAS = 6.0
+"""Standard deviations by which it must be: 1 part of a billion by chance, where texture is normally distributed."""
+
+ROUGH = 0.1
+"""Difference of an element's attenuation from its neighbours' as no product has it but at its edges. Where bytes are
+exchanged, samples are anything, and most elements have it."""
+
+AROUND = 16
+"""Lines around a broken one that are not believed: one in which a few elements are wrong is not found, but the line
+that has the others is near. One that was looked at already, when a broken one comes next, stays believed."""
+
+
+CERTAIN = 4.0
+"""How many times its noise the pattern must be: the references' noise is left in every line, wherever that is."""
+
+
+class LineCheck:
+    """Looks whether lines are in their place.
+
+    Arguments:
+        correction: of the detector.
+    """
+
+    def __init__(self, correction: Correction):
+        good = np.zeros(len(correction.gain), bool)
+        good[correction.good] = True
+        # What is made of neighbours has no pattern of its own, nor have those beside it one that is theirs alone.
+        sound = good & np.roll(good, 1) & np.roll(good, -1)
+        gain = np.where(good, np.maximum(correction.gain, 1), 1)
+        pattern = np.where(sound, _detail(np.log(gain)[np.newaxis])[0], 0)
+        # A few elements that differ much are not to decide.
+        scale = np.median(np.abs(pattern[sound])) if sound.any() else 0.0
+        pattern = np.clip(pattern, -5 * scale, 5 * scale).astype(np.float32)
+        if pattern.std() < CERTAIN * _noise(correction):
+            pattern[:] = 0
+        self._parts = _parts(len(gain))
+        self._weights = self._parts * pattern[:, np.newaxis]
+        self._sizes, self._power = self._parts.sum(axis=0), (pattern**2) @ self._parts
+        self._since = AROUND
+        """Lines since the last one that was broken, at most so many."""
+
+    def broken(self, attenuation: np.ndarray) -> np.ndarray:
+        """(n,) whether lines are broken, or near one that is; of the (n, width) attenuation of lines."""
+        detail = _detail(attenuation)
+        # Of a tube that became brighter, lines are as smooth as before.
+        rough = (np.abs(detail) > ROUGH).astype(np.float32) @ self._parts > 0.5 * self._sizes
+        anything = rough & ((attenuation < BRIGHTER).astype(np.float32) @ self._parts > 0.2 * self._sizes)
+        return self._with_lines_around((anything | self._lacks_pattern(detail)).any(axis=1))
+
+    def _lacks_pattern(self, detail: np.ndarray) -> np.ndarray:
+        """(n, parts) whether the pattern is missing."""
+        detail = np.clip(detail, -ROUGH, ROUGH)
+        # Attenuation is the logarithm of the gain less that of the line, so what is left of the pattern is turned over.
+        left = detail @ self._weights
+        square = (detail**2) @ self._parts
+        deviation = np.sqrt(square * self._power / self._sizes)
+        # Samples that are all alike, as at the end of their range, have no pattern, neither their own nor another.
+        has_one = self._power - 2 * left + square > self._power / 4
+        return (left > MISSING * self._power) & (left > SIGMAS * deviation) & has_one
+
+    def _with_lines_around(self, found: np.ndarray) -> np.ndarray:
+        near = np.convolve(found, np.ones(2 * AROUND + 1), "full")[AROUND : AROUND + len(found)] > 0.5
+        near[: max(0, AROUND - self._since)] = True
+        last = np.flatnonzero(found)
+        self._since = min(AROUND, len(found) - 1 - int(last[-1]) if len(last) else self._since + len(found))
+        return near
+
+
+def _noise(correction: Correction) -> float:
+    """Standard deviation of the references' noise in what `_detail` makes of the logarithm of the gain."""
+    good = correction.good
+    if not correction.lines or not len(good):
+        return np.inf
+    relative = np.median(correction.spread[good] / np.maximum(correction.gain[good], 1))
+    return float(relative) * (1.5 / correction.lines) ** 0.5
+
+
+def _parts(width: int) -> np.ndarray:
+    """(width, parts) 1 where an element belongs to a part."""
+    spans, size = [(0, width)], PART
+    while size < width:
+        spans += [(start, start + size) for start in (*range(0, width - size, size // 2), width - size)]
+        size *= 2
+    starts, stops = np.array(spans).T
+    elements = np.arange(width)[:, np.newaxis]
+    return ((elements >= starts) & (elements < stops)).astype(np.float32)
+
+
+def _detail(lines: np.ndarray) -> np.ndarray:
+    """By how much each element differs from the mean of its neighbours; at the ends, from its only one."""
+    padded = np.pad(lines, ((0, 0), (1, 1)), mode="reflect")
+    return lines - (padded[:, :-2] + padded[:, 2:]) / 2
