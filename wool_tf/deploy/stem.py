@@ -164,6 +164,8 @@ class _Editor:
     def _repeat_scales(tensor: "schema.TensorT") -> None:
         """Both outputs of a pair have the scales of one."""
         about = tensor.quantization
+        if len(about.scale) == 1:
+            return  # It is that of all channels.
         about.scale, about.zeroPoint = np.tile(about.scale, PAIR), np.tile(about.zeroPoint, PAIR)
 
 

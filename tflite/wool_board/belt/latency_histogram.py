@@ -1,9 +1,13 @@
 """Percentiles of latencies, in as much memory after a year as after a minute."""
 
+import math
+
 import numpy as np
 
 SHORTEST, LONGEST, STEP = 0.1, 1e7, 1.02
 """Milliseconds of the first and the last bin of a histogram, and from each to the next."""
+
+_WIDTH = math.log(STEP)
 
 
 class LatencyHistogram:
@@ -14,7 +18,7 @@ class LatencyHistogram:
         self._longest = 0.0
 
     def add(self, milliseconds: float) -> None:
-        number = 0 if milliseconds <= SHORTEST else 1 + int(np.log(milliseconds / SHORTEST) / np.log(STEP))
+        number = 0 if milliseconds <= SHORTEST else 1 + int(math.log(milliseconds / SHORTEST) / _WIDTH)
         self._counts[min(number, len(self._counts) - 1)] += 1
         self._longest = max(self._longest, milliseconds)
 

@@ -82,10 +82,12 @@ class Strip:
         Arguments:
             line, element: of its first corner; may lie outside.
         """
-        tile = np.full((side, side), WHITE, np.uint8)
         top, bottom = max(line, self.start), min(line + side, self.stop)
         left, right = max(element, 0), min(element + side, self._width)
         pixels = self._grey[top - self._first : bottom - self._first, left:right]
+        if pixels.shape == (side, side):
+            return pixels.copy()
+        tile = np.full((side, side), WHITE, np.uint8)
         tile[top - line : bottom - line, left - element : right - element] = pixels
         return tile
 

@@ -54,8 +54,11 @@ class Network:
         self._interpreter.set_tensor(self._image["index"], given)
         invoke(self._interpreter)
         assert self._logits is not None, "without logits, nothing but `logits_shape` is asked"
-        first, second = self._values(self._logits, np.float64)[0]
-        return float(probability(second - first))
+        found = self._interpreter.get_tensor(self._logits["index"])
+        # Two numbers, for which arrays would take longer than the arithmetic.
+        (first, second), (scale, zero_point) = found[0].tolist(), self._logits["quantization"]
+        margin = (second - zero_point) * scale - (first - zero_point) * scale if scale else second - first
+        return float(probability(margin))
 
     def heatmap(self) -> np.ndarray | None:
         """(rows, columns) of float32 of the crop that was run last: what each cell adds to the margin of the logits."""
