@@ -153,10 +153,10 @@ def test_a_plan_binds_the_folder_to_nothing(crops, tmp_path):
 
 
 def test_a_network_that_cannot_be_trained_is_reported_and_the_others_go_on(crops, tmp_path):
-    """A step of SGD multiplies kernels by 1 − 99 · 0.9 = −88: they overflow within 21. One of Adam's does not."""
+    """A step of SGD multiplies kernels by 1 − 9.9 · 0.9 = −7.9: they overflow within 46. One of Adam's does not."""
     result = scripts.run("train_kfold.py", "--data", crops, "--out", tmp_path, "--image_size=32", "--folds=2",
-                         "--epochs=25", "--batch_size=8", "--sgd_learning_rate=99", "--weight_decay=0.9",
-                         "--schedule=plateau", "--plateau_patience=25", "--jobs=1")  # fmt: skip
+                         "--epochs=50", "--batch_size=8", "--sgd_learning_rate=9.9", "--weight_decay=0.9",
+                         "--schedule=plateau", "--plateau_patience=50", "--jobs=1")  # fmt: skip
     assert result.returncode == 2, result.stdout + result.stderr
     assert "failed: resnet18-sgd-none/repeat0/fold" in result.stdout
     study = results.read(tmp_path / "train_kfold.json")

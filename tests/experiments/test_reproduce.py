@@ -40,7 +40,7 @@ refusal = functools.partial(scripts.refusal, "reproduce.py")
 def finished(crops, tmp_path_factory) -> tuple[Path, str]:
     """The folder of a whole run, and what it printed."""
     out = tmp_path_factory.mktemp("run")
-    # One job, as each imports TensorFlow and traces every network; what is missing is made again by two.
+    # One job, as each imports TensorFlow and traces every network; slow tests compare with what two jobs find.
     result = reproduce("--data", crops, "--out", out, "--jobs=1", *TINY)
     assert result.returncode == 0, result.stderr
     return out, result.stdout
@@ -155,7 +155,9 @@ def test_the_same_command_again_has_nothing_to_train(finished, crops):
     assert {path: path.stat().st_mtime for path in (out / "units").rglob("*.json")} == started
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_made_again(finished, crops):
+    """By two jobs; which units that are, `tests/study/test_driver.py` holds."""
     out, _ = finished
     before = figures(out)
     run = out / "units/resnet18-adam-none"
