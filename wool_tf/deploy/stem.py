@@ -78,7 +78,8 @@ class _Editor:
         from ai_edge_litert import schema_py_generated as schema
 
         codes, tensors = schema.BuiltinOperator, self._graph.tensors
-        image, kernel, bias, output = pad.inputs[0], *conv.inputs[1:3], conv.outputs[0]
+        image, output = pad.inputs[0], conv.outputs[0]
+        kernel, bias = conv.inputs[1:3]
         _, height, width, channels = map(int, tensors[output].shape)
         pairs = width // PAIR
         cells = self._like(image, "cells", (1, height, width, CELL * CELL))

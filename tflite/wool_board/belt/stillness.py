@@ -121,7 +121,7 @@ class StillWatch:
             self._usual.add(self._window[0])
         self._window.append(block)
         common, varies, changed = self._compare() if len(self._window) == WINDOW else (0.0, 1.0, 1.0)
-        chance = _deviation(np.count_nonzero(block.shows))
+        chance = _deviation(int(np.count_nonzero(block.shows)))
         if stands:
             stands = changed < max(MOVES, 1 + SIGMAS * chance) and common > SIGMAS / 2
         else:
