@@ -1,6 +1,7 @@
 # make demo       the main job on simulated crops, from set-up to report
 # make test       the tests
 # make coverage   the tests, and which lines they reach
+# make bench      all benchmarks, in half an hour on two cores; figures go to build/bench
 # make lint       style, format and types
 # make board      the Debian package of a board, in build/ (ARCH=amd64 for a PC instead of a Raspberry Pi)
 # make board-test installs, upgrades and removes it in a clean Debian tree (as root; takes minutes)
@@ -12,7 +13,7 @@ READY := $(VENV)/.ready
 ARCH ?= arm64
 TESTS := $(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: demo test coverage lint board board-test clean
+.PHONY: demo test coverage bench lint board board-test clean
 
 demo: $(READY)
 	@echo "== main job on simulated crops; Ctrl-C stops it, make demo goes on"
@@ -25,6 +26,18 @@ test: $(READY)
 coverage: $(READY)
 	@echo "== tests with coverage"
 	@$(TESTS) --cov --cov-report=term:skip-covered
+
+bench: $(READY)
+	@echo "== benchmarks, one after the other: leave the machine alone meanwhile"
+	@rm -rf build/bench/crops && mkdir -p build/bench
+	@$(VENV)/bin/python benchmarks/inference.py --rounds=3 --turn_seconds=0.3 --json=build/bench/inference.json
+	@$(VENV)/bin/python benchmarks/board_options.py --json=build/bench/board_options.json
+	@$(VENV)/bin/python benchmarks/inspection.py --json=build/bench/inspection.json
+	@$(VENV)/bin/python benchmarks/waiting.py --crops=100 --json=build/bench/waiting.json
+	@$(VENV)/bin/python benchmarks/loading.py --folder=build/bench/crops --images=10000 --json=build/bench/loading.json
+	@$(VENV)/bin/python benchmarks/finetune.py --json=build/bench/finetune.json
+	@$(VENV)/bin/python -c 'import torch' 2>/dev/null && $(VENV)/bin/python benchmarks/training.py --depths=18 --sizes=64,112 --batches=16 --json=build/bench/training.json || echo "training.py is left out: it needs PyTorch (the extra torch)"
+	@rm -rf build/bench/crops
 
 lint: $(READY)
 	@echo "== style, format and types"

@@ -23,12 +23,15 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
+import documents
 from wool_tf import WoolError
 from wool_tf.data import dataset
 
 _FOLDER = flags.DEFINE_string("folder", None, "New folder for the crops and the cache.", required=True)
 _IMAGES = flags.DEFINE_integer("images", 100_000, "Crops.", lower_bound=2)
 _NAIVE = flags.DEFINE_integer("naive_images", 2000, "Crops that the naive loader loads.", lower_bound=2)
+_JSON = flags.DEFINE_string("json", None, "File for the figures.")
+_QUICK = flags.DEFINE_bool("quick", False, "Twenty crops: shows that it works, and no speed.")
 _LOADER = flags.DEFINE_enum("loader", None, ("load", "naive"), "Load in this process; used by the benchmark itself.")
 
 SIDE = 244
@@ -45,11 +48,11 @@ def main() -> None:
     if not folder.exists():
         _write(folder / "crops")
     crops = len(list((folder / "crops").glob("*/*.png")))
-    if crops != _IMAGES.value:
-        raise WoolError(f"--folder={folder}: holds {crops} crops, not --images={_IMAGES.value}; give a new folder")
+    if crops != _images():
+        raise WoolError(f"--folder={folder}: holds {crops} crops, not --images={_images()}; give a new folder")
     shutil.rmtree(folder / "cache", ignore_errors=True)
     print(f"{'':22}{'images':>8}{'seconds':>10}{'ms each':>9}{'own MB':>9}{'with mapped MB':>16}")
-    held = {}
+    held, rows = {}, []
     for name, loader, images in (
         ("first load, decodes", "load", crops),
         ("second load, cached", "load", crops),
@@ -59,8 +62,14 @@ def main() -> None:
         own, total = (f"{found[key] / 1e6:.0f}" for key in ("own", "total"))
         each = f"{1e3 * found['seconds'] / images:.2f}"
         print(f"{name:22}{images:8,}{found['seconds']:10.1f}{each:>9}{own:>9}{total:>16}", flush=True)
+        rows.append({"what": name, "images": images, **found})
         held[loader] = max(held.get(loader, 0), found["own"] / images)
     print(f"own memory of an image: naive {held['naive'] / 1e3:.1f} kB, ours {held['load'] / 1e3:.1f} kB")
+    documents.write(_JSON.value, rows=rows)
+
+
+def _images() -> int:
+    return 20 if _QUICK.value else _IMAGES.value
 
 
 def _write(folder: Path) -> None:
@@ -71,7 +80,7 @@ def _write(folder: Path) -> None:
     with open(folder / "manifest.csv", "w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["path", "label", "group"])
-        for number in range(_IMAGES.value):
+        for number in range(_images()):
             image = base[number % DIFFERENT]
             image[0, :4] = np.frombuffer(number.to_bytes(4, "big"), np.uint8)
             label = ("defective", "non_defective")[number % 2]

@@ -9,7 +9,6 @@ medians over rounds, with the quartiles of the ratio; the first steps, which tra
 """
 
 import itertools
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +19,8 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
-from wool_tf import WoolError, environment, files, quiet
+import documents
+from wool_tf import WoolError, environment, quiet
 from wool_tf.networks.spec import ResNetSpec
 
 _DEPTHS = flags.DEFINE_list("depths", ["18", "50"], "Depths of the ResNets.")
@@ -28,6 +28,7 @@ _SIZES = flags.DEFINE_list("sizes", ["64", "112", "224"], "Sides of the input in
 _BATCHES = flags.DEFINE_list("batches", ["16", "32"], "Images per step.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed steps of each.", lower_bound=3)
 _JSON = flags.DEFINE_string("json", None, "File for the figures.")
+_QUICK = flags.DEFINE_bool("quick", False, "One small case: shows that it works, and no speed.")
 
 WARM_UP = 2
 HEADER = (
@@ -47,12 +48,11 @@ def main() -> None:
     cases = itertools.product(*(console.numbers(name, values, int) for name, values in lists))
     print(f"{environment.processor()}; CPU time of a step, and of its forward pass in brackets\n{HEADER}")
     rows = []
+    cases = [(18, 64, 2)] if _QUICK.value else cases
     for depth, side, batch in cases:
         rows.append(_measured(depth, side, batch))
         print(_line(rows[-1]), flush=True)
-    if _JSON.value:
-        document = {"environment": environment.describe() | {"torch": torch.__version__}, "rows": rows}
-        files.write(console.path("json", _JSON.value), json.dumps(document, indent=1).encode())
+    documents.write(_JSON.value, rows=rows)
 
 
 def _measured(depth: int, side: int, batch: int) -> dict:

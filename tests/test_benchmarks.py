@@ -1,0 +1,63 @@
+"""Every benchmark is run by `make bench`, knows the flags that it is given there, and starts fast."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import operators
+import turns
+from checkout import ROOT, environment
+
+PROGRAMS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text())
+COMMANDS = re.findall(r"python (benchmarks/\w+\.py[^&|\n]*)", (ROOT / "Makefile").read_text())
+
+
+def test_make_runs_all_of_them():
+    assert sorted(command.split()[0] for command in COMMANDS) == [f"benchmarks/{path.name}" for path in PROGRAMS]
+    assert all("--json=build/bench/" in command for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[0])
+def test_a_program_knows_the_flags(command):
+    script, *given = shlex.split(command)
+    finished = subprocess.run(
+        [sys.executable, str(ROOT / script), *given, "--quick", "--only_check_args"],
+        capture_output=True, text=True, check=False, cwd=ROOT, env=environment(),
+    )  # fmt: skip
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_a_quick_run_says_something_and_writes_it(tmp_path):
+    command = [sys.executable, str(ROOT / "benchmarks" / "waiting.py"), "--quick", f"--json={tmp_path / 'found.json'}"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "--help" in finished.stdout
+    assert '"cpu_seconds"' in (tmp_path / "found.json").read_text()
+
+
+def test_works_take_turns_and_are_compared():
+    order = []
+    times = turns.measure({"one": lambda: order.append(1), "two": lambda: order.append(2)}, 1, 2, 0.0)
+    assert order[6:] == [1] * 5 + [2] * 5 + [1] * 5 + [2] * 5
+    assert times["one"].milliseconds.shape == (2, turns.FEWEST)
+    slow = turns.Times(np.array([[4.0, 6.0, 5.0], [8.0, 8.0, 8.0]]), np.ones((2, 3)))
+    fast = turns.Times(np.array([[1.0, 1.0, 9.0], [2.0, 2.0, 2.0]]), np.ones((2, 3)))
+    assert fast.compared(slow) == {"ratio": 4.5, "quartiles": [4.25, 4.75]}
+    assert slow.divided(2).figures()["p50_ms"] == 3.5
+
+
+def test_operators_of_a_file_come_to_the_whole(tmp_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    import best_convolution
+
+    convolution = best_convolution.Convolution(3, 8, 6)
+    (part,) = operators.split(best_convolution.write(convolution, tmp_path).read_bytes())
+    assert (part.kind, part.output, part.macs) == ("CONV_2D 3×3, stride 1", (1, 6, 6, 8), convolution.macs)
+    opened = Interpreter(model_content=part.content)
+    opened.allocate_tensors()
+    assert opened.get_input_details()[0]["shape"].tolist() == [1, 6, 6, 8]
