@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
@@ -72,17 +73,15 @@ def _timed(what: str, *command: object) -> dict:
     return {"what": what, "cpu_seconds": round(used.ru_utime + used.ru_stime, 3), "wall_seconds": round(wall, 3)}
 
 
-def _help(_: Path) -> list[dict]:
+def _help(_: Path) -> Iterator[dict]:
     """The best of three for each script: the first one reads it from the disk."""
     scripts = [
         path for folder in ("experiments", "tflite", "benchmarks") for path in sorted((ROOT / folder).glob("*.py"))
     ]
     scripts = [path for path in scripts if "__main__" in path.read_text(encoding="utf-8")]
-    found = []
     for path in scripts[:1] if _QUICK.value else scripts:
         name = f"{path.relative_to(ROOT)} --help"
-        found.append(min((_timed(name, path, "--help") for _ in range(3)), key=lambda row: row["cpu_seconds"]))
-    return found
+        yield min((_timed(name, path, "--help") for _ in range(3)), key=lambda row: row["cpu_seconds"])
 
 
 def _conversion(_: Path) -> list[dict]:
