@@ -81,6 +81,6 @@ def load(path: Path, kind: type[T], version: int) -> T:
         raise WoolError(f"{path}: is damaged; run the study again, finished networks are kept") from None
     found = document.get("version") if isinstance(document, dict) else None
     if found != version:
-        said = str(found)[:40]
+        said = " ".join(str(found)[:40].split())
         raise WoolError(f"{path}: is of version {said}, not {version}; run the study again with this wool_tf")
     return typed(document, kind, str(path))
