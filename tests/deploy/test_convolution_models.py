@@ -44,3 +44,18 @@ def test_the_archive_holds_what_it_says_and_is_small(tmp_path):
     assert path.stat().st_size < 100_000
     with pytest.raises(WoolError, match=r"/c\.zip/d\.zip: cannot be written \("):
         convolution_models.write(path / "d.zip", ordered)
+
+
+def test_the_first_convolution_is_that_of_the_files_of_networks():
+    """With the kernel, and the shapes around it, that the rearranged file of a network has."""
+    opened = runtime.interpreter(convolution_models.model(Grid(7, 2, 12, (1,), (5,)), 1, 5))
+    (image,), (features,) = opened.get_input_details(), opened.get_output_details()
+    assert image["shape"].tolist() == [1, 15, 8, 8] and features["shape"].tolist() == [1, 12, 6, 10]
+    (kernel,) = [tensor for tensor in opened.get_tensor_details() if tensor["name"] == "weights"]
+    assert kernel["shape"].tolist() == [10, 4, 3, 8]
+    assert runtime.runs_in_xnnpack(opened)
+
+
+def test_a_first_convolution_of_odd_width_stays_as_it_is():
+    opened = runtime.interpreter(convolution_models.model(Grid(7, 2, 11, (1,), (5,)), 1, 5))
+    assert opened.get_input_details()[0]["shape"].tolist() == [1, 22, 22, 1]

@@ -8,6 +8,7 @@ import numpy as np
 
 from wool_board.latency import orders
 from wool_board.latency.orders import Grid, Orders
+from wool_tf.deploy import stem
 from wool_tf.errors import Unwritable
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def write(path: Path, ordered: Orders) -> int:
 
 
 def model(grid: Grid, reads: int, writes: int) -> bytes:
-    """A TFLite model of one convolution with ReLU, as the converter makes them of networks: int8, a scale per filter.
+    """A TFLite model of one convolution with ReLU, as files of networks have it: int8, a scale per filter.
+
+    The first convolution of a network is the one that `stem` makes of it.
 
     Arguments:
         grid: Grid, of which kernel, stride and side are used.
@@ -57,32 +60,37 @@ def model(grid: Grid, reads: int, writes: int) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     weights = np.resize(_PATTERN, (writes, grid.kernel, grid.kernel, reads))
-    side, types = grid.side * grid.stride, schema.TensorType
+    side, stride, padding = grid.side * grid.stride, grid.stride, schema.Padding.SAME
+    image, features = (1, side, side, reads), (1, grid.side, grid.side, writes)
+    if stem.fits(weights.shape[1:], stride, grid.side, grid.side):
+        weights, stride, padding = stem.weights(weights), 1, schema.Padding.VALID
+        image, features = stem.padded(grid.side, grid.side), stem.outputs(grid.side, grid.side, writes)
+    filters, types = len(weights), schema.TensorType
     graph = schema.SubGraphT()
     graph.tensors = [
-        _tensor("image", (1, side, side, reads), types.INT8, 0, [SCALE], 0),
-        _tensor("weights", weights.shape, types.INT8, 1, [WEIGHT_SCALE] * writes, 0),
-        _tensor("bias", (writes,), types.INT32, 2, [SCALE * WEIGHT_SCALE] * writes, 0),
-        _tensor("features", (1, grid.side, grid.side, writes), types.INT8, 0, [SCALE], -128),
+        _tensor("image", image, types.INT8, 0, [SCALE], 0),
+        _tensor("weights", weights.shape, types.INT8, 1, [WEIGHT_SCALE] * filters, 0),
+        _tensor("bias", (filters,), types.INT32, 2, [SCALE * WEIGHT_SCALE] * filters, 0),
+        _tensor("features", features, types.INT8, 0, [SCALE], -128),
     ]
-    graph.inputs, graph.outputs, graph.operators = [0], [3], [_convolution(grid.stride)]
+    graph.inputs, graph.outputs, graph.operators = [0], [3], [_convolution(stride, padding)]
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CONV_2D
     # The first version with a scale per filter.
     code.version = 3
     made = schema.ModelT()
     made.version, made.operatorCodes, made.subgraphs = 3, [code], [graph]
-    made.buffers = [schema.BufferT(), _buffer(weights), _buffer(np.zeros(writes, np.int32))]
+    made.buffers = [schema.BufferT(), _buffer(weights), _buffer(np.zeros(filters, np.int32))]
     builder = flatbuffers.Builder(weights.nbytes + 4096)
     builder.Finish(made.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
-def _convolution(stride: int) -> "schema.OperatorT":
+def _convolution(stride: int, padding: int) -> "schema.OperatorT":
     from ai_edge_litert import schema_py_generated as schema
 
     options = schema.Conv2DOptionsT()
-    options.padding, options.fusedActivationFunction = schema.Padding.SAME, schema.ActivationFunctionType.RELU
+    options.padding, options.fusedActivationFunction = padding, schema.ActivationFunctionType.RELU
     options.strideW = options.strideH = stride
     options.dilationWFactor = options.dilationHFactor = 1
     operator = schema.OperatorT()

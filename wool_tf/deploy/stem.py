@@ -9,6 +9,7 @@ of it is another view of the same bytes.
 """
 
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +68,27 @@ def weights(kernel: np.ndarray) -> np.ndarray:
     return np.concatenate(sides).reshape(PAIR * outputs, SPAN, -1, CHANNELS)
 
 
+def fits(kernel: Sequence[int], stride: int, height: int, width: int) -> bool:
+    """Whether a convolution is one that can be rearranged.
+
+    Arguments:
+        kernel: rows, columns and channels.
+        stride: in both directions.
+        height, width: of its outputs.
+    """
+    return list(kernel) == [KERNEL, KERNEL, 1] and stride == STRIDE and height > 0 and width % PAIR == 0
+
+
+def padded(height: int, width: int) -> tuple[int, int, int, int]:
+    """Shape of what the rearranged convolution reads, for outputs of this height and width."""
+    return 1, height + SPAN - 1, width // PAIR + 2, CHANNELS
+
+
+def outputs(height: int, width: int, channels: int) -> tuple[int, int, int, int]:
+    """Shape of what the rearranged convolution writes: two outputs side by side as one."""
+    return 1, height, width // PAIR, PAIR * channels
+
+
 class _Editor:
     """Makes tensors and operators of a model."""
 
@@ -84,15 +106,15 @@ class _Editor:
         pairs = width // PAIR
         cells = self._like(image, "cells", (1, height, width, CELL * CELL))
         paired = self._like(image, "pairs", (1, height, pairs, CHANNELS))
-        padded = self._like(image, "padded", (1, height + SPAN - 1, pairs + 2, CHANNELS))
-        sums = self._like(output, "outputs", (1, height, pairs, PAIR * channels))
+        around_pairs = self._like(image, "padded", padded(height, width))
+        sums = self._like(output, "outputs", outputs(height, width, channels))
         around = [[0, 0], [BEFORE, SPAN - 1 - BEFORE], [1, 1], [0, 0]]
         for index in (kernel, bias):
             self._repeat_scales(tensors[index])
         self._set(kernel, weights(self._values(kernel, np.int8)))
         self._set(bias, np.tile(self._values(bias, np.int32), PAIR))
         moved = copy.copy(conv)
-        moved.inputs, moved.outputs = np.array([padded, kernel, bias], np.int32), np.array([sums], np.int32)
+        moved.inputs, moved.outputs = np.array([around_pairs, kernel, bias], np.int32), np.array([sums], np.int32)
         moved.builtinOptions.strideH = moved.builtinOptions.strideW = 1
         to_cells = self._operator(codes.SPACE_TO_DEPTH, [image], cells, 2)
         to_cells.builtinOptionsType = schema.BuiltinOptions.SpaceToDepthOptions
@@ -100,7 +122,7 @@ class _Editor:
         to_cells.builtinOptions.blockSize = CELL
         border = copy.copy(pad)
         border.inputs = np.array([paired, self._constant(np.array(around, np.int32))], np.int32)
-        border.outputs = np.array([padded], np.int32)
+        border.outputs = np.array([around_pairs], np.int32)
         return [to_cells, self._view(cells, paired), border, moved, self._view(sums, output)]
 
     def _view(self, source: int, target: int) -> "schema.OperatorT":
@@ -183,11 +205,11 @@ def _is_stem(model: "schema.ModelT", pad: "schema.OperatorT", conv: "schema.Oper
     around = np.frombuffer(bytes(model.buffers[tensors[pad.inputs[1]].buffer].data), np.int32).reshape(-1, 2)
     return (
         kernel.type == schema.TensorType.INT8
-        and kernel.shape[1:].tolist() == [KERNEL, KERNEL, 1]
-        and (options.strideH, options.strideW, options.padding) == (STRIDE, STRIDE, schema.Padding.VALID)
+        and options.strideH == options.strideW
+        and fits(kernel.shape[1:].tolist(), options.strideW, height // CELL, width // CELL)
+        and options.padding == schema.Padding.VALID
         and around.tolist() == [[0, 0], [KERNEL // 2] * 2, [KERNEL // 2] * 2, [0, 0]]
-        and height % CELL == 0
-        and width % (PAIR * CELL) == 0
+        and height % CELL == width % CELL == 0
     )
 
 
