@@ -28,7 +28,7 @@ def test_programs_need_nothing_but_their_requirements():
     assert required == {"ai_edge_litert", "numpy", "Pillow"}
     extras = tomllib.loads((PROGRAMS / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     optional = {line.split(">")[0].lower() for lines in extras.values() for line in lines}
-    assert optional == {"pydicom", "gpiozero", "jinja2", "paho-mqtt", "pymodbus", "starlette", "uvicorn"}
+    assert optional == {"pydicom", "gpiozero", "h11", "jinja2", "paho-mqtt", "pymodbus", "starlette", "uvicorn"}
     found = names - set(sys.stdlib_module_names)
     imported = {"Pillow": "PIL", "paho-mqtt": "paho"}
     needed = {imported.get(name, name) for name in required | optional}
@@ -53,7 +53,19 @@ def test_every_package_is_installed():
 
 
 def test_rooms_of_the_board_depend_on_each_other_one_way():
-    order = ["errors", "whole_file", "command_line", "machine", "image", "model", "belt", "benchmark", "classification"]
+    order = [
+        "errors",
+        "json_text",
+        "whole_file",
+        "command_line",
+        "machine",
+        "image",
+        "model",
+        "belt",
+        "benchmark",
+        "classification",
+        "latency",
+    ]
     for path in (PROGRAMS / "wool_board").rglob("*.py"):
         room = path.relative_to(PROGRAMS / "wool_board").with_suffix("").parts[0]
         for node in ast.walk(ast.parse(path.read_text())):
