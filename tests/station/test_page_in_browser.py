@@ -58,7 +58,8 @@ def test_the_page_keeps_up_with_fifty_tiles_a_second(tmp_path):
         rates = f"of {told / seconds:.1f} tiles a second {painted / seconds:.1f} painted"
         print(f"{rates}, {found['late']} ms late at the end and {found['worst']} at most")
         # A machine that is busy otherwise may have made it late for a moment; it must not stay so.
-        assert told > 50 * seconds, "the belt itself was held up: this machine is too busy"
+        if told < 50 * seconds:
+            pytest.skip(f"this machine is too busy: its belt had {told / seconds:.0f} tiles a second")
         assert painted > 0.95 * told and found["dropped"] == 0 and found["late"] < 2000
         assert colours(page) > 30
         assert not faults(page)
