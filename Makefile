@@ -32,6 +32,8 @@ bench: $(READY)
 	@rm -rf build/bench/crops && mkdir -p build/bench
 	@$(VENV)/bin/python benchmarks/inference.py --rounds=3 --turn_seconds=0.3 --json=build/bench/inference.json
 	@$(VENV)/bin/python benchmarks/board_options.py --json=build/bench/board_options.json
+	@$(VENV)/bin/python experiments/latency_table.py --image_size=64 --out=build/bench/table.json
+	@$(VENV)/bin/python benchmarks/latency_prediction.py --table=build/bench/table.json --json=build/bench/latency_prediction.json
 	@$(VENV)/bin/python benchmarks/inspection.py --json=build/bench/inspection.json
 	@$(VENV)/bin/python benchmarks/waiting.py --crops=100 --json=build/bench/waiting.json
 	@$(VENV)/bin/python benchmarks/loading.py --folder=build/bench/crops --images=10000 --json=build/bench/loading.json

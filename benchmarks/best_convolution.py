@@ -4,6 +4,7 @@ Their channels fill every tile of the kernels, and the work between the tiles ha
 """
 
 import dataclasses
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,9 @@ def write(convolution: Convolution, folder: Path) -> Path:
     converter.representative_dataset = lambda: [[rng.normal(size=shape).astype(np.float32)]]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    with quiet():
+    with quiet(), warnings.catch_warnings():
+        # It says that there are no statistics of what it has just been given images for.
+        warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         content = converter.convert()
     path = folder / f"convolution-{kernel}-{channels}-{side}.tflite"
     path.write_bytes(content)

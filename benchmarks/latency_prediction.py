@@ -6,7 +6,6 @@ The networks are those after each round of `paper-table3`, whole and with widths
 `latency` for several targets. Their weights are random: times do not depend on them.
 """
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from absl import flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
+import documents
 from wool_tf import quiet
 
 _TABLE = flags.DEFINE_string("table", None, "Table of latency_table.py.", required=True)
@@ -25,6 +25,7 @@ _RATIOS = flags.DEFINE_list("ratios", ["0.3", "0.2", "0.15", "0.1"], "Targets of
 _RUNS = flags.DEFINE_integer("runs", 200, "Timed runs of each network.", lower_bound=1)
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads.", lower_bound=1)
 _JSON = flags.DEFINE_string("json", None, "File for the figures.")
+_QUICK = flags.DEFINE_bool("quick", False, "A few runs: shows that it works, and no speed.")
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
     quiet.import_keras()
     with tempfile.TemporaryDirectory() as folder:
         timed = [TimedModel({"file": _converted(spec, Path(folder))}, _THREADS.value) for spec in networks.values()]
-        times = timing.measure(timed, _RUNS.value)
+        times = timing.measure(timed, 3 if _QUICK.value else _RUNS.value)
     rows = [
         {
             "network": name,
@@ -56,8 +57,7 @@ def main() -> None:
         print(f"{row['network']:28} predicted, p10, p50, predicted / p10: {figures}")
     logs = [np.log([row[name] for row in rows]) for name in ("predicted_ms", "p10_ms")]
     print(f"correlation of the logarithms {np.corrcoef(*logs)[0, 1]:.4f}")
-    if _JSON.value:
-        Path(_JSON.value).write_text(json.dumps({"table": table.machine, "networks": rows}, indent=1))
+    documents.write(_JSON.value, table=table.machine, networks=rows)
 
 
 def _networks(table) -> dict:

@@ -198,10 +198,14 @@ def test_the_last_will_tells_of_one_that_was_killed(tmp_path, inspection, broker
 
 
 @needs_broker
-def test_a_broker_that_is_killed_again_and_again_gets_every_reject(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port, TOPIC)
-    with published(tmp_path, broker.port) as (_, said):
-        until(lambda: subscriber.of("state"))
+def test_a_broker_that_is_killed_again_and_again_gets_every_reject(tmp_path, inspection):
+    """It knows its subscribers after a restart: whoever connects later than the program misses nothing."""
+    sessions = tmp_path / "mosquitto.db"
+    kept = "persistence true", f"persistence_location {tmp_path}/", "autosave_on_changes true", "autosave_interval 1"
+    broker = Mosquitto(tmp_path, "allow_anonymous true", *kept)
+    subscriber = Subscriber(broker.port, TOPIC, session="hearer")
+    with broker, published(tmp_path, broker.port) as (_, said):
+        until(lambda: subscriber.of("state") and sessions.exists() and b"hearer" in sessions.read_bytes())
         number = 0
         for _ in range(3):
             for _ in range(40):
@@ -216,8 +220,7 @@ def test_a_broker_that_is_killed_again_and_again_gets_every_reject(tmp_path, ins
             broker.start()
             until(lambda number=number: number - 1 in {one["reject"] for one in subscriber.of("reject")})
         found = [one["reject"] for one in subscriber.of("reject")]
-        # A subscriber is away with the broker, too, and what it acknowledged to nobody may not come again; but nothing
-        # that was told while the broker was away is missing.
+        # What the broker had taken and not passed on died with it; what was told while it was away is not missing.
         missing = set(range(number)) - set(found)
         assert not {one for one in missing if one % 100 >= 40}
         until(lambda: any(state["online"] for state in subscriber.of("state")[-1:]))
@@ -239,7 +242,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspecti
         broker.start()
         subscriber = Subscriber(broker.port, TOPIC)
         until(lambda: any(one["reject"] == 499 for one in subscriber.of("reject")))
-        until(lambda: subscriber.of("health")[-1]["dropped"] >= 400)
+        until(lambda: any(one["dropped"] >= 400 for one in subscriber.of("health")[-1:]))
         found = [one["reject"] for one in subscriber.of("reject")]
         assert found == sorted(set(found)) and len(found) <= 50
         assert subscriber.of("health")[-1]["dropped"] == 500 - len(found)

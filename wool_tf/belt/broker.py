@@ -74,17 +74,18 @@ class Subscriber:
         port: of the broker on this machine.
         topic: before all others.
         user: name, whose password is `secret`; None: nobody in particular.
+        session: name under which the broker keeps what comes while it is away; None: it keeps nothing.
 
     Attributes:
         heard: topic, what came, and whether the broker had kept it, of each message.
     """
 
-    def __init__(self, port: int, topic: str, user: str | None = None):
+    def __init__(self, port: int, topic: str, user: str | None = None, session: str | None = None):
         from paho.mqtt import client as paho
 
         self.heard: list[tuple[str, dict, bool]] = []
         self._topic = topic
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, session or "", clean_session=session is None)
         self._client.on_message = self._hear
         self._client.on_connect = lambda client, *_: client.subscribe(f"{topic}/#", qos=1)
         self._client.reconnect_delay_set(1, 1)
