@@ -18,6 +18,9 @@ from wool_tf.errors import WoolError
 WAIT_SECONDS = 60.0
 """For something that a program says when it has begun; on a busy machine Python alone takes seconds."""
 
+END_SECONDS = 5.0
+"""From the end of a program's output to that of its process."""
+
 KB = 1024 / 1e6
 
 
@@ -82,15 +85,19 @@ class Program:
         Raises:
             WoolError: it does not within `WAIT_SECONDS`, or the process ends before.
         """
+        assert self._listener
         end = time.monotonic() + WAIT_SECONDS
         with self._changed:
             while not holds(self.runs[-1]):
-                assert self._listener
                 if not self._listener.is_alive() or time.monotonic() > end:
                     break
                 self._changed.wait(0.2)
             else:
                 return
+        if not self._listener.is_alive():
+            assert self._child
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(END_SECONDS)
         raise WoolError(f"{self.name}: {self._complaint()}")
 
     def sample(self) -> None:
