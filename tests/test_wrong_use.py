@@ -63,6 +63,7 @@ def forked(program: str, options: list[str]) -> tuple[int, str]:
             try:
                 for descriptor, file in enumerate((nothing, nothing, errors)):
                     os.dup2(file.fileno(), descriptor)
+                sys.stdin = os.fdopen(0, closefd=False)
                 sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
                 status = _run(program, options)
                 sys.stderr.flush()

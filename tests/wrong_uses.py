@@ -86,7 +86,7 @@ USES: list[tuple[str, str, int, str]] = [
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --position=count --count_mm=0', 64, 'inspect_line.py: --count_mm=0: must be above 0'),
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --state={here}/empty', 1, 'inspect_line.py: --state={here}/empty: cannot be read (Is a directory)'),
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --feed={here}/text.json', 64, 'inspect_line.py: --feed={here}/text.json: is a file already, and no socket; give another path'),
-    ('inspect_line.py', '{here}/lines.raw {references} --width=100 --latency_mm=1', 64, 'inspect_line.py: --latency_mm=1: must be at least 136 with parts of 40 mm; give more, or less --part_mm'),
+    ('inspect_line.py', '- {references} --width=100 --latency_mm=1', 64, 'inspect_line.py: --latency_mm=1: must be at least 136 with parts of 40 mm; give more, or less --part_mm'),
     ('inspect_line.py', '- {references} --width=100 --spacing_mm=0', 64, 'inspect_line.py: --spacing_mm=0: must be above 0'),
     ('gate.py', '', 64, 'gate.py: the following arguments are required: --feed, --distance_mm, --width_mm; --help tells more'),
     ('gate.py', '--feed={here}/feed', 64, 'gate.py: the following arguments are required: --distance_mm, --width_mm; --help tells more'),
