@@ -118,7 +118,13 @@ def test_a_damaged_table_is_refused_by_name(change, message, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("{", "is no table of latency_table.py"), ("[]", "is of version None")]
+    ("content", "message"),
+    [
+        ("{", "is no table of latency_table.py"),
+        ("[" * 100_000, "is no table of latency_table.py"),
+        ("[]", "is of version None"),
+    ],
+    ids=["cut", "nested", "list"],
 )
 def test_what_is_no_table_is_refused(content, message, tmp_path):
     path = tmp_path / "t.json"

@@ -7,13 +7,13 @@ table's sweeps, and numbers of channels are rounded up to whole steps first.
 
 import dataclasses
 import functools
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from wool_board.json_text import parsed
 from wool_board.latency.orders import Grid, Orders
 from wool_tf import records
 from wool_tf.errors import WoolError
@@ -170,7 +170,7 @@ def read(path: Path) -> LatencyTable:
         WoolError: the file cannot be read, is no table, of another version, or damaged.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = parsed(path.read_bytes())
     except OSError as error:
         raise WoolError(f"{path}: cannot be read ({error.strerror}); give a table of latency_table.py") from None
     except ValueError:

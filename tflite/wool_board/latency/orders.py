@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wool_board.errors import WoolError
+from wool_board.json_text import parsed
 
 VERSION = 1
 CONTENTS = "contents.json"
@@ -80,7 +81,7 @@ def read(path: Path) -> Orders:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            contents, present = json.loads(archive.read(CONTENTS)), set(archive.namelist())
+            contents, present = parsed(archive.read(CONTENTS)), set(archive.namelist())
     except OSError as error:
         raise WoolError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (zipfile.BadZipFile, KeyError, ValueError):
