@@ -203,7 +203,7 @@ def _account(belt: Belt, processes: list[_Process], hours: list[day_lines.Hour],
         pixel, before = events[0]["pixel_mm"], shift
         first = sent if process.first is None else process.first
         shift = first - events[0].get("first_mm", 0) / pixel
-        still += next((event.get("still_lines", 0) for event in reversed(events) if event["event"] == "summary"), 0)
+        still += _stood(events, pixel)
         for event in events:
             kind = event["event"]
             if kind == "alarm" and event.get("on") is not False:
@@ -245,6 +245,20 @@ def _account(belt: Belt, processes: list[_Process], hours: list[day_lines.Hour],
         "memory_mb": round(max(process.memory for process in processes), 1),
         "reject_latency_mm": max(latencies, default=None),
     }
+
+
+def _stood(events: list[dict], pixel: float) -> int:
+    """Lines between the beginnings and the ends of the alarms of a process that the belt stands.
+
+    No summary tells of them where the process was killed.
+    """
+    lines, since = 0, None
+    for event in events:
+        if event["event"] == "alarm" and event["alarm"] == "belt_stopped":
+            lines += 0 if since is None else event["line"] - since
+            since = event["line"] if event["on"] else None
+    seen = max((event["along_mm"][1] for event in events if event.get("along_mm")), default=0.0) / pixel
+    return lines if since is None else lines + max(0, round(seen) - since)
 
 
 def _metres(told: np.ndarray, pixel: float) -> dict:

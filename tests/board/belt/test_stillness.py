@@ -94,6 +94,7 @@ def test_a_stop_is_told_by_texture_as_strong_as_the_noise(noise, relative):
     stops = [alarm for alarm in alarms if alarm["alarm"] == "belt_stopped"]
     assert named(stops) == [("belt_stopped", True), ("belt_stopped", False)]
     assert STOP < stops[0]["line"] <= STOP + 250
+    assert STOP + 1000 <= stops[1]["line"] <= STOP + 1130
     assert watch.lines == pytest.approx(1000, abs=130)
     # The same while it moves.
     watch, alarms = belt.watched(MOVING)

@@ -126,12 +126,12 @@ class Alarms:
             name: of the alarm.
             on: whether it is so.
             text: what is so.
-            details: fields of the event that tells of its beginning.
+            details: fields of the events that tell of its beginning and of its end.
         """
         if on and name not in self._standing:
             self._standing.add(name)
             self.once(name, text, on=True, **details)
         elif not on and name in self._standing:
             self._standing.remove(name)
-            self._events.tell("alarm", alarm=name, text=f"over: {text}", on=False)
+            self._events.tell("alarm", alarm=name, text=f"over: {text}", on=False, **details)
             self._events.flush()
