@@ -16,11 +16,10 @@ import numpy as np
 import sklearn
 from scipy.stats import rankdata
 from scipy.stats import t as student
-from sklearn.base import ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
 
 from wool_tf import seeds
+from wool_tf.audit import regressions
 from wool_tf.audit.nuisance import MOVED
 
 SHUFFLES = 40
@@ -89,7 +88,7 @@ def audit(
         groups: (n,) the physical sample of each crop.
         folds: the indices that each fold holds out, as `folds.split` gave them.
         seed: int, at least 0. Of the exchanged labels and the forests.
-        progress: told how many of how many repetitions are done.
+        progress: told how many folds of how many are done, of all tests.
 
     Returns:
         A row for each feature, in order, then those for several together.
@@ -98,18 +97,18 @@ def audit(
     if not tests:
         return []
     rng = seeds.generator(seed, "leaks: exchanged labels")
-    by_chance = np.empty((SHUFFLES, len(tests)))
-    # Thousands of small fits: to check what is given to each takes longer than the fit.
+    labelled = np.stack([labels, *(_exchanged(labels, groups, rng) for _ in range(SHUFFLES))])
+    results = []
+    # Many small fits: to check what is given to each takes longer than the fit.
     with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
-        found = [_guessed(test, labels, folds) for test in tests]
-        for number in range(SHUFFLES):
-            exchanged = _exchanged(labels, groups, rng)
-            by_chance[number] = [_guessed(test, exchanged, folds)[0] for test in tests]
-            if progress:
-                progress(number + 1, SHUFFLES)
+        for number, test in enumerate(tests):
+            told = functools.partial(_tell, progress, number * len(folds), len(tests) * len(folds))
+            results.append(_guessed(test, labelled, folds, told))
+    # First the true labels, then each exchange.
+    found, by_chance = [result[0] for result in results], np.stack([result[1:, 0] for result in results], axis=1)
     limits = _limits(by_chance)
     return [
-        Finding(test.name, test.kind, test.guesser, auc, accuracy, float(limit))
+        Finding(test.name, test.kind, test.guesser, float(auc), float(accuracy), float(limit))
         for test, (auc, accuracy), limit in zip(tests, found, limits, strict=True)
     ]
 
@@ -149,60 +148,78 @@ def _listed(rows: Iterable[Finding]) -> str:
     )
 
 
+def _tell(progress: Callable[[int, int], None] | None, before: int, total: int, done: int) -> None:
+    if progress:
+        progress(before + done, total)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Test:
+    """Inputs, and what gives the scores of held-out crops for each labelling: (inputs, labels, held-out inputs)."""
+
     name: str
     kind: str
     guesser: str
     inputs: np.ndarray
-    make: Callable[[], ClassifierMixin]
+    scores: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def _tests(names: Sequence[str], kinds: Sequence[str], values: np.ndarray, seed: int) -> list[_Test]:
     varying = np.flatnonzero(np.ptp(values, axis=0) > 0).tolist()
     # Ranks from -1 to 1: a few huge files or dates must not rule a regression.
     ranks = (2 * rankdata(values, axis=0) - len(values) - 1) / len(values)
-    # Of few inputs this solver takes a third of the default's time.
-    regression = functools.partial(LogisticRegression, solver="newton-cholesky")
     tests = [
-        _Test(names[i], kinds[i], "regression", np.column_stack([ranks[:, i], ranks[:, i] ** 2]), regression)
+        _Test(names[i], kinds[i], "regression", np.column_stack([ranks[:, i], ranks[:, i] ** 2]), regressions.scores)
         for i in varying
     ]
-    forest = functools.partial(
-        RandomForestClassifier,
-        n_estimators=TREES,
-        max_depth=4,
-        min_samples_leaf=LEAF,
-        random_state=seeds.derive(seed, "leaks: forests"),
-    )
+    forests = functools.partial(_forests, seed=seeds.derive(seed, "leaks: forests"))
     for kind in ("pixels", "files"):
         inputs = ranks[:, [i for i in varying if kinds[i] == kind and names[i] not in MOVED]]
         if inputs.size:
             name = f"{kind} together"
-            tests += [_Test(name, kind, "regression", inputs, regression)]
-            tests += [_Test(name, kind, "forest", inputs, forest)] * (len(values) >= SPLITS * LEAF)
+            tests += [_Test(name, kind, "regression", inputs, regressions.scores)]
+            tests += [_Test(name, kind, "forest", inputs, forests)] * (len(values) >= SPLITS * LEAF)
     return tests
 
 
-def _guessed(test: _Test, labels: np.ndarray, folds: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Mean AUC and accuracy over the folds that have both classes in both parts; exchanged labels may lack one."""
-    results = []
-    for held_out in folds:
-        training = np.setdiff1d(np.arange(len(labels)), held_out)
-        if len(np.unique(labels[training])) == len(np.unique(labels[held_out])) == 2:
-            guesser = test.make().fit(test.inputs[training], labels[training])
-            scores = guesser.predict_proba(test.inputs[held_out])[:, 1]
-            called = scores >= 0.5
-            results.append((_auc(labels[held_out], scores), np.mean(called == labels[held_out])))
-    auc, accuracy = np.mean(results, axis=0) if results else (0.5, 0.5)
-    return float(auc), float(accuracy)
+def _forests(inputs: np.ndarray, labels: np.ndarray, held_out: np.ndarray, seed: int) -> np.ndarray:
+    """Scores of a small random forest for each labelling."""
+    settings = {"n_estimators": TREES, "max_depth": 4, "min_samples_leaf": LEAF, "random_state": seed}
+    fitted = (RandomForestClassifier(**settings).fit(inputs, each) for each in labels)
+    return np.stack([forest.predict_proba(held_out)[:, 1] for forest in fitted])
 
 
-def _auc(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve, as the Mann-Whitney statistic; scikit-learn's checks take fifty times as long."""
+def _guessed(
+    test: _Test, labels: np.ndarray, folds: Sequence[np.ndarray], progress: Callable[[int], None]
+) -> np.ndarray:
+    """(labellings, 2) AUC and accuracy, means over the folds that have both classes in both parts.
+
+    Exchanged labels may lack one; 0.5 where all folds do.
+    """
+    found = np.full((len(folds), len(labels), 2), np.nan)
+    for number, held_out in enumerate(folds):
+        training = np.setdiff1d(np.arange(labels.shape[1]), held_out)
+        usable = _mixed(labels[:, training]) & _mixed(labels[:, held_out])
+        if usable.any():
+            scores = test.scores(test.inputs[training], labels[usable][:, training], test.inputs[held_out])
+            truth = labels[usable][:, held_out]
+            found[number, usable] = np.stack([_auc(truth, scores), ((scores >= 0.5) == truth).mean(axis=1)], axis=1)
+        progress(number + 1)
+    known = np.isfinite(found)
+    return np.where(known, found, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1) + 0.5 * ~known.any(axis=0)
+
+
+def _mixed(labels: np.ndarray) -> np.ndarray:
+    """Which labellings have both classes."""
+    return np.ptp(labels, axis=1) > 0
+
+
+def _auc(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Areas under the ROC curve, as the Mann-Whitney statistic, of each row of (rows, n) labels and scores."""
     defective = labels == 1
-    first, others = int(defective.sum()), int((~defective).sum())
-    return float((rankdata(scores)[defective].sum() - first * (first + 1) / 2) / (first * others))
+    first, others = defective.sum(axis=1), (~defective).sum(axis=1)
+    ranks = np.where(defective, rankdata(scores, axis=1), 0).sum(axis=1)
+    return (ranks - first * (first + 1) / 2) / (first * others)
 
 
 def _exchanged(labels: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
