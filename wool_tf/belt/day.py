@@ -5,9 +5,7 @@ became is known: the program told a tile, air or unseen for it, or nothing.
 """
 
 import contextlib
-import dataclasses
 import fcntl
-import itertools
 import json
 import os
 import signal
@@ -20,15 +18,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from wool_tf.belt import day_lines
+from wool_tf.belt import day_account, day_lines
 from wool_tf.belt.layout import Belt
-from wool_tf.data.annotations.scans import Box
 from wool_tf.errors import WoolError
-
-NOTHING, AIR, TILE, UNSEEN, UNTOLD = range(5)
-"""What the program told of a line."""
 
 CHUNK_SECONDS = 0.02
 SLOW_SECONDS = 0.5
@@ -120,7 +112,7 @@ class _Process:
 def run(
     belt: Belt, program: Path, model: Path, folder: Path, rate: float, passes: int, say: Callable[[str], None]
 ) -> dict:
-    """Runs a day; returns its account as JSON values, see `_account`.
+    """Runs a day; returns its account as JSON values, see `day_account.of`.
 
     Arguments:
         belt: passes some times an hour.
@@ -163,7 +155,7 @@ def run(
     # No inspection comes after this one, which would say of lines that are left in the pipe that they were not seen.
     processes[-1].drain()
     processes[-1].end(signal.SIGTERM)
-    return _account(belt, processes, hours, number, passes)
+    return day_account.of(belt, processes, hours, number, passes)
 
 
 def _begin(hour: day_lines.Hour, processes: list[_Process], command: list[str], fifo: Path) -> None:
@@ -176,127 +168,3 @@ def _begin(hour: day_lines.Hour, processes: list[_Process], command: list[str], 
         processes.append(_Process(command, fifo, full, False))
         if full is not None:
             os.close(full)
-
-
-def _account(belt: Belt, processes: list[_Process], hours: list[day_lines.Hour], sent: int, passes: int) -> dict:
-    """What became of every line, and of every defect, as JSON values.
-
-    Returns:
-        `lines`: sent; `shares_m`: metres of each kind, which sum to what was sent; `hours`: of each hour metres of each
-        kind, defects marked, looked at and found, false rejects per metre of product; `alarms`: how often each began;
-        `unseen_m`, by reason; `stopped_m`, for how much the belt stood and for how much the program told that it did;
-        `untold`, `memory_mb` and `reject_latency_mm`.
-    """
-    told = np.full(sent, NOTHING, np.int8)
-    rejects: list[Box] = []
-    tiles: list[Box] = []
-    alarms: dict[str, int] = {}
-    reasons: dict[str, float] = {}
-    pixel, shift, untold = 1.0, 0.0, 0
-    latencies: list[float] = []
-    still = 0
-    for process in processes:
-        events = process.events
-        # One that writes to a full disk is not heard at all.
-        if not events:
-            continue
-        pixel, before = events[0]["pixel_mm"], shift
-        first = sent if process.first is None else process.first
-        shift = first - events[0].get("first_mm", 0) / pixel
-        still += _stood(events, pixel)
-        for event in events:
-            kind = event["event"]
-            if kind == "alarm" and event.get("on") is not False:
-                alarms[event["alarm"]] = alarms.get(event["alarm"], 0) + 1
-            if kind == "unseen":
-                length = (event["along_mm"][1] - event["along_mm"][0]) / 1000
-                reasons[event["reason"]] = round(reasons.get(event["reason"], 0) + length, 2)
-            if kind == "untold":
-                untold += sum(event["events"].values())
-            if not event.get("along_mm") or kind == "summary":
-                continue
-            start, stop = (round(mm / pixel + shift) for mm in event["along_mm"])
-            if event.get("reason") == "restart":
-                start, stop = round(event["along_mm"][0] / pixel + before), first
-            kinds = {"air": AIR, "tile": TILE, "unseen": UNSEEN, "untold": UNTOLD}
-            if kind in kinds:
-                told[max(start, 0) : max(stop, 0)] = kinds[kind]
-            if kind in ("tile", "reject"):
-                left, right = (round(mm / pixel) for mm in event["across_mm"])
-                (tiles if kind == "tile" else rejects).append(Box(left, start, right, stop))
-            if kind == "reject":
-                latencies.append(event["latency_mm"])
-    ends = list(itertools.accumulate((hour.lines(belt, passes) for hour in hours), initial=0))
-    parts = [
-        _hour(belt, told, tiles, rejects, hour, first, passes, pixel) for hour, first in zip(hours, ends, strict=False)
-    ]
-    return {
-        "lines": sent,
-        "sent_m": round(sent * pixel / 1000, 2),
-        "shares_m": _metres(told, pixel),
-        "hours": parts,
-        "alarms": dict(sorted(alarms.items())),
-        "unseen_m": dict(sorted(reasons.items())),
-        "stopped_m": {
-            "stood": round(sum(hour.stop for hour in hours) * pixel / 1000, 2),
-            "told": round(still * pixel / 1000, 2),
-        },
-        "untold": untold,
-        "memory_mb": round(max(process.memory for process in processes), 1),
-        "reject_latency_mm": max(latencies, default=None),
-    }
-
-
-def _stood(events: list[dict], pixel: float) -> int:
-    """Lines between the beginnings and the ends of the alarms of a process that the belt stands.
-
-    No summary tells of them where the process was killed.
-    """
-    lines, since = 0, None
-    for event in events:
-        if event["event"] == "alarm" and event["alarm"] == "belt_stopped":
-            lines += 0 if since is None else event["line"] - since
-            since = event["line"] if event["on"] else None
-    seen = max((event["along_mm"][1] for event in events if event.get("along_mm")), default=0.0) / pixel
-    return lines if since is None else lines + max(0, round(seen) - since)
-
-
-def _metres(told: np.ndarray, pixel: float) -> dict:
-    """Metres of each kind."""
-    names = {"seen": TILE, "air": AIR, "unseen": UNSEEN, "untold": UNTOLD, "lost": NOTHING}
-    return {name: round(int((told == kind).sum()) * pixel / 1000, 2) for name, kind in names.items()}
-
-
-def _hour(
-    belt: Belt,
-    told: np.ndarray,
-    tiles: list[Box],
-    rejects: list[Box],
-    hour: day_lines.Hour,
-    first: int,
-    passes: int,
-    pixel: float,
-) -> dict:
-    """The figures of one hour, whose first line is `first`."""
-    size = hour.lines(belt, passes)
-    boxes = [dataclasses.replace(box, y0=box.y0 + first, y1=box.y1 + first) for box in hour.boxes(belt, passes)]
-    here = [box for box in rejects if first <= box.y0 < first + size]
-    near = [box for box in tiles if first - size <= box.y0 < first + size]
-
-    def held(areas: list[Box], box: Box) -> bool:
-        x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-        return any(area.x0 <= x < area.x1 and area.y0 <= y < area.y1 for area in areas)
-
-    metres = passes * belt.product_lines * pixel / 1000
-    false = sum(not any(area.touches(box) for box in boxes) for area in here)
-    by_type: dict[str, list[int]] = {}
-    for box in boxes:
-        entry = by_type.setdefault(box.defect or "", [0, 0, 0])
-        entry[:] = np.add(entry, [1, held(near, box), held(rejects, box)]).tolist()
-    return {
-        "told_m": _metres(told[first : first + size], pixel),
-        "defects": {
-            name: dict(zip(("boxes", "looked_at", "found"), entry, strict=True)) for name, entry in by_type.items()
-        },
-        "false_rejects_per_m": round(false / metres, 3),
-    }
