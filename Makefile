@@ -31,6 +31,7 @@ bench: $(READY)
 	@echo "== benchmarks, one after the other: leave the machine alone meanwhile"
 	@rm -rf build/bench/crops && mkdir -p build/bench
 	@$(VENV)/bin/python benchmarks/inference.py --rounds=3 --turn_seconds=0.3 --json=build/bench/inference.json
+	@$(VENV)/bin/python benchmarks/agreement.py --json=build/bench/agreement.json
 	@$(VENV)/bin/python benchmarks/board_options.py --json=build/bench/board_options.json
 	@$(VENV)/bin/python experiments/latency_table.py --image_size=64 --out=build/bench/table.json
 	@$(VENV)/bin/python benchmarks/latency_prediction.py --table=build/bench/table.json --json=build/bench/latency_prediction.json

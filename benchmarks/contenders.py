@@ -6,13 +6,12 @@ files crop and normalise it, the others get it cropped and normalised.
 
 import dataclasses
 import importlib.util
-import logging
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+import exports
 from wool_board.benchmark.candidates import TimedModel
 from wool_tf import WoolError
 from wool_tf.deploy import workstation
@@ -168,7 +167,10 @@ def onnx_runtime(case: Case) -> list[Contender]:
     found = []
     for name, spec in case.networks.items():
         model = workstation.to_onnx(spec, weights.initial(spec, 0))
-        for precision, content in (("fp32", model), ("int8", _quantised(model, spec))):
+        for precision, content in (
+            ("fp32", model),
+            ("int8", exports.quantised(model, iter([workstation.random_image(spec)]))),
+        ):
             session = workstation.OnnxRuntime({}, content, spec, case.threads)
             found.append(Contender(name, "ONNX Runtime", precision, spec, session.run))
     return found
@@ -208,35 +210,3 @@ def _check_widths(network, spec: ResNetSpec) -> None:
     expected = {key: shape for key, shape in weights.shapes(spec).items()}
     found = {key: tuple(array.shape) for key, array in network.state_dict().items() if key in expected}
     assert found == expected, "Torch-Pruning has made another network than the plan says"
-
-
-def _quantised(model: bytes, spec: ResNetSpec) -> bytes:
-    """An ONNX file in 8-bit integers: unsigned activations and signed weights, for which x86 has an instruction."""
-    import onnx
-    import onnxruntime.quantization as quantisation
-
-    class Images(quantisation.CalibrationDataReader):
-        def __init__(self):
-            (image,) = onnx.load_model_from_string(model).graph.input
-            self._left = iter([{image.name: workstation.random_image(spec)}])
-
-        def get_next(self):
-            return next(self._left, None)
-
-    with tempfile.TemporaryDirectory() as made:
-        source, target = Path(made, "float.onnx"), Path(made, "int8.onnx")
-        source.write_bytes(model)
-        # It advises a step that the exporter has taken: batch norms are in the convolutions already.
-        logging.disable(logging.WARNING)
-        try:
-            quantisation.quantize_static(
-                source,
-                target,
-                Images(),
-                per_channel=True,
-                activation_type=quantisation.QuantType.QUInt8,
-                weight_type=quantisation.QuantType.QInt8,
-            )
-        finally:
-            logging.disable(logging.NOTSET)
-        return target.read_bytes()

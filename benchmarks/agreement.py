@@ -1,0 +1,123 @@
+"""A trained network in TFLite, ONNX Runtime, ExecuTorch and PyTorch: size, agreement, accuracy and time.
+
+    python benchmarks/agreement.py --json=agreement.json
+    python benchmarks/agreement.py --network=run/model/compact.safetensors --data=crops --json=agreement.json
+
+All judge the same pixels. Agreement is the share of images that an export calls what the network in Keras calls them,
+at the threshold 0.5; differences are those of the scores. Ranges of 8-bit files come from the same images for all of
+them, some of those that are judged. Times are of one image with one thread, of processor time, all in turns, with what
+each does to the pixels before; ratios are to TFLite in float32. Without --network it is the smaller network that comes
+with the package, and without --data simulated crops. Runtimes that are not installed are left out.
+"""
+
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
+import console
+import documents
+import exports
+import turns
+from wool_tf import quiet
+from wool_tf.cells import MISSING, aligned, decimals
+from wool_tf.networks.initial_weights import SIMULATED
+
+_NETWORK = flags.DEFINE_string("network", str(SIMULATED["simulated64"]), "Checkpoint of the network.")
+_DATA = flags.DEFINE_string("data", None, "Folder of crops; default: simulated ones.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each export.", lower_bound=3)
+_TURN = flags.DEFINE_float("turn_seconds", 0.3, "Length of a turn; at least three runs are timed in each.")
+_JSON = flags.DEFINE_string("json", None, "File for the figures.")
+_QUICK = flags.DEFINE_bool("quick", False, "Few images and two rounds: shows that it works, and no speed.")
+
+SAMPLES, QUICK_SAMPLES = 30, 8
+"""Simulated samples."""
+CALIBRATION_IMAGES = 100
+HEADER = ("runtime", "numbers", "bytes", "accuracy %", "AUC", "agreement %", "mean diff.", "largest", "p50", "p99, ms")
+REFERENCE = "TFLite fp32"
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What an export says of the images, beside the network in Keras: metrics, and `verify.compare`'s figures."""
+
+    accuracy: float
+    auc: float | None
+    agreement: float
+    mean_difference: float
+    max_difference: float
+
+
+def main() -> None:
+    console.use_threads(1)
+    quiet.import_keras()
+    console.Display(aside=True)
+    # They import Keras.
+    from wool_tf.deploy.trained_network import NetworkSource, opened
+
+    lacking = {runtime: exports.absent(runtime) for runtime in exports.RUNTIMES}
+    left_out = [f"{runtime} is left out: no {', '.join(found)} here" for runtime, found in lacking.items() if found]
+    print(documents.heading(), *left_out, sep="\n", flush=True)
+    with tempfile.TemporaryDirectory() as made:
+        data = console.path("data", _DATA.value) if _DATA.value else _simulated(Path(made))
+        trained = opened(NetworkSource(console.path("network", _NETWORK.value), data), Path(made))
+        images, labels = np.array(trained.images.images), trained.images.labels
+        expected = trained.scores(np.arange(len(labels)))
+    step = -(-len(images) // CALIBRATION_IMAGES)
+    source = exports.Source(trained.spec, trained.arrays, images[::step])
+    found = [each for name in exports.RUNTIMES if not lacking[name] for each in exports.RUNTIMES[name][0](source)]
+    judged = [_judged(export, images, labels, expected) for export in found]
+    works = {export.name: lambda export=export: export.score(images[0]) for export in found}
+    times = turns.measure(works, 1, 2 if _QUICK.value else _ROUNDS.value, 0.0 if _QUICK.value else _TURN.value)
+    print(_text(found, judged, times, len(labels)))
+    rows = [
+        {"runtime": export.runtime, "precision": export.precision, "bytes": export.size}
+        | dataclasses.asdict(figures)
+        | times[export.name].figures()
+        | times[export.name].compared(times[REFERENCE])
+        for export, figures in zip(found, judged, strict=True)
+    ]
+    documents.write(_JSON.value, network=_NETWORK.value, images=len(labels), left_out=left_out, rows=rows)
+
+
+def _simulated(folder: Path) -> Path:
+    from wool_tf.simulation import simulated_crops
+
+    return simulated_crops.write(folder, QUICK_SAMPLES if _QUICK.value else SAMPLES, seed=1, contrast=1.5)
+
+
+def _judged(export: exports.Export, images: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> Judged:
+    from wool_tf.deploy import verify
+    from wool_tf.evaluation import metrics
+
+    scores = np.array([export.score(image) for image in images])
+    achieved, compared = metrics.evaluate(labels, scores), verify.compare(labels, expected, scores)
+    far = (compared[name] for name in ("agreement", "mean_difference", "max_difference"))
+    return Judged(achieved.accuracy, achieved.auc, *far)
+
+
+def _text(found: list[exports.Export], judged: list[Judged], times: dict[str, turns.Times], images: int) -> str:
+    rows = []
+    for export, figures in zip(found, judged, strict=True):
+        taken, faster = times[export.name].figures(), times[export.name].compared(times[REFERENCE])
+        low, high = faster["quartiles"]
+        shares = (f"{100 * share:.2f}" for share in (figures.accuracy, figures.agreement))
+        accuracy, agreement = shares
+        rows.append(
+            (
+                *(export.runtime, export.precision, f"{export.size:,}", accuracy),
+                *(MISSING if figures.auc is None else decimals(figures.auc), agreement),
+                *(f"{figures.mean_difference:.5f}", f"{figures.max_difference:.5f}"),
+                *(f"{taken['p50_ms']:.2f}", f"{taken['p99_ms']:.2f}", f"{faster['ratio']:.2f} ({low:.2f}–{high:.2f})"),
+            )
+        )
+    table = aligned([(*HEADER, "× as fast"), *rows], "ll" + "r" * (len(HEADER) - 1))
+    return "\n".join([f"{images:,} images", "", *table])
+
+
+if __name__ == "__main__":
+    console.run(main)
