@@ -135,9 +135,11 @@ def executorch(source: Source) -> Iterator[Export]:
     for precision, module in (("fp32", network), ("int8", convert_pt2e(observed))):
         exported = torch.export.export(module, example)
         content = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()]).to_executorch().buffer
-        method = Runtime.get().load_program(content).load_method("forward")
+        program = Runtime.get().load_program(content)
+        method = program.load_method("forward")
 
-        def score(image: np.ndarray, method=method) -> float:
+        # A method works on the bytes of its file, and does not keep them alive.
+        def score(image: np.ndarray, method=method, alive=(program, content)) -> float:
             return _probability(method.execute([torch.from_numpy(source.read(image))])[0].numpy())
 
         yield Export("ExecuTorch", precision, len(content), score)
