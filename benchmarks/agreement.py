@@ -39,6 +39,7 @@ SAMPLES, QUICK_SAMPLES = 30, 8
 CALIBRATION_IMAGES = 100
 HEADER = ("runtime", "numbers", "bytes", "accuracy %", "AUC", "agreement %", "mean diff.", "largest", "p50", "p99, ms")
 REFERENCE = "TFLite fp32"
+REMEDY = "pip install -e '.[torch,onnx]' executorch"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +61,7 @@ def main() -> None:
     from wool_tf.deploy.trained_network import NetworkSource, opened
 
     lacking = {runtime: exports.absent(runtime) for runtime in exports.RUNTIMES}
-    left_out = [f"{runtime} is left out: no {', '.join(found)} here" for runtime, found in lacking.items() if found]
+    left_out = [f"{name} is left out: no {', '.join(found)} here; {REMEDY}" for name, found in lacking.items() if found]
     print(documents.heading(), *left_out, sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as made:
         data = console.path("data", _DATA.value) if _DATA.value else _simulated(Path(made))

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.model.network import probability
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
 from wool_tf.deploy import workstation
-from wool_tf.networks import scoring
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 
@@ -196,4 +196,4 @@ def _without_advice() -> Iterator[None]:
 
 
 def _probability(logits: np.ndarray) -> float:
-    return float(scoring.probabilities(logits)[0])
+    return float(probability(np.float64(logits[0, 1]) - np.float64(logits[0, 0])))
