@@ -10,15 +10,15 @@ each does to the pixels before; ratios are to TFLite in float32. Without --netwo
 with the package, and without --data simulated crops. Runtimes that are not installed are left out.
 """
 
+import program_folders  # noqa: F401
+
 import dataclasses
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
 import documents
 import exports

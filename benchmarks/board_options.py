@@ -13,6 +13,8 @@ Without --model it is a compact ResNet (paper-table3, three rounds) in int8. The
 one thread, times are processor time, with more those of the clock on the wall.
 """
 
+import program_folders  # noqa: F401
+
 import concurrent.futures
 import json
 import signal
@@ -26,7 +28,6 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
 import contenders
 import documents

@@ -3,14 +3,13 @@
 python benchmarks/finetune.py --image_size=64 --rounds=20
 """
 
-import sys
+import program_folders  # noqa: F401
+
 import time
-from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
 import documents
 from wool_tf import quiet

@@ -10,16 +10,16 @@ the wall. Ratios are to the unpruned network in TFLite's float32, medians over r
 Multiply-accumulates per second stand beside the most that a large 8-bit convolution reaches in the same run.
 """
 
+import program_folders  # noqa: F401
+
 import contextlib
 import itertools
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import best_convolution
 import console
 import contenders

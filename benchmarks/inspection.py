@@ -8,6 +8,8 @@ fast as it goes, in a process of its own. The share is the processor time of the
 of the whole process from the first tile to the last. Without --model it is a compact ResNet-18 in int8.
 """
 
+import program_folders  # noqa: F401
+
 import contextlib
 import cProfile
 import io
@@ -22,7 +24,6 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
 import contenders
 import documents
@@ -147,7 +148,6 @@ class _Interpreter:
 
 def _inspect(folder: Path) -> dict:
     """Inspects the belt of a folder."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tflite"))
     import inspect_line
     from wool_board.machine import board
     from wool_board.model import network

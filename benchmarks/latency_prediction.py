@@ -6,14 +6,14 @@ The networks are those after each round of `paper-table3`, whole and with widths
 `latency` for several targets. Their weights are random: times do not depend on them.
 """
 
-import sys
+import program_folders  # noqa: F401
+
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
 import documents
 from wool_tf import quiet

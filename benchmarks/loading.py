@@ -8,6 +8,8 @@ in; the cache takes 60 kB each) and loads them in processes of their own: with a
 before: its own (anonymous), and in all, with pages of mapped files, which the system takes back when it needs them.
 """
 
+import program_folders  # noqa: F401
+
 import csv
 import json
 import shutil
@@ -21,7 +23,6 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
 import documents
 from wool_tf import WoolError

@@ -8,16 +8,15 @@ on a CPU (pip install wool_tf[torch]). One thread each. A step's forward pass is
 medians over rounds, with the quartiles of the ratio; the first steps, which trace and warm up, do not count.
 """
 
+import program_folders  # noqa: F401
+
 import itertools
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
 import documents
 from wool_tf import WoolError, environment, quiet

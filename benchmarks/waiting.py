@@ -7,6 +7,8 @@ Each is a program in a process of its own, timed in processor time, which other 
 time on the wall stands beside it. Loading crops has a program of its own, loading.py.
 """
 
+import program_folders  # noqa: F401
+
 import os
 import subprocess
 import sys
@@ -17,7 +19,6 @@ from pathlib import Path
 
 from absl import flags
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 import console
 import contenders
 import documents
