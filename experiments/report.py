@@ -4,8 +4,8 @@
     python experiments/report.py --runs=runs/new --baseline=runs/old
 
 Nothing is trained, and no image is read. A run is its folder, or one of the documents in it (report.json,
-prune_kfold.json, train_kfold.json). With --baseline the page begins its tables with what changed, image by image where
-both runs deliver a model.
+prune_kfold.json, train_kfold.json, pytorch_kfold.json). With --baseline the page begins its tables with what changed,
+image by image.
 """
 
 import startup  # noqa: F401

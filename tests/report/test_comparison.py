@@ -16,19 +16,33 @@ def study():
     return study_sample.delivered()
 
 
+def rescored(study, places, scores):
+    """The same run with other scores of some images, of stages by name."""
+    stages = tuple(
+        dataclasses.replace(
+            stage, scores=tuple(scores[stage.name] if at in places else old for at, old in enumerate(stage.scores))
+        )
+        if stage.name in scores
+        else stage
+        for stage in study.delivered.configuration.stages
+    )
+    (one,) = study.configurations
+    judged = tuple(
+        dataclasses.replace(image, scores=image.scores | scores) if at in places else image
+        for at, image in enumerate(study.delivery.judged)
+    )
+    delivery = dataclasses.replace(study.delivery, judged=judged)
+    return dataclasses.replace(study, configurations=(dataclasses.replace(one, stages=stages),), delivery=delivery)
+
+
 def worsened(study, number):
     """The same run before, when the final network missed some defective images more, at 0.5 and at its threshold."""
-    judged = list(study.delivery.judged)
     found = [
         place
-        for place, one in enumerate(judged)
+        for place, one in enumerate(study.delivery.judged)
         if one.label == 1 and one.scores["hard3"] >= 0.5 and one.called("hard3-int8")
     ]
-    for place in found[:number]:
-        scores = judged[place].scores | {"hard3": 0.0, "hard3-int8": 0.0}
-        judged[place] = dataclasses.replace(judged[place], scores=scores)
-    delivery = dataclasses.replace(study.delivery, judged=tuple(judged))
-    return dataclasses.replace(study, delivery=delivery, out="runs/before")
+    return dataclasses.replace(rescored(study, found[:number], {"hard3": 0.0, "hard3-int8": 0.0}), out="runs/before")
 
 
 def test_images_that_change_sides_are_counted(study):
@@ -50,23 +64,50 @@ def test_a_run_beside_itself_has_not_changed(study):
 
 
 def test_only_images_of_the_same_name_and_label_are_compared(study):
-    before = worsened(study, 0)
-    judged = list(before.delivery.judged)[10:]
-    judged[0] = dataclasses.replace(judged[0], label=1 - judged[0].label)
-    before = dataclasses.replace(before, delivery=dataclasses.replace(before.delivery, judged=tuple(judged)))
-    number = len(study.delivery.judged) - 11
-    assert f"{number} images have the same name and label" in comparison.changes(study, before).note
+    images = list(study.held_out)
+    images[3] = dataclasses.replace(images[3], label=1 - images[3].label)
+    images[:3] = [dataclasses.replace(one, path=f"old/{one.path}") for one in images[:3]]
+    found = comparison.changes(study, dataclasses.replace(study, held_out=tuple(images)))
+    assert f"{len(images) - 4} images have the same name and label" in found.note
+    scores = study.configurations[0].baseline.scores[4:]
+    accuracy = np.mean([(score >= 0.5) == one.label for one, score in zip(study.held_out[4:], scores, strict=True)])
+    assert found.rows[0][2] == f"{100 * accuracy:.1f}"
 
 
-def test_studies_that_deliver_nothing_are_compared_by_their_means():
-    study = study_sample.sample()
-    before = study_sample.sample(separation=3.0)
+def test_images_in_another_order_are_compared_with_themselves(study):
+    turned = {stage.name: stage.scores[::-1] for stage in study.configurations[0].stages}
+    stages = tuple(dataclasses.replace(stage, scores=turned[stage.name]) for stage in study.configurations[0].stages)
+    one = dataclasses.replace(study.configurations[0], stages=stages)
+    delivery = dataclasses.replace(study.delivery, judged=study.delivery.judged[::-1])
+    before = dataclasses.replace(study, configurations=(one,), held_out=study.held_out[::-1], delivery=delivery)
+    assert comparison.changes(study, before).rows == comparison.changes(study, study).rows
+
+
+def test_studies_that_deliver_nothing_are_compared_image_by_image():
+    study, before = study_sample.sample(), study_sample.sample(separation=3.0)
     found = comparison.changes(study, before)
-    names = [one.name for one in study.configurations]
-    assert len(found.rows) == len(names) * len(study.configurations[0].stages)
+    assert len(found.rows) == len(study.configurations) * len(study.configurations[0].stages)
+    one, other = study.configurations[0].baseline, before.configurations[0].baseline
+    truth = np.array([image.label == 1 for image in study.held_out])
+    now, then = (np.equal(np.array(stage.scores) >= 0.5, truth) for stage in (one, other))
+    assert found.rows[0][1:4] == (
+        f"{100 * then.mean():.1f}",
+        f"{100 * now.mean():.1f}",
+        f"{100 * (now.mean() - then.mean()):+.2f}".replace("-", "−"),
+    )
+    assert found.rows[0][5:7] == (str((now & ~then).sum()), str((then & ~now).sum()))
+    # A first repeat that all images went through is what the metrics of it are of.
+    assert now.mean() == pytest.approx(one.figures.repeats[0].accuracy)
+
+
+def test_documents_that_name_no_image_are_compared_by_their_means():
+    study = study_sample.sample()
+    before = dataclasses.replace(study_sample.sample(separation=3.0), held_out=())
+    found = comparison.changes(study, before)
     one, other = study.configurations[0].baseline.figures, before.configurations[0].baseline.figures
     change = 100 * (np.mean([each.accuracy for each in one.complete]) - np.mean([e.accuracy for e in other.complete]))
     assert float(found.rows[0][3].replace("−", "-")) == pytest.approx(change, abs=0.006)
+    assert found.rows[0][5:] == ("–", "–", "–")
 
 
 def test_the_page_begins_its_tables_with_it(study):
@@ -93,7 +134,10 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
         ((), "--runs: is required"),
         (("--runs=",), "--runs=: is empty"),
         (("--runs={}/none",), "--runs={}/none: no such file or folder"),
-        (("--runs={}/empty",), "--runs={}/empty: holds none of report.json, prune_kfold.json, train_kfold.json"),
+        (
+            ("--runs={}/empty",),
+            "--runs={}/empty: holds none of report.json, prune_kfold.json, train_kfold.json, pytorch_kfold.json",
+        ),
         (("--runs={}/x.json",), "{}/x.json: is damaged"),
     ],
 )

@@ -10,56 +10,85 @@ from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.report import naming
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
-from wool_tf.study.board_results import Judged
-from wool_tf.study.results import Study
+from wool_tf.study.results import Configuration, Stage, Study
 
 HEADER = ("Network", "Before (%)", "Now (%)", "Change", "95 %", "Only now right", "Only before", "p")
 
 
 def changes(study: Study, before: Study) -> Table | None:
-    """Accuracy of every network that both runs have, and, where both name their images, the change image by image.
+    """Accuracy of every network that both runs have, and the change image by image.
 
     Arguments:
         study: Study.
         before: the run that it is compared with.
     """
-    pairs = _pairs(study, before)
-    rows = [*_means(study, before), *_delivered(study, before, pairs)]
+    rows = [*_stages(study, before), *_delivered(study, before)]
     text = (
-        f"This run beside {before.out}, network by network. Where both runs deliver a model, every image is compared "
-        "with itself: the interval of the change is over physical samples, the numbers are images that only one of the "
-        "two judges rightly, and p is how often chance alone would part as many of them as unevenly (exact McNemar "
-        "test). An interval that holds 0 says that the data cannot tell them apart."
+        f"This run beside {before.out}, network by network, in the first repeat of each. Every image that both judged "
+        "is compared with itself: the interval of the change is over physical samples, the numbers are images that "
+        "only one of the two judges rightly, and p is how often chance alone would part as many of them as unevenly "
+        "(exact McNemar test). An interval that holds 0 says that the data cannot tell them apart."
     )
-    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", _reservations(study, before, pairs))
+    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", _reservations(study, before))
 
 
-def _means(study: Study, before: Study) -> Iterator[tuple[str, ...]]:
-    """Rows of stages that have no image in common by name: of k-fold studies, which deliver nothing."""
+def _stages(study: Study, before: Study) -> Iterator[tuple[str, ...]]:
+    """A row of every stage that both have; by means alone where a document is of before images were named in it."""
+    places = _places(study, before)
+    for one, other in _configurations(study, before):
+        for stage in one.stages:
+            earlier, title = other.stage(stage.name), naming.full(study, one, stage)
+            if earlier is None:
+                continue
+            if places and stage.scores and earlier.scores:
+                labels, groups = _truth(study, places)
+                now, then = (
+                    np.array([each.scores[pair[side]] >= THRESHOLD for pair in places])
+                    for side, each in enumerate((stage, earlier))
+                )
+                yield _row(title, paired.compare(labels, groups, then, now), labels, then, now)
+            else:
+                yield from _means(title, stage, earlier)
+
+
+def _configurations(study: Study, before: Study) -> Iterator[tuple[Configuration, Configuration]]:
+    """Those that are delivered, whatever they are called; of other runs those of one name."""
     if study.delivered and before.delivered:
+        yield study.delivered.configuration, before.delivered.configuration
         return
-    known = {(one.name, stage.name): stage for one, stage in naming.stages(before)}
-    for one, stage in naming.stages(study):
-        earlier = known.get((one.name, stage.name))
-        now, then = stage.figures.mean("accuracy"), earlier.figures.mean("accuracy") if earlier else None
-        if now is not None and then is not None:
-            cells = percent(then), percent(now), points(now - then)
-            yield naming.full(study, one, stage), *cells, *[MISSING] * 4
+    known = {one.name: one for one in before.configurations}
+    yield from ((one, known[one.name]) for one in naming.ordered(study) if one.name in known)
 
 
-def _delivered(study: Study, before: Study, pairs: Sequence[tuple[Judged, Judged]]) -> Iterator[tuple[str, ...]]:
-    """Rows of the stages of two runs that deliver, compared image by image."""
-    if study.delivered is None or before.delivered is None or not pairs:
+def _places(study: Study, before: Study) -> list[tuple[int, int]]:
+    """Where the images that both judged stand in each, if they have the same label in both."""
+    known = {one.path: (place, one.label) for place, one in enumerate(before.held_out)}
+    found = ((place, one.label, known[one.path]) for place, one in enumerate(study.held_out) if one.path in known)
+    return [(place, other) for place, label, (other, same) in found if label == same]
+
+
+def _truth(study: Study, places: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and samples of the images that both judged."""
+    images = [study.held_out[place] for place, _ in places]
+    return np.array([one.label for one in images]), np.array([one.group for one in images])
+
+
+def _means(title: str, stage: Stage, earlier: Stage) -> Iterator[tuple[str, ...]]:
+    now, then = stage.figures.mean("accuracy"), earlier.figures.mean("accuracy")
+    if now is not None and then is not None:
+        yield title, percent(then), percent(now), points(now - then), *[MISSING] * 4
+
+
+def _delivered(study: Study, before: Study) -> Iterator[tuple[str, ...]]:
+    """The row of the int8 files of two runs that deliver, each at the thresholds that its rule gave on other folds."""
+    places = _places(study, before)
+    if study.delivered is None or before.delivered is None or not places:
         return
-    labels = np.array([now.label for now, _ in pairs])
-    groups = np.array([now.group for now, _ in pairs])
-    chosen = study.delivered.configuration
-    for stage in chosen.stages:
-        if stage.name in pairs[0][0].scores and stage.name in pairs[0][1].scores:
-            now, then = (np.array([one[side].scores[stage.name] >= THRESHOLD for one in pairs]) for side in (0, 1))
-            yield _row(naming.full(study, chosen, stage), paired.compare(labels, groups, then, now), labels, then, now)
-    names = study.delivered.int8_stage.name, before.delivered.int8_stage.name
-    now, then = (np.array([one[side].called(names[side]) for one in pairs]) for side in (0, 1))
+    labels, groups = _truth(study, places)
+    now, then = (
+        np.array([run.delivery.judged[pair[side]].called(run.int8_stage.name) for pair in places])
+        for side, run in enumerate((study.delivered, before.delivered))
+    )
     title = f"{study.delivered.int8_stage.title}, at the thresholds by each run's rule"
     yield _row(title, paired.compare(labels, groups, then, now), labels, then, now)
 
@@ -70,20 +99,11 @@ def _row(title: str, found: paired.Paired, labels: np.ndarray, then: np.ndarray,
     return title, *shares, points(found.change), ends, str(found.gained), str(found.lost), decimals(found.p)
 
 
-def _pairs(study: Study, before: Study) -> list[tuple[Judged, Judged]]:
-    """The images that both runs judged, by name, and that have the same label in both."""
-    if study.delivery is None or before.delivery is None:
-        return []
-    known = {one.path: one for one in before.delivery.judged}
-    both = ((one, known[one.path]) for one in study.delivery.judged if one.path in known)
-    return [(now, then) for now, then in both if now.label == then.label]
-
-
-def _reservations(study: Study, before: Study, pairs: Sequence[tuple[Judged, Judged]]) -> str:
+def _reservations(study: Study, before: Study) -> str:
     told = []
-    if study.delivery and before.delivery:
-        number = len(pairs)
-        if number < max(len(study.delivery.judged), len(before.delivery.judged)):
+    if study.held_out and before.held_out:
+        number = len(_places(study, before))
+        if number < max(len(study.held_out), len(before.held_out)):
             told.append(f"{number} images have the same name and label in both runs; only these are compared.")
     if study.data.fingerprint != before.data.fingerprint:
         told.append("The images or their labels differ between the runs, if only in size.")

@@ -13,7 +13,7 @@ from wool_tf.study.run import Request
 
 log = logging.getLogger(__name__)
 
-NAMES = ("report", "prune_kfold", "train_kfold")
+NAMES = ("report", "prune_kfold", "train_kfold", "pytorch_kfold")
 """Of the documents that the scripts leave in the folder of a run."""
 
 

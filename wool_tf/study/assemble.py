@@ -203,6 +203,15 @@ def study(
         sheets=tuple(sheets.build(images)),
         suspects=doubts.suspects(images, evidence.judged, _unpruned_scores(configs, evidence)),
         predicted_on="" if table is None else table.machine,
+        held_out=_held_out(evidence),
+    )
+
+
+def _held_out(evidence: Evidence) -> tuple[results.HeldOut, ...]:
+    images = evidence.images
+    return tuple(
+        results.HeldOut(images.paths[index], int(images.labels[index]), str(images.groups[index]))
+        for index in evidence.judged
     )
 
 
@@ -375,4 +384,5 @@ def _stage(config: TrainingConfig, name: str, title: str, evidence: Evidence) ->
         histories=tuple(one.history for one in found[0] if one is not None and one.history is not None),
         widths=spec.by_group() if spec else {},
         predicted_ms=recipes.predicted_ms(config, spec) if spec else None,
+        scores=() if pools[0] is None else tuple(pools[0][0].tolist()),
     )

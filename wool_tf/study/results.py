@@ -139,6 +139,8 @@ class Stage:
         histories: of each fold of the first repeat.
         widths: channels of every channel group.
         predicted_ms: milliseconds of the network in int8 by the study's table of latencies; None without one.
+        scores: of each of `Study.held_out`, probability of "defective" by the network that held it out in the first
+            repeat; empty where a fold of that is missing.
     """
 
     name: str
@@ -157,6 +159,7 @@ class Stage:
     histories: tuple[History, ...] = ()
     widths: dict[str, int] = dataclasses.field(default_factory=dict)
     predicted_ms: float | None = None
+    scores: tuple[float, ...] = ()
 
     @property
     def int8(self) -> bool:
@@ -289,6 +292,15 @@ class FoldSize:
 
 
 @dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """An image that some fold held out: its path in the folder, its label (1 for defective), and its sample."""
+
+    path: str
+    label: int
+    group: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Sheet:
     """Some crops of a kind side by side.
 
@@ -358,6 +370,7 @@ class Study:
         suspects: images whose label is probably wrong, the surest first.
         delivery: Delivery, or None where nothing is delivered.
         predicted_on: what the table of latencies was measured on; empty without one.
+        held_out: the images that are judged, in the order of the stages' scores.
         version: of this schema.
     """
 
@@ -378,6 +391,7 @@ class Study:
     suspects: tuple[Suspect, ...] = ()
     delivery: Delivery | None = None
     predicted_on: str = ""
+    held_out: tuple[HeldOut, ...] = ()
     version: int = VERSION
 
     @property
