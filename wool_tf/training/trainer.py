@@ -193,7 +193,8 @@ def compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool
     model.compile(
         optimizer=method,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        # By name it would be made in the first step, which TensorFlow traces twice if that makes variables.
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
     )
     model.optimizer.build(model.trainable_variables)
     return model
