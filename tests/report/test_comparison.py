@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+import scripts
 import study_sample
-from scripts import run
 from wool_tf.report import comparison, page, publish
 from wool_tf.study import results
 
@@ -59,8 +59,9 @@ def test_only_images_of_the_same_name_and_label_are_compared(study):
 
 
 def test_studies_that_deliver_nothing_are_compared_by_their_means():
-    study = study_sample.sample()
-    before = study_sample.sample(separation=3.0)
+    recipes = study_sample.RECIPES[:2]
+    study = study_sample.sample(recipes=recipes)
+    before = study_sample.sample(recipes=recipes, separation=3.0)
     found = comparison.changes(study, before)
     names = [one.name for one in study.configurations]
     assert len(found.rows) == len(names) * len(study.configurations[0].stages)
@@ -82,7 +83,7 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
     assert "What changed" in (tmp_path / "new" / "report.html").read_text()
     assert (tmp_path / "new" / "report-table1.csv").exists()
 
-    finished = run("report.py", f"--runs={tmp_path / 'new' / 'report.json'}")
+    finished = scripts.check("report.py", f"--runs={tmp_path / 'new' / 'report.json'}")
     assert (finished.returncode, finished.stdout) == (0, f"{tmp_path / 'new' / 'report.html'}\n")
     assert "What changed" not in (tmp_path / "new" / "report.html").read_text()
 
@@ -100,6 +101,6 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
 def test_mistakes_are_one_line(flags, told, tmp_path):
     (tmp_path / "x.json").write_text("{")
     (tmp_path / "empty").mkdir()
-    finished = run("report.py", *(flag.format(tmp_path) for flag in flags))
+    finished = scripts.check("report.py", *(flag.format(tmp_path) for flag in flags))
     (line,) = finished.stderr.splitlines()
     assert finished.returncode == 1 and line.startswith(f"error: {told.format(tmp_path)}")
