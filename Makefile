@@ -13,6 +13,9 @@ READY := $(VENV)/.ready
 ARCH ?= arm64
 TESTS := $(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
+# Containers often set it: every process that a test starts would then compile the project, and pytest every test, anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test coverage bench lint board board-test clean
 
 demo: $(READY)

@@ -8,6 +8,7 @@ whoever wrote it say, or if it has no one meaning and is read all the same; the 
 """
 
 import collections
+import functools
 import itertools
 import sys
 import tempfile
@@ -47,11 +48,12 @@ class Outcome(NamedTuple):
         return self.case.crop if self.use == "crop" else self.case.scan
 
 
-def matrix() -> list[Case]:
+@functools.cache
+def matrix() -> tuple[Case, ...]:
     """All files."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The writers warn of what they are asked to do.
-        return [*tiffs.cases(), *pngs_and_jpegs.cases(), *dicoms.cases()]
+        return (*tiffs.cases(), *pngs_and_jpegs.cases(), *dicoms.cases())
 
 
 def write(cases: Iterable[Case], folder: Path) -> None:

@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "crop_scans.py"
 RAW = ("--raw_width=60", "--raw_type=uint16le", "--open_beam=10000", "--side=32", "--frame_lines=40")
 
 
-run = functools.partial(scripts.run, "crop_scans.py")
+run = functools.partial(scripts.check, "crop_scans.py")
 refusal = functools.partial(scripts.refusal, "crop_scans.py")
 
 

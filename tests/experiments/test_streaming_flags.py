@@ -13,7 +13,7 @@ NAMES = ("--samples=S1,S2", "--limit=3", "--gap_lines=10", "--lines_per_second=9
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_what_passes(script):
-    ran = scripts.run(script, "--scans=s", MODEL, *NAMES, "--only_check_args")
+    ran = scripts.check(script, "--scans=s", MODEL, *NAMES, "--only_check_args")
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
@@ -48,4 +48,4 @@ def test_no_speed_is_no_limit_for_the_stream_only(tmp_path):
 def test_the_usual_rate_is_that_of_the_program(script):
     assert inspect_line.parse(["m", "--dark=d", "--bright=b"]).lines_per_second == 1250
     # A script's help ends with status 1.
-    assert "(default: '1250.0')" in scripts.run(script, "--help").stdout
+    assert "(default: '1250.0')" in scripts.check(script, "--help").stdout

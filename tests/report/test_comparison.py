@@ -5,10 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+import scripts
 import study_sample
-from scripts import run
 from wool_tf.report import comparison, page, publish
 from wool_tf.study import results
+
+RECIPES = study_sample.RECIPES[:2]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def test_images_in_another_order_are_compared_with_themselves(study):
 
 
 def test_studies_that_deliver_nothing_are_compared_image_by_image():
-    study, before = study_sample.sample(), study_sample.sample(separation=3.0)
+    study, before = (study_sample.sample(recipes=RECIPES, **changes) for changes in ({}, {"separation": 3.0}))
     found = comparison.changes(study, before)
     assert len(found.rows) == len(study.configurations) * len(study.configurations[0].stages)
     one, other = study.configurations[0].baseline, before.configurations[0].baseline
@@ -101,8 +103,8 @@ def test_studies_that_deliver_nothing_are_compared_image_by_image():
 
 
 def test_documents_that_name_no_image_are_compared_by_their_means():
-    study = study_sample.sample()
-    before = dataclasses.replace(study_sample.sample(separation=3.0), held_out=())
+    study, before = (study_sample.sample(recipes=RECIPES, **changes) for changes in ({}, {"separation": 3.0}))
+    before = dataclasses.replace(before, held_out=())
     found = comparison.changes(study, before)
     one, other = study.configurations[0].baseline.figures, before.configurations[0].baseline.figures
     change = 100 * (np.mean([each.accuracy for each in one.complete]) - np.mean([e.accuracy for e in other.complete]))
@@ -123,7 +125,7 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
     assert "What changed" in (tmp_path / "new" / "report.html").read_text()
     assert (tmp_path / "new" / "report-table1.csv").exists()
 
-    finished = run("report.py", f"--runs={tmp_path / 'new' / 'report.json'}")
+    finished = scripts.check("report.py", f"--runs={tmp_path / 'new' / 'report.json'}")
     assert (finished.returncode, finished.stdout) == (0, f"{tmp_path / 'new' / 'report.html'}\n")
     assert "What changed" not in (tmp_path / "new" / "report.html").read_text()
 
@@ -144,6 +146,6 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
 def test_mistakes_are_one_line(flags, told, tmp_path):
     (tmp_path / "x.json").write_text("{")
     (tmp_path / "empty").mkdir()
-    finished = run("report.py", *(flag.format(tmp_path) for flag in flags))
+    finished = scripts.check("report.py", *(flag.format(tmp_path) for flag in flags))
     (line,) = finished.stderr.splitlines()
     assert finished.returncode == 1 and line.startswith(f"error: {told.format(tmp_path)}")

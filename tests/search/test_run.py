@@ -9,12 +9,13 @@ import pytest
 
 pytest.importorskip("optuna", reason="needs the extra search")
 
+import scored_units
+
 import scripts
-from wool_tf.errors import Diverged, WoolError
+from wool_tf.errors import WoolError
 from wool_tf.search import run as searching
 from wool_tf.search.run import Search
 from wool_tf.study import grid
-from wool_tf.study.driver import Unit
 from wool_tf.study.job import CropSource
 from wool_tf.training.config import TrainingConfig
 
@@ -22,35 +23,12 @@ BASE = TrainingConfig(image_size=32, folds=4, rounds=1, batch_size=16, final="ha
 SEARCH = Search("hard1", 2, 1.0, 2)
 
 
-def work(log, name, fold, settings, product, progress, attempt):
-    """Scores that are better the smaller the batch is; training runs off with batches of 32."""
-    with open(log, "a") as file:
-        file.write(f"{settings.batch_size} {name}\n")
-    if settings.batch_size == 32:
-        raise Diverged("ran off")
-    product.parent.mkdir(parents=True, exist_ok=True)
-    product.write_text("a network")
-    labels = fold.dataset.labels[fold.held_out]
-    sure = 0.9 if settings.batch_size == 16 else 0.7
-    scores = [sure if label else 1 - sure for label in labels]
-    return {"held_out": fold.held_out.tolist(), "scores": scores}
-
-
-def chains(log, settings, fold, keep):
-    chain = []
-    for stage, needs in (("baseline", None), ("hard1", f"{fold.name}/baseline")):
-        name, product = f"{fold.name}/{stage}", fold.checkpoint(stage)
-        doing = functools.partial(work, log, name, fold, settings, product)
-        chain.append(Unit(name, doing, 1.0, product, needs, keep))
-    return [chain]
-
-
 @pytest.fixture
 def go(tmp_path, monkeypatch, caplog):
     """Searches in one folder; the lines it logs are in `go.said()`."""
     caplog.set_level(logging.INFO, "wool_tf")
     crops, log = scripts.write_crops(tmp_path / "crops"), tmp_path / "log"
-    monkeypatch.setattr(grid, "chains", functools.partial(chains, log))
+    monkeypatch.setattr(grid, "chains", functools.partial(scored_units.chains, log))
 
     def run(base=BASE, search=SEARCH, **others):
         source = CropSource(crops, 8)

@@ -21,13 +21,13 @@ def test_other_numbers_keep_its_shares(samples):
 
 
 def test_what_comes_out_can_be_loaded(tmp_path):
-    folder = simulated_crops.write(tmp_path / "made", 8, 0, 2.5)
+    folder = simulated_crops.write(tmp_path / "made", 4, 0, 2.5)
     data = dataset.load(folder, 64, tmp_path / "cache")
     assert data.grouped and all(data.scans)
     assert set(data.labels) == {0, 1}
     with open(folder / "manifest.csv") as file:
-        assert {row["group"] for row in csv.DictReader(file)} == set(data.groups) <= {f"S00{n}" for n in range(1, 9)}
+        assert {row["group"] for row in csv.DictReader(file)} == set(data.groups) <= {f"S00{n}" for n in range(1, 5)}
     assert all((defect != "") for defect in data.defects[data.labels == 1])
     before = {path: path.stat().st_mtime for path in folder.rglob("*")}
-    assert simulated_crops.write(tmp_path / "made", 8, 0, 2.5) == folder
+    assert simulated_crops.write(tmp_path / "made", 4, 0, 2.5) == folder
     assert {path: path.stat().st_mtime for path in folder.rglob("*")} == before

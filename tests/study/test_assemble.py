@@ -273,6 +273,8 @@ def wrong(share: float) -> int:
 def of_the_paper(recipes, monkeypatch) -> Study:
     """A study of records that are wrong as often as the paper's networks were."""
     monkeypatch.setattr(bootstrap, "draw", functools.partial(bootstrap.draw, draws=3))
+    # Most of a minute for so many images, and no table tells of it.
+    monkeypatch.setattr(study_sample, "_search", lambda *images: [])
     images = study_sample.dataset(samples=IMAGES // 2, per_sample=2)
     labels, parts = images.labels, [np.array_split(np.arange(IMAGES), 2)] * 3
     configs, records = [], {}

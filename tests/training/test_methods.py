@@ -23,7 +23,7 @@ FULL = ResNetSpec.full(18, 2, (32, 32, 1))
 # Wide enough that 30 % of it is a number of filters that neither 20 % nor 40 % would give.
 SPEC = FULL.resized(dict.fromkeys(FULL.by_group(), 10))
 SETTINGS = TrainingConfig(
-    image_size=32, batch_size=8, epochs=2, finetune_epochs=1, asfp_epochs=3, rounds=2, asfp_rates=(0.3,), folds=2,
+    image_size=32, batch_size=16, epochs=2, finetune_epochs=1, asfp_epochs=3, rounds=2, asfp_rates=(0.3,), folds=2,
     controls=("random", "scratch"), final="baseline", adam_learning_rate=3e-3, finetune_factor=0.3, bn_images=0,
     asfp_finetune_epochs=0, recipe="paper-text",
 )  # fmt: skip
@@ -194,7 +194,7 @@ def test_fine_tuning_masked_or_compact_is_the_same_and_brings_nothing_back(datas
     run(narrow(epochs=1), fold, "baseline")
     found = {}
     for finetune in ("masked", "compact"):
-        record = run(narrow(finetune=finetune), fold, "hard1")["hard1"]
+        record = run(narrow(finetune=finetune, batch_size=8), fold, "hard1")["hard1"]
         found[finetune] = loaded(fold, "hard1"), record["scores"]
     (one_spec, one), (other_spec, other) = found["masked"][0], found["compact"][0]
     assert one_spec == other_spec == full.resized(dict.fromkeys(SPEC.by_group(), 9))

@@ -69,7 +69,7 @@ def convert(
     _check_request(model, precision, calibration, geometry, heatmap)
     # Pixels can have the normalisation as their scale, unless they are to be resized or come as floats.
     normal = precision == "int8" and not geometry.resizes
-    converter, _variables = _converter(model, geometry, precision, normal, heatmap)
+    converter = _converter(model, geometry, precision, normal, heatmap)
     _quantise(converter, precision, normal, None if calibration is None else _spanning(calibration, geometry))
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -111,8 +111,8 @@ def _check_request(
 
 def _converter(
     model: ResNet, geometry: Geometry, precision: str, normal: bool, heatmap: bool
-) -> tuple["tf.lite.TFLiteConverter", "tf.Module"]:
-    """The converter of a network and the variables that must outlive its use.
+) -> "tf.lite.TFLiteConverter":
+    """The converter of a network.
 
     Arguments:
         normal: whether the images are normalised, not pixels of 0 to 255.
@@ -127,7 +127,12 @@ def _converter(
     arrays = weights.read(model)
     weights.assign(network, arrays)
     features = network.get_layer("avgpool").input
-    both = keras.Model(network.input, [network.output, features], name="resnet") if heatmap else None
+    whole = keras.Model(network.input, [network.output, features], name="resnet") if heatmap else network
+    # Of variables, the converter would trace how each is saved and loaded, save all and load them: half of its time.
+    constants = [
+        [keras.ops.convert_to_numpy(variable) for variable in part]
+        for part in (whole.trainable_variables, whole.non_trainable_variables)
+    ]
 
     def outputs(image: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         if geometry.resizes and precision in CALIBRATED:
@@ -137,15 +142,14 @@ def _converter(
         else:
             image = graph.cropped(image, geometry)
             image = image if normal else graph.normal(image)
-        if both is None:
-            return graph.named(network(image, training=False))
-        logits, last = both(image, training=False)
+        found, _ = whole.stateless_call(*constants, image, training=False)
+        if not heatmap:
+            return graph.named(found)
+        logits, last = found
         return graph.named(logits, graph.margins(last, arrays["fc.weight"], arrays["fc.bias"]))
 
-    variables = tf.Module()
-    variables.all = [variable.value for variable in network.variables]
     function = graph.traced(outputs, geometry.side)
-    return tf.lite.TFLiteConverter.from_concrete_functions([function], variables), variables
+    return tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
 
 
 def _quantise(

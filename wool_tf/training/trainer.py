@@ -179,7 +179,7 @@ def _built(spec: ResNetSpec, masked: bool) -> ResNet:
 _inference = functools.lru_cache(maxsize=KEPT_MODELS)(_built)
 
 
-# Keras traces a training step again for every model (about ten seconds), so one compiled model per architecture serves
+# Keras traces a training step again for every model (some seconds), so one compiled model per architecture serves
 # all folds: its weights and the optimizer's state are reset instead.
 @functools.lru_cache(maxsize=KEPT_MODELS)
 def compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool) -> ResNet:
@@ -193,7 +193,8 @@ def compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool
     model.compile(
         optimizer=method,
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
+        # By name it would be made in the first step, which TensorFlow traces twice if that makes variables.
+        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
     )
     model.optimizer.build(model.trainable_variables)
     return model
