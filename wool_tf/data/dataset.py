@@ -146,10 +146,7 @@ def load(
         raise BadSetting("on_bad_image", on_bad_image, f"must be {' or '.join(ON_BAD_IMAGE)}")
     folder, skip = Path(folder), on_bad_image == "skip"
     bad = BadFiles(folder)
-    try:
-        entries, digests, unlisted, remarks = listing.entries(folder, bad, naming)
-    except OSError as error:
-        raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+    entries, digests, unlisted, remarks = listing.entries(folder, bad, naming)
     if skip or not bad.reasons:
         _check_classes(folder, entries, bad)
     white = white or sample_bits.of_crops(folder, [entry.path for entry in entries], digests, Path(cache))

@@ -104,10 +104,7 @@ def _commonest(folder: Path, naming: CropNaming) -> int:
     """The commonest longer side of the images that can be used; the greatest of those that are equally common."""
     # Loading the images reports flawed files, unless no image is left to load.
     bad = BadFiles(folder)
-    try:
-        entries = listing.entries(folder, bad, naming).entries
-    except OSError as error:
-        raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+    entries = listing.entries(folder, bad, naming).entries
     counts: collections.Counter[int] = collections.Counter()
     for entry in entries:
         try:

@@ -94,8 +94,12 @@ def _binding(config: TrainingConfig) -> dict:
 def _check_same(found: dict, ours: dict, out: Path) -> None:
     """Raises BadSetting where the run of a folder differs from this one."""
     holds = "holds a run with other"
-    if set(found) != set(ours) or any(type(found[name]) is not type(value) for name, value in ours.items()):
-        raise BadSetting("out", out, "its run.json is of another version; choose another folder")
+    if (
+        set(found) != set(ours)
+        or any(type(found[name]) is not type(value) for name, value in ours.items())
+        or not all(isinstance(processor, str) for processor in found["processors"])
+    ):
+        raise BadSetting("out", out, "its run.json is damaged, or of another version; choose another folder")
     for name, value in ours["settings"].items():
         before = found["settings"].get(name)
         unbound = name not in found["settings"] and name in OF_PRUNING
