@@ -104,7 +104,8 @@ def _check_same(found: dict, ours: dict, out: Path) -> None:
         before = found["settings"].get(name)
         unbound = name not in found["settings"] and name in OF_PRUNING
         if before != value and not unbound:
-            raise BadSetting(name, value, f"the run in {out} has {as_text(before)}; choose another folder")
+            had = " ".join(as_text(before)[:60].split())
+            raise BadSetting(name, value, f"the run in {out} has {had}; choose another folder")
     both = found[_WEIGHTS].keys() & ours[_WEIGHTS].keys()
     if any(found[_WEIGHTS][name] != ours[_WEIGHTS][name] for name in both):
         raise BadSetting("out", out, f"{holds} contents of weights; choose another folder")
