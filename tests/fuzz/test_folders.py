@@ -112,7 +112,9 @@ def of_training(folder: Path, cache: Path, rng: random.Random) -> str:
         assert found.labels[number] == (Path(path).parts[0] == "defective")
     assert len(set(found.paths)) == len(found.paths)
     # Names that are one to the eye are one sample.
-    groups = {(unicodedata.normalize("NFC", path), group) for path, group in zip(found.paths, found.groups, strict=True)}
+    groups = {
+        (unicodedata.normalize("NFC", path), group) for path, group in zip(found.paths, found.groups, strict=True)
+    }
     assert len(groups) == len({shown for shown, _ in groups})
     for line in (*found.remarks, *found.skipped):
         check_line(line)
