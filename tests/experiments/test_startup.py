@@ -30,9 +30,12 @@ def test_a_python_without_the_environment_is_told_which_to_use(path):
     assert f"this Python, {sys.executable}, has no " in line and line.startswith(("error: ", path.name))
 
 
+@pytest.mark.parametrize(
+    "raised", ["raise KeyboardInterrupt", "raise ImportError('initialization failed') from KeyboardInterrupt()"]
+)
 @pytest.mark.parametrize("folder,module", [(EXPERIMENTS, "startup"), (checkout.PROGRAMS, "wool_board.startup")])
-def test_ctrl_c_while_modules_load_is_no_traceback(folder, module):
-    ran = run("-c", f"import {module}; raise KeyboardInterrupt", cwd=folder)
+def test_ctrl_c_while_modules_load_is_no_traceback(folder, module, raised):
+    ran = run("-c", f"import {module}; {raised}", cwd=folder)
     assert ran.returncode == 130 and "Traceback" not in ran.stderr
 
 
