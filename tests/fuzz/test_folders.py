@@ -83,10 +83,12 @@ def fill(folder: Path, rng: random.Random) -> None:
             continue
         for _ in range(rng.randrange(5)):
             path = folder / place / name(rng)
+            if os.path.lexists(path):  # To write into a pipe would wait for its reader.
+                continue
             try:
                 put(path, rng, made)
                 made.append(path)
-            except OSError:  # It is there, or no file may be called so.
+            except OSError:  # No file may be called so.
                 continue
     for label, place in enumerate(("non_defective", "defective")):
         if (folder / place).is_dir() and rng.random() < 0.8:
