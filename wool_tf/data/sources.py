@@ -122,7 +122,7 @@ def _check_header(manifest: Path, table: tables.Table, naming: CropNaming) -> No
     if missing:
         raise WoolError(
             f"{manifest}: column {missing[0]!r} is missing; the first line must name path, label and group, "
-            f"separated by commas or semicolons, got {','.join(table.header)!r}"
+            f"separated by commas or semicolons, got {table.first_line}"
         )
 
 
