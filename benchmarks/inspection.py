@@ -112,7 +112,7 @@ def _model(folder: Path) -> bytes:
         threshold=1.0,
         rule="of a network that is not trained",
         float_threshold=1.0,
-        imaging=Imaging(side=pixels.load_size(side), window=tuple(WINDOW), pixel_mm=PIXEL_MM, bits=None),
+        imaging=Imaging(side=pixels.load_size(side), window=tuple(WINDOW), pixel_mm=PIXEL_MM, white=None),
         fingerprint="none",
         images=0,
     )

@@ -40,7 +40,7 @@ def main() -> None:
 
     console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
-        crops = native.load(folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming, bits=_CROPS.bits)
+        crops = native.load(folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming, white=_CROPS.white)
         data = crops.for_network(IMAGE_SIZE)
         chosen = folds.whole_groups(data.groups, nuisance.MOST, _SEED.value)
         names, kinds, values = nuisance.features(data, chosen)

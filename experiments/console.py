@@ -1,5 +1,6 @@
 """What the scripts share: parsing flags, one line for a mistake, live progress."""
 
+import io
 import logging
 import os
 import signal
@@ -56,6 +57,9 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     signal.signal(signal.SIGTERM, stop)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, stop)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal need not know all characters that are printed.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         _run(main, lambda: asked)
     except BrokenPipeError:
@@ -114,6 +118,8 @@ def path(flag: str, value: str) -> Path:
     """The path that a flag names, `~` being the home folder."""
     if not value:
         raise WoolError(f"--{flag}=: is empty; give a path")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise WoolError(f"--{flag}={value}: has a name that is not text; rename it")
     return Path(value).expanduser()
 
 

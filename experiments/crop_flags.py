@@ -22,7 +22,7 @@ class CropFlags:
     _data: flags.FlagHolder
     _on_bad_image: flags.FlagHolder
     _naming: setting_flags.Holders
-    _bits: setting_flags.Holders
+    _samples: setting_flags.Holders
 
     @property
     def folder(self) -> Path | None:
@@ -40,9 +40,9 @@ class CropFlags:
         return setting_flags.build(CropNaming, self._naming)
 
     @property
-    def bits(self) -> int | None:
-        """That 16-bit crops use, or None where they are to be found."""
-        return setting_flags.build(SampleBits, self._bits).bits
+    def white(self) -> int | None:
+        """The highest value of samples in 16-bit crops, or None where it is to be found."""
+        return setting_flags.build(SampleBits, self._samples).given_white
 
 
 def define(required: bool) -> CropFlags:

@@ -5,8 +5,8 @@
 
 The folder of scans holds annotations.json (COCO), annotations.csv (scan,sample,x,y,width,height,defect), or what a
 labelling tool exported; where that does not name samples, --sample_from finds them in the names of the files. Scans
-without dark and bright references count as corrected already: the open beam is the highest count that the
-sample's bits hold (--bits), or --open_beam.
+without dark and bright references count as corrected already: the open beam is the highest count that a
+sample can have (--bits, --white), or --open_beam.
 """
 
 import startup  # noqa: F401

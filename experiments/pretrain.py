@@ -56,7 +56,7 @@ def main() -> None:
         log = logging.getLogger("wool_tf")
         reading, training = logs.Occasional(log, "reading image"), logs.Occasional(log, "training, per mille")
         crops = native.load(
-            _CROPS.folder, Path(cache), reading, _CROPS.on_bad_image, naming=_CROPS.naming, bits=_CROPS.bits
+            _CROPS.folder, Path(cache), reading, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
         )
         images = crops.for_network(settings.image_size)
         quiet.import_keras()

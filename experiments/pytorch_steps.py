@@ -48,7 +48,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as cache:
         crops = native.load(
-            _CROPS.folder, Path(cache), None, _CROPS.on_bad_image, naming=_CROPS.naming, bits=_CROPS.bits
+            _CROPS.folder, Path(cache), None, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
         )
         images = crops.for_network(settings.image_size)
         _compare(settings, images)

@@ -9,7 +9,7 @@ holds the middle of its box, and a reject is false if it touches no box of a vis
 over and over, as many lines as the belt has in that time, as fast as possible: does the memory stay as it is?
 
 The folder is one as crop_scans.py takes it. Scans without references pass as counts of a detector without flaws, whose
-open beam is the highest count that the sample's bits hold (--bits), or --open_beam.
+open beam is the highest count that a sample can have (--bits, --white), or --open_beam.
 
 A network that was trained on these scans does better on them than on others: name with --samples those that it was not.
 """

@@ -43,7 +43,7 @@ def out() -> Path:
 
 def source() -> CropSource:
     """Where the crops come from."""
-    return CropSource(_CROPS.folder, _SAMPLES.value, _CONTRAST.value, _CROPS.on_bad_image, _CROPS.naming, _CROPS.bits)
+    return CropSource(_CROPS.folder, _SAMPLES.value, _CONTRAST.value, _CROPS.on_bad_image, _CROPS.naming, _CROPS.white)
 
 
 def workers(threads: int, **others) -> Workers:

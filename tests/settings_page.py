@@ -44,7 +44,7 @@ and samples that come of it, as to the images.
 ## Files of 16 bits
 
 `SampleBits` in `wool_tf/data/sample_bits.py`, for all scripts that read crops with `--data`; `crop_scans.py` has it for
-scans. A network's board model reads its images with the bits that its crops were read with.
+scans. A network's board model reads its images with the range that its crops were read with.
 
 {samples}
 ## Crops

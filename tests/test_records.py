@@ -13,12 +13,23 @@ def test_round_trip(tmp_path):
     assert os.listdir(path.parent) == ["b.json"]
 
 
-@pytest.mark.parametrize("content", [None, b"", b'{"x": 1', b"\xff\xfe"])
+NOT_FINITE = (b'{"x": NaN}', b'{"x": [-Infinity]}', b'{"x": 1e999}')
+"""What Python reads as JSON, though it is none, and cannot be written again."""
+
+
+@pytest.mark.parametrize("content", [None, b"", b'{"x": 1', b"\xff\xfe", *NOT_FINITE])
 def test_missing_or_damaged_is_not_done(tmp_path, content):
     path = tmp_path / "r.json"
     if content is not None:
         path.write_bytes(content)
     assert records.read(path) is None
+
+
+@pytest.mark.parametrize("content", NOT_FINITE)
+def test_a_document_with_numbers_that_are_not_finite_is_damaged(tmp_path, content):
+    (tmp_path / "r.json").write_bytes(content)
+    with pytest.raises(WoolError, match="r.json: is damaged; run the study again"):
+        records.load(tmp_path / "r.json", dict, 1)
 
 
 def test_a_failed_write_leaves_the_old_record(tmp_path):

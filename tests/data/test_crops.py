@@ -349,7 +349,19 @@ def test_the_open_beam_of_scans_without_references_is_that_of_their_bits(tmp_pat
     densest = write_corrected(tmp_path / "set", 2**bits - 1)
     result = crops.write(tmp_path / "set", tmp_path / "crops", SETTINGS)
     assert result.window[1] == pytest.approx(densest, abs=0.02)
-    assert json.loads((tmp_path / "crops" / "imaging.json").read_text())["scan_bits"] == bits
+    assert json.loads((tmp_path / "crops" / "imaging.json").read_text())["scan_white"] == 2**bits - 1
+
+
+@pytest.mark.parametrize("white", [3900, 10_000, 60_000])
+def test_the_open_beam_of_scans_without_references_is_the_white_given(tmp_path, white):
+    densest = write_corrected(tmp_path / "set", white)
+    result = crops.write(tmp_path / "set", tmp_path / "crops", dataclasses.replace(SETTINGS, white=white))
+    assert result.window[1] == pytest.approx(densest, abs=0.02)
+    assert json.loads((tmp_path / "crops" / "imaging.json").read_text())["scan_white"] == white
+    # It would seem denser with all of its bits as the open beam.
+    bits = white.bit_length()
+    other = crops.write(tmp_path / "set", tmp_path / "bits", dataclasses.replace(SETTINGS, bits=bits))
+    assert other.window[1] - result.window[1] == pytest.approx(np.log((2**bits - 1) / white), abs=0.01)
 
 
 def test_scans_with_values_beyond_the_bits_given_are_named(tmp_path):

@@ -78,6 +78,13 @@ def test_link_loop(folder):
     assert "defective/2.png" in refusal(folder)
 
 
+def test_a_link_loop_beside_the_class_folders_is_no_folder(folder):
+    before = load(folder)
+    for name in ("round", "a\nb"):
+        (folder / name).symlink_to(name)
+    assert load(folder).fingerprint == before.fingerprint
+
+
 def test_pipe_does_not_block(folder):
     os.mkfifo(folder / "defective/2.png")
     assert "defective/2.png is not a file" in refusal(folder)

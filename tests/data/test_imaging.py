@@ -43,7 +43,7 @@ def test_images_that_are_refused_do_not_count(tmp_path):
 
 
 def test_bits_are_those_of_16_bit_crops_and_not_of_the_scans(tmp_path):
-    assert imaging.read(write(tmp_path, [(40, 40)], SAID | {"bits": 12, "scan_bits": 14})).bits == 12
+    assert imaging.read(write(tmp_path, [(40, 40)], SAID | {"bits": 12, "scan_white": 16383})).white == 4095
 
 
 @pytest.mark.parametrize("said", [{}, {"window": None, "crop": None, "pixel_mm": None}])
@@ -73,6 +73,9 @@ def test_images_that_cannot_be_read_do_not_count(tmp_path):
         (SAID | {"crop": 0}, "crop must be"),
         (SAID | {"bits": 7}, "bits must be a whole number from 8 to 16, got 7$"),
         (SAID | {"bits": 12.0}, "bits must be"),
+        (SAID | {"white": 254}, "white must be a whole number from 255 to 65535, got 254$"),
+        (SAID | {"white": 3900.0}, "white must be"),
+        (SAID | {"bits": 10, "white": 3900}, "json: white=3900: must be at most 1023 with 10 bits; give one of them$"),
     ],
 )
 def test_damaged_files_are_one_line(said, message, tmp_path):

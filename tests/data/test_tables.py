@@ -36,6 +36,12 @@ def test_the_line_of_a_mistake(tmp_path):
         read(tmp_path, b'sep=;\nx;y\n"1";"2\n')
 
 
+def test_a_header_that_is_a_whole_file_is_told_by_its_beginning(tmp_path):
+    assert read(tmp_path, b"path,label").first_line == "'path,label'"
+    table = read(tmp_path, b"path,labels," + b"x" * 100_000)
+    assert table.first_line == f"'path,labels,{'x' * 188} …'"
+
+
 def test_nothing(tmp_path):
     assert (read(tmp_path, b"").header, read(tmp_path, b"").rows) == ((), ())
 

@@ -40,7 +40,7 @@ def tflite(model) -> bytes:
 
 @pytest.fixture(scope="module")
 def made(model, tflite) -> dict:
-    imaging = Imaging(SIDE, (0.0, 1.071), 0.8, bits=12)
+    imaging = Imaging(SIDE, (0.0, 1.071), 0.8, white=3900)
     arrays, metrics = weights.read(model), {"images": 48, "accuracy": 0.875, "recall": None}
     return card.make(tflite, "int8", model.spec, arrays, imaging=imaging, metrics=metrics, **FACTS, **TRAINING)
 
@@ -62,7 +62,7 @@ def test_says_what_the_file_is(model, made):
     assert made["decision"] == FACTS
     # 32 pixels are the middle of 35, and these stand for all 48.
     expected = {"side": 48, "margin": pytest.approx(48 * 3 / 35 / 2), "pixels": "grey, 255 is air"}
-    assert made["input"] == expected | {"window": [0.0, 1.071], "pixel_mm": 0.8, "bits": 12}
+    assert made["input"] == expected | {"window": [0.0, 1.071], "pixel_mm": 0.8, "white": 3900}
     assert made["heatmap"] == [1, 1]
     assert ResNetSpec.from_config(made["network"]["spec"]) == model.spec
     trainable = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
@@ -76,7 +76,7 @@ def test_says_null_of_what_is_not_known(model):
     tflite = convert(model, "fp32")
     arrays = weights.read(model)
     made = card.make(tflite, "fp32", model.spec, arrays, imaging=Imaging(35), **FACTS, **TRAINING)
-    unknown = {"window": None, "pixel_mm": None, "bits": None}
+    unknown = {"window": None, "pixel_mm": None, "white": None}
     assert made["input"] == {"side": 35, "margin": 1.5, "pixels": "grey, 255 is air"} | unknown
     assert made["heatmap"] is None and made["metrics"] is None
 

@@ -1,5 +1,6 @@
 """How scripts end when they are told to, whatever they are at, and which paths they take."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -45,6 +46,13 @@ def test_an_interruption_cannot_be_lost(how, resumes, said):
     assert running.returncode == 130
     assert time.monotonic() - started < 10
     assert said in errors
+
+
+def test_what_an_output_cannot_encode_is_told_by_escapes():
+    code = "import console\nconsole.run(lambda: print('caf\\xe9 \\udce9'))"
+    given = environment(EXPERIMENTS) | {"PYTHONIOENCODING": "ascii:strict"}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=given, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "caf\\xe9 \\udce9\n", "")
 
 
 FAILS = """
@@ -107,6 +115,8 @@ def test_paths_that_are_read_are_there(tmp_path):
     ):
         with pytest.raises(WoolError, match=f"^--x={tmp_path / name}: {said}$"):
             look("x", str(tmp_path / name))
+    with pytest.raises(WoolError, match="^--x=.*caf\udce9: has a name that is not text; rename it$"):
+        console.path("x", str(tmp_path / os.fsdecode(b"caf\xe9")))
     assert console.file("x", str(tmp_path / "a.txt")) == console.existing("x", str(tmp_path / "a.txt"))
     assert console.folder("x", str(tmp_path)) == tmp_path
 

@@ -1,6 +1,7 @@
 """What can go wrong before a script has begun, and when it ends, is one line."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -30,10 +31,22 @@ def test_a_python_without_the_environment_is_told_which_to_use(path):
     assert f"this Python, {sys.executable}, has no " in line and line.startswith(("error: ", path.name))
 
 
+@pytest.mark.parametrize(
+    "raised", ["raise KeyboardInterrupt", "raise ImportError('initialization failed') from KeyboardInterrupt()"]
+)
 @pytest.mark.parametrize("folder,module", [(EXPERIMENTS, "startup"), (checkout.PROGRAMS, "wool_board.startup")])
-def test_ctrl_c_while_modules_load_is_no_traceback(folder, module):
-    ran = run("-c", f"import {module}; raise KeyboardInterrupt", cwd=folder)
+def test_ctrl_c_while_modules_load_is_no_traceback(folder, module, raised):
+    ran = run("-c", f"import {module}; {raised}", cwd=folder)
     assert ran.returncode == 130 and "Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("folder,module", [(EXPERIMENTS, "startup"), (checkout.PROGRAMS, "wool_board.startup")])
+def test_ctrl_c_that_a_module_in_c_has_dropped_is_no_traceback(folder, module):
+    code = f"import {module}, os, time\ntry:\n os.kill(os.getpid(), 2)\nexcept BaseException:\n pass\n{{}}"
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    for goes_on in ("import absent.module", "time.sleep(60)"):
+        ran = run("-c", code.format(goes_on), cwd=folder, preexec_fn=heed, timeout=40)
+        assert ran.returncode == 130 and ran.stderr in ("", "\ninterrupted\n")
 
 
 @pytest.mark.parametrize("folder,module", [(EXPERIMENTS, "startup"), (checkout.PROGRAMS, "wool_board.startup")])

@@ -21,7 +21,7 @@ DOCUMENT = {
     "precision": "int8",
     "labels": ["non_defective", "defective"],
     "decision": {"threshold": 0.5, "rule": "given", "float_threshold": 0.4},
-    "input": {"side": 48, "margin": 4.0, "pixels": "grey", "window": [0.0, 1.071], "pixel_mm": 0.8, "bits": 12},
+    "input": {"side": 48, "margin": 4.0, "pixels": "grey", "window": [0.0, 1.071], "pixel_mm": 0.8, "white": 3900},
     "heatmap": [5, 5],
     "metrics": {
         "confusion": [[90, 10], [5, 95]],

@@ -19,6 +19,7 @@ from wool_tf.errors import WoolError
 from wool_tf.report import boards
 from wool_tf.study import manifest, results, units
 from wool_tf.study.units import Unit
+from wool_tf.training.config import TrainingConfig
 
 pytestmark = pytest.mark.slow
 ENDLESS = (b"[" * 10**5, b'{"a":' * 10**5, b"1" * 10**5)
@@ -138,3 +139,34 @@ def test_states_of_inspections(tmp_path):
         return "read"
 
     mutations.fuzz("states of inspections", attempt)
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """What `claim` asks of a dataset."""
+
+    fingerprint: str = "ab" * 32
+
+
+def test_whose_a_folder_is(tmp_path):
+    configs = [TrainingConfig(depth=depth, rounds=1, final="hard1") for depth in (18, 34)]
+    source = {"native crops": "cd" * 32, "imaging": {"side": 48, "window": [0.0, 1.1], "pixel_mm": None}}
+    whole = tmp_path / "whole"
+    manifest.claim(whole, configs, Images(), source=source)
+    plain = json.loads((whole / "run.json").read_bytes())
+    out = tmp_path / "out"
+    (out / "units").mkdir(parents=True)
+
+    def attempt(rng: random.Random) -> str:
+        (out / "run.json").write_bytes(written(plain, rng))
+        try:
+            remark = manifest.claim(out, configs[: rng.choice((1, 2))], Images(), source=source)
+        except WoolError as error:
+            return refused(error)
+        assert remark is None or "\n" not in remark
+        found = json.loads((out / "run.json").read_bytes())
+        assert found["settings"] | plain["settings"] == found["settings"]
+        assert found.keys() == plain.keys() and found["images"] == plain["images"]
+        return "goes on"
+
+    mutations.fuzz("whose a folder is", attempt)

@@ -130,6 +130,31 @@ def test_a_folder_is_bound_to_what_its_crops_are_made_of(images, tmp_path):
             manifest.claim(tmp_path, [SETTINGS], images, source=source | {name: other})
 
 
+def test_processors_that_are_no_names_are_damage(images, tmp_path):
+    manifest.claim(tmp_path, [SETTINGS], images)
+    found = records.read(tmp_path / "run.json")
+    records.write(tmp_path / "run.json", found | {"processors": [1]})
+    with pytest.raises(WoolError, match="its run.json is damaged, or of another version; choose another folder$"):
+        manifest.claim(tmp_path, [SETTINGS], images)
+
+
+def test_what_a_damaged_run_has_is_told_in_one_line(images, tmp_path):
+    manifest.claim(tmp_path, [SETTINGS], images)
+    found = records.read(tmp_path / "run.json")
+    found["settings"]["seed"] = "a\nb" * 1000
+    records.write(tmp_path / "run.json", found)
+    with pytest.raises(WoolError, match="^seed=0: the run in .* has (a ba? ?)+; choose another folder$") as caught:
+        manifest.claim(tmp_path, [SETTINGS], images)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+def test_folds_that_cannot_be_written_again_count_as_none(tmp_path):
+    parts = [[np.array([0, 3]), np.array([1, 2])]]
+    (tmp_path / "folds.json").write_text("[[[0, 3], [1, 2]], [[NaN]]]")
+    manifest.claim_folds(tmp_path, parts)
+    assert records.read(tmp_path / "folds.json") == [[[0, 3], [1, 2]]]
+
+
 def test_another_way_to_compute_is_refused_and_another_processor_is_said(images, tmp_path, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     monkeypatch.setattr(environment, "processor", lambda: "slow one (avx2)")

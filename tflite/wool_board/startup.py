@@ -1,6 +1,6 @@
 """Imported by the programs before anything else: a Python that lacks a package, and an early Ctrl-C, are one line each.
 
-It needs the standard library alone.
+It needs little of the standard library alone: nothing may take time before Ctrl-C is heeded.
 """
 
 import os
@@ -8,11 +8,28 @@ import sys
 from types import TracebackType
 
 INTERRUPTED = 130
+GRACE_SECONDS = 5.0
+"""How long a program may take to end, once it was asked to, before it is left at once."""
+
+_asked = False
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether it is Ctrl-C, or came of it: modules in C that load say that they cannot be imported."""
+    if _asked:
+        return True
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _leave() -> None:
+    os._exit(INTERRUPTED)
 
 
 def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        os._exit(INTERRUPTED)
+    if _is_interruption(error):
+        _leave()
     if isinstance(error, ModuleNotFoundError) and error.name:
         use = "use that of the environment which BUILD.md makes, or install ai-edge-litert, numpy and pillow"
         print(
@@ -24,3 +41,26 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
 
 
 sys.excepthook = _told
+
+
+def _heed() -> None:
+    """Has Ctrl-C remembered: modules in C drop it, or raise what does not tell of it.
+
+    `wool_board.machine.interruption` takes it over where programs have work to end.
+    """
+    import signal
+    import threading
+
+    def ask(_number: int, _frame: object) -> None:
+        global _asked
+        _asked = True
+        timer = threading.Timer(GRACE_SECONDS, _leave)
+        timer.daemon = True
+        timer.start()
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, ask)
+
+
+_heed()

@@ -124,10 +124,10 @@ def lay(folder: Path, config: ScanConfig, samples: Collection[str], limit: int, 
         alike = "the same width, type and two references, or no references; choose some with samples"
         raise WoolError(f"{folder}: scans on a belt must all have {alike}")
     paths = [folder / scan.path for scan in taken] + [Path(file) for file in (taken[0].dark, taken[0].bright) if file]
-    bits = sample_bits.of_scans(folder, paths, config.raw, config.bits)
+    white = sample_bits.of_scans(folder, paths, config.raw, config.given_white)
     if not taken[0].dark:
-        log.info(sample_bits.without_references(config.open_beam, bits))
-    pair, correction, scale = _detector(taken[0], config, sizes.pop(), bits)
+        log.info(sample_bits.without_references(config.open_beam, white))
+    pair, correction, scale = _detector(taken[0], config, folder, sizes.pop(), white)
     starts, boxes, end, product = [], [], gap, 0
     for scan in taken:
         starts.append(end)
@@ -146,19 +146,19 @@ def lay(folder: Path, config: ScanConfig, samples: Collection[str], limit: int, 
 
 
 def _detector(
-    scan: Scan, config: ScanConfig, itemsize: int, bits: int | None
+    scan: Scan, config: ScanConfig, folder: Path, itemsize: int, white: int | None
 ) -> tuple[tuple[np.ndarray, np.ndarray], Correction, int]:
     """The lines of both references, the correction of a scan's counts, and what these are multiplied by on the belt."""
     if scan.dark:
         files = Path(scan.dark), Path(scan.bright)
-        correction = references.correction(*files, config.raw, bits=bits)
+        correction = references.correction(*files, config.raw, white=white)
         if len(correction.gain) != scan.width:
             raise WoolError(f"{files[0]}: is {len(correction.gain)} elements wide, but {scan.path} {scan.width}")
         dark, bright = (_opened(file, config.raw) for file in files)
         if {dark.dtype.itemsize, bright.dtype.itemsize} != {itemsize}:
             raise WoolError(f"{files[0]}: has samples of another type than {scan.path}; give those of its detector")
         return (_little(dark), _little(bright)), correction, 1
-    open_beam = config.open_beam or 2 ** (bits or 8 * itemsize) - 1
+    open_beam = config.open_beam or scan_files.top(folder / scan.path, config.raw, white)
     scale = WIDENED if itemsize == 1 else 1
     shape = FLAT_LINES, scan.width
     air = np.full(shape, round(min(open_beam * scale, TOP)), "<u2")

@@ -142,7 +142,7 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
         "pixel_mm": settings.pixel_mm,
         "references": [dict(zip(("dark", "bright"), _digests(pair), strict=True)) for pair in pairs],
         "open_beam": settings.open_beam,
-        "scan_bits": optics.bits,
+        "scan_white": optics.white,
         "inputs": inputs,
     }
     names = dict(zip((scan.path for scan in found), _names(found), strict=True))
@@ -154,11 +154,13 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
 def _optics(folder: Path, found: tuple[Scan, ...], pairs: Sequence[tuple[str, str]], settings: CropConfig) -> Optics:
     """How the scans become attenuation, from their references and the range of all values."""
     paths = [*(Path(file) for pair in pairs for file in pair), *(folder / scan.path for scan in found)]
-    bits = sample_bits.of_scans(folder, [path for path in paths if path.is_file()], settings.raw, settings.bits)
+    white = sample_bits.of_scans(folder, [path for path in paths if path.is_file()], settings.raw, settings.given_white)
     if not pairs:
-        log.info(sample_bits.without_references(settings.open_beam, bits))
-    corrections = {pair: references.correction(Path(pair[0]), Path(pair[1]), settings.raw, bits=bits) for pair in pairs}
-    return Optics(folder, corrections, settings.raw, settings.open_beam, bits)
+        log.info(sample_bits.without_references(settings.open_beam, white))
+    corrections = {
+        pair: references.correction(Path(pair[0]), Path(pair[1]), settings.raw, white=white) for pair in pairs
+    }
+    return Optics(folder, corrections, settings.raw, settings.open_beam, white)
 
 
 def _unnamed(folder: Path, found: tuple[Scan, ...]) -> int:
@@ -193,6 +195,8 @@ def _fingerprint(folder: Path, found: tuple[Scan, ...], settings: CropConfig) ->
     ]
     # Where samples came from makes no difference, only which they are.
     about = dataclasses.asdict(settings) | {"dark": None, "bright": None, "sample_from": None}
+    if settings.white is None:  # Of folders of before it could be given.
+        del about["white"]
     return hashlib.sha256(json.dumps([VERSION, about, listed, list(contents)]).encode()).hexdigest()
 
 

@@ -43,7 +43,8 @@ class Dataset:
         boxes: n, where the defects are, in pixels of the image's file: `x0 y0 x1 y1` of each, with semicolons between
             them; empty where it is not known. No result depends on them.
         remarks: what a person should know of how the folder was understood, in lines.
-        bits: that the samples of 16-bit images use, given or found; None where none was given and there are none.
+        white: the highest value of samples in 16-bit images, given or found; None where none was given and there are
+            no such images.
     """
 
     images: np.ndarray
@@ -59,7 +60,7 @@ class Dataset:
     unlisted: int = 0
     boxes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    bits: int | None = None
+    white: int | None = None
 
     def __getstate__(self) -> dict:
         images = self.images
@@ -100,7 +101,7 @@ def load(
     progress: Callable[[int, int], None] | None = None,
     on_bad_image: str = "fail",
     naming: CropNaming = AS_NAMED,
-    bits: int | None = None,
+    white: int | None = None,
 ) -> Dataset:
     """Lists, checks and decodes the images of a folder.
 
@@ -113,7 +114,8 @@ def load(
 
     Images are PNG, TIFF, JPEG or DICOM, one per file, upright, of 8-bit grey or colours or 16-bit grey; docs/guide.md
     lists what is read of each format. Colour becomes grey (ITU-R 601-2 luma), alpha must be opaque everywhere, and grey
-    of n bits becomes v · 255 / (2^n - 1), rounded. DICOM says its n; for other 16-bit files see `bits`.
+    whose highest value is w becomes v · 255 / w, rounded. Files of 8 bits and DICOM say their w; for other 16-bit files
+    see `white`.
 
     An image must be square to within 2 % of its longer side; a more oblong one is refused, for squeezing it would
     change the shape of defects. Any other size than `side` × `side` is resized, by the very code of the programs on a
@@ -129,8 +131,9 @@ def load(
             Dataset which and why. Of images with the same pixels in their own size, all are left out if their labels
             differ, and all but the first if their groups differ.
         naming: which labels are which class, and where samples stand in the names of files.
-        bits: that all 16-bit grey images use, whose values must fit but for specks; None: the fewest of 10, 12, 14 and
-            16 that all of them fit but a few (`sample_bits`), which is logged if it is not 16.
+        white: the highest value of samples in 16-bit grey images, which only specks may exceed; None: that of the
+            fewest of 10, 12, 14 and 16 bits that all of them fit but a few (`sample_bits`), which is logged if it is
+            not 16.
 
     Returns:
         The Dataset; both classes are present.
@@ -143,14 +146,11 @@ def load(
         raise BadSetting("on_bad_image", on_bad_image, f"must be {' or '.join(ON_BAD_IMAGE)}")
     folder, skip = Path(folder), on_bad_image == "skip"
     bad = BadFiles(folder)
-    try:
-        entries, digests, unlisted, remarks = listing.entries(folder, bad, naming)
-    except OSError as error:
-        raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+    entries, digests, unlisted, remarks = listing.entries(folder, bad, naming)
     if skip or not bad.reasons:
         _check_classes(folder, entries, bad)
-    bits = bits or sample_bits.of_crops(folder, [entry.path for entry in entries], digests, Path(cache))
-    images, entries = decoded(folder, entries, digests, side, Path(cache), bad, skip, progress, bits)
+    white = white or sample_bits.of_crops(folder, [entry.path for entry in entries], digests, Path(cache))
+    images, entries = decoded(folder, entries, digests, side, Path(cache), bad, skip, progress, white)
     _check_classes(folder, entries, bad)
     found = Dataset(
         images=images,
@@ -166,7 +166,7 @@ def load(
         unlisted=unlisted,
         boxes=tuple(entry.boxes for entry in entries),
         remarks=remarks,
-        bits=bits,
+        white=white,
     )
     return dataclasses.replace(found, fingerprint=_fingerprint(found))
 

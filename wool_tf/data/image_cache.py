@@ -28,7 +28,7 @@ def decoded(
     bad: BadFiles,
     skip: bool,
     progress: Callable[[int, int], None] | None = None,
-    bits: int | None = None,
+    white: int | None = None,
 ) -> tuple[np.ndarray, list[Entry]]:
     """The pixels of images, from the cache where they are there.
 
@@ -37,11 +37,11 @@ def decoded(
         entries: the images.
         digests: what identifies the content of each one's file.
         side: int. Height and width that they are resized to.
-        cache: folder, made if needed. Its files are named by a hash of the images' content, of `side` and of `bits`.
+        cache: folder, made if needed. Its files are named by a hash of the images' content, of `side` and of `white`.
         bad: is told of images that cannot be decoded, and of those whose pixels, before any resizing, are another's.
         skip: whether the others are kept all the same; otherwise they are refused where `bad` knows of any file.
         progress: told of every image that is decoded: its number and how many there are.
-        bits: that 16-bit images use, see `decoding.read_grey`.
+        white: the highest value of samples in 16-bit images, see `decoding.read_grey`.
 
     Returns:
         (n, side, side) uint8, a read-only memory map, and its entries in order.
@@ -49,11 +49,11 @@ def decoded(
     Raises:
         WoolError: a file is bad, or the cache cannot be written.
     """
-    target = cache / _cache_name(entries, digests, side, bits)
+    target = cache / _cache_name(entries, digests, side, white)
     flaws = _flaws(target)
     images = arrays.read(target, len(entries) - len(flaws), side)
     if images is None:
-        flaws = _decode_all(folder, entries, side, target, skip or not bad.reasons, skip, progress, bits)
+        flaws = _decode_all(folder, entries, side, target, skip or not bad.reasons, skip, progress, white)
     for path, flaw in flaws.items():
         bad.add(path, flaw)
     if not skip:
@@ -62,10 +62,10 @@ def decoded(
     return images, [entry for entry in entries if entry.path not in flaws]
 
 
-def _cache_name(entries: Sequence[Entry], digests: Sequence[str], side: int, bits: int | None) -> str:
+def _cache_name(entries: Sequence[Entry], digests: Sequence[str], side: int, white: int | None) -> str:
     # Labels and groups decide which of two images that look the same have to go.
     content = [[entry.path, entry.label, entry.group, digest] for entry, digest in zip(entries, digests, strict=True)]
-    key = hashlib.sha256(json.dumps([DECODING, side, bits, content]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([DECODING, side, white, content]).encode()).hexdigest()
     return f"images-{side}-{key[:32]}.npy"
 
 
@@ -90,7 +90,7 @@ def _decode_all(
     keep: bool,
     skip: bool,
     progress: Callable[[int, int], None] | None,
-    bits: int | None,
+    white: int | None,
 ) -> dict[str, str]:
     """Writes the pixels to a file of the cache, if wanted, and returns the flaws."""
     flaws, shown = {}, []
@@ -99,7 +99,7 @@ def _decode_all(
             if progress:
                 progress(number, len(entries))
             try:
-                found = _decode(folder / entry.path, side, bits)
+                found = _decode(folder / entry.path, side, white)
             except BadFile as flaw:
                 flaws[entry.path] = str(flaw)
                 continue
@@ -130,8 +130,8 @@ class _Decoded(NamedTuple):
     digest: str
 
 
-def _decode(file: Path, side: int, bits: int | None) -> _Decoded:
+def _decode(file: Path, side: int, white: int | None) -> _Decoded:
     """The image of a file, as `decoding.read` gives it to a board; raises BadFile."""
-    grey = decoding.read_grey(file, bits)
+    grey = decoding.read_grey(file, white)
     digest = hashlib.sha256(repr(grey.size).encode() + grey.tobytes()).hexdigest()
     return _Decoded(np.asarray(decoding.lanczos(grey, (side, side))), digest)

@@ -9,12 +9,14 @@ from typing import TypeGuard
 
 from wool_board.errors import BadFile
 from wool_board.image import decoding
+from wool_board.image.variants import BITS, WHITE
 from wool_board.json_text import parsed
 from wool_tf.data import listing
 from wool_tf.data.crops import IMAGING
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import AS_NAMED, CropNaming
-from wool_tf.errors import WoolError
+from wool_tf.data.sample_bits import SampleBits
+from wool_tf.errors import BadSetting, WoolError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +27,13 @@ class Imaging:
         side: height and width of a crop in pixels.
         window: attenuation (low, high) that is shown as 255 and 0, or None where it is not known.
         pixel_mm: distance of pixels in mm, or None where it is not known.
-        bits: that the samples of 16-bit crops use, see `sample_bits`; None where it is not said.
+        white: the highest value of the samples of 16-bit crops, see `sample_bits`; None where it is not said.
     """
 
     side: int
     window: tuple[float, float] | None = None
     pixel_mm: float | None = None
-    bits: int | None = None
+    white: int | None = None
 
 
 def read(folder: Path, side: int | None = None, naming: CropNaming = AS_NAMED) -> Imaging:
@@ -51,7 +53,7 @@ def read(folder: Path, side: int | None = None, naming: CropNaming = AS_NAMED) -
         side=side or crop or _commonest(folder, naming),
         window=None if window is None else (float(window[0]), float(window[1])),
         pixel_mm=None if pixel is None else float(pixel),
-        bits=said.get("bits"),
+        white=_white(folder / IMAGING, said),
     )
 
 
@@ -70,6 +72,13 @@ def _said(file: Path) -> dict:
     return said
 
 
+def _white(file: Path, said: dict) -> int | None:
+    try:
+        return SampleBits(said.get("bits"), said.get("white")).given_white
+    except BadSetting as error:
+        raise WoolError(f"{file}: {error}") from None
+
+
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -86,7 +95,8 @@ _RULES = {
     "window": ("two numbers, the lower one first", _is_window),
     "pixel_mm": ("a number above 0", lambda value: _is_number(value) and value > 0),
     "crop": ("a whole number above 0", _is_side),
-    "bits": ("a whole number from 8 to 16", lambda value: _is_side(value) and value in range(8, 17)),
+    "bits": ("a whole number from 8 to 16", lambda value: _is_side(value) and value in BITS),
+    "white": ("a whole number from 255 to 65535", lambda value: _is_side(value) and value in WHITE),
 }
 
 
@@ -94,10 +104,7 @@ def _commonest(folder: Path, naming: CropNaming) -> int:
     """The commonest longer side of the images that can be used; the greatest of those that are equally common."""
     # Loading the images reports flawed files, unless no image is left to load.
     bad = BadFiles(folder)
-    try:
-        entries = listing.entries(folder, bad, naming).entries
-    except OSError as error:
-        raise WoolError(f"{error.filename or folder}: cannot be read ({error.strerror})") from None
+    entries = listing.entries(folder, bad, naming).entries
     counts: collections.Counter[int] = collections.Counter()
     for entry in entries:
         try:

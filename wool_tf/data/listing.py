@@ -10,7 +10,7 @@ from wool_board.image.decoding import SUFFIXES
 from wool_tf import files
 from wool_tf.data import sources
 from wool_tf.data.naming import CropNaming
-from wool_tf.data.sources import CLASSES, COLUMNS, MANIFEST, BadFiles, Entry, has_manifest
+from wool_tf.data.sources import CLASSES, COLUMNS, MANIFEST, BadFiles, Entry, has_manifest, printable
 from wool_tf.data.spelling import nfc
 from wool_tf.errors import WoolError
 
@@ -42,12 +42,18 @@ def entries(folder: Path, bad: BadFiles, naming: CropNaming) -> Listing:
         naming: which labels are which class, and where samples stand in the names of files.
 
     Raises:
-        WoolError: there is neither, or the manifest cannot be understood at all.
-        OSError: the folder cannot be read.
+        WoolError: there is neither, it cannot be read, or the manifest cannot be understood at all.
     """
     if not folder.is_dir():
         found = "is not a folder" if folder.exists() else "no such folder"
         raise WoolError(f"{folder}: {found}; give one with images")
+    try:
+        return _entries(folder, bad, naming)
+    except OSError as error:
+        raise WoolError(f"{printable(str(error.filename or folder))}: cannot be read ({error.strerror})") from None
+
+
+def _entries(folder: Path, bad: BadFiles, naming: CropNaming) -> Listing:
     listing = sources.from_manifest if has_manifest(folder) else sources.from_class_folders
     listed, remarks = listing(folder, naming, bad)
     listed.sort(key=lambda entry: nfc(entry.path))

@@ -36,8 +36,8 @@ class Crops:
         """What results depend on beside the images that networks are trained on, by name, as JSON values."""
         how = dataclasses.asdict(self.imaging)
         how["window"] = how["window"] and list(how["window"])
-        if how["bits"] is None:  # Of runs of before this was known.
-            del how["bits"]
+        if how["white"] is None:  # Of runs of before this was known.
+            del how["white"]
         return {"native crops": self.native.fingerprint, "imaging": how}
 
 
@@ -48,18 +48,18 @@ def load(
     on_bad_image: str = "fail",
     side: int | None = None,
     naming: CropNaming = AS_NAMED,
-    bits: int | None = None,
+    white: int | None = None,
 ) -> Crops:
     """Reads the crops of a folder.
 
     Arguments:
         folder, cache, progress, on_bad_image, naming: as for `dataset.load`.
         side: of the crops that the board is given, in pixels; None: as `imaging.read` finds it.
-        bits: that 16-bit crops use; None: as `imaging.json` says, or as `dataset.load` finds it.
+        white: the highest value of samples in 16-bit crops; None: as `imaging.json` says, or `dataset.load` finds.
 
     Raises:
         WoolError: the folder, its images or its `imaging.json` are unusable, or the cache cannot be written.
     """
     how = imaging.read(folder, side, naming)
-    found = dataset.load(folder, how.side, cache, progress, on_bad_image, naming, bits or how.bits)
-    return Crops(found, dataclasses.replace(how, bits=found.bits), cache)
+    found = dataset.load(folder, how.side, cache, progress, on_bad_image, naming, white or how.white)
+    return Crops(found, dataclasses.replace(how, white=found.white), cache)

@@ -1,4 +1,4 @@
-"""How many bits of the samples in 16-bit files a detector uses: what white is.
+"""How much of the range of the samples in 16-bit files a detector uses: what white is.
 
 Detectors of 12 bits are the normal case, and their files have 16 bits with values that end at 4095. Taken for 16 bits,
 their images would have 16 grey levels. PNG and TIFF do not say how many bits are used, so it is taken from the values
@@ -19,10 +19,11 @@ import numpy as np
 from wool_board.errors import BadFile
 from wool_board.image import decoding, sample_range, scan_files
 from wool_board.image.scan_files import LineFormat
-from wool_board.image.variants import FULL
+from wool_board.image.variants import BITS, FULL, WHITE
 from wool_board.json_text import parsed
 from wool_tf import files
 from wool_tf.data.listing import BadFiles
+from wool_tf.errors import BadSetting
 from wool_tf.settings import check, setting
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class SampleBits:
     """The range of the samples in 16-bit files.
 
     Raises:
-        BadSetting: a value breaks its rule.
+        BadSetting: a value breaks its rule, or white does not fit the bits.
     """
 
     bits: int | None = setting(
@@ -50,12 +51,27 @@ class SampleBits:
         "Bits that the detector uses in 16-bit grey files, whose highest value is then 2^bits - 1; default: the fewest "
         "of 10, 12, 14 and 16 that 95 % of the files in the folder fit. A few pixels beyond are clipped, images with "
         "more are refused. Files of 8 bits, and DICOM that stores fewer than 16, say it themselves.",
-        at_least=8,
-        at_most=16,
+        at_least=BITS[0],
+        at_most=BITS[-1],
+    )
+    white: int | None = setting(
+        None,
+        "Highest value in 16-bit grey files where it is not 2^bits - 1, such as 60000 or 3900 of a detector that "
+        "saturates there. It becomes white (255); values beyond are taken as those beyond the bits.",
+        at_least=WHITE[0],
+        at_most=WHITE[-1],
     )
 
     def __post_init__(self) -> None:
         check(self)
+        if self.bits and self.white and self.white > 2**self.bits - 1:
+            rule = f"must be at most {2**self.bits - 1} with {self.bits} bits; give one of them"
+            raise BadSetting("white", self.white, rule)
+
+    @property
+    def given_white(self) -> int | None:
+        """The highest value, given itself or by the bits; None where it is to be found."""
+        return self.white or (2**self.bits - 1 if self.bits else None)
 
 
 class Range(NamedTuple):
@@ -71,7 +87,9 @@ class Range(NamedTuple):
 
 
 def of_crops(folder: Path, paths: Sequence[str], digests: Sequence[str], cache: Path) -> int | None:
-    """The bits that 16-bit crops use; None where no crop has 16 bits. Says so if they are fewer than 16.
+    """The highest value of 16-bit crops, 2^n - 1 of the n bits that they use; None where no crop has 16 bits.
+
+    Says so if it is less than 65535.
 
     Files that cannot be read are left out: to read them tells why.
 
@@ -94,45 +112,45 @@ def of_crops(folder: Path, paths: Sequence[str], digests: Sequence[str], cache: 
     return _told(folder, "images", found)
 
 
-def without_references(open_beam: float | None, bits: int | None) -> str:
+def without_references(open_beam: float | None, white: int | None) -> str:
     """What is said of scans that have none."""
-    top = open_beam or (2**bits - 1 if bits else "the highest count that a sample can have")
+    top = open_beam or white or "the highest count that a sample can have"
     return f"no dark and bright references: taken as corrected already, with {top} as the open beam"
 
 
 def of_scans(folder: Path, paths: Iterable[Path], raw: LineFormat | None, given: int | None) -> int | None:
-    """The bits that 16-bit scans and references use, as for `of_crops`, or those given.
+    """The highest value of 16-bit scans and references, as for `of_crops`, or the one given.
 
     Arguments:
         folder: for messages.
         paths: of the scans and references.
         raw: how the lines of raw files are laid out.
-        given: bits that all values must fit, or None.
+        given: the value that only specks may exceed, or None.
 
     Raises:
-        WoolError: a file cannot be read, or a value does not fit the bits given.
+        WoolError: a file cannot be read, or more of it than specks is beyond the value given.
     """
     bad, paths = BadFiles(folder), list(paths)
     ranges: dict[Path, Range | None] = {}
     for path in paths:
         try:
-            if given != 16 and scan_files.top(path, raw) == FULL:
+            if given != FULL and scan_files.top(path, raw) == FULL:
                 ranges[path] = None if given else _range(_parts(path, raw))
         except BadFile as flaw:
             bad.add(_name(folder, path), str(flaw))
         if _are_many(ranges.values(), len(paths)):
             break
     bad.refuse()
-    bits = given or _told(folder, "scans", [found for found in ranges.values() if found])
+    white = given or _told(folder, "scans", [found for found in ranges.values() if found])
     for path, found in ranges.items():
         try:
-            if bits and (found is None or found.bits > bits):
+            if white and (found is None or 2**found.bits - 1 > white):
                 for part in _parts(path, raw):
-                    sample_range.within(part, 2**bits - 1)
+                    sample_range.within(part, white)
         except BadFile as flaw:
             bad.add(_name(folder, path), str(flaw))
     bad.refuse()
-    return bits
+    return white
 
 
 def _name(folder: Path, path: Path) -> str:
@@ -174,13 +192,13 @@ def _are_many(found: Iterable[Range | None], files: int) -> bool:
 
 
 def _told(folder: Path, what: str, found: Sequence[Range]) -> int | None:
-    """The bits that files use; says so if they are fewer than 16, and how many files are others'."""
+    """The highest value of the bits that files use; says so if they are fewer than 16, and what exceeds it."""
     if not found:
         return None
     bits = 16 if _are_many(found, len(found)) else max((each.bits for each in found if each.bits < 16), default=16)
-    if bits == 16:
-        return bits
     top = 2**bits - 1
+    if bits == 16:
+        return top
     specks = sum(each.bits <= bits and each.largest > top for each in found)
     others = sum(each.bits > bits for each in found)
     line = f"{folder}: no value of its 16-bit {what} is above {max(min(each.largest, top) for each in found)}"
@@ -189,5 +207,5 @@ def _told(folder: Path, what: str, found: Sequence[Range]) -> int | None:
     line += f": taken for {bits} bits, with {top} as the highest value"
     if others:
         line += f", which {others} of {len(found)} exceed by far"
-    log.info(f"{line}; give --bits if that is wrong")
-    return bits
+    log.info(f"{line}; give --bits or --white if that is wrong")
+    return top

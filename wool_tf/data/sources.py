@@ -44,7 +44,7 @@ class BadFiles:
         self.reasons: list[str] = []
 
     def add(self, name: str, reason: str) -> None:
-        self.reasons.append(f"{_printable(name)} {_printable(reason)}")
+        self.reasons.append(f"{printable(name)} {printable(reason)}")
 
     def summary(self) -> str:
         """The first few reasons, and how many more there are."""
@@ -58,7 +58,8 @@ class BadFiles:
             raise WoolError(f"{self.folder}: {self.summary()}")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """A text for a message: as it is, or as Python writes it where it has characters that are not shown."""
     # A line break inside a name would break the one-line message.
     return text if text.isprintable() else repr(text)
 
@@ -121,7 +122,7 @@ def _check_header(manifest: Path, table: tables.Table, naming: CropNaming) -> No
     if missing:
         raise WoolError(
             f"{manifest}: column {missing[0]!r} is missing; the first line must name path, label and group, "
-            f"separated by commas or semicolons, got {','.join(table.header)!r}"
+            f"separated by commas or semicolons, got {table.first_line}"
         )
 
 
@@ -138,7 +139,7 @@ def _wanted(naming: CropNaming) -> str:
 
 
 def _some(found: list[str], most: int = 6) -> str:
-    return ", ".join(map(_printable, found[:most])) + (f" and {len(found) - most} more" if len(found) > most else "")
+    return ", ".join(map(printable, found[:most])) + (f" and {len(found) - most} more" if len(found) > most else "")
 
 
 def _row_flaw(path: str, label: str, group: str, naming: CropNaming) -> str | None:
@@ -201,7 +202,9 @@ def class_folders(folder: Path, naming: CropNaming) -> tuple[list[str], list[str
 
 def _folders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not litter.is_litter(entry.name))
+        names = [entry.name for entry in entries if not litter.is_litter(entry.name)]
+    # A link that leads round in a circle is no folder; `DirEntry.is_dir` would raise.
+    return sorted(name for name in names if os.path.isdir(folder / name))
 
 
 def _holds_images(folder: Path) -> bool:

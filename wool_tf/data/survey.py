@@ -37,28 +37,28 @@ class Optics:
         corrections: by the paths of references.
         raw: how the lines of raw files are laid out.
         open_beam: counts of the open beam in scans without references; None: the highest count that there can be.
-        bits: that the detector uses in 16-bit files; None: all 16.
+        white: the highest value that the detector gives in 16-bit files; None: 65535.
     """
 
     folder: Path
     corrections: Corrections
     raw: LineFormat | None
     open_beam: float | None
-    bits: int | None
+    white: int | None
 
     def lines(self, scan: Scan) -> np.ndarray | scan_files.RawLines:
         """The counts of a scan; raises BadFile where it cannot be read."""
         return scan_files.read(self.folder / scan.path, self.raw)
 
     def clipped(self, counts: np.ndarray) -> np.ndarray:
-        """Counts without specks beyond the detector's bits (`sample_range`), which would hide where it saturates."""
-        return counts if self.bits is None or counts.itemsize == 1 else np.minimum(counts, 2**self.bits - 1)
+        """Counts without specks above white (`sample_range`), which would hide where the detector saturates."""
+        return counts if self.white is None or counts.itemsize == 1 else np.minimum(counts, self.white)
 
     def correction(self, scan: Scan) -> Correction:
         """The correction of a scan; raises BadFile where it has none and cannot be read."""
         if scan.dark:
             return self.corrections[scan.dark, scan.bright]
-        top = self.open_beam or scan_files.top(self.folder / scan.path, self.raw, self.bits)
+        top = self.open_beam or scan_files.top(self.folder / scan.path, self.raw, self.white)
         return corrected_already(scan.width, top)
 
 

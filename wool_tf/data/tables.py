@@ -6,6 +6,7 @@ import io
 from collections.abc import Collection
 from pathlib import Path
 
+from wool_board.errors import LONGEST
 from wool_tf.data.spelling import cleaned
 from wool_tf.errors import WoolError
 
@@ -27,6 +28,12 @@ class Table:
     rows: tuple[tuple[int, list[str]], ...]
     decimal_comma: bool
     remarks: tuple[str, ...]
+
+    @property
+    def first_line(self) -> str:
+        """The header for a message, which a whole file without line breaks may be."""
+        line = ",".join(self.header)
+        return repr(line if len(line) <= LONGEST else f"{line[:LONGEST]} …")
 
     def number(self, text: str) -> str:
         """The text of a number with a point."""

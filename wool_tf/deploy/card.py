@@ -70,7 +70,7 @@ def make(
             "pixels": "grey, 255 is air",
             "window": None if imaging.window is None else list(imaging.window),
             "pixel_mm": imaging.pixel_mm,
-            "bits": imaging.bits,
+            "white": imaging.white,
         },
         "heatmap": heatmap["shape"][1:3] if heatmap else None,
         "network": {

@@ -50,7 +50,7 @@ class NetworkSource:
         on_bad_image: `fail` or `skip`.
         held: Held, or None where no image is held out.
         naming: which labels are which class, and where samples stand in the names of files.
-        bits: that 16-bit crops use, or None, see `native.load`.
+        white: the highest value of samples in 16-bit crops, or None, see `native.load`.
     """
 
     network: Path
@@ -58,7 +58,7 @@ class NetworkSource:
     on_bad_image: str = "fail"
     held: Held | None = None
     naming: CropNaming = AS_NAMED
-    bits: int | None = None
+    white: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +112,7 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
     def load(side: int | None) -> Crops:
         if side in (None, crops.imaging.side):
             return crops
-        found = _read(source, cache, side, crops.imaging.bits)
+        found = _read(source, cache, side, crops.imaging.white)
         if found.native.paths != images.paths or not np.array_equal(found.native.labels, images.labels):
             raise BadSetting("data", source.data, "was changed while it was read; start again")
         return found
@@ -125,9 +125,9 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
     return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
 
 
-def _read(source: NetworkSource, cache: Path, side: int | None = None, bits: int | None = None) -> Crops:
-    telling, bits = logs.Occasional(log, "reading image"), bits or source.bits
-    return native.load(source.data, cache, telling, source.on_bad_image, side, source.naming, bits)
+def _read(source: NetworkSource, cache: Path, side: int | None = None, white: int | None = None) -> Crops:
+    telling, white = logs.Occasional(log, "reading image"), white or source.white
+    return native.load(source.data, cache, telling, source.on_bad_image, side, source.naming, white)
 
 
 def _network(path: Path) -> tuple[ResNetSpec, Weights]:

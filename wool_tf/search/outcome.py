@@ -115,7 +115,7 @@ def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
         "contrast": source.contrast,
         "on_bad_image": source.on_bad_image,
         **dataclasses.asdict(source.naming),
-        "bits": source.bits,
+        "white": source.white,
         **{name: value for name, value in dataclasses.asdict(settings).items() if name not in NOT_OF_REPRODUCE},
     }
     lines = [f"--{name}={as_text(value)}" for name, value in given.items() if value is not None]

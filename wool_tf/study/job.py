@@ -16,7 +16,7 @@ class CropSource:
         contrast: of their defects, see `simulation.campaign.Campaign`.
         on_bad_image: `fail` or `skip`.
         naming: which labels are which class, and where samples stand in the names of files.
-        bits: that 16-bit crops use, or None, see `native.load`.
+        white: the highest value of samples in 16-bit crops, or None, see `native.load`.
     """
 
     folder: Path | None
@@ -24,7 +24,7 @@ class CropSource:
     contrast: float = 1.0
     on_bad_image: str = "fail"
     naming: CropNaming = AS_NAMED
-    bits: int | None = None
+    white: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,13 +94,18 @@ def _binding(config: TrainingConfig) -> dict:
 def _check_same(found: dict, ours: dict, out: Path) -> None:
     """Raises BadSetting where the run of a folder differs from this one."""
     holds = "holds a run with other"
-    if set(found) != set(ours) or any(type(found[name]) is not type(value) for name, value in ours.items()):
-        raise BadSetting("out", out, "its run.json is of another version; choose another folder")
+    if (
+        set(found) != set(ours)
+        or any(type(found[name]) is not type(value) for name, value in ours.items())
+        or not all(isinstance(processor, str) for processor in found["processors"])
+    ):
+        raise BadSetting("out", out, "its run.json is damaged, or of another version; choose another folder")
     for name, value in ours["settings"].items():
         before = found["settings"].get(name)
         unbound = name not in found["settings"] and name in OF_PRUNING
         if before != value and not unbound:
-            raise BadSetting(name, value, f"the run in {out} has {as_text(before)}; choose another folder")
+            had = " ".join(as_text(before)[:60].split())
+            raise BadSetting(name, value, f"the run in {out} has {had}; choose another folder")
     both = found[_WEIGHTS].keys() & ours[_WEIGHTS].keys()
     if any(found[_WEIGHTS][name] != ours[_WEIGHTS][name] for name in both):
         raise BadSetting("out", out, f"{holds} contents of weights; choose another folder")

@@ -186,7 +186,7 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
         folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
     log.info(f"reading {folder}")
     telling = logs.Occasional(log, "reading image")
-    crops = native.load(folder, out / "cache", telling, source.on_bad_image, naming=source.naming, bits=source.bits)
+    crops = native.load(folder, out / "cache", telling, source.on_bad_image, naming=source.naming, white=source.white)
     images = crops.native
     for remark in images.remarks:
         log.info(remark)

@@ -421,7 +421,7 @@ def test_is_ended_between_two_images_of_a_list(board_model, tmp_path):
     assert {json.loads(line)["file"] for line in lines} == {str(image)}
 
 
-def test_16_bit_crops_are_read_with_the_bits_of_the_card(board_model, tmp_path):
+def test_16_bit_crops_are_read_with_the_white_of_the_card(board_model, tmp_path):
     content = board_model.read_bytes()
     tflite = content[: Recognizer(board_model).card["model"]["bytes"]]
     folder = tmp_path / "crops"
@@ -430,31 +430,33 @@ def test_16_bit_crops_are_read_with_the_bits_of_the_card(board_model, tmp_path):
         counts = np.rint(pixels * (4095 / 255)).astype(np.uint16)
         folder.mkdir(exist_ok=True)
         Image.fromarray(counts).save(folder / f"{number:02}.png")
-    found = {}
-    for bits in (12, 16, None):
+    found: list[list[float]] = []
+    # A card of before had bits, and one of before them means all 16.
+    for said in ({"white": 4095}, {"bits": 12}, {"white": 65535}, {}):
         card = json.loads(json.dumps(Recognizer(board_model).card))
-        card["input"]["bits"] = bits
-        if bits is None:
-            del card["input"]["bits"]
-        model = tmp_path / f"{bits}.tflite"
+        del card["input"]["white"]
+        card["input"] |= said
+        model = tmp_path / f"{len(found)}.tflite"
         model.write_bytes(wool_tf_card.attach(tflite, card))
-        found[bits] = [record["score"] for record in records(run(model, folder, "--json"))]
-    assert found[12] == expected(board_model)
-    # A card of before the field means all 16 bits.
-    assert found[16] == found[None] != found[12]
+        found.append([record["score"] for record in records(run(model, folder, "--json"))])
+    assert found[0] == found[1] == expected(board_model)
+    assert found[2] == found[3] != found[0]
     save(folder / "13.png", np.full((SIDE, SIDE), 4096, np.uint16))
-    finished = run(tmp_path / "12.tflite", folder / "13.png")
+    finished = run(tmp_path / "0.tflite", folder / "13.png")
     assert finished.returncode == 1 and "13.png: has values up to 4096, beyond 4095" in finished.stderr
 
 
-@pytest.mark.parametrize("bits", [7, 17, 12.0, "12"])
-def test_bits_that_no_card_has_are_damage(board_model, tmp_path, bits):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("bits", 7), ("bits", 12.0), ("bits", "12"), ("white", 254), ("white", 65536), ("white", 3900.0)],
+)
+def test_a_range_that_no_card_has_is_damage(board_model, tmp_path, name, value):
     card = json.loads(json.dumps(Recognizer(board_model).card))
     tflite = board_model.read_bytes()[: card["model"]["bytes"]]
-    card["input"]["bits"] = bits
+    card["input"][name] = value
     (tmp_path / "model.tflite").write_bytes(wool_tf_card.attach(tflite, card))
     finished = run(tmp_path / "model.tflite", tmp_path)
-    assert finished.returncode == 1 and "its card is damaged (input.bits)" in finished.stderr
+    assert finished.returncode == 1 and f"its card is damaged (input.{name})" in finished.stderr
 
 
 @pytest.mark.parametrize("arguments", [("",), (".", "--heatmap="), ("--watch=",)])

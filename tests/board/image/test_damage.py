@@ -158,10 +158,80 @@ def test_damaged_tiff_is_told_in_one_line_alone(tmp_path, capfd, compression):
         try:
             look(tmp_path / "a.tif")
         except BadFile as flaw:
-            assert str(flaw).endswith("save it anew") or "save it anew)" in str(flaw)
+            assert str(flaw).endswith(("save it anew", "save it anew)", "take a whole copy)"))
     assert capfd.readouterr().err == ""
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
+
+
+PARTS = {"strips": {"rowsperstrip": 16}, "tiles": {"tile": (32, 32)}, "one strip": {"rowsperstrip": SIDE}}
+
+
+def tiff(folder, compression, photometric="minisblack", dtype=np.uint8, **layout):
+    """A TIFF, with the place in it and the length of each of its strips or tiles."""
+    shape = (SIDE, SIDE, 3) if photometric == "ycbcr" else (SIDE, SIDE)
+    pixels = RNG.integers(0, 255, shape).astype(dtype)
+    tifffile.imwrite(folder / "whole.tif", pixels, compression=compression, photometric=photometric, **layout)
+    with tifffile.TiffFile(folder / "whole.tif") as found:
+        (page,) = found.pages
+        parts = list(zip(page.dataoffsets, page.databytecounts, strict=True))
+    content = (folder / "whole.tif").read_bytes()
+    assert read(folder, "whole.tif", content).shape == (SIDE, SIDE)
+    return content, parts
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "ycbcr"])
+@pytest.mark.parametrize("layout", PARTS.values(), ids=PARTS)
+def test_a_tiff_of_jpegs_of_which_any_was_cut_is_refused(tmp_path, photometric, layout):
+    whole, parts = tiff(tmp_path, "jpeg", photometric, **layout)
+    for start, size in parts:
+        code = whole.index(b"\xff\xda", start) + 14
+        for share in (0.1, 0.5, 0.9):
+            place = code + int(share * (start + size - code))
+            zeroed = whole[:place] + bytes(start + size - place) + whole[start + size :]
+            ended = whole[:place] + b"\xff\xd9" + whole[place + 2 :]
+            for content in (zeroed, ended):
+                with pytest.raises(BadFile, match="its pixels end early"):
+                    read(tmp_path, "cut.tif", content)
+
+
+def test_a_tiff_of_jpegs_that_share_tables_is_read_and_refused_where_it_was_cut(tmp_path):
+    pixels = RNG.integers(0, 255, (SIDE, SIDE), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "whole.tif", compression="jpeg", quality=95)
+    whole = (tmp_path / "whole.tif").read_bytes()
+    with tifffile.TiffFile(tmp_path / "whole.tif") as found:
+        assert found.pages[0].jpegtables
+        (start,), (size,) = found.pages[0].dataoffsets, found.pages[0].databytecounts
+    np.testing.assert_allclose(read(tmp_path, "a.tif", whole), pixels, atol=20)
+    place = start + size // 2
+    with pytest.raises(BadFile, match="its pixels end early"):
+        read(tmp_path, "cut.tif", whole[:place] + bytes(start + size - place) + whole[start + size :])
+
+
+@pytest.mark.parametrize("layout", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("side", [5, 7])
+def test_a_jpeg_that_is_smaller_than_its_strip_or_tile_is_refused(tmp_path, layout, side):
+    whole, parts = tiff(tmp_path, "jpeg", **layout)
+    place = whole.index(b"\xff\xc0", parts[-1][0]) + side
+    with pytest.raises(BadFile, match="its pixels are damaged"):
+        read(tmp_path, "small.tif", whole[:place] + struct.pack(">H", 8) + whole[place + 2 :])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("layout", PARTS.values(), ids=PARTS)
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_a_tiff_that_does_not_fit_its_checksums_is_refused_as_crop_and_scan(tmp_path, compression, layout, dtype):
+    whole, parts = tiff(tmp_path, compression, dtype=dtype, **layout)
+    for start, size in parts:
+        for share in (0.1, 0.5, 0.9):
+            place = start + int(share * size)
+            flipped = whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :]
+            zeroed = whole[:place] + bytes(start + size - place) + whole[start + size :]
+            for content in (flipped, zeroed):
+                (tmp_path / "a.tif").write_bytes(content)
+                for look in (lambda file: decoding.read(file, SIDE), lambda file: scan_files.read(file, None)):
+                    with pytest.raises(BadFile, match=r"^cannot be decoded \("):
+                        look(tmp_path / "a.tif")
 
 
 def test_a_palette_of_eight_bit_values_is_refused(tmp_path):

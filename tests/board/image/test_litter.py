@@ -67,6 +67,7 @@ def test_a_watch_says_nothing_of_files_that_are_being_written(tmp_path):
 def test_the_words():
     text = "left out as hidden, of the system or second copies of a conflict"
     assert litter.told(["b", "a\n"]) == rf"2 {text}: a\x0a, b"
+    assert litter.told([os.fsdecode(b"caf\xe9.sync")]) == rf"1 {text}: caf\udce9.sync"
     assert litter.told([str(number) for number in range(1000)]) == f"1,000 {text}: 0, 1, 10 and 997 more"
 
 

@@ -84,12 +84,12 @@ def test_a_bright_reference_that_is_saturated_as_a_whole_is_refused(tmp_path):
         correction(*files, None)
 
 
-def test_where_the_bits_are_given_their_top_saturates_without_a_plateau(tmp_path):
+def test_where_white_is_given_it_saturates_without_a_plateau(tmp_path):
     gain = np.full(WIDTH, 3000.0)
     gain[30] = 3700
     files = references(tmp_path, gain, 65535)
     counts = np.asarray(Image.open(files[1])).copy()
     counts[3, 30] = 4095
     Image.fromarray(counts).save(files[1])
-    assert correction(*files, None, bits=12).bad == (30,)
+    assert correction(*files, None, white=4095).bad == (30,)
     assert correction(*files, None).bad == ()

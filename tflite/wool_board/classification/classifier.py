@@ -47,7 +47,7 @@ class Classifier:
     def __init__(self, recognizer: Recognizer, output: Output, maps: bool, pictures: Path | None):
         self._recognizer, self.output = recognizer, output
         self._maps, self._pictures = maps, pictures
-        self._told_of_bits = False
+        self._told_of_range = False
 
     def classify(self, path: Path) -> Classification:
         """Looks at the image of a file.
@@ -56,9 +56,9 @@ class Classifier:
             BadFile, MissingFile: as `decoding.read`.
         """
         model = self._recognizer
-        crop = decoding.read(path, model.side, model.bits)
-        if crop.unsure and not self._told_of_bits:
-            self._told_of_bits = True
+        crop = decoding.read(path, model.side, model.white)
+        if crop.unsure and not self._told_of_range:
+            self._told_of_range = True
             self.output.remark(path, UNSURE)
         score, defective, cells = model.recognize(crop.pixels)
         record = {

@@ -1,6 +1,7 @@
 """Damage that decoders pass over in silence: pixels that end early, and checksums that are not looked at."""
 
 import io
+import lzma
 import re
 import struct
 import zlib
@@ -11,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from wool_board.errors import BadFile
-from wool_board.image import headers
+from wool_board.image import headers, tiff_header
 
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Of each pass of an interlaced PNG the first column and row, and the steps between its columns and its rows."""
@@ -41,7 +42,7 @@ def check_whole(file: BinaryIO, kind: str) -> None:
 
     Arguments:
         file: open for reading; is left at the place where it was.
-        kind: the format; of others than PNG and JPEG, decoders say it.
+        kind: the format; of DICOM, decoders say it.
     """
     place = file.tell()
     if kind == "PNG":
@@ -49,7 +50,56 @@ def check_whole(file: BinaryIO, kind: str) -> None:
     elif kind == "JPEG":
         file.seek(0)
         check_jpeg(file.read())
+    elif kind == "TIFF":
+        _check_tiff(file)
     file.seek(place)
+
+
+def _check_tiff(file: BinaryIO) -> None:
+    """Unpacks strips and tiles of which libtiff makes pixels whatever they are: what a JPEG lacks is grey, and behind a
+    flaw of deflate or LZMA it goes on. Without compression, nothing tells damage."""
+    compression, tables, parts = tiff_header.parts(file)
+    for part in parts if compression in (tiff_header.JPEG, tiff_header.LZMA, *tiff_header.DEFLATE) else ():
+        file.seek(part.start)
+        content = file.read(part.size)
+        if compression != tiff_header.JPEG:
+            _check_stream(content, part.bytes, compression == tiff_header.LZMA)
+            continue
+        # Tables and code are files of their own, with a marker at the beginning and one at the end.
+        whole = (tables[:-2] or content[:2]) + content[2:]
+        _check_frame(whole, part)
+        check_jpeg(whole)
+
+
+def _check_frame(jpeg: bytes, part: tiff_header.Part) -> None:
+    """Raises BadFile if a JPEG is smaller than the strip or tile whose pixels it has; what it lacks would be black."""
+    frames = [head for marker, head in headers.segments(io.BytesIO(jpeg)) if marker in headers.FRAMES]
+    height, width = struct.unpack(">HH", frames[0][1:5]) if frames and len(frames[0]) > 5 else (0, 0)
+    if height < part.height or width < part.width:
+        raise BadFile(DAMAGED)
+
+
+def _check_stream(content: bytes, needed: int, is_lzma: bool) -> None:
+    """Raises BadFile unless a stream of deflate or LZMA goes to its end and fits its checksum.
+
+    Arguments:
+        content: of the stream.
+        needed: bytes that it must unpack to; of one that has far more, no more are unpacked.
+        is_lzma: which of both it is.
+    """
+    stream = lzma.LZMADecompressor() if is_lzma else zlib.decompressobj()
+    left = content
+    try:
+        while not stream.eof and needed > -_PART:
+            found = stream.decompress(left, _PART)
+            left = b"" if isinstance(stream, lzma.LZMADecompressor) else stream.unconsumed_tail
+            if not found and not left:
+                break
+            needed -= len(found)
+    except (zlib.error, lzma.LZMAError):
+        raise BadFile(DAMAGED) from None
+    if needed > 0 or not stream.eof:
+        raise BadFile(ENDS_EARLY)
 
 
 def _check_png(file: BinaryIO) -> None:

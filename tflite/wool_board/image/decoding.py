@@ -58,7 +58,7 @@ class DecodedCrop(NamedTuple):
     Attributes:
         pixels: (side, side) of uint8.
         size: width and height of the image in the file.
-        unsure: whether its samples have 16 bits, and nobody says how many of them the detector uses.
+        unsure: whether its samples have 16 bits, and nobody says how much of their range the detector uses.
     """
 
     pixels: np.ndarray
@@ -71,45 +71,45 @@ class DecodedCrop(NamedTuple):
         return self.size != self.pixels.shape[::-1]
 
 
-def read(path: Path, side: int, bits: int | None = None) -> DecodedCrop:
+def read(path: Path, side: int, white: int | None = None) -> DecodedCrop:
     """The image of a file, grey and resized to a side.
 
     Arguments:
-        path, bits: as for `read_grey`.
+        path, white: as for `read_grey`.
         side: height and width in pixels.
 
     Raises:
         BadFile, MissingFile: as `read_grey`.
     """
-    image, variant = _decoded(path, bits)
-    unsure = bits is None and variant.top == FULL
+    image, variant = _decoded(path, white)
+    unsure = white is None and variant.top == FULL
     return DecodedCrop(np.asarray(lanczos(image, (side, side))), image.size, unsure)
 
 
-def read_grey(path: Path, bits: int | None = None) -> Image.Image:
+def read_grey(path: Path, white: int | None = None) -> Image.Image:
     """The image of a file in its own size, as 8-bit grey.
 
     Arguments:
         path: of the file.
-        bits: that the detector uses in 16-bit files, see `Variant.top_with`; None: all 16. Specks beyond are
-            clipped (`sample_range`).
+        white: the highest value that the detector gives in 16-bit files, see `Variant.top_with`; None: 65535. Specks
+            beyond are clipped (`sample_range`).
 
     Raises:
         BadFile: the file cannot be read, is no image that a network could be trained on, or more of it than specks is
-            beyond the bits.
+            beyond white.
         MissingFile: it is not there.
     """
-    return _decoded(path, bits)[0]
+    return _decoded(path, white)[0]
 
 
-def _decoded(path: Path, bits: int | None) -> tuple[Image.Image, Variant]:
+def _decoded(path: Path, white: int | None) -> tuple[Image.Image, Variant]:
     with opened(path, FORMATS) as found:
         _check_crop(found.image)
-        return _grey(found, bits), found.variant
+        return _grey(found, white), found.variant
 
 
 def full_samples(path: Path) -> np.ndarray | None:
-    """The samples of a crop of 16 bits that does not say how many of them are used; None of any other.
+    """The samples of a crop of 16 bits that does not say how much of their range is used; None of any other.
 
     Raises:
         BadFile, MissingFile: as `read_grey`.
@@ -215,26 +215,25 @@ def _check_crop(image: Image.Image) -> None:
         raise BadFile(f"is {width}x{height} pixels; images must be square to within {SQUARENESS:.0%}: crop it")
 
 
-def _grey(found: Opened, bits: int | None) -> Image.Image:
+def _grey(found: Opened, white: int | None) -> Image.Image:
     """An image as 8-bit grey: of colours the luma (ITU-R 601-2), of more bits as `to_grey`."""
     image, variant = found.pixels(), found.variant
     if variant.alpha:
         _check_opaque(image)
     if variant.top == 255 and not variant.inverted:
         return image.convert("L")
-    top = variant.top_with(bits)
+    top = variant.top_with(white)
     samples = sample_range.within(np.asarray(image), top)
     return Image.fromarray(to_grey(top - samples if variant.inverted else samples, top))
 
 
 def to_grey(samples: np.ndarray, top: int) -> np.ndarray:
-    """Samples as uint8: v · 255 / top, rounded to nearest.
+    """Samples as uint8: v · 255 / top, rounded to nearest, halves up.
 
     Arguments:
         samples: of uint8 or uint16, at most the top.
-        top: the highest value that there can be, 2^n - 1.
+        top: the highest value that there can be, at least 255.
     """
-    # Tops are odd, so adding half of one before the integer division rounds to nearest.
     return ((samples.astype(np.uint32) * 255 + top // 2) // top).astype(np.uint8)
 
 

@@ -55,6 +55,7 @@ def told(names: Sequence[str]) -> str:
     >>> told(["Thumbs.db", "@eaDir"])
     '2 left out as hidden, of the system or second copies of a conflict: @eaDir, Thumbs.db'
     """
-    first = ", ".join(map(one_line, sorted(names)[:SHOWN]))
+    # A name need not be text; half a character could neither be printed everywhere nor be kept in a document.
+    first = ", ".join(one_line(name).encode(errors="backslashreplace").decode() for name in sorted(names)[:SHOWN])
     others = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return f"{len(names):,} left out as hidden, of the system or second copies of a conflict: {first}{others}"

@@ -32,7 +32,7 @@ neighbours' median (or of one count, where that is more). With 16 lines a good e
 
 SATURATED = 0.01
 """An element is bad if more than this share of its bright lines are at the level at which the detector saturates: a
-plateau of the counts (`saturation`), or the top of the sample type or of the bits that DICOM names."""
+plateau of the counts (`saturation`), or the highest value that there can be (`scan_files.top`)."""
 
 MAX_RUN = 3
 """Bad elements side by side; more of them could hide a drop of melt, so that interpolating over them would lie."""
@@ -43,7 +43,7 @@ def correction(
     bright_file: Path,
     raw: LineFormat | None,
     detector: LineFormat | None = None,
-    bits: int | None = None,
+    white: int | None = None,
 ) -> Correction:
     """The correction that a dark and a bright reference give.
 
@@ -55,12 +55,12 @@ def correction(
         raw: how raw files are laid out, if there are any.
         detector: of the lines that are to be corrected, whose width and size of a sample the references must have;
             None: not checked.
-        bits: that the detector uses in 16-bit files, see `Variant.top_with`; None: all 16.
+        white: the highest value that the detector gives in 16-bit files, see `Variant.top_with`; None: 65535.
 
     Raises:
         WoolError: a reference cannot be used, or more than MAX_RUN neighbouring elements are bad.
     """
-    (dark, _), (bright, top) = (_reference(file, raw, detector, bits) for file in (dark_file, bright_file))
+    (dark, _), (bright, top) = (_reference(file, raw, detector, white) for file in (dark_file, bright_file))
     if dark.shape[1] != bright.shape[1]:
         raise WoolError(f"{bright_file}: is {bright.shape[1]} elements wide, but {dark_file} {dark.shape[1]}")
     offset, gain = dark.mean(axis=0), bright.mean(axis=0) - dark.mean(axis=0)
@@ -87,14 +87,14 @@ def correction(
 
 
 def _reference(
-    file: Path, raw: LineFormat | None, detector: LineFormat | None, bits: int | None
+    file: Path, raw: LineFormat | None, detector: LineFormat | None, white: int | None
 ) -> tuple[np.ndarray, int]:
     """The lines of a reference, and the highest count that its samples can have."""
     least, most = REFERENCE_LINES
     if not file.is_file():
         raise WoolError(f"{file}: {'is not a file' if file.exists() else 'no such file'}; give a reference scan")
     try:
-        lines, top = scan_files.read(file, raw)[:most], scan_files.top(file, raw, bits)
+        lines, top = scan_files.read(file, raw)[:most], scan_files.top(file, raw, white)
     except BadFile as bad:
         raise WoolError(f"{file}: {bad}") from None
     except OSError as error:

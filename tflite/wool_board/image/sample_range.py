@@ -2,7 +2,7 @@
 
 Files of 16 bits hold what programs put there besides counts: hot or dead elements marked with 65535, sums and
 differences that ran over. Such faults are single pixels, or lines of single elements. One of them must neither decide
-how many bits a detector has nor cost an image; a picture whose own grey values are beyond is another matter.
+how much of its range a detector uses nor cost an image; a picture whose own grey values are beyond is another matter.
 """
 
 import numpy as np
@@ -44,7 +44,7 @@ def within(samples: np.ndarray, top: int) -> np.ndarray:
     if largest <= top:
         return samples
     if not fits(samples, top):
-        rule = f"the highest of the {top.bit_length()} bits that --bits, imaging.json, a card or the other files tell"
+        rule = "the highest value by --bits, --white, imaging.json, a card or the other files"
         raise BadFile(f"has values up to {largest}, beyond {top}, {rule}; correct that, or leave the file out")
     return np.minimum(samples, samples.dtype.type(top))
 

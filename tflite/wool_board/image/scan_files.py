@@ -90,20 +90,20 @@ def read(file: Path, raw: LineFormat | None) -> np.ndarray | RawLines:
         return np.asarray(found.pixels())
 
 
-def top(file: Path, raw: LineFormat | None, bits: int | None = None) -> int:
+def top(file: Path, raw: LineFormat | None, white: int | None = None) -> int:
     """The highest count that a sample of a scan can have; a detector may saturate below it (`saturation`).
 
     It is that of the sample's type, but DICOM says how many bits of 16 the detector uses.
 
     Arguments:
         file, raw: as for `read`, and so are errors.
-        bits: that the detector uses in 16-bit files, see `Variant.top_with`; None: all 16.
+        white: the highest value that the detector gives in 16-bit files, see `Variant.top_with`; None: 65535.
     """
     if _is_raw(file):
-        return Variant("raw", top=int(np.iinfo(_given(raw).dtype).max)).top_with(bits)
+        return Variant("raw", top=int(np.iinfo(_given(raw).dtype).max)).top_with(white)
     with _opened(file) as found:
         _check(found)
-        return found.variant.top_with(bits)
+        return found.variant.top_with(white)
 
 
 def _is_raw(file: Path) -> bool:

@@ -57,13 +57,15 @@ class _Tag(enum.IntEnum):
     SUB_DIRECTORIES = 330
     EXTRA = 338
     FORMAT = 339
+    JPEG_TABLES = 347
     XMP = 700
 
 
-_LZW, _JPEG = 5, 7
-_PREDICTABLE = {_LZW: "LZW", 8: "deflate", 32946: "deflate", 34925: "LZMA", 50000: "Zstandard"}
-"""Compressions that a predictor goes with; what it means with any other is not defined."""
-_COMPRESSIONS = {1: "none", _JPEG: "JPEG", 32773: "PackBits"} | _PREDICTABLE
+JPEG, DEFLATE, LZMA = 7, (8, 32946), 34925
+_PREDICTABLE = {5, *DEFLATE, LZMA, 50000}
+"""Compressions that a predictor goes with, LZW, deflate, LZMA and Zstandard; with others its meaning is not defined."""
+_COMPRESSIONS = {1, JPEG, 32773} | _PREDICTABLE
+"""Those that are read: also none, JPEG and PackBits."""
 _KEEP = "save it without compression, or with LZW or deflate"
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
@@ -89,6 +91,40 @@ class _Layout(NamedTuple):
     def read(self, file: BinaryIO, kind: str) -> tuple[int, ...]:
         size = struct.calcsize(self.order + kind)
         return struct.unpack(self.order + kind, file.read(size))
+
+
+class Part(NamedTuple):
+    """A strip or tile.
+
+    Attributes:
+        start, size: of its content in the file, in bytes.
+        width, height: of what it holds of the image, in pixels.
+        bytes: of its samples, once they are unpacked.
+    """
+
+    start: int
+    size: int
+    width: int
+    height: int
+    bytes: int
+
+
+def parts(file: BinaryIO) -> tuple[int, bytes, list[Part]]:
+    """How a file that `variant` accepts is compressed, the tables that its JPEGs share, and its strips or tiles.
+
+    Arguments:
+        file: open for reading, at any place; is left at any other.
+    """
+    tags = _single(file)
+    across, down, starts, sizes = _grid(tags)
+    width, height = _one(tags, _Tag.WIDTH, 0), _one(tags, _Tag.HEIGHT, 0)
+    columns, pixel = -(-width // across), _one(tags, _Tag.SAMPLES, 1) * _one(tags, _Tag.BITS, 1) // 8
+    found = []
+    for number, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        x, y = number % columns * across, number // columns * down
+        shown = min(across, width - x), min(down, height - y)
+        found.append(Part(start, size, *shown, pixel * across * (down if _Tag.TILES in tags else shown[1])))
+    return _one(tags, _Tag.COMPRESSION, 1), bytes(tags.get(_Tag.JPEG_TABLES, ())), found
 
 
 def variant(file: BinaryIO) -> Variant:
@@ -223,23 +259,28 @@ def _check_layout(tags: Tags) -> None:
     if _one(tags, _Tag.FILL_ORDER, 1) != 1:
         raise BadFile("has the bits of each byte in reverse (fill order 2); save it with fill order 1")
     width, height = _one(tags, _Tag.WIDTH, 0), _one(tags, _Tag.HEIGHT, 0)
-    if _Tag.TILES in tags:
-        across, down = _one(tags, _Tag.TILE_WIDTH, 0), _one(tags, _Tag.TILE_HEIGHT, 0)
-        offsets, sizes = tags[_Tag.TILES], tags.get(_Tag.TILE_BYTES, ())
-    else:
-        across, down = width, min(_one(tags, _Tag.ROWS, height), height)
-        offsets, sizes = tags.get(_Tag.STRIPS, ()), tags.get(_Tag.STRIP_BYTES, ())
+    across, down, offsets, sizes = _grid(tags)
     # A tile may be larger than its image, but decoders take memory for all of it.
     if not (width and height and 0 < across * down <= max(width * height, MAX_PIXELS)) or (
         _Tag.TILES in tags and _Tag.STRIPS in tags
     ):
         raise BadFile("is a damaged TIFF; copy it again, or save it anew")
-    parts = -(-width // across) * -(-height // down)
-    if len(offsets) != parts or len(sizes) != parts:
-        raise BadFile(f"names {len(offsets)} strips or tiles where its size needs {parts}; save it anew")
+    needed = -(-width // across) * -(-height // down)
+    if len(offsets) != needed or len(sizes) != needed:
+        raise BadFile(f"names {len(offsets)} strips or tiles where its size needs {needed}; save it anew")
     # Some decoders take a part that was left out for zeros, others for what lies at the start of the file.
     if not (all(offsets) and all(sizes)):
         raise BadFile("leaves out strips or tiles (a sparse TIFF); save it with all of them")
+
+
+def _grid(tags: Tags) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
+    """Width and height of strips or tiles, and of each where it begins and how many bytes it has."""
+    if _Tag.TILES in tags:
+        across, down = _one(tags, _Tag.TILE_WIDTH, 0), _one(tags, _Tag.TILE_HEIGHT, 0)
+        return across, down, tags[_Tag.TILES], tags.get(_Tag.TILE_BYTES, ())
+    height = _one(tags, _Tag.HEIGHT, 0)
+    rows = min(_one(tags, _Tag.ROWS, height), height)
+    return _one(tags, _Tag.WIDTH, 0), rows, tags.get(_Tag.STRIPS, ()), tags.get(_Tag.STRIP_BYTES, ())
 
 
 def _pixels(tags: Tags) -> Variant:
@@ -255,13 +296,13 @@ def _pixels(tags: Tags) -> Variant:
     if sample_format != 1:
         raise BadFile(SIGNED if sample_format == 2 else f"has samples of format {sample_format}; save them unsigned")
     compression = _one(tags, _Tag.COMPRESSION, 1)
-    if photometric not in _CHANNELS or (photometric == _YCBCR and compression != _JPEG):
+    if photometric not in _CHANNELS or (photometric == _YCBCR and compression != JPEG):
         said = "does not say what its samples mean" if photometric == -1 else f"has colours of type {photometric}"
         raise BadFile(f"{said} (photometric interpretation); save it as grey with black as zero, or as RGB")
     if samples != _CHANNELS[photometric] + len(extra) or (extra and extra not in _ALPHA.get(photometric, ())):
         raise BadFile(f"has {samples} samples per pixel, not just grey, RGB or plain alpha; save it as grey or RGB")
     grey = photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO)
-    if bits == 16 and (not grey or extra or compression == _JPEG):
+    if bits == 16 and (not grey or extra or compression == JPEG):
         raise BadFile(COLOURS)
     if photometric == _WHITE_IS_ZERO and bits == 16:
         raise BadFile("counts white as zero; save it with black as zero")

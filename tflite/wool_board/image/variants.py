@@ -12,6 +12,9 @@ from wool_board.errors import BadFile
 FULL = 65535
 """The highest value of 16 bits."""
 
+BITS, WHITE = range(8, 17), range(255, FULL + 1)
+"""How many bits a detector may use of 16, and the highest values that it may have."""
+
 UPRIGHT = 1
 """The orientation, as TIFF and Exif count them, of pixels that are shown as they are stored."""
 
@@ -45,14 +48,14 @@ class Variant(NamedTuple):
     inverted: bool = False
     scan_flaw: str = ""
 
-    def top_with(self, bits: int | None) -> int:
-        """The highest value, where it is known how many bits the detector uses.
+    def top_with(self, white: int | None) -> int:
+        """The highest value, where it is known how much of its samples' range the detector uses.
 
         Arguments:
-            bits: of the samples of 16-bit files that do not say it themselves, as DICOM does with fewer than 16; None:
-                all 16.
+            white: the highest value that the detector gives in 16-bit files. DICOM of fewer bits says its own. None:
+                `FULL`.
         """
-        return 2**bits - 1 if bits and self.top == FULL else self.top
+        return white if white and self.top == FULL else self.top
 
 
 def check_bits(bits: int) -> None:

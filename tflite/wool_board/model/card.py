@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from wool_board.errors import WoolError, in_one_line
+from wool_board.image.variants import BITS, WHITE
 from wool_board.json_text import parsed
 
 MEMBER, FORMAT = "card.json", 1
@@ -57,6 +58,15 @@ def parse(file: BinaryIO, name: str = "model") -> dict:
     card = _stated(name, file)
     _check_bytes(name, file, card)
     return card
+
+
+def white(card: dict) -> int | None:
+    """The highest value of the samples of 16-bit images; None where the card does not say it.
+
+    Cards of before had `input.bits` instead, the number of bits that the samples use.
+    """
+    image = card["input"]
+    return image.get("white") or (2 ** image["bits"] - 1 if image.get("bits") else None)
 
 
 def held_out(card: dict) -> dict | None:
@@ -136,8 +146,9 @@ def _flaw(card: dict) -> str | None:
         "input.margin": lambda: _is_margin(card["input"]["margin"], card["input"]["side"]),
         "input.window": lambda: _is_window(card["input"].get("window")),
         "input.pixel_mm": lambda: _is_length(card["input"].get("pixel_mm")),
-        # Of 16-bit images; cards of before the field mean all 16.
-        "input.bits": lambda: _is_bits(card["input"].get("bits")),
+        # Of 16-bit images; cards of before either field mean all 16 bits.
+        "input.white": lambda: _is_within(card["input"].get("white"), WHITE),
+        "input.bits": lambda: _is_within(card["input"].get("bits"), BITS),
         # One above all scores may be a hair above 1.
         "decision.threshold": lambda: (
             _is_number(card["decision"]["threshold"]) and 0 <= card["decision"]["threshold"] < 2
@@ -179,8 +190,8 @@ def _is_length(millimetres: float | None) -> bool:
     return millimetres is None or (_is_number(millimetres) and 0 < millimetres <= MAX_PIXEL_MM)
 
 
-def _is_bits(value: object) -> bool:
-    return value is None or value in range(8, 17) and not isinstance(value, bool | float)
+def _is_within(value: object, allowed: range) -> bool:
+    return value is None or value in allowed and not isinstance(value, bool | float)
 
 
 def _check_bytes(name: str, file: BinaryIO, card: dict) -> None:

@@ -35,7 +35,7 @@ class Recognizer:
     Attributes:
         card: what the file says of itself.
         side: height and width of a crop in pixels.
-        bits: that 16-bit images use, see `decoding.read`.
+        white: the highest value of samples in 16-bit images, or None, see `decoding.read`.
         margin: width of the border of a crop, in pixels, that the network does not see.
         threshold: score from which on a crop is defective.
         heatmap_shape: rows and columns of the heatmap, or None of a model without one.
@@ -47,7 +47,7 @@ class Recognizer:
     def __init__(self, path: Path, threads: int = 1):
         self.card = card.read(path)
         self.side, self.margin = self.card["input"]["side"], float(self.card["input"]["margin"])
-        self.bits: int | None = self.card["input"].get("bits")
+        self.white = card.white(self.card)
         self.threshold = float(self.card["decision"]["threshold"])
         try:
             self._network = Network(path, threads)

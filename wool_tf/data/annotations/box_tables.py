@@ -51,7 +51,7 @@ def read(file: Path, locate: Callable[[str], str], bad: BadFiles, sample_needed:
         return _from_via(file.name, table, locate, bad)
     if _missing(table.header, sample_needed):
         wanted = ",".join(COLUMNS)
-        raise WoolError(f"{file}: the first line must be {wanted}, got {','.join(table.header)!r}")
+        raise WoolError(f"{file}: the first line must be {wanted}, got {table.first_line}")
     return _from_rows(file.name, table, locate, bad)
 
 

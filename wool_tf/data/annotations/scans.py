@@ -59,14 +59,15 @@ class ScanConfig(SampleNaming, SampleBits):
     )
     open_beam: float | None = setting(
         None,
-        "Counts of the open beam in scans without references; default: the highest count that the sample's bits hold.",
+        "Counts of the open beam in scans without references; default: the highest count that a sample can have.",
         above=0,
         below=math.inf,
     )
     raw: LineFormat | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        SampleNaming.__post_init__(self)
+        SampleBits.__post_init__(self)
         both = sorted(set(self.defects) & set(self.invisible))
         if not self.defects or both:
             rule = f"{both[0]} is one of the invisible as well" if both else "name one or more"
