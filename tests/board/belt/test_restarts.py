@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import io
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 import rig
 from rig import DEFECT, WOOL, accounted, kinds
+from wool_board.belt import inspection
 from wool_board.belt import state as states
 from wool_board.belt.events import MUCH, Events
 from wool_board.belt.resumption import resume
@@ -95,6 +97,39 @@ def test_what_a_killed_inspection_did_not_tell_is_unseen(flags, tmp_path, number
     arrived = killed["arrived_mm"]
     assert accounted(second)[1] == pytest.approx(arrived + 100 * MM, abs=MM)
     assert killed["arrived_mm"] > killed["along_mm"] or number == signal.SIGTERM
+
+
+class StateKeeper:
+    """Keeps each state, with the events that were told before it."""
+
+    trouble = None
+
+    def __init__(self):
+        self.stream, self.kept = io.StringIO(), []
+
+    def save(self, state: State) -> None:
+        self.kept.append((state, rig.events(self.stream.getvalue())))
+
+
+def test_a_kill_takes_no_reject_away_whose_tiles_were_told(flags, tmp_path, monkeypatch):
+    """Whenever it comes: a defective tile is in a reject that was told, or the next inspection calls it unseen."""
+    monkeypatch.setattr(inspection, "SAVE_SECONDS", 0)
+    attenuation = np.zeros((1200, DETECTOR.width))
+    attenuation[100:900, 10:90] = WOOL
+    attenuation[300:303, 40:43] = attenuation[500:700, 20:60] = DEFECT
+    path, keeper = tmp_path / "belt.raw", StateKeeper()
+    path.write_bytes(DETECTOR.expose(attenuation).tobytes())
+    folder = Path(flags[0].partition("=")[2]).parent
+    rig.inspect(path, folder, DETECTOR, writer=keeper, stream=keeper.stream)
+    pending = 0
+    for state, told in keeper.kept:
+        rejected = [reject["along_mm"] for reject in kinds(told, "reject")]
+        for tile in kinds(told, "tile"):
+            (start, stop), told_by = tile["along_mm"], state.along_mm
+            if tile["defective"] and not any(first <= start and stop <= last for first, last in rejected):
+                assert told_by <= start
+                pending += 1
+    assert pending
 
 
 def test_a_broken_output_is_one_line_and_the_next_inspection_says_what_was_not_told(flags, tmp_path):

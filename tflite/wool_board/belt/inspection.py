@@ -155,7 +155,7 @@ class Inspection:
     def _save(self, writer: StateWriter) -> None:
         """Leaves a state if it is time for one."""
         if self._events.all_taken:
-            self._told = self._inspector.covered
+            self._told = self._inspector.told
         text = f"the state cannot be written ({writer.trouble}): a restart would not know where to go on"
         self.alarms.set("state_unwritten", writer.trouble is not None, text)
         if time.monotonic() - self._saved >= SAVE_SECONDS:
