@@ -405,6 +405,13 @@ def test_what_holds_no_state_is_none(tmp_path, text, flags):
     assert found[0]["first_mm"] == 0 and left(path)["along_mm"] == 100 * MM
 
 
+@pytest.mark.parametrize("level", [40.0, -3.0, 0.3])
+def test_a_level_that_no_beam_was_followed_to_is_no_state(tmp_path, level):
+    path = tmp_path / "state.json"
+    states.write(path, dataclasses.replace(A_STATE, level=level))
+    assert states.read(path) is None
+
+
 def test_a_state_that_cannot_be_written_is_an_alarm(flags, tmp_path):
     process = rig.start(*flags, f"--state={tmp_path / 'no' / 'state.json'}", "--recorded")
     process.stdin.write(belt(100))
