@@ -19,10 +19,13 @@ import rig
 from rig import DEFECT, WOOL, accounted, kinds
 from wool_board.belt import inspection
 from wool_board.belt import state as states
+from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import MUCH, Events
 from wool_board.belt.resumption import resume
 from wool_board.belt.state import State
+from wool_board.belt.tiles import tiling
 from wool_board.errors import WoolError
+from wool_board.image.scan_files import LineFormat
 from wool_board.machine import clocks
 from wool_board.machine import outlet as outlets
 from wool_board.machine.clocks import Moment
@@ -76,6 +79,15 @@ def test_positions_go_on_behind_what_passed_unseen(flags, tmp_path):
     assert unseen["along_mm"][1] - unseen["along_mm"][0] == pytest.approx(1000 * MM * resumed["seconds"], abs=51)
     assert accounted(third) == [1400 * MM, third[0]["first_mm"] + 400 * MM]
     assert third[-1]["unseen_lines"] >= 500
+
+
+@pytest.mark.parametrize("pixel", [0.8, 0.7, 0.35])
+def test_a_place_that_is_left_in_millimetres_is_the_same_line_again(flags, pixel):
+    layout, tiles = LineFormat(DETECTOR.width, "uint16le"), tiling(rig.SIDE, rig.MARGIN, DETECTOR.width, 0.5)
+    config = InspectionConfig(layout, rig.WINDOW, pixel, 2 * tiles.seen, None, rig.SPACING, None, 60.0)
+    lines = np.arange(0, 10**6, 7)
+    assert [config.line(line * pixel) for line in lines.tolist()] == lines.tolist()
+    assert config.line(5.5 * pixel) == 5.5
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -1,5 +1,6 @@
 """The inspection of a belt: takes lines as they come, watches them, and has them looked at."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -105,7 +106,7 @@ class Inspection:
         """Says what passed unseen between this inspection and the one before."""
         self._beam.level = resumed.level
         self.monitor.elements.resume(resumed.elements)
-        start, stop = int(resumed.told_mm / self.config.pixel_mm), self.config.first
+        start, stop = math.floor(self.config.line(resumed.told_mm)), self.config.first
         # As long as nobody takes that word, the next inspection must say it again.
         self._told = start
         if stop > start:
@@ -233,6 +234,8 @@ class Inspection:
         start = self._strip.stop
         stop = start + lost.lines
         self._taken += lost.lines
+        if self._counts:
+            self._counts.pass_over(lost.lines)
         text = f"{lost.lines} lines were lost: this machine was too slow to take them"
         self.alarms.once("lost_lines", text, lines=[start, stop])
         self._report.count("lost_lines", lost.lines)

@@ -113,7 +113,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     config = _config(options, recognizer, cut, reader.live)
     resumed = _resumed(options, config)
     if resumed:
-        config = dataclasses.replace(config, first=math.ceil(resumed.first_mm / config.pixel_mm))
+        config = dataclasses.replace(config, first=math.ceil(config.line(resumed.first_mm)))
     count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
     if not 0 < count_mm < math.inf:
         raise UsageError(f"--count_mm={count_mm:g}: must be above 0")
