@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import fcntl
 import io
+import itertools
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 
 import rig
 from rig import DEFECT, WOOL, accounted, kinds
-from wool_board.belt import inspection
+from wool_board.belt import inspection, program, start_event
 from wool_board.belt import state as states
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import MUCH, Events
@@ -503,3 +504,20 @@ def test_a_state_with_elements_that_are_none_holds_none(tmp_path, elements):
     del found["elements"]
     path.write_text(json.dumps(found))
     assert states.read(path) == A_STATE
+
+
+def test_references_that_become_old_while_they_are_used_are_said(flags, tmp_path, monkeypatch, capfd):
+    path, ages = tmp_path / "belt.raw", itertools.chain([13.9, 13.9, 13.9], itertools.repeat(14.1))
+    path.write_bytes(belt(1000))
+    monkeypatch.setattr(start_event, "days_since", lambda _moment: next(ages))
+    # `rig.main` puts another in its place.
+    monkeypatch.setattr(program, "Recognizer", program.Recognizer)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert rig.main(["model", str(path), *flags, "--report_seconds=1e-9"]) == 0
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    found = rig.events(capfd.readouterr().out)
+    assert found[0]["reference_days"] == 13.9 and found[1]["event"] != "alarm"
+    assert [(e["alarm"], e["days"]) for e in kinds(found, "alarm")] == [("old_references", 14.1)]

@@ -117,13 +117,20 @@ class Inspection:
             text += ", and positions are too near by the length of the belt that passed before"
             self.alarms.once("restart_unknown", text, least_seconds=least)
 
-    def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None], writer: StateWriter | None = None) -> None:
+    def run(
+        self,
+        is_stopped: Callable[[], bool],
+        alive: Callable[[], None],
+        writer: StateWriter | None = None,
+        before_summary: Callable[[], None] = lambda: None,
+    ) -> None:
         """Inspects until the input ends.
 
         Arguments:
             is_stopped: whether to end at once all the same; lines that wait are then told to be unseen.
             alive: is called time and again, as long as the inspection does not hang.
             writer: of states, or None.
+            before_summary: is called before each summary but the last.
         """
         self._heard = time.monotonic()
         while not is_stopped():
@@ -140,6 +147,7 @@ class Inspection:
                 self._look_for_stall()
             if self._report.is_due():
                 self._inspector.tell_air()
+                before_summary()
                 self._summarise(final=False)
             self._look_at_feed()
             self._events.flush()
