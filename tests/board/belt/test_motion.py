@@ -83,6 +83,16 @@ def test_one_damaged_count_is_one_step(flags):
     assert [e["alarm"] for e in kinds(found, "alarm")] == ["encoder_jump"] * 1
 
 
+@pytest.mark.parametrize("bit", range(4, 32))
+def test_a_damaged_count_takes_no_line_away(bit):
+    counts = np.arange(2000) + 5000
+    counts[700] ^= 1 << bit
+    encoder = EncoderCounts(3, 1.0, Alarms(Events(stream := io.StringIO())))
+    lines = np.hstack([np.zeros((2000, 3), "<u2"), tails(counts)])
+    assert encoder.choose(lines).tolist() == list(range(2000)) and encoder.left_out == 0
+    assert [event["alarm"] for event in rig.events(stream.getvalue())] == ["encoder_jump"]
+
+
 def test_a_belt_that_is_faster_than_its_lines_is_an_alarm_and_keeps_its_places(flags):
     places = np.concatenate([np.arange(0, 400, 2), np.arange(400, 700)])
     status, found, _ = rig.run(*flags, "--position=count", "--recorded", lines=with_counts(places, places))

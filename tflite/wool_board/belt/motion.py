@@ -23,8 +23,9 @@ COUNT = np.dtype("<u4")
 MOST_STEPS = 8
 """Steps that one line may stand for; the belt is too fast for its lines if they are more than one."""
 
-JUMP = 1000
-"""Steps from one line to the next, on or back, that no belt makes: the encoder was set anew, or a count is damaged."""
+JUMP = MOST_STEPS
+"""Steps from one line to the next, on or back, beyond which no belt goes: the encoder was set anew, or a count is
+damaged. A belt that seemed to jump on and back would lose the lines between."""
 
 
 def with_counts(layout: LineFormat, position: str) -> LineFormat:
@@ -81,7 +82,7 @@ class EncoderCounts:
         self._alarms.set("too_fast", bool((each > 1).any()), text)
         text = "the belt stands, or goes back: lines are left out"
         self._alarms.set("belt_stopped", bool(len(each) >= BLOCK and not each[-BLOCK:].any()), text)
-        return np.repeat(np.arange(len(lines)), np.minimum(each, MOST_STEPS))
+        return np.repeat(np.arange(len(lines)), each)
 
     def pass_over(self, lines: int) -> None:
         """So many lines were lost, and count as one step each: the belt's place is that many steps further.
