@@ -146,16 +146,19 @@ def accounted(found: list[dict]) -> list[float]:
 
 
 def inspect(path: Path, folder: Path, detector: Detector, recognizer=None, **options) -> list[dict]:
-    """Inspects a file of raw lines in this process; returns the events."""
+    """Inspects a file of raw lines in this process; returns the events.
+
+    Of the options, `stream` takes the events and `writer` the states; others change how it is inspected.
+    """
     layout = LineFormat(detector.width, "uint16le")
     corrected = correction(folder / "dark.png", folder / "bright.png", layout, layout)
     cut = tiling(SIDE, MARGIN, detector.width, options.pop("overlap", 0.5))
     position = options.pop("position", "encoder")
     part, spacing = options.pop("part", 2 * SEEN), options.pop("spacing", SPACING)
     config = InspectionConfig(layout, WINDOW, 0.5, part, None, spacing, None, 60.0, 0, position, 0.5)
-    ring, stream = lines.Ring(with_counts(layout, position), 200), io.StringIO()
+    ring, stream = lines.Ring(with_counts(layout, position), 200), options.pop("stream", None) or io.StringIO()
     reader = lines.Reader(str(path), False, False)
     started = inspection.Inspection(recognizer or FakeRecognizer(), corrected, cut, ring, config, Events(stream))
     with reader.reading(ring):
-        started.run(lambda: False, lambda: None)
+        started.run(lambda: False, lambda: None, options.pop("writer", None))
     return events(stream.getvalue())

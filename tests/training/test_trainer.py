@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wool_tf.errors import Diverged
+from wool_tf.errors import Diverged, WoolError
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
@@ -150,3 +150,11 @@ def test_a_callback_may_change_the_network(images):
 def test_a_loss_that_is_not_finite_stops_the_training(images):
     with pytest.raises(Diverged, match=r"loss became (nan|inf) in epoch 1, step \d"):
         train(images, optimizer="sgd", epochs=4, learning_rate=1e30)
+
+
+def test_a_network_that_onednn_cannot_train_is_refused(images, monkeypatch):
+    """Below eight channels its gradient of the first convolution writes beyond its memory."""
+    narrow = SPEC.resized({"layer1": 7})
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    with pytest.raises(WoolError, match=r"^conv1: has 7 channels, and oneDNN cannot train fewer than 8; remove less"):
+        trainer.train(narrow, network_weights.initial(narrow, 0), images, LABELS, ALL, course(), 0, lambda *_: None)

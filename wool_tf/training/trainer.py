@@ -8,8 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from wool_tf import environment
 from wool_tf.data.batches import augmented, per_epoch
-from wool_tf.errors import Diverged
+from wool_tf.errors import Diverged, WoolError
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.resnet import ResNet
@@ -24,6 +25,9 @@ SGD_MOMENTUM = 0.9
 KEPT_MODELS = 12
 """Networks that a process keeps, compiled and for scoring: those of every stage of one depth, whole and masked. With
 fewer, a process that goes from fold to fold would build and trace them all again."""
+LEAST_STEM = 8
+"""Channels of the first convolution from which on oneDNN's gradient is right. With one channel to read and 6 or fewer
+to write it writes beyond its memory, which ends the process sooner or later (TensorFlow 2.21)."""
 
 Progress = Callable[[float, str], None]
 """Told the finished share of the work, 0 to 1, and what is going on in a few words."""
@@ -119,7 +123,9 @@ def train(
 
     Raises:
         Diverged: the loss or a weight was not finite.
+        WoolError: the network is too narrow for the backend.
     """
+    _check_stem(spec)
     model = compiled(spec, course.optimizer, course.weight_decay, mask is not None)
     _load(model, weights, mask)
     _reset(model.optimizer)
@@ -135,6 +141,16 @@ def train(
         if not np.isfinite(array).all():
             raise Diverged(f"{key} became infinite in the last step of the training")
     return trained, watch.history
+
+
+def _check_stem(spec: ResNetSpec) -> None:
+    first = next(iter(spec.convolutions()))
+    width = spec.width(first.writes)
+    if width < LEAST_STEM and keras.backend.backend() == "tensorflow" and environment.arithmetic()["onednn"]:
+        raise WoolError(
+            f"{first.name}: has {width} channels, and oneDNN cannot train fewer than {LEAST_STEM}; remove less (fewer "
+            "rounds, a lower rate, align=8), or set TF_ENABLE_ONEDNN_OPTS=0"
+        )
 
 
 def logits(

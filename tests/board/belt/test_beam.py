@@ -163,3 +163,11 @@ def test_product_is_no_darker_beam_once_air_was_seen():
 
 def test_what_is_too_bright_is_not_followed():
     assert followed(noise(640, 0.0), noise(640, -0.9)).level == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("end", [0.9, -0.9])
+def test_however_slowly_the_level_changes_it_is_followed_within_its_bounds_only(end):
+    """Else a product that gets thicker slowly enough would be air, however thick."""
+    slope = np.linspace(0, end, 40000)[:, None]
+    beam = followed(noise(640, 0.0), slope + 0.2 * noise(40000, 0.0))
+    assert abs(beam.level) <= LIMIT

@@ -67,7 +67,7 @@ def spoilt(name: str, elements: tuple[int, ...], lines: int = 4 * SPAN) -> np.nd
 
 
 @pytest.mark.parametrize("name", DYING)
-@pytest.mark.parametrize("elements", [(3,), (150, 151), (8, 9, 10)])
+@pytest.mark.parametrize("elements", [(3,), (150, 151), (8, 9, 10), (0, 1, 2), (157, 158, 159), (1, 2, 3, 5, 6)])
 def test_elements_that_die_are_named_and_repaired_until_they_are_well_again(folder, name, elements):
     good = DETECTOR.expose(belt(4 * SPAN), 7)
     found, _ = judged(folder, good, spoilt(name, elements))
@@ -135,6 +135,37 @@ def test_too_many_side_by_side_are_told_and_not_repaired(folder):
     found, monitor = judged(folder, spoilt("stuck_elements", (50, 51, 52)))
     assert monitor.elements.correction.bad == (53,)
     assert {"unrepaired_elements"} < {event["alarm"] for event in found}
+
+
+@pytest.mark.parametrize("name", DYING)
+@pytest.mark.parametrize("elements", [range(5), range(5, 15), range(148, 160)])
+def test_a_group_of_elements_that_dies_is_told_and_not_repaired_in_parts(folder, name, elements):
+    found, monitor = judged(folder, DETECTOR.expose(belt(4 * SPAN), 7), spoilt(name, tuple(elements)))
+    assert {event["alarm"]: event["elements"] for event in found} == {
+        name: list(elements),
+        "unrepaired_elements": list(elements),
+    }
+    assert monitor.elements.correction.bad == (53,) and all(event["on"] for event in found)
+
+
+def test_a_module_under_the_product_that_dies_is_told(folder):
+    found, monitor = judged(folder, DETECTOR.expose(belt(4 * SPAN), 7), spoilt("dead_elements", tuple(range(80, 112))))
+    assert [(event["alarm"], event["on"]) for event in found] == [
+        ("dead_elements", True),
+        ("unrepaired_elements", True),
+    ]
+    assert found[1]["elements"] == list(range(80, 96)) and monitor.elements.correction.bad == (53,)
+
+
+def test_products_that_begin_and_end_make_no_element_noisy(folder):
+    """At any line of those by which noise is told, over a part of the belt."""
+    made = np.zeros((64 * SPAN, 160))
+    for number in range(64):
+        start = number * SPAN
+        made[start + number % 33 : start + 200, 20:60] = 0.3
+        made[start + number % 7 : start + 100, 60:90] = 0.05
+    found, monitor = judged(folder, DETECTOR.expose(made, 3))
+    assert found == [] and monitor.elements.correction.bad == (53,)
 
 
 def test_a_noisily_dead_element_costs_one_reject_at_most(tmp_path):

@@ -31,8 +31,12 @@ def textured(lines: int) -> np.ndarray:
 
 def with_counts(counts: np.ndarray, places: np.ndarray) -> bytes:
     """Lines of uint16 with the counts behind them, as a detector sends them whose belt is at some places."""
-    tails = counts.astype("<u4").view("<u2").reshape(len(counts), 2)
-    return np.hstack([DETECTOR.expose(textured(700)[places]), tails]).tobytes()
+    return np.hstack([DETECTOR.expose(textured(700)[places]), tails(counts)]).tobytes()
+
+
+def tails(counts: np.ndarray) -> np.ndarray:
+    """(n, 2) counts as two samples of uint16 each."""
+    return counts.astype("<u4").view("<u2").reshape(len(counts), 2)
 
 
 def test_counts_keep_the_millimetres_through_stops_creeping_and_reverse(flags):
@@ -79,6 +83,16 @@ def test_one_damaged_count_is_one_step(flags):
     assert [e["alarm"] for e in kinds(found, "alarm")] == ["encoder_jump"] * 1
 
 
+@pytest.mark.parametrize("bit", range(4, 32))
+def test_a_damaged_count_takes_no_line_away(bit):
+    counts = np.arange(2000) + 5000
+    counts[700] ^= 1 << bit
+    encoder = EncoderCounts(3, 1.0, Alarms(Events(stream := io.StringIO())))
+    lines = np.hstack([np.zeros((2000, 3), "<u2"), tails(counts)])
+    assert encoder.choose(lines).tolist() == list(range(2000)) and encoder.left_out == 0
+    assert [event["alarm"] for event in rig.events(stream.getvalue())] == ["encoder_jump"]
+
+
 def test_a_belt_that_is_faster_than_its_lines_is_an_alarm_and_keeps_its_places(flags):
     places = np.concatenate([np.arange(0, 400, 2), np.arange(400, 700)])
     status, found, _ = rig.run(*flags, "--position=count", "--recorded", lines=with_counts(places, places))
@@ -111,6 +125,33 @@ def test_there_is_one_line_for_each_step_of_the_belt(moves, step, chunk):
             reached, steps = reached + 1, steps + 1
         expected += [index] * min(steps, MOST_STEPS)
     assert chosen == expected
+
+
+@pytest.mark.parametrize("lost", [1, 5, 50, 1500])
+@pytest.mark.parametrize("moved", [0.0, 0.5, 1.0])
+def test_lines_that_are_lost_count_once(lost, moved):
+    """However far the belt went meanwhile, lines behind the loss are as many as the steps that were not counted yet."""
+    encoder = EncoderCounts(3, 2.0, Alarms(Events(stream := io.StringIO())))
+
+    def chosen(first: int, last: int) -> int:
+        counts = 2 * np.arange(first, last)
+        return len(encoder.choose(np.hstack([np.zeros((len(counts), 3), "<u2"), tails(counts)])))
+
+    assert chosen(0, 600) == 600
+    encoder.pass_over(lost)
+    ahead = 600 + round(lost * moved)
+    assert chosen(ahead, ahead + 2000) == 2000 - (lost - round(lost * moved))
+    assert {event["alarm"] for event in rig.events(stream.getvalue())} <= {"belt_stopped"}
+
+
+def test_a_count_that_is_set_anew_while_lines_are_lost_counts_them_once():
+    encoder = EncoderCounts(3, 1.0, Alarms(Events(stream := io.StringIO())))
+    line = np.zeros((1, 3), "<u2")
+    assert len(encoder.choose(np.hstack([line, tails(np.array([10**6]))]))) == 1
+    encoder.pass_over(40)
+    counts = np.arange(5, 105)
+    assert len(encoder.choose(np.hstack([np.repeat(line, 100, axis=0), tails(counts)]))) == 100
+    assert [event["alarm"] for event in rig.events(stream.getvalue())] == ["encoder_jump"]
 
 
 def test_a_stop_of_lines_that_come_by_time_is_told(flags):

@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import io
+import itertools
 import json
 import os
 import signal
@@ -16,11 +18,15 @@ import pytest
 
 import rig
 from rig import DEFECT, WOOL, accounted, kinds
+from wool_board.belt import inspection, program, start_event
 from wool_board.belt import state as states
+from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import MUCH, Events
 from wool_board.belt.resumption import resume
 from wool_board.belt.state import State
+from wool_board.belt.tiles import tiling
 from wool_board.errors import WoolError
+from wool_board.image.scan_files import LineFormat
 from wool_board.machine import clocks
 from wool_board.machine import outlet as outlets
 from wool_board.machine.clocks import Moment
@@ -76,6 +82,15 @@ def test_positions_go_on_behind_what_passed_unseen(flags, tmp_path):
     assert third[-1]["unseen_lines"] >= 500
 
 
+@pytest.mark.parametrize("pixel", [0.8, 0.7, 0.35])
+def test_a_place_that_is_left_in_millimetres_is_the_same_line_again(flags, pixel):
+    layout, tiles = LineFormat(DETECTOR.width, "uint16le"), tiling(rig.SIDE, rig.MARGIN, DETECTOR.width, 0.5)
+    config = InspectionConfig(layout, rig.WINDOW, pixel, 2 * tiles.seen, None, rig.SPACING, None, 60.0)
+    lines = np.arange(0, 10**6, 7)
+    assert [config.line(line * pixel) for line in lines.tolist()] == lines.tolist()
+    assert config.line(5.5 * pixel) == 5.5
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_what_a_killed_inspection_did_not_tell_is_unseen(flags, tmp_path, number):
     state = tmp_path / "state.json"
@@ -95,6 +110,39 @@ def test_what_a_killed_inspection_did_not_tell_is_unseen(flags, tmp_path, number
     arrived = killed["arrived_mm"]
     assert accounted(second)[1] == pytest.approx(arrived + 100 * MM, abs=MM)
     assert killed["arrived_mm"] > killed["along_mm"] or number == signal.SIGTERM
+
+
+class StateKeeper:
+    """Keeps each state, with the events that were told before it."""
+
+    trouble = None
+
+    def __init__(self):
+        self.stream, self.kept = io.StringIO(), []
+
+    def save(self, state: State) -> None:
+        self.kept.append((state, rig.events(self.stream.getvalue())))
+
+
+def test_a_kill_takes_no_reject_away_whose_tiles_were_told(flags, tmp_path, monkeypatch):
+    """Whenever it comes: a defective tile is in a reject that was told, or the next inspection calls it unseen."""
+    monkeypatch.setattr(inspection, "SAVE_SECONDS", 0)
+    attenuation = np.zeros((1200, DETECTOR.width))
+    attenuation[100:900, 10:90] = WOOL
+    attenuation[300:303, 40:43] = attenuation[500:700, 20:60] = DEFECT
+    path, keeper = tmp_path / "belt.raw", StateKeeper()
+    path.write_bytes(DETECTOR.expose(attenuation).tobytes())
+    folder = Path(flags[0].partition("=")[2]).parent
+    rig.inspect(path, folder, DETECTOR, writer=keeper, stream=keeper.stream)
+    pending = 0
+    for state, told in keeper.kept:
+        rejected = [reject["along_mm"] for reject in kinds(told, "reject")]
+        for tile in kinds(told, "tile"):
+            (start, stop), told_by = tile["along_mm"], state.along_mm
+            if tile["defective"] and not any(first <= start and stop <= last for first, last in rejected):
+                assert told_by <= start
+                pending += 1
+    assert pending
 
 
 def test_a_broken_output_is_one_line_and_the_next_inspection_says_what_was_not_told(flags, tmp_path):
@@ -370,6 +418,19 @@ def test_what_holds_no_state_is_none(tmp_path, text, flags):
     assert found[0]["first_mm"] == 0 and left(path)["along_mm"] == 100 * MM
 
 
+def test_lines_of_a_writer_that_waits_are_counted_only_if_the_process_came_to_its_end():
+    now = dataclasses.replace(A_STATE.moment, uptime=A_STATE.uptime + 3)
+    assert resume(dataclasses.replace(A_STATE, ended=True), now, None).length == "counted"
+    assert resume(dataclasses.replace(A_STATE, ended=False), now, None).length == "at_least"
+
+
+@pytest.mark.parametrize("level", [40.0, -3.0, 0.3])
+def test_a_level_that_no_beam_was_followed_to_is_no_state(tmp_path, level):
+    path = tmp_path / "state.json"
+    states.write(path, dataclasses.replace(A_STATE, level=level))
+    assert states.read(path) is None
+
+
 def test_a_state_that_cannot_be_written_is_an_alarm(flags, tmp_path):
     process = rig.start(*flags, f"--state={tmp_path / 'no' / 'state.json'}", "--recorded")
     process.stdin.write(belt(100))
@@ -449,3 +510,20 @@ def test_a_state_with_elements_that_are_none_holds_none(tmp_path, elements):
     del found["elements"]
     path.write_text(json.dumps(found))
     assert states.read(path) == A_STATE
+
+
+def test_references_that_become_old_while_they_are_used_are_said(flags, tmp_path, monkeypatch, capfd):
+    path, ages = tmp_path / "belt.raw", itertools.chain([13.9, 13.9, 13.9], itertools.repeat(14.1))
+    path.write_bytes(belt(1000))
+    monkeypatch.setattr(start_event, "days_since", lambda _moment: next(ages))
+    # `rig.main` puts another in its place.
+    monkeypatch.setattr(program, "Recognizer", program.Recognizer)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert rig.main(["model", str(path), *flags, "--report_seconds=1e-9"]) == 0
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    found = rig.events(capfd.readouterr().out)
+    assert found[0]["reference_days"] == 13.9 and found[1]["event"] != "alarm"
+    assert [(e["alarm"], e["days"]) for e in kinds(found, "alarm")] == [("old_references", 14.1)]

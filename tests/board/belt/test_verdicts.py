@@ -22,7 +22,17 @@ A_CARD = {"metrics": {"confusion": [[80, 0], [2, 18]]}}
 
 def test_the_share_that_is_believable_is_that_of_the_cards_crops():
     assert believable_share(A_CARD) == 0.18
-    for card in ({}, {"metrics": None}, {"metrics": {"confusion": [[0, 0], [0, 0]]}}, {"metrics": {"confusion": "no"}}):
+    nan, inf = float("nan"), float("inf")
+    for found in (
+        [[0, 0], [0, 0]],
+        "no",
+        [[nan, 1], [1, nan]],
+        [[1, 0], [0, inf]],
+        [[5, -4], [1, 1]],
+        [["1", 2], [3, 4]],
+    ):
+        assert believable_share({"metrics": {"confusion": found}}) == UNKNOWN_SHARE
+    for card in ({}, {"metrics": None}):
         assert believable_share(card) == UNKNOWN_SHARE
 
 

@@ -354,6 +354,27 @@ def test_nothing_that_is_moved_overwrites_anything(tmp_path):
     assert len(list((tmp_path / "done").iterdir())) == 4
 
 
+def test_a_link_that_would_lead_nowhere_stays_where_it_is(tmp_path):
+    image, link, done = tmp_path / "real" / "a.png", tmp_path / "in" / "a.png", tmp_path / "other" / "done" / "a.png"
+    for path in (image, link):
+        path.parent.mkdir()
+    image.write_bytes(b"image")
+    link.symlink_to(Path("..", "real", "a.png"))
+    with pytest.raises(OSError):
+        moving.move(link, done, link.stat())
+    assert link.is_symlink() and link.read_bytes() == b"image" and not list(done.parent.iterdir())
+
+
+def test_a_folder_that_is_gone_while_the_program_stands_in_it_is_one_line(tmp_path, board_model):
+    program = command([board_model, "--watch=."])
+    (tmp_path / "gone").mkdir()
+    script = 'cd "$1" && shift && rmdir ../gone && exec "$@"'
+    shell = ["sh", "-c", script, "sh", tmp_path / "gone", *program]
+    ended = subprocess.run(shell, capture_output=True, text=True, env=clean(), timeout=60)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "classify.py: --watch=.: must be a folder that exists\n"
+
+
 def test_images_of_one_name_have_pictures_of_their_own():
     names = ["a.png", "a.jpg", "a.jpeg", "b/a.png"]
     assert len({picture_name(Path(name)) for name in names}) == len(names)

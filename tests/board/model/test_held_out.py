@@ -23,7 +23,8 @@ def test_the_counts_and_the_table_of_the_class_without_a_defect():
 @pytest.mark.parametrize(
     "tables",
     [None, {}, {"non_defective": None}, {"non_defective": TABLE[:50]}, {"non_defective": TABLE[::-1]},
-     {"non_defective": ["a"] * 101}, {"non_defective": [float("nan")] * 101}, {"non_defective": [2.0] * 101}],
+     {"non_defective": ["a"] * 101}, {"non_defective": [float("nan")] * 101}, {"non_defective": [2.0] * 101},
+     {"non_defective": [10**400] * 101}],
 )  # fmt: skip
 def test_a_card_of_before_has_the_counts_alone(tables):
     assert held_out(card(confusion=CONFUSION, score_quantiles=tables)) == {

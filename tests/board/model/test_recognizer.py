@@ -222,10 +222,13 @@ def test_no_damage_of_the_card_is_more_than_a_line(board_model, tmp_path):
 
 
 BAD_SIDES = (0, -110, True, 110.0, 10**9, None, [110])
-BAD_MARGINS = ("2", True, -1, math.nan, math.inf, 54.5, None, [2])
-BAD_WINDOWS = ([0, 0], [1, 0], [0, math.nan], [0, "1"], [0], [0, 1, 2], "01", 1, [True, 2], {"0": 1})
-BAD_LENGTHS = (0, -0.8, math.nan, math.inf, "0.8", True, 1e9, [0.8])
-BAD_THRESHOLDS = (True, "0.5", math.inf, 2, None, [0.5])
+TOO_LARGE = 10**400
+"""A whole number that no float holds."""
+
+BAD_MARGINS = (TOO_LARGE, "2", True, -1, math.nan, math.inf, 54.5, None, [2])
+BAD_WINDOWS = ([0, TOO_LARGE], [0, 0], [1, 0], [0, math.nan], [0, "1"], [0], [0, 1, 2], "01", 1, [True, 2], {"0": 1})
+BAD_LENGTHS = (TOO_LARGE, 0, -0.8, math.nan, math.inf, "0.8", True, 1e9, [0.8])
+BAD_THRESHOLDS = (TOO_LARGE, 1.5, True, "0.5", math.inf, 2, None, [0.5])
 
 
 def with_input(**fields) -> dict:

@@ -120,7 +120,8 @@ class OpenBeam:
             self.level, self._confirmed = alike[len(alike) // 2], 0
         air = levels[bisect_right(levels, self.level - AIR) : bisect_left(levels, self.level + AIR)]
         if air:
-            self.level += RATE * (sum(air) - self.level * len(air)) / len(levels)
+            followed = self.level + RATE * (sum(air) - self.level * len(air)) / len(levels)
+            self.level = min(max(followed, -LIMIT), LIMIT)
             self._confirmed, self._air = min(self._confirmed + 1, SETTLED), stop
         if highest > self.level + AIR:
             self._product = stop

@@ -50,6 +50,10 @@ class InspectionConfig:
         """From where to where, in millimetres."""
         return [self.mm(start), self.mm(stop)]
 
+    def line(self, mm: float) -> float:
+        """The line, and part of a line, that a length ends at; whole where `pixel_mm` times a whole number gave it."""
+        return round(mm / self.pixel_mm, 6)
+
     def backlog(self, tiling: Tiling) -> int | None:
         """Lines that may wait behind the tiles that are looked at, so that the latency is kept; None: all."""
         return None if self.latency is None else self.latency - shortest_latency(tiling, self.part)

@@ -2,6 +2,8 @@
 
 Each element is compared with its neighbours over a span of lines, by the rules for references: its signal and its
 noise. A median over neighbours keeps the edges of a product, and only what is narrower than half of them stands out.
+So that whole groups of elements that die stand out as well, and those at the ends of the detector, each is also
+compared with itself in the references: it must have a signal, and in air no more noise than then.
 """
 
 import dataclasses
@@ -28,6 +30,10 @@ FINE = 2
 
 NOISE_LINES = 32
 """Lines that are enough to tell three times the noise from chance."""
+
+MEDIAN_STEP = 0.954
+"""Median size of the differences from line to line where noise is normally distributed, in standard deviations of a
+line: few steps, as of a product that begins, do not change it."""
 
 CHANGES = 8
 """Counts by which the elements move over a span, in the median, if one that stands still is remarkable."""
@@ -68,6 +74,7 @@ class ElementWatch:
         self.correction = self._first = correction
         self._alarms, self._good = alarms, correction.good
         self._dark, self._gain = correction.dark[self._good], correction.gain[self._good]
+        self._noise = np.maximum(correction.spread[self._good], 1)
         width = len(self._good)
         self._weak = np.zeros(width, int)
         """Spans in a row for which elements had a wrong signal."""
@@ -108,7 +115,7 @@ class ElementWatch:
         # Of each flaw, where it is, and where it can be told at all.
         found = {
             "stuck": (moved == 0, np.median(moved) >= CHANGES),
-            "dead": ((signal < GONE * around) | (self._weak >= SPANS), True),
+            "dead": ((signal < np.maximum(GONE * around, self._first.floor)) | (self._weak >= SPANS), True),
             "noisy": self._noisy(span.sample[:NOISE_LINES].astype(np.float32), level),
             "flickering": (self._flickers >= SPANS, True),
         }
@@ -141,7 +148,13 @@ class ElementWatch:
             # What no element has, none has more than its neighbours: that spares the medians nearly always.
             return np.zeros(len(spread), bool), np.zeros(len(spread), bool)
         _, _, in_air = self._compared(lines.mean(axis=0), level)
-        return spread > NOISE * np.maximum(local_median(spread, NEIGHBOURS), 1), in_air
+        noisy = spread > NOISE * np.maximum(local_median(spread, NEIGHBOURS), 1)
+        return noisy | (in_air & self._noisier_than_before(steps, in_air)), in_air
+
+    def _noisier_than_before(self, steps: np.ndarray, in_air: np.ndarray) -> np.ndarray:
+        """Which elements are noisier than in the references, by more than most of those in air are."""
+        ratio = np.median(np.abs(steps[:, self._good]), axis=0) / MEDIAN_STEP / self._noise
+        return ratio > NOISE * max(1.0, float(np.median(ratio[in_air])) if in_air.any() else 1.0)
 
     def _repair(self, flawed: np.ndarray, where: dict) -> None:
         every = np.zeros(len(self._first.gain), bool)

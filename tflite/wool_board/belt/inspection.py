@@ -1,5 +1,6 @@
 """The inspection of a belt: takes lines as they come, watches them, and has them looked at."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -105,7 +106,7 @@ class Inspection:
         """Says what passed unseen between this inspection and the one before."""
         self._beam.level = resumed.level
         self.monitor.elements.resume(resumed.elements)
-        start, stop = int(resumed.told_mm / self.config.pixel_mm), self.config.first
+        start, stop = math.floor(self.config.line(resumed.told_mm)), self.config.first
         # As long as nobody takes that word, the next inspection must say it again.
         self._told = start
         if stop > start:
@@ -116,13 +117,20 @@ class Inspection:
             text += ", and positions are too near by the length of the belt that passed before"
             self.alarms.once("restart_unknown", text, least_seconds=least)
 
-    def run(self, is_stopped: Callable[[], bool], alive: Callable[[], None], writer: StateWriter | None = None) -> None:
+    def run(
+        self,
+        is_stopped: Callable[[], bool],
+        alive: Callable[[], None],
+        writer: StateWriter | None = None,
+        before_summary: Callable[[], None] = lambda: None,
+    ) -> None:
         """Inspects until the input ends.
 
         Arguments:
             is_stopped: whether to end at once all the same; lines that wait are then told to be unseen.
             alive: is called time and again, as long as the inspection does not hang.
             writer: of states, or None.
+            before_summary: is called before each summary but the last.
         """
         self._heard = time.monotonic()
         while not is_stopped():
@@ -139,6 +147,7 @@ class Inspection:
                 self._look_for_stall()
             if self._report.is_due():
                 self._inspector.tell_air()
+                before_summary()
                 self._summarise(final=False)
             self._look_at_feed()
             self._events.flush()
@@ -155,7 +164,7 @@ class Inspection:
     def _save(self, writer: StateWriter) -> None:
         """Leaves a state if it is time for one."""
         if self._events.all_taken:
-            self._told = self._inspector.covered
+            self._told = self._inspector.told
         text = f"the state cannot be written ({writer.trouble}): a restart would not know where to go on"
         self.alarms.set("state_unwritten", writer.trouble is not None, text)
         if time.monotonic() - self._saved >= SAVE_SECONDS:
@@ -233,6 +242,8 @@ class Inspection:
         start = self._strip.stop
         stop = start + lost.lines
         self._taken += lost.lines
+        if self._counts:
+            self._counts.pass_over(lost.lines)
         text = f"{lost.lines} lines were lost: this machine was too slow to take them"
         self.alarms.once("lost_lines", text, lines=[start, stop])
         self._report.count("lost_lines", lost.lines)

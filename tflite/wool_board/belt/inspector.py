@@ -67,9 +67,10 @@ class Inspector:
         return self._thinning.index
 
     @property
-    def covered(self) -> int:
-        """Line before which every line is accounted for by an event."""
-        return self._covered
+    def told(self) -> int:
+        """Line before which every line is accounted for by an event, and every defective tile by a reject."""
+        open_from = self._rejects.earliest
+        return self._covered if open_from is None else min(self._covered, open_from)
 
     def begin(self, line: int) -> None:
         """Begins a run of lines without gaps."""

@@ -23,8 +23,9 @@ COUNT = np.dtype("<u4")
 MOST_STEPS = 8
 """Steps that one line may stand for; the belt is too fast for its lines if they are more than one."""
 
-JUMP = 1000
-"""Steps from one line to the next, on or back, that no belt makes: the encoder was set anew, or a count is damaged."""
+JUMP = MOST_STEPS
+"""Steps from one line to the next, on or back, beyond which no belt goes: the encoder was set anew, or a count is
+damaged. A belt that seemed to jump on and back would lose the lines between."""
 
 
 def with_counts(layout: LineFormat, position: str) -> LineFormat:
@@ -54,20 +55,24 @@ class EncoderCounts:
         self._position = 0
         self._next = 0.0
         """Count of the last line, of all since the first, and from which on the next line is chosen."""
+        self._lost = 0
+        """Lines that were lost since the last one."""
 
     def choose(self, lines: np.ndarray) -> np.ndarray:
         """Indices of the lines that are chosen, of (n, width and count); of one that stands for several, repeated."""
         counts = np.ascontiguousarray(lines[:, self._width :]).view(COUNT)[:, 0].astype(np.int64)
         before = counts[:1] if self._last is None else [self._last]
         moved = _moved(np.diff(counts, prepend=before))
-        jumps = np.abs(moved) > JUMP * self._step
+        likely = np.ones(len(counts))
+        likely[0] += self._lost
+        jumps = np.abs(moved) > (JUMP - 1 + likely) * self._step
         if jumps.any():
             # Else a belt that runs would seem to stand until it is further than the jump.
             text = "the encoder's count jumped as no belt does; counted as one step"
             self._alarms.once("encoder_jump", text, counts=int(moved[jumps][0]))
-            moved[jumps] = round(self._step)
+            moved[jumps] = np.rint(likely * self._step)[jumps]
         positions = self._position + np.cumsum(moved)
-        self._last, self._position = int(counts[-1]), int(positions[-1])
+        self._last, self._position, self._lost = int(counts[-1]), int(positions[-1]), 0
         furthest = np.maximum.accumulate(np.maximum(positions, self._next - self._step))
         steps = np.floor((furthest - self._next) / self._step).astype(np.int64) + 1
         each = np.maximum(np.diff(steps, prepend=0), 0)
@@ -77,7 +82,16 @@ class EncoderCounts:
         self._alarms.set("too_fast", bool((each > 1).any()), text)
         text = "the belt stands, or goes back: lines are left out"
         self._alarms.set("belt_stopped", bool(len(each) >= BLOCK and not each[-BLOCK:].any()), text)
-        return np.repeat(np.arange(len(lines)), np.minimum(each, MOST_STEPS))
+        return np.repeat(np.arange(len(lines)), each)
+
+    def pass_over(self, lines: int) -> None:
+        """So many lines were lost, and count as one step each: the belt's place is that many steps further.
+
+        If it did not move as far, the lines that follow are left out until it has.
+        """
+        if self._last is not None:
+            self._next += lines * self._step
+            self._lost += lines
 
     def mark(self) -> tuple[int | None, int, float]:
         """Where the belt is after the lines that `choose` has had, for `ahead`."""

@@ -113,7 +113,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     config = _config(options, recognizer, cut, reader.live)
     resumed = _resumed(options, config)
     if resumed:
-        config = dataclasses.replace(config, first=math.ceil(resumed.first_mm / config.pixel_mm))
+        config = dataclasses.replace(config, first=math.ceil(config.line(resumed.first_mm)))
     count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
     if not 0 < count_mm < math.inf:
         raise UsageError(f"--count_mm={count_mm:g}: must be above 0")
@@ -127,10 +127,13 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     interruption.work()
     about = {"repaired": corrected.bad, "width_checked": inspection.monitor.knows_pattern}
     what = {"model": str(options.model), "input": options.input}
-    days = start_event.reference_days(references)
+    # Files that take the references' place meanwhile are not those that this inspection goes by.
+    written = start_event.written(references)
+    days = start_event.days_since(written)
     about |= start_event.fields(recognizer, config, cut, options.lines_per_second, resumed, days)
     events.tell("start", **what, **about)
-    _look_at_start(inspection, options, reader, ring, resumed, days)
+    _look_at_start(inspection, options, reader, ring, resumed)
+    _look_at_age(inspection, written)
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(StateWriter(options.state)) if options.state else None
         if feed:
@@ -139,7 +142,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
             stack.enter_context(feed.serving(inspection.position, config.pixel_mm, END_SECONDS))
         stack.enter_context(reader.reading(ring))
         watchdog.ready()
-        inspection.run(lambda: interruption.asked, watchdog.alive, writer)
+        inspection.run(lambda: interruption.asked, watchdog.alive, writer, lambda: _look_at_age(inspection, written))
         outlet.finish(END_SECONDS)
         inspection.end(writer)
     interruption.check()
@@ -158,7 +161,6 @@ def _look_at_start(
     reader: Reader,
     ring: Ring,
     resumed: Resumption | None,
-    days: float | None,
 ) -> None:
     """Says what is remarkable before the first line."""
     if resumed:
@@ -169,6 +171,11 @@ def _look_at_start(
     if reader.size is not None and reader.size % whole:
         text = f"{options.input} has {reader.size:,} bytes, which are not whole lines of {whole:,} bytes"
         inspection.alarms.once("size", text, bytes=reader.size)
+
+
+def _look_at_age(inspection: Inspection, written: float | None) -> None:
+    """Says that the references are old, which they become while an inspection runs, or when the clock is set."""
+    days = start_event.days_since(written)
     if days is not None and days > OLD_DAYS:
         text = f"the references are {days:.0f} days old: take new ones every week"
         inspection.alarms.set("old_references", True, text, days=days)

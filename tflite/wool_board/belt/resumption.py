@@ -11,9 +11,10 @@ OLD_SECONDS = 3600.0
 LONGEST = 30 * 86400.0
 """Seconds between two inspections beyond which the clock is not believed."""
 
-COUNTED, AT_MOST, UNKNOWN = "counted", "at_most", "unknown"
-"""What the length of the belt is that passed unseen: a count of lines; the most that the belt can have moved in a time
-that is known; neither, for only the least of that time is known."""
+COUNTED, AT_LEAST, AT_MOST, UNKNOWN = "counted", "at_least", "at_most", "unknown"
+"""What the length of the belt is that passed unseen: a count of lines; a count that lacks those which a killed process
+took after it last left its state; the most that the belt can have moved in a time that is known; neither, for only the
+least of that time is known."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Resumption:
     Attributes:
         told_mm: of the belt, before which the earlier one told all.
         first_mm: where the first line of this one lies; what is between was not seen.
-        length: what the difference of the two is: `COUNTED`, `AT_MOST` or `UNKNOWN`.
+        length: what the difference of the two is: `COUNTED`, `AT_LEAST`, `AT_MOST` or `UNKNOWN`.
         seconds: since the earlier one last said how far it was, or None if the clock does not tell.
         least_seconds: that these are at least.
         level: attenuation of the open beam by the references, 0 if that is too long ago or not known to be recent.
@@ -64,11 +65,12 @@ def resume(state: State, now: Moment, mm_per_second: float | None) -> Resumption
     """
     seconds, least = _between(state.moment, now)
     moved = state.along_mm + (mm_per_second or 0) * least
-    known = UNKNOWN if seconds is None else AT_MOST
+    by_time = UNKNOWN if seconds is None else AT_MOST
+    by_count = COUNTED if state.ended else AT_LEAST
     return Resumption(
         told_mm=state.along_mm,
         first_mm=max(moved, state.arrived_mm),
-        length=COUNTED if mm_per_second is None else known,
+        length=by_count if mm_per_second is None else by_time,
         seconds=None if seconds is None else round(seconds, 1),
         least_seconds=round(least, 1),
         level=state.level if seconds is not None and seconds < OLD_SECONDS else 0.0,

@@ -63,11 +63,22 @@ def fields(
 
 def reference_days(references: tuple[Path, Path]) -> float | None:
     """Days since the older of two references was written; None if the clock says that it will be."""
+    return days_since(written(references))
+
+
+def written(references: tuple[Path, Path]) -> float | None:
+    """When the older of two references was written, in seconds since 1970; None if that cannot be told."""
     try:
-        seconds = time.time() - min(file.stat().st_mtime for file in references)
+        return min(file.stat().st_mtime for file in references)
     except OSError:
         return None
-    return round(seconds / 86400, 1) if seconds >= 0 else None
+
+
+def days_since(moment: float | None) -> float | None:
+    """Days since a moment in seconds since 1970; None if it is not known, or to come by the clock."""
+    if moment is None or time.time() < moment:
+        return None
+    return round((time.time() - moment) / 86400, 1)
 
 
 def _versions() -> dict:

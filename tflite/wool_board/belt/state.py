@@ -12,6 +12,7 @@ import os
 import threading
 from pathlib import Path
 
+from wool_board.belt.beam import LIMIT
 from wool_board.errors import WoolError
 from wool_board.json_text import parsed
 from wool_board.machine.clocks import Moment
@@ -79,9 +80,10 @@ def read(path: Path) -> State | None:
 
 
 def _is_sound(state: State) -> bool:
-    numbers = state.along_mm, state.arrived_mm, state.time, state.level, state.uptime
+    numbers = state.along_mm, state.arrived_mm, state.time, state.uptime
     return (
         all(_is_number(number, -MOST, MOST) for number in numbers)
+        and _is_number(state.level, -LIMIT, LIMIT)
         and 0 <= state.along_mm <= state.arrived_mm
         and state.uptime >= 0
         and type(state.ended) is type(state.clock_set) is bool

@@ -8,6 +8,7 @@ not belong to this belt, or the product is ruined.
 import collections
 
 from wool_board.belt.events import Alarms
+from wool_board.model.card import confusion
 
 TILES = 256
 """Tiles that are judged together."""
@@ -49,8 +50,8 @@ class VerdictWatch:
 
 def believable_share(card: dict) -> float:
     """Share of the crops behind the figures of a card that were called defective."""
-    try:
-        (passed, alarms), (missed, found) = card["metrics"]["confusion"]
-        return (alarms + found) / (passed + alarms + missed + found)
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+    counts = confusion(card)
+    if not counts or not any(map(any, counts)):
         return UNKNOWN_SHARE
+    (passed, alarms), (missed, found) = counts
+    return (alarms + found) / (passed + alarms + missed + found)

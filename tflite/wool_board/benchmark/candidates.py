@@ -125,7 +125,7 @@ def _side(shapes: list[tuple[int, ...]]) -> int | None:
 def _network(card: dict) -> str | None:
     try:
         return f"ResNet-{card['network']['spec']['depth']}, {card['network']['params'] / 1e6:.2f} M parameters"
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, OverflowError):
         return None
 
 

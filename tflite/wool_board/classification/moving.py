@@ -23,7 +23,12 @@ def move(path: Path, target: Path, judged: os.stat_result) -> bool:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     moved = _rename(path, target)
-    found = os.stat(moved)
+    try:
+        found = os.stat(moved)
+    except OSError:
+        # A link that leads nowhere from there.
+        _rename(moved, path)
+        raise
     if (found.st_ino, found.st_size, found.st_mtime_ns) == (judged.st_ino, judged.st_size, judged.st_mtime_ns):
         return True
     _rename(moved, path)
@@ -32,7 +37,7 @@ def move(path: Path, target: Path, judged: os.stat_result) -> bool:
 
 def _rename(path: Path, target: Path) -> Path:
     """Gives a file a name that no other file has; returns it."""
-    stamp, number, free = os.stat(path).st_mtime_ns, 0, target
+    stamp, number, free = os.lstat(path).st_mtime_ns, 0, target
     while not _is_reserved(free):
         number += 1
         again = f"-{number}" if number > 1 else ""

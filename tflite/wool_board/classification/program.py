@@ -72,7 +72,7 @@ def _check(options: ClassificationOptions) -> None:
     cores = len(os.sched_getaffinity(0))
     if not 1 <= options.threads <= cores:
         raise UsageError(f"--threads={options.threads}: must be 1 to {cores}, the cores that there are")
-    if options.watch and not os.path.isdir(options.watch):
+    if options.watch and not _is_folder(options.watch):
         raise WoolError(f"--watch={one_line(options.watch)}: must be a folder that exists")
     read = [path for path in (*options.given, options.watch) if path and os.path.isdir(path)]
     for flag, folder in (("heatmap", options.pictures), ("done", options.done)):
@@ -85,6 +85,14 @@ def _check(options: ClassificationOptions) -> None:
         _make_folder(f"--{flag}", folder)
     if options.done and options.watch and options.done.stat().st_dev != options.watch.stat().st_dev:
         raise WoolError(f"--done={one_line(options.done)}: must be on the same file system as --watch")
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder has a path; the one that a program was started in may be gone."""
+    try:
+        return os.path.isdir(path.absolute())
+    except FileNotFoundError:
+        return False
 
 
 def _make_folder(flag: str, folder: Path) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import lzma
 import math
 import re
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,6 +24,9 @@ MAX_SIDE = 4096
 """Pixels: some hundred times what a network that fits on a board can look at."""
 
 MAX_PIXEL_MM = 100.0
+MAX_THRESHOLD = math.nextafter(1, 2)
+"""One above all scores."""
+
 SCORE_QUANTILES = 101
 """Quantiles of the scores of a class that a card has."""
 
@@ -69,6 +73,19 @@ def white(card: dict) -> int | None:
     return image.get("white") or (2 ** image["bits"] - 1 if image.get("bits") else None)
 
 
+def confusion(card: dict) -> list[list[int]] | None:
+    """How many images that no network judging them was trained on, ((passed, false alarms), (missed, found)).
+
+    None where the card has no such figures, or where they are not what they should be.
+    """
+    try:
+        counts = card["metrics"]["confusion"]
+        (passed, alarms), (missed, found) = counts
+    except (KeyError, TypeError, ValueError):
+        return None
+    return counts if all(_is_whole(count, 0) for count in (passed, alarms, missed, found)) else None
+
+
 def held_out(card: dict) -> dict | None:
     """What a card says of images that no network judging them was trained on.
 
@@ -77,14 +94,13 @@ def held_out(card: dict) -> dict | None:
         `SCORE_QUANTILES` numbers that do not fall, or None of a card of before they were on it. None where the card has
         no figures, or where they are not what they should be.
     """
+    counts = confusion(card)
+    if not counts or not all(map(sum, counts)):
+        return None
     try:
-        metrics, (good, _) = card["metrics"], card["labels"]
-        counts = [[int(count) for count in row] for row in metrics["confusion"]]
-        (passed, alarms), (missed, found) = counts
-        if min(passed, alarms, missed, found) < 0 or not passed + alarms or not missed + found:
-            return None
-        quantiles = (metrics.get("score_quantiles") or {}).get(good)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        good, _ = card["labels"]
+        quantiles = (card["metrics"].get("score_quantiles") or {}).get(good)
+    except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return {"confusion": counts, "score_quantiles": quantiles if _are_quantiles(quantiles) else None}
 
@@ -149,9 +165,8 @@ def _flaw(card: dict) -> str | None:
         # Of 16-bit images; cards of before either field mean all 16 bits.
         "input.white": lambda: _is_within(card["input"].get("white"), WHITE),
         "input.bits": lambda: _is_within(card["input"].get("bits"), BITS),
-        # One above all scores may be a hair above 1.
         "decision.threshold": lambda: (
-            _is_number(card["decision"]["threshold"]) and 0 <= card["decision"]["threshold"] < 2
+            _is_number(card["decision"]["threshold"]) and 0 <= card["decision"]["threshold"] <= MAX_THRESHOLD
         ),
         "labels": lambda: list(map(type, card["labels"])) == [str, str],
         "precision": lambda: isinstance(card.get("precision"), str | None),
@@ -167,7 +182,10 @@ def _flaw(card: dict) -> str | None:
 
 def _is_number(value: object) -> bool:
     """Whether it is a finite number; JSON's `true` is none, though Python takes it for one."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    # JSON has whole numbers that no float can hold.
+    return abs(value) <= sys.float_info.max
 
 
 def _is_whole(value: object, least: int) -> bool:
