@@ -364,8 +364,8 @@ def test_where_an_inspection_goes_on(now, first, seconds, least, level):
     assert found.first_mm == pytest.approx(first)
     assert (found.seconds, found.least_seconds, found.level) == (seconds, least, level)
     assert found.told_mm == 100.0 and found.length == ("unknown" if seconds is None else "at_most")
-    # Lines that waited are counted, whatever the clock says.
-    waited = resume(A_STATE, now, mm_per_second=None)
+    # Lines that waited are counted, whatever the clock says, by a process that came to its end.
+    waited = resume(dataclasses.replace(A_STATE, ended=True), now, mm_per_second=None)
     assert (waited.first_mm, waited.length) == (120.0, "counted")
 
 
