@@ -47,7 +47,7 @@ USES: list[tuple[str, str, int, str]] = [
     ('crop_scans.py', '--scans={here}/raw --out={here}/o', 1, 'error: {here}/raw: annotations.csv line 2: a.raw is a raw file; say with --raw_width and --raw_type how its lines are laid out'),
     ('crop_scans.py', '--scans={here}/scans --out={here}/o --bits=17', 1, 'error: --bits=17: must be at least 8 and at most 16'),
     ('crop_scans.py', '--scans={here}/scans --out={here}/o --bits=14 --white=60000', 1, 'error: --white=60000: must be at most 16383 with 14 bits; give one of them'),
-    ('crop_scans.py', '--scans={here}/scans --out={here}/o --white=39000', 1, 'error: {here}/scans: a.png has values up to 40000, beyond 39000, the highest value by --bits, --white, imaging.json, a card or the other files; correct that, or leave the file out'),
+    ('crop_scans.py', '--scans={here}/scans --out={here}/cut --white=39000', 1, 'error: {here}/scans: a.png has values up to 40000, beyond 39000, the highest value by --bits, --white, imaging.json, a card or the other files; correct that, or leave the file out'),
     ('crop_scans.py', '--scans={here}/scans --out={here}/o --side=0', 1, 'error: --side=0: must be at least 32'),
     ('crop_scans.py', '--scans={here}/scans --out={here}/o --window=2,1', 1, 'error: --window=2,1: must be LOW,HIGH in attenuation, LOW < HIGH'),
     ('crop_scans.py', '--scans={here}/scans --out={here}/scans', 1, 'error: --out={here}/scans: must not lie in --scans={here}/scans, which is read; give another place'),
