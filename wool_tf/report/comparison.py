@@ -22,26 +22,26 @@ def changes(study: Study, before: Study) -> Table | None:
         study: Study.
         before: the run that it is compared with.
     """
-    rows = [*_stages(study, before), *_delivered(study, before)]
+    places = _places(study, before)
+    rows = [*_stages(study, before, places), *_delivered(study, before, places)]
     text = (
         f"This run beside {before.out}, network by network, in the first repeat of each. Every image that both judged "
         "is compared with itself: the interval of the change is over physical samples, the numbers are images that "
         "only one of the two judges rightly, and p is how often chance alone would part as many of them as unevenly "
         "(exact McNemar test). An interval that holds 0 says that the data cannot tell them apart."
     )
-    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", _reservations(study, before))
+    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", _reservations(study, before, len(places)))
 
 
-def _stages(study: Study, before: Study) -> Iterator[tuple[str, ...]]:
+def _stages(study: Study, before: Study, places: Sequence[tuple[int, int]]) -> Iterator[tuple[str, ...]]:
     """A row of every stage that both have; by means alone where a document is of before images were named in it."""
-    places = _places(study, before)
+    labels, groups = _truth(study, places)
     for one, other in _configurations(study, before):
         for stage in one.stages:
             earlier, title = other.stage(stage.name), naming.full(study, one, stage)
             if earlier is None:
                 continue
             if places and stage.scores and earlier.scores:
-                labels, groups = _truth(study, places)
                 now, then = (
                     np.array([each.scores[pair[side]] >= THRESHOLD for pair in places])
                     for side, each in enumerate((stage, earlier))
@@ -79,9 +79,8 @@ def _means(title: str, stage: Stage, earlier: Stage) -> Iterator[tuple[str, ...]
         yield title, percent(then), percent(now), points(now - then), *[MISSING] * 4
 
 
-def _delivered(study: Study, before: Study) -> Iterator[tuple[str, ...]]:
+def _delivered(study: Study, before: Study, places: Sequence[tuple[int, int]]) -> Iterator[tuple[str, ...]]:
     """The row of the int8 files of two runs that deliver, each at the thresholds that its rule gave on other folds."""
-    places = _places(study, before)
     if study.delivered is None or before.delivered is None or not places:
         return
     labels, groups = _truth(study, places)
@@ -99,12 +98,11 @@ def _row(title: str, found: paired.Paired, labels: np.ndarray, then: np.ndarray,
     return title, *shares, points(found.change), ends, str(found.gained), str(found.lost), decimals(found.p)
 
 
-def _reservations(study: Study, before: Study) -> str:
+def _reservations(study: Study, before: Study, compared: int) -> str:
     told = []
     if study.held_out and before.held_out:
-        number = len(_places(study, before))
-        if number < max(len(study.held_out), len(before.held_out)):
-            told.append(f"{number} images have the same name and label in both runs; only these are compared.")
+        if compared < max(len(study.held_out), len(before.held_out)):
+            told.append(f"{compared} images have the same name and label in both runs; only these are compared.")
     if study.data.fingerprint != before.data.fingerprint:
         told.append("The images or their labels differ between the runs, if only in size.")
     return " ".join(told)
