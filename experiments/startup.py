@@ -1,67 +1,18 @@
-"""Imported before anything else: a Python without the environment, and Ctrl-C while modules load, are one line each.
-
-It needs little of the standard library alone: nothing may take time before Ctrl-C is heeded.
-"""
+"""Imported before anything else: a Python without the environment, and Ctrl-C while modules load, are one line each."""
 
 import os
 import sys
-from types import TracebackType
-
-INTERRUPTED = 130
-GRACE_SECONDS = 5.0
-"""How long a program may take to end, once it was asked to, before it is left at once."""
-
-_asked = False
 
 
-def _is_interruption(error: BaseException | None) -> bool:
-    """Whether it is Ctrl-C, or came of it: modules in C that load say that they cannot be imported."""
-    if _asked:
-        return True
-    while error is not None and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
+def _lacks(package: str) -> str:
+    repository = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    private = os.path.join(repository, ".venv", "bin", "python")
+    use = f"use {private}" if os.path.exists(private) else f"run make demo in {repository} first, which makes .venv"
+    return f"error: this Python, {sys.executable}, has no {package}: {use}"
 
 
-def _leave() -> None:
-    print("\ninterrupted", file=sys.stderr)
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)
-
-
-def _told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if _is_interruption(error):
-        _leave()
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        repository = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-        private = os.path.join(repository, ".venv", "bin", "python")
-        use = f"use {private}" if os.path.exists(private) else f"run make demo in {repository} first, which makes .venv"
-        print(f"error: this Python, {sys.executable}, has no {error.name}: {use}", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
-sys.excepthook = _told
-
-
-def _heed() -> None:
-    """Has Ctrl-C remembered: modules in C drop it, or raise what does not tell of it.
-
-    `console.run` takes it over.
-    """
-    import signal
-    import threading
-
-    def ask(_number: int, _frame: object) -> None:
-        global _asked
-        _asked = True
-        timer = threading.Timer(GRACE_SECONDS, _leave)
-        timer.daemon = True
-        timer.start()
-        raise KeyboardInterrupt
-
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, ask)
-
-
-_heed()
+try:
+    from wool_board import startup
+except ModuleNotFoundError as error:
+    sys.exit(_lacks(error.name or "wool_board"))
+startup.say(_lacks, "interrupted")

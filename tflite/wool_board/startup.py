@@ -5,6 +5,7 @@ It needs little of the standard library alone: nothing may take time before Ctrl
 
 import os
 import sys
+from collections.abc import Callable
 from types import TracebackType
 
 INTERRUPTED = 130
@@ -12,6 +13,26 @@ GRACE_SECONDS = 5.0
 """How long a program may take to end, once it was asked to, before it is left at once."""
 
 _asked = False
+
+
+def _lacking(package: str) -> str:
+    use = "use that of the environment which BUILD.md makes, or install ai-edge-litert, numpy and pillow"
+    return f"{os.path.basename(sys.argv[0])}: this Python, {sys.executable}, has no {package}; {use}"
+
+
+_lacks: Callable[[str], str] = _lacking
+_farewell = ""
+
+
+def say(lacks: Callable[[str], str], farewell: str) -> None:
+    """What programs of other folders say instead.
+
+    Arguments:
+        lacks: gives the line for a package that this Python lacks, from its name.
+        farewell: the line for Ctrl-C; empty for none.
+    """
+    global _lacks, _farewell
+    _lacks, _farewell = lacks, farewell
 
 
 def _is_interruption(error: BaseException | None) -> bool:
@@ -24,6 +45,8 @@ def _is_interruption(error: BaseException | None) -> bool:
 
 
 def _leave() -> None:
+    if _farewell:
+        print(f"\n{_farewell}", file=sys.stderr, flush=True)
     os._exit(INTERRUPTED)
 
 
@@ -31,11 +54,7 @@ def _told(kind: type[BaseException], error: BaseException, trace: TracebackType 
     if _is_interruption(error):
         _leave()
     if isinstance(error, ModuleNotFoundError) and error.name:
-        use = "use that of the environment which BUILD.md makes, or install ai-edge-litert, numpy and pillow"
-        print(
-            f"{os.path.basename(sys.argv[0])}: this Python, {sys.executable}, has no {error.name}; {use}",
-            file=sys.stderr,
-        )
+        print(_lacks(error.name), file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 
@@ -46,7 +65,7 @@ sys.excepthook = _told
 def _heed() -> None:
     """Has Ctrl-C remembered: modules in C drop it, or raise what does not tell of it.
 
-    `wool_board.machine.interruption` takes it over where programs have work to end.
+    `wool_board.machine.interruption`, and the `console` of the experiments, take it over where there is work to end.
     """
     import signal
     import threading
