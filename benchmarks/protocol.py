@@ -1,0 +1,215 @@
+"""One fold of the whole protocol: ours, PyTorch's and that of a plain script in Keras, stage after stage in turns.
+
+    python benchmarks/protocol.py --data=crops --weights=resnet18.safetensors --json=protocol.json
+
+Each works in a process of its own, with one thread, on the same fold of the same images, from the same weights.
+Seconds are of processor time and hold everything that a stage needs, tracing and scoring included; those of an epoch
+are the mean of all but the first. Memory is the most that the process has had in main memory up to the end of the
+stage. Ours and PyTorch's have the defaults; `plain_keras.py` says what the plain script does. What is not installed is
+left out. Without --data it is simulated crops, and without --weights the smaller network that comes with the package,
+which knows such crops already.
+"""
+
+import program_folders  # noqa: F401
+
+import contextlib
+import dataclasses
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from absl import flags
+
+import console
+import documents
+from wool_tf import WoolError, quiet
+from wool_tf.cells import MISSING, aligned
+from wool_tf.training.config import TrainingConfig
+
+OURS, PYTORCH, PLAIN = "ours", "PyTorch", "plain Keras"
+CONTENDERS = {OURS: "wool_tf.training.methods", PYTORCH: "pytorch.protocol", PLAIN: "plain_keras"}
+"""The module of each, whose `stages` gives the stages."""
+OTHERS = (PYTORCH, PLAIN)
+
+_DATA = flags.DEFINE_string("data", None, "Folder of crops; default: simulated ones.")
+_WEIGHTS = flags.DEFINE_string("weights", "simulated64", "Initial weights, as for prune_kfold.py.")
+_SIDE = flags.DEFINE_integer("image_size", 64, "Side of the network's input in pixels.", lower_bound=32)
+_FOLDS = flags.DEFINE_integer("folds", 10, "Folds that the images are divided into; the first one is trained.")
+_WITHOUT = flags.DEFINE_list("without", [], f"Whom to leave out, of {', '.join(OTHERS)}.")
+_JSON = flags.DEFINE_string("json", None, "File for the figures.")
+_QUICK = flags.DEFINE_bool("quick", False, "Few images, one epoch, ours alone: shows that it works, and no speed.")
+
+SAMPLES, QUICK_SAMPLES = 30, 6
+"""Simulated samples."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a stage took, and what came of it.
+
+    Attributes:
+        epochs: that it trained.
+        cpu_seconds: processor time of all of it.
+        epoch_cpu_seconds: mean over the epochs but the first; None where there was one alone.
+        peak_mib: the most main memory that the process has had.
+        accuracy: on the held-out images.
+    """
+
+    epochs: int
+    cpu_seconds: float
+    epoch_cpu_seconds: float | None
+    peak_mib: float
+    accuracy: float
+
+
+def main() -> None:
+    unknown = sorted(set(_WITHOUT.value) - set(OTHERS))
+    if unknown:
+        raise WoolError(f"--without={','.join(_WITHOUT.value)}: must be of {', '.join(OTHERS)}")
+    settings = _settings()
+    without = {*OTHERS} if _QUICK.value else {*_WITHOUT.value}
+    if PYTORCH not in without and importlib.util.find_spec("torch_pruning") is None:
+        print("PyTorch is left out: it needs the extra torch")
+        without.add(PYTORCH)
+    names = [name for name in CONTENDERS if name not in without]
+    console.use_threads(1)
+    console.Display(aside=True)
+    print(documents.heading(), flush=True)
+    with tempfile.TemporaryDirectory() as made:
+        data = console.folder("data", _DATA.value) if _DATA.value else _simulated(Path(made))
+        found = _raced(names, settings, data, Path(made))
+    print("", *_table(names, found), sep="\n")
+    rows = [
+        {"stage": stage, "of": name} | dataclasses.asdict(done)
+        for stage, by_name in found.items()
+        for name, done in by_name.items()
+    ]
+    documents.write(_JSON.value, settings=dataclasses.asdict(settings), rows=rows)
+
+
+def _settings() -> TrainingConfig:
+    """All seven stages."""
+    weights = console.weights("weights", _WEIGHTS.value)
+    short = (
+        {"epochs": 1, "finetune_epochs": 1, "asfp_epochs": 1, "rounds": 1, "asfp_rates": (), "folds": 2}
+        if _QUICK.value
+        else {}
+    )
+    given = {
+        "asfp_rates": (0.1, 0.2, 0.3),
+        "weights": weights,
+        "image_size": _SIDE.value,
+        "folds": _FOLDS.value,
+    } | short
+    return TrainingConfig(final="baseline", **given)
+
+
+def _simulated(folder: Path) -> Path:
+    from wool_tf.simulation import simulated_crops
+
+    return simulated_crops.write(folder, QUICK_SAMPLES if _QUICK.value else SAMPLES, seed=1, contrast=1.5)
+
+
+def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -> dict[str, dict[str, Done]]:
+    """What each did in each stage, by stage and name."""
+    # A process that is forked would have what the other one has imported.
+    spawning = multiprocessing.get_context("spawn")
+    pipes = {}
+    for name in names:
+        pipes[name], theirs = spawning.Pipe()
+        spawning.Process(target=_serve, args=(name, settings, data, made / name, theirs), daemon=True).start()
+        theirs.close()
+    found: dict[str, dict[str, Done]] = {}
+    for stage in settings.stages:
+        for name, pipe in pipes.items():
+            pipe.send(stage)
+            done = _received(pipe, name)
+            found.setdefault(stage, {})[name] = done
+            print(f"{stage:12}{name:14}{done.cpu_seconds:8.1f} s, {100 * done.accuracy:.1f} %", flush=True)
+    return found
+
+
+def _received(pipe: Connection, name: str) -> Done:
+    try:
+        found = pipe.recv()
+    except (EOFError, OSError):
+        raise WoolError(f"{name}: its process has died, see above; leave it out with --without") from None
+    if isinstance(found, str):
+        raise WoolError(found)
+    return found
+
+
+def _serve(name: str, settings: TrainingConfig, data: Path, folder: Path, pipe: Connection) -> None:
+    """Does the stages that it is asked for, in a process of its own; sends what they took, or what was wrong."""
+    try:
+        _work(name, settings, data, folder, pipe)
+    except WoolError as error:
+        pipe.send(str(error))
+
+
+def _work(name: str, settings: TrainingConfig, data: Path, folder: Path, pipe: Connection) -> None:
+    if name == PLAIN:
+        del os.environ["TF_ENABLE_ONEDNN_OPTS"]
+    quiet.import_keras()
+    from wool_tf.data import native
+    from wool_tf.study import grid
+
+    folder.mkdir()
+    images = native.load(data, folder).for_network(settings.image_size)
+    fold = grid.all_folds(settings, images, grid.split(settings, images), folder, None)[0]
+    stages = {stage.name: stage for stage in importlib.import_module(CONTENDERS[name]).stages(settings)}
+    with contextlib.suppress(EOFError):  # Raised when nobody will ask for another one.
+        while True:
+            pipe.send(_done(stages[pipe.recv()], fold, settings))
+
+
+def _done(stage, fold, settings: TrainingConfig) -> Done:
+    epochs = stage.epochs + stage.consolidation
+    ends, started = {}, time.process_time()
+
+    def progress(share: float, _what: str) -> None:
+        ends.setdefault(int(share * epochs + 1e-6), time.process_time())
+
+    record = stage.run(fold, settings, progress)
+    taken = time.process_time() - started
+    epoch = (ends[epochs] - ends[1]) / (epochs - 1) if epochs > 1 else None
+    return Done(epochs, taken, epoch, _peak_mib(), record["metrics"].accuracy)
+
+
+def _peak_mib() -> float:
+    """The most main memory that this process has had; what `getrusage` knows began before it."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+def _table(names: list[str], found: Mapping[str, Mapping[str, Done]]) -> list[str]:
+    head = ["", *(f"{name}, {what}" for what in ("s", "s an epoch", "MiB", "%") for name in names)]
+    rows = [
+        [
+            stage,
+            *(f"{done[name].cpu_seconds:.1f}" for name in names),
+            *(_seconds(done[name].epoch_cpu_seconds) for name in names),
+            *(f"{done[name].peak_mib:.0f}" for name in names),
+            *(f"{100 * done[name].accuracy:.1f}" for name in names),
+        ]
+        for stage, done in found.items()
+    ]
+    totals = {name: sum(done[name].cpu_seconds for done in found.values()) for name in names}
+    rows.append(["all", *(f"{total:.1f}" for total in totals.values()), *[""] * (3 * len(names))])
+    ratios = [f"{name}: {totals[name] / totals[OURS]:.2f} × the time of ours" for name in names[1:]]
+    return [*aligned([head, *rows], "l" + "r" * (len(head) - 1)), *ratios]
+
+
+def _seconds(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.2f}"
+
+
+if __name__ == "__main__":
+    console.run(main)
