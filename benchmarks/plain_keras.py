@@ -143,6 +143,7 @@ def _fitted(
         augmented(images, labels, fold.train, side, BATCH, fold.seed(settings, stage.name)),
         epochs=stage.epochs,
         steps_per_epoch=per_epoch(len(fold.train), BATCH),
+        shuffle=False,
         callbacks=[falling, *callbacks, told],
         verbose=0,
     )

@@ -120,6 +120,7 @@ def _train(network, stage, fold, settings, rate, progress, after_epoch=None) -> 
         fold.seed(settings, stage.name),
         progress,
         after_epoch,
+        teacher=methods.teacher(stage, fold, settings),
     )
     del history["step_losses"]
     return history

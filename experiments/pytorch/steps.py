@@ -11,6 +11,7 @@ from pytorch import networks, training
 from wool_tf.data.dataset import Dataset
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training import trainer
+from wool_tf.training.distillation import Teacher
 from wool_tf.training.trainer import Course
 
 PRECISIONS = ("float64", "float32")
@@ -34,14 +35,19 @@ class _Losses(keras.callbacks.Callback):
 
 
 def ours(
-    spec: ResNetSpec, weights: Mapping[str, np.ndarray], images: Dataset, course: Course, most: int, precision: str
+    spec: ResNetSpec,
+    weights: Mapping[str, np.ndarray],
+    images: Dataset,
+    course: Course,
+    most: int,
+    precision: str,
+    teacher: Teacher | None = None,
 ) -> list[float]:
-    """Losses of the first steps in Keras, with a precision of `PRECISIONS`."""
+    """Losses of the first steps in Keras, with a precision of `PRECISIONS`; a teacher as for `trainer.train`."""
     losses, chosen = _Losses(most), np.arange(len(images.labels))
     with _computing_in(precision):
-        trainer.train(
-            spec, weights, images.images, images.labels, chosen, course, 0, lambda *_: None, callbacks=[losses]
-        )
+        given = spec, weights, images.images, images.labels, chosen, course, 0, lambda *_: None
+        trainer.train(*given, callbacks=[losses], teacher=teacher)
     return losses.found
 
 
@@ -49,7 +55,7 @@ def ours(
 def _computing_in(precision: str) -> Iterator[None]:
     """New networks compute in this precision, and are not mixed up with those of before or after."""
     before = keras.config.floatx(), keras.config.dtype_policy()
-    trainer.compiled.cache_clear()
+    trainer.clear()
     keras.config.set_floatx(precision)
     # Keras asks for the precision once, when the first layer is made, and then keeps it as its policy.
     keras.config.set_dtype_policy(precision)
@@ -58,18 +64,23 @@ def _computing_in(precision: str) -> Iterator[None]:
     finally:
         keras.config.set_floatx(before[0])
         keras.config.set_dtype_policy(before[1])
-        trainer.compiled.cache_clear()
+        trainer.clear()
 
 
 def theirs(
-    spec: ResNetSpec, weights: Mapping[str, np.ndarray], images: Dataset, course: Course, most: int, precision: str
+    spec: ResNetSpec,
+    weights: Mapping[str, np.ndarray],
+    images: Dataset,
+    course: Course,
+    most: int,
+    precision: str,
+    teacher: Teacher | None = None,
 ) -> list[float]:
-    """Losses of the first steps in PyTorch."""
+    """The same in PyTorch."""
     network = networks.module(spec, weights, getattr(torch, precision))
     chosen, side = np.arange(len(images.labels)), spec.input_shape[0]
-    found = training.train(
-        network, images.images, images.labels, chosen, side, course, 0, lambda *_: None, most_steps=most
-    )
+    given = network, images.images, images.labels, chosen, side, course, 0, lambda *_: None
+    found = training.train(*given, most_steps=most, teacher=teacher)
     return found["step_losses"]
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from pytorch import networks
 from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Diverged
+from wool_tf.training.distillation import TEMPERATURE, Teacher
 from wool_tf.training.trainer import SGD_MOMENTUM, Course, Progress
 
 ADAM_EPSILON = 1e-7
@@ -68,6 +69,7 @@ def train(
     progress: Progress,
     after_epoch: Callable[[int], None] | None = None,
     most_steps: int | None = None,
+    teacher: Teacher | None = None,
 ) -> dict[str, list[float]]:
     """Trains a network where it is, on the very batches that `trainer.train` would give it.
 
@@ -77,6 +79,7 @@ def train(
         side: of the network's input.
         after_epoch: told the number of each epoch when it ends; may change the network.
         most_steps: after which to stop, or None.
+        teacher: as for `trainer.train`.
 
     Returns:
         Per epoch `loss`, `accuracy` and `learning_rate`; `step_losses` of all steps.
@@ -89,6 +92,7 @@ def train(
     per = per_epoch(len(chosen), course.batch_size)
     steps, history = Steps(network, course), {"loss": [], "accuracy": [], "learning_rate": []}
     losses: list[float] = []
+    loss_of = _loss(teacher, dtype)
     network.train()
     for epoch in range(course.epochs):
         right, rate = 0, 0.0
@@ -96,8 +100,9 @@ def train(
             rate = course.rate(epoch * per + number, course.epochs * per, history["loss"])
             pixels, truth = next(batches)
             steps.optimizer.zero_grad(set_to_none=True)
-            found = network(networks.batch(pixels, dtype))
-            loss = nn.functional.cross_entropy(found, torch.from_numpy(truth))
+            given = networks.batch(pixels, dtype)
+            found = network(given)
+            loss = loss_of(given, found, torch.from_numpy(truth))
             loss.backward()
             steps.take(rate)
             losses.append(loss.item())
@@ -113,3 +118,21 @@ def train(
         if after_epoch is not None:
             after_epoch(epoch)
     return history | {"step_losses": losses}
+
+
+def _loss(
+    teacher: Teacher | None, dtype: torch.dtype
+) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Gives the loss of a batch from its images, the network's logits and the labels."""
+    if teacher is None:
+        return lambda _images, found, truth: nn.functional.cross_entropy(found, truth)
+    taught_by, share = networks.module(teacher.spec, teacher.weights, dtype).eval(), teacher.share
+
+    def distilled(images: torch.Tensor, found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            wanted = nn.functional.log_softmax(taught_by(images) / TEMPERATURE, dim=1)
+        softened = nn.functional.log_softmax(found / TEMPERATURE, dim=1)
+        apart = nn.functional.kl_div(softened, wanted, log_target=True, reduction="batchmean")
+        return (1 - share) * nn.functional.cross_entropy(found, truth) + share * TEMPERATURE**2 * apart
+
+    return distilled

@@ -11,6 +11,7 @@ from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan
 from wool_tf.training import trainer
+from wool_tf.training.distillation import Teacher
 from wool_tf.training.trainer import Course
 
 torch = pytest.importorskip("torch")
@@ -78,6 +79,18 @@ def test_steps_are_keras_steps(optimizer, images):
     arrays = weights.initial(SPEC, seed=5)
     ours = steps.ours(SPEC, arrays, images, course, 4, "float64")
     theirs = steps.theirs(SPEC, arrays, images, course, 4, "float64")
+    assert len(set(np.round(theirs, 3))) == 4
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_steps_of_a_network_that_another_one_teaches_are_keras_steps(images):
+    course = Course(epochs=2, batch_size=6, optimizer="adam", learning_rate=1e-2)
+    smaller = plan.pruned(SPEC, plan.named("paper-table3", 18))
+    teacher = Teacher(SPEC, weights.initial(SPEC, seed=8), 0.8)
+    arrays = weights.initial(smaller, seed=5)
+    ours, theirs = (
+        found(smaller, arrays, images, course, 4, "float64", teacher) for found in (steps.ours, steps.theirs)
+    )
     assert len(set(np.round(theirs, 3))) == 4
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 

@@ -22,7 +22,7 @@ def work(log, name, fold, settings, product, progress, attempt):
 
 def chains(log, settings, fold, keep):
     chain = []
-    for stage, needs in (("baseline", None), ("hard1", f"{fold.name}/baseline")):
+    for stage, needs in (("baseline", ()), ("hard1", (f"{fold.name}/baseline",))):
         name, product = f"{fold.name}/{stage}", fold.checkpoint(stage)
         doing = functools.partial(work, log, name, fold, settings, product)
         chain.append(Unit(name, doing, 1.0, product, needs, keep))

@@ -14,7 +14,7 @@ import pytest
 from wool_tf import records
 from wool_tf.errors import Diverged, Unwritable, WoolError
 from wool_tf.study import driver, progress
-from wool_tf.study.units import WRITTEN, Unit
+from wool_tf.study.units import WRITTEN, Unit, todo
 
 
 def work(name, log, progress, attempt):
@@ -89,8 +89,8 @@ def test_a_unit_that_fails_twice_is_noted_and_the_others_go_on(tmp_path, jobs):
     chain = [
         *units(log, "a/1"),
         failing(count, WoolError("this image is bad"), 9),
-        dataclasses.replace(*units(log, "a/3"), needs="a/2"),
-        dataclasses.replace(*units(log, "a/4"), needs="a/1"),
+        dataclasses.replace(*units(log, "a/3"), needs=("a/2",)),
+        dataclasses.replace(*units(log, "a/4"), needs=("a/1",)),
     ]
     found = driver.run([chain, units(log, "b/1")], folder, jobs, silent)
     assert sorted(found.records) == ["a/1", "a/4", "b/1"]
@@ -165,7 +165,7 @@ def test_a_single_job_is_one_at_a_time(tmp_path):
 def products(folder, keep) -> list[Unit]:
     return [
         Unit(f"a/{number}", functools.partial(leave, folder / f"{number}.bin"), 1.0, folder / f"{number}.bin",
-             f"a/{number - 1}" if number > 1 else None, keep)
+             (f"a/{number - 1}",) if number > 1 else (), keep)
         for number in (1, 2, 3)
     ]  # fmt: skip
 
@@ -203,12 +203,22 @@ def test_a_lost_product_that_cannot_be_made_again_ends_only_what_needs_it(tmp_pa
     (tmp_path / "2.bin").write_text("2.bin")
     again = functools.partial(die if deadly else fail, tmp_path / "count",
                               *([9] if deadly else [RuntimeError("no"), 9]))  # fmt: skip
-    fourth = dataclasses.replace(third, name="a/4", product=tmp_path / "4.bin", needs="a/1")
+    fourth = dataclasses.replace(third, name="a/4", product=tmp_path / "4.bin", needs=("a/1",))
     chain = [dataclasses.replace(first, run=again), second, third, fourth]
     found = driver.run([chain, units(tmp_path / "log", "b/1")], tmp_path, jobs, silent)
     assert (tmp_path / "count").read_text() == "xx"
     assert sorted(found.records) == ["a/1", "a/2", "a/3", "b/1"]
     assert list(found.failures) == ["a/1"]
+
+
+def test_every_product_that_a_unit_needs_is_made_again(tmp_path):
+    first, second, third = products(tmp_path, keep=False)
+    chain = [first, second, dataclasses.replace(third, needs=("a/2", "a/1"))]
+    driver.run([chain], tmp_path, 1, silent)
+    (tmp_path / "a/3.json").unlink()
+    assert [unit.name for unit in todo(chain, tmp_path)] == ["a/1", "a/2", "a/3"]
+    (tmp_path / "2.bin").write_text("2.bin")
+    assert [unit.name for unit in todo(chain, tmp_path)] == ["a/1", "a/3"]
 
 
 def test_products_that_a_killed_run_left_go_at_the_next_start(tmp_path):
@@ -303,7 +313,7 @@ def test_other_units_of_a_chain_go_on_when_the_cluster_has_given_one_up(tmp_path
     monkeypatch.setattr(driver.workers, "run_on_cluster", on_a_cluster)
     log = tmp_path / "log"
     deadly = Unit("a/2", functools.partial(expire, tmp_path / "count"), 1.0)
-    chain = [*units(log, "a/1"), deadly, *units(log, "a/3"), dataclasses.replace(*units(log, "a/4"), needs="a/2")]
+    chain = [*units(log, "a/1"), deadly, *units(log, "a/3"), dataclasses.replace(*units(log, "a/4"), needs=("a/2",))]
     found = driver.run([chain, units(log, "b/1")], tmp_path, 1, silent, "tcp://host:8786")
     assert sorted(found.records) == ["a/1", "a/3", "b/1"]
     assert [attempt["kind"] for attempt in found.failures["a/2"]] == ["died", "died"]
@@ -366,7 +376,7 @@ def test_status_shows_units_that_are_made_again_and_the_end_once(tmp_path, monke
 def test_what_failed_is_no_longer_left_in_the_status(tmp_path):
     seen, log = [], tmp_path / "log"
     first = failing(tmp_path / "count", WoolError("bad"), 9, "a/1")
-    chain = [first, dataclasses.replace(*units(log, "a/2"), needs="a/1")]
+    chain = [first, dataclasses.replace(*units(log, "a/2"), needs=("a/1",))]
     driver.run([chain, units(log, "b/1", "b/2")], tmp_path, 1, seen.append)
     assert (seen[-1].finished, seen[-1].units, seen[-1].remaining) == (2, 4, 0)
 

@@ -9,6 +9,7 @@ import pytest
 from wool_tf import devices, environment, records
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
+from wool_tf.networks import complexity
 from wool_tf.study import grid, manifest
 from wool_tf.training import methods
 from wool_tf.training.config import TrainingConfig
@@ -67,10 +68,21 @@ def test_chains_hold_every_stage_once_and_after_what_it_needs(images, tmp_path):
     assert sorted(sum(names, [])) == sorted(ALL)
     assert names[0] == ["baseline", "hard1", "hard2", "hard3", "random1", "random2", "random3"]
     for chain in chains:
-        before = {None}
+        before = set()
         for unit in chain:
-            assert unit.needs in before
+            assert set(unit.needs) <= before
             before.add(unit.name)
+
+
+def test_what_learns_from_the_unpruned_network_needs_it_in_every_round(images, tmp_path):
+    settings = dataclasses.replace(SETTINGS, distillation=0.5)
+    fold = grid.all_folds(settings, images, grid.split(settings, images), tmp_path, None)[0]
+    needs = {unit.name: unit.needs for chain in grid.chains(settings, fold, keep=False) for unit in chain}
+    assert needs[f"{fold.name}/hard1"] == (f"{fold.name}/baseline",)
+    assert needs[f"{fold.name}/hard3"] == (f"{fold.name}/hard2", f"{fold.name}/baseline")
+    plain, taught = (methods.stages(each)[1].macs(100) for each in (SETTINGS, settings))
+    epochs = settings.finetune_epochs
+    assert taught - plain == 100 * epochs * complexity.macs(settings.initial_spec)
 
 
 def test_seeds_differ_by_repeat_fold_purpose_and_attempt(images, tmp_path):

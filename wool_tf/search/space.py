@@ -83,6 +83,7 @@ SPACE: Mapping[str, Tuned] = {
     "epochs": Tuned(Times(2), ("baseline", "hard")),
     "finetune_epochs": Tuned(Times(2), ("hard",)),
     "finetune_factor": Tuned(Range(0.1, 1.0), ("hard", "asfp")),
+    "distillation": Tuned(Choice((0.0, 0.5, 0.8)), ("hard",)),
     "asfp_epochs": Tuned(Times(2), ("asfp",)),
 }
 """The search space. Epochs go to twice those given, so that no trial costs much more than twice the first one. What

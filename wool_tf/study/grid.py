@@ -142,7 +142,7 @@ def _unit(stage: "Stage", fold: Fold, settings: TrainingConfig, keep: bool, prot
         functools.partial(_work, protocol, stage.name, fold, settings),
         stage.macs(len(fold.train)) + SETUP_MACS,
         fold.checkpoint(stage.name),
-        stage.after and f"{fold.name}/{stage.after}",
+        tuple(f"{fold.name}/{name}" for name in stage.reads),
         keep,
     )
 

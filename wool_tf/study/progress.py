@@ -150,14 +150,14 @@ class Watcher:
         """The status of this moment."""
         # There may be thousands of records; whether one is there is all that has to be asked twice a second.
         self.open = [(unit, old) for unit, old in self.open if _stamp(unit.record(self.folder)) in (None, old)]
-        running, failed, left = [], set(), 0.0
+        running, failed, left = [], set[str](), 0.0
         for unit, _ in self.open:
             beat = records.read(_path(unit, self.folder))
             if isinstance(beat, list):
                 share, note = beat
                 running.append((unit.name, share, note))
                 left += unit.cost * (1 - share)
-            elif unit.needs in failed or units.failed(unit, self.folder):
+            elif failed.intersection(unit.needs) or units.failed(unit, self.folder):
                 failed.add(unit.name)
             else:
                 left += unit.cost

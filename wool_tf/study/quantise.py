@@ -74,7 +74,7 @@ def _with_int8(chain: Sequence[Unit], fold: Fold, crops: Dataset, config: Traini
         if unit.name == f"{fold.name}/{config.final}":
             work = functools.partial(quantise, config.final, fold, crops, config)
             product = fold.folder / f"{config.final}{INT8}.tflite"
-            found.append(Unit(f"{unit.name}{INT8}", work, grid.SETUP_MACS, product, unit.name, keep))
+            found.append(Unit(f"{unit.name}{INT8}", work, grid.SETUP_MACS, product, (unit.name,), keep))
     return found
 
 

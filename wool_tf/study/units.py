@@ -24,7 +24,7 @@ class Unit:
             0. Must be picklable.
         cost: expected time, in any unit that is the same for all.
         product: file that the work leaves besides the record, or None.
-        needs: name of an earlier unit of the chain whose product the work reads, or None.
+        needs: names of earlier units of the chain whose products the work reads.
         keep: whether the product stays when the chain is done.
     """
 
@@ -32,7 +32,7 @@ class Unit:
     run: Callable[[Progress, int], dict]
     cost: float
     product: Path | None = None
-    needs: str | None = None
+    needs: tuple[str, ...] = ()
     keep: bool = True
 
     def record(self, folder: Path) -> Path:
@@ -64,16 +64,18 @@ def todo(chain: Sequence[Unit], folder: Path, ignore_machine_failures: bool = Fa
     """
     done = {unit.name for unit in chain if record(unit, folder) is not None}
     lacking = {unit.name for unit in chain if unit.name not in done or unit.lost}
-    blocked = set()
+    blocked: set[str] = set()
     for unit in chain:
-        if unit.name in lacking and (unit.needs in blocked or _exhausted(unit, folder, ignore_machine_failures)):
+        if unit.name in lacking and (
+            blocked.intersection(unit.needs) or _exhausted(unit, folder, ignore_machine_failures)
+        ):
             blocked.add(unit.name)
-    found, needed = [], set()
+    found, needed = [], set[str]()
     for unit in reversed(chain):
         wanted = unit.name not in done or unit.keep or unit.name in needed
         if wanted and unit.name in lacking - blocked:
             found.append(unit)
-            needed.add(unit.needs)
+            needed.update(unit.needs)
     return found[::-1]
 
 

@@ -97,6 +97,13 @@ class TrainingConfig:
         below=10,
         binds="pruning",
     )
+    distillation: float = setting(
+        0.0,
+        "Share of the loss after hard pruning that the unpruned network's scores make, besides the labels; 0: none.",
+        at_least=0,
+        below=1,
+        binds="hard",
+    )
     asfp_epochs: int = setting(15, "Epochs of ASFP.", at_least=1, binds="asfp")
     asfp_finetune_epochs: int = setting(3, "Plain epochs of the compact network after ASFP.", at_least=0, binds="asfp")
     asfp_rates: tuple[float, ...] = setting(

@@ -28,6 +28,7 @@ from wool_tf.pruning import compact, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
 from wool_tf.training import batch_norms, recipes, trainer
 from wool_tf.training.config import TrainingConfig
+from wool_tf.training.distillation import Teacher
 from wool_tf.training.fold import Fold
 from wool_tf.training.trainer import Course, Progress
 
@@ -48,6 +49,8 @@ class Stage:
         trained: spec of the network while it is trained.
         epochs: of its training.
         consolidation: epochs of the resulting network, after those.
+        teacher: name of the stage whose scores it learns besides the labels, or None.
+        taught_by: spec of the teacher.
     """
 
     name: str
@@ -58,6 +61,13 @@ class Stage:
     trained: ResNetSpec
     epochs: int
     consolidation: int = 0
+    teacher: str | None = None
+    taught_by: ResNetSpec | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the stages whose networks it needs."""
+        return tuple(dict.fromkeys(name for name in (self.after, self.teacher) if name is not None))
 
     def run(self, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
         """Does the stage for a fold: writes its checkpoint and returns its record."""
@@ -66,7 +76,8 @@ class Stage:
     def macs(self, images: int) -> int:
         """Multiply-accumulates of its training on so many images; a backward pass costs two forward ones."""
         before, after = complexity.macs(self.trained) * self.epochs, complexity.macs(self.spec) * self.consolidation
-        return 3 * (before + after) * images
+        teaching = complexity.macs(self.taught_by) * self.epochs if self.taught_by else 0
+        return (3 * (before + after) + teaching) * images
 
 
 def stages(settings: TrainingConfig) -> list[Stage]:
@@ -89,11 +100,12 @@ def stages(settings: TrainingConfig) -> list[Stage]:
 
 def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -> list[Stage]:
     listed, spec, before = [], settings.initial_spec, "baseline"
+    taught = (before, spec) if settings.distillation else (None, None)
     for number, recipe in enumerate(recipes.of_rounds(settings), start=1):
         trained, spec = spec, plan.pruned(spec, recipe)
         trained = spec if settings.finetune == "compact" else trained
         epochs, work = settings.finetune_epochs, functools.partial(method, recipe=recipe)
-        listed.append(Stage(f"{name}{number}", title.format(number), before, work, spec, trained, epochs))
+        listed.append(Stage(f"{name}{number}", title.format(number), before, work, spec, trained, epochs, 0, *taught))
         before = listed[-1].name
     return listed
 
@@ -219,7 +231,15 @@ def _train(
         callbacks,
         merit if peeks else None,
         _log(stage, fold),
+        teacher(stage, fold, settings),
     )
+
+
+def teacher(stage: Stage, fold: Fold, settings: TrainingConfig) -> Teacher | None:
+    """The network whose scores the one of a stage learns, or None."""
+    if stage.teacher is None:
+        return None
+    return Teacher(*network_weights.load(fold.checkpoint(stage.teacher)), settings.distillation)
 
 
 def _log(stage: Stage, fold: Fold) -> Path | None:

@@ -18,8 +18,9 @@ from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning.layers import MaskedResNet
 from wool_tf.pruning.plan import Plan
-from wool_tf.training import schedules
+from wool_tf.training import distillation, schedules
 from wool_tf.training.config import TrainingConfig
+from wool_tf.training.distillation import Teacher
 
 SGD_MOMENTUM = 0.9
 KEPT_MODELS = 12
@@ -101,6 +102,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     merit: Callable[[Weights], float] | None = None,
     log: Path | None = None,
+    teacher: Teacher | None = None,
 ) -> tuple[Weights, dict[str, list[float]]]:
     """Trains from the given weights.
 
@@ -117,6 +119,7 @@ def train(
         callbacks: more of them, such as `pruning.callbacks.AsymptoticSoftPruning`; may change the model.
         merit: of weights; the best epoch's are returned, the earliest of equals. None returns the last epoch's.
         log: folder for TensorBoard's curves, or None.
+        teacher: the network whose scores are learned besides the labels, or None.
 
     Returns:
         The trained arrays, and per epoch `loss`, `accuracy` and `learning_rate`, and `merit` where that is given.
@@ -126,10 +129,12 @@ def train(
         WoolError: the network is too narrow for the backend.
     """
     _check_stem(spec)
-    model = compiled(spec, course.optimizer, course.weight_decay, mask is not None)
+    model = compiled(spec, course.optimizer, course.weight_decay, mask is not None, teacher.share if teacher else 0.0)
     _load(model, weights, mask)
     _reset(model.optimizer)
     batches = augmented(images, labels, chosen, spec.input_shape[0], course.batch_size, seed)
+    if teacher is not None:
+        batches = distillation.taught(batches, _teaching(teacher))
     steps = per_epoch(len(chosen), course.batch_size)
     watch = _Watch(course.epochs, progress, merit)
     callbacks = [*callbacks, watch, _Schedule(course, steps)]
@@ -193,27 +198,51 @@ def _built(spec: ResNetSpec, masked: bool) -> ResNet:
 
 
 _inference = functools.lru_cache(maxsize=KEPT_MODELS)(_built)
+# One of its own: what the network in training scores meanwhile must not change the teacher.
+_teachers = functools.lru_cache(maxsize=1)(ResNet)
+
+
+def _teaching(teacher: Teacher) -> Callable[[np.ndarray], np.ndarray]:
+    """Gives the teacher's logits of normalised images."""
+    model = _teachers(teacher.spec)
+    network_weights.assign(model, teacher.weights)
+    return lambda images: keras.ops.convert_to_numpy(model(images, training=False))
 
 
 # Keras traces a training step again for every model (some seconds), so one compiled model per architecture serves
 # all folds: its weights and the optimizer's state are reset instead.
 @functools.lru_cache(maxsize=KEPT_MODELS)
-def compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool) -> ResNet:
-    """A network that is ready to be trained; what it learned for an earlier caller is still in it."""
+def compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool, taught: float = 0.0) -> ResNet:
+    """A network that is ready to be trained; what it learned for an earlier caller is still in it.
+
+    Arguments:
+        spec: ResNetSpec.
+        optimizer, weight_decay: as in a Course.
+        masked: whether it has masks.
+        taught: share of the loss that a teacher's scores make; 0 without a teacher.
+    """
     model = _built(spec, masked)
     decay = weight_decay or None
     adam, sgd = keras.optimizers.Adam, functools.partial(keras.optimizers.SGD, momentum=SGD_MOMENTUM)
     method = (adam if optimizer == "adam" else sgd)(weight_decay=decay)
     if decay:
         method.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    accuracy = distillation.Accuracy if taught else keras.metrics.SparseCategoricalAccuracy
     model.compile(
         optimizer=method,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss=distillation.DistillationLoss(taught) if taught else plain,
         # By name it would be made in the first step, which TensorFlow traces twice if that makes variables.
-        metrics=[keras.metrics.SparseCategoricalAccuracy("accuracy")],
+        metrics=[accuracy("accuracy")],
     )
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def clear() -> None:
+    """Forgets the networks that are kept, for callers that change how Keras computes."""
+    for kept in (compiled, _inference, _teachers):
+        kept.cache_clear()
 
 
 def _reset(optimizer: keras.optimizers.Optimizer) -> None:
