@@ -29,18 +29,18 @@ TABLES = ("prune_kfold-table1.csv", "prune_kfold-table2.csv")
 def narrow(tmp_path_factory) -> str:
     """The flag that names a narrow network to begin with: its steps take a fraction of the time."""
     full = ResNetSpec.full(18, 2, (32, 32, 1))
-    spec = full.resized({group: width // 8 for group, width in full.by_group().items()})
+    spec = full.resized({group: width // 4 for group, width in full.by_group().items()})
     path = tmp_path_factory.mktemp("initial") / "narrow.safetensors"
     weights.save(path, spec, weights.initial(spec, 0))
     return f"--weights={path}"
 
 
 @pytest.fixture(scope="module")
-def finished(crops, tmp_path_factory) -> tuple[Path, str]:
+def finished(crops, narrow, tmp_path_factory) -> tuple[Path, str]:
     """The folder of a whole run of prune_kfold.py, and what it printed."""
     out = tmp_path_factory.mktemp("run")
     # One job, as each imports TensorFlow and traces every network; slow tests compare with what two jobs find.
-    result = scripts.run("prune_kfold.py", "--data", crops, "--out", out, "--jobs=1", *PRUNE)
+    result = scripts.run("prune_kfold.py", "--data", crops, "--out", out, narrow, "--jobs=1", *PRUNE)
     assert result.returncode == 0, result.stderr
     return out, result.stdout
 
@@ -78,7 +78,7 @@ def test_every_repeat_has_folds_of_its_own_and_holds_every_image_out_once(finish
     assert repeats[0] != repeats[1]
     for repeat, folds in enumerate(repeats):
         for fold, part in enumerate(folds):
-            unit = finished[0] / f"units/resnet18-adam-none/repeat{repeat}/fold{fold}/hard1.json"
+            unit = finished[0] / f"units/resnet18-adam-narrow/repeat{repeat}/fold{fold}/hard1.json"
             assert json.loads(unit.read_text())["held_out"] == part
 
 
@@ -88,7 +88,7 @@ def test_pooled_accuracy_is_that_of_the_records(finished, crops):
         for repeat, measured in enumerate(stage.figures.repeats):
             right = 0
             for fold in (0, 1):
-                name = f"units/resnet18-adam-none/repeat{repeat}/fold{fold}/{stage.name}.json"
+                name = f"units/resnet18-adam-narrow/repeat{repeat}/fold{fold}/{stage.name}.json"
                 record = json.loads((finished[0] / name).read_text())
                 # Class folders in alphabetical order: the first eight are defective.
                 truth = np.array(record["held_out"]) < 8
@@ -97,9 +97,9 @@ def test_pooled_accuracy_is_that_of_the_records(finished, crops):
 
 
 @pytest.mark.slow
-def test_table_one_first_and_table_two_from_its_networks(finished, crops, tmp_path):
+def test_table_one_first_and_table_two_from_its_networks(finished, crops, narrow, tmp_path):
     """What train_kfold.py is told of pruning binds nobody, and its report stays beside that of prune_kfold.py."""
-    flags = ("--data", crops, "--out", tmp_path, "--jobs=1", *TINY)
+    flags = ("--data", crops, "--out", tmp_path, narrow, "--jobs=1", *TINY)
     train = scripts.run("train_kfold.py", *flags, "--keep_checkpoints", "--finetune_epochs=7")
     assert train.returncode == 0, train.stderr
     names = ("train_kfold.html", "train_kfold.md", "train_kfold.json", "train_kfold-table1.csv")
@@ -107,10 +107,10 @@ def test_table_one_first_and_table_two_from_its_networks(finished, crops, tmp_pa
     assert not list(tmp_path.glob("*table2*"))
     times = {path: path.stat().st_mtime for path in tmp_path.rglob("baseline.*")}
     assert len(times) == 8
-    plan = scripts.check("prune_kfold.py", "--data", crops, "--out", tmp_path, *PRUNE, "--plan")
-    assert "resnet18-adam-none: 16 networks to train" in plan.stdout
+    plan = scripts.check("prune_kfold.py", "--data", crops, "--out", tmp_path, narrow, *PRUNE, "--plan")
+    assert "resnet18-adam-narrow: 16 networks to train" in plan.stdout
     assert "20 networks, 4 of them done; about" in plan.stdout
-    prune = scripts.run("prune_kfold.py", "--data", crops, "--out", tmp_path, "--jobs=1", *PRUNE)
+    prune = scripts.run("prune_kfold.py", "--data", crops, "--out", tmp_path, narrow, "--jobs=1", *PRUNE)
     assert prune.returncode == 0, prune.stderr
     assert {path: path.stat().st_mtime for path in times if path.suffix == ".json"} == {
         path: when for path, when in times.items() if path.suffix == ".json"
@@ -205,10 +205,10 @@ def test_bad_value(crops, tmp_path, flag, rule):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_the_tables_are_the_same(finished, crops, tmp_path):
+def test_killed_at_random_moments_the_tables_are_the_same(finished, crops, narrow, tmp_path):
     """Twenty kills, each a moment after some units are done; a few may come after the end."""
     rng, command = random.Random(0), [sys.executable, str(scripts.FOLDER / "prune_kfold.py"), f"--data={crops}",
-                                      f"--out={tmp_path}", "--jobs=2", *PRUNE]  # fmt: skip
+                                      f"--out={tmp_path}", "--jobs=2", narrow, *PRUNE]  # fmt: skip
     done = [0]
     for _ in range(20):
         started, wanted = time.time(), done[-1] + rng.choice((0, 0, 1, 1, 2))
@@ -227,9 +227,9 @@ def test_killed_at_random_moments_the_tables_are_the_same(finished, crops, tmp_p
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_costs_nothing(finished, crops, tmp_path):
+def test_a_worker_that_is_killed_costs_nothing(finished, crops, narrow, tmp_path):
     command = [sys.executable, str(scripts.FOLDER / "prune_kfold.py"), f"--data={crops}", f"--out={tmp_path}",
-               "--jobs=2", *PRUNE]  # fmt: skip
+               "--jobs=2", narrow, *PRUNE]  # fmt: skip
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while len(list(tmp_path.rglob("*.progress"))) < 2:
         time.sleep(0.1)
@@ -240,7 +240,7 @@ def test_a_worker_that_is_killed_costs_nothing(finished, crops, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_workers_of_a_cluster_of_which_one_is_killed(finished, crops, tmp_path):
+def test_two_workers_of_a_cluster_of_which_one_is_killed(finished, crops, narrow, tmp_path):
     pytest.importorskip("distributed")
     address = "tcp://127.0.0.1:18786"
     start = functools.partial(subprocess.Popen, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -254,7 +254,14 @@ def test_two_workers_of_a_cluster_of_which_one_is_killed(finished, crops, tmp_pa
     out = tmp_path / "out"
     try:
         time.sleep(5)
-        command = [sys.executable, str(scripts.FOLDER / "prune_kfold.py"), f"--data={crops}", f"--out={out}", *PRUNE]
+        command = [
+            sys.executable,
+            str(scripts.FOLDER / "prune_kfold.py"),
+            f"--data={crops}",
+            f"--out={out}",
+            narrow,
+            *PRUNE,
+        ]
         running = start([*command, f"--scheduler={address}"])
         while len(list(out.rglob("repeat*/fold*/*.json"))) < 2:
             assert running.poll() is None

@@ -141,7 +141,7 @@ def trainable_values(model) -> int:
     ("depth", "rounds"),
     [
         *((depth, 3) for depth in (18, 50)),
-        *((depth, 1) for depth in (34, 101, 152)),
+        (34, 1),
         *(pytest.param(depth, 3, marks=pytest.mark.slow) for depth in (34, 101, 152)),
     ],
 )

@@ -30,7 +30,6 @@ def narrow(depth: int, divisor: int = 8) -> ResNetSpec:
 @pytest.mark.parametrize(
     ("depth", "divisor", "recipes"),
     [(18, 1, plan.RECIPES), (34, 2, plan.RECIPES), (50, 4, plan.RECIPES)]
-    + [(101, 4, ["paper-table3"]), (152, 8, ["paper-text"])]
     + [pytest.param(depth, 1, plan.RECIPES, marks=pytest.mark.slow) for depth in DEPTHS],
     ids=lambda value: "+".join(value) if isinstance(value, list | tuple) else None,
 )
