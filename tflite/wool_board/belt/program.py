@@ -28,6 +28,15 @@ from wool_board.model.recognizer import Recognizer
 BUFFER_SECONDS = 4
 """What the ring holds, of lines at full speed: longer than any tile takes, and some megabytes."""
 
+MOST_BYTES = 256 << 20
+"""What the ring may hold: a quarter of the memory of the smallest boards."""
+
+MOST = 1e9
+"""Of any number that is given: 1000 km of belt, 30 years, lines of a nanosecond."""
+
+LEAST_PIXEL_MM = 0.001
+"""No detector has smaller elements."""
+
 OLD_DAYS = 14
 """Days after which references are old: elements die, and tubes age."""
 
@@ -115,11 +124,8 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     if resumed:
         config = dataclasses.replace(config, first=math.ceil(config.line(resumed.first_mm)))
     count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
-    if not 0 < count_mm < math.inf:
-        raise UsageError(f"--count_mm={count_mm:g}: must be above 0")
     config = dataclasses.replace(config, position=options.position, count_mm=count_mm)
-    capacity = max(round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side))
-    ring, watchdog = Ring(motion.with_counts(layout, options.position), capacity), Watchdog()
+    ring, watchdog = _ring(options, config, cut), Watchdog()
     outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
     feed = Feed(options.feed) if options.feed else None
     events = Events(outlet, lambda: outlet.waiting, feed)
@@ -146,6 +152,21 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
         outlet.finish(END_SECONDS)
         inspection.end(writer)
     interruption.check()
+
+
+def _ring(options: InspectionOptions, config: InspectionConfig, cut: Tiling) -> Ring:
+    """Room for the lines that may wait, if there is memory for as many."""
+    layout = motion.with_counts(config.layout, options.position)
+    fast, late = round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side)
+    capacity = max(fast, late)
+    memory = capacity * layout.line_bytes
+    if memory > MOST_BYTES:
+        rule = f"{capacity:,} lines that may wait take {memory >> 20:,} MB of memory, {MOST_BYTES >> 20} at most"
+        if fast > late:
+            raise UsageError(f"--lines_per_second={options.lines_per_second:g}: {rule}; give less")
+        advice = f"give less, or check --pixel_mm, which is {config.pixel_mm:g}"
+        raise UsageError(f"--latency_mm={options.latency_mm:g}: {rule}; {advice}")
+    return Ring(layout, capacity)
 
 
 def _resumed(options: InspectionOptions, config: InspectionConfig) -> Resumption | None:
@@ -191,6 +212,7 @@ def _check(options: InspectionOptions) -> None:
         raise UsageError(f"--overlap={options.overlap:g}: must be 0 or more and below 1")
     for name in (
         "pixel_mm",
+        "count_mm",
         "lines_per_second",
         "part_mm",
         "latency_mm",
@@ -199,8 +221,8 @@ def _check(options: InspectionOptions) -> None:
         "report_seconds",
     ):
         value = getattr(options, name)
-        if value is not None and not 0 < value < math.inf:
-            raise UsageError(f"--{name}={value:g}: must be above 0")
+        if value is not None and not 0 < value <= MOST:
+            raise UsageError(f"--{name}={value:g}: must be above 0 and at most {MOST:g}")
 
 
 def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, live: bool) -> InspectionConfig:
@@ -214,6 +236,9 @@ def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, liv
     pixel_mm = options.pixel_mm or image.get("pixel_mm")
     if pixel_mm is None:
         raise UsageError(f"{options.model}: its card has no pixel_mm; give --pixel_mm, the distance of lines")
+    if pixel_mm < LEAST_PIXEL_MM:
+        source = f"{options.model}: its card's pixel_mm" if options.pixel_mm is None else "--pixel_mm"
+        raise UsageError(f"{source}={pixel_mm:g}: must be at least {LEAST_PIXEL_MM:g}, in millimetres")
     part = 2 * cut.seen if options.part_mm is None else round(options.part_mm / pixel_mm)
     if part < cut.seen:
         least = math.ceil(cut.seen * pixel_mm)
