@@ -16,8 +16,13 @@ PART = 160
 MISSING = 0.5
 """Share of the pattern from which on it is missing: 0 in a line that is in its place, 1 where it is out of it."""
 
-SIGMAS = 6.0
-"""Standard deviations by which it must be: 1 part of a billion by chance, where texture is normally distributed."""
+SIGMAS = 5.7
+"""Standard deviations by which it must be: 1 part of 170 million by chance, where texture is normally distributed."""
+
+ALIKE = 1.4
+"""By what chance deviates more than if neighbours were independent: what is compared are differences of neighbours, in
+lines and pattern alike. Of white noise they have correlations of -2/3 and 1/6, and this is the root of
+1 + 2 ((2/3)² + (1/6)²)."""
 
 ROUGH = 0.1
 """Difference of an element's attenuation from its neighbours' as no product has it but at its edges. Where bytes are
@@ -71,7 +76,9 @@ class LineCheck:
         # Attenuation is the logarithm of the gain less that of the line, so what is left of the pattern is turned over.
         left = detail @ self._weights
         square = (detail**2) @ self._parts
-        deviation = np.sqrt(square * self._power / self._sizes)
+        # Of what is not the pattern itself.
+        rest = np.maximum(square * self._power - left**2, 0)
+        deviation = ALIKE * np.sqrt(rest / self._sizes)
         # Samples that are all alike, as at the end of their range, have no pattern, neither their own nor another.
         has_one = self._power - 2 * left + square > self._power / 4
         return (left > MISSING * self._power) & (left > SIGMAS * deviation) & has_one
