@@ -106,6 +106,46 @@ def test_an_element_that_flickers_between_well_and_ill_is_noisy(folder, value, s
     assert monitor.elements.correction.bad == (53,)
 
 
+def test_an_element_that_moves_less_than_its_noise_in_the_dark_is_stuck(folder):
+    """A converter that gives one count, or the next one: 15000 is a count that product has as well."""
+    counts = spoilt("stuck_elements", (60,))
+    counts[:, 60] += np.random.default_rng(1).integers(0, 2, len(counts)).astype("<u2")
+    found, monitor = judged(folder, counts)
+    assert [(e["alarm"], e["on"], e["elements"]) for e in found] == [("stuck_elements", True, [60])]
+    assert monitor.elements.correction.bad == (53, 60)
+
+
+def held(counts: np.ndarray, elements: slice, every: int) -> np.ndarray:
+    """Counts, of which some elements repeat one for 40 lines each `every` lines."""
+    held = counts.copy()
+    for start in range(0, len(counts) - 40, every):
+        held[start : start + 40, elements] = held[start, elements]
+    return held
+
+
+@pytest.mark.parametrize("every", [50, 100, 190])
+def test_elements_that_are_held_for_some_lines_time_and_again_are_noisy_until_they_are_no_longer(folder, every):
+    good = DETECTOR.expose(belt(24 * SPAN), 7)
+    found, monitor = judged(folder, held(good, slice(60, 61), every))
+    assert [(e["alarm"], e["on"], e["elements"]) for e in found] == [("noisy_elements", True, [60])]
+    assert monitor.elements.correction.bad == (53, 60)
+    found, _ = judged(folder, held(good, slice(60, 61), every), good)
+    assert [(e["alarm"], e["on"]) for e in found] == [("noisy_elements", True), ("noisy_elements", False)]
+    # Half of a board: what passes there is not seen most of the time, and that is told.
+    found, monitor = judged(folder, held(good, slice(60, 92), every))
+    assert {e["alarm"] for e in found} == {"noisy_elements", "unrepaired_elements"}
+    assert monitor.elements.unrepaired == tuple(range(60, 92))
+
+
+def test_elements_in_the_shadow_of_steel_are_neither_stuck_nor_held(folder):
+    """Only the noise in the dark is left of them, for as long as the plate is; the others see product."""
+    made = belt(24 * SPAN)
+    made[2 * SPAN : 20 * SPAN, 60:100] = 30
+    found, monitor = judged(folder, DETECTOR.expose(made, 3))
+    assert [e for e in found if e["alarm"] in ("stuck_elements", "noisy_elements")] == []
+    assert monitor.elements.correction.bad == (53,)
+
+
 def test_pellets_here_and_there_make_no_element_noisy(folder):
     made = belt(40 * SPAN)
     rng = np.random.default_rng(4)

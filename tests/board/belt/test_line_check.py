@@ -44,7 +44,9 @@ class Lines:
         width, check = self.counts.shape[1], LineCheck(self.correction)
         counts = np.frombuffer(content[: len(content) // (2 * width) * 2 * width], "<u2").reshape(-1, width)
         attenuation = self.correction.attenuation(counts)
-        return np.concatenate([check.broken(attenuation[at : at + chunk]) for at in range(0, len(counts), chunk)])
+        return np.concatenate(
+            [check.broken(counts[at : at + chunk], attenuation[at : at + chunk]) for at in range(0, len(counts), chunk)]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,29 @@ def test_whole_lines_are_not_broken_by_noise_that_hides_the_pattern():
 def test_a_brighter_beam_and_none_break_no_line(sound):
     for counts in (sound.counts * 1.6, sound.counts * 0.4, sound.counts * 0, np.full_like(sound.counts, 65535)):
         assert not sound.broken(np.rint(counts).astype("<u2").tobytes()).any()
+
+
+@pytest.mark.parametrize("top", [18_000, 20_000])
+def test_lines_that_end_at_the_top_of_the_detector_are_not_broken(sound, top):
+    """The elements that are cut have their pattern no longer, but the lines begin where they should."""
+    counts = np.minimum(np.rint(sound.counts * 1.2), top).astype("<u2")
+    shares = np.mean(counts == top)
+    assert 0.03 < shares < 0.98
+    assert not sound.broken(counts.tobytes()).any()
+
+
+def test_lines_are_not_broken_by_elements_that_are_left_out(sound):
+    counts = sound.counts.copy()
+    counts[:, 100:260] = 15_000
+    check = LineCheck(sound.correction)
+    attenuation = sound.correction.attenuation(counts)
+    assert check.broken(counts, attenuation).all()
+    check = LineCheck(sound.correction)
+    check.leave_out(tuple(range(100, 260)))
+    assert not check.broken(counts, attenuation).any()
+    # What is left of the pattern tells as before.
+    later = np.roll(counts, 1, axis=1)
+    assert check.broken(later, sound.correction.attenuation(later)).all()
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64])

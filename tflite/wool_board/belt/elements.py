@@ -38,6 +38,12 @@ line: few steps, as of a product that begins, do not change it."""
 CHANGES = 8
 """Counts by which the elements move over a span, in the median, if one that stands still is remarkable."""
 
+HELD = 16
+"""Lines of one count over and over that no working element has, if its noise is no less than `LEAST_NOISE` counts: of
+rounded normal numbers so many are equal once in 10^11. One that is held time and again is as good as noisy."""
+
+LEAST_NOISE = 2.0
+
 FLAWS = ("stuck", "dead", "noisy", "flickering")
 NAMED = 16
 """Elements that an alarm names at most."""
@@ -68,13 +74,17 @@ class ElementWatch:
 
     Attributes:
         correction: with the elements to be repaired at present.
+        unrepaired: indices of elements that are ill, too many side by side to be repaired.
     """
 
     def __init__(self, correction: Correction, alarms: Alarms):
         self.correction = self._first = correction
+        self.unrepaired: tuple[int, ...] = ()
         self._alarms, self._good = alarms, correction.good
         self._dark, self._gain = correction.dark[self._good], correction.gain[self._good]
         self._noise = np.maximum(correction.spread[self._good], 1)
+        # The floor is three times the noise in the dark, less than which there is nowhere.
+        self._quiet = correction.floor * float(np.median(self._gain)) / 3
         width = len(self._good)
         self._weak = np.zeros(width, int)
         """Spans in a row for which elements had a wrong signal."""
@@ -110,11 +120,12 @@ class ElementWatch:
         signal, around, in_air = self._compared(span.mean, level)
         wrong = (signal < GAIN[0] * around) | (in_air & (signal > GAIN[1] * around))
         self._weak = np.where(wrong, self._weak + 1, 0)
-        self._flickers = np.clip(self._flickers + np.where(self._strays(span, level) & ~wrong, 1, -1), 0, 2 * SPANS)
+        strays = np.where(self._strays(span, level) & ~wrong, 1, -1)
+        self._flickers = np.clip(self._flickers + np.where(self._is_held(span), 2 * SPANS, strays), 0, 2 * SPANS)
         moved = (span.high - span.low)[self._good]
         # Of each flaw, where it is, and where it can be told at all.
         found = {
-            "stuck": (moved == 0, np.median(moved) >= CHANGES),
+            "stuck": (moved <= self._quiet, np.median(moved) >= CHANGES),
             "dead": ((signal < np.maximum(GONE * around, self._first.floor)) | (self._weak >= SPANS), True),
             "noisy": self._noisy(span.sample[:NOISE_LINES].astype(np.float32), level),
             "flickering": (self._flickers >= SPANS, True),
@@ -139,6 +150,14 @@ class ElementWatch:
         high, highest, _ = self._compared(span.high, level)
         return (low < GAIN[0] * lowest) | (high > GAIN[1] * np.maximum(highest, np.exp(-level)))
 
+    def _is_held(self, span: Span) -> np.ndarray:
+        """Which elements have one count over and over, not at their highest, while most others do not."""
+        blocks = span.sample[: len(span.sample) // HELD * HELD, self._good].reshape(-1, HELD, len(self._good))
+        high = blocks.max(axis=1)
+        moved = high - blocks.min(axis=1)
+        held = (moved <= self._quiet // 4) & (high < span.high[self._good])
+        return (held & (np.median(moved, axis=1) >= CHANGES)[:, np.newaxis]).any(axis=0) & (self._quiet >= LEAST_NOISE)
+
     def _noisy(self, lines: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Which elements are too noisy, and for which that can be told: at the edge of a product it cannot."""
         # From line to line, so that a product that moves past is no noise.
@@ -160,6 +179,7 @@ class ElementWatch:
         every = np.zeros(len(self._first.gain), bool)
         every[[*self._first.bad, *self._good[flawed]]] = True
         beyond = _long_runs(every)
+        self.unrepaired = tuple(np.flatnonzero(beyond).tolist())
         bad = tuple(sorted({*self._first.bad, *np.flatnonzero(every & ~beyond).tolist()}))
         if bad != self.correction.bad:
             self.correction = self._first if bad == self._first.bad else dataclasses.replace(self._first, bad=bad)

@@ -209,7 +209,8 @@ class Inspection:
     def _append(self, lines: np.ndarray, arrived: np.ndarray) -> None:
         """Corrects lines, watches them, and puts those that are whole on the strip."""
         attenuation = self.monitor.elements.correction.attenuation(lines)
-        broken = self._check.broken(attenuation)
+        self._check.leave_out(self.monitor.elements.unrepaired)
+        broken = self._check.broken(lines, attenuation)
         starts = np.flatnonzero(np.diff(broken, prepend=~broken[:1]))
         for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
             part = slice(start, stop)
