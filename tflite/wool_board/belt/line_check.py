@@ -34,7 +34,7 @@ that has the others is near. One that was looked at already, when a broken one c
 
 
 TOPPED = 8
-"""Samples of a line with its highest value, at least, if they are at the end of the range: there they have no pattern."""
+"""Samples with the highest value of a line, at least, if that is the end of the range, where they have no pattern."""
 
 CERTAIN = 4.0
 """How many times its noise the pattern must be: the references' noise is left in every line, wherever that is."""
