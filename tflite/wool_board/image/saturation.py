@@ -90,9 +90,12 @@ def own_plateaus(samples: np.ndarray, noise: np.ndarray) -> np.ndarray:
         noise: (width,) standard deviation in counts that the samples have at least, as far as nothing cuts them.
     """
     highest, near = samples.max(axis=0), np.maximum(np.rint(noise), 1).astype(np.int64)
-    at_top = np.count_nonzero(samples == highest, axis=0)
+    topped = samples == highest
+    at_top = np.count_nonzero(topped, axis=0)
+    # An element that holds a count for some lines does so once.
+    held = (np.count_nonzero(topped[1:] & ~topped[:-1], axis=0) + topped[0] == 1) & (at_top < len(samples))
     close = np.count_nonzero(samples >= np.maximum(highest - near, 0).astype(samples.dtype), axis=0) - at_top
-    found = (at_top >= LEAST) & (at_top * near >= SPIKE * close) & (noise >= LEAST_NOISE)
+    found = (at_top >= LEAST) & (at_top * near >= SPIKE * close) & (noise >= LEAST_NOISE) & ~held
     return np.where(found, at_top, 0)
 
 
