@@ -8,6 +8,7 @@ import pytest
 import rig
 from rig import WOOL, kinds
 from wool_board.belt.beam import OpenBeam
+from wool_board.belt.elements import ElementWatch, Span
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.monitor import SPAN, Monitor
 from wool_board.errors import WoolError
@@ -104,6 +105,49 @@ def test_an_element_that_flickers_between_well_and_ill_is_noisy(folder, value, s
     found, monitor = judged(folder, flickering(good, value, skip), good)
     assert [(e["alarm"], e["on"]) for e in found] == [("noisy_elements", True), ("noisy_elements", False)]
     assert monitor.elements.correction.bad == (53,)
+
+
+def endless(lines: int) -> np.ndarray:
+    """Product from end to end of the detector without a gap: patches, texture, and strands along and across."""
+    rng = np.random.default_rng(2)
+    made = np.kron(rng.uniform(0.3, 0.6, (lines // 20 + 1, 8)), np.ones((20, 20)))[:lines]
+    made += rng.normal(0, 0.002, made.shape)
+    made[:, 110] += 0.3
+    made[::50] += 0.2
+    return made
+
+
+@pytest.mark.parametrize("elements", [(60,), (3, 60, 61, 62), tuple(range(60, 72)), tuple(range(7))])
+def test_noisy_elements_are_told_under_product_that_never_has_a_gap(folder, elements):
+    good, rng = DETECTOR.expose(endless(24 * SPAN), 7), np.random.default_rng(5)
+    ill = good.copy()
+    ill[:, elements] = np.rint(ill[:, elements] + rng.normal(0, 300, (len(ill), len(elements))))
+    found, monitor = judged(folder, ill)
+    named = {"noisy_elements"} if len(elements) < 5 else {"noisy_elements", "unrepaired_elements"}
+    assert {e["alarm"] for e in found} == named and all(e["on"] for e in found)
+    assert found[0]["elements"] == list(elements)
+    whole = (53,) if len(elements) > 4 else tuple(sorted((53, *elements)))
+    assert monitor.elements.correction.bad == whole
+    # Until it is over.
+    found, monitor = judged(folder, ill, good)
+    assert [(e["alarm"], e["on"]) for e in found][-1][1] is False and monitor.elements.correction.bad == (53,)
+
+
+def test_product_without_a_gap_makes_no_element_noisy(folder):
+    found, _ = judged(folder, DETECTOR.expose(endless(60 * SPAN), 7))
+    assert found == []
+
+
+def test_an_element_that_was_noisy_before_a_restart_stays_repaired_under_product(folder):
+    ill = DETECTOR.expose(endless(24 * SPAN), 7)
+    ill[:, 60] = np.rint(ill[:, 60] + np.random.default_rng(5).normal(0, 300, len(ill)))
+    corrected = correction(folder / "dark.png", folder / "bright.png", LAYOUT)
+    watch = ElementWatch(corrected, Alarms(Events(io.StringIO())))
+    watch.resume({"noisy": [60]})
+    for start in range(0, len(ill), SPAN):
+        lines = ill[start : start + SPAN]
+        watch.judge(Span(lines.mean(axis=0), lines.min(axis=0), lines.max(axis=0), lines[:64]), 0.0, {})
+        assert watch.correction.bad == (53, 60)
 
 
 def test_an_element_that_moves_less_than_its_noise_in_the_dark_is_stuck(folder):
