@@ -46,13 +46,14 @@ class OpenBeam:
         black: attenuation from which on nothing is seen; lines of which most elements are darker show no beam.
         spacing: lines without any air, or with nothing but air, after which that is an alarm.
         alarms: are switched on and off.
+        first: number of the first line.
 
     Attributes:
         level: attenuation of the open beam by the references.
         correction: attenuation that is to be taken off that by the references; within `STEP` of the level.
     """
 
-    def __init__(self, width: int, black: float, spacing: int, alarms: Alarms):
+    def __init__(self, width: int, black: float, spacing: int, alarms: Alarms, first: int = 0):
         self.level = self.correction = 0.0
         self._black, self._spacing, self._alarms = black, spacing, alarms
         self._columns = max(1, width // BLOCK)
@@ -60,8 +61,8 @@ class OpenBeam:
         self._sum, self._count = np.zeros(width, np.float32), 0
         self._confirmed = 0
         """Blocks with air since the last interruption, at most `SETTLED`."""
-        self._air = self._product = 0
-        """Line behind the last that had some air; and some product."""
+        self._air = self._product = first
+        """Line behind the last that had some air; and some product; at first, the one before which nobody knows."""
 
     @property
     def percent(self) -> float:

@@ -14,7 +14,7 @@ from wool_board.belt.feed import Feed
 from wool_board.belt.inspection import Inspection
 from wool_board.belt.lines import Reader, Ring
 from wool_board.belt.resumption import Resumption, resume
-from wool_board.belt.state import StateWriter, read
+from wool_board.belt.state import StateWriter, claimed, read
 from wool_board.belt.tiles import Tiling, tiling
 from wool_board.errors import UsageError
 from wool_board.image.references import correction
@@ -108,7 +108,8 @@ def run(options: InspectionOptions) -> int:
         WoolError: an option, the model, a reference or the input is wrong, or nobody takes the events.
         KeyboardInterrupt: the end was asked for, and all that is known has been told.
     """
-    _inspect(options, Interruption())
+    with claimed(options.state) if options.state else contextlib.nullcontext():
+        _inspect(options, Interruption())
     return 0
 
 
@@ -120,7 +121,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     cut = tiling(recognizer.side, recognizer.margin, options.width, options.overlap)
     reader = Reader(options.input, options.recorded, options.reopen)
     config = _config(options, recognizer, cut, reader.live)
-    resumed = _resumed(options, config)
+    resumed = _resumed(options, config, corrected.fingerprint)
     if resumed:
         config = dataclasses.replace(config, first=math.ceil(config.line(resumed.first_mm)))
     count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
@@ -169,11 +170,11 @@ def _ring(options: InspectionOptions, config: InspectionConfig, cut: Tiling) -> 
     return Ring(layout, capacity)
 
 
-def _resumed(options: InspectionOptions, config: InspectionConfig) -> Resumption | None:
+def _resumed(options: InspectionOptions, config: InspectionConfig, references: str) -> Resumption | None:
     """How this inspection follows another; None if it follows none."""
     state = read(options.state) if options.state else None
     speed = options.lines_per_second * config.pixel_mm if config.latency is not None else None
-    return resume(state, clocks.now(), speed) if state else None
+    return resume(state, clocks.now(), speed, references) if state else None
 
 
 def _look_at_start(
@@ -197,9 +198,9 @@ def _look_at_start(
 def _look_at_age(inspection: Inspection, written: float | None) -> None:
     """Says that the references are old, which they become while an inspection runs, or when the clock is set."""
     days = start_event.days_since(written)
-    if days is not None and days > OLD_DAYS:
+    if days is not None:
         text = f"the references are {days:.0f} days old: take new ones every week"
-        inspection.alarms.set("old_references", True, text, days=days)
+        inspection.alarms.set("old_references", days > OLD_DAYS, text, days=days)
 
 
 def _check(options: InspectionOptions) -> None:
