@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -303,6 +304,26 @@ def test_an_outlet_that_nothing_is_taken_from_gives_up(monkeypatch, tmp_path):
         time.sleep(0.1)
         with pytest.raises(WoolError, match=r"cannot be written \(Resource temporarily unavailable\)$"):
             outlet.flush()
+
+
+def test_a_terminal_that_shows_nothing_more_blocks_no_writing(monkeypatch):
+    """Its window hangs. Asked, it has room as long as a byte has, and what does not fit would wait for ever."""
+    monkeypatch.setattr(outlets, "PATIENCE", 0.3)
+    screen, terminal = os.openpty()
+    outlet, written = Outlet(terminal, waits=False), "x" * 79 + "\n"
+    # The end of the window ends a write that waits.
+    guard = threading.Timer(10, os.close, (screen,))
+    guard.start()
+    with pytest.raises(WoolError, match="^standard output: cannot be written"):
+        while True:
+            outlet.write(100 * written)
+            outlet.flush()
+    assert guard.is_alive(), "it was blocked"
+    guard.cancel()
+    # For others, the terminal is as it was.
+    assert os.get_blocking(terminal)
+    for descriptor in (screen, terminal):
+        os.close(descriptor)
 
 
 def test_what_calls_for_action_is_told_while_much_waits():
