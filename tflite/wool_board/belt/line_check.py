@@ -86,7 +86,7 @@ class LineCheck:
         rough = (np.abs(detail) > ROUGH).astype(np.float32) @ self._parts > 0.5 * self._sizes
         anything = rough & ((attenuation < BRIGHTER).astype(np.float32) @ self._parts > 0.2 * self._sizes)
         detail = np.clip(detail, -ROUGH, ROUGH)
-        lacks = self._lacks_pattern(detail, self._weights, self._power).any(axis=1)
+        lacks: np.ndarray = np.any(self._lacks_pattern(detail, self._weights, self._power), axis=1)
         for line in np.flatnonzero(lacks).tolist():
             topped = lines[line] == lines[line].max()
             if np.count_nonzero(topped) >= TOPPED:
