@@ -133,7 +133,9 @@ def test_states_of_inspections(tmp_path):
         if found is None:
             return "not there"
         for speed in (None, 1000.0):
-            resumed = resume(found, Moment(1.7e9 + rng.choice((-5, 5, 10**7)), rng.choice("ab"), 9.0, True), speed)
+            resumed = resume(
+                found, Moment(1.7e9 + rng.choice((-5, 5, 10**7)), rng.choice("ab"), 9.0, True), speed, "ours"
+            )
             json.dumps(resumed.fields(), allow_nan=False)
             assert math.isfinite(resumed.first_mm) and resumed.first_mm >= resumed.told_mm >= 0
         return "read"

@@ -106,6 +106,26 @@ def test_nothing_but_air_and_no_air_at_all_are_alarms(folder, tmp_path):
     assert lines == [0, 1200]
 
 
+@pytest.mark.parametrize("gain", [1.03, 1.045, 0.97, 0.96])
+@pytest.mark.parametrize("board", [slice(0, 40), slice(40, 80)])
+def test_a_board_of_the_detector_that_drifts_by_itself_is_told_and_its_return(folder, tmp_path, gain, board):
+    """By it, or by all others, air is no air any more; how far the beam is followed cannot tell."""
+    belt = products(8000, *((start, start + 250) for start in range(100, 7800, 400)))
+    belt[2000:6000, board] -= np.log(gain)
+    found = inspect(belt, 1.0, folder, tmp_path, spacing=1500)
+    told = [event for event in kinds(found, "alarm") if event["alarm"] == "uneven_air"]
+    assert [event["on"] for event in told] == [True, False]
+    # Some 130 lines of each 400 are a gap. A beam that gets darker at once is believed after lines without air only.
+    assert 2000 + 32 * 16 <= told[0]["line"] < 2000 + 4 * 32 * 16 and 6000 < told[1]["line"] < 6500 + 1500
+
+
+def test_thin_products_and_a_web_without_end_are_even_air_beside_them(folder, tmp_path):
+    belt = products(6000, *((start, start + 250) for start in range(100, 5800, 400)))
+    belt *= 0.07 / THIN
+    assert names(inspect(belt, 1.0, folder, tmp_path)) == []
+    assert names(inspect(products(6000, (0, 6000)), 1.0, folder, tmp_path)) == []
+
+
 def test_air_beside_the_product_is_air(folder, tmp_path):
     belt = products(3000, (0, 3000), across=slice(0, 60))
     assert names(inspect(belt, 1.0, folder, tmp_path, spacing=1000)) == []

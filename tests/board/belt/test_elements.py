@@ -8,6 +8,7 @@ import pytest
 import rig
 from rig import WOOL, kinds
 from wool_board.belt.beam import OpenBeam
+from wool_board.belt.elements import ElementWatch, Span
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.monitor import SPAN, Monitor
 from wool_board.errors import WoolError
@@ -103,6 +104,89 @@ def test_an_element_that_flickers_between_well_and_ill_is_noisy(folder, value, s
     assert found[0]["lines"][1] <= 8 * SPAN and monitor.elements.correction.bad == (53, 60)
     found, monitor = judged(folder, flickering(good, value, skip), good)
     assert [(e["alarm"], e["on"]) for e in found] == [("noisy_elements", True), ("noisy_elements", False)]
+    assert monitor.elements.correction.bad == (53,)
+
+
+def endless(lines: int) -> np.ndarray:
+    """Product from end to end of the detector without a gap: patches, texture, and strands along and across."""
+    rng = np.random.default_rng(2)
+    made = np.kron(rng.uniform(0.3, 0.6, (lines // 20 + 1, 8)), np.ones((20, 20)))[:lines]
+    made += rng.normal(0, 0.002, made.shape)
+    made[:, 110] += 0.3
+    made[::50] += 0.2
+    return made
+
+
+@pytest.mark.parametrize("elements", [(60,), (3, 60, 61, 62), tuple(range(60, 72)), tuple(range(7))])
+def test_noisy_elements_are_told_under_product_that_never_has_a_gap(folder, elements):
+    good, rng = DETECTOR.expose(endless(24 * SPAN), 7), np.random.default_rng(5)
+    ill = good.copy()
+    ill[:, elements] = np.rint(ill[:, elements] + rng.normal(0, 300, (len(ill), len(elements))))
+    found, monitor = judged(folder, ill)
+    named = {"noisy_elements"} if len(elements) < 5 else {"noisy_elements", "unrepaired_elements"}
+    assert {e["alarm"] for e in found} == named and all(e["on"] for e in found)
+    assert found[0]["elements"] == list(elements)
+    whole = (53,) if len(elements) > 4 else tuple(sorted((53, *elements)))
+    assert monitor.elements.correction.bad == whole
+    # Until it is over.
+    found, monitor = judged(folder, ill, good)
+    assert [(e["alarm"], e["on"]) for e in found][-1][1] is False and monitor.elements.correction.bad == (53,)
+
+
+def test_product_without_a_gap_makes_no_element_noisy(folder):
+    found, _ = judged(folder, DETECTOR.expose(endless(60 * SPAN), 7))
+    assert found == []
+
+
+def test_an_element_that_was_noisy_before_a_restart_stays_repaired_under_product(folder):
+    ill = DETECTOR.expose(endless(24 * SPAN), 7)
+    ill[:, 60] = np.rint(ill[:, 60] + np.random.default_rng(5).normal(0, 300, len(ill)))
+    corrected = correction(folder / "dark.png", folder / "bright.png", LAYOUT)
+    watch = ElementWatch(corrected, Alarms(Events(io.StringIO())))
+    watch.resume({"noisy": [60]})
+    for start in range(0, len(ill), SPAN):
+        lines = ill[start : start + SPAN]
+        watch.judge(Span(lines.mean(axis=0), lines.min(axis=0), lines.max(axis=0), lines[:64]), 0.0, {})
+        assert watch.correction.bad == (53, 60)
+
+
+def test_an_element_that_moves_less_than_its_noise_in_the_dark_is_stuck(folder):
+    """A converter that gives one count, or the next one: 15000 is a count that product has as well."""
+    counts = spoilt("stuck_elements", (60,))
+    counts[:, 60] += np.random.default_rng(1).integers(0, 2, len(counts)).astype("<u2")
+    found, monitor = judged(folder, counts)
+    assert [(e["alarm"], e["on"], e["elements"]) for e in found] == [("stuck_elements", True, [60])]
+    assert monitor.elements.correction.bad == (53, 60)
+
+
+def held(counts: np.ndarray, elements: slice, every: int) -> np.ndarray:
+    """Counts, of which some elements repeat one for 40 lines each `every` lines."""
+    held = counts.copy()
+    for start in range(0, len(counts) - 40, every):
+        held[start : start + 40, elements] = held[start, elements]
+    return held
+
+
+@pytest.mark.parametrize("every", [50, 100, 190])
+def test_elements_that_are_held_for_some_lines_time_and_again_are_noisy_until_they_are_no_longer(folder, every):
+    good = DETECTOR.expose(belt(24 * SPAN), 7)
+    found, monitor = judged(folder, held(good, slice(60, 61), every))
+    assert [(e["alarm"], e["on"], e["elements"]) for e in found] == [("noisy_elements", True, [60])]
+    assert monitor.elements.correction.bad == (53, 60)
+    found, _ = judged(folder, held(good, slice(60, 61), every), good)
+    assert [(e["alarm"], e["on"]) for e in found] == [("noisy_elements", True), ("noisy_elements", False)]
+    # Half of a board: what passes there is not seen most of the time, and that is told.
+    found, monitor = judged(folder, held(good, slice(60, 92), every))
+    assert {e["alarm"] for e in found} == {"noisy_elements", "unrepaired_elements"}
+    assert monitor.elements.unrepaired == tuple(range(60, 92))
+
+
+def test_elements_in_the_shadow_of_steel_are_neither_stuck_nor_held(folder):
+    """Only the noise in the dark is left of them, for as long as the plate is; the others see product."""
+    made = belt(24 * SPAN)
+    made[2 * SPAN : 20 * SPAN, 60:100] = 30
+    found, monitor = judged(folder, DETECTOR.expose(made, 3))
+    assert [e for e in found if e["alarm"] in ("stuck_elements", "noisy_elements")] == []
     assert monitor.elements.correction.bad == (53,)
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+import checkout
 import rig
 from checkout import PROGRAMS
 from rig import DEFECT, SEEN, WOOL, accounted, kinds
@@ -365,6 +366,21 @@ def test_memory_stays_as_it_is(flags):
         (["--threads=0"], 64, "--threads=0: must be 1 to"),
         (["--overlap=1"], 64, "--overlap=1: must be 0 or more and below 1"),
         (["--pixel_mm=nan"], 64, "--pixel_mm=nan: must be above 0"),
+        (["--pixel_mm=1e-320"], 64, "--pixel_mm=9.99989e-321: must be at least 0.001, in millimetres"),
+        (["--spacing_mm=1e300"], 64, "--spacing_mm=1e+300: must be above 0 and at most 1e+09"),
+        (["--lines_per_second=inf"], 64, "--lines_per_second=inf: must be above 0 and at most 1e+09"),
+        # Twice as many lines of 200 bytes as pass within the latency, and lines of four seconds.
+        (
+            ["--pixel_mm=0.001"],
+            64,
+            "--latency_mm=1200: 2,400,000 lines that may wait take 457 MB of memory, 256 at most; give less, or check "
+            "--pixel_mm, which is 0.001",
+        ),
+        (
+            ["--lines_per_second=1e6"],
+            64,
+            "--lines_per_second=1e+06: 4,000,000 lines that may wait take 762 MB of memory, 256 at most; give less",
+        ),
         (["--part_mm=19"], 64, "--part_mm=19: must be at least 20, the length that a tile shows"),
         (["--latency_mm=60"], 64, "--latency_mm=60: must be at least"),
         (["no.raw"], 1, "no.raw: cannot be opened (No such file or directory)"),
@@ -377,6 +393,15 @@ def test_wrong_use_gets_one_line(arguments, status, said, flags):
     assert (code, found) == (status, [])
     (line,) = errors.splitlines()
     assert line.startswith("inspect_line.py: ") and said in line
+
+
+def test_a_closed_input_is_one_line(flags):
+    command = ["sh", "-c", '"$@" <&-', "sh", *rig.command(*flags)]
+    environment = checkout.environment(checkout.TESTS)
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    said = "inspect_line.py: standard input: is closed; give a pipe, a FIFO or a file with detector lines\n"
+    assert ran.stderr == said
 
 
 def test_a_model_that_was_changed_is_refused(board_model, flags, tmp_path):

@@ -101,6 +101,17 @@ def test_each_alarm_begins_and_ends(corrected, name):
         assert begin["lines"] == [2 * SPAN, 3 * SPAN]
 
 
+@pytest.mark.parametrize(("brighter", "said"), [(1.0, False), (1.1, True), (1.19, True)])
+def test_a_detector_whose_elements_end_each_at_its_own_count_is_saturated(corrected, brighter, said):
+    """One that takes off its offsets itself: in no element is the highest count that of the others."""
+    ends = 22_800 - np.random.default_rng(2).integers(0, 800, 160)
+    air = DETECTOR.expose(np.full((2 * SPAN, 160), -np.log(brighter)), 3)
+    found = heard(corrected, good(SPAN), np.minimum(air, ends).astype("<u2"), good(SPAN))
+    assert (("saturated", True) in names(found)) == said
+    # Product under that beam ends nowhere.
+    assert not said or ("saturated", False) in names(found)
+
+
 @pytest.mark.parametrize("width", [100, 155, 159, 161, 200, 310])
 def test_a_wrong_width_is_named(corrected, width):
     (alarm,) = heard(corrected, cut_wrong(width))

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -305,6 +306,26 @@ def test_an_outlet_that_nothing_is_taken_from_gives_up(monkeypatch, tmp_path):
             outlet.flush()
 
 
+def test_a_terminal_that_shows_nothing_more_blocks_no_writing(monkeypatch):
+    """Its window hangs. Asked, it has room as long as a byte has, and what does not fit would wait for ever."""
+    monkeypatch.setattr(outlets, "PATIENCE", 0.3)
+    screen, terminal = os.openpty()
+    outlet, written = Outlet(terminal, waits=False), "x" * 79 + "\n"
+    # The end of the window ends a write that waits.
+    guard = threading.Timer(10, os.close, (screen,))
+    guard.start()
+    with pytest.raises(WoolError, match="^standard output: cannot be written"):
+        while True:
+            outlet.write(100 * written)
+            outlet.flush()
+    assert guard.is_alive(), "it was blocked"
+    guard.cancel()
+    # For others, the terminal is as it was.
+    assert os.get_blocking(terminal)
+    for descriptor in (screen, terminal):
+        os.close(descriptor)
+
+
 def test_what_calls_for_action_is_told_while_much_waits():
     class Slow:
         waiting, text = 0, ""
@@ -360,19 +381,44 @@ def moment(after: float, boot: str = "one", uptime: float | None = None, is_set:
     ],
 )
 def test_where_an_inspection_goes_on(now, first, seconds, least, level):
-    found = resume(A_STATE, now, mm_per_second=50.0)
+    found = resume(A_STATE, now, mm_per_second=50.0, references="ours")
     assert found.first_mm == pytest.approx(first)
     assert (found.seconds, found.least_seconds, found.level) == (seconds, least, level)
     assert found.told_mm == 100.0 and found.length == ("unknown" if seconds is None else "at_most")
     # Lines that waited are counted, whatever the clock says, by a process that came to its end.
-    waited = resume(dataclasses.replace(A_STATE, ended=True), now, mm_per_second=None)
+    waited = resume(dataclasses.replace(A_STATE, ended=True), now, mm_per_second=None, references="ours")
     assert (waited.first_mm, waited.length) == (120.0, "counted")
+
+
+def test_the_level_of_a_beam_is_one_by_the_references_that_it_was_measured_with():
+    """New ones are what an alarm of a beam that drifted asks for: by them, there is no drift."""
+    for left_by, level in (("ours", -0.03), ("theirs", 0.0), (None, -0.03)):
+        state = dataclasses.replace(A_STATE, references=left_by)
+        assert resume(state, moment(2), mm_per_second=50.0, references="ours").level == level
+
+
+def test_a_restart_with_other_references_begins_with_their_beam(flags, tmp_path):
+    """Product from the first line on, before any air, of an attenuation that is just that of the product."""
+    state, brighter = tmp_path / "state.json", DETECTOR.expose(np.full((2000, DETECTOR.width), -0.1))
+    _, first, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=brighter.tobytes())
+    assert first[-1]["beam_percent"] == pytest.approx(10.5, abs=0.3)
+    _, same, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=brighter[:100].tobytes())
+    assert same[-1]["beam_percent"] == pytest.approx(10.5, abs=0.3)
+    taken = [tmp_path / "dark.raw", tmp_path / "bright.raw"]
+    for path, attenuation in zip(taken, (50.0, -0.1), strict=True):
+        path.write_bytes(DETECTOR.expose(np.full((64, DETECTOR.width), attenuation), 2).tobytes())
+    product = DETECTOR.expose(np.full((100, DETECTOR.width), WOOL - 0.1)).tobytes()
+    named = [f"--dark={taken[0]}", f"--bright={taken[1]}", flags[2]]
+    _, second, _ = rig.run(*named, f"--state={state}", "--recorded", lines=product)
+    assert second[-1]["beam_percent"] == 0
+    # 0.3 of the window of 1, as without any state.
+    assert {tile["score"] for tile in kinds(second, "tile")} <= {round(grey / 255, 6) for grey in range(74, 82)}
 
 
 def test_a_clock_that_was_not_set_when_the_state_was_left_tells_nothing():
     state = dataclasses.replace(A_STATE, clock_set=False)
-    assert resume(state, moment(600, "two", uptime=20.0), 50.0).length == "unknown"
-    assert resume(State(100.0, 120.0, 1000.0, 0.0, False, None), moment(2), 50.0).length == "unknown"
+    assert resume(state, moment(600, "two", uptime=20.0), 50.0, "ours").length == "unknown"
+    assert resume(State(100.0, 120.0, 1000.0, 0.0, False, None), moment(2), 50.0, "ours").length == "unknown"
 
 
 def test_what_passed_while_the_power_was_off_is_said_to_be_unknown(flags, tmp_path):
@@ -420,8 +466,8 @@ def test_what_holds_no_state_is_none(tmp_path, text, flags):
 
 def test_lines_of_a_writer_that_waits_are_counted_only_if_the_process_came_to_its_end():
     now = dataclasses.replace(A_STATE.moment, uptime=A_STATE.uptime + 3)
-    assert resume(dataclasses.replace(A_STATE, ended=True), now, None).length == "counted"
-    assert resume(dataclasses.replace(A_STATE, ended=False), now, None).length == "at_least"
+    assert resume(dataclasses.replace(A_STATE, ended=True), now, None, "ours").length == "counted"
+    assert resume(dataclasses.replace(A_STATE, ended=False), now, None, "ours").length == "at_least"
 
 
 @pytest.mark.parametrize("level", [40.0, -3.0, 0.3])
@@ -429,6 +475,35 @@ def test_a_level_that_no_beam_was_followed_to_is_no_state(tmp_path, level):
     path = tmp_path / "state.json"
     states.write(path, dataclasses.replace(A_STATE, level=level))
     assert states.read(path) is None
+
+
+@pytest.mark.parametrize("content", [0.0, WOOL])
+def test_a_restart_far_along_the_belt_is_no_long_time_without_air_or_product(flags, tmp_path, content):
+    path = tmp_path / "state.json"
+    states.write(path, State(90_000.0, 90_000.0, 1.0, 0.0, True, None))
+    lines = DETECTOR.expose(np.full((1000, DETECTOR.width), content)).tobytes()
+    _, found, _ = rig.run(*flags, f"--state={path}", "--recorded", "--spacing_mm=501", lines=lines)
+    assert found[0]["first_mm"] == 90_000 and kinds(found, "alarm") == []
+    # From there it is as far as ever.
+    _, found, _ = rig.run(*flags, f"--state={path}", "--recorded", "--spacing_mm=400", lines=lines)
+    assert [e["alarm"] for e in kinds(found, "alarm")] == ["no_air" if content else "only_air"]
+
+
+def test_only_one_inspection_at_a_time_has_a_state(flags, tmp_path):
+    state = tmp_path / "state.json"
+    one = rig.start(*flags, f"--state={state}", "--recorded")
+    one.stdin.write(belt(100))
+    one.stdin.flush()
+    one.stdout.readline()
+    status, found, errors = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(100))
+    assert (status, found) == (1, [])
+    said = f"inspect_line.py: --state={state}: another inspection has it; end that one, or give another file\n"
+    assert errors == said
+    # One that is killed has it no longer, whatever it left.
+    one.kill()
+    one.communicate()
+    status, found, _ = rig.run(*flags, f"--state={state}", "--recorded", lines=belt(100))
+    assert status == 0 and found[-1]["lines"] == 100
 
 
 def test_a_state_that_cannot_be_written_is_an_alarm(flags, tmp_path):
@@ -490,7 +565,8 @@ def test_elements_that_died_stay_repaired_after_a_restart(flags, tmp_path):
     "changes",
     [{"along_mm": -1}, {"along_mm": 130.0}, {"arrived_mm": 1e300}, {"along_mm": True}, {"time": None}, {"ended": 1},
      {"uptime": -1}, {"boot": 7}, {"clock_set": None}, {"untold": {}}, {"untold": 3}, {"level": "0"},
-     {"untold": {"events": {"tile": "x"}, "along_mm": None}}, {"untold": {"events": {}, "along_mm": [1]}}],
+     {"untold": {"events": {"tile": "x"}, "along_mm": None}}, {"untold": {"events": {}, "along_mm": [1]}},
+     {"references": 7}],
 )  # fmt: skip
 def test_a_state_with_a_wrong_value_holds_none(tmp_path, changes):
     path = tmp_path / "state.json"
@@ -510,6 +586,24 @@ def test_a_state_with_elements_that_are_none_holds_none(tmp_path, elements):
     del found["elements"]
     path.write_text(json.dumps(found))
     assert states.read(path) == A_STATE
+
+
+def test_references_that_are_old_by_a_wrong_clock_only_are_so_no_longer(flags, tmp_path, monkeypatch, capfd):
+    path, ages = tmp_path / "belt.raw", itertools.chain([1.0, 1.0, 3000.0, None, 1.0], itertools.repeat(1.0))
+    path.write_bytes(belt(1000))
+    monkeypatch.setattr(start_event, "days_since", lambda _moment: next(ages))
+    monkeypatch.setattr(program, "Recognizer", program.Recognizer)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert rig.main(["model", str(path), *flags, "--report_seconds=1e-9"]) == 0
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    found = rig.events(capfd.readouterr().out)
+    assert [(e["alarm"], e["on"]) for e in kinds(found, "alarm")] == [
+        ("old_references", True),
+        ("old_references", False),
+    ]
 
 
 def test_references_that_become_old_while_they_are_used_are_said(flags, tmp_path, monkeypatch, capfd):

@@ -68,6 +68,41 @@ def test_elements_at_the_plateau_of_the_bright_reference_are_bad(tmp_path, clip)
     assert correction(*references(tmp_path, gain, 65535), None).bad == ()
 
 
+def own_ends(counts: np.ndarray, top: int = 4000) -> np.ndarray:
+    """Counts of a detector of 12 bits that takes off the offset of each element itself: each ends somewhere else."""
+    return np.minimum(counts, top - np.random.default_rng(8).integers(0, 60, WIDTH)).astype(np.uint16)
+
+
+@pytest.mark.parametrize("beam", [4200.0, 9000.0])
+def test_a_bright_reference_whose_elements_end_each_at_its_own_count_is_refused(tmp_path, beam):
+    dark, bright = references(tmp_path, np.full(WIDTH, beam), 65535)
+    Image.fromarray(own_ends(np.asarray(Image.open(bright)))).save(bright)
+    with pytest.raises(WoolError, match="elements 0 to 63 .* are dead, noisy or saturated"):
+        correction(dark, bright, None)
+
+
+def test_elements_that_reach_their_own_end_are_bad_and_no_others(tmp_path):
+    gain = np.full(WIDTH, 3000.0)
+    gain[[7, 8, 40]] = 4400, 4400, 3770
+    dark, bright = references(tmp_path, gain, 65535)
+    Image.fromarray(own_ends(np.asarray(Image.open(bright)))).save(bright)
+    assert correction(dark, bright, None).bad == (7, 8, 40)
+
+
+@pytest.mark.parametrize("mean", [5, 200, 3000, 20_000])
+@pytest.mark.parametrize("spread", [2.0, 3, 40])
+@pytest.mark.parametrize("lines", [16, 64, 1000])
+def test_noise_has_no_plateau_in_any_element(mean, spread, lines):
+    counts = np.maximum(np.rint(np.random.default_rng(4).normal(mean, spread, (lines, 2000))), 0).astype(np.uint16)
+    # Where counts cannot be below 0, that may be all there is.
+    assert not saturation.own_plateaus(counts, np.full(2000, spread)).any() or mean < spread
+
+
+def test_elements_whose_noise_is_less_than_a_count_may_all_be_alike():
+    assert not saturation.own_plateaus(np.full((LINES, WIDTH), 200, np.uint8), np.full(WIDTH, 0.4)).any()
+    assert (saturation.own_plateaus(np.full((LINES, WIDTH), 200, np.uint8), np.full(WIDTH, 3.0)) == LINES).all()
+
+
 def test_a_stuck_element_above_does_not_hide_the_plateau(tmp_path):
     gain = np.full(WIDTH, 3000.0)
     gain[7] = 4400

@@ -31,6 +31,13 @@ very ones that networks are trained on."""
 SETTLED = 4
 """Blocks of lines with air, after which the level is known."""
 
+THIN = 0.06
+"""Level above the beam's up to which lines may be empty, and only seem to have product: that is thinner nowhere in the
+range of products, where all of a line is."""
+
+UNEVEN = 32
+"""Blocks of such lines, none of them air from end to end, after which it is an alarm: in a gap, the first ones are."""
+
 DRIFT, STEADY = 0.05, 0.04
 """Level, up or down, above which drift is an alarm, and below which it is over."""
 
@@ -46,13 +53,14 @@ class OpenBeam:
         black: attenuation from which on nothing is seen; lines of which most elements are darker show no beam.
         spacing: lines without any air, or with nothing but air, after which that is an alarm.
         alarms: are switched on and off.
+        first: number of the first line.
 
     Attributes:
         level: attenuation of the open beam by the references.
         correction: attenuation that is to be taken off that by the references; within `STEP` of the level.
     """
 
-    def __init__(self, width: int, black: float, spacing: int, alarms: Alarms):
+    def __init__(self, width: int, black: float, spacing: int, alarms: Alarms, first: int = 0):
         self.level = self.correction = 0.0
         self._black, self._spacing, self._alarms = black, spacing, alarms
         self._columns = max(1, width // BLOCK)
@@ -60,8 +68,10 @@ class OpenBeam:
         self._sum, self._count = np.zeros(width, np.float32), 0
         self._confirmed = 0
         """Blocks with air since the last interruption, at most `SETTLED`."""
-        self._air = self._product = 0
-        """Line behind the last that had some air; and some product."""
+        self._uneven = 0
+        """Blocks of lines that are as good as empty since the last that was air from end to end."""
+        self._air = self._product = first
+        """Line behind the last that had some air; and some product; at first, the one before which nobody knows."""
 
     @property
     def percent(self) -> float:
@@ -123,6 +133,10 @@ class OpenBeam:
             followed = self.level + RATE * (sum(air) - self.level * len(air)) / len(levels)
             self.level = min(max(followed, -LIMIT), LIMIT)
             self._confirmed, self._air = min(self._confirmed + 1, SETTLED), stop
+        if len(air) == len(levels):
+            self._uneven = 0
+        elif levels[-1] < self.level + THIN:
+            self._uneven += 1
         if highest > self.level + AIR:
             self._product = stop
 
@@ -137,5 +151,8 @@ class OpenBeam:
         if silent:
             self._confirmed = 0
         self._alarms.set("no_air", silent, "no air for longer than products follow each other", line=self._air)
+        # A board of the detector that drifts by itself makes air product, on that board or on all others.
+        text = "empty lines are not air from end to end: part of the detector drifts, or something thin lies on it"
+        self._alarms.set("uneven_air", self._uneven >= UNEVEN, text, line=stop)
         text = "nothing but air for longer than products follow each other: is there no product?"
         self._alarms.set("only_air", stop - self._product > self._spacing, text, line=self._product)

@@ -58,9 +58,9 @@ class Inspection:
         events: Events,
     ):
         self.config, self.alarms = config, Alarms(events)
-        self._beam = OpenBeam(config.layout.width, config.window[1], config.spacing, self.alarms)
+        self._beam = OpenBeam(config.layout.width, config.window[1], config.spacing, self.alarms, config.first)
         self.monitor = Monitor(correction, config.layout, config.window, self._beam, self.alarms)
-        self._check = LineCheck(correction)
+        self._check, self._references = LineCheck(correction), correction.fingerprint
         self._ring, self._events = ring, events
         self._report = Report(events, config.report_seconds, config.mm)
         self._inspector = Inspector(recognizer, tiling, config, self._arrived, events, self.alarms, self._report)
@@ -186,6 +186,7 @@ class Inspection:
             now.boot,
             now.uptime,
             now.is_set,
+            self._references,
         )
 
     def _add(self, block: Block) -> None:
@@ -209,7 +210,8 @@ class Inspection:
     def _append(self, lines: np.ndarray, arrived: np.ndarray) -> None:
         """Corrects lines, watches them, and puts those that are whole on the strip."""
         attenuation = self.monitor.elements.correction.attenuation(lines)
-        broken = self._check.broken(attenuation)
+        self._check.leave_out(self.monitor.elements.unrepaired)
+        broken = self._check.broken(lines, attenuation)
         starts = np.flatnonzero(np.diff(broken, prepend=~broken[:1]))
         for start, stop in zip(starts, [*starts[1:], len(lines)], strict=True):
             part = slice(start, stop)

@@ -275,6 +275,8 @@ class Reader:
 
     def _opened(self) -> io.FileIO:
         if self._path == "-":
+            if sys.stdin is None:
+                raise WoolError("standard input: is closed; give a pipe, a FIFO or a file with detector lines")
             return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
         try:
             # Without O_NONBLOCK, opening a FIFO would wait for its writer, and nothing could interrupt it.

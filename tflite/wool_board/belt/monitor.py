@@ -26,6 +26,9 @@ STUCK_LINES = 16
 SATURATED_SHARE = 0.01
 """Lines with more than this share of samples at the end of the detector's range are saturated."""
 
+OPEN = 0.9
+"""Share of the open beam of the references above which the range of a detector may end, as it did not in them."""
+
 NEIGHBOURS = 5
 """Elements whose median is taken off a line: what is left differs from element to element, as no edge of wool does."""
 
@@ -155,9 +158,11 @@ class Monitor:
         bright = still or self._brighter > BRIGHTER_SHARE * pixels
         text = "brighter than the open beam of the references: are these its references?"
         self._alarms.set("bright_beam", bool(bright), text, **where)
-        found = self._at_top, self._close, len(self._topped), bool((self._high > self._low).any())
+        varies = bool((self._high > self._low).any())
+        found = self._at_top, self._close, len(self._topped), varies
         is_end = saturation.is_end(self._top, self._sample.dtype, *found)
         saturated = is_end and self._at_top > SATURATED_SHARE * pixels
+        saturated |= varies and self._are_cut(self._sample[: self._count])
         self._alarms.set("saturated", saturated, "many samples are at the top of their range", top=self._top, **where)
         if self.knows_pattern and not dark:
             self._judge_pattern(where)
@@ -165,6 +170,12 @@ class Monitor:
             span = Span(self._sum / self._count, self._low, self._high, self._sample[: self._count])
             self.elements.judge(span, self._beam.level, where)
         self._restart()
+
+    def _are_cut(self, sample: np.ndarray) -> bool:
+        """Whether many samples are at an end that each element has of its own; only in a beam that is nearly open."""
+        open_beam = sample.max(axis=0) > self._correction.dark + OPEN * self._correction.gain
+        at_top = saturation.own_plateaus(sample, self._correction.spread)
+        return int(at_top[open_beam].sum()) > SATURATED_SHARE * sample.size
 
     def _judge_pattern(self, where: dict) -> None:
         signal = np.maximum(self._sum / self._count - self._correction.dark, 1)

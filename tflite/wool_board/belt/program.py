@@ -14,7 +14,7 @@ from wool_board.belt.feed import Feed
 from wool_board.belt.inspection import Inspection
 from wool_board.belt.lines import Reader, Ring
 from wool_board.belt.resumption import Resumption, resume
-from wool_board.belt.state import StateWriter, read
+from wool_board.belt.state import StateWriter, claimed, read
 from wool_board.belt.tiles import Tiling, tiling
 from wool_board.errors import UsageError
 from wool_board.image.references import correction
@@ -27,6 +27,15 @@ from wool_board.model.recognizer import Recognizer
 
 BUFFER_SECONDS = 4
 """What the ring holds, of lines at full speed: longer than any tile takes, and some megabytes."""
+
+MOST_BYTES = 256 << 20
+"""What the ring may hold: a quarter of the memory of the smallest boards."""
+
+MOST = 1e9
+"""Of any number that is given: 1000 km of belt, 30 years, lines of a nanosecond."""
+
+LEAST_PIXEL_MM = 0.001
+"""No detector has smaller elements."""
 
 OLD_DAYS = 14
 """Days after which references are old: elements die, and tubes age."""
@@ -99,7 +108,8 @@ def run(options: InspectionOptions) -> int:
         WoolError: an option, the model, a reference or the input is wrong, or nobody takes the events.
         KeyboardInterrupt: the end was asked for, and all that is known has been told.
     """
-    _inspect(options, Interruption())
+    with claimed(options.state) if options.state else contextlib.nullcontext():
+        _inspect(options, Interruption())
     return 0
 
 
@@ -111,15 +121,12 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     cut = tiling(recognizer.side, recognizer.margin, options.width, options.overlap)
     reader = Reader(options.input, options.recorded, options.reopen)
     config = _config(options, recognizer, cut, reader.live)
-    resumed = _resumed(options, config)
+    resumed = _resumed(options, config, corrected.fingerprint)
     if resumed:
         config = dataclasses.replace(config, first=math.ceil(config.line(resumed.first_mm)))
     count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
-    if not 0 < count_mm < math.inf:
-        raise UsageError(f"--count_mm={count_mm:g}: must be above 0")
     config = dataclasses.replace(config, position=options.position, count_mm=count_mm)
-    capacity = max(round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side))
-    ring, watchdog = Ring(motion.with_counts(layout, options.position), capacity), Watchdog()
+    ring, watchdog = _ring(options, config, cut), Watchdog()
     outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
     feed = Feed(options.feed) if options.feed else None
     events = Events(outlet, lambda: outlet.waiting, feed)
@@ -148,11 +155,26 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     interruption.check()
 
 
-def _resumed(options: InspectionOptions, config: InspectionConfig) -> Resumption | None:
+def _ring(options: InspectionOptions, config: InspectionConfig, cut: Tiling) -> Ring:
+    """Room for the lines that may wait, if there is memory for as many."""
+    layout = motion.with_counts(config.layout, options.position)
+    fast, late = round(BUFFER_SECONDS * options.lines_per_second), 2 * (config.latency or cut.side)
+    capacity = max(fast, late)
+    memory = capacity * layout.line_bytes
+    if memory > MOST_BYTES:
+        rule = f"{capacity:,} lines that may wait take {memory >> 20:,} MB of memory, {MOST_BYTES >> 20} at most"
+        if fast > late:
+            raise UsageError(f"--lines_per_second={options.lines_per_second:g}: {rule}; give less")
+        advice = f"give less, or check --pixel_mm, which is {config.pixel_mm:g}"
+        raise UsageError(f"--latency_mm={options.latency_mm:g}: {rule}; {advice}")
+    return Ring(layout, capacity)
+
+
+def _resumed(options: InspectionOptions, config: InspectionConfig, references: str) -> Resumption | None:
     """How this inspection follows another; None if it follows none."""
     state = read(options.state) if options.state else None
     speed = options.lines_per_second * config.pixel_mm if config.latency is not None else None
-    return resume(state, clocks.now(), speed) if state else None
+    return resume(state, clocks.now(), speed, references) if state else None
 
 
 def _look_at_start(
@@ -176,9 +198,9 @@ def _look_at_start(
 def _look_at_age(inspection: Inspection, written: float | None) -> None:
     """Says that the references are old, which they become while an inspection runs, or when the clock is set."""
     days = start_event.days_since(written)
-    if days is not None and days > OLD_DAYS:
+    if days is not None:
         text = f"the references are {days:.0f} days old: take new ones every week"
-        inspection.alarms.set("old_references", True, text, days=days)
+        inspection.alarms.set("old_references", days > OLD_DAYS, text, days=days)
 
 
 def _check(options: InspectionOptions) -> None:
@@ -191,6 +213,7 @@ def _check(options: InspectionOptions) -> None:
         raise UsageError(f"--overlap={options.overlap:g}: must be 0 or more and below 1")
     for name in (
         "pixel_mm",
+        "count_mm",
         "lines_per_second",
         "part_mm",
         "latency_mm",
@@ -199,8 +222,8 @@ def _check(options: InspectionOptions) -> None:
         "report_seconds",
     ):
         value = getattr(options, name)
-        if value is not None and not 0 < value < math.inf:
-            raise UsageError(f"--{name}={value:g}: must be above 0")
+        if value is not None and not 0 < value <= MOST:
+            raise UsageError(f"--{name}={value:g}: must be above 0 and at most {MOST:g}")
 
 
 def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, live: bool) -> InspectionConfig:
@@ -214,6 +237,9 @@ def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, liv
     pixel_mm = options.pixel_mm or image.get("pixel_mm")
     if pixel_mm is None:
         raise UsageError(f"{options.model}: its card has no pixel_mm; give --pixel_mm, the distance of lines")
+    if pixel_mm < LEAST_PIXEL_MM:
+        source = f"{options.model}: its card's pixel_mm" if options.pixel_mm is None else "--pixel_mm"
+        raise UsageError(f"{source}={pixel_mm:g}: must be at least {LEAST_PIXEL_MM:g}, in millimetres")
     part = 2 * cut.seen if options.part_mm is None else round(options.part_mm / pixel_mm)
     if part < cut.seen:
         least = math.ceil(cut.seen * pixel_mm)

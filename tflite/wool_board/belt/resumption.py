@@ -27,7 +27,8 @@ class Resumption:
         length: what the difference of the two is: `COUNTED`, `AT_LEAST`, `AT_MOST` or `UNKNOWN`.
         seconds: since the earlier one last said how far it was, or None if the clock does not tell.
         least_seconds: that these are at least.
-        level: attenuation of the open beam by the references, 0 if that is too long ago or not known to be recent.
+        level: attenuation of the open beam by the references, 0 if that is too long ago or not known to be recent, or
+            if it was by other references.
         ended: whether the earlier one came to its end.
         untold: events that it left out.
         elements: that it found ill, see `State`.
@@ -55,17 +56,19 @@ class Resumption:
         }
 
 
-def resume(state: State, now: Moment, mm_per_second: float | None) -> Resumption:
+def resume(state: State, now: Moment, mm_per_second: float | None, references: str) -> Resumption:
     """How to follow the inspection that left a state.
 
     Arguments:
         state: that was left.
         now: when.
         mm_per_second: of the belt at full speed; None if the lines waited meanwhile.
+        references: fingerprint of the references by which this one goes.
     """
     seconds, least = _between(state.moment, now)
     moved = state.along_mm + (mm_per_second or 0) * least
     by_time = UNKNOWN if seconds is None else AT_MOST
+    recent = seconds is not None and seconds < OLD_SECONDS
     by_count = COUNTED if state.ended else AT_LEAST
     return Resumption(
         told_mm=state.along_mm,
@@ -73,7 +76,7 @@ def resume(state: State, now: Moment, mm_per_second: float | None) -> Resumption
         length=by_count if mm_per_second is None else by_time,
         seconds=None if seconds is None else round(seconds, 1),
         least_seconds=round(least, 1),
-        level=state.level if seconds is not None and seconds < OLD_SECONDS else 0.0,
+        level=state.level if recent and state.references in (None, references) else 0.0,
         ended=state.ended,
         untold=state.untold,
         elements=state.elements,

@@ -7,9 +7,11 @@ for a card may take long.
 import contextlib
 import dataclasses
 import errno
+import fcntl
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from wool_board.belt.beam import LIMIT
@@ -37,6 +39,7 @@ class State:
         untold: events that were left out and of which nobody was told: `Untold.fields()`, or None.
         elements: that were ill, by what is wrong with them: `ElementWatch.ill`.
         boot, uptime, clock_set: how far that time is to be believed, as of `Moment`; earlier versions left none.
+        references: what tells the references from others, `Correction.fingerprint`; earlier versions left none.
     """
 
     along_mm: float
@@ -49,11 +52,34 @@ class State:
     boot: str | None = None
     uptime: float = 0.0
     clock_set: bool = False
+    references: str | None = None
 
     @property
     def moment(self) -> Moment:
         """When that was."""
         return Moment(self.time, self.boot, self.uptime, self.clock_set)
+
+
+@contextlib.contextmanager
+def claimed(path: Path) -> Iterator[None]:
+    """Keeps other inspections from a file as long as the context lasts; the system does so until the process is gone.
+
+    Raises:
+        WoolError: another inspection has it.
+    """
+    path = Path(os.path.realpath(path))
+    with contextlib.ExitStack() as stack:
+        # Where there cannot be a lock, there cannot be a state either, which is said when it is to be read or written.
+        with contextlib.suppress(OSError):
+            lock = os.open(path.parent / f".{path.name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            stack.callback(os.close, lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise WoolError(
+                    f"--state={path}: another inspection has it; end that one, or give another file"
+                ) from None
+        yield
 
 
 def read(path: Path) -> State | None:
@@ -88,6 +114,7 @@ def _is_sound(state: State) -> bool:
         and state.uptime >= 0
         and type(state.ended) is type(state.clock_set) is bool
         and isinstance(state.boot, str | None)
+        and isinstance(state.references, str | None)
         and (state.untold is None or _are_untold(state.untold))
         and _are_elements(state.elements)
     )

@@ -8,6 +8,7 @@ belt, `wool_board/belt/beam.py` follows it by the air that passes.
 
 import dataclasses
 import functools
+import hashlib
 
 import numpy as np
 
@@ -43,6 +44,11 @@ class Correction:
     def good(self) -> np.ndarray:
         """Indices of the elements that are not bad."""
         return np.setdiff1d(np.arange(len(self.gain)), self.bad)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells the correction of some references from that of others: what they give as dark and as gain."""
+        return hashlib.sha256(self.dark.tobytes() + self.gain.tobytes()).hexdigest()[:16]
 
     @property
     def most(self) -> np.float32:

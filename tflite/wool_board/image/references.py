@@ -32,7 +32,8 @@ neighbours' median (or of one count, where that is more). With 16 lines a good e
 
 SATURATED = 0.01
 """An element is bad if more than this share of its bright lines are at the level at which the detector saturates: a
-plateau of the counts (`saturation`), or the highest value that there can be (`scan_files.top`)."""
+plateau of the counts, of all elements or its own (`saturation`), or the highest value that there can be
+(`scan_files.top`)."""
 
 MAX_RUN = 3
 """Bad elements side by side; more of them could hide a drop of melt, so that interpolating over them would lie."""
@@ -79,6 +80,7 @@ def correction(
     for spread in spreads:
         bad |= spread > NOISE * np.maximum(local_median(spread), 1)
     bad |= np.mean(bright >= (top if level is None else level), axis=0) > SATURATED
+    bad |= saturation.own_plateaus(bright[:], np.maximum(*spreads)) > SATURATED * len(bright)
     _check_runs(bad, bright_file)
     floor = max(3 * np.median(spreads[0]), 1) / np.median(gain)
     indices = tuple(map(int, np.flatnonzero(bad)))

@@ -4,6 +4,9 @@ A detector of 12 bits in 16-bit files ends at 4095, and some clip lower, at 4000
 sample type tells. But all counts that would have been higher stand at that level, so it is the highest count and far
 more frequent than those just below it, while the counts of a detector that does not saturate become rarer upwards.
 
+Detectors that take off each element's offset themselves end at another count in each: then every element has a plateau
+of its own (`own_plateaus`).
+
 Of files the whole histogram is known (`level`); of a running belt no more is kept than how many samples have the
 highest value, and how many come close to it (`is_end`).
 """
@@ -26,6 +29,9 @@ PILE = 2
 
 CLOSE = 256
 """Samples come close to the highest value if they are within this part of it (1/256), or one count."""
+
+LEAST_NOISE = 2.0
+"""Counts of noise, at least, with which one count alone is not the rule."""
 
 ELEMENTS = 3
 """Elements that reach the end of the range, at least: one alone that hardly has noise may pile up where it stands."""
@@ -74,6 +80,23 @@ def is_end(top: int, dtype: np.dtype, at_top: int, close: int, elements: int, va
     if top == np.iinfo(dtype).max:
         return True
     return elements >= ELEMENTS and at_top > PILE * close and (varies or _is_all_ones(top))
+
+
+def own_plateaus(samples: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """How many samples of each element stand at a plateau of its own, (width,); 0 where its highest count is none.
+
+    Arguments:
+        samples: (lines, width) uint8 or uint16.
+        noise: (width,) standard deviation in counts that the samples have at least, as far as nothing cuts them.
+    """
+    highest, near = samples.max(axis=0), np.maximum(np.rint(noise), 1).astype(np.int64)
+    topped = samples == highest
+    at_top = np.count_nonzero(topped, axis=0)
+    # An element that holds a count for some lines does so once.
+    held = (np.count_nonzero(topped[1:] & ~topped[:-1], axis=0) + topped[0] == 1) & (at_top < len(samples))
+    close = np.count_nonzero(samples >= np.maximum(highest - near, 0).astype(samples.dtype), axis=0) - at_top
+    found = (at_top >= LEAST) & (at_top * near >= SPIKE * close) & (noise >= LEAST_NOISE) & ~held
+    return np.where(found, at_top, 0)
 
 
 def _is_all_ones(top: int) -> bool:
