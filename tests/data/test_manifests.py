@@ -90,6 +90,19 @@ def test_skipping_bad_rows_of_a_manifest(folder):
     assert len(data.skipped) == 3
 
 
+def test_a_cell_as_long_as_a_file_is_quoted_by_its_ends(folder):
+    # An unclosed quote, or a text without line breaks, makes one of half the file.
+    cell = f"A{'x' * 50_000}Z"
+    for row in (f"defective/0.png,{cell},A", f"{cell},defective,A", f"defective/0.png,defective,A,{cell}"):
+        manifest(folder, f"path,label,group,boxes\nnon_defective/0.png,non_defective,B,\n{row}\n")
+        line = refusal(folder)
+        assert "Axxx" in line and " … " in line and "xxxZ" in line and len(line) < 2500
+    manifest(
+        folder, f"path,label,group\ndefective/0.png,defective,{cell}\nnon_defective/0.png,non_defective,{cell[1:]}\n"
+    )
+    assert all(len(line) < 1000 for line in load(folder).remarks)
+
+
 def test_a_file_listed_with_two_labels_is_not_trusted(folder):
     manifest(folder, ROWS + "defective/0.png,non_defective,A\ndefective/1.png,defective,C\n")
     assert skipping(folder).paths == ("defective/1.png", "non_defective/0.png")

@@ -48,5 +48,5 @@ def test_nothing(tmp_path):
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path):
     (tmp_path / "manifest.csv").write_text("path,label,group,Group\na.png,defective,A,B\n")
-    with pytest.raises(WoolError, match="has the column group twice; leave one"):
+    with pytest.raises(WoolError, match="has the column 'group' twice; leave one"):
         tables.read(tmp_path / "manifest.csv")

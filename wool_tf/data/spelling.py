@@ -14,6 +14,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from wool_board.errors import LONGEST
+from wool_tf.errors import shortened
+
 SHOWN = 3
 """Names that a line gives as examples."""
 
@@ -95,7 +98,7 @@ class Spellings:
         if not joined:
             return []
         # In ASCII, for a difference that cannot be seen would look like none.
-        first = "; ".join(" = ".join(map(ascii, written)) for written in list(joined.values())[:SHOWN])
+        first = "; ".join(_equated(written) for written in list(joined.values())[:SHOWN])
         more = f"; and {len(joined) - SHOWN:,} more" if len(joined) > SHOWN else ""
         return [f"{len(self._written):,} {self._kind}, {len(joined):,} of them written in several ways: {first}{more}"]
 
@@ -103,7 +106,7 @@ class Spellings:
         pairs = alike(self._written)
         if not pairs:
             return []
-        first = ", ".join(f"{ascii(one)} and {ascii(other)}" for one, other in pairs[:SHOWN])
+        first = ", ".join(f"{_shown(one)} and {_shown(other)}" for one, other in pairs[:SHOWN])
         more = f" and {len(pairs) - SHOWN:,} more pairs" if len(pairs) > SHOWN else ""
         rule = "count as different; if they are not, write them alike"
         return [f"warning: {self._kind} that look alike (case, zeros, separators, alphabets) {rule}: {first}{more}"]
@@ -114,7 +117,16 @@ class Spellings:
             return []
         more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
         rule = "look as if a spreadsheet had made a number, a date or an error of them; compare them with the original"
-        return [f"warning: {self._kind} {rule}: {', '.join(map(ascii, found[:SHOWN]))}{more}"]
+        return [f"warning: {self._kind} {rule}: {', '.join(map(_shown, found[:SHOWN]))}{more}"]
+
+
+def _shown(name: str) -> str:
+    return shortened(ascii(name), LONGEST)
+
+
+def _equated(written: list[str]) -> str:
+    more = f" = {len(written) - SHOWN:,} more" if len(written) > SHOWN else ""
+    return " = ".join(map(_shown, written[:SHOWN])) + more
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:

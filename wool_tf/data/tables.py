@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wool_board.errors import LONGEST
 from wool_tf.data.spelling import cleaned
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, quoted
 
 DELIMITERS = (",", ";", "\t")
 
@@ -68,7 +68,7 @@ def read(file: Path) -> Table:
         raise WoolError(f"{file}: line {reader.line_num + above} is not CSV ({error})") from None
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
-        raise WoolError(f"{file}: has the column {twice[0]} twice; leave one")
+        raise WoolError(f"{file}: has the column {quoted(twice[0])} twice; leave one")
     return Table(header, rows, delimiter == ";", tuple(remarks))
 
 
