@@ -190,7 +190,7 @@ def from_class_folders(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple
             if is_litter(path):
                 ignored.append(path)
             elif not path.lower().endswith(SUFFIXES):
-                bad.add(path, f"is not an image; only {', '.join(SUFFIXES)} belong here")
+                bad.add(path, _stranger(folder / path))
             elif naming.sample_from is None:
                 entries.append(Entry(path, label, group=nfc(path)))
             elif cleaned(sample):
@@ -201,6 +201,12 @@ def from_class_folders(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple
     others = [f"{name}/" for name in _folders(folder) if name not in known and _holds_images(folder / name)]
     beside = [f"folders with images that are of neither class, and are not used: {_some(others)}"] if others else []
     return entries, [*groups.remarks(), *_ignored(ignored), *beside]
+
+
+def _stranger(path: Path) -> str:
+    if os.path.isdir(path):
+        return f"is a folder; move its images up into that of their class, or list them in a {MANIFEST}"
+    return f"is not an image; only {', '.join(SUFFIXES)} belong here"
 
 
 def class_folders(folder: Path, naming: CropNaming) -> tuple[list[str], list[str]]:
