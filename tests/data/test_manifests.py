@@ -42,6 +42,7 @@ def test_manifest_without_a_class(folder, text):
         (ROWS + "defective/1.png,bad,C\n", "line 4: label of 'defective/1.png' must be"),
         (ROWS + "defective/1.png,defective, \n", "line 4: group of 'defective/1.png' is empty"),
         (ROWS + "defective/1.png,defective\n", "line 4: group of 'defective/1.png' is empty"),
+        (ROWS + "defective/1.png,defective,nan\n", "line 4: group of 'defective/1.png' is empty"),
         (ROWS + ",defective,C\n", "line 4: path is empty"),
         (ROWS + "..\\data\\defective\\1.png,defective,C\n", "leads out of the folder"),
         (ROWS + "defective\\9.png,defective,C\n", "defective/9.png does not exist"),
@@ -112,6 +113,13 @@ def test_a_scan_shows_one_sample(folder):
     header, first, second = ROWS.splitlines()
     manifest(folder, "\n".join([f"{header},scan", f"{first},s0", f"{second},s0"]))
     assert "non_defective/0.png is of scan s0, as defective/0.png is, but of another group" in refusal(folder)
+
+
+def test_what_programs_write_into_empty_cells_is_no_scan_and_no_defect(folder):
+    header, first, second = ROWS.splitlines()
+    manifest(folder, "\n".join([f"{header},defect,scan,boxes", f"{first},nan,NaN,nan", f"{second},None,NaN,"]))
+    data = load(folder)
+    assert data.scans.tolist() == data.defects.tolist() == ["", ""] and data.boxes == ("", "")
 
 
 def test_images_that_the_manifest_does_not_name_are_counted(folder):

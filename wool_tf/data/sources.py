@@ -10,7 +10,7 @@ from wool_board.image import litter
 from wool_board.image.decoding import SUFFIXES
 from wool_tf.data import tables
 from wool_tf.data.naming import CropNaming
-from wool_tf.data.spelling import Folder, Spellings, cleaned, nfc
+from wool_tf.data.spelling import Folder, Spellings, cleaned, nfc, said
 from wool_tf.errors import WoolError, quoted, shortened
 
 CLASSES = ("non_defective", "defective")
@@ -101,7 +101,8 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
     find, names = Folder(folder), {kind: Spellings(kind) for kind in ("groups", "scans", "types of defects")}
     entries, ignored, by_name = [], [], 0
     for line, row in table.rows:
-        written, label, group, defect, scan, boxes = table.chosen(row, COLUMNS + OPTIONAL)
+        written, label, *others = table.chosen(row, COLUMNS + OPTIONAL)
+        group, defect, scan, boxes = map(said, others)
         path, boxes = find.path(written) if written else "", table.number(boxes)
         if is_litter(path):
             ignored.append(path)

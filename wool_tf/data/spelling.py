@@ -26,11 +26,17 @@ _UNSEEN = re.compile(
 """Characters without a shape that Unicode counts among marks and letters."""
 
 _SAME_SHAPE = str.maketrans(
-    "АВЕКМНОРСТХаеорсухіΑΒΕΖΗΙΚΜΝΟΡΤΥΧο" + "‐‑‒–—−",
-    "ABEKMHOPCTXaeopcyxiABEZHIKMNOPTYXo" + "------",
+    "АВЕКМНОРСТХЅЈІаеорсухіѕјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο" + "İı" + "‐‑‒–—−",
+    "ABEKMHOPCTXSJIaeopcyxisjABEZHIKMNOPTYXo" + "Ii" + "------",
 )  # fmt: skip
-"""Letters of the Cyrillic and the Greek alphabet, and dashes, that look like those of a keyboard."""
+"""Letters of the Cyrillic and the Greek alphabet, and dashes, that look like those of a keyboard; and what a Turkish
+program makes of i and I when it changes their case."""
 
+_OUTER = " .,;:'\"`´’“”„"
+"""What slips in at the beginning or the end of a name."""
+
+_MISSING = frozenset(("", "nan", "<na>", "none", "null"))
+"""What programs write into a cell of a name that they do not know, in lower case."""
 
 _SEPARATORS = re.compile(r"(?<=[^\W\d_])[\s_.-]+(?=[^\W_])|(?<=\d)[\s_.-]+(?=[^\W\d_])")
 """What people put between letters, and between letters and digits; between digits it tells 1.2 from 12."""
@@ -46,6 +52,16 @@ _CHANGED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """What spreadsheets make of names by themselves."""
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell has no name, or what programs write where there is none."""
+    return cleaned(text).lower() in _MISSING
+
+
+def said(text: str) -> str:
+    """A cell, empty where it holds what programs write where there is nothing."""
+    return "" if is_missing(text) else text
 
 
 def nfc(text: str) -> str:
@@ -137,11 +153,22 @@ def alike(names: Iterable[str]) -> list[tuple[str, str]]:
 
 def _look(name: str) -> str:
     """What names that look alike have in common; spreadsheets make `7.0` of 7 and `1E+03` of 1000."""
-    folded = unicodedata.normalize("NFKC", name).translate(_SAME_SHAPE).casefold()
+    whole = unicodedata.normalize("NFKC", _once_encoded(name).strip(_OUTER)).translate(_SAME_SHAPE)
+    folded = "".join(str(unicodedata.decimal(char, char)) for char in whole).casefold()
     if _SCIENTIFIC.fullmatch(folded):
         folded = f"{float(folded.replace(',', '.')):.0f}"
     joined = _SEPARATORS.sub("", re.sub(r"^(\d+)\.0+$", r"\1", folded))
     return re.sub(r"(?<!\d)0+(?=\d)", "", joined)
+
+
+def _once_encoded(name: str) -> str:
+    """A name as it was before UTF-8 was read as Windows-1252, and saved: `MÃ¼ller` was Müller."""
+    if name.isascii():
+        return name
+    try:
+        return name.encode("cp1252").decode()
+    except UnicodeError:
+        return name
 
 
 class Folder:

@@ -81,6 +81,10 @@ def text(file: Path) -> tuple[str, list[str]]:
     content = file.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace"), []
+    if len(content) % 2 == 0 and content[:2].count(0) == 1:
+        # A table or JSON begins with a character of ASCII.
+        order = "utf-16-be" if content[0] == 0 else "utf-16-le"
+        return content.decode(order, errors="replace"), [f"{file.name} has no byte order mark; read as UTF-16"]
     try:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError:

@@ -7,7 +7,7 @@ from wool_board.json_text import parsed
 from wool_tf.data import tables
 from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull
 from wool_tf.data.listing import BadFiles
-from wool_tf.data.spelling import cleaned
+from wool_tf.data.spelling import cleaned, said
 from wool_tf.data.tables import Table
 from wool_tf.errors import WoolError, quoted
 
@@ -68,9 +68,9 @@ def _from_rows(name: str, table: Table, locate: Callable[[str], str], bad: BadFi
         if len(row) < len(table.header) or any(row[len(table.header) :]):
             bad.add(where, f"has {len(row)} cells; {len(table.header)} are needed")
             continue
-        written, sample, *numbers, defect = table.chosen(row, COLUMNS)
+        written, sample, *numbers, defect = map(said, table.chosen(row, COLUMNS))
         path = locate(written) if written else ""
-        dark, bright = (locate(cell) if cell else "" for cell in table.chosen(row, REFERENCES))
+        dark, bright = (locate(cell) if said(cell) else "" for cell in table.chosen(row, REFERENCES))
         scan = ListedScan(where, path, path, path.rpartition("/")[2], cleaned(sample), dark, bright)
         first = scans.setdefault(path, scan)
         empty = not any((*numbers, defect))

@@ -26,7 +26,7 @@ from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import SampleNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.data.sources import is_litter
-from wool_tf.data.spelling import Spellings, cleaned, nfc
+from wool_tf.data.spelling import Spellings, cleaned, is_missing, nfc
 from wool_tf.errors import BadSetting, WoolError, quoted
 from wool_tf.settings import setting
 
@@ -223,7 +223,7 @@ def _sample(item: ListedScan, config: ScanConfig) -> str:
     """The sample of a scan as a text, or "" where nothing names it."""
     given = whole(item.sample) if isinstance(item.sample, float) else item.sample
     told = "" if given is None or isinstance(given, bool) or not isinstance(given, int | float | str) else str(given)
-    return told if cleaned(told) and told != "nan" else config.sample(item.name)
+    return config.sample(item.name) if is_missing(told) else told
 
 
 def _checked_size(root: Path, item: ListedScan, raw: LineFormat | None) -> tuple[int, int]:
