@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from wool_board.errors import WoolError
+from wool_board.errors import LONGEST, WoolError
 
-__all__ = ["BadSetting", "Diverged", "Unwritable", "WoolError", "as_text", "first_line"]
+__all__ = ["BadSetting", "Diverged", "Unwritable", "WoolError", "as_text", "first_line", "quoted", "shortened"]
 
 
 class BadSetting(WoolError):
@@ -49,6 +49,16 @@ class Diverged(WoolError):
 def first_line(error: Exception) -> str:
     """What another library says of a mistake, as far as it fits into one line."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def quoted(value: object) -> str:
+    """What stands in a file, as Python writes it; of what is too long for a message its beginning and end."""
+    return shortened(repr(value), LONGEST)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text, or its beginning and end where it has more characters than these."""
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-(most // 2) :]}"
 
 
 def as_text(value: object) -> str:

@@ -397,9 +397,15 @@ def test_pixels_without_signal_do_not_enter_the_window_and_are_counted(tmp_path,
     assert any(remark.startswith(told) for remark in result.remarks), result.remarks
 
 
-@pytest.mark.parametrize("clip", [4095, 4000])
-def test_saturated_scans_are_told_wherever_they_saturate(tmp_path, clip):
-    write_corrected(tmp_path / "set", 4095, lambda counts: np.minimum(counts, clip, out=counts))
+@pytest.mark.parametrize(("clip", "hot"), [(4095, 0), (4000, 0), (4000, 3), (3900, 20)])
+def test_saturated_scans_are_told_wherever_they_saturate(tmp_path, clip, hot):
+    """Hot samples above the plateau, which are clipped to the highest value of 12 bits, do not hide it."""
+
+    def cut(counts):
+        np.minimum(counts, clip, out=counts)
+        counts.flat[:: counts.size // hot if hot else counts.size] = 65535 if hot else counts.flat[0]
+
+    write_corrected(tmp_path / "set", 4095, cut)
     (remark,) = crops.write(tmp_path / "set", tmp_path / "crops", SETTINGS).remarks
     assert remark.startswith("4 scans are saturated, most of all scans/") and f" of its pixels at {clip}: " in remark
 

@@ -96,6 +96,11 @@ def test_unexpected_file_in_a_class_folder(folder, name):
     assert f"defective/{name} is not an image" in refusal(folder)
 
 
+def test_images_in_folders_within_a_class_are_not_passed_over(folder):
+    (folder / "defective" / "2024-05-01").mkdir()
+    assert "defective/2024-05-01 is a folder; move its images up" in refusal(folder)
+
+
 def test_three_bad_files_are_named_and_the_others_counted(folder):
     (folder / "defective/a.png").write_bytes(b"")
     (folder / "defective/b.txt").write_bytes(b"x")

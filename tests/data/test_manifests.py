@@ -42,6 +42,7 @@ def test_manifest_without_a_class(folder, text):
         (ROWS + "defective/1.png,bad,C\n", "line 4: label of 'defective/1.png' must be"),
         (ROWS + "defective/1.png,defective, \n", "line 4: group of 'defective/1.png' is empty"),
         (ROWS + "defective/1.png,defective\n", "line 4: group of 'defective/1.png' is empty"),
+        (ROWS + "defective/1.png,defective,nan\n", "line 4: group of 'defective/1.png' is empty"),
         (ROWS + ",defective,C\n", "line 4: path is empty"),
         (ROWS + "..\\data\\defective\\1.png,defective,C\n", "leads out of the folder"),
         (ROWS + "defective\\9.png,defective,C\n", "defective/9.png does not exist"),
@@ -90,6 +91,19 @@ def test_skipping_bad_rows_of_a_manifest(folder):
     assert len(data.skipped) == 3
 
 
+def test_a_cell_as_long_as_a_file_is_quoted_by_its_ends(folder):
+    # An unclosed quote, or a text without line breaks, makes one of half the file.
+    cell = f"A{'x' * 50_000}Z"
+    for row in (f"defective/0.png,{cell},A", f"{cell},defective,A", f"defective/0.png,defective,A,{cell}"):
+        manifest(folder, f"path,label,group,boxes\nnon_defective/0.png,non_defective,B,\n{row}\n")
+        line = refusal(folder)
+        assert "Axxx" in line and " … " in line and "xxxZ" in line and len(line) < 2500
+    manifest(
+        folder, f"path,label,group\ndefective/0.png,defective,{cell}\nnon_defective/0.png,non_defective,{cell[1:]}\n"
+    )
+    assert all(len(line) < 1000 for line in load(folder).remarks)
+
+
 def test_a_file_listed_with_two_labels_is_not_trusted(folder):
     manifest(folder, ROWS + "defective/0.png,non_defective,A\ndefective/1.png,defective,C\n")
     assert skipping(folder).paths == ("defective/1.png", "non_defective/0.png")
@@ -99,6 +113,13 @@ def test_a_scan_shows_one_sample(folder):
     header, first, second = ROWS.splitlines()
     manifest(folder, "\n".join([f"{header},scan", f"{first},s0", f"{second},s0"]))
     assert "non_defective/0.png is of scan s0, as defective/0.png is, but of another group" in refusal(folder)
+
+
+def test_what_programs_write_into_empty_cells_is_no_scan_and_no_defect(folder):
+    header, first, second = ROWS.splitlines()
+    manifest(folder, "\n".join([f"{header},defect,scan,boxes", f"{first},nan,NaN,nan", f"{second},None,NaN,"]))
+    data = load(folder)
+    assert data.scans.tolist() == data.defects.tolist() == ["", ""] and data.boxes == ("", "")
 
 
 def test_images_that_the_manifest_does_not_name_are_counted(folder):

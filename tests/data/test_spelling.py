@@ -47,7 +47,9 @@ def test_cleaning_is_done_at_once(text):
     ("one", "other"),
     [("S1", "s1"), ("S1", "S01"), ("S1-2", "S001-02"), ("7", "7.0"), ("A1", "\u04101"), ("S-1", "S\u20131"),
      ("S1", "\uff331"), ("Stra\u00dfe", "STRASSE"), ("S-1", "S1"), ("S001", "S_001"), ("S 1 a", "s1-A"),
-     ("1000", "1E+03"), ("1.5e3", "1500"), ("1E3", "1,00E+03")],
+     ("1000", "1E+03"), ("1.5e3", "1500"), ("1E3", "1,00E+03"),
+     ("S1", "\u04051"), ("S12", "S\u0661\u0662"), ("S1", "S\u0967"), ("SI1", "S\u01301"), ("sI1", "s\u01311"),
+     ("M\u00fcller", "M\u00c3\u00bcller"), ("S1", "S1."), ("S1", "'S1'"), ("S1", "\u201eS1\u201c")],
 )  # fmt: skip
 def test_names_that_look_alike_are_told(one, other):
     assert spelling.alike([one, "another", other]) == [(one, other)]
@@ -59,6 +61,12 @@ def test_names_that_look_alike_are_told(one, other):
 )
 def test_names_that_do_not_look_alike(one, other):
     assert spelling.alike([one, other]) == []
+
+
+@pytest.mark.parametrize("cell", ["", " ", "nan", "NaN", "<NA>", "None", "NULL", "\u200bnan\u00a0"])
+def test_what_programs_write_where_there_is_no_name_is_none(cell):
+    assert spelling.is_missing(cell) and spelling.said(cell) == ""
+    assert spelling.said("Nan1") == "Nan1" and not spelling.is_missing("0")
 
 
 def spellings(*texts):

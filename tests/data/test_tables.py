@@ -14,7 +14,7 @@ def read(tmp_path, content):
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"])
 @pytest.mark.parametrize("head", ["", "sep={0}\r\n"])
 def test_every_spreadsheet(tmp_path, delimiter, encoding, head):
     table = read(tmp_path, (head + TEXT).format(delimiter).encode(encoding))
@@ -23,7 +23,7 @@ def test_every_spreadsheet(tmp_path, delimiter, encoding, head):
     assert table.rows == ((first, ["a.png", "Prüfling", "1"]), (first + 2, ["b.png", "x"]))
     assert table.chosen(table.rows[1][1], ["size", "label", "nothing"]) == ["", "x", ""]
     assert table.decimal_comma == (delimiter == ";")
-    assert len(table.remarks) == (encoding == "latin-1")
+    assert len(table.remarks) == (encoding in ("latin-1", "utf-16-le", "utf-16-be"))
 
 
 def test_decimal_commas_where_semicolons_divide(tmp_path):
@@ -48,5 +48,5 @@ def test_nothing(tmp_path):
 
 def test_a_column_that_is_there_twice_is_refused(tmp_path):
     (tmp_path / "manifest.csv").write_text("path,label,group,Group\na.png,defective,A,B\n")
-    with pytest.raises(WoolError, match="has the column group twice; leave one"):
+    with pytest.raises(WoolError, match="has the column 'group' twice; leave one"):
         tables.read(tmp_path / "manifest.csv")

@@ -1,6 +1,7 @@
 """What can go wrong before a script has begun, and when it ends, is one line."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,18 @@ def test_a_python_without_the_environment_is_told_which_to_use(path):
     (line,) = ran.stderr.splitlines()
     assert (ran.returncode, ran.stdout) == (1, "")
     assert f"this Python, {sys.executable}, has no " in line and line.startswith(("error: ", path.name))
+
+
+def test_an_environment_of_before_an_update_is_told_how_to_renew_it(tmp_path):
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "experiments").mkdir()
+    shutil.copy(EXPERIMENTS / "startup.py", tmp_path / "experiments")
+    python, needed = tmp_path / ".venv" / "bin" / "python", "import startup, wool_of_tomorrow"
+    ran = subprocess.run(
+        [python, "-c", needed], cwd=tmp_path / "experiments", capture_output=True, text=True, check=False
+    )
+    renewal = f"run make -B .venv/.ready in {tmp_path}, which brings it up to date"
+    assert ran.stderr == f"error: this Python, {python}, has no wool_of_tomorrow: {renewal}\n"
 
 
 @pytest.mark.parametrize(

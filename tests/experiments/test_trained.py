@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import trained_networks
+from PIL import Image
 from trained_networks import HELD_OUT, OTHERS, SIDE
 
 from wool_tf.deploy.trained_network import Held, NetworkSource, opened
@@ -144,3 +145,45 @@ def test_folds_of_a_run_with_other_images_are_refused(source):
         else:
             with pytest.raises(WoolError, match="^folds=.*: is of a run with other images than .*--sample_from"):
                 looked_at(source)
+
+
+@pytest.fixture
+def clipped(crops, source, tmp_path) -> NetworkSource:
+    """A source whose crops have 16 bits and saturate at 3900."""
+    for path in crops.glob("*/*.png"):
+        copy = tmp_path / "clipped" / path.relative_to(crops)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        counts = np.asarray(Image.open(path)).astype(np.uint32) * 3900 // 150
+        Image.fromarray(counts.clip(0, 3900).astype(np.uint16)).save(copy)
+    return dataclasses.replace(source, data=tmp_path / "clipped")
+
+
+@pytest.mark.parametrize("beside", ["net.json", "run.json"])
+def test_the_images_of_the_training_read_in_another_range_are_refused(beside, clipped, tmp_path):
+    trained = dataclasses.replace(clipped, white=3900, held=None)
+    record = {"stage": "hard3", "images": looked_at(trained).images.fingerprint}
+    (tmp_path / "net.json").write_text(json.dumps(record))
+    bound = looked_at(trained).load(None).binding()
+    (tmp_path / beside).write_text(json.dumps(record | bound))
+    assert looked_at(trained)
+    for white, now in ((None, 4095), (4000, 4000)):
+        with pytest.raises(WoolError) as refused:
+            looked_at(dataclasses.replace(trained, white=white))
+        rule = f"in training, the highest value of {clipped.data} was 3900, and {now} is now; give --white=3900"
+        assert str(refused.value) == f"white: {rule}"
+
+
+def test_other_images_may_have_another_range(clipped, tmp_path):
+    bound = looked_at(dataclasses.replace(clipped, white=3900, held=None)).load(None).binding()
+    for number, said in enumerate(({"native crops": "0" * 64}, {"imaging": None}, {"imaging": {"white": "3900"}})):
+        (tmp_path / "run.json").write_text(json.dumps(bound | said))
+        assert looked_at(dataclasses.replace(clipped, held=None)), number
+
+
+def test_other_images_than_those_of_the_training_are_told(source, caplog):
+    with caplog.at_level("INFO"):
+        looked_at(dataclasses.replace(recorded(source), held=None))
+        assert "other images" not in caplog.text
+        looked_at(dataclasses.replace(recorded(source, images="0" * 64), held=None))
+    told = f"was trained on other images than those of {source.data}, as the record beside it says"
+    assert f"{source.network} {told}" in caplog.text

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import trained_networks
+from PIL import Image
 from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT
 
@@ -186,6 +187,21 @@ def test_a_file_of_another_network_is_refused(source, models, crops, tmp_path):
     message = r"^models=.*net-fp32.tflite: was made of another network than .*other.safetensors, as its card says"
     with pytest.raises(WoolError, match=message):
         verification.run(dataclasses.replace(source, network=other), models[:1], 1)
+
+
+def test_images_that_a_board_would_read_in_another_range_are_refused(source, tmp_path):
+    for path in sorted(source.data.glob("*/*.png")):
+        copy = tmp_path / "crops" / path.relative_to(source.data)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(Image.open(path)).astype(np.uint16) * 10).save(copy)
+    own = dataclasses.replace(source, data=tmp_path / "crops", held=None, white=2000)
+    model, *_ = conversion.run(own, Order(tmp_path / "board", ("fp32",), ThresholdRule(threshold=0.4)))
+    assert verification.run(own, [model], 1)["models"][0]["agreement"] == 1
+    for white, read in ((None, 4095), (2001, 2001)):
+        with pytest.raises(BadSetting) as refused:
+            verification.run(dataclasses.replace(own, white=white), [model], 1)
+        taken = f"{own.data} is read with {read} as its highest value, and a board with {model} takes 2000"
+        assert str(refused.value) == f"white: {taken}; give --white=2000, or convert the network with {read}"
 
 
 def test_files_without_a_card_or_changed_ones_are_refused(source, models, tmp_path):

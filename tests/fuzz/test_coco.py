@@ -54,7 +54,7 @@ def test_coco(folder):
             )
             return "read"
         except WoolError as error:
-            assert "\n" not in str(error) and len(str(error)) < 20_000, str(error)
+            assert "\n" not in str(error) and len(str(error)) < 4_000, str(error)
             return "refused"
         finally:
             for name in ("annotations.json", "export.json"):

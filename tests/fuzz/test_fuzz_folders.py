@@ -98,7 +98,7 @@ def fill(folder: Path, rng: random.Random) -> None:
 def check_line(line: str) -> None:
     """Neither line breaks nor what moves a terminal's cursor, and nothing that no output can encode."""
     assert not any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in line), repr(line)
-    assert len(line) < 12_000
+    assert len(line) < 4_000
 
 
 def of_training(folder: Path, cache: Path, rng: random.Random) -> str:

@@ -34,11 +34,16 @@ class Crops:
 
     def binding(self) -> dict:
         """What results depend on beside the images that networks are trained on, by name, as JSON values."""
-        how = dataclasses.asdict(self.imaging)
-        how["window"] = how["window"] and list(how["window"])
-        if how["white"] is None:  # Of runs of before this was known.
-            del how["white"]
-        return {"native crops": self.native.fingerprint, "imaging": how}
+        return binding(self.native, self.imaging)
+
+
+def binding(crops: Dataset, how: Imaging) -> dict:
+    """As `Crops.binding`, of crops in their own size that were imaged so."""
+    said = dataclasses.asdict(how)
+    said["window"] = said["window"] and list(said["window"])
+    if said["white"] is None:  # Of runs of before this was known.
+        del said["white"]
+    return {"native crops": crops.fingerprint, "imaging": said}
 
 
 def load(

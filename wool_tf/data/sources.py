@@ -5,12 +5,13 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
+from wool_board.errors import LONGEST
 from wool_board.image import litter
 from wool_board.image.decoding import SUFFIXES
 from wool_tf.data import tables
 from wool_tf.data.naming import CropNaming
-from wool_tf.data.spelling import Folder, Spellings, cleaned, nfc
-from wool_tf.errors import WoolError
+from wool_tf.data.spelling import Folder, Spellings, cleaned, nfc, said
+from wool_tf.errors import WoolError, quoted, shortened
 
 CLASSES = ("non_defective", "defective")
 """The index of a class is its label."""
@@ -32,6 +33,10 @@ class Entry:
     defect: str = ""
     scan: str = ""
     boxes: str = ""
+
+
+MOST = 800
+"""Characters of a name or a reason in a message."""
 
 
 class BadFiles:
@@ -58,10 +63,13 @@ class BadFiles:
             raise WoolError(f"{self.folder}: {self.summary()}")
 
 
-def printable(text: str) -> str:
-    """A text for a message: as it is, or as Python writes it where it has characters that are not shown."""
+def printable(text: str, most: int = MOST) -> str:
+    """A text for a message: as it is, or as Python writes it where it has characters that are not shown.
+
+    Of one that has more than `most` characters, the beginning and the end.
+    """
     # A line break inside a name would break the one-line message.
-    return text if text.isprintable() else repr(text)
+    return shortened(text if text.isprintable() else repr(text), most)
 
 
 def has_manifest(folder: Path) -> bool:
@@ -93,7 +101,8 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
     find, names = Folder(folder), {kind: Spellings(kind) for kind in ("groups", "scans", "types of defects")}
     entries, ignored, by_name = [], [], 0
     for line, row in table.rows:
-        written, label, group, defect, scan, boxes = table.chosen(row, COLUMNS + OPTIONAL)
+        written, label, *others = table.chosen(row, COLUMNS + OPTIONAL)
+        group, defect, scan, boxes = map(said, others)
         path, boxes = find.path(written) if written else "", table.number(boxes)
         if is_litter(path):
             ignored.append(path)
@@ -139,18 +148,20 @@ def _wanted(naming: CropNaming) -> str:
 
 
 def _some(found: list[str], most: int = 6) -> str:
-    return ", ".join(map(printable, found[:most])) + (f" and {len(found) - most} more" if len(found) > most else "")
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(printable(each, LONGEST) for each in found[:most]) + more
 
 
 def _row_flaw(path: str, label: str, group: str, naming: CropNaming) -> str | None:
     if not path:
         return "path is empty"
     if naming.label(label) is None:
-        return f"label of {path!r} must be {_wanted(naming)}, got {label!r}; correct it, or map it with {FLAGS}"
+        told = f"label of {quoted(path)} must be {_wanted(naming)}, got {quoted(label)}"
+        return f"{told}; correct it, or map it with {FLAGS}"
     if not group and naming.sample_from is not None:
-        return f"{path!r} {NO_SAMPLE}"
+        return f"{quoted(path)} {NO_SAMPLE}"
     if not group:
-        return f"group of {path!r} is empty; name the physical sample that it shows"
+        return f"group of {quoted(path)} is empty; name the physical sample that it shows"
     return None
 
 
@@ -161,9 +172,8 @@ def _boxes_flaw(path: str, boxes: str) -> str | None:
         except ValueError:
             left = top = right = bottom = 0.0
         if not (0 <= left < right and 0 <= top < bottom):
-            return (
-                f"boxes of {path!r} must be x0 y0 x1 y1 in pixels, with semicolons between boxes, got {box.strip()!r}"
-            )
+            rule = "must be x0 y0 x1 y1 in pixels, with semicolons between boxes"
+            return f"boxes of {quoted(path)} {rule}, got {quoted(box.strip())}"
     return None
 
 
@@ -181,7 +191,7 @@ def from_class_folders(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple
             if is_litter(path):
                 ignored.append(path)
             elif not path.lower().endswith(SUFFIXES):
-                bad.add(path, f"is not an image; only {', '.join(SUFFIXES)} belong here")
+                bad.add(path, _stranger(folder / path))
             elif naming.sample_from is None:
                 entries.append(Entry(path, label, group=nfc(path)))
             elif cleaned(sample):
@@ -192,6 +202,12 @@ def from_class_folders(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple
     others = [f"{name}/" for name in _folders(folder) if name not in known and _holds_images(folder / name)]
     beside = [f"folders with images that are of neither class, and are not used: {_some(others)}"] if others else []
     return entries, [*groups.remarks(), *_ignored(ignored), *beside]
+
+
+def _stranger(path: Path) -> str:
+    if os.path.isdir(path):
+        return f"is a folder; move its images up into that of their class, or list them in a {MANIFEST}"
+    return f"is not an image; only {', '.join(SUFFIXES)} belong here"
 
 
 def class_folders(folder: Path, naming: CropNaming) -> tuple[list[str], list[str]]:

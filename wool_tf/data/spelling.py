@@ -14,6 +14,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+from wool_board.errors import LONGEST
+from wool_tf.errors import shortened
+
 SHOWN = 3
 """Names that a line gives as examples."""
 
@@ -23,11 +26,17 @@ _UNSEEN = re.compile(
 """Characters without a shape that Unicode counts among marks and letters."""
 
 _SAME_SHAPE = str.maketrans(
-    "АВЕКМНОРСТХаеорсухіΑΒΕΖΗΙΚΜΝΟΡΤΥΧο" + "‐‑‒–—−",
-    "ABEKMHOPCTXaeopcyxiABEZHIKMNOPTYXo" + "------",
+    "АВЕКМНОРСТХЅЈІаеорсухіѕјΑΒΕΖΗΙΚΜΝΟΡΤΥΧο" + "İı" + "‐‑‒–—−",
+    "ABEKMHOPCTXSJIaeopcyxisjABEZHIKMNOPTYXo" + "Ii" + "------",
 )  # fmt: skip
-"""Letters of the Cyrillic and the Greek alphabet, and dashes, that look like those of a keyboard."""
+"""Letters of the Cyrillic and the Greek alphabet, and dashes, that look like those of a keyboard; and what a Turkish
+program makes of i and I when it changes their case."""
 
+_OUTER = " .,;:'\"`´’“”„"
+"""What slips in at the beginning or the end of a name."""
+
+_MISSING = frozenset(("", "nan", "<na>", "none", "null"))
+"""What programs write into a cell of a name that they do not know, in lower case."""
 
 _SEPARATORS = re.compile(r"(?<=[^\W\d_])[\s_.-]+(?=[^\W_])|(?<=\d)[\s_.-]+(?=[^\W\d_])")
 """What people put between letters, and between letters and digits; between digits it tells 1.2 from 12."""
@@ -43,6 +52,16 @@ _CHANGED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """What spreadsheets make of names by themselves."""
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell has no name, or what programs write where there is none."""
+    return cleaned(text).lower() in _MISSING
+
+
+def said(text: str) -> str:
+    """A cell, empty where it holds what programs write where there is nothing."""
+    return "" if is_missing(text) else text
 
 
 def nfc(text: str) -> str:
@@ -95,7 +114,7 @@ class Spellings:
         if not joined:
             return []
         # In ASCII, for a difference that cannot be seen would look like none.
-        first = "; ".join(" = ".join(map(ascii, written)) for written in list(joined.values())[:SHOWN])
+        first = "; ".join(_equated(written) for written in list(joined.values())[:SHOWN])
         more = f"; and {len(joined) - SHOWN:,} more" if len(joined) > SHOWN else ""
         return [f"{len(self._written):,} {self._kind}, {len(joined):,} of them written in several ways: {first}{more}"]
 
@@ -103,7 +122,7 @@ class Spellings:
         pairs = alike(self._written)
         if not pairs:
             return []
-        first = ", ".join(f"{ascii(one)} and {ascii(other)}" for one, other in pairs[:SHOWN])
+        first = ", ".join(f"{_shown(one)} and {_shown(other)}" for one, other in pairs[:SHOWN])
         more = f" and {len(pairs) - SHOWN:,} more pairs" if len(pairs) > SHOWN else ""
         rule = "count as different; if they are not, write them alike"
         return [f"warning: {self._kind} that look alike (case, zeros, separators, alphabets) {rule}: {first}{more}"]
@@ -114,7 +133,16 @@ class Spellings:
             return []
         more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
         rule = "look as if a spreadsheet had made a number, a date or an error of them; compare them with the original"
-        return [f"warning: {self._kind} {rule}: {', '.join(map(ascii, found[:SHOWN]))}{more}"]
+        return [f"warning: {self._kind} {rule}: {', '.join(map(_shown, found[:SHOWN]))}{more}"]
+
+
+def _shown(name: str) -> str:
+    return shortened(ascii(name), LONGEST)
+
+
+def _equated(written: list[str]) -> str:
+    more = f" = {len(written) - SHOWN:,} more" if len(written) > SHOWN else ""
+    return " = ".join(map(_shown, written[:SHOWN])) + more
 
 
 def alike(names: Iterable[str]) -> list[tuple[str, str]]:
@@ -125,11 +153,22 @@ def alike(names: Iterable[str]) -> list[tuple[str, str]]:
 
 def _look(name: str) -> str:
     """What names that look alike have in common; spreadsheets make `7.0` of 7 and `1E+03` of 1000."""
-    folded = unicodedata.normalize("NFKC", name).translate(_SAME_SHAPE).casefold()
+    whole = unicodedata.normalize("NFKC", _once_encoded(name).strip(_OUTER)).translate(_SAME_SHAPE)
+    folded = "".join(str(unicodedata.decimal(char, char)) for char in whole).casefold()
     if _SCIENTIFIC.fullmatch(folded):
         folded = f"{float(folded.replace(',', '.')):.0f}"
     joined = _SEPARATORS.sub("", re.sub(r"^(\d+)\.0+$", r"\1", folded))
     return re.sub(r"(?<!\d)0+(?=\d)", "", joined)
+
+
+def _once_encoded(name: str) -> str:
+    """A name as it was before UTF-8 was read as Windows-1252, and saved: `MÃ¼ller` was Müller."""
+    if name.isascii():
+        return name
+    try:
+        return name.encode("cp1252").decode()
+    except UnicodeError:
+        return name
 
 
 class Folder:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wool_board.errors import LONGEST
 from wool_tf.data.spelling import cleaned
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, quoted
 
 DELIMITERS = (",", ";", "\t")
 
@@ -68,7 +68,7 @@ def read(file: Path) -> Table:
         raise WoolError(f"{file}: line {reader.line_num + above} is not CSV ({error})") from None
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
-        raise WoolError(f"{file}: has the column {twice[0]} twice; leave one")
+        raise WoolError(f"{file}: has the column {quoted(twice[0])} twice; leave one")
     return Table(header, rows, delimiter == ";", tuple(remarks))
 
 
@@ -81,6 +81,10 @@ def text(file: Path) -> tuple[str, list[str]]:
     content = file.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace"), []
+    if len(content) % 2 == 0 and content[:2].count(0) == 1:
+        # A table or JSON begins with a character of ASCII.
+        order = "utf-16-be" if content[0] == 0 else "utf-16-le"
+        return content.decode(order, errors="replace"), [f"{file.name} has no byte order mark; read as UTF-16"]
     try:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError:

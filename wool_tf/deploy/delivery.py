@@ -8,7 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wool_tf import files
+from wool_board.json_text import parsed
+from wool_tf import files, records
+from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
 from wool_tf.deploy import card, convert
@@ -44,8 +46,8 @@ def write(
 
     Arguments:
         folder: made if it is missing; gets `compact.keras`, `compact.safetensors` and their record, `compact.json`,
-            which tells `trained_network.opened` that they held no image out; and three TFLite files with their cards
-            inside and beside them.
+            which tells `trained_network.opened` that they held no image out, and how images were read; and three TFLite
+            files with their cards inside and beside them.
         unpruned: checkpoint of an unpruned network.
         final: checkpoint of the network that is delivered, with its record beside it.
         int8: its int8 file.
@@ -82,7 +84,8 @@ def write(
         files.write(written[name], content)
         files.write(written[name].with_suffix(".json"), card.text(card.read(content)).encode())
     spec, arrays = networks[COMPACT_FLOAT]
-    files.write(folder / "compact.json", final.with_suffix(".json").read_bytes())
+    record = parsed(final.with_suffix(".json").read_bytes())
+    records.write(folder / "compact.json", record | native.binding(crops, imaging))
     weights.save(folder / "compact.safetensors", spec, arrays)
     _save_keras(resnet.restored(spec, arrays), folder / "compact.keras")
     return written

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.image.variants import WHITE
 from wool_board.json_text import parsed
 from wool_tf import logs, records
 from wool_tf.data import native
@@ -15,7 +16,7 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
 from wool_tf.data.naming import AS_NAMED, CropNaming
 from wool_tf.data.native import Crops
-from wool_tf.errors import BadSetting
+from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
@@ -23,7 +24,7 @@ from wool_tf.networks.weights import Weights
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".safetensors", ".keras")
-SAME = "give the same folder, and the same --sample_from and labels as then"
+SAME = "give the same folder, and the same --sample_from, labels and --bits or --white as then"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +107,7 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
     crops = _read(source, cache)
     for remark in crops.native.remarks:
         log.info(remark)
+    _check_white(source, crops, cache)
     images = crops.for_network(spec.input_shape[0], logs.Occasional(log, "resizing image"))
 
     @functools.cache
@@ -119,9 +121,13 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
 
     everything = np.arange(len(images.labels))
     held_out = everything[:0]
+    record = records.read_object(source.network.with_suffix(".json"), "stage", "images")
     if source.held is not None:
         held_out = _held_out(source.held, images)
-        _check_images(source.network, source.held, crops.native, images, held_out)
+        _check_images(source, record, crops.native, images, held_out)
+    elif record and record["images"] != images.fingerprint:
+        told = f"was trained on other images than those of {images.folder}, as the record beside it says"
+        log.info(f"{source.network} {told}")
     return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
 
 
@@ -180,12 +186,15 @@ def _nested(found: object, depth: int) -> bool:
     return isinstance(found, list) and all(_nested(item, depth - 1) for item in found)
 
 
-def _check_images(network: Path, held: Held, crops: Dataset, images: Dataset, held_out: np.ndarray) -> None:
+def _check_images(
+    source: NetworkSource, record: dict | None, crops: Dataset, images: Dataset, held_out: np.ndarray
+) -> None:
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
+    network, held = source.network, source.held
+    assert held is not None, "there are folds"
     run = records.read_object(held.folds.with_name("run.json"), "native crops")
     if run and run["native crops"] != crops.fingerprint:
         raise BadSetting("folds", held.folds, f"is of a run with other images than those of {images.folder}; {SAME}")
-    record = records.read_object(network.with_suffix(".json"), "stage", "images")
     if record is None:
         return
     if record["images"] != images.fingerprint:
@@ -195,3 +204,29 @@ def _check_images(network: Path, held: Held, crops: Dataset, images: Dataset, he
     if len(seen):
         told = f"{len(seen)} of the {len(held_out)} images of fold {held.fold}"
         raise BadSetting("network", network, f"was trained on {told}, as the record beside it says")
+
+
+def _check_white(source: NetworkSource, crops: Crops, cache: Path) -> None:
+    """Notices the very images of the network's training, read with another highest value than then.
+
+    Every grey value would be another one than the network has learnt. Other images may have another highest value.
+    """
+    bound = _bound(source.network)
+    white = bound["imaging"].get("white") if bound and isinstance(bound["imaging"], dict) else None
+    if bound is None or type(white) is not int or white not in WHITE or white == crops.imaging.white:
+        return
+    try:
+        then = _read(source, cache, white=white).native.fingerprint
+    except WoolError:  # Not even readable in that way.
+        return
+    if then == bound["native crops"]:
+        now = f"{crops.imaging.white} is now" if crops.imaging.white else "no other value is known now"
+        rule = f"in training, the highest value of {source.data} was {white}, and {now}; give --white={white}"
+        raise BadSetting("white", None, rule)
+
+
+def _bound(network: Path) -> dict | None:
+    """What a network is bound to, by its record or the run in whose folder it is; None where neither tells."""
+    places = [network.with_suffix(".json"), *(folder / "run.json" for folder in network.absolute().parents)]
+    found = (records.read_object(place, "native crops", "imaging") for place in places)
+    return next((each for each in found if each), None)

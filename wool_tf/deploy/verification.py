@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.image.variants import FULL
+from wool_board.model.card import white as stated_white
 from wool_tf import environment, quiet
 from wool_tf.cells import MISSING, aligned, decimals
 from wool_tf.deploy import card, verify
@@ -69,6 +71,7 @@ def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:
         for path in models:
             _check_same(path, cards[path], source.network, digest)
             _check_unseen(path, cards[path], trained, source)
+            _check_white(path, cards[path], trained.load(None).imaging.white, source)
         chosen = trained.held_out if len(trained.held_out) else trained.train
         labels = trained.images.labels[chosen]
         log.info(f"{source.network}: scoring {len(chosen):,} images")
@@ -111,6 +114,14 @@ def _check_unseen(path: Path, about: Mapping, trained: Trained, source: NetworkS
         left = f"fold {source.held.fold} leaves {len(trained.train):,}"
         made = f"was made with {stated:,} training images, as its card says, and {left}"
         raise BadSetting("models", path, f"{made}; convert the network with the same folds and fold")
+
+
+def _check_white(path: Path, about: Mapping, white: int | None, source: NetworkSource) -> None:
+    """Notices images of 16 bits that a board would read with another highest value, as the card says."""
+    stated = stated_white(dict(about)) or FULL
+    if white not in (None, stated):
+        rule = f"{source.data} is read with {white} as its highest value, and a board with {path} takes {stated}"
+        raise BadSetting("white", None, f"{rule}; give --white={stated}, or convert the network with {white}")
 
 
 def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:

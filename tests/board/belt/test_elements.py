@@ -282,6 +282,23 @@ def test_the_detectors_own_top_counts_as_saturation_in_lines(folder, top):
     assert saturated[0]["top"] == top and saturated[0]["lines"] == [SPAN, 2 * SPAN]
 
 
+@pytest.mark.parametrize("share", [1e-4, 3e-3])
+@pytest.mark.parametrize("mark", [30_000, 65535])
+def test_hot_samples_above_do_not_hide_that_the_others_are_saturated(folder, mark, share):
+    counts, rng = DETECTOR.expose(np.zeros((3 * SPAN, 160))), np.random.default_rng(4)
+    spoilt = counts.copy()
+    spoilt[SPAN : 2 * SPAN] = np.minimum(spoilt[SPAN : 2 * SPAN].astype(float) * (4095 / 20800), 4095)
+    hot = rng.random(counts.shape) < share
+    spoilt[hot] = mark
+    found, _ = judged(folder, spoilt)
+    saturated = [event for event in found if event["alarm"] == "saturated"]
+    assert [(event["on"], event.get("lines")) for event in saturated][:1] == [(True, [SPAN, 2 * SPAN])]
+    assert [event["on"] for event in saturated] == [True, False] and saturated[0]["top"] == 4095
+    # Without a plateau below, they are nothing.
+    counts[hot] = mark
+    assert "saturated" not in {event["alarm"] for event in judged(folder, counts)[0]}
+
+
 def plateau(samples):
     return saturation.level(saturation.histogram(samples))
 

@@ -16,11 +16,14 @@ LITTER = [
     "S1 [conflicted].png", "S1.Conflict.png", "S1 (Copie en conflit de Ann 2024-05-01).png", "S1 (Konfliktkopie).png",
     "S1~20240501-101530.png", "Thumbs.db:encryptable", "S1.png_Zone.Identifier", "RECYCLED", "~snapshot",
     "S1_NAS_May-01-1015-2024_Conflict.png", "~$table.png", ".~lock.table.png#",
+    "S1 (Unicode Encoding Conflict).png", "S1 (Whitespace Conflict).png", "S1 (Selective Sync Conflict 1).png",
+    "Temporary Items",
 ]  # fmt: skip
 
 IMAGES = [
     "S1.png", "S1 (1).png", "S1 copy.png", "#1.png", "$5.png", "~1.png", "@1.png", "2024-05-01T10:15:30.png",
     "Thumbs.png", "desktop.png", "conflict.png", "recycle", "S1_(conflict).png", "12:30.png", "eaDir", ".", "..",
+    "S1-DESKTOP-AB12CD3.png",  # OneDrive's second copies, but also what a camera's program may call every image
 ]  # fmt: skip
 
 

@@ -48,6 +48,20 @@ def test_all_alike_is_a_plateau_and_a_few_samples_are_none():
     assert level(np.zeros(0, np.uint16)) is None
 
 
+@pytest.mark.parametrize(("top", "mark"), [(4000, 65535), (3900, 4095), (60_000, 65535), (1023, 60_000)])
+@pytest.mark.parametrize("marked", [3, 20, 38])
+def test_hot_samples_above_a_plateau_do_not_hide_it(top, mark, marked):
+    rng = np.random.default_rng(5)
+    counts = np.rint(rng.normal(0.97 * top, 0.02 * top, LINES * WIDTH))
+    cut = np.minimum(counts, top).astype(np.uint16)
+    cut[rng.choice(cut.size, marked, replace=False)] = mark
+    assert level(cut) == top
+    # Nor does the tail of noise become one by them.
+    whole = np.minimum(counts, mark - 1).astype(np.uint16)
+    whole[:marked] = mark
+    assert level(whole) in (None, mark)
+
+
 def references(folder, gain, clip):
     """Two files of a noisy detector whose counts end at `clip`."""
     rng = np.random.default_rng(3)
@@ -111,6 +125,16 @@ def test_a_stuck_element_above_does_not_hide_the_plateau(tmp_path):
     counts[:, 20] = 60_000
     Image.fromarray(counts).save(bright)
     assert correction(dark, bright, None).bad == (7, 20)
+
+
+def test_hot_samples_in_good_elements_do_not_hide_the_plateau(tmp_path):
+    gain = np.full(WIDTH, 3000.0)
+    gain[[7, 8]] = 4400
+    dark, bright = references(tmp_path, gain, 4000)
+    counts = np.asarray(Image.open(bright)).copy()
+    counts[5, 30] = counts[9, 41] = 4095
+    Image.fromarray(counts).save(bright)
+    assert set(correction(dark, bright, None).bad) >= {7, 8}
 
 
 def test_a_bright_reference_that_is_saturated_as_a_whole_is_refused(tmp_path):

@@ -235,3 +235,9 @@ def test_references_that_nobody_names_are_told(folder, caplog):
         said(caplog)[-1].startswith("bright.png and dark.png lie in ")
         and "give --dark and --bright" in said(caplog)[-1]
     )
+
+
+def test_what_programs_write_into_empty_cells_is_no_box(folder):
+    told = TABLE.replace("scans/b.png,7,,,,,", "scans/b.png,7,nan,nan,nan,nan,NaN")
+    assert told != TABLE and load(folder, told) == load(folder, TABLE)
+    assert "sample of scans/b.png is missing" in refusal(folder, TABLE.replace("b.png,7,", "b.png,nan,"))

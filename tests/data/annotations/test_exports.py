@@ -24,17 +24,19 @@ def test_roboflow(folder):
     assert [(scan.sample, len(scan.boxes)) for scan in found] == [("Sa", 2), ("Sb", 0)]
 
 
-@pytest.mark.parametrize("place", ["images", "images/default"])
-def test_cvat(folder, place, caplog):
+@pytest.mark.parametrize(
+    ("place", "subset"), [("images", "default"), ("images/default", "default"), ("images/train", "train")]
+)
+def test_cvat(folder, place, subset, caplog):
     """The annotations in a folder of their own, and images in another that they do not name."""
     (folder / "annotations").mkdir()
     (folder / place).parent.mkdir(exist_ok=True)
     os.rename(folder / "scans", folder / place)
     document = json.loads(json.dumps(coco()).replace("scans/", ""))
-    (folder / "annotations" / "instances_default.json").write_text(json.dumps(document))
+    (folder / "annotations" / f"instances_{subset}.json").write_text(json.dumps(document))
     found = scans(folder)
     assert [scan.path for scan in found] == [f"{place}/a.png", f"{place}/b.png"]
-    assert said(caplog) == [f"annotations: {folder / 'annotations/instances_default.json'}"]
+    assert said(caplog) == [f"annotations: {folder / f'annotations/instances_{subset}.json'}"]
 
 
 def test_label_studio(folder):
@@ -45,6 +47,33 @@ def test_label_studio(folder):
     assert [scan.path for scan in scans(folder)] == ["my scans/a.png", "my scans/b.png"]
     (folder / "result.json").write_text(text.replace("?d=", "?d=..%2F"))
     with pytest.raises(WoolError, match=r"\.\./my scans/a.png leads out of the folder"):
+        scans(folder)
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "../../label-studio/data/media/upload/1/", "/data/upload/1/", "s3://bucket/scans/", "http://here:8080/data/",
+        r"C:\\label-studio\\media\\upload\\1\\", r"\\\\nas\\media\\",
+    ],
+)  # fmt: skip
+def test_files_of_a_storage_elsewhere_are_found_by_name(folder, storage, caplog):
+    os.rename(folder / "scans", folder / "images")
+    (folder / "result.json").write_text(json.dumps(coco()).replace("scans/", storage))
+    assert [scan.path for scan in scans(folder)] == ["images/a.png", "images/b.png"]
+    told = f"2 files, images/a.png first, are taken from {folder} by name; result.json has them elsewhere"
+    assert said(caplog) == [f"annotations: {folder / 'result.json'}", told]
+
+
+def test_files_of_one_name_elsewhere_are_not_mixed_up(folder):
+    document = json.loads(json.dumps(coco()).replace("scans/a.png", "/one/a.png").replace("scans/b.png", "/two/a.png"))
+    os.rename(folder / "scans", folder / "images")
+    (folder / "result.json").write_text(json.dumps(document))
+    with pytest.raises(WoolError, match="images/a.png is listed twice, first as image 1"):
+        scans(folder)
+    # What stands in the folder itself is taken as it is written.
+    (folder / "result.json").write_text(json.dumps(coco()).replace("scans/", "absent/"))
+    with pytest.raises(WoolError, match="absent/a.png does not exist"):
         scans(folder)
 
 
@@ -110,6 +139,16 @@ def test_which_file_holds_the_annotations_is_not_guessed(folder):
     (folder / "table.csv").write_text(TABLE)
     with pytest.raises(WoolError, match="has result.json, table.csv; give one of them, and call it annotations.json"):
         scans(folder)
+
+
+def test_an_export_in_a_part_of_a_data_set_is_pointed_at(folder):
+    (folder / "README.roboflow.txt").write_text("x")
+    (folder / "valid").mkdir()
+    (folder / "valid" / "_annotations.coco.json").write_text(json.dumps(coco()))
+    with pytest.raises(WoolError) as refused:
+        scans(folder)
+    there = f"there is valid/_annotations.coco.json: give {folder / 'valid'} as the folder"
+    assert str(refused.value).endswith(f"; {there}")
 
 
 def test_an_export_behind_a_link_that_leads_out_is_not_read(folder):

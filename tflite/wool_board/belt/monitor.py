@@ -159,11 +159,10 @@ class Monitor:
         text = "brighter than the open beam of the references: are these its references?"
         self._alarms.set("bright_beam", bool(bright), text, **where)
         varies = bool((self._high > self._low).any())
-        found = self._at_top, self._close, len(self._topped), varies
-        is_end = saturation.is_end(self._top, self._sample.dtype, *found)
-        saturated = is_end and self._at_top > SATURATED_SHARE * pixels
-        saturated |= varies and self._are_cut(self._sample[: self._count])
-        self._alarms.set("saturated", saturated, "many samples are at the top of their range", top=self._top, **where)
+        top = self._saturation(pixels, varies)
+        saturated = top is not None or (varies and self._are_cut(self._sample[: self._count]))
+        text = "many samples are at the top of their range"
+        self._alarms.set("saturated", saturated, text, top=self._top if top is None else top, **where)
         if self.knows_pattern and not dark:
             self._judge_pattern(where)
         if not dark and not self._alarms.is_standing("wrong_pattern"):
@@ -176,6 +175,27 @@ class Monitor:
         open_beam = sample.max(axis=0) > self._correction.dark + OPEN * self._correction.gain
         at_top = saturation.own_plateaus(sample, self._correction.spread)
         return int(at_top[open_beam].sum()) > SATURATED_SHARE * sample.size
+
+    def _saturation(self, pixels: int, varies: bool) -> int | None:
+        """The end of the range where many samples are at it; None where they are not.
+
+        Arguments:
+            pixels: number of the samples since the last time.
+            varies: whether any element had two different counts.
+        """
+        found = self._at_top, self._close, len(self._topped)
+        if self._at_top > SATURATED_SHARE * pixels:
+            return self._top if saturation.is_end(self._top, self._sample.dtype, *found, varies) else None
+        # Hot elements and marks hide an end below them; what is kept of the lines shows it.
+        samples = self._sample[: self._count, self._good]
+        level = saturation.level(saturation.histogram(samples))
+        if level is None:
+            return None
+        at_level = samples == level
+        share, elements = np.count_nonzero(at_level), int(at_level.any(axis=0).sum())
+        close = int(np.count_nonzero((samples >= level - saturation.reach(level)) & (samples < level)))
+        is_end = saturation.is_end(level, self._sample.dtype, share, close, elements, varies)
+        return level if is_end and share > SATURATED_SHARE * samples.size else None
 
     def _judge_pattern(self, where: dict) -> None:
         signal = np.maximum(self._sum / self._count - self._correction.dark, 1)

@@ -13,7 +13,7 @@ from wool_board.command_line import one_line
 NAMES = frozenset(
     (
         "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp", "@sharebin",  # network storage
-        "~snapshot", "network trash folder",
+        "~snapshot", "network trash folder", "temporary items",
         "$recycle.bin", "recycler", "recycled", "system volume information",  # Windows
         "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini",
         "__macosx", "icon\r", "lost+found",
@@ -30,8 +30,9 @@ PATTERNS = re.compile(
     | _zone\.identifier $                       # such a stream, where names must not have colons
     | \.sync-conflict-\d                        # Syncthing
     | ~\d{8}-\d{6} \.\w+ $                      # Syncthing's older versions
-    | \([^()]* (conflicted\ copy|case\ conflict|sfconflict|in\ konflikt\ stehende|konfliktkopie|
-                copie\ en\ conflit|copia\ en\ conflicto|copia\ in\ conflitto) [^()]*\)     # Dropbox, Nextcloud, …
+    | \([^()]* (conflicted\ copy|(case|encoding|whitespace|sync)\ conflict|sfconflict|
+                in\ konflikt\ stehende|konfliktkopie|copie\ en\ conflit|copia\ en\ conflicto|
+                copia\ in\ conflitto) [^()]*\)     # Dropbox, Nextcloud, Seafile, …
     | _conflict-([\w.]+-)?\d{8}-\d{6}            # ownCloud, Nextcloud
     | _(case|\w+_utf8)?conflict \.\w+ $          # Synology Drive
     | \[conflicted\] | \.conflict \.\w+ $       # pCloud, Resilio

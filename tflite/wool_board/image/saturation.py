@@ -13,6 +13,8 @@ highest value, and how many come close to it (`is_end`).
 
 import numpy as np
 
+from wool_board.image.sample_range import SHARE
+
 LEAST = 8
 """Samples that a plateau has at least: half of the lines of the shortest reference, for one element."""
 
@@ -47,18 +49,24 @@ def histogram(samples: np.ndarray) -> np.ndarray:
 
 
 def level(counts: np.ndarray) -> int | None:
-    """The count at which samples saturate, or None where the highest count is no plateau.
+    """The count at which samples saturate, or None where neither the highest count nor one below specks is a plateau.
 
     Samples that are all the same are a plateau: without any noise, no signal is seen.
 
     Arguments:
         counts: (65536,), a histogram.
     """
-    occurring = np.flatnonzero(counts)
-    if not len(occurring) or counts[occurring[-1]] < LEAST:
-        return None
-    *below, highest = (int(count) for count in occurring[-BELOW - 1 :])
-    return highest if not below or counts[highest] >= SPIKE * np.mean(counts[below]) else None
+    occurring = np.flatnonzero(counts)[::-1]
+    often = counts[occurring]
+    above = np.cumsum(often) - often
+    # Hot elements and marks are far above; a plateau has more samples than all of them.
+    few = (above <= SHARE * often.sum()) & (PILE * above < often) & (often >= LEAST)
+    far = np.diff(occurring, prepend=1 << 17) < -np.maximum(1, occurring // CLOSE)
+    for place in np.flatnonzero(few & far):
+        below = often[place + 1 : place + 1 + BELOW]
+        if not len(below) or often[place] >= SPIKE * below.mean():
+            return int(occurring[place])
+    return None
 
 
 def reach(top: int) -> int:

@@ -7,9 +7,9 @@ from wool_board.json_text import parsed
 from wool_tf.data import tables
 from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull
 from wool_tf.data.listing import BadFiles
-from wool_tf.data.spelling import cleaned
+from wool_tf.data.spelling import cleaned, said
 from wool_tf.data.tables import Table
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, quoted
 
 COLUMNS = ("scan", "sample", "x", "y", "width", "height", "defect")
 REFERENCES = ("dark", "bright")
@@ -68,14 +68,14 @@ def _from_rows(name: str, table: Table, locate: Callable[[str], str], bad: BadFi
         if len(row) < len(table.header) or any(row[len(table.header) :]):
             bad.add(where, f"has {len(row)} cells; {len(table.header)} are needed")
             continue
-        written, sample, *numbers, defect = table.chosen(row, COLUMNS)
+        written, sample, *numbers, defect = map(said, table.chosen(row, COLUMNS))
         path = locate(written) if written else ""
-        dark, bright = (locate(cell) if cell else "" for cell in table.chosen(row, REFERENCES))
+        dark, bright = (locate(cell) if said(cell) else "" for cell in table.chosen(row, REFERENCES))
         scan = ListedScan(where, path, path, path.rpartition("/")[2], cleaned(sample), dark, bright)
         first = scans.setdefault(path, scan)
         empty = not any((*numbers, defect))
         if scan.sample != first.sample:
-            bad.add(where, f"{path} is of sample {first.sample!r} above, here of {scan.sample!r}")
+            bad.add(where, f"{path} is of sample {quoted(first.sample)} above, here of {quoted(scan.sample)}")
         elif first.where != where and (empty or path in clean):
             bad.add(where, f"{path} is listed twice, once without a box")
         elif empty:
@@ -129,7 +129,7 @@ def _around(outline: dict) -> list:
             return [x - across, y - along, 2 * across, 2 * along]
     except (KeyError, TypeError, ValueError, OverflowError):
         raise _BadRegion(f"is a region {shape} without its numbers") from None
-    raise _BadRegion(f"is a region {shape!r}, which has no area; draw a rect, polygon, circle or ellipse")
+    raise _BadRegion(f"is a region {quoted(shape)}, which has no area; draw a rect, polygon, circle or ellipse")
 
 
 def _kind(attributes: dict) -> str:

@@ -17,7 +17,7 @@ from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, h
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import original
 from wool_tf.data.spelling import cleaned
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, quoted
 
 KINDS = ("images", "categories", "annotations")
 NO_NAME = "has no file name"
@@ -106,10 +106,10 @@ def _box(key: Hashable, mark: dict, images: dict, categories: dict, bad: BadFile
     where = f"annotation {key}:"
     image, category = _key(mark.get("image_id")), _key(mark.get("category_id"))
     if image not in images:
-        bad.add(where, f"image_id {mark.get('image_id')!r} is none of the images")
+        bad.add(where, f"image_id {quoted(mark.get('image_id'))} is none of the images")
         return None
     if category not in categories:
-        bad.add(where, f"category_id {mark.get('category_id')!r} is none of the categories")
+        bad.add(where, f"category_id {quoted(mark.get('category_id'))} is none of the categories")
         return None
     numbers, outline = mark.get("bbox"), mark.get("segmentation")
     flaw = ""
@@ -138,7 +138,8 @@ def _turned(numbers: list, mark: dict, image: dict) -> tuple[list, str]:
         x, y, width, height = map(float, numbers)
         cosine, sine = abs(math.cos(turn)), abs(math.sin(turn))
     except (TypeError, ValueError, OverflowError):
-        return numbers, f"has the rotation {angle!r}, which does not go with its box; turn it to 0, or draw a polygon"
+        told = f"has the rotation {quoted(angle)}, which does not go with its box"
+        return numbers, f"{told}; turn it to 0, or draw a polygon"
     across, along = width * cosine + height * sine, width * sine + height * cosine
     left, top = x + (width - across) / 2, y + (height - along) / 2
     right, bottom = left + across, top + along

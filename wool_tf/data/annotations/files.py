@@ -1,9 +1,11 @@
 """Which file in a folder of scans holds the annotations, and what it says, whatever tool wrote it."""
 
+import dataclasses
 import logging
 import os
+import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from wool_board.image import litter
 from wool_tf.data.annotations import box_tables, coco, foreign
@@ -18,6 +20,12 @@ COCO, TABLE = "annotations.json", "annotations.csv"
 
 PLACES = ("", "images", "images/default")
 """Where files lie that an export names without their folder, as CVAT and Label Studio do."""
+
+_SUBSET = re.compile(r"instances_(.+)\.json", re.IGNORECASE)
+"""What CVAT calls the file of a subset, whose images it puts into a folder of that name."""
+
+_ELSEWHERE = re.compile(r"/|[A-Za-z][\w+.-]*:|(.*/)?\.\.(/|$)")
+"""Paths that begin at the root of a disk, lead out, or are addresses, as Label Studio writes those of its storage."""
 
 
 def find(folder: Path, sample_needed: bool) -> Path:
@@ -40,9 +48,7 @@ def find(folder: Path, sample_needed: bool) -> Path:
     if found:
         several = f"both {COCO} and {TABLE}" if named else ", ".join(str(file.relative_to(folder)) for file in found)
         raise WoolError(f"{folder}: has {several}; give one of them" + ("" if named else f", and call it {COCO}"))
-    seen = next((file for file in _beside(folder, (".xml", ".json", ".csv", ".txt"))), None)
-    advice = f"{seen.relative_to(folder)} is none: export COCO" if seen else ""
-    advice = f"; {foreign.told(folder) or advice}".removesuffix("; ")
+    advice = f"; {foreign.told(folder) or _deeper(folder, sample_needed) or _unknown(folder)}".removesuffix("; ")
     raise WoolError(f"{folder}: has neither {COCO} nor {TABLE}; give one of them{advice}")
 
 
@@ -51,6 +57,19 @@ def _beside(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     for place in (folder, folder / "annotations"):
         names = sorted(os.listdir(place)) if place.is_dir() else []
         yield from (place / name for name in names if name.lower().endswith(suffixes) and not litter.is_litter(name))
+
+
+def _deeper(folder: Path, sample_needed: bool) -> str:
+    """Which folder in the folder holds an export, as those of Roboflow's parts do."""
+    names = sorted(name for name in os.listdir(folder) if not litter.is_litter(name) and os.path.isdir(folder / name))
+    found = (file for name in names for file in _exported(folder / name, sample_needed))
+    file = next(found, None)
+    return f"there is {file.relative_to(folder)}: give {file.parent} as the folder" if file else ""
+
+
+def _unknown(folder: Path) -> str:
+    seen = next(_beside(folder, (".xml", ".json", ".csv", ".txt")), None)
+    return f"{seen.relative_to(folder)} is none: export COCO" if seen else ""
 
 
 def _exported(folder: Path, sample_needed: bool) -> Iterator[Path]:
@@ -77,7 +96,8 @@ def read(folder: Path, file: Path, sample_needed: bool, bad: BadFiles) -> Conten
     """What a file of annotations says.
 
     Arguments:
-        folder: of scans; paths are relative to it, to one of `PLACES` in it, or to where the file lies.
+        folder: of scans; paths are relative to it, to one of `PLACES` in it, or to where the file lies. Of a COCO file,
+            files whose paths lead elsewhere are looked for there by their names.
         file: as `find` gives it.
         sample_needed: whether a table must have a column of samples.
         bad: is told what is wrong.
@@ -86,12 +106,25 @@ def read(folder: Path, file: Path, sample_needed: bool, bad: BadFiles) -> Conten
         WoolError: the file cannot be understood at all.
         OSError: it cannot be read.
     """
-    files, places = Folder(folder), (*PLACES, file.parent.relative_to(folder).as_posix())
+    subset, is_coco = _SUBSET.fullmatch(file.name), file.suffix.lower() == ".json"
+    places = (*PLACES, *([f"images/{subset[1]}"] if subset else []), file.parent.relative_to(folder).as_posix())
+    files, moved = Folder(folder), set[str]()
+
+    def placed(written: str) -> Iterator[str]:
+        return (files.path(f"{place}/{written}" if place not in ("", ".") else written) for place in places)
 
     def locate(written: str) -> str:
-        tried = [files.path(f"{place}/{written}" if place not in ("", ".") else written) for place in places]
-        return next((path for path in tried if os.path.lexists(folder / path)), tried[0])
+        there = [path for path in placed(written) if os.path.lexists(folder / path)]
+        plain = written.replace("\\", "/")
+        if not there and is_coco and _ELSEWHERE.match(plain):
+            there = [path for path in placed(PurePosixPath(plain).name) if os.path.isfile(folder / path)]
+            moved.update(there[:1])
+        return there[0] if there else next(placed(written))
 
-    if file.suffix.lower() == ".json":
-        return coco.read(file, locate, bad)
-    return box_tables.read(file, locate, bad, sample_needed)
+    if not is_coco:
+        return box_tables.read(file, locate, bad, sample_needed)
+    found = coco.read(file, locate, bad)
+    if not moved:
+        return found
+    told = f"{len(moved):,} files, {min(moved)} first, are taken from {folder} by name; {file.name} has them elsewhere"
+    return dataclasses.replace(found, remarks=(*found.remarks, told))

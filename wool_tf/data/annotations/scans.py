@@ -26,8 +26,8 @@ from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import SampleNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.data.sources import is_litter
-from wool_tf.data.spelling import Spellings, cleaned, nfc
-from wool_tf.errors import BadSetting, WoolError
+from wool_tf.data.spelling import Spellings, cleaned, is_missing, nfc
+from wool_tf.errors import BadSetting, WoolError, quoted
 from wool_tf.settings import setting
 
 log = logging.getLogger(__name__)
@@ -223,7 +223,7 @@ def _sample(item: ListedScan, config: ScanConfig) -> str:
     """The sample of a scan as a text, or "" where nothing names it."""
     given = whole(item.sample) if isinstance(item.sample, float) else item.sample
     told = "" if given is None or isinstance(given, bool) or not isinstance(given, int | float | str) else str(given)
-    return told if cleaned(told) and told != "nan" else config.sample(item.name)
+    return config.sample(item.name) if is_missing(told) else told
 
 
 def _checked_size(root: Path, item: ListedScan, raw: LineFormat | None) -> tuple[int, int]:
@@ -238,7 +238,7 @@ def _checked_size(root: Path, item: ListedScan, raw: LineFormat | None) -> tuple
 def _listing_flaw(root: Path, item: ListedScan, sample: str, config: ScanConfig) -> str | None:
     reason = _file_flaw(root, item.path)
     if not reason and not sample and config.sample_from is not None:
-        return f"{item.path}: --sample_from finds no sample in the name {item.name!r}"
+        return f"{item.path}: --sample_from finds no sample in the name {quoted(item.name)}"
     if not reason and not (sample and sample.isprintable()):
         return f"sample of {item.path} is missing; name the physical sample, or give --sample_from"
     if not reason and bool(item.dark) != bool(item.bright):
@@ -253,7 +253,7 @@ def _file_flaw(root: Path, path: str) -> str | None:
     if not path:
         return NO_NAME
     if not path.isprintable():
-        return f"{path!r} has what is not text in its name"
+        return f"{quoted(path)} has what is not text in its name"
     # Through a link it may lead out as well.
     inside = Path(os.path.realpath(root / path)).is_relative_to(root)
     if os.path.isabs(path) or ".." in PurePosixPath(path).parts or not inside:
@@ -293,7 +293,7 @@ def _checked_box(mark: ListedBox, scan: Scan, types: dict[str, str]) -> Box:
     try:
         x, y, width, height = map(float, mark.numbers if isinstance(mark.numbers, list) else ())
     except (TypeError, ValueError, OverflowError):
-        raise _BadBox(f"box {mark.numbers!r} is not x, y, width and height in pixels") from None
+        raise _BadBox(f"box {quoted(mark.numbers)} is not x, y, width and height in pixels") from None
     shown = f"box {x:g}, {y:g} of {width:g}x{height:g} pixels"
     if not all(map(math.isfinite, (x, y, width, height))):
         raise _BadBox(f"{shown} is not finite")
@@ -303,7 +303,7 @@ def _checked_box(mark: ListedBox, scan: Scan, types: dict[str, str]) -> Box:
         raise _NoArea
     if mark.defect not in types:
         remedy = "correct it, or add it to --defects or to --invisible"
-        raise _BadBox(f"defect {mark.defect!r} is none of {', '.join(types.values())}; {remedy}")
+        raise _BadBox(f"defect {quoted(mark.defect)} is none of {', '.join(types.values())}; {remedy}")
     if max(width, height) <= 1 and max(x + width, y + height) <= 1 and not (width == height == 1):
         raise _BadBox(f"{shown} is smaller than a pixel in the first one; are these shares of the image? Export pixels")
     if min(x, y) < -TOLERANCE or x + width > scan.width + TOLERANCE or y + height > scan.lines + TOLERANCE:
