@@ -23,6 +23,8 @@ def parse(arguments: Sequence[str]) -> list[str]:
     Raises:
         WoolError: a flag, its value or a flagfile is wrong, or there is something else than flags.
     """
+    if any(re.fullmatch("--?flagfile=\\s*", argument) for argument in arguments):
+        raise WoolError("--flagfile=: is empty; give a file, or leave it out")
     try:
         rest = flags.FLAGS(arguments)
     except SystemExit:
@@ -37,13 +39,20 @@ def parse(arguments: Sequence[str]) -> list[str]:
         reason = str(error).removeprefix("ERROR:: Unable to open flagfile: ")
         raise WoolError(f"--flagfile: cannot be read ({reason}){place}") from None
     except flags.UnrecognizedFlagError as error:
-        place = _place(error.flagname, arguments)
-        raise WoolError(f"--{error.flagname}: this script has no such flag{place}; --help lists them") from None
+        raise WoolError(_unknown(error.flagname, arguments)) from None
     except flags.Error as error:
         raise WoolError(" ".join(f"{error}; --help lists the flags".split())) from None
     if len(rest) > 1:
         raise WoolError(f"{rest[1]!r}: this script takes flags only; --help lists them")
     return rest
+
+
+def _unknown(name: str, arguments: Sequence[str]) -> str:
+    """A line on a flag that the script does not have, or that a flagfile has without its equals sign."""
+    place, (flag, *value) = _place(name, arguments), name.split(maxsplit=1)
+    if place and value and flag in flags.FLAGS:
+        return f"--{name}: write --{flag}={value[0]}{place}"
+    return f"--{name}: this script has no such flag{place}; --help lists them"
 
 
 def _illegal(told: str, arguments: Sequence[str]) -> str:

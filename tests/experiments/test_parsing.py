@@ -33,6 +33,7 @@ def refused(*arguments):
         ("--count=a: b", "--count=a: b: must be a whole number"),
         ("--share=x", "--share=x: must be a number"),
         ("--deep=maybe", "--deep=maybe: must be true or false"),
+        ("--flagfile=", "--flagfile=: is empty; give a file, or leave it out"),
         ("--nope", "--nope: this script has no such flag; --help lists them"),
         ("more", "'more': this script takes flags only; --help lists them"),
     ],
@@ -44,6 +45,16 @@ def test_in_plain_words(argument, said):
 def test_a_required_flag(defined):
     with pytest.raises(WoolError, match="^--name: is required; give a value$"):
         parsing.parse(["script.py"])
+
+
+def test_a_flagfile_needs_an_equals_sign(tmp_path):
+    file = tmp_path / "flags.cfg"
+    for line, said in (
+        ("--count 3", "--count 3: write --count=3 (in {})"),
+        ("--nope 3", "--nope 3: this script has no such flag (in {}); --help lists them"),
+    ):
+        file.write_text(f"{line}\n")
+        assert refused(f"--flagfile={file}") == said.format(file)
 
 
 def test_the_flagfile_is_named(tmp_path):

@@ -78,6 +78,18 @@ def test_a_full_disk_under_the_output_is_one_line():
     assert ran.stderr == "error: standard output: cannot be written (No space left on device)\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.name)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_the_help_is_one_line(path, unbuffered):
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, path, "--help"]
+        ran = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment)
+    assert ran.returncode == 1
+    assert ran.stderr == f"{path.name}: standard output: cannot be written (No space left on device)\n"
+
+
 def test_a_flagfile_that_is_not_there_says_where_relative_paths_begin(tmp_path):
     ran = run(EXPERIMENTS / "complexity.py", "--flagfile=experiments/flagfiles/demo.cfg", cwd=tmp_path)
     (line,) = ran.stderr.splitlines()

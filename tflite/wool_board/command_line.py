@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from wool_board.errors import DISK_FAULTS, UsageError, WoolError
 
@@ -17,7 +17,16 @@ with 1 or 2 where it finds no program, or no package."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells of wrong usage in one line."""
+    """Tells of wrong usage in one line, and of a help that cannot be printed, which argparse passes over."""
+
+    def print_help(self, file: Any = None) -> None:
+        try:
+            print(self.format_help(), end="", file=file, flush=True)
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                _tell_of_output(self.prog, error)
+            _drop_output()
+            sys.exit(0 if isinstance(error, BrokenPipeError) else MISTAKE)
 
     def error(self, message: str) -> NoReturn:
         say(f"{self.prog}: {message}; --help tells more")
@@ -48,15 +57,23 @@ def run(name: str, work: Callable[[], int]) -> int:
     except OSError as error:
         if error.errno not in DISK_FAULTS:
             raise
-        say(f"{name}: {error.filename or 'standard output'}: cannot be written ({error.strerror})")
-        # What is left in the buffer would fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _tell_of_output(name, error)
+        _drop_output()
         return MISTAKE
     except WoolError as error:
         say(f"{name}: {error}")
         return WRONG_USAGE if isinstance(error, UsageError) else MISTAKE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _tell_of_output(name: str, error: OSError) -> None:
+    say(f"{name}: {error.filename or 'standard output'}: cannot be written ({error.strerror})")
+
+
+def _drop_output() -> None:
+    """What is left in the buffer would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def say(line: str) -> None:
