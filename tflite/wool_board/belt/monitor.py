@@ -192,7 +192,7 @@ class Monitor:
         if level is None:
             return None
         at_level = samples == level
-        share, elements = np.count_nonzero(at_level), int(at_level.any(axis=0).sum())
+        share, elements = int(np.count_nonzero(at_level)), int(at_level.any(axis=0).sum())
         close = int(np.count_nonzero((samples >= level - saturation.reach(level)) & (samples < level)))
         is_end = saturation.is_end(level, self._sample.dtype, share, close, elements, varies)
         return level if is_end and share > SATURATED_SHARE * samples.size else None
