@@ -8,6 +8,7 @@ from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training import trainer
+from wool_tf.training.distillation import Teacher
 from wool_tf.training.trainer import Course
 
 FULL = ResNetSpec.full(18, 2, (32, 32, 1))
@@ -42,6 +43,19 @@ def test_it_learns_what_can_be_seen(images):
     assert ((scores >= 0.5) == LABELS).mean() > 0.9
     assert history["loss"][-1] < history["loss"][0]
     assert len(history["accuracy"]) == len(history["learning_rate"]) == 20
+
+
+def test_it_learns_what_its_teacher_says_against_the_labels(images):
+    """They are of no use here: half of the images of each class have the square that the teacher knows."""
+    known, _ = train(images, epochs=20)
+    start, useless = network_weights.initial(SPEC, 0), np.arange(24) // 2 % 2
+    trained, history = trainer.train(
+        SPEC, start, images, useless, ALL, course(epochs=40), 1, lambda *_: None, teacher=Teacher(SPEC, known, 0.9)
+    )
+    wanted, scores = (scoring.probabilities(trainer.logits(SPEC, each, images, ALL)) for each in (known, trained))
+    assert ((scores >= 0.5) == (wanted >= 0.5)).mean() > 0.9
+    assert ((scores >= 0.5) == useless).mean() < 0.7
+    assert history["loss"][-1] < history["loss"][0]
 
 
 def test_nothing_is_left_of_an_earlier_training(images):
