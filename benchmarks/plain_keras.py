@@ -148,7 +148,7 @@ def _fitted(
         verbose=0,
     )
     model.save_weights(_file(fold, stage.name))
-    logits = model.predict(normalise(centre_crop(images[fold.held_out], side)), verbose=0)
+    logits = keras.ops.convert_to_numpy(model(normalise(centre_crop(images[fold.held_out], side)), training=False))
     return {"metrics": evaluate(labels[fold.held_out], scoring.probabilities(logits))}
 
 
