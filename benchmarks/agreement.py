@@ -22,6 +22,7 @@ from absl import flags
 import console
 import documents
 import exports
+import simulated
 import turns
 from wool_tf import quiet
 from wool_tf.cells import MISSING, aligned, decimals
@@ -64,7 +65,11 @@ def main() -> None:
     left_out = [f"{name} is left out: no {', '.join(found)} here; {REMEDY}" for name, found in lacking.items() if found]
     print(documents.heading(), *left_out, sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as made:
-        data = console.path("data", _DATA.value) if _DATA.value else _simulated(Path(made))
+        data = (
+            console.path("data", _DATA.value)
+            if _DATA.value
+            else simulated.crops(Path(made), QUICK_SAMPLES if _QUICK.value else SAMPLES)
+        )
         trained = opened(NetworkSource(console.path("network", _NETWORK.value), data), Path(made))
         images, labels = np.array(trained.images.images), trained.images.labels
         expected = trained.scores(np.arange(len(labels)))
@@ -83,12 +88,6 @@ def main() -> None:
         for export, figures in zip(found, judged, strict=True)
     ]
     documents.write(_JSON.value, network=_NETWORK.value, images=len(labels), left_out=left_out, rows=rows)
-
-
-def _simulated(folder: Path) -> Path:
-    from wool_tf.simulation import simulated_crops
-
-    return simulated_crops.write(folder, QUICK_SAMPLES if _QUICK.value else SAMPLES, seed=1, contrast=1.5)
 
 
 def _judged(export: exports.Export, images: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> Judged:

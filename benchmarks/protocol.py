@@ -28,6 +28,7 @@ from absl import flags
 
 import console
 import documents
+import simulated
 from wool_tf import WoolError, quiet
 from wool_tf.cells import MISSING, aligned
 from wool_tf.training.config import TrainingConfig
@@ -82,7 +83,11 @@ def main() -> None:
     console.Display(aside=True)
     print(documents.heading(), flush=True)
     with tempfile.TemporaryDirectory() as made:
-        data = console.folder("data", _DATA.value) if _DATA.value else _simulated(Path(made))
+        data = (
+            console.folder("data", _DATA.value)
+            if _DATA.value
+            else simulated.crops(Path(made), QUICK_SAMPLES if _QUICK.value else SAMPLES)
+        )
         found = _raced(names, settings, data, Path(made))
     print("", *_table(names, found), sep="\n")
     rows = [
@@ -108,12 +113,6 @@ def _settings() -> TrainingConfig:
         "folds": _FOLDS.value,
     } | short
     return TrainingConfig(final="baseline", **given)
-
-
-def _simulated(folder: Path) -> Path:
-    from wool_tf.simulation import simulated_crops
-
-    return simulated_crops.write(folder, QUICK_SAMPLES if _QUICK.value else SAMPLES, seed=1, contrast=1.5)
 
 
 def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -> dict[str, dict[str, Done]]:

@@ -1,6 +1,7 @@
 """The losses of the first steps of a training, ours and PyTorch's."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping
 
 import keras
@@ -34,20 +35,38 @@ class _Losses(keras.callbacks.Callback):
         self.model.stop_training = len(self.found) >= self.most
 
 
-def ours(
-    spec: ResNetSpec,
-    weights: Mapping[str, np.ndarray],
-    images: Dataset,
-    course: Course,
-    most: int,
-    precision: str,
-    teacher: Teacher | None = None,
-) -> list[float]:
-    """Losses of the first steps in Keras, with a precision of `PRECISIONS`; a teacher as for `trainer.train`."""
-    losses, chosen = _Losses(most), np.arange(len(images.labels))
+@dataclasses.dataclass(frozen=True)
+class Beginning:
+    """The first steps of a training.
+
+    Attributes:
+        spec: ResNetSpec of the network.
+        weights: initial arrays, by torchvision's keys.
+        images: Dataset, all of which is trained on.
+        course: Course.
+        steps: how many.
+        teacher: as for `trainer.train`.
+    """
+
+    spec: ResNetSpec
+    weights: Mapping[str, np.ndarray]
+    images: Dataset
+    course: Course
+    steps: int
+    teacher: Teacher | None = None
+
+    @property
+    def batches(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What batches are made of: images, labels, and the indices of those that are chosen."""
+        return self.images.images, self.images.labels, np.arange(len(self.images.labels))
+
+
+def ours(beginning: Beginning, precision: str) -> list[float]:
+    """The losses in Keras, with a precision of `PRECISIONS`."""
+    losses = _Losses(beginning.steps)
+    given = beginning.spec, beginning.weights, *beginning.batches, beginning.course, 0, _silent
     with _computing_in(precision):
-        given = spec, weights, images.images, images.labels, chosen, course, 0, lambda *_: None
-        trainer.train(*given, callbacks=[losses], teacher=teacher)
+        trainer.train(*given, callbacks=[losses], teacher=beginning.teacher)
     return losses.found
 
 
@@ -67,21 +86,15 @@ def _computing_in(precision: str) -> Iterator[None]:
         trainer.clear()
 
 
-def theirs(
-    spec: ResNetSpec,
-    weights: Mapping[str, np.ndarray],
-    images: Dataset,
-    course: Course,
-    most: int,
-    precision: str,
-    teacher: Teacher | None = None,
-) -> list[float]:
-    """The same in PyTorch."""
-    network = networks.module(spec, weights, getattr(torch, precision))
-    chosen, side = np.arange(len(images.labels)), spec.input_shape[0]
-    given = network, images.images, images.labels, chosen, side, course, 0, lambda *_: None
-    found = training.train(*given, most_steps=most, teacher=teacher)
-    return found["step_losses"]
+def theirs(beginning: Beginning, precision: str) -> list[float]:
+    """The losses in PyTorch, with a precision of `PRECISIONS`."""
+    network = networks.module(beginning.spec, beginning.weights, getattr(torch, precision))
+    given = network, *beginning.batches, beginning.spec.input_shape[0], beginning.course, 0, _silent
+    return training.train(*given, most_steps=beginning.steps, teacher=beginning.teacher)["step_losses"]
+
+
+def _silent(_share: float, _what: str) -> None:
+    """Progress that nobody is told of."""
 
 
 def after_a_round(spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> tuple[ResNetSpec, dict[str, np.ndarray]]:

@@ -588,36 +588,35 @@ def test_a_state_with_elements_that_are_none_holds_none(tmp_path, elements):
     assert states.read(path) == A_STATE
 
 
-def test_references_that_are_old_by_a_wrong_clock_only_are_so_no_longer(flags, tmp_path, monkeypatch, capfd):
-    path, ages = tmp_path / "belt.raw", itertools.chain([1.0, 1.0, 3000.0, None, 1.0], itertools.repeat(1.0))
+@pytest.fixture
+def inspected_at_ages(flags, tmp_path, monkeypatch, capfd):
+    """Gives the events of an inspection whose references have these ages in days whenever it looks, then the last."""
+    path = tmp_path / "belt.raw"
     path.write_bytes(belt(1000))
-    monkeypatch.setattr(start_event, "days_since", lambda _moment: next(ages))
+    # `rig.main` puts another in its place.
     monkeypatch.setattr(program, "Recognizer", program.Recognizer)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+
+    def inspected(*days: float | None) -> list[dict]:
+        ages = itertools.chain(days, itertools.repeat(days[-1]))
+        monkeypatch.setattr(start_event, "days_since", lambda _moment: next(ages))
         assert rig.main(["model", str(path), *flags, "--report_seconds=1e-9"]) == 0
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    found = rig.events(capfd.readouterr().out)
+        return rig.events(capfd.readouterr().out)
+
+    yield inspected
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def test_references_that_are_old_by_a_wrong_clock_only_are_so_no_longer(inspected_at_ages):
+    found = inspected_at_ages(1.0, 1.0, 3000.0, None, 1.0)
     assert [(e["alarm"], e["on"]) for e in kinds(found, "alarm")] == [
         ("old_references", True),
         ("old_references", False),
     ]
 
 
-def test_references_that_become_old_while_they_are_used_are_said(flags, tmp_path, monkeypatch, capfd):
-    path, ages = tmp_path / "belt.raw", itertools.chain([13.9, 13.9, 13.9], itertools.repeat(14.1))
-    path.write_bytes(belt(1000))
-    monkeypatch.setattr(start_event, "days_since", lambda _moment: next(ages))
-    # `rig.main` puts another in its place.
-    monkeypatch.setattr(program, "Recognizer", program.Recognizer)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        assert rig.main(["model", str(path), *flags, "--report_seconds=1e-9"]) == 0
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    found = rig.events(capfd.readouterr().out)
+def test_references_that_become_old_while_they_are_used_are_said(inspected_at_ages):
+    found = inspected_at_ages(13.9, 13.9, 13.9, 14.1)
     assert found[0]["reference_days"] == 13.9 and found[1]["event"] != "alarm"
     assert [(e["alarm"], e["days"]) for e in kinds(found, "alarm")] == [("old_references", 14.1)]
