@@ -108,10 +108,17 @@ def use_threads(threads: int) -> None:
         "OMP_NUM_THREADS": str(threads),
         "TF_DETERMINISTIC_OPS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        # GPUs would multiply with 10 bits of mantissa. Masked and compact networks then differ by 0.001 and more in a
+        # logit, and no longer prove each other.
+        "NVIDIA_TF32_OVERRIDE": "0",
     }
     if os.environ.get("KERAS_BACKEND") == "jax":
-        # What TF_DETERMINISTIC_OPS is to TensorFlow.
+        # What TF_DETERMINISTIC_OPS and NVIDIA_TF32_OVERRIDE are to TensorFlow.
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".lstrip()
+        os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "float32"
+    # Several processes may share a GPU, whose whole memory the first one would take.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 
 def path(flag: str, value: str) -> Path:

@@ -33,7 +33,7 @@ from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import compact, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning, HardPruning
 from wool_tf.pruning.layers import MaskedResNet, masked, zero_filters
-from wool_tf.training import trainer
+from wool_tf.training import batch_norms, trainer
 
 folder, found = Path(sys.argv[1]), {"backend": np.array(keras.config.backend())}
 rng = np.random.default_rng(0)
@@ -89,6 +89,9 @@ for optimizer, rate, mask, callbacks in (("sgd", 0.001, chosen, ()), ("adam", 0.
     )
     found[f"{optimizer} losses"] = np.array(history["loss"])
     found[f"{optimizer} scores"] = trainer.logits(spec, trained, images, np.arange(12), mask=mask)
+    estimated = batch_norms.reestimated(spec, arrays, images, np.arange(12), 11, 0, mask)
+    found[f"{optimizer} statistics"] = np.concatenate([a for key, a in estimated.items() if "running" in key])
+    assert np.abs(found[f"{optimizer} statistics"]).max() > 0.1
 
 features = rng.normal(size=(12, 64, 64, 1)).astype(np.float32)
 taylor = importance.scores(arrays, spec, "taylor", examples=(features, labels))

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 ENVIRONMENT = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_DETERMINISTIC_OPS",
-               "TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "XLA_FLAGS")  # fmt: skip
+               "TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "NVIDIA_TF32_OVERRIDE", "XLA_FLAGS",
+               "JAX_DEFAULT_MATMUL_PRECISION")  # fmt: skip
 """What results depend on, and the machines of a cluster have to take over."""
 PACKAGES = ("wool_tf", "keras", "numpy")
 """What has to be the same there, and the packages of Keras' backend."""
