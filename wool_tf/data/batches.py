@@ -35,7 +35,7 @@ def augmented(
         seed: int.
 
     Yields:
-        (batch_size, side, side, 1) of float32, normalised, and (batch_size,) of int.
+        (batch_size, side, side, 1) of float32, normalised, and (batch_size,) of int32, for JAX warns of 64 bits.
     """
     rng = np.random.default_rng(seed)
     steps = per_epoch(len(chosen), batch_size)
@@ -43,7 +43,7 @@ def augmented(
         order = np.resize(rng.permutation(chosen), (steps, batch_size))
         for batch in order:
             crops = np.stack([_augment(images[index], side, rng) for index in batch])
-            yield normalise(crops), labels[batch]
+            yield normalise(crops), labels[batch].astype(np.int32)
 
 
 def _augment(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
