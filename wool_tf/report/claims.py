@@ -9,7 +9,8 @@ from wool_tf.cells import percent
 from wool_tf.report import naming, paper
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import THRESHOLDING, Configuration, Stage, Study
+from wool_tf.study.results import Configuration, Stage, Study
+from wool_tf.study.score_results import THRESHOLDING
 
 HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "cannot be told"
 ACCURACY, ADVANTAGE, MORE_FOUND, LARGEST_DROP = 0.98, 0.1696, 0.20, 0.0134
