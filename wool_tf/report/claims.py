@@ -119,9 +119,9 @@ def _shares(
 
 
 def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Sequence[Stage]) -> Cells:
-    """Stable is what loses least where it loses most."""
+    """Whether hard pruning is more stable than ASFP: its largest loss of accuracy over the stages is the smaller one."""
     by_hard, by_asfp = _worst(hard), _worst(soft)
-    # One image more or less is no difference.
+    # A difference of a single image tells nothing.
     same = abs(by_hard - by_asfp) * study.judged.images < 1.5
     held = UNCLEAR if same else HOLDS if by_hard > by_asfp else FAILS
     here = f"largest change {points(by_hard)} points by hard pruning, {points(by_asfp)} by ASFP"

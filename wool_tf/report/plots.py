@@ -209,7 +209,7 @@ def changes(study: Study) -> Plot | None:
 def _change(axes: Axes, title: str, ours: np.ndarray, papers: np.ndarray, names: Sequence[str], narrow: bool) -> None:
     places = np.arange(len(names))
     axes.axhline(0, color=GREY, lw=1)
-    # Side by side, for they may be equal.
+    # A little apart, so that equal ones do not hide each other.
     axes.plot(places - 0.12, ours, "o", ms=6, color=BLUE, label="measured")
     axes.plot(places + 0.12, papers, "D", ms=5, color=VERMILION, label="the paper, on its own images")
     axes.set_title(title, fontsize=9)

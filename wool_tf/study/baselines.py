@@ -48,7 +48,7 @@ def figures(evidence: Evidence, found: Mapping[Name, Repeats]) -> tuple[score_re
 
 
 def _by_rules(kind: str, evidence: Evidence, repeats: Repeats) -> tuple[score_results.OperatingPoint, ...]:
-    # The limits of thresholding are found by trial, and no rule parts its scores.
+    # Thresholding finds its limits itself, on the training images: no threshold is left for a rule to choose.
     return evidence.operating(_pools(evidence, repeats)) if kind == FROZEN else ()
 
 

@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Alike:
-    """Two images that show the same thing, or nearly, although folds may part them.
+    """Two images that show the same thing, or nearly, and may be in different folds.
 
     Attributes:
         first, second: their paths.
@@ -52,7 +52,7 @@ class Data:
         skipped: bad images that were left out, a reason each.
         side: of an image as networks load it, in pixels.
         fingerprint: SHA-256 of images and labels.
-        alike: pairs of images that folds may part and that are alike.
+        alike: pairs of images that are alike and may be in different folds.
     """
 
     folder: str
@@ -75,7 +75,7 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class FoldSize:
-    """What one fold holds out, or several."""
+    """How many images and samples one fold holds out, or several together."""
 
     images: int
     defective: int
