@@ -119,7 +119,7 @@ def _shares(
 
 
 def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Sequence[Stage]) -> Cells:
-    """Whether hard pruning is more stable than ASFP: its largest loss of accuracy over the stages is the smaller one."""
+    """Whether hard pruning is more stable than ASFP: its largest loss of accuracy over the stages is smaller."""
     by_hard, by_asfp = _worst(hard), _worst(soft)
     # A difference of a single image tells nothing.
     same = abs(by_hard - by_asfp) * study.judged.images < 1.5
