@@ -11,7 +11,8 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 ARCH ?= arm64
-TESTS := $(VENV)/bin/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# One process more than two cores: a fifth of the time a test waits for programs that it has started.
+TESTS := $(VENV)/bin/python -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 
 # Containers often set it: every process that a test starts would then compile the project, and pytest every test, anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -14,11 +14,10 @@ from absl import app, flags
 
 import parsing
 from wool_board.errors import DISK_FAULTS
+from wool_board.exit_status import GRACE_SECONDS, INTERRUPTED
 from wool_tf.cells import duration
 from wool_tf.errors import BadSetting, WoolError
 
-INTERRUPTED = 130
-GRACE_SECONDS = 5.0
 LINE_SECONDS = 15
 """Where the output is no terminal, a line this often is enough."""
 

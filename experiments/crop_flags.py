@@ -11,7 +11,7 @@ from wool_tf.data.dataset import ON_BAD_IMAGE
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
 
-# The flags belong to the script that has them made.
+# --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
 
 

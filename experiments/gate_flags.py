@@ -4,7 +4,7 @@ import dataclasses
 
 from absl import flags
 
-# The flags belong to the script that has them made.
+# --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
 
 

@@ -12,7 +12,7 @@ import console
 from wool_tf import settings
 from wool_tf.errors import BadSetting, as_text
 
-# The flags belong to the script that has them made.
+# --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
 
 Holders = dict[str, flags.FlagHolder]

@@ -13,7 +13,7 @@ from wool_board.belt.config import LINES_PER_SECOND
 from wool_tf import WoolError
 from wool_tf.data.annotations.scans import ScanConfig
 
-# The flags belong to the script that has them made.
+# --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
 
 

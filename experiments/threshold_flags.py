@@ -7,7 +7,7 @@ from absl import flags
 import setting_flags
 from wool_tf.evaluation.thresholds import ThresholdRule
 
-# The flags belong to the script that has them made.
+# --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
 
 

@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import gc
 import os
 
 import hypothesis
@@ -13,6 +14,10 @@ os.environ["PYTHONPATH"] = checkout.environment()["PYTHONPATH"]
 # There is a process for each core already, and threads of OpenBLAS that wait for one another keep cores busy: small
 # products of matrices take ten times as long. To be said before NumPy is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Building and tracing networks makes objects by the hundred thousand. With Python's thresholds the collector looks for
+# garbage among them so often that it takes a sixth of the time.
+gc.set_threshold(20_000, 20, 20)
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("patient", deadline=None)

@@ -12,9 +12,10 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks.spec import ResNetSpec, groups
-from wool_tf.study import assemble, board_results, deliver, results
-from wool_tf.study.assemble import Evidence
-from wool_tf.study.results import FROZEN, THRESHOLDING, Study
+from wool_tf.study import assemble, board_results, deliver, image_results, results, score_results
+from wool_tf.study.evidence import Evidence
+from wool_tf.study.results import Study
+from wool_tf.study.score_results import FROZEN, THRESHOLDING
 from wool_tf.training.config import TrainingConfig
 
 PARAMS = {"baseline": 11170114, "1": 5502211, "2": 2701987, "3": 1330126, "10": 9051222, "20": 7160318, "30": 5502211}
@@ -206,13 +207,13 @@ TITLES = {
 }
 
 
-def figures(accuracy: float | None, spread: float = 0.0, **changes) -> results.Figures:
+def figures(accuracy: float | None, spread: float = 0.0, **changes) -> score_results.Figures:
     """Of two repeats with this mean and standard deviation of the accuracy, which is recall and AUC too."""
     if accuracy is None:
-        return results.Figures((None, None))
+        return score_results.Figures((None, None))
     shares = accuracy - spread / np.sqrt(2), accuracy + spread / np.sqrt(2)
-    return results.Figures(tuple(Metrics(share, share, 0.9, 0.9, share, 0.9, ((97, 3), (2, 98))) for share in shares),
-                           **changes)  # fmt: skip
+    repeats = tuple(Metrics(share, share, 0.9, 0.9, share, 0.9, ((97, 3), (2, 98))) for share in shares)
+    return score_results.Figures(repeats, **changes)
 
 
 def stage(name: str, accuracy: float | None, spread: float = 0.0, by_defect=None, **changes) -> results.Stage:
@@ -233,8 +234,8 @@ def configuration(*stages, depth=18, optimizer="adam", weights="none", **changes
 
 def written(*configurations, **changes) -> Study:
     """A study written by hand."""
-    data = results.Data("data/crops", 400, 200, 50, True, "sample", 0, (), 36, "0123456789abcdef" * 4)
+    data = image_results.Data("data/crops", 400, 200, 50, True, "sample", 0, (), 36, "0123456789abcdef" * 4)
     given = {"title": "Study on crops", "command": "python x.py", "out": "runs/x", "settings": {"select": "last"},
              "environment": {}, "commits": (), "processors": (), "seconds": 1.0, "data": data,
-             "folds": ((results.FoldSize(200, 100, 25),) * 2,) * 5, "baselines": ()}  # fmt: skip
+             "folds": ((image_results.FoldSize(200, 100, 25),) * 2,) * 5, "baselines": ()}  # fmt: skip
     return Study(configurations=configurations, **given | changes)

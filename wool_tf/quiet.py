@@ -1,6 +1,7 @@
 """Keeps notes that native libraries write past Python off the screen."""
 
 import contextlib
+import gc
 import os
 import shutil
 import sys
@@ -48,13 +49,32 @@ def start_tracker() -> None:
 
 
 def import_keras() -> None:
-    """Imports Keras and its backend; TensorFlow says a word on import that no setting of it holds back.
+    """Imports Keras and its backend, unless that was done; TensorFlow says a word that no setting of it holds back.
 
     Raises:
         WoolError: there is no such backend, or it is not installed.
     """
+    if "keras" in sys.modules:
+        return
     try:
-        with quiet():
+        with quiet(), _uncollected():
             import keras  # noqa: F401
     except (ImportError, ValueError) as error:
         raise WoolError(f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be imported ({error})") from None
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Holds the garbage collector back, and has it leave alone for good what is there in the end.
+
+    Modules make hundreds of thousands of objects, which all stay. Looking through them for garbage takes a sixth of the
+    time of the import, and time again whenever a network is built.
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()

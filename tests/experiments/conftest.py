@@ -23,3 +23,16 @@ def trained(crops, tmp_path_factory) -> Path:
         trained_networks.write_network(folder / "net.safetensors", crops)
 
     return shared.folder(tmp_path_factory, "trained", write) / "net.safetensors"
+
+
+@pytest.fixture(scope="session")
+def narrow(tmp_path_factory) -> str:
+    """The flag that names a narrow network to begin with: its steps and files take a fraction of the time."""
+    from wool_tf.networks import weights
+    from wool_tf.networks.spec import ResNetSpec
+
+    full = ResNetSpec.full(18, 2, (32, 32, 1))
+    spec = full.resized({group: width // 4 for group, width in full.by_group().items()})
+    path = tmp_path_factory.mktemp("initial") / "narrow.safetensors"
+    weights.save(path, spec, weights.initial(spec, 0))
+    return f"--weights={path}"

@@ -15,24 +15,12 @@ import numpy as np
 import pytest
 
 import scripts
-from wool_tf.networks import weights
-from wool_tf.networks.spec import ResNetSpec
 from wool_tf.study import results
 
 TINY = ("--image_size=32", "--folds=2", "--repeats=2", "--epochs=1", "--batch_size=8", "--optimizers=adam")
 PRUNE = (*TINY, "--rounds=1", "--finetune_epochs=1", "--asfp_epochs=1", "--asfp_rates=0.3", "--controls=random,scratch")
 STAGES = ["baseline", "hard1", "asfp30", "random1", "scratch1"]
 TABLES = ("prune_kfold-table1.csv", "prune_kfold-table2.csv")
-
-
-@pytest.fixture(scope="module")
-def narrow(tmp_path_factory) -> str:
-    """The flag that names a narrow network to begin with: its steps take a fraction of the time."""
-    full = ResNetSpec.full(18, 2, (32, 32, 1))
-    spec = full.resized({group: width // 4 for group, width in full.by_group().items()})
-    path = tmp_path_factory.mktemp("initial") / "narrow.safetensors"
-    weights.save(path, spec, weights.initial(spec, 0))
-    return f"--weights={path}"
 
 
 @pytest.fixture(scope="module")

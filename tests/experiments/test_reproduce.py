@@ -37,11 +37,11 @@ refusal = functools.partial(scripts.refusal, "reproduce.py")
 
 
 @pytest.fixture(scope="module")
-def finished(crops, tmp_path_factory) -> tuple[Path, str]:
+def finished(crops, narrow, tmp_path_factory) -> tuple[Path, str]:
     """The folder of a whole run, and what it printed."""
     out = tmp_path_factory.mktemp("run")
     # One job, as each imports TensorFlow and traces every network; slow tests compare with what two jobs find.
-    result = reproduce("--data", crops, "--out", out, "--jobs=1", *TINY)
+    result = reproduce("--data", crops, "--out", out, narrow, "--jobs=1", *TINY)
     assert result.returncode == 0, result.stderr
     return out, result.stdout
 
@@ -140,36 +140,40 @@ def test_every_image_is_scored_once_by_a_network_that_had_not_seen_it(finished, 
 
 def test_pruned_networks_are_smaller_and_equal_their_masked_ones(finished):
     stages = {stage.name: stage for stage in read(finished[0]).configurations[0].stages}
-    # ResNet-18 with one input channel and two classes, by torchvision's count of 11,689,512 for three and a thousand.
-    assert stages["baseline"].params == 11_689_512 - 2 * 64 * 49 - 998 * 513
+    # By hand: the stem, convolutions of 3 by 3, projections, scales and shifts of batch norms, and the head.
+    pairs = list(itertools.pairwise((16, 16, 32, 64, 128)))
+    convolutions = 7 * 7 * 16 + sum(9 * (reads + 3 * width) * width for reads, width in pairs)
+    projections = sum(reads * width for reads, width in pairs[1:])
+    norms = 2 * (16 + sum(4 * width for _, width in pairs) + sum(width for _, width in pairs[1:]))
+    assert stages["baseline"].params == convolutions + projections + norms + (128 + 1) * 2
     # A round of Table III's rates takes more than 30 % of every group once, which leaves 0.7² of most convolutions.
     assert stages["hard1"].params < stages["asfp30"].params < stages["baseline"].params / 2
     assert all(stages[name].mask_difference <= 1e-4 for name in ("hard1", "asfp30"))
 
 
-def test_the_same_command_again_has_nothing_to_train(finished, crops):
+def test_the_same_command_again_has_nothing_to_train(finished, crops, narrow):
     out, _ = finished
     before, started = figures(out), {path: path.stat().st_mtime for path in (out / "units").rglob("*.json")}
-    assert reproduce("--data", crops, "--out", out, "--jobs=1", *TINY).returncode == 0
+    assert reproduce("--data", crops, "--out", out, narrow, "--jobs=1", *TINY).returncode == 0
     assert figures(out) == before
     assert {path: path.stat().st_mtime for path in (out / "units").rglob("*.json")} == started
 
 
 @pytest.mark.slow
-def test_what_is_missing_is_made_again(finished, crops):
+def test_what_is_missing_is_made_again(finished, crops, narrow):
     """By two jobs; which units that are, `tests/study/test_driver.py` holds."""
     out, _ = finished
     before = figures(out)
-    run = out / "units/resnet18-adam-none"
+    run = out / "units/resnet18-adam-narrow"
     (run / "final/hard1.safetensors").unlink()
     (run / "repeat0/fold1/asfp30.json").write_text('{"stage": ')
-    assert reproduce("--data", crops, "--out", out, "--jobs=2", *TINY).returncode == 0
+    assert reproduce("--data", crops, "--out", out, narrow, "--jobs=2", *TINY).returncode == 0
     assert figures(out) == before
 
 
 def test_checkpoints_of_folds_are_kept_only_where_they_are_of_use(finished):
     kept = {str(path.parent.relative_to(finished[0] / "units")) for path in finished[0].rglob("units/**/*.safetensors")}
-    assert kept == {"resnet18-adam-none/repeat0/fold0", "resnet18-adam-none/final"}
+    assert kept == {"resnet18-adam-narrow/repeat0/fold0", "resnet18-adam-narrow/final"}
 
 
 @pytest.mark.slow
@@ -191,25 +195,25 @@ def test_a_mistake_in_weights_leaves_the_folder_free(crops, tmp_path):
     assert not (tmp_path / "run.json").exists()
 
 
-def test_other_settings_do_not_mix_with_old_results(finished, crops):
+def test_other_settings_do_not_mix_with_old_results(finished, crops, narrow):
     out, _ = finished
-    line = refusal("--data", crops, "--out", out, *TINY, "--epochs=2")
+    line = refusal("--data", crops, "--out", out, narrow, *TINY, "--epochs=2")
     assert line == f"error: --epochs=2: the run in {out} has 1; choose another folder"
 
 
-def test_other_images_do_not_mix_with_old_results(finished, crops, tmp_path):
+def test_other_images_do_not_mix_with_old_results(finished, crops, narrow, tmp_path):
     out, _ = finished
     for path in crops.rglob("*.png"):
         copy = tmp_path / path.relative_to(crops)
         copy.parent.mkdir(exist_ok=True)
         Image.open(path).rotate(180).save(copy)
-    assert "other images" in refusal("--data", tmp_path, "--out", out, *TINY)
+    assert "other images" in refusal("--data", tmp_path, "--out", out, narrow, *TINY)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_ends_with_the_same_figures(finished, crops, tmp_path, how):
-    command = [sys.executable, str(SCRIPT), f"--data={crops}", f"--out={tmp_path}", "--jobs=2", *TINY]
+def test_an_interrupted_run_ends_with_the_same_figures(finished, crops, narrow, tmp_path, how):
+    command = [sys.executable, str(SCRIPT), f"--data={crops}", f"--out={tmp_path}", narrow, "--jobs=2", *TINY]
     # What runs the tests in the background may ignore Ctrl-C, and its children with it.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed)

@@ -19,21 +19,21 @@ def simulate(*flags) -> subprocess.CompletedProcess:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("simulated") / "scans"
-    return out, simulate(f"--out={out}", "--samples=2", "--clean=1", "--scans=3", "--seed=4")
+    return out, simulate(f"--out={out}", "--samples=2", "--clean=1", "--scans=2", "--seed=4")
 
 
 def test_a_campaign(finished):
     out, result = finished
     assert result.returncode == 0, result.stderr
-    assert "3 of 3 scans" in result.stdout and result.stdout.splitlines()[-1].endswith(f"scans: {out}")
-    assert len(list((out / "scans").glob("*.png"))) == 3
+    assert "2 of 2 scans" in result.stdout and result.stdout.splitlines()[-1].endswith(f"scans: {out}")
+    assert len(list((out / "scans").glob("*.png"))) == 2
     assert json.loads((out / "simulation.json").read_text())["seed"] == 4
 
 
 def test_the_same_command_again_does_nothing(finished):
     out, _ = finished
     before = (out / "annotations.json").stat().st_mtime_ns
-    result = simulate(f"--out={out}", "--samples=2", "--clean=1", "--scans=3", "--seed=4")
+    result = simulate(f"--out={out}", "--samples=2", "--clean=1", "--scans=2", "--seed=4")
     assert result.returncode == 0 and (out / "annotations.json").stat().st_mtime_ns == before
 
 
@@ -53,7 +53,7 @@ def test_mistakes_are_one_line(flags, line):
 
 def test_another_campaign_in_the_same_folder_is_refused(finished):
     result = scripts.check(
-        "simulate_scans.py", f"--out={finished[0]}", "--samples=2", "--clean=1", "--scans=3", "--seed=5"
+        "simulate_scans.py", f"--out={finished[0]}", "--samples=2", "--clean=1", "--scans=2", "--seed=5"
     )
     assert result.returncode == 1 and "holds something other" in result.stderr
     assert len(result.stderr.splitlines()) == 1

@@ -10,12 +10,16 @@ import study_sample
 from wool_tf.report import comparison, page, publish
 from wool_tf.study import results
 
-RECIPES = study_sample.RECIPES[:2]
+
+@pytest.fixture
+def study(delivered):
+    return delivered
 
 
 @pytest.fixture(scope="module")
-def study():
-    return study_sample.delivered()
+def pair():
+    """A study that delivers nothing, and one whose networks told less apart."""
+    return [study_sample.sample(recipes=study_sample.RECIPES[:2], **changes) for changes in ({}, {"separation": 3.0})]
 
 
 def rescored(study, places, scores):
@@ -85,8 +89,8 @@ def test_images_in_another_order_are_compared_with_themselves(study):
     assert comparison.changes(study, before).rows == comparison.changes(study, study).rows
 
 
-def test_studies_that_deliver_nothing_are_compared_image_by_image():
-    study, before = (study_sample.sample(recipes=RECIPES, **changes) for changes in ({}, {"separation": 3.0}))
+def test_studies_that_deliver_nothing_are_compared_image_by_image(pair):
+    study, before = pair
     found = comparison.changes(study, before)
     assert len(found.rows) == len(study.configurations) * len(study.configurations[0].stages)
     one, other = study.configurations[0].baseline, before.configurations[0].baseline
@@ -102,9 +106,8 @@ def test_studies_that_deliver_nothing_are_compared_image_by_image():
     assert now.mean() == pytest.approx(one.figures.repeats[0].accuracy)
 
 
-def test_documents_that_name_no_image_are_compared_by_their_means():
-    study, before = (study_sample.sample(recipes=RECIPES, **changes) for changes in ({}, {"separation": 3.0}))
-    before = dataclasses.replace(before, held_out=())
+def test_documents_that_name_no_image_are_compared_by_their_means(pair):
+    study, before = pair[0], dataclasses.replace(pair[1], held_out=())
     found = comparison.changes(study, before)
     one, other = study.configurations[0].baseline.figures, before.configurations[0].baseline.figures
     change = 100 * (np.mean([each.accuracy for each in one.complete]) - np.mean([e.accuracy for e in other.complete]))

@@ -9,7 +9,9 @@ from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import claims, findings, paper
 from wool_tf.report.verdict import COMPARED, FIT, NOT_FIT, UNKNOWN, per_thousand, smallest, verdict
 from wool_tf.study.board_results import Advantage
-from wool_tf.study.results import FROZEN, THRESHOLDING, Baseline, Failure, FoldSize, OperatingPoint
+from wool_tf.study.image_results import FoldSize
+from wool_tf.study.results import Failure
+from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, OperatingPoint
 
 
 def test_sentences_name_the_best_network_and_what_pruning_costs(compared):

@@ -11,7 +11,6 @@ import pytest
 from sklearn.metrics import roc_auc_score
 from test_quality import of_the_paper
 
-import study_sample
 from study_sample import configuration, stage, written
 from wool_tf.report import naming, plots, score_plots, tradeoff_plots
 from wool_tf.study.results import History
@@ -129,8 +128,8 @@ def test_accuracy_against_predicted_time_has_the_networks_whose_time_is_known():
     assert tradeoff_plots.time(written(configuration(stage("baseline", 0.95), stage("hard1", 0.9)))) is None
 
 
-def test_scores_that_are_probabilities_have_no_gap():
-    study = study_sample.delivered()
+def test_scores_that_are_probabilities_have_no_gap(delivered):
+    study = delivered
     name = study.delivered.int8_stage.name
     judged = tuple(
         dataclasses.replace(one, scores=one.scores | {name: float(one.label)}) for one in study.delivery.judged

@@ -11,7 +11,7 @@ from wool_tf.report import delivered as delivered_tables
 from wool_tf.report import naming, page, paper, provenance, quality, size
 from wool_tf.report.tables import Table
 from wool_tf.study import results
-from wool_tf.study.results import FROZEN, THRESHOLDING, Baseline, OperatingPoint
+from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, OperatingPoint
 
 TABLES = (
     quality.table1,

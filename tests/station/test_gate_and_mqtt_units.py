@@ -11,7 +11,7 @@ import pytest
 import gate
 import mqtt
 from checkout import PROGRAMS, ROOT
-from wool_board.command_line import INTERRUPTED, WRONG_USAGE
+from wool_board.exit_status import INTERRUPTED, WRONG_USAGE
 
 GUIDE = (ROOT / "docs" / "gate.md").read_text()
 PARSERS = {"gate": gate.parse, "mqtt": mqtt.parse}

@@ -10,7 +10,7 @@ import pytest
 
 import station
 from checkout import PROGRAMS, ROOT
-from wool_board.command_line import INTERRUPTED, WRONG_USAGE
+from wool_board.exit_status import INTERRUPTED, WRONG_USAGE
 
 MANUAL = (ROOT / "docs" / "station.md").read_text()
 UNITS = {"record": PROGRAMS / "wool-record.service", "serve": PROGRAMS / "wool-page.service"}

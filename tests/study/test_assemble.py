@@ -20,9 +20,10 @@ from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.report import export, naming, paper
-from wool_tf.study import results
-from wool_tf.study.assemble import Evidence
-from wool_tf.study.results import FROZEN, THRESHOLDING, Study
+from wool_tf.study import results, score_results
+from wool_tf.study.evidence import Evidence
+from wool_tf.study.results import Study
+from wool_tf.study.score_results import FROZEN, THRESHOLDING
 
 ONE = (("adam", "none"),)
 FEW = {"rounds": 1, "controls": (), "asfp_rates": (), "final": "hard1"}
@@ -226,7 +227,7 @@ def test_a_repeat_without_a_fold_has_no_figures(given, study):
 
 def test_nothing_is_made_up_where_nothing_is_complete(given):
     for stage in left(given, *given.evidence.records).study().configurations[0].stages:
-        assert stage.figures == results.Figures((None, None))
+        assert stage.figures == score_results.Figures((None, None))
         assert stage.figures.mean("accuracy") is None and stage.figures.std("accuracy") is None
         assert (stage.interval, stage.operating, stage.missing) == ({}, (), 10)
         assert {stage.params, stage.macs, stage.operations, stage.change, stage.mask_difference} == {None}

@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 import study_sample
 from wool_tf.errors import BadSetting
 from wool_tf.report import findings, page, verdict
-from wool_tf.study.results import THRESHOLDING
+from wool_tf.study.score_results import THRESHOLDING
 from wool_tf.training.config import TrainingConfig
 
 ONCE = {"repeats": 1, "controls": (), "asfp_rates": (0.3,), "first_folds": 2}

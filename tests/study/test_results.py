@@ -25,9 +25,9 @@ def test_share_of_another_network_is_known_where_both_counts_are():
 
 
 def test_delivered_has_the_stages_before_and_after_conversion():
-    study = study_sample.delivered()
+    study = study_sample.delivered(asfp_rates=())
     found = study.delivered
     assert (found.float_stage.name, found.int8_stage.name) == ("hard3", "hard3-int8")
     assert found.delivery is study.delivery
     assert found.at_rule.rule == study.delivery.rule
-    assert study_sample.sample().delivered is None
+    assert study_sample.sample(recipes=study_sample.RECIPES[:1], asfp_rates=(), controls=()).delivered is None

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from wool_board.errors import DISK_FAULTS, UsageError, WoolError
-
-MISTAKE, WRONG_USAGE, INTERRUPTED = 1, 64, 130
-"""Exit statuses: of what is wrong with a file or the output, of wrong options, and after Ctrl-C. Python itself ends
-with 1 or 2 where it finds no program, or no package."""
+from wool_board.exit_status import INTERRUPTED, MISTAKE, WRONG_USAGE
 
 
 class Parser(argparse.ArgumentParser):

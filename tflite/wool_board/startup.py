@@ -1,6 +1,6 @@
 """Imported by the programs before anything else: a Python that lacks a package, and an early Ctrl-C, are one line each.
 
-It needs little of the standard library alone: nothing may take time before Ctrl-C is heeded.
+It needs nothing but a little of the standard library: nothing may take time before Ctrl-C is heeded.
 """
 
 import os
@@ -8,9 +8,7 @@ import sys
 from collections.abc import Callable
 from types import TracebackType
 
-INTERRUPTED = 130
-GRACE_SECONDS = 5.0
-"""How long a program may take to end, once it was asked to, before it is left at once."""
+from wool_board.exit_status import GRACE_SECONDS, INTERRUPTED
 
 _asked = False
 

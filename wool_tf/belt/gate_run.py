@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from wool_board.exit_status import INTERRUPTED
 from wool_tf.belt import gate_edges
 from wool_tf.belt.detector import Detector
 from wool_tf.belt.gate_edges import GatePlace, Written
@@ -56,7 +57,7 @@ def run(belt: Belt, inspection: list, gate: list, place: GatePlace, lines_per_se
             inspector.end(0, None)
             # The last product is to leave the gate: but lines, and so the gate's clock, have come to their end.
             time.sleep(END_SECONDS)
-            ejector.end(130)
+            ejector.end(INTERRUPTED)
     return GateRun(inspector.said, ejector.said, detector.written, detector.stood)
 
 

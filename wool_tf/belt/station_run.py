@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from wool_board.exit_status import INTERRUPTED
 from wool_station.store.reading import Reader
 from wool_tf.belt import broker, gate_run, scoring
 from wool_tf.belt.broker import Mosquitto, Subscriber
@@ -98,7 +99,7 @@ class Station:
                 time.sleep(END_SECONDS)
             for name, program in self.programs.items():
                 if name != INSPECT:
-                    program.end(130)
+                    program.end(INTERRUPTED)
 
     def figures(self) -> dict:
         """What came through, and the memory of the programs in MB (10⁶ bytes), as JSON values."""

@@ -9,7 +9,8 @@ from wool_tf.cells import percent
 from wool_tf.report import naming, paper
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import THRESHOLDING, Configuration, Stage, Study
+from wool_tf.study.results import Configuration, Stage, Study
+from wool_tf.study.score_results import THRESHOLDING
 
 HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "cannot be told"
 ACCURACY, ADVANTAGE, MORE_FOUND, LARGEST_DROP = 0.98, 0.1696, 0.20, 0.0134
@@ -118,9 +119,9 @@ def _shares(
 
 
 def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Sequence[Stage]) -> Cells:
-    """Stable is what loses least where it loses most."""
+    """Whether hard pruning is more stable than ASFP: its largest loss of accuracy over the stages is smaller."""
     by_hard, by_asfp = _worst(hard), _worst(soft)
-    # One image more or less is no difference.
+    # A difference of a single image tells nothing.
     same = abs(by_hard - by_asfp) * study.judged.images < 1.5
     held = UNCLEAR if same else HOLDS if by_hard > by_asfp else FAILS
     here = f"largest change {points(by_hard)} points by hard pruning, {points(by_asfp)} by ASFP"

@@ -45,7 +45,7 @@ def to_csv(study: Study) -> dict[str, str]:
     stages = list(dict.fromkeys((*paper.PRUNED_STAGES, *pruned)))
     ending = "_optimistic" if study.optimistic else ""
     table1: list[Sequence] = [(*RECIPE, f"accuracy_mean{ending}", f"accuracy_std{ending}")]
-    # ASFP's figures are always of its last epoch.
+    # ASFP's figures are of its last epoch whatever --select says, and so never optimistic.
     columns = [_column(name) + ("" if name.startswith("asfp") else ending) for name in (BASELINE, *stages)]
     table2: list[Sequence] = [(*RECIPE, *columns)]
     for one in naming.ordered(study):

@@ -6,7 +6,8 @@ from wool_tf.cells import decimals, percent, ratio, significant
 from wool_tf.report import naming, paper
 from wool_tf.report.naming import OPTIMISTIC, label, points
 from wool_tf.report.verdict import FEW_GROUPS, Verdict, verdict
-from wool_tf.study.results import FROZEN, Baseline, Configuration, Figures, Stage, Study
+from wool_tf.study.results import Configuration, Stage, Study
+from wool_tf.study.score_results import FROZEN, Baseline, Figures
 
 FEW_REPEATS = 5
 """The standard deviation of n repeats is itself uncertain by 1/√(2n − 2): by more than a third of it below five."""

@@ -9,7 +9,8 @@ from wool_tf.cells import MISSING, known, percent
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import paper
 from wool_tf.report.tables import Table
-from wool_tf.study.results import BASELINE, FROZEN, THRESHOLDING, Baseline, Configuration, Figures, Stage, Study
+from wool_tf.study.results import BASELINE, Configuration, Stage, Study
+from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, Figures
 
 PRUNED = ("hard", "asfp")
 OPTIMISTIC = "optimistic: best epoch"

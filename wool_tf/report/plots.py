@@ -19,7 +19,8 @@ from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 from wool_tf.cells import count, percent, significant
 from wool_tf.report import naming, paper
 from wool_tf.report.naming import OPTIMISTIC, label, points
-from wool_tf.study.results import BASELINE, Configuration, Figures, Intervals, Study
+from wool_tf.study.results import BASELINE, Configuration, Study
+from wool_tf.study.score_results import Figures, Intervals
 
 BLUE, VERMILION, GREEN, GREY, PALE = "#0072b2", "#d55e00", "#009e73", "#5a5a5a", "#a6a6a6"
 """Okabe and Ito's colours, which colour-blind readers can tell apart; every use also differs in shape or dash."""
@@ -208,7 +209,7 @@ def changes(study: Study) -> Plot | None:
 def _change(axes: Axes, title: str, ours: np.ndarray, papers: np.ndarray, names: Sequence[str], narrow: bool) -> None:
     places = np.arange(len(names))
     axes.axhline(0, color=GREY, lw=1)
-    # Side by side, for they may be equal.
+    # A little apart, so that equal ones do not hide each other.
     axes.plot(places - 0.12, ours, "o", ms=6, color=BLUE, label="measured")
     axes.plot(places + 0.12, papers, "D", ms=5, color=VERMILION, label="the paper, on its own images")
     axes.set_title(title, fontsize=9)

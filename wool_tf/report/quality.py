@@ -12,7 +12,8 @@ from wool_tf.evaluation.metrics import THRESHOLD, Metrics
 from wool_tf.report import naming, paper
 from wool_tf.report.naming import hundredths, label, mean, points
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import BASELINE, THRESHOLDING, Baseline, Figures, Intervals, Stage, Study
+from wool_tf.study.results import BASELINE, Stage, Study
+from wool_tf.study.score_results import THRESHOLDING, Baseline, Figures, Intervals
 
 ACCURACY = (
     "Accuracy is the share of all images that are judged correctly, each by a network that was not trained on it: of "

@@ -41,7 +41,7 @@ def roc(study: Study) -> Plot | None:
         axes.set_xlabel("false alarms: non-defective images judged defective (%)")
         axes.set_ylabel("recall: defective images found (%)")
         axes.grid()
-        # Outside: a poor network's curve may run anywhere inside.
+        # Below the axes: inside, the curve of a poor network could run through it.
         figure.legend(loc="outside lower center")
 
     text = (

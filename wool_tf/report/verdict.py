@@ -10,7 +10,8 @@ from wool_tf.cells import percent
 from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
 from wool_tf.study.board_results import Advantage
-from wool_tf.study.results import FROZEN, Baseline, Configuration, Delivered, Figures, Intervals, Stage, Study
+from wool_tf.study.results import Configuration, Delivered, Stage, Study
+from wool_tf.study.score_results import FROZEN, Baseline, Figures, Intervals
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
 FEW_GROUPS = 20

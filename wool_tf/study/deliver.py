@@ -12,8 +12,9 @@ from wool_tf.data.imaging import Imaging
 from wool_tf.data.native import Crops
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
-from wool_tf.study import assemble, board_results, locations, sheets
-from wool_tf.study.assemble import Evidence, Name, Pool, Repeats
+from wool_tf.study import baselines, board_results, locations, sheets
+from wool_tf.study.baselines import Name, Repeats
+from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
 from wool_tf.study.quantise import final_name
 from wool_tf.study.results import BASELINE, INT8
@@ -48,7 +49,7 @@ def deliver(
     Arguments:
         config: TrainingConfig.
         evidence: Evidence; the rule for the threshold is its first.
-        compared: what `assemble.judged_by_baselines` gives.
+        compared: what `baselines.judged` gives.
         crops: Crops of the folder.
         units: folder of the records and networks; all units of the study are done.
         folder: of the model.
@@ -106,7 +107,7 @@ def _advantages(
     model = _costs(labels, called, ratio)
     found = []
     for (kind, name), repeats in compared.items():
-        theirs = assemble.called_by(kind, evidence, repeats, rule)
+        theirs = baselines.called_by(kind, evidence, repeats, rule)
         spared = 1000 * (_costs(labels, theirs, ratio) - model)
         ends = bootstrap.interval(spared, evidence.draws)
         found.append(board_results.Advantage(kind, name, float(spared.mean()), ends))

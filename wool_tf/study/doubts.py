@@ -8,7 +8,7 @@ from wool_tf.data import near_duplicates
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation import label_errors
 from wool_tf.study import sheets
-from wool_tf.study.results import Alike, Suspect
+from wool_tf.study.image_results import Alike, Suspect
 
 PICTURES = 24
 """Suspects that are shown; the others are listed."""

@@ -184,7 +184,8 @@ def _run_on_cluster(chains: Sequence[Sequence[Unit]], folder: Path, scheduler: s
         chains = [chains[number] for number in left]
         for chain in chains:
             unit = progress.at_work(chain, folder) or units.todo(chain, folder)[0]
-            for _ in range(ATTEMPTS):  # The cluster has tried it several times.
+            # The cluster has tried it several times, so it has failed for good.
+            for _ in range(ATTEMPTS):
                 _note_death(unit, folder, "the cluster's workers died of it, most likely because memory ran out")
 
 

@@ -80,7 +80,7 @@ def measure(train: Callable[[int], None], macs: float, clock: Callable[[], float
     short = min(short, timed(1, times))
     more = min(max(round(MEASURED_SECONDS / short), 1), MOST_STEPS)
     long = timed(1 + more, times)
-    # Where all of the shorter ones were disturbed, all of the time counts as steps.
+    # Something else has slowed the short trainings down: then their setting up cannot be told from their steps.
     step = (long - short) / more if long > short else long / (1 + more)
     return Speed(max(first - short, 0.0), max(short - step, 0.0), step / macs)
 
@@ -131,7 +131,7 @@ def _speed(config: TrainingConfig, held_out: int) -> Speed:
     from wool_tf.training import trainer
 
     spec, count = config.initial_spec, config.batch_size
-    # Not all equal: denormal numbers would be slow.
+    # Noise: images that are all equal lead to denormal numbers, with which processors are slow.
     images = np.random.default_rng(0).integers(0, 256, (count, config.load_size, config.load_size), np.uint8)
     weights, labels = initial_weights.resolve("none", spec, 0), np.arange(count) % 2
     course = trainer.Course(1, count, config.optimizer, 1e-9)

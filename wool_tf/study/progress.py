@@ -55,7 +55,7 @@ class Heartbeat:
             return
         self.next = time.monotonic() + BEAT_SECONDS
         self.check()
-        # A note of progress may fail: on a full disk the error to report is that of writing the result.
+        # No error of its own: on a full disk, writing the record fails as well, and that is told of.
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             temporary = self.path.with_suffix(f"{SUFFIX}-new")
@@ -88,7 +88,7 @@ def token(folder: Path) -> Iterator[str]:
     try:
         yield name
     finally:
-        # It is not needed any more, and on a read-only disk another error has been raised already.
+        # Nobody reads it any more; where the disk has become read-only, writing a record has failed and is told of.
         with contextlib.suppress(OSError):
             path.unlink()
 

@@ -1,114 +1,21 @@
 """What a study found: typed, with a version, and in one JSON document that the report is made of.
 
-Accuracy means one thing in it. In one repeat of the cross-validation every image is judged once, by the network that
-had held it out; the metrics of a repeat are those of all images together. What is reported is their mean over repeats
-and their standard deviation over repeats (n − 1), which is unknown for a single one; the spread over folds stands
-beside it.
+What its scores are worth is in `score_results`, what it says of its images in `image_results`, and what it delivers in
+`board_results`.
 """
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from wool_tf import records
-from wool_tf.evaluation.bootstrap import DefectRecall
-from wool_tf.evaluation.metrics import Metrics
-from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.study.board_results import Delivery
+from wool_tf.study.image_results import Data, FoldSize, HeldOut, Sheet, Suspect
+from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
 
 VERSION = 3
 BASELINE = "baseline"
 INT8 = "-int8"
 """Ends the name of the stage that holds a stage's int8 files."""
-THRESHOLDING, FROZEN = "thresholding", "frozen_features"
-Intervals = dict[str, tuple[float, float]]
-"""Bootstrap intervals over samples, (low, high) by metric."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Figures:
-    """What scores are worth, judged in one way.
-
-    Attributes:
-        repeats: of each repeat the metrics of all images, None where a fold is missing.
-        folds: metrics of each fold of every repeat, as far as they are there.
-        by_defect: by type of defect, mean over repeats.
-    """
-
-    repeats: tuple[Metrics | None, ...]
-    folds: tuple[Metrics, ...] = ()
-    by_defect: dict[str, DefectRecall] = dataclasses.field(default_factory=dict)
-
-    @property
-    def complete(self) -> tuple[Metrics, ...]:
-        """Of the repeats that have all of their folds."""
-        return tuple(metrics for metrics in self.repeats if metrics is not None)
-
-    def mean(self, name: str) -> float | None:
-        """Mean of an attribute of `Metrics` over repeats."""
-        values = [getattr(metrics, name) for metrics in self.complete]
-        return float(np.mean(values)) if values else None
-
-    def known_mean(self, name: str) -> float:
-        """The same, for callers that know of a complete repeat.
-
-        Raises:
-            ValueError: no repeat is complete.
-        """
-        mean = self.mean(name)
-        if mean is None:
-            raise ValueError(f"{name}: has no mean, because no repeat is complete")
-        return mean
-
-    def std(self, name: str) -> float | None:
-        """Standard deviation over repeats."""
-        return _spread([getattr(metrics, name) for metrics in self.complete])
-
-    def over_folds(self, name: str) -> float | None:
-        """Standard deviation over folds."""
-        return _spread([getattr(metrics, name) for metrics in self.folds])
-
-
-def _spread(values: Sequence[float]) -> float | None:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
-
-
-@dataclasses.dataclass(frozen=True)
-class OperatingPoint:
-    """What a rule for the threshold is worth: on each fold at the threshold that the rule gives on the others.
-
-    Attributes:
-        rule: ThresholdRule.
-        threshold: mean of the thresholds over folds and repeats.
-        figures: at these thresholds.
-        interval: by metric.
-    """
-
-    rule: ThresholdRule
-    threshold: float
-    figures: Figures
-    interval: Intervals = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
-class Baseline:
-    """What networks are compared with, on the same folds.
-
-    Attributes:
-        kind: `thresholding` or `frozen_features`.
-        name: what frozen features depend on, `resnet18-imagenet`; that of thresholding is empty.
-        figures: at 0.5; of thresholding at the limits that it found itself.
-        interval: by metric.
-        operating: by each rule of the study; of thresholding there are none.
-    """
-
-    kind: str
-    name: str
-    figures: Figures
-    interval: Intervals = dataclasses.field(default_factory=dict)
-    operating: tuple[OperatingPoint, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,116 +112,6 @@ class Configuration:
     def baseline(self) -> Stage:
         """The unpruned network."""
         return self.stages[0]
-
-
-@dataclasses.dataclass(frozen=True)
-class Alike:
-    """Two images that show the same thing, or nearly, although folds may part them.
-
-    Attributes:
-        first, second: their paths.
-        likeness: correlation of their details, from `near_duplicates.ALIKE` to 1.
-        contrary: whether they have different labels.
-    """
-
-    first: str
-    second: str
-    likeness: float
-    contrary: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Suspect:
-    """An image whose label is probably wrong.
-
-    Attributes:
-        path: in the folder of the crops.
-        label: 1 for defective.
-        defects: types of its defects, joined by "+", or empty.
-        score: mean probability of "defective" by the unpruned networks that had held it out.
-        png: the image, in base64; empty of those that are only listed.
-    """
-
-    path: str
-    label: int
-    defects: str
-    score: float
-    png: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """The images.
-
-    Attributes:
-        folder: of the crops.
-        images, defective: how many.
-        groups: number of physical samples.
-        grouped: whether the folder says which images belong to one sample.
-        group_by: what two folds never share.
-        unlisted: images beside the manifest, which are not used.
-        skipped: bad images that were left out, a reason each.
-        side: of an image as networks load it, in pixels.
-        fingerprint: SHA-256 of images and labels.
-        alike: pairs of images that folds may part and that are alike.
-    """
-
-    folder: str
-    images: int
-    defective: int
-    groups: int
-    grouped: bool
-    group_by: str
-    unlisted: int
-    skipped: tuple[str, ...]
-    side: int
-    fingerprint: str
-    alike: tuple[Alike, ...] = ()
-
-    @property
-    def sound(self) -> int:
-        """Number of non-defective images."""
-        return self.images - self.defective
-
-
-@dataclasses.dataclass(frozen=True)
-class FoldSize:
-    """What one fold holds out, or several."""
-
-    images: int
-    defective: int
-    groups: int
-
-    @property
-    def sound(self) -> int:
-        """Number of non-defective images."""
-        return self.images - self.defective
-
-
-@dataclasses.dataclass(frozen=True)
-class HeldOut:
-    """An image that some fold held out: its path in the folder, its label (1 for defective), and its sample."""
-
-    path: str
-    label: int
-    group: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Sheet:
-    """Some crops of a kind side by side.
-
-    Attributes:
-        kind: in words.
-        images: how many there are of it.
-        shown: how many are on the sheet.
-        png: the sheet, in base64.
-    """
-
-    kind: str
-    images: int
-    shown: int
-    png: str
 
 
 @dataclasses.dataclass(frozen=True)

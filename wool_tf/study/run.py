@@ -22,8 +22,9 @@ from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
 from wool_tf.simulation import simulated_crops
-from wool_tf.study import assemble, driver, estimate, grid, manifest, quantise, results, workers
+from wool_tf.study import assemble, baselines, driver, estimate, grid, manifest, quantise, results, workers
 from wool_tf.study.driver import Outcome, Status, Unit
+from wool_tf.study.evidence import Evidence
 from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
 from wool_tf.training import recipes
@@ -137,8 +138,8 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
     images = prepared.images
     if request.delivers:
         _check_complete(outcome)
-    evidence = assemble.Evidence(images, prepared.trained, outcome.records, request.rules)
-    compared = assemble.judged_by_baselines(request.configs, evidence)
+    evidence = Evidence(images, prepared.trained, outcome.records, request.rules)
+    compared = baselines.judged(request.configs, evidence)
     study = assemble.study(
         request.configs, evidence, compared, outcome.failures, request.command, given, request.delivers
     )

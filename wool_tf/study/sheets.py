@@ -6,7 +6,7 @@ import io
 import numpy as np
 
 from wool_tf.data.dataset import Dataset
-from wool_tf.study.results import Sheet
+from wool_tf.study.image_results import Sheet
 
 CROPS = 8
 SIDE = 110

@@ -58,7 +58,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         for finished in as_completed([executor.submit(work, *task) for task in tasks]):
             finished.result()
     except BaseException as error:
-        # At once, without waiting for their tasks.
+        # Ends the workers in the middle of their tasks.
         executor.shutdown(kill_workers=True)
         if isinstance(error, BrokenProcessPool):
             raise Died from None

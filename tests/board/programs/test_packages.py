@@ -54,6 +54,8 @@ def test_every_package_is_installed():
 
 def test_rooms_of_the_board_depend_on_each_other_one_way():
     order = [
+        "exit_status",
+        "startup",
         "errors",
         "json_text",
         "whole_file",

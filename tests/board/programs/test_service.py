@@ -13,7 +13,7 @@ import pytest
 
 import inspect_line
 from checkout import ROOT, environment
-from wool_board.command_line import INTERRUPTED
+from wool_board.exit_status import INTERRUPTED
 
 UNIT = ROOT / "tflite" / "wool-inspect.service"
 GUIDE = (ROOT / "BUILD.md").read_text()

@@ -11,8 +11,9 @@ from pathlib import Path
 from wool_board.classification.classifier import Classifier, picture_name
 from wool_board.classification.output import COLUMNS, Output, csv_line, csv_row, left_out, text_line, unreadable
 from wool_board.classification.watching import watch
-from wool_board.command_line import MISTAKE, one_line
+from wool_board.command_line import one_line
 from wool_board.errors import BadFile, UsageError, WoolError
+from wool_board.exit_status import MISTAKE
 from wool_board.image import folders
 from wool_board.machine.interruption import Interruption
 from wool_board.model import heatmap

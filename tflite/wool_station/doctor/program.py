@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wool_board.command_line import MISTAKE
 from wool_board.errors import BadFile
+from wool_board.exit_status import MISTAKE
 from wool_station.doctor import inspection, machine, services
 from wool_station.doctor.finding import Finding
 from wool_station.doctor.settings import OPTIONS, PROGRAMS, UNITS, arguments, options, read
