@@ -13,6 +13,7 @@ from PIL import Image
 
 import gate
 import inspect_line
+import inspected
 from checkout import PROGRAMS, ROOT, environment
 from wool_board.errors import BadFile
 from wool_station.doctor import inspection, machine, services, settings
@@ -84,6 +85,31 @@ def test_references_that_are_well_old_and_missing(tmp_path):
     assert used.advice == "" and "15 days" in age.text and age.advice
     (model,) = inspection.model(options)
     assert "none.tflite" in model.text and model.advice
+
+
+@pytest.mark.parametrize(
+    ("alarms", "text"),
+    [
+        ([], "none stands"),
+        ([inspected.alarm("stall", True), inspected.alarm("late"), inspected.alarm("no_air", True)], "no_air, stall"),
+        ([inspected.alarm("stall", True), inspected.alarm("stall", False)], "none stands"),
+    ],
+)
+def test_the_feed_says_which_alarms_stand(tmp_path, alarms, text):
+    heard = [(inspected.start(), b""), *alarms, ({"event": "clock"}, b"")]
+    with inspected.served(tmp_path / "feed", heard):
+        answers, stand = inspection.feed(tmp_path / "feed")
+    assert (answers.advice, stand.text, stand.advice == "") == ("", text, text == "none stands")
+
+
+def test_a_feed_that_is_silent_full_or_not_there_is_not_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "FEED_SECONDS", 0.1)
+    for said, text in ([], "nothing came"), ([({"event": "refused", "text": "full"}, b"")], "eight readers"):
+        with inspected.served(tmp_path / "feed", said):
+            (found,) = inspection.feed(tmp_path / "feed")
+        assert text in found.text and found.advice
+    (found,) = inspection.feed(tmp_path / "feed")
+    assert "no inspection listens there" in found.text and found.advice
 
 
 def test_the_users_rights(tmp_path, monkeypatch):
