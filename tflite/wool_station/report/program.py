@@ -63,7 +63,8 @@ def render(it: Content) -> str:
         ],
         "unseen": [(reason, count, _metres(mm)) for reason, count, mm in it.unseen],
         "alarms": [
-            (name, count, "" if stood is None else f"{stood / 60:.1f}", text) for name, count, stood, text in it.alarms
+            (each.name, each.count, "" if each.minutes is None else f"{each.minutes:.1f}", each.text)
+            for each in it.alarms
         ],
     }
     unfinished = time.time() < it.period.ends
