@@ -170,7 +170,7 @@ def test_alarms_of_an_inspection_end_with_it_and_those_of_the_recorder_do_not(tm
         ["challenge_failed", "1", f"{(8 * 3600 - 100) / 60:.1f}"], ["no_writer", "1", "10.0"], ["stall", "2", "15.0"]
     ]  # fmt: skip
     later = period(Reader(store), NAME)._replace(began=ENDS, ends=ENDS + 8 * 3600)
-    assert [(row.name, row.count, row.minutes) for row in alarms(Reader(store), later)] == [
+    assert [(row.name, row.times, row.minutes) for row in alarms(Reader(store), later)] == [
         ("challenge_failed", 1, 480.0)
     ]
 

@@ -15,18 +15,15 @@ from wool_station.store.reading import Reader
 MOST = 100_000
 """Events that are looked at: the latest."""
 
-BEFORE = "SELECT body, inspection, max(time) FROM events WHERE event = 'alarm' AND time < ? GROUP BY alarm"
-WITHIN = (
-    "SELECT body, inspection FROM events WHERE event = 'alarm' AND time >= ? AND time < ? "
-    "ORDER BY time DESC, id DESC LIMIT ?"
-)
+BEFORE = "SELECT body, max(time) FROM events WHERE event = 'alarm' AND time < ? GROUP BY alarm"
+WITHIN = "SELECT body FROM events WHERE event = 'alarm' AND time >= ? AND time < ? ORDER BY time DESC, id DESC LIMIT ?"
 
 
 class AlarmRow(NamedTuple):
     """An alarm: its name, how often it began, minutes that it stood or None of one without duration, its last text."""
 
     name: str
-    count: int
+    times: int
     minutes: float | None
     text: str
 
@@ -35,7 +32,7 @@ class AlarmRow(NamedTuple):
 class _Alarm:
     """What is known of an alarm; it stands `since` a time, None if it does not, and until `ends` at most."""
 
-    count: int = 0
+    times: int = 0
     seconds: float | None = None
     text: str = ""
     since: float | None = None
@@ -44,10 +41,10 @@ class _Alarm:
     def hear(self, event: dict, ends: float) -> None:
         """Takes one of its events."""
         time, on = event["time"], event.get("on")
-        self.close(time if on is False else min(time, self.ends))
+        self.close(time)
         if on is False:
             return
-        self.count, self.text = self.count + 1, event["text"]
+        self.times, self.text = self.times + 1, event["text"]
         if on:
             self.since, self.ends = time, ends
 
@@ -67,9 +64,9 @@ def alarms(reader: Reader, period: Period) -> list[AlarmRow]:
     for alarm in found.values():
         alarm.close(until)
     return [
-        AlarmRow(name, alarm.count, None if alarm.seconds is None else alarm.seconds / 60, alarm.text)
+        AlarmRow(name, alarm.times, None if alarm.seconds is None else alarm.seconds / 60, alarm.text)
         for name, alarm in sorted(found.items())
-        if alarm.count
+        if alarm.times
     ]
 
 
@@ -78,18 +75,18 @@ def _events(reader: Reader, period: Period) -> Iterator[tuple[dict, float]]:
     starts = sorted(reader.inspections())
     for row in reader.rows(BEFORE, period.began):
         event = json.loads(row["body"])
-        ends = _ends(event, row["inspection"], starts)
+        ends = _ends(event, starts)
         if event.get("on") and ends > period.began:
             yield event | {"time": period.began}, ends
     for row in reader.rows(WITHIN, period.began, period.ends, MOST)[::-1]:
         event = json.loads(row["body"])
-        yield event, _ends(event, row["inspection"], starts)
+        yield event, _ends(event, starts)
 
 
-def _ends(event: dict, inspection: int, starts: list[int]) -> float:
-    """When an alarm is over at the latest: with its inspection, which may have had no time to say so."""
+def _ends(event: dict, starts: list[int]) -> float:
+    """When an alarm is over at the latest: as the next inspection begins; its own may have had no time to say so."""
     # Those of the recorder outlast inspections.
     if event.get("source") == SOURCE:
         return math.inf
-    later = bisect.bisect_right(starts, inspection)
+    later = bisect.bisect_right(starts, round(1e3 * event["time"]))
     return starts[later] / 1e3 if later < len(starts) else math.inf

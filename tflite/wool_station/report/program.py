@@ -63,7 +63,7 @@ def render(it: Content) -> str:
         ],
         "unseen": [(reason, count, _metres(mm)) for reason, count, mm in it.unseen],
         "alarms": [
-            (each.name, each.count, "" if each.minutes is None else f"{each.minutes:.1f}", each.text)
+            (each.name, each.times, "" if each.minutes is None else f"{each.minutes:.1f}", each.text)
             for each in it.alarms
         ],
     }
