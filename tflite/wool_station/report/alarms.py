@@ -15,8 +15,8 @@ from wool_station.store.reading import Reader
 MOST = 100_000
 """Events that are looked at: the latest."""
 
-BEFORE = "SELECT body, max(time) FROM events WHERE event = 'alarm' AND time < ? GROUP BY alarm"
-WITHIN = "SELECT body FROM events WHERE event = 'alarm' AND time >= ? AND time < ? ORDER BY time DESC, id DESC LIMIT ?"
+BEFORE = "SELECT body, inspection, max(time) FROM events WHERE event = 'alarm' AND time < ? GROUP BY alarm"
+WITHIN = "SELECT body, inspection FROM events WHERE event = 'alarm' AND time >= ? AND time < ? ORDER BY time DESC, id DESC LIMIT ?"
 
 
 class AlarmRow(NamedTuple):
@@ -75,18 +75,19 @@ def _events(reader: Reader, period: Period) -> Iterator[tuple[dict, float]]:
     starts = sorted(reader.inspections())
     for row in reader.rows(BEFORE, period.began):
         event = json.loads(row["body"])
-        ends = _ends(event, starts)
+        ends = _ends(event, row["inspection"], starts)
         if event.get("on") and ends > period.began:
             yield event | {"time": period.began}, ends
     for row in reader.rows(WITHIN, period.began, period.ends, MOST)[::-1]:
         event = json.loads(row["body"])
-        yield event, _ends(event, starts)
+        yield event, _ends(event, row["inspection"], starts)
 
 
-def _ends(event: dict, starts: list[int]) -> float:
+def _ends(event: dict, inspection: int, starts: list[int]) -> float:
     """When an alarm is over at the latest: as the next inspection begins; its own may have had no time to say so."""
     # Those of the recorder outlast inspections.
     if event.get("source") == SOURCE:
         return math.inf
-    later = bisect.bisect_right(starts, round(1e3 * event["time"]))
+    # Not by its inspection alone: one that began before the clock was set has an earlier number than those before it.
+    later = bisect.bisect_right(starts, max(inspection, round(1e3 * event["time"])))
     return starts[later] / 1e3 if later < len(starts) else math.inf
