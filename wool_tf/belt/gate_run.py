@@ -10,6 +10,7 @@ from wool_tf.belt.detector import Detector
 from wool_tf.belt.gate_edges import GatePlace, Written
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs import Program, has_said
+from wool_tf.belt.service import Service
 
 END_SECONDS = 1.0
 """For what has come to the gate last."""
@@ -36,7 +37,7 @@ def run(belt: Belt, inspection: list, gate: list, place: GatePlace, lines_per_se
     Arguments:
         belt: Belt.
         inspection: command of the inspection: program and model, and whatever differs from the defaults.
-        gate: command of the gate: program, and its output.
+        gate: command of the gate: program, beside which the units are, and its output.
         place: of the gate.
         lines_per_second: of the belt.
         lines: how many; the belt over and over if it has less.
@@ -48,7 +49,9 @@ def run(belt: Belt, inspection: list, gate: list, place: GatePlace, lines_per_se
         feed = Path(made) / "feed"
         detector = Detector(belt, Path(made) / "lines", lines_per_second, lines)
         inspect = inspecting(belt, [*inspection, detector.fifo], Path(made), feed, lines_per_second)
-        with Program(inspect) as inspector, Program(gating(gate, feed, place)) as ejector:
+        services = [Service.named(Path(gate[0]).parent, name) for name in ("inspect", "gate")]
+        programs = [Program(*one) for one in zip((inspect, gating(gate, feed, place)), services, strict=True)]
+        with programs[0] as inspector, programs[1] as ejector:
             inspector.wait_for(has_said("start"))
             ejector.wait_for(has_said("feed_heard"))
             with detector:

@@ -43,7 +43,7 @@ def _names(bits: int) -> list[str]:
 
 def stored(reader: Reader) -> dict:
     """What the store says; empty where there is none yet."""
-    shift = reader.newest_shift()
+    shift = reader.newest_shift(time.time())
     if shift is None:
         nothing: list = []
         lists = dict.fromkeys(
@@ -55,8 +55,8 @@ def stored(reader: Reader) -> dict:
     select = "SELECT DISTINCT defect FROM corrections WHERE defect != '' ORDER BY defect LIMIT ?"
     return {
         "shift": {"name": shift.name, "began": shift.began, "ends": shift.ends, **counts},
-        "rejects": [_told(tile) for tile in reader.rejected(0, float("inf"), REJECTS)],
-        "alarms": reader.events("alarm", 0, float("inf"), ALARMS),
+        "rejects": [_told(tile) for tile in reader.last_rejected(REJECTS)],
+        "alarms": reader.last_events("alarm", ALARMS),
         "corrections": _corrections(reader),
         "types": [row["defect"] for row in reader.rows(select, TYPES)],
         "verdicts": VERDICTS,
@@ -66,7 +66,7 @@ def stored(reader: Reader) -> dict:
             dict(row) for row in reader.rows("SELECT * FROM challenges ORDER BY id DESC LIMIT ?", CHALLENGES)
         ],
         "models": [dict(row) for row in reader.rows("SELECT * FROM models ORDER BY id DESC LIMIT ?", MODELS)],
-        "watch": next(iter(reader.events("watch", 0, float("inf"), 1)), None),
+        "watch": next(iter(reader.last_events("watch", 1)), None),
     }
 
 

@@ -16,7 +16,10 @@ MOST = 100_000
 """Events that are looked at: the latest."""
 
 BEFORE = "SELECT body, inspection, max(time) FROM events WHERE event = 'alarm' AND time < ? GROUP BY alarm"
-WITHIN = "SELECT body, inspection FROM events WHERE event = 'alarm' AND time >= ? AND time < ? ORDER BY time DESC, id DESC LIMIT ?"
+WITHIN = (
+    "SELECT body, inspection FROM events WHERE event = 'alarm' AND time >= ? AND time < ? "
+    "ORDER BY time DESC, id DESC LIMIT ?"
+)
 
 
 class AlarmRow(NamedTuple):
