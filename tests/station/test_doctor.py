@@ -16,7 +16,10 @@ import inspect_line
 import inspected
 from checkout import PROGRAMS, ROOT, environment
 from wool_board.errors import BadFile
-from wool_station.doctor import inspection, machine, services, settings
+from wool_station.doctor import inspection, machine, memory, services, settings
+from wool_station.store import lock, shifts
+from wool_station.store.pictures import Choice
+from wool_station.store.recorder import Recorder
 
 EXAMPLE = ROOT / "installer/root/opt/wool/station.conf.example"
 
@@ -110,6 +113,31 @@ def test_a_feed_that_is_silent_full_or_not_there_is_not_well(tmp_path, monkeypat
         assert text in found.text and found.advice
     (found,) = inspection.feed(tmp_path / "feed")
     assert "no inspection listens there" in found.text and found.advice
+
+
+def test_a_memory_that_nobody_writes_to_and_one_whose_alarms_stand(tmp_path):
+    (found,) = memory.check(tmp_path / "none")
+    assert "nobody writes" in found.text and found.advice
+    recorder = Recorder(tmp_path, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+    recorder.tell("feed_lost", True, "of the feed")
+    recorder.tell("challenge_failed", True, "a test piece was not found")
+    recorder.commit()
+    written, alarm = memory.check(tmp_path)
+    assert written.advice == "" and alarm.advice
+    assert alarm.text == "challenge_failed: a test piece was not found"
+    recorder.tell("challenge_failed", False, "a test piece was not found")
+    recorder.commit()
+    assert [finding.advice for finding in memory.check(tmp_path)] == [""]
+    recorder.close()
+    assert ["nobody writes" in finding.text for finding in memory.check(tmp_path)] == [True]
+
+
+def test_a_memory_that_is_damaged(tmp_path):
+    (tmp_path / "station.sqlite").write_bytes(b"no database" * 1000)
+    taken = lock.take(tmp_path)
+    (found,) = memory.check(tmp_path)
+    assert "cannot be read" in found.text and found.advice
+    os.close(taken)
 
 
 def test_the_users_rights(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from typing import Any
 
 from wool_board.command_line import MISTAKE
 from wool_board.errors import BadFile
-from wool_station.doctor import inspection, machine, services
+from wool_station.doctor import inspection, machine, memory, services
 from wool_station.doctor.finding import Finding
 from wool_station.doctor.settings import OPTIONS, PROGRAMS, UNITS, arguments, options, read
 
@@ -68,6 +68,8 @@ def _findings(config: Path, parsers: Mapping[str, Callable[[list[str]], Any]]) -
     yield from services.services(wanted)
     if "inspect" in found:
         yield from inspection.feed(found["inspect"].feed)
+    if "record" in found:
+        yield from memory.check(found["record"].store)
     yield from _outputs(found)
 
 

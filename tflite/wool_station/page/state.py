@@ -6,7 +6,7 @@ import time
 
 from wool_board.machine import board
 from wool_station.challenge import book
-from wool_station.store import lasting
+from wool_station.store import lasting, lock
 from wool_station.store.corrections import VERDICTS
 from wool_station.store.reading import Reader
 from wool_station.store.tile import StoredTile
@@ -42,14 +42,16 @@ def _names(bits: int) -> list[str]:
 
 
 def stored(reader: Reader) -> dict:
-    """What the store says; empty where there is none yet."""
+    """What the store says, and whether it is written; empty where there is none yet."""
+    is_recorded = lock.is_taken(reader.folder)
     shift = reader.newest_shift(time.time())
     if shift is None:
         nothing: list = []
         lists = dict.fromkeys(
             ("rejects", "alarms", "corrections", "types", "standing", "pieces", "challenges"), nothing
         )
-        return {"shift": None, **lists, "models": nothing, "watch": None, "verdicts": VERDICTS}
+        about = {"models": nothing, "watch": None, "verdicts": VERDICTS, "recorded": is_recorded}
+        return {"shift": None, **lists, **about}
     total = reader.totals(shift.began, shift.ends)
     counts = {name: value for name, value in vars(total).items() if name != "scores"}
     select = "SELECT DISTINCT defect FROM corrections WHERE defect != '' ORDER BY defect LIMIT ?"
@@ -60,6 +62,7 @@ def stored(reader: Reader) -> dict:
         "corrections": _corrections(reader),
         "types": [row["defect"] for row in reader.rows(select, TYPES)],
         "verdicts": VERDICTS,
+        "recorded": is_recorded,
         "standing": _standing(reader),
         "pieces": [vars(piece) | {"due": piece.due} for piece in book.due(reader)],
         "challenges": [

@@ -45,7 +45,7 @@ function show(said) {
   $("logout").hidden = !said.asks;
   $("operator-label").hidden = right !== "write";
   document.body.classList.toggle("writes", right === "write");
-  showLive(said.live, said.standing ?? []);
+  showLive(said.live, said.standing ?? [], said.recorded ?? true);
   if (said.error) return status("bad", said.error);
   showShift(said.shift, said.live.summary);
   showMachine(said.machine, said.live.summary);
@@ -66,9 +66,10 @@ function status(kind, text) {
   $("status-text").textContent = text;
 }
 
-function showLive(live, own) {
+function showLive(live, own, recorded) {
   const start = live.start, standing = [...live.standing, ...own];
   if (!live.connected) status("bad", "The inspection is not heard of");
+  else if (!recorded) status("bad", "Inspecting, but nothing is recorded: does the recorder run, and is its disk full?");
   else if (standing.length) status("bad", `Inspecting, with ${standing.length} alarm${standing.length > 1 ? "s" : ""}`);
   else status("good", "Inspecting");
   if (start) {
@@ -221,6 +222,8 @@ function showCorrections(corrections, verdicts) {
 /* What passes. */
 function listen() {
   source = new EventSource("/api/events");
+  // After a loss it may be another machine's clock, or that of one that was off meanwhile.
+  source.onopen = () => { seen.offset = Infinity; };
   source.onmessage = (message) => {
     heard = Date.now();
     for (const event of JSON.parse(message.data)) hear(event);
@@ -231,8 +234,8 @@ function listen() {
 
 function hear(event) {
   if (event.sent) {
-    // Clocks of two machines differ: what counts is how much later than the quickest message one comes.
-    const delay = Date.now() - 1000 * event.sent;
+    // Both clocks only go on, but from different moments: what counts is how much later than the quickest message one comes.
+    const delay = performance.now() - 1000 * event.sent;
     seen.offset = Math.min(seen.offset, delay);
     seen.late = delay - seen.offset;
     seen.worst = Math.max(seen.worst, seen.late);
