@@ -188,3 +188,15 @@ def test_a_line_for_each_and_the_status(tmp_path):
     assert all(re.match(r"(ok    |NOT OK)  \w+ +\S", line) for line in lines)
     assert last == f"{sum(line.startswith('NOT OK') for line in lines)} not ok"
     assert any("none.conf: cannot be read" in line for line in lines)
+    # Whether there is a gate nobody knows.
+    assert not any(line.split()[1:2] == ["gate"] for line in lines)
+
+
+def test_a_gate_with_wrong_options_is_not_called_unwanted(tmp_path):
+    config = tmp_path / "station.conf"
+    for options, unwanted in ("", True), ("--distance_mm=far", False):
+        config.write_text(EXAMPLE.read_text() + f"GATE_OPTIONS={options}\n")
+        command = [sys.executable, PROGRAMS / "station.py", "doctor", f"--config={config}"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+        assert done.stderr == "" and ("is not wanted" in done.stdout) is unwanted
+        assert ("wool-gate: gate.py: argument --distance_mm" in done.stdout) is not unwanted

@@ -124,10 +124,10 @@ def test_what_passed_and_what_did_not(store, tmp_path):
     page = report(store, tmp_path)
     assert page.rows["What was seen"][1:3] == [
         # 20 + 20 mm of product behind a metre of air; then 20 mm, 40 mm unseen, a gap of 500 mm, and 400 mm of air.
-        ["06:00", "0.0", "1.0", "0.0", "0.0", "2", "1", "1"],
-        ["07:00", "0.0", "0.4", "0.0", "0.5", "1", "1", "1"],
+        ["06:00", "0.04", "1.00", "0.00", "0.00", "2", "1", "1"],
+        ["07:00", "0.02", "0.40", "0.04", "0.50", "1", "1", "1"],
     ]
-    assert ["too_slow", "1", "0.0"] in page.rows["What was seen"]
+    assert ["too_slow", "1", "0.04", "the board was too slow for the belt"] in page.rows["What was seen"]
     assert page.rows["What ran"][1] == ["2025-11-26 06:00:00", "current.tflite", "ab" * 8, "int8", "0.6", "0 to 1"]
     assert "2025-11-26, 06:00" in page.sections[""]
 

@@ -70,7 +70,7 @@ def _findings(config: Path, parsers: Mapping[str, Callable[[list[str]], Any]]) -
         yield from inspection.feed(found["inspect"].feed)
     if "record" in found:
         yield from memory.check(found["record"].store)
-    yield from _outputs(found)
+    yield from _outputs(found, wanted if settings else None)
 
 
 def _rights(found: dict[str, Any]) -> Iterator[Finding]:
@@ -80,10 +80,11 @@ def _rights(found: dict[str, Any]) -> Iterator[Finding]:
     yield from services.permissions([*readable, *secret], secret, PROGRAMS.parent)
 
 
-def _outputs(found: dict[str, Any]) -> Iterator[Finding]:
+def _outputs(found: dict[str, Any], wanted: list[str] | None) -> Iterator[Finding]:
+    """What gate and MQTT speak to; `wanted` is None where no settings can be read."""
     if "gate" in found and "inspect" in found:
         yield from services.gate(found["gate"], found["inspect"].latency_mm)
-    if "gate" not in found:
+    if wanted and "gate" not in wanted:
         yield Finding("gate", "is not wanted (GATE_OPTIONS is empty)")
     if "mqtt" in found:
         yield services.broker(found["mqtt"])
