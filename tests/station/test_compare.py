@@ -18,7 +18,7 @@ from wool_board.model.recognizer import Recognition
 from wool_station.models import samples as sampling
 from wool_station.models.comparison import Comparison
 from wool_station.models.samples import CORRECTED, PASSED, REJECTED, samples
-from wool_station.store import corrections, shifts
+from wool_station.store import corrections, shifts, volumes
 from wool_station.store.corrections import Statement, Subject
 from wool_station.store.pictures import Choice
 from wool_station.store.reading import Reader
@@ -129,6 +129,19 @@ def test_pictures_of_other_crops_are_left_out_and_models_of_different_crops_refu
         Comparison((Model(), Model(side=40)), {})
     with pytest.raises(WoolError, match="the models read different crops"):
         Comparison((Model(), Model(window=(0.0, 2.0))), {})
+
+
+@pytest.mark.parametrize("damage", [lambda png: b"", lambda png: b"x" * len(png), lambda png: png[: len(png) // 2]])
+def test_a_picture_that_the_disk_has_damaged_is_left_out(store, damage, monkeypatch):
+    read = volumes.read
+
+    def damaged(folder, volume, place, count):
+        png = read(folder, volume, place, count)
+        return damage(png) if place == 0 else png
+
+    monkeypatch.setattr(volumes, "read", damaged)
+    found = compared(store, Model(), Model())
+    assert (found.images, found.damaged, found.left_out) == (11, 1, 0)
 
 
 @pytest.fixture(scope="module")

@@ -240,7 +240,13 @@ function listen() {
     for (const event of JSON.parse(message.data)) hear(event);
     showLag();
   };
-  source.onerror = () => status("bad", "The station does not answer");
+  source.onerror = () => {
+    status("bad", "The station does not answer");
+    // A browser does not try again what was refused; the next poll does.
+    if (source.readyState !== EventSource.CLOSED) return;
+    source = null;
+    $("lag").textContent = "The belt cannot be shown now: too many pages are open, or the station is busy. Trying again.";
+  };
 }
 
 function hear(event) {
