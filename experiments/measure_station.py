@@ -79,6 +79,7 @@ def _streamed(given, commands, place, speeds: list[float], display) -> dict:
     for speed in speeds:
         display.say(f"{speed:g} times real time, {rate:g} lines/s each, with the station")
         runs[f"{speed:g}"] = station_run.run(given.belt, commands, place, rate * speed, given.belt.lines)
+        streaming_table.say_notes(runs[f"{speed:g}"]["gate"], display)
     _say_priority(runs[f"{speeds[0]:g}"]["station"], display)
     print(_table(runs))
     if not _PAIRS.value:

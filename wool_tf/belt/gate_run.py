@@ -12,6 +12,9 @@ from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs import Program, has_said
 from wool_tf.belt.service import Service
 
+OF_FEED = ("feed_heard", "feed_lost")
+"""Notes of the gate that come with every inspection that begins and ends."""
+
 END_SECONDS = 1.0
 """For what has come to the gate last."""
 
@@ -80,11 +83,12 @@ def figures(run: GateRun, place: GatePlace) -> dict:
 
     Returns:
         `edges` (see `gate_edges.Edge`), `missed_mm` and `needless_mm` (see `gate_edges.GateRecord`), `unseen_mm`,
-        `stood_seconds`, and `gate`: its own last summary.
+        `stood_seconds`, `gate`: its own last summary, and `notes`: what it said of its settings and its output.
     """
     spans = [event["along_mm"] for event in run.inspection if event["event"] in ("reject", "unseen")]
     outputs = [event for event in run.gate if event["event"] == "output"]
     record = gate_edges.judge(outputs, spans, place, run.written, run.inspection[0]["pixel_mm"])
+    notes = {event["text"]: None for event in run.gate if event["event"] == "note" and event["name"] not in OF_FEED}
     unseen = [event["along_mm"] for event in run.inspection if event["event"] == "unseen"]
     return {
         "edges": [edge._asdict() for edge in record.edges],
@@ -93,4 +97,5 @@ def figures(run: GateRun, place: GatePlace) -> dict:
         "unseen_mm": sum(stop - start for start, stop in unseen),
         "stood_seconds": round(run.stood, 2),
         "gate": run.gate[-1],
+        "notes": list(notes),
     }

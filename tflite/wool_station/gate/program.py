@@ -46,7 +46,7 @@ class GateOptions:
         unit: of the coupler.
         dry_run: whether nothing is moved.
         draw: file for a picture of when the gate fired, or None.
-        timeout_ms: for which a clock message counts; None: what the belt takes at full speed for the lead.
+        timeout_ms: for which a clock message counts; None: most of what the belt takes at full speed for the lead.
         report_seconds: from summary to summary.
     """
 
