@@ -101,7 +101,7 @@ def test_a_reject_comes_to_the_gate_the_memory_the_page_and_the_report(board_mod
     detector, content = lines()
     feed, store, fifo = tmp_path / "feed", tmp_path / "store", tmp_path / "lines"
     os.mkfifo(fifo)
-    about = *detector.references(tmp_path), f"--lines_per_second={LINES_PER_SECOND:g}", f"--feed={feed}"
+    about = *detector.references(tmp_path), f"--lines_per_second={LINES_PER_SECOND:g}", f"--feed={feed}", "--reopen"
     given = f"--feed={feed}", f"--store={store}"
     logs = {name: tmp_path / f"{name}.log" for name in ("inspect", "gate", "record", "page")}
     place = "--distance_mm=300", "--width_mm=20", "--gpio=17", "--heartbeat_gpio=22"
@@ -113,14 +113,14 @@ def test_a_reject_comes_to_the_gate_the_memory_the_page_and_the_report(board_mod
             ("page", "station.py", "serve", *given, "--port=0"),
         ):
             stack.enter_context(running(settings, logs[name], *words))
-        inspected.wait_until(lambda: "feed_heard" in logs["gate"].read_text() and stores.is_made(store), 120)
-        inspected.wait_until(lambda: logs["page"].read_text().endswith("/\n"), 120)
+        inspected.wait_until(lambda: "feed_heard" in logs["gate"].read_text() and stores.is_made(store), 300)
+        inspected.wait_until(lambda: logs["page"].read_text().endswith("/\n"), 300)
         port = int(re.search(r":(\d+)/", logs["page"].read_text())[1])
         with open(fifo, "wb", buffering=0) as stream:
             for number in range(0, len(content), 2 * WIDTH):
                 stream.write(content[number : number + 2 * WIDTH])
                 time.sleep(1 / LINES_PER_SECOND)
-            inspected.wait_until(lambda: state(port)["rejects"], 120)
+            inspected.wait_until(lambda: state(port)["rejects"], 300)
             shown = state(port)
     rejects = [event for event in told(logs["inspect"]) if event["event"] == "reject"]
     assert rejects and [one["reject"] for one in stores.events(store, "reject")] == [one["reject"] for one in rejects]
