@@ -184,6 +184,9 @@ def test_through_the_programs(store, real_models, tmp_path):
     counts = [list(map(int, re.findall(r"(?<![\w.])\d+", line))) for line in lines[:4]]
     # Images; called by A, by B; by A alone, by B alone. A calls 9 of the 12 pictures, B 3, each of which A calls too.
     assert np.sum(counts, axis=0).tolist() == [12, 9, 3, 6, 0]
+    same = station_programs.run("compare", f"--store={store}", first, first, tmp_path / "same.html")
+    assert [line.rpartition(": ")[2] for line in same.stdout.splitlines()[-2:]] == ["nothing to test"] * 2
+    assert (tmp_path / "same.html").read_text(encoding="utf-8").count('<td class="r">–</td>') == 4
     page = out.read_text(encoding="utf-8")
     assert page.count("<figure>") == 6 and page.count("data:image/png;base64,iVBOR") == 6
     assert "default-src 'none'" in page and "<script" not in page

@@ -103,4 +103,5 @@ def _told(comparison: Comparison) -> str:
 
 
 def _test(test: Test, other: str) -> str:
-    return f"{test.changed[0]}, {other} {test.changed[1]}: p = {test.p:.3g}, by products {test.p_products:.3g}"
+    found = f"p = {test.p:.3g}, by products {test.p_products:.3g}" if sum(test.changed) else "nothing to test"
+    return f"{test.changed[0]}, {other} {test.changed[1]}: {found}"
