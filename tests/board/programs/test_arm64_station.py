@@ -124,7 +124,11 @@ def test_a_reject_comes_to_the_gate_the_memory_the_page_and_the_report(board_mod
             shown = state(port)
     rejects = [event for event in told(logs["inspect"]) if event["event"] == "reject"]
     assert rejects and [one["reject"] for one in stores.events(store, "reject")] == [one["reject"] for one in rejects]
-    assert len(stores.pictures(store)) == len(shown["rejects"]) > 0 and shown["recorded"]
+    defective = [event for event in told(logs["inspect"]) if event["event"] == "tile" and event["defective"]]
+    with_picture = "SELECT start_mm, left_mm FROM tiles WHERE defective AND volume IS NOT NULL"
+    places = {(event["along_mm"][0], event["across_mm"][0]) for event in defective}
+    assert set(stores.rows(store, with_picture)) == places and shown["recorded"]
+    assert {(tile["start_mm"], tile["left_mm"]) for tile in shown["rejects"]} <= places
     outputs = [event for event in told(logs["gate"]) if event["event"] == "output"]
     assert "reject" in {why for output in outputs for why in output["why"]}
     assert [True] in [output["passing"] for output in outputs]
