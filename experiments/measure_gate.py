@@ -42,6 +42,7 @@ def main() -> None:
         display.say(f"{speed:g} times real time, {rate:g} lines/s each")
         run = gate_run.run(laid, inspection, gate, place, rate * speed, laid.lines)
         runs[f"{speed:g}"] = gate_run.figures(run, place)
+        streaming_table.say_notes(runs[f"{speed:g}"], display)
     table = streaming_table.Table(runs)
     streaming_table.add_gate(table)
     print(table.text())

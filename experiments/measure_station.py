@@ -6,8 +6,8 @@
 
 Scans pass in real time, or a multiple of it, under tflite/inspect_line.py; beside it are gate.py with pins that are
 made up, station.py record, station.py serve with a reader of its page, and mqtt.py with a Mosquitto, where this machine
-has one. Then they pass as fast as the inspection takes them, without the station and with it in turn: that is what the
-station costs.
+has one; each with the CPU priority of its service, if this user may give it. Then they pass as fast as the inspection
+takes them, without the station and with it in turn: that is what the station costs.
 
 With --kills each of these programs is killed so many times at random, and started anew as its service would be: what of
 the belt had to be rejected, and passed? Was anything lost that was in the store? With --hours as many lines pass as the
@@ -64,6 +64,13 @@ def main() -> None:
     given.write({"gate": vars(place), **found})
 
 
+def _say_priority(station: dict, display) -> None:
+    if not station["scheduled"]:
+        display.say(
+            "without the CPU priorities of the services, which only root may give: the gate had to wait its turn"
+        )
+
+
 def _streamed(given, commands, place, speeds: list[float], display) -> dict:
     """At each speed, and then as fast as possible."""
     from wool_tf.belt import station_pace, station_run
@@ -72,6 +79,8 @@ def _streamed(given, commands, place, speeds: list[float], display) -> dict:
     for speed in speeds:
         display.say(f"{speed:g} times real time, {rate:g} lines/s each, with the station")
         runs[f"{speed:g}"] = station_run.run(given.belt, commands, place, rate * speed, given.belt.lines)
+        streaming_table.say_notes(runs[f"{speed:g}"]["gate"], display)
+    _say_priority(runs[f"{speeds[0]:g}"]["station"], display)
     print(_table(runs))
     if not _PAIRS.value:
         return {"runs": runs}
@@ -121,6 +130,7 @@ def _lasting(given, commands, place, hours: float, display) -> dict:
     lines = round(3600 * hours * given.lines_per_second)
     display.say(f"{lines:,} lines as fast as possible, with the station")
     run, station = station_pace.accompanied(given.belt, commands, place, given.lines_per_second, lines)
+    _say_priority(station, display)
     figures = scoring.program_figures(run)
     pace, beside = streaming_table.Table({"0": figures}), streaming_table.Table({"0": station})
     streaming_table.add_pace(pace)
@@ -136,6 +146,7 @@ def _killed(given, commands, place, speed: float, display) -> dict:
 
     rate = given.lines_per_second * speed
     found = station_kills.run(given.belt, commands, place, rate, _KILLS.value, _SEED.value, display.say)
+    _say_priority(found, display)
     rows = [["killed", "times", "gate passed", "then rejected needlessly, mm each"]]
     for name, kill in found["kills"].items():
         rows.append([name, *(f"{kill[part]}" for part in ("kills", "while_passing", "needless_mm"))])

@@ -58,6 +58,12 @@ def add_pace(table: Table) -> None:
     table.add("mean memory, first / last quarter, MB", lambda run: quarters(run["memory_mb"]))
 
 
+def say_notes(run: dict, display) -> None:
+    """Shows what the gate said of its settings (`gate_run.figures`)."""
+    for text in run["notes"]:
+        display.say(f"the gate says: {text}")
+
+
 def add_gate(table: Table) -> None:
     """What the gate did (`gate_run.figures`)."""
     for on, name in ((True, "begins to reject"), (False, "ends to reject")):

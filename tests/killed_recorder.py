@@ -7,6 +7,7 @@ Records are numbered from FIRST on: each is a reject and the picture of a tile.
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ BUDGET = 3 << 20
 """Few enough bytes that the oldest pictures are removed all the time."""
 
 PER_COMMIT = 8
+PAUSE_SECONDS = 0.05
 
 
 def main(folder: Path, number: int) -> None:
@@ -35,6 +37,8 @@ def main(folder: Path, number: int) -> None:
             number += 1
         if recorder.commit():
             print("acknowledged", number, flush=True)
+        # Else a fast machine records so much that records alone are over the budget, and the oldest of them go.
+        time.sleep(PAUSE_SECONDS)
 
 
 def _telling(write: Callable[..., None]) -> Callable[..., None]:

@@ -44,7 +44,9 @@ def parse(arguments: list[str]) -> program.GateOptions:
     add("--unit", type=int, default=1, help="number of the coupler (1)")
     add("--dry_run", action="store_true", help="moves nothing")
     add("--draw", metavar="FILE", type=command_line.path, help="SVG of when it rejected, written at the end")
-    text = "without a clock message until all is rejected (what the belt takes at full speed for --lead_mm)"
+    text = (
+        "without a clock message until all is rejected (four fifths of what the belt takes at full speed for --lead_mm)"
+    )
     add("--timeout_ms", type=float, help=text)
     add("--report_seconds", type=float, default=60, help="from summary to summary (60)")
     given = vars(parser.parse_args(arguments))

@@ -1,11 +1,15 @@
 """Programs that are started, killed, started again and ended, and what they said."""
 
+import os
 import signal
+import subprocess
 
 import pytest
 
+from checkout import PROGRAMS
 from wool_tf import WoolError
 from wool_tf.belt.programs import Program, has_said
+from wool_tf.belt.service import Service
 
 TALKS = """
 import json, signal, sys, time
@@ -58,3 +62,27 @@ def test_another_status_than_the_one_that_is_due_is_an_error(tmp_path):
     with made(tmp_path, TALKS) as program, pytest.raises(WoolError, match="ended with status 130: it said nothing"):
         program.wait_for(has_said("ready"))
         program.end(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "policy", "priority", "nice"),
+    [("gate", os.SCHED_RR, 20, 0), ("inspect", os.SCHED_OTHER, 0, -5), ("record", os.SCHED_OTHER, 0, 10)],
+)
+def test_a_process_gets_the_priority_of_its_unit_where_the_user_may_give_it(name, policy, priority, nice):
+    service, own = Service.named(PROGRAMS, name), os.getpriority(os.PRIO_PROCESS, 0)
+    with subprocess.Popen(["sleep", "60"]) as child:
+        try:
+            is_scheduled = service.schedule(child.pid)
+            found = os.sched_getscheduler(child.pid), os.sched_getparam(child.pid).sched_priority
+            given = found, os.getpriority(os.PRIO_PROCESS, child.pid)
+        finally:
+            child.kill()
+    # Niceness is none of a real-time policy, and stays as it was.
+    wanted = (policy, priority), own if name == "gate" else nice
+    assert given == wanted if is_scheduled else os.geteuid() != 0
+
+
+def test_a_process_that_has_ended_needs_no_priority():
+    with subprocess.Popen(["true"]) as child:
+        child.wait()
+        assert Service.named(PROGRAMS, "record").schedule(child.pid)

@@ -7,7 +7,8 @@ from checkout import PROGRAMS
 from wool_tf.belt import station_kills
 from wool_tf.belt.gate_edges import GatePlace, Written
 from wool_tf.belt.programs import Program
-from wool_tf.belt.station_kills import Kill, account, placed, restart_seconds, to_reject, with_deaths
+from wool_tf.belt.service import Service
+from wool_tf.belt.station_kills import Kill, account, placed, to_reject, with_deaths
 
 PLACE = GatePlace(100.0, 10.0, 5.0, 3.0)
 WRITTEN = Written(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
@@ -94,7 +95,7 @@ def test_inspections_that_were_given_no_line_do_not_count():
 
 def test_programs_are_started_anew_when_their_services_would_be():
     names = ("inspect", "gate", "record", "page", "mqtt")
-    assert [restart_seconds(PROGRAMS, name) for name in names] == [2, 1, 5, 5, 5]
+    assert [Service.named(PROGRAMS, name).restart_seconds for name in names] == [2, 1, 5, 5, 5]
 
 
 def test_records_that_are_there_no_longer_are_counted(tmp_path, monkeypatch):

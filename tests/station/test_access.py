@@ -143,6 +143,9 @@ BAD = {
     "a picture with a sign": ({"path": "/api/pictures/-1", "token": READER}, 404),
     "a picture that is none": ({"path": "/api/pictures/999999", "token": READER}, 404),
     "a picture with a number of 30 digits": ({"path": f"/api/pictures/{'9' * 30}", "token": READER}, 404),
+    # Python reads no number of more than 4300 digits.
+    "a picture with a number of 5000 digits": ({"path": f"/api/pictures/{'9' * 5000}", "token": READER}, 414),
+    "a query of 2000 bytes": ({"path": f"/api/state?{'a' * 2000}", "token": READER}, 414),
     "a picture with SQL": ({"path": "/api/pictures/1%20OR%201=1", "token": READER}, 404),
     "a form instead of JSON": (
         CORRECT | {"body": b"tile=1&verdict=wrongly_rejected", "Content_Type": "application/x-www-form-urlencoded"},

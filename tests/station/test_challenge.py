@@ -165,6 +165,25 @@ def test_a_piece_is_due_at_first_and_after_its_minutes_but_not_while_the_belt_st
     assert station.alarms()[2:] == [("challenge_overdue", True)]
 
 
+def test_a_clock_that_was_set_back_leaves_no_piece_awaited_and_none_that_is_never_due(station):
+    first = station.put()
+    station.reject()
+    assert station.outcome(first)[0] == "found"
+    second = station.put()
+    station.now -= 86400
+    assert station.outcome(second)[0] == "missed" and not station.challenges.is_open
+    station.tile()
+    station.challenges.tick()
+    # What was found tomorrow was not found.
+    (piece,) = book.due(Reader(station.folder))
+    assert piece.found is None
+    assert station.alarms()[-1] == ("challenge_overdue", True)
+    third = station.put()
+    station.reject(start=1600.0)
+    assert station.outcome(third)[0] == "found"
+    assert station.alarms()[-1] == ("challenge_overdue", False)
+
+
 def test_the_page_and_the_report_can_see_what_is_due(station):
     assert book.due(Reader(station.folder)) == [book.Piece(BALL, 60.0, None, False)]
     began = station.now

@@ -18,7 +18,7 @@ from wool_board.model.recognizer import Recognition
 from wool_station.models import samples as sampling
 from wool_station.models.comparison import Comparison
 from wool_station.models.samples import CORRECTED, PASSED, REJECTED, samples
-from wool_station.store import corrections, shifts
+from wool_station.store import corrections, shifts, volumes
 from wool_station.store.corrections import Statement, Subject
 from wool_station.store.pictures import Choice
 from wool_station.store.reading import Reader
@@ -131,6 +131,19 @@ def test_pictures_of_other_crops_are_left_out_and_models_of_different_crops_refu
         Comparison((Model(), Model(window=(0.0, 2.0))), {})
 
 
+@pytest.mark.parametrize("damage", [lambda png: b"", lambda png: b"x" * len(png), lambda png: png[: len(png) // 2]])
+def test_a_picture_that_the_disk_has_damaged_is_left_out(store, damage, monkeypatch):
+    read = volumes.read
+
+    def damaged(folder, volume, place, count):
+        png = read(folder, volume, place, count)
+        return damage(png) if place == 0 else png
+
+    monkeypatch.setattr(volumes, "read", damaged)
+    found = compared(store, Model(), Model())
+    assert (found.images, found.damaged, found.left_out) == (11, 1, 0)
+
+
 @pytest.fixture(scope="module")
 def real_models(tmp_path_factory):
     """Two files of one network with random weights, A with a threshold below all its scores of the tiles of `store` but
@@ -171,6 +184,9 @@ def test_through_the_programs(store, real_models, tmp_path):
     counts = [list(map(int, re.findall(r"(?<![\w.])\d+", line))) for line in lines[:4]]
     # Images; called by A, by B; by A alone, by B alone. A calls 9 of the 12 pictures, B 3, each of which A calls too.
     assert np.sum(counts, axis=0).tolist() == [12, 9, 3, 6, 0]
+    same = station_programs.run("compare", f"--store={store}", first, first, tmp_path / "same.html")
+    assert [line.rpartition(": ")[2] for line in same.stdout.splitlines()[-2:]] == ["nothing to test"] * 2
+    assert (tmp_path / "same.html").read_text(encoding="utf-8").count('<td class="r">–</td>') == 4
     page = out.read_text(encoding="utf-8")
     assert page.count("<figure>") == 6 and page.count("data:image/png;base64,iVBOR") == 6
     assert "default-src 'none'" in page and "<script" not in page

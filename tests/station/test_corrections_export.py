@@ -183,6 +183,17 @@ def test_what_cannot_be_exported_is_one_line(store, tmp_path, prepare, rule):
     assert rule in station_programs.refusal("export", f"--store={store}", out)
 
 
+def test_the_folder_in_which_this_runs_is_refused_and_a_path_without_a_name_is_one(store, tmp_path, monkeypatch):
+    say(store, 0.0, "wrongly_rejected")
+    (tmp_path / "here" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "below")
+    line = station_programs.refusal("export", f"--store={store}", ".")
+    assert line == "station.py: .: is the folder in which this runs; give another one"
+    assert "is there already" in station_programs.refusal("export", f"--store={store}", "..")
+    exported(store, "../other/../crops")
+    assert (tmp_path / "here" / "crops" / "manifest.csv").is_file()
+
+
 @pytest.mark.parametrize(
     ("operator", "verdict", "defect"),
     [("", "missed", ""), ("Anna\n", "missed", ""), ("=1+1", "missed", ""), ("A" * 41, "missed", ""),

@@ -13,9 +13,13 @@ from PIL import Image
 
 import gate
 import inspect_line
+import inspected
 from checkout import PROGRAMS, ROOT, environment
 from wool_board.errors import BadFile
-from wool_station.doctor import inspection, machine, services, settings
+from wool_station.doctor import inspection, machine, memory, services, settings
+from wool_station.store import lock, shifts
+from wool_station.store.pictures import Choice
+from wool_station.store.recorder import Recorder
 
 EXAMPLE = ROOT / "installer/root/opt/wool/station.conf.example"
 
@@ -86,6 +90,56 @@ def test_references_that_are_well_old_and_missing(tmp_path):
     assert "none.tflite" in model.text and model.advice
 
 
+@pytest.mark.parametrize(
+    ("alarms", "text"),
+    [
+        ([], "none stands"),
+        ([inspected.alarm("stall", True), inspected.alarm("late"), inspected.alarm("no_air", True)], "no_air, stall"),
+        ([inspected.alarm("stall", True), inspected.alarm("stall", False)], "none stands"),
+    ],
+)
+def test_the_feed_says_which_alarms_stand(tmp_path, alarms, text):
+    heard = [(inspected.start(), b""), *alarms, ({"event": "clock"}, b"")]
+    with inspected.served(tmp_path / "feed", heard):
+        answers, stand = inspection.feed(tmp_path / "feed")
+    assert (answers.advice, stand.text, stand.advice == "") == ("", text, text == "none stands")
+
+
+def test_a_feed_that_is_silent_full_or_not_there_is_not_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "FEED_SECONDS", 0.1)
+    for said, text in ([], "nothing came"), ([({"event": "refused", "text": "full"}, b"")], "eight readers"):
+        with inspected.served(tmp_path / "feed", said):
+            (found,) = inspection.feed(tmp_path / "feed")
+        assert text in found.text and found.advice
+    (found,) = inspection.feed(tmp_path / "feed")
+    assert "no inspection listens there" in found.text and found.advice
+
+
+def test_a_memory_that_nobody_writes_to_and_one_whose_alarms_stand(tmp_path):
+    (found,) = memory.check(tmp_path / "none")
+    assert "nobody writes" in found.text and found.advice
+    recorder = Recorder(tmp_path, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+    recorder.tell("feed_lost", True, "of the feed")
+    recorder.tell("challenge_failed", True, "a test piece was not found")
+    recorder.commit()
+    written, alarm = memory.check(tmp_path)
+    assert written.advice == "" and alarm.advice
+    assert alarm.text == "challenge_failed: a test piece was not found"
+    recorder.tell("challenge_failed", False, "a test piece was not found")
+    recorder.commit()
+    assert [finding.advice for finding in memory.check(tmp_path)] == [""]
+    recorder.close()
+    assert ["nobody writes" in finding.text for finding in memory.check(tmp_path)] == [True]
+
+
+def test_a_memory_that_is_damaged(tmp_path):
+    (tmp_path / "station.sqlite").write_bytes(b"no database" * 1000)
+    taken = lock.take(tmp_path)
+    (found,) = memory.check(tmp_path)
+    assert "cannot be read" in found.text and found.advice
+    os.close(taken)
+
+
 def test_the_users_rights(tmp_path, monkeypatch):
     # The one who runs this, as somebody else than the owner, and in no group.
     somebody = type("User", (), {"pw_uid": 54321, "pw_gid": 54321})()
@@ -134,3 +188,15 @@ def test_a_line_for_each_and_the_status(tmp_path):
     assert all(re.match(r"(ok    |NOT OK)  \w+ +\S", line) for line in lines)
     assert last == f"{sum(line.startswith('NOT OK') for line in lines)} not ok"
     assert any("none.conf: cannot be read" in line for line in lines)
+    # Whether there is a gate nobody knows.
+    assert not any(line.split()[1:2] == ["gate"] for line in lines)
+
+
+def test_a_gate_with_wrong_options_is_not_called_unwanted(tmp_path):
+    config = tmp_path / "station.conf"
+    for options, unwanted in ("", True), ("--distance_mm=far", False):
+        config.write_text(EXAMPLE.read_text() + f"GATE_OPTIONS={options}\n")
+        command = [sys.executable, PROGRAMS / "station.py", "doctor", f"--config={config}"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+        assert done.stderr == "" and ("is not wanted" in done.stdout) is unwanted
+        assert ("wool-gate: gate.py: argument --distance_mm" in done.stdout) is not unwanted

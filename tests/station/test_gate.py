@@ -180,7 +180,7 @@ def test_what_had_passed_the_detector_before_the_gate_listened_does_not_pass(run
     station.wait(lambda: any(output["passing"] == [True, True] for output in kinds(station.said, "output")))
     first = next(output for output in kinds(station.said, "output") if output["passing"] == [True, True])
     heard = next(event for event in station.said if event.get("name") == "feed_heard")
-    assert heard["text"] == "hears an inspection; its clock messages count for 250 ms"
+    assert heard["text"] == "hears an inspection; its clock messages count for 200 ms"
     # All between the detector and the end of the gate had to pass: 160 + 20 + 20 mm.
     assert first["line"] * MM >= 200
     assert first["delay_ms"] < 250

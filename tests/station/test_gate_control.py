@@ -51,14 +51,15 @@ def test_it_rests_in_reject_and_passes_while_the_clock_comes():
     assert state(control, 5.2) is None
 
 
-def test_by_default_a_clock_counts_for_as_long_as_the_belt_takes_for_the_lead():
-    """50 lines of 1 mm in a second, and 10 mm of lead: a reject that begins meanwhile is still rejected in time."""
+def test_by_default_a_clock_counts_for_less_than_the_belt_takes_for_the_lead():
+    """50 lines of 1 mm in a second, and 10 mm of lead: a reject that begins meanwhile is still rejected in time, for
+    the last 2 mm, 40 ms, are left to the output."""
     control = Control(Geometry(100, 10, 10, 0), None)
     control.hear(START)
     control.hear(clock(500))
     control.hear(clock(1000, 7.0))
-    assert control.until == 7.2
-    assert (state(control, 7.19), state(control, 7.21)) == (None, SILENT)
+    assert control.until == pytest.approx(7.16, abs=1e-9)
+    assert (state(control, 7.15), state(control, 7.17)) == (None, SILENT)
 
 
 def test_a_clock_message_that_comes_late_counts_from_when_the_belt_was_there():
@@ -192,3 +193,22 @@ def test_a_refusal_is_said():
     for expected in ([Note("feed_refused", "eight")], []):
         assert control.hear({"event": "refused", "text": "eight"}) == expected
     assert state(control) == NO_FEED
+
+
+@pytest.mark.parametrize(
+    ("lead", "timeout", "names"),
+    # 2 mm are 20 ms at 100 lines of 1 mm in a second.
+    [
+        (2.0, None, []),
+        (1.9, None, ["lead"]),
+        (10.0, 0.1, []),
+        (10.0, 0.11, ["timeout"]),
+        (1.0, 0.02, ["lead", "timeout"]),
+    ],
+)
+def test_a_lead_that_is_too_short_and_a_timeout_that_is_longer_are_told(lead, timeout, names):
+    control = Control(Geometry(100, 10, lead, 0), timeout)
+    found = control.hear(START | {"lines_per_second": 100, "stated_latency": None})
+    assert [note.name for note in found] == ["feed_heard", *names]
+    if "lead" in names:
+        assert "give 2 or more" in found[1].text

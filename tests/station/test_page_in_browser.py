@@ -1,6 +1,7 @@
 """The page in a browser, with a belt that moves beside it as fast as one in a plant."""
 
 import contextlib
+import http.client
 import itertools
 import json
 import re
@@ -9,9 +10,11 @@ import time
 import pytest
 
 import browser
+import inspected
 import moving_belt
 import station_programs
 import stores
+from wool_station.page.live import MOST_PAGES
 
 pytestmark = pytest.mark.skipif(browser.PROGRAM is None, reason="needs Chromium")
 
@@ -136,3 +139,33 @@ def test_who_has_no_token_sees_nothing_and_who_may_read_cannot_correct(tmp_path)
         assert re.search("Inspecting", page.run("document.getElementById('status').textContent"))
         page.run("document.getElementById('logout').click()")
         page.wait("document.getElementById('main').hidden")
+
+
+def test_a_page_too_many_says_so_and_shows_the_belt_when_there_is_room(tmp_path):
+    with station(tmp_path) as (address, _), browser.browser() as page:
+        host = address.removeprefix("http://").rstrip("/")
+        others = [http.client.HTTPConnection(host, timeout=60) for _ in range(MOST_PAGES)]
+        for other in others:
+            other.request("GET", "/api/events")
+            assert other.getresponse().status == 200
+        page.show(address)
+        page.wait("document.getElementById('lag').textContent.includes('too many pages are open')")
+        others.pop().close()
+        page.wait("Number(document.body.dataset.painted) > 0")
+        for other in others:
+            other.close()
+
+
+def test_the_page_says_when_nothing_is_recorded(tmp_path):
+    feed, store = tmp_path / "feed", tmp_path / "store"
+    given = f"--feed={feed}", f"--store={store}"
+    text = "document.getElementById('status-text').textContent"
+    with moving_belt.moving(feed), station_programs.running("serve", *given, "--port=0") as process:
+        with browser.browser() as page:
+            with station_programs.running("record", *given):
+                inspected.wait_until(lambda: stores.is_made(store), 60)
+                page.show(process.stdout.readline().strip())
+                page.wait(f"{text}.startsWith('Inspecting, with')")
+            page.wait(f"{text}.includes('nothing is recorded')")
+            with station_programs.running("record", *given):
+                page.wait(f"{text}.startsWith('Inspecting, with')")

@@ -1,5 +1,7 @@
 """`station.py record`, from the socket to the folder."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,19 @@ def test_it_waits_for_an_inspection_and_says_so_in_the_store(tmp_path):
     began, ended, *_ = stores.events(folder, "alarm")
     assert [began["alarm"], began["on"], ended["on"]] == ["feed_lost", True, False]
     assert "no inspection listens there" in began["why"] and ended["seconds"] > 0
+
+
+def test_that_an_inspection_was_not_heard_of_ends_though_the_recorder_was_killed_meanwhile(tmp_path):
+    folder, options = tmp_path / "store", (f"--feed={tmp_path / 'feed'}", f"--store={tmp_path / 'store'}")
+    with contextlib.suppress(AssertionError), station_programs.running("record", *options) as process:
+        inspected.wait_until(lambda: stores.is_made(folder) and stores.events(folder, "alarm"))
+        process.kill()
+    with inspected.served(tmp_path / "feed", [(inspected.start(), b"")]):
+        with station_programs.running("record", *options):
+            inspected.wait_until(lambda: len(stores.events(folder, "alarm")) == 2)
+    assert [(event["alarm"], event["on"]) for event in stores.events(folder, "alarm")][:2] == [
+        ("feed_lost", True), ("feed_lost", False)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import inspected
 import station_programs
 import stores
+from wool_station.report.alarms import alarms
 from wool_station.report.period import period
 from wool_station.store import corrections, shifts
 from wool_station.store.corrections import Statement, Subject
@@ -123,10 +124,10 @@ def test_what_passed_and_what_did_not(store, tmp_path):
     page = report(store, tmp_path)
     assert page.rows["What was seen"][1:3] == [
         # 20 + 20 mm of product behind a metre of air; then 20 mm, 40 mm unseen, a gap of 500 mm, and 400 mm of air.
-        ["06:00", "0.0", "1.0", "0.0", "0.0", "2", "1", "1"],
-        ["07:00", "0.0", "0.4", "0.0", "0.5", "1", "1", "1"],
+        ["06:00", "0.04", "1.00", "0.00", "0.00", "2", "1", "1"],
+        ["07:00", "0.02", "0.40", "0.04", "0.50", "1", "1", "1"],
     ]
-    assert ["too_slow", "1", "0.0"] in page.rows["What was seen"]
+    assert ["too_slow", "1", "0.04", "the board was too slow for the belt"] in page.rows["What was seen"]
     assert page.rows["What ran"][1] == ["2025-11-26 06:00:00", "current.tflite", "ab" * 8, "int8", "0.6", "0 to 1"]
     assert "2025-11-26, 06:00" in page.sections[""]
 
@@ -150,6 +151,28 @@ def test_an_alarm_that_stood_before_is_one_of_this_shift(tmp_path):
         tmp_path / "store", inspected.alarm("no_air", True, BEGAN - 50), inspected.alarm("no_air", False, BEGAN + 60)
     )
     assert [row[:3] for row in report(store, tmp_path).rows["Alarms"][1:]] == [["no_air", "1", "1.0"]]
+
+
+def test_alarms_of_an_inspection_end_with_it_and_those_of_the_recorder_do_not(tmp_path):
+    own = inspected.alarm("challenge_failed", True, BEGAN + 100)[0] | {"source": "recorder"}
+    store = made(
+        tmp_path / "store",
+        inspected.alarm("no_writer", True, BEGAN + 100),
+        inspected.alarm("stall", True, BEGAN + 100),
+        (own, b""),
+        # Killed, it said no more of its alarms; the next one has one of them again.
+        (inspected.start(BEGAN + 700), b""),
+        inspected.alarm("stall", True, BEGAN + 1000),
+        inspected.alarm("stall", False, BEGAN + 1300),
+    )
+    rows = report(store, tmp_path).rows["Alarms"][1:]
+    assert [row[:3] for row in rows] == [
+        ["challenge_failed", "1", f"{(8 * 3600 - 100) / 60:.1f}"], ["no_writer", "1", "10.0"], ["stall", "2", "15.0"]
+    ]  # fmt: skip
+    later = period(Reader(store), NAME)._replace(began=ENDS, ends=ENDS + 8 * 3600)
+    assert [(row.name, row.times, row.minutes) for row in alarms(Reader(store), later)] == [
+        ("challenge_failed", 1, 480.0)
+    ]
 
 
 def test_corrections_and_types(store, tmp_path):

@@ -11,6 +11,10 @@ from wool_tf.belt.detector import Detector
 from wool_tf.belt.gate_edges import GatePlace, Written
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs import Program, has_said
+from wool_tf.belt.service import Service
+
+OF_FEED = ("feed_heard", "feed_lost")
+"""Notes of the gate that come with every inspection that begins and ends."""
 
 END_SECONDS = 1.0
 """For what has come to the gate last."""
@@ -37,7 +41,7 @@ def run(belt: Belt, inspection: list, gate: list, place: GatePlace, lines_per_se
     Arguments:
         belt: Belt.
         inspection: command of the inspection: program and model, and whatever differs from the defaults.
-        gate: command of the gate: program, and its output.
+        gate: command of the gate: program, beside which the units are, and its output.
         place: of the gate.
         lines_per_second: of the belt.
         lines: how many; the belt over and over if it has less.
@@ -49,7 +53,9 @@ def run(belt: Belt, inspection: list, gate: list, place: GatePlace, lines_per_se
         feed = Path(made) / "feed"
         detector = Detector(belt, Path(made) / "lines", lines_per_second, lines)
         inspect = inspecting(belt, [*inspection, detector.fifo], Path(made), feed, lines_per_second)
-        with Program(inspect) as inspector, Program(gating(gate, feed, place)) as ejector:
+        services = [Service.named(Path(gate[0]).parent, name) for name in ("inspect", "gate")]
+        programs = [Program(*one) for one in zip((inspect, gating(gate, feed, place)), services, strict=True)]
+        with programs[0] as inspector, programs[1] as ejector:
             inspector.wait_for(has_said("start"))
             ejector.wait_for(has_said("feed_heard"))
             with detector:
@@ -78,11 +84,12 @@ def figures(run: GateRun, place: GatePlace) -> dict:
 
     Returns:
         `edges` (see `gate_edges.Edge`), `missed_mm` and `needless_mm` (see `gate_edges.GateRecord`), `unseen_mm`,
-        `stood_seconds`, and `gate`: its own last summary.
+        `stood_seconds`, `gate`: its own last summary, and `notes`: what it said of its settings and its output.
     """
     spans = [event["along_mm"] for event in run.inspection if event["event"] in ("reject", "unseen")]
     outputs = [event for event in run.gate if event["event"] == "output"]
     record = gate_edges.judge(outputs, spans, place, run.written, run.inspection[0]["pixel_mm"])
+    notes = {event["text"]: None for event in run.gate if event["event"] == "note" and event["name"] not in OF_FEED}
     unseen = [event["along_mm"] for event in run.inspection if event["event"] == "unseen"]
     return {
         "edges": [edge._asdict() for edge in record.edges],
@@ -91,4 +98,5 @@ def figures(run: GateRun, place: GatePlace) -> dict:
         "unseen_mm": sum(stop - start for start, stop in unseen),
         "stood_seconds": round(run.stood, 2),
         "gate": run.gate[-1],
+        "notes": list(notes),
     }

@@ -91,7 +91,7 @@ class PageClient:
             connection.close()
 
     def _hear(self, events: list[dict]) -> None:
-        now = time.time()
+        now = time.monotonic()
         for event in events:
             self.tiles += event["event"] == "pixels"
             self.dropped += event.get("messages", 0) if event["event"] == "page_dropped" else 0

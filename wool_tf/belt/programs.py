@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from wool_tf.belt.service import Service
 from wool_tf.errors import WoolError
 
 WAIT_SECONDS = 60.0
@@ -29,17 +30,21 @@ class Program:
 
     Arguments:
         command: a Python program and its options.
+        service: its unit, whose CPU priority it gets, or None.
 
     Attributes:
         command: as words.
+        is_scheduled: whether all processes got that priority, which takes root.
         began: when each process began, in seconds of the monotonic clock.
         runs: of each process what it said on its standard output, JSON lines as dicts and others as they are.
         peak_mb: the most memory that a process of it was seen to take, in 1e6 bytes.
         memory: seconds of the monotonic clock and MB at that time, one for each `sample`.
     """
 
-    def __init__(self, command: list):
+    def __init__(self, command: list, service: Service | None = None):
         self.command = list(map(str, command))
+        self.is_scheduled = True
+        self._service = service
         self.began: list[float] = []
         self.runs: list[list] = []
         self.peak_mb = 0.0
@@ -74,6 +79,8 @@ class Program:
         self.began.append(time.monotonic())
         words, pipe, nothing = [sys.executable, *self.command], subprocess.PIPE, subprocess.DEVNULL
         self._child = subprocess.Popen(words, stdin=nothing, stdout=pipe, stderr=self._errors, env=environment)
+        if self._service:
+            self.is_scheduled &= self._service.schedule(self._child.pid)
         run: list = []
         self.runs.append(run)
         self._listener = threading.Thread(target=self._listen, args=(self._child.stdout, run), daemon=True)

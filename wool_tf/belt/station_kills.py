@@ -1,7 +1,6 @@
 """Every program of the station is killed again and again while the belt passes: what did the gate do meanwhile?"""
 
 import random
-import re
 import tempfile
 import threading
 import time
@@ -15,6 +14,7 @@ from wool_tf.belt.detector import Detector
 from wool_tf.belt.gate_edges import GatePlace, Stretch, Written
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs import Program, has_said
+from wool_tf.belt.service import Service
 from wool_tf.belt.station_run import GATE, INSPECT, Commands, Station, key
 from wool_tf.belt.streaming import ROUNDING
 
@@ -54,8 +54,8 @@ def run(
 
     Returns:
         See `account`; `store`: records that were seen in the store and how many of them were lost, the same of
-        corrections that were acknowledged; `rejects`: told, recorded and published; `page`; `stood_seconds`
-        for which the belt stood.
+        corrections that were acknowledged; `rejects`: told, recorded and published; `page`; `scheduled` (see
+        `Station.figures`); `stood_seconds` for which the belt stood.
 
     Raises:
         WoolError: a program ends with an error, or does not begin anew.
@@ -81,6 +81,7 @@ def run(
             },
             "page": figures["page"],
             "peak_memory_mb": figures["peak_memory_mb"],
+            "scheduled": figures["scheduled"],
             "stood_seconds": round(detector.stood, 2),
         }
 
@@ -94,19 +95,12 @@ def _kill(station: Station, board: Path, times: int, rng: random.Random, say: Ca
         program = station.programs[name]
         kills.append(Kill(name, program.kill()))
         say(f"{number} of {len(names)}: {name} killed")
-        time.sleep(restart_seconds(board, name))
+        time.sleep(Service.named(board, name).restart_seconds)
         program.start()
     for name in (INSPECT, GATE):
         station.programs[name].wait_for(has_said("start" if name == INSPECT else "feed_heard"))
     time.sleep(PAUSE_SECONDS[1])
     return kills
-
-
-def restart_seconds(board: Path, name: str) -> float:
-    """How long systemd waits before it starts a program anew, as its unit says."""
-    found = re.search(r"^RestartSec=([\d.]+)$", (board / f"wool-{name}.service").read_text(), re.MULTILINE)
-    assert found
-    return float(found[1])
 
 
 class Seen:

@@ -19,6 +19,7 @@ from wool_tf.belt.gate_run import GateRun
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.page_client import PageClient
 from wool_tf.belt.programs import Program, has_said
+from wool_tf.belt.service import Service
 from wool_tf.belt.streaming import Run, Said
 
 INSPECT, GATE, RECORD, PAGE, MQTT = "inspect", "gate", "record", "page", "mqtt"
@@ -63,9 +64,12 @@ class Station:
         self.store, self._folder = folder / "store", folder
         port, station, given = broker.free_port(), board / "station.py", [f"--feed={feed}"]
         kept = [*given, f"--store={self.store}"]
-        self.programs = {name: Program(command) for name, command in others.items()}
-        self.programs[RECORD] = Program([station, "record", *kept])
-        self.programs[PAGE] = Program([station, "serve", *kept, f"--port={port}"])
+        self.programs: dict[str, Program] = {}
+        self._board = board
+        for name, command in others.items():
+            self._add(name, command)
+        self._add(RECORD, [station, "record", *kept])
+        self._add(PAGE, [station, "serve", *kept, f"--port={port}"])
         self.client = PageClient(port)
         self.subscriber: Subscriber | None = None
         self._mqtt = [board / "mqtt.py", *given, f"--topic={TOPIC}"]
@@ -82,7 +86,7 @@ class Station:
             if broker.PROGRAM:
                 made = stack.enter_context(Mosquitto(self._folder))
                 self.subscriber = stack.enter_context(Subscriber(made.port, TOPIC))
-                self.programs[MQTT] = Program([*self._mqtt, f"--broker=127.0.0.1:{made.port}"])
+                self._add(MQTT, [*self._mqtt, f"--broker=127.0.0.1:{made.port}"])
             for program in self.programs.values():
                 stack.enter_context(program)
             self._wait()
@@ -102,12 +106,14 @@ class Station:
                     program.end(INTERRUPTED)
 
     def figures(self) -> dict:
-        """What came through, and the memory of the programs in MB (10⁶ bytes), as JSON values."""
+        """What came through, the memory of the programs in MB (10⁶ bytes), and whether they had the priority of their
+        services, as JSON values."""
         return {
             "peak_memory_mb": {name: program.peak_mb for name, program in sorted(self.programs.items())},
             "memory_mb": {name: scoring.quarters(program.memory) for name, program in sorted(self.programs.items())},
             "page": self.client.figures(),
             "recorded_rejects": len({key(event) for event in self.recorded()}),
+            "scheduled": all(program.is_scheduled for program in self.programs.values()),
             "published_rejects": None if self.subscriber is None else len(set(map(key, self.subscriber.of("reject")))),
         }
 
@@ -115,6 +121,9 @@ class Station:
         """The rejects in the store."""
         rows = Reader(self.store).rows("SELECT body FROM events WHERE event = 'reject'")
         return [json.loads(row["body"]) for row in rows]
+
+    def _add(self, name: str, command: list) -> None:
+        self.programs[name] = Program(command, Service.named(self._board, name))
 
     def _wait(self) -> None:
         """Until all work."""

@@ -20,6 +20,9 @@ MOST_SECONDS = 600.0
 SECONDS = 60.0
 """Within which a piece that is put onto the belt must be rejected, unless something else is said."""
 
+AHEAD_SECONDS = 1.0
+"""What is noted for a later time than this from now was noted before the clock was set back."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Order:
@@ -129,15 +132,15 @@ def _check(database: sqlite3.Connection, order: Order, now: float) -> None:
 
 def due(reader: Reader) -> list[Piece]:
     """The pieces that are due time and again, by name."""
-    last = {row["piece"]: row for row in reader.rows(LAST)}
+    last = {row["piece"]: row for row in reader.rows(LAST, time.time() + AHEAD_SECONDS)}
     return [piece(row, last.get(row["piece"])) for row in reader.rows("SELECT * FROM pieces ORDER BY piece")]
 
 
 LAST = (
     "SELECT piece, max(CASE WHEN outcome = 'found' THEN time END) AS found, "
-    "max(CASE WHEN outcome = 'missed' THEN time END) AS missed FROM challenges GROUP BY piece"
+    "max(CASE WHEN outcome = 'missed' THEN time END) AS missed FROM challenges WHERE time <= ? GROUP BY piece"
 )
-"""Of each piece when it was found last, and not found."""
+"""Of each piece when it was found last, and not found, before a time: what a wrong clock put into the future is not."""
 
 
 def piece(row: sqlite3.Row, last: sqlite3.Row | None) -> Piece:

@@ -92,7 +92,7 @@ class Challenges:
             waiting = database.execute("SELECT * FROM challenges WHERE outcome IS NULL ORDER BY id").fetchall()
             closed = [self._close(database, row) for row in waiting]
             self.is_open = not all(closed)
-            last = {row["piece"]: row for row in database.execute(book.LAST)}
+            last = {row["piece"]: row for row in database.execute(book.LAST, (time.time() + book.AHEAD_SECONDS,))}
             rows = database.execute("SELECT * FROM pieces ORDER BY piece")
             self._pieces = [book.piece(row, last.get(row["piece"])) for row in rows]
 
@@ -107,7 +107,9 @@ class Challenges:
     def _close(self, database: sqlite3.Connection, row: sqlite3.Row) -> bool:
         """Closes a challenge if its outcome is known; returns whether it is."""
         found = next((reject for reject in self._rejects if _is_of(reject, row)), None)
-        if found is None and time.time() <= row["until"] + GRACE_SECONDS:
+        # If the clock was set back, nobody knows any more what was told in time, and the piece was not found.
+        is_awaited = row["time"] - book.AHEAD_SECONDS <= time.time() <= row["until"] + GRACE_SECONDS
+        if found is None and is_awaited:
             return False
         where = (found.time, found.start_mm, found.stop_mm, found.score) if found else (None,) * 4
         with schema.transaction(database):

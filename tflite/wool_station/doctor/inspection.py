@@ -70,7 +70,7 @@ def references(options: InspectionOptions) -> Iterator[Finding]:
 def feed(socket: Path) -> Iterator[Finding]:
     """Whether the inspection answers on its feed, and which alarms stand."""
     advice = "is wool-inspect running? systemctl status wool-inspect; are you root, or in the group wool?"
-    standing: list[str] = []
+    standing: set[str] = set()
     started = False
     for event, _ in messages(socket, pixels=False, silence=FEED_SECONDS):
         if event["event"] == LOST:
@@ -79,8 +79,8 @@ def feed(socket: Path) -> Iterator[Finding]:
         if event["event"] == "refused":
             yield Finding("feed", "there are eight readers already", "end one of them")
             return
-        if event["event"] == "alarm" and event.get("on", True):
-            standing.append(event["name"])
+        if event["event"] == "alarm" and "on" in event:
+            (standing.add if event["on"] else standing.discard)(event["alarm"])
             continue
         started = started or event["event"] == "start"
         if event["event"] in (SILENT, "clock", "tile", "air", "pixels", "summary"):
@@ -90,6 +90,6 @@ def feed(socket: Path) -> Iterator[Finding]:
         return
     yield Finding("feed", f"the inspection answers at {socket}")
     if standing:
-        yield Finding("alarms", ", ".join(standing), "docs/board.md says what to do about each")
+        yield Finding("alarms", ", ".join(sorted(standing)), "docs/board.md says what to do about each")
     else:
         yield Finding("alarms", "none stands")

@@ -8,7 +8,7 @@ from typing import Any
 
 from wool_board.errors import BadFile
 from wool_board.exit_status import MISTAKE
-from wool_station.doctor import inspection, machine, services
+from wool_station.doctor import inspection, machine, memory, services
 from wool_station.doctor.finding import Finding
 from wool_station.doctor.settings import OPTIONS, PROGRAMS, UNITS, arguments, options, read
 
@@ -68,7 +68,9 @@ def _findings(config: Path, parsers: Mapping[str, Callable[[list[str]], Any]]) -
     yield from services.services(wanted)
     if "inspect" in found:
         yield from inspection.feed(found["inspect"].feed)
-    yield from _outputs(found)
+    if "record" in found:
+        yield from memory.check(found["record"].store)
+    yield from _outputs(found, wanted if settings else None)
 
 
 def _rights(found: dict[str, Any]) -> Iterator[Finding]:
@@ -78,10 +80,11 @@ def _rights(found: dict[str, Any]) -> Iterator[Finding]:
     yield from services.permissions([*readable, *secret], secret, PROGRAMS.parent)
 
 
-def _outputs(found: dict[str, Any]) -> Iterator[Finding]:
+def _outputs(found: dict[str, Any], wanted: list[str] | None) -> Iterator[Finding]:
+    """What gate and MQTT speak to; `wanted` is None where no settings can be read."""
     if "gate" in found and "inspect" in found:
         yield from services.gate(found["gate"], found["inspect"].latency_mm)
-    if "gate" not in found:
+    if wanted and "gate" not in wanted:
         yield Finding("gate", "is not wanted (GATE_OPTIONS is empty)")
     if "mqtt" in found:
         yield services.broker(found["mqtt"])

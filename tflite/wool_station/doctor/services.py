@@ -95,9 +95,19 @@ def lines(path: str) -> Finding:
         return Finding(
             "lines", f"{path}: {error.strerror}", "sudo systemd-tmpfiles --create wool.conf, or correct INPUT="
         )
-    if stat.S_ISFIFO(about.st_mode) and grp.getgrgid(about.st_gid).gr_name != USER:
+    if stat.S_ISDIR(about.st_mode):
+        return Finding("lines", f"{path} is a folder", "correct INPUT=")
+    if stat.S_ISFIFO(about.st_mode) and about.st_gid != _group():
         return Finding("lines", f"{path} is not of the group {USER}", f"sudo chgrp {USER} {path}")
     return Finding("lines", f"come through {path}")
+
+
+def _group() -> int | None:
+    """Number of the services' group, if there is one."""
+    try:
+        return grp.getgrnam(USER).gr_gid
+    except KeyError:
+        return None
 
 
 def gate(options: GateOptions, latency_mm: float) -> Iterator[Finding]:

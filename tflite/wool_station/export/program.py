@@ -49,6 +49,9 @@ def run(options: ExportOptions) -> int:
         raise WoolError(f"--store={options.store}: holds no memory of a station; give the folder that record writes")
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
         raise WoolError(f"{options.out}: is there already; give another folder, or an empty one")
+    if options.out.resolve() == Path.cwd():
+        # It is made beside and takes the place of the empty one, in which a shell must not be.
+        raise WoolError(f"{options.out}: is the folder in which this runs; give another one")
     try:
         found = collect(options.store)
     except (OSError, sqlite3.Error) as error:
@@ -57,7 +60,7 @@ def run(options: ExportOptions) -> int:
     if not crops:
         raise WoolError(f"--store={options.store}: {_nothing(found)}")
     try:
-        _write(options.out, found, crops)
+        _write(options.out.resolve(), found, crops)
     except OSError as error:
         raise WoolError(f"{options.out}: cannot be written ({error.strerror or error})") from None
     print(_told(options.out, found, crops))

@@ -4,6 +4,7 @@ It rests in reject. Passing takes a clock message of just now, an inspection tha
 gate that is known to be good.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from wool_station.feed import LOST
@@ -29,6 +30,14 @@ DISTRUSTED = frozenset(
 go on by time, because positions are then too far."""
 
 
+LEAD_SHARE = 0.8
+"""Of the lead, for which it is waited that a clock message comes; the rest is for the output to change in."""
+
+LEAST_LEAD_SECONDS = 0.02
+"""What the lead must be at full speed: clock messages come every 5 ms, and a machine that does other things as well
+delays some of them, and the gate."""
+
+
 class Late(NamedTuple):
     """A reject that was told when some of it had come to the gate: its number, and how much."""
 
@@ -48,8 +57,8 @@ class Control:
 
     Arguments:
         geometry: of the gate.
-        timeout: seconds for which a clock message counts; None: what the belt takes at full speed for the lead, so that
-            nothing passes by which a reject begins meanwhile.
+        timeout: seconds for which a clock message counts; None: `LEAD_SHARE` of what the belt takes at full speed for
+            the lead, so that nothing passes by which a reject begins meanwhile.
 
     Attributes:
         line: before which all lines have arrived, or None.
@@ -132,8 +141,9 @@ class Control:
     def _begin(self, start: dict) -> list[Late | Note]:
         """An inspection begins, or is heard again: nothing that has passed so far is known."""
         self.pixel_mm, self._position = start["pixel_mm"], start["position"]
+        speed = self.pixel_mm * start["lines_per_second"]
         if self._given is None:
-            self.timeout = self._geometry.lead_mm / (self.pixel_mm * start["lines_per_second"])
+            self.timeout = LEAD_SHARE * self._geometry.lead_mm / speed
         self._timeline, self._clock = Timeline(self._geometry, self.pixel_mm), None
         self._alarms.clear()
         self._said.clear()
@@ -145,14 +155,29 @@ class Control:
         for left, right in outside:
             rule = f"must begin before {width:g}, the width of the belt in mm"
             notes.append(Note("settings", f"--lane={left:g},{right:g}: {rule}; all is rejected"))
-        latency, room = start["stated_latency"], self._geometry.distance_mm - self._geometry.lead_mm
+        return [*notes, *self._doubts(start, speed)]
+
+    def _doubts(self, start: dict, speed: float) -> Iterator[Note]:
+        """What of the settings is not as it should be, at a speed of the belt in millimetres a second."""
+        lead, room = self._geometry.lead_mm, self._geometry.distance_mm - self._geometry.lead_mm
+        lasts = lead / speed
+        if lasts < LEAST_LEAD_SECONDS:
+            rule = (
+                f"a gate that is a little late lets a reject begin to pass; give {LEAST_LEAD_SECONDS * speed:g} or more"
+            )
+            yield Note("lead", f"--lead_mm={lead:g}: passes in {1e3 * lasts:.1f} ms at full speed, so that {rule}")
+        if self.timeout > lasts:
+            text = (
+                f"--timeout_ms={1e3 * self.timeout:g}: is more than the {1e3 * lasts:.1f} ms in which --lead_mm passes"
+            )
+            yield Note("timeout", f"{text}: when clock messages end, a reject may begin to pass; leave it out")
+        latency = start["stated_latency"]
         if latency and room < latency["mm"]:
             text = f"a reject may be told {latency['mm']:g} mm behind its start, and the gate acts after {room:g} mm"
-            notes.append(Note("distance", f"{text}: what is not decided by then is rejected"))
+            yield Note("distance", f"{text}: what is not decided by then is rejected")
         if self._position == "time":
             text = "lines come by time: a belt that stands under no product or an even one shifts all positions"
-            notes.append(Note("position", f"{text}; use --position=count, or an encoder that triggers the lines"))
-        return notes
+            yield Note("position", f"{text}; use --position=count, or an encoder that triggers the lines")
 
     def _once(self, note: Note) -> list[Late | Note]:
         is_new = note not in self._said

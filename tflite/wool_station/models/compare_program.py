@@ -54,7 +54,7 @@ def run(options: CompareOptions) -> int:
     except (OSError, sqlite3.Error) as error:
         raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
     if not comparison.images:
-        why = f"; {comparison.left_out} are of other crops than these models read" if comparison.left_out else ""
+        why = "; ".join(("", *_left_out(comparison)))
         raise WoolError(f"--store={options.store}: has no pictures to compare on{why}")
     _write(options.out, _page(options, models, comparison))
     print(_told(comparison))
@@ -73,8 +73,14 @@ def _page(options: CompareOptions, models: tuple[Recognizer, Recognizer], compar
     groups = [(NAMES[order], group) for order, group in comparison.groups.items()]
     return environment.get_template(TEMPLATE).render(
         it=comparison, files=files, groups=groups, moment=moment, most=MOST,
-        corrected=comparison.corrected(), uncorrected=comparison.uncorrected(),
+        left_out=_left_out(comparison), corrected=comparison.corrected(), uncorrected=comparison.uncorrected(),
     )  # fmt: skip
+
+
+def _left_out(comparison: Comparison) -> list[str]:
+    """Which pictures could not be judged, and why."""
+    reasons = (comparison.left_out, "are of other crops than these models read"), (comparison.damaged, "are damaged")
+    return [f"{count} {reason}" for count, reason in reasons if count]
 
 
 def _write(out: Path, page: str) -> None:
@@ -90,12 +96,12 @@ def _told(comparison: Comparison) -> str:
         f"A alone {group.only[0]}, B alone {group.only[1]}"
         for order, group in comparison.groups.items()
     ]
-    if comparison.left_out:
-        lines.append(f"{comparison.left_out} pictures are of other crops than these models read, and left out")
+    lines += [f"left out: {reason}" for reason in _left_out(comparison)]
     lines.append(f"corrected: only A is right {_test(comparison.corrected(), 'only B is right')}")
     lines.append(f"not corrected: only A calls it defective {_test(comparison.uncorrected(), 'only B does')}")
     return "\n".join(lines)
 
 
 def _test(test: Test, other: str) -> str:
-    return f"{test.changed[0]}, {other} {test.changed[1]}: p = {test.p:.3g}, by products {test.p_products:.3g}"
+    found = f"p = {test.p:.3g}, by products {test.p_products:.3g}" if sum(test.changed) else "nothing to test"
+    return f"{test.changed[0]}, {other} {test.changed[1]}: {found}"

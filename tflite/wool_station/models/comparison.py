@@ -90,6 +90,7 @@ class Comparison:
     Attributes:
         groups: by kind and truth.
         left_out: pictures of crops of another kind than the models read.
+        damaged: pictures that the disk has damaged.
 
     Raises:
         WoolError: the models read crops of different kinds.
@@ -102,7 +103,7 @@ class Comparison:
             text = " and ".join(f"{side} pixels, window {window}" for side, window in kinds)
             raise WoolError(f"the models read different crops ({text}): no picture can be judged by both")
         self._side, self._window = kinds[0]
-        self.left_out = 0
+        self.left_out = self.damaged = 0
         orders: tuple[tuple[str, bool | None], ...] = (
             (CORRECTED, True),
             (CORRECTED, False),
@@ -114,7 +115,11 @@ class Comparison:
     def add(self, samples: Iterable[Sample]) -> None:
         """Has pictures judged by both models."""
         for sample in samples:
-            pixels = self._pixels(sample)
+            try:
+                pixels = self._pixels(sample)
+            except (OSError, SyntaxError, ValueError):  # All that Pillow says of a damaged PNG.
+                self.damaged += 1
+                continue
             if pixels is None:
                 self.left_out += 1
                 continue

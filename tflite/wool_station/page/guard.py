@@ -8,6 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wool_station.page.access import Hosts
 
+MOST_ADDRESS = 1024
+"""Bytes of path and query; the page's own have a few dozen."""
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -46,11 +49,14 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        refusal = self._refusal(scope, Headers(scope=scope))
         answer = JSONResponse({"error": refusal[1]}, refusal[0]) if refusal else self._app
         await answer(scope, receive, send_with_headers)
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
+        method = scope["method"]
+        if len(scope["path"]) + len(scope["query_string"]) > MOST_ADDRESS:
+            return 414, f"the address must have at most {MOST_ADDRESS} bytes"
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or not self._hosts.knows(hosts[0]):
             return 421, "this is not a name of this server; station.py serve --name=NAME makes it one"

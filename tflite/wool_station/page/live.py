@@ -176,7 +176,7 @@ class Live:
     def _hand_on(self, kind: str, message: dict, payload: bytes) -> None:
         if not self._subscribers:
             return
-        sent = message | {"inspection": self.inspection, "sent": round(time.time(), 3)}
+        sent = message | {"inspection": self.inspection, "sent": round(time.monotonic(), 3)}
         text = json.dumps(sent | _shrunk(message, payload) if kind == "pixels" else sent)
         for subscriber in self._subscribers:
             if kind == "clock":

@@ -6,7 +6,7 @@ import time
 
 from wool_board.machine import board
 from wool_station.challenge import book
-from wool_station.store import lasting
+from wool_station.store import lasting, lock
 from wool_station.store.corrections import VERDICTS
 from wool_station.store.reading import Reader
 from wool_station.store.tile import StoredTile
@@ -42,31 +42,34 @@ def _names(bits: int) -> list[str]:
 
 
 def stored(reader: Reader) -> dict:
-    """What the store says; empty where there is none yet."""
-    shift = reader.newest_shift()
+    """What the store says, and whether it is written; empty where there is none yet."""
+    is_recorded = lock.is_taken(reader.folder)
+    shift = reader.newest_shift(time.time())
     if shift is None:
         nothing: list = []
         lists = dict.fromkeys(
             ("rejects", "alarms", "corrections", "types", "standing", "pieces", "challenges"), nothing
         )
-        return {"shift": None, **lists, "models": nothing, "watch": None, "verdicts": VERDICTS}
+        about = {"models": nothing, "watch": None, "verdicts": VERDICTS, "recorded": is_recorded}
+        return {"shift": None, **lists, **about}
     total = reader.totals(shift.began, shift.ends)
     counts = {name: value for name, value in vars(total).items() if name != "scores"}
     select = "SELECT DISTINCT defect FROM corrections WHERE defect != '' ORDER BY defect LIMIT ?"
     return {
         "shift": {"name": shift.name, "began": shift.began, "ends": shift.ends, **counts},
-        "rejects": [_told(tile) for tile in reader.rejected(0, float("inf"), REJECTS)],
-        "alarms": reader.events("alarm", 0, float("inf"), ALARMS),
+        "rejects": [_told(tile) for tile in reader.last_rejected(REJECTS)],
+        "alarms": reader.last_events("alarm", ALARMS),
         "corrections": _corrections(reader),
         "types": [row["defect"] for row in reader.rows(select, TYPES)],
         "verdicts": VERDICTS,
+        "recorded": is_recorded,
         "standing": _standing(reader),
         "pieces": [vars(piece) | {"due": piece.due} for piece in book.due(reader)],
         "challenges": [
             dict(row) for row in reader.rows("SELECT * FROM challenges ORDER BY id DESC LIMIT ?", CHALLENGES)
         ],
         "models": [dict(row) for row in reader.rows("SELECT * FROM models ORDER BY id DESC LIMIT ?", MODELS)],
-        "watch": next(iter(reader.events("watch", 0, float("inf"), 1)), None),
+        "watch": next(iter(reader.last_events("watch", 1)), None),
     }
 
 

@@ -4,10 +4,10 @@ import base64
 import collections
 import dataclasses
 import datetime
-import json
 import sqlite3
 
 from wool_station.challenge.book import FOUND, MISSED
+from wool_station.report.alarms import AlarmRow, alarms
 from wool_station.report.period import Period
 from wool_station.store.batch import Minute
 from wool_station.store.corrections import VERDICTS, counting
@@ -61,7 +61,7 @@ class Content:
         types: of each type of defect that operators named: how often.
         pictures: of rejected tiles, those with the highest scores first, no two of one place.
         rejected: tiles called defective.
-        alarms: of each: name, how often it began, minutes that it stood, its last text.
+        alarms: those that began or stood.
         corrections: of each: when, who, what, of what.
         counts: how often each verdict of operators counts.
         challenges: of each test piece that was put through: when, who, which, outcome, its reject, and when such a
@@ -81,7 +81,7 @@ class Content:
     types: list[tuple[str, int]]
     pictures: list[Shown]
     rejected: int
-    alarms: list[tuple[str, int, float | None, str]]
+    alarms: list[AlarmRow]
     corrections: list[tuple[str, ...]]
     counts: dict[str, int]
     challenges: list[tuple[str, ...]]
@@ -122,7 +122,7 @@ def content(reader: Reader, period: Period) -> Content:
         types=collections.Counter(row["defect"] for row in counts if row["defect"]).most_common(),
         pictures=[_shown(reader, tile, starts.get(tile.inspection)) for tile in _chosen(tiles)],
         rejected=len(tiles),
-        alarms=_alarms(reader, period),
+        alarms=alarms(reader, period),
         corrections=[_correction(row) for row in said],
         counts={verdict: sum(row["verdict"] == verdict for row in counts) for verdict in VERDICTS},
         challenges=[_challenge(row) for row in challenges],
@@ -226,32 +226,6 @@ def _cells(tile: StoredTile, margin: float) -> list[tuple[float, float, float, f
         for number, value in enumerate(tile.heatmap)
         if value / 255 >= FAINTEST
     ]
-
-
-def _alarms(reader: Reader, period: Period) -> list[tuple[str, int, float | None, str]]:
-    """Alarms that began or stood in this time."""
-    before = reader.rows(
-        "SELECT body, max(time) FROM events WHERE event = 'alarm' AND time < ? GROUP BY alarm", period.began
-    )
-    standing = [event for event in (json.loads(row["body"]) for row in before) if event.get("on")]
-    events = reader.events("alarm", period.began, period.ends, MOST)[::-1]
-    until = min(period.ends, datetime.datetime.now().timestamp())
-    began = {event["alarm"]: period.began for event in standing}
-    counts = collections.Counter(began.keys())
-    texts = {event["alarm"]: event["text"] for event in standing}
-    stood: dict[str, float] = collections.defaultdict(float)
-    for event in events:
-        name = event["alarm"]
-        if event.get("on") is False:
-            stood[name] += event["time"] - began.pop(name, event["time"])
-            continue
-        counts[name] += 1
-        texts[name] = event["text"]
-        if event.get("on"):
-            began.setdefault(name, event["time"])
-    for name, time in began.items():
-        stood[name] += max(0.0, until - time)
-    return [(name, count, stood.get(name), texts[name]) for name, count in sorted(counts.items())]
 
 
 def _correction(row: sqlite3.Row) -> tuple[str, ...]:

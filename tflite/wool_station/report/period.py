@@ -33,8 +33,10 @@ def period(reader: Reader, text: str) -> Period:
     if not shifts:
         raise WoolError(f"--store={reader.folder}: nothing is recorded there yet")
     named = {shift.name: shift for shift in shifts}
-    named[CURRENT] = shifts[-1]
-    ended = [shift for shift in shifts if shift.ends <= time.time()]
+    now = time.time()
+    # One that a clock which was wrong has put into the future is known by its name.
+    named[CURRENT] = next((shift for shift in reversed(shifts) if shift.began <= now), shifts[-1])
+    ended = [shift for shift in shifts if shift.ends <= now]
     if ended:
         named[LAST] = ended[-1]
     elif text == LAST:

@@ -15,6 +15,14 @@ from wool_station.store import schema
 from wool_station.store.reading import Reader
 
 TEMPLATE = "page.html.jinja"
+WHY = {
+    "too_slow": "the board was too slow for the belt",
+    "lost_lines": "lines came faster than the board took them",
+    "broken_lines": "lines did not begin where they should",
+    "stopped": "the inspection was told to end",
+    "restart": "no inspection ran",
+}
+"""What the reasons of `unseen` mean."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +69,10 @@ def render(it: Content) -> str:
             )
             for hour, passed in it.hours
         ],
-        "unseen": [(reason, count, _metres(mm)) for reason, count, mm in it.unseen],
+        "unseen": [(reason, count, _metres(mm), WHY.get(reason, "")) for reason, count, mm in it.unseen],
         "alarms": [
-            (name, count, "" if stood is None else f"{stood / 60:.1f}", text) for name, count, stood, text in it.alarms
+            (each.name, each.times, "" if each.minutes is None else f"{each.minutes:.1f}", each.text)
+            for each in it.alarms
         ],
     }
     unfinished = time.time() < it.period.ends
@@ -71,4 +80,4 @@ def render(it: Content) -> str:
 
 
 def _metres(mm: float) -> str:
-    return f"{mm / 1000:.1f}"
+    return f"{mm / 1000:.2f}"

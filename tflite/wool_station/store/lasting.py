@@ -17,7 +17,8 @@ WATCHED = {
 """Alarms of the watch over what the network says, and their texts."""
 
 CHALLENGE_FAILED, CHALLENGE_OVERDUE = "challenge_failed", "challenge_overdue"
-NAMES = (*WATCHED, CHALLENGE_FAILED, CHALLENGE_OVERDUE)
+FEED_LOST, PICTURES_WITHHELD = "feed_lost", "pictures_withheld"
+NAMES = (*WATCHED, CHALLENGE_FAILED, CHALLENGE_OVERDUE, FEED_LOST, PICTURES_WITHHELD)
 
 
 def standing(database: sqlite3.Connection) -> list[dict]:

@@ -13,7 +13,7 @@ from wool_station import feed
 from wool_station.challenge import book
 from wool_station.challenge.judging import Challenges
 from wool_station.store import shifts
-from wool_station.store.lasting import WATCHED
+from wool_station.store.lasting import FEED_LOST, WATCHED
 from wool_station.store.pictures import Choice
 from wool_station.store.recorder import Recorder
 from wool_station.watch.watch import Watch
@@ -92,10 +92,12 @@ def _heard(options: RecordOptions, recorder: Recorder, interruption: Interruptio
     for message, payload in feed.messages(options.feed, silence=SILENCE_SECONDS, is_stopped=lambda: interruption.asked):
         if message["event"] in NOT_HEARD:
             lost = lost or time.monotonic()
-            recorder.tell("feed_lost", True, text, why=message["text"])
+            recorder.tell(FEED_LOST, True, text, why=message["text"])
             message = {"event": feed.SILENT}
-        elif message["event"] != feed.SILENT and lost is not None:
-            recorder.tell("feed_lost", False, text, seconds=round(time.monotonic() - lost, 1))
+        elif message["event"] != feed.SILENT and (lost is not None or FEED_LOST in recorder.standing):
+            # One that stands since before this recorder began was lost for nobody knows how long.
+            seconds = {} if lost is None else {"seconds": round(time.monotonic() - lost, 1)}
+            recorder.tell(FEED_LOST, False, text, **seconds)
             lost = None
         yield message, payload
 

@@ -51,9 +51,9 @@ class Reader:
         with self.connection() as database:
             return database.execute(statement, values).fetchall() if database else []
 
-    def newest_shift(self) -> Shift | None:
-        """The shift that was recorded last."""
-        rows = self.rows("SELECT * FROM shifts ORDER BY began DESC LIMIT 1")
+    def newest_shift(self, now: float) -> Shift | None:
+        """The newest shift that has begun; one that a clock which was wrong has put into the future has not."""
+        rows = self.rows("SELECT * FROM shifts WHERE began <= ? ORDER BY began DESC LIMIT 1", now)
         return Shift(*rows[0]) if rows else None
 
     def totals(self, began: float, ends: float) -> Minute:
@@ -71,6 +71,13 @@ class Reader:
         )
         return [json.loads(row["body"]) for row in self.rows(select, kind, began, ends, most)]
 
+    def last_events(self, kind: str, most: int) -> list[dict]:
+        """The events of a kind that were recorded last, newest first, at most so many; whatever the clock was then."""
+        # The index tells which they are, without a look at the bodies of all others.
+        last = "SELECT id FROM events WHERE event = ? ORDER BY id DESC LIMIT ?"
+        rows = self.rows(f"SELECT body FROM events WHERE id IN ({last}) ORDER BY id DESC", kind, most)
+        return [json.loads(row["body"]) for row in rows]
+
     def inspections(self) -> dict[int, dict]:
         """The start events, by inspection."""
         return {row["inspection"]: json.loads(row["body"]) for row in self.rows("SELECT * FROM inspections")}
@@ -79,6 +86,10 @@ class Reader:
         """The newest defective tiles within a time, newest first, at most so many."""
         where = "defective AND time >= ? AND time < ? ORDER BY time DESC, id DESC LIMIT ?"
         return self._tiles(where, began, ends, most)
+
+    def last_rejected(self, most: int) -> list[StoredTile]:
+        """The defective tiles that were recorded last, newest first, at most so many; whatever the clock was then."""
+        return self._tiles("defective ORDER BY id DESC LIMIT ?", most)
 
     def tile(self, number: int) -> StoredTile | None:
         """A tile by its number."""

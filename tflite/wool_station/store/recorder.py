@@ -10,7 +10,7 @@ from pathlib import Path
 from wool_board import command_line
 from wool_station.store import schema
 from wool_station.store.batch import Batch, Event
-from wool_station.store.lasting import SOURCE
+from wool_station.store.lasting import PICTURES_WITHHELD, SOURCE
 from wool_station.store.passing import Passing
 from wool_station.store.pictures import Choice, png
 from wool_station.store.shifts import Schedule, Shift
@@ -111,7 +111,7 @@ class Recorder:
         """Writes what waits, if it is time to; must be called often."""
         self._look_at_clock()
         text = "more pictures of defective tiles than are allowed in an hour: they are left out"
-        self.tell("pictures_withheld", self._choice.is_exhausted, text, pictures=self._choice.withheld)
+        self.tell(PICTURES_WITHHELD, self._choice.is_exhausted, text, pictures=self._choice.withheld)
         if self._due is not None and time.monotonic() >= self._due:
             self.commit()
 

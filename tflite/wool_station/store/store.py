@@ -5,15 +5,13 @@ volume is removed after the transaction that forgets it. So no record ever names
 power cut leaves of unfinished pictures is removed when the folder is opened again.
 """
 
-import fcntl
 import json
 import os
 import sqlite3
 import time
 from pathlib import Path
 
-from wool_board.errors import WoolError
-from wool_station.store import lasting, schema, volumes
+from wool_station.store import lasting, lock, schema, volumes
 from wool_station.store.batch import Batch, Event, Minute
 from wool_station.store.tile import HeardTile
 
@@ -82,7 +80,7 @@ class Store:
     def __init__(self, folder: Path, budget: int):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._budget = folder, budget
-        self._lock = _locked(folder)
+        self._lock = lock.take(folder)
         try:
             self._database = schema.connect(folder)
         except BaseException:
@@ -252,14 +250,3 @@ def _tile_row(tile: HeardTile, place: tuple[int, int, int] | None) -> tuple:
     grid = tile.grid if place and tile.grid else (None, None)
     heatmap = tile.heatmap if place else None
     return *(getattr(tile, name) for name in TILE), *grid, heatmap, *(place or (None, None, None))
-
-
-def _locked(folder: Path) -> int:
-    """Takes the folder for this process until the descriptor is closed."""
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise WoolError(f"--store={folder}: another recorder writes there; end it, or give another folder") from None
-    return descriptor

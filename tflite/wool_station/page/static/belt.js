@@ -203,14 +203,22 @@ class Belt {
         view.strokeRect(box[0], box[1] - top, box[2], box[3]);
       }
     }
-    view.fillStyle = view.strokeStyle = "#ffb000";
     view.font = `${11 * this.ratio}px system-ui, sans-serif`;
-    view.lineWidth = this.ratio;
     for (let mm = Math.ceil(Math.max(oldest, 0) / RULER_MM) * RULER_MM; mm < this.head; mm += RULER_MM) {
       const y = mm * this.scale - top, long = mm % (5 * RULER_MM) === 0;
+      view.fillStyle = "#ffb000";
       view.fillRect(0, y, (long ? 14 : 7) * this.ratio, this.ratio);
-      if (long) view.fillText(`${(mm / 1000).toFixed(1)} m`, 17 * this.ratio, y + 4 * this.ratio);
+      if (long) this.label(view, `${(mm / 1000).toFixed(1)} m`, y);
     }
+  }
+
+  /* Text beside the ruler, which must be read on wool of any grey. */
+  label(view, text, y) {
+    const left = 15 * this.ratio, pad = 3 * this.ratio;
+    view.fillStyle = NOTHING;
+    view.fillRect(left, y - 8 * this.ratio, view.measureText(text).width + 2 * pad, 16 * this.ratio);
+    view.fillStyle = "#ffb000";
+    view.fillText(text, left + pad, y + 4 * this.ratio);
   }
 
   /* Where on the belt a point of the canvas is, in millimetres along and across. */

@@ -7,7 +7,11 @@ const belt = new Belt($("belt"));
 const seen = {tiles: 0, dropped: 0, offset: Infinity, late: 0, worst: 0};
 let right = null, source = null, heard = 0, question = null, latest = null;
 
-function time(seconds) { return new Date(1000 * seconds).toLocaleTimeString([], {hour12: false}); }
+/* Local time, with the day unless it is today. Swedish dates are those of ISO 8601. */
+function time(seconds) {
+  const moment = new Date(1000 * seconds), day = moment.toLocaleDateString("sv-SE");
+  return `${day === new Date().toLocaleDateString("sv-SE") ? "" : `${day} `}${moment.toLocaleTimeString("sv-SE")}`;
+}
 
 function element(kind, text, className = "") {
   const made = document.createElement(kind);
@@ -45,7 +49,7 @@ function show(said) {
   $("logout").hidden = !said.asks;
   $("operator-label").hidden = right !== "write";
   document.body.classList.toggle("writes", right === "write");
-  showLive(said.live, said.standing ?? []);
+  showLive(said.live, said.standing ?? [], said.recorded ?? true);
   if (said.error) return status("bad", said.error);
   showShift(said.shift, said.live.summary);
   showMachine(said.machine, said.live.summary);
@@ -57,7 +61,7 @@ function show(said) {
   $("watch").textContent = said.watch?.text ?? "";
   $("models-block").hidden = said.models.length === 0;
   $("models").replaceChildren(...said.models.map((one) => timed(one.time,
-    `${one.operator || "somebody"}: ${one.action} ${one.file} (${one.sha256.slice(0, 8)}) ${one.note}`, true)));
+    `${one.operator || "somebody"}: ${one.action} ${one.file} (${one.sha256.slice(0, 8)}) ${one.note}`)));
   $("types").replaceChildren(...said.types.map((type) => Object.assign(document.createElement("option"), {value: type})));
 }
 
@@ -66,9 +70,10 @@ function status(kind, text) {
   $("status-text").textContent = text;
 }
 
-function showLive(live, own) {
+function showLive(live, own, recorded) {
   const start = live.start, standing = [...live.standing, ...own];
   if (!live.connected) status("bad", "The inspection is not heard of");
+  else if (!recorded) status("bad", "Inspecting, but nothing is recorded: does the recorder run, and is its disk full?");
   else if (standing.length) status("bad", `Inspecting, with ${standing.length} alarm${standing.length > 1 ? "s" : ""}`);
   else status("good", "Inspecting");
   if (start) {
@@ -95,11 +100,10 @@ function showShift(shift, summary) {
   const missing = shift.unseen_mm + shift.untold_mm;
   list($("figures"), [
     ["Rejects", String(shift.rejects), "big"],
-    ["Rejects on 100 m of product", product ? ((1e5 * shift.rejects) / product).toFixed(1) : "–"],
-    ["Defective tiles", `${shift.defective} of ${shift.tiles}`],
-    ["Share", percent(shift.defective, shift.tiles)],
-    ["Product seen", metres(shift.seen_mm)],
-    ["Not seen", metres(shift.unseen_mm), shift.unseen_mm ? "alert" : ""],
+    ["Rejects per 100 m of product", product ? ((1e5 * shift.rejects) / product).toFixed(1) : "–"],
+    ["Defective tiles", `${shift.defective} of ${shift.tiles} (${percent(shift.defective, shift.tiles)})`],
+    ["Product inspected", metres(shift.seen_mm)],
+    ["Not inspected", metres(shift.unseen_mm), shift.unseen_mm ? "alert" : ""],
     ["Not recorded", metres(shift.untold_mm), shift.untold_mm ? "alert" : ""],
     ["Empty belt", metres(shift.air_mm)],
     ...(summary ? [["Tiles a second", String(summary.tiles_per_second)]] : []),
@@ -128,29 +132,37 @@ function showRejects(rejects, corrections, verdicts) {
   $("no-rejects").hidden = rejects.length > 0;
   const said = new Map();
   for (const one of corrections) if (one.tile && !said.has(one.tile)) said.set(one.tile, one);
-  const before = new Map([...$("rejects").children].map((card) => [Number(card.dataset.tile), card]));
-  $("rejects").replaceChildren(...rejects.map((tile) => card(before.get(tile.id) ?? newCard(tile), said.get(tile.id), verdicts)));
+  const before = new Map([...$("rejects").children].map((made) => [made.dataset.tile, made]));
+  $("rejects").replaceChildren(...rejects.map((tile) => card(before.get(key(tile)) ?? newCard(tile), tile, said.get(tile.id), verdicts)));
 }
+
+/* What no other tile has: a store that takes the place of a damaged one numbers its tiles anew. */
+function key(tile) { return `${tile.id}-${tile.time}`; }
 
 function newCard(tile) {
   const made = $("reject-template").content.firstElementChild.cloneNode(true);
-  made.dataset.tile = tile.id;
+  made.dataset.tile = key(tile);
   const image = made.querySelector("img");
   image.hidden = !tile.has_picture;
   made.querySelector(".gone").hidden = tile.has_picture;
   if (tile.has_picture) {
     image.alt = `Tile ${tile.id}`;
-    image.src = `/api/pictures/${tile.id}`;
+    // The browser keeps pictures by their addresses.
+    image.src = `/api/pictures/${tile.id}?${key(tile)}`;
     if (tile.heatmap) drawHeat(made.querySelector("canvas"), bytes(tile.heatmap), tile.grid);
   }
-  const where = `${time(tile.time)} · ${(tile.start_mm / 1000).toFixed(2)} m, ${tile.left_mm.toFixed(0)}–${tile.right_mm.toFixed(0)} mm across`;
-  made.querySelector(".where").textContent = `${where} · score ${tile.score.toFixed(3)}`;
-  made.querySelector(".wrong").onclick = () => ask("wrongly_rejected", {tile: tile.id}, where);
-  made.querySelector(".defect").onclick = () => ask("defect", {tile: tile.id}, where);
+  made.querySelector(".wrong").onclick = () => ask("wrongly_rejected", {tile: tile.id}, where(tile));
+  made.querySelector(".defect").onclick = () => ask("defect", {tile: tile.id}, where(tile));
   return made;
 }
 
-function card(made, correction, verdicts) {
+function where(tile) {
+  return `${time(tile.time)} · ${(tile.start_mm / 1000).toFixed(2)} m, ${tile.left_mm.toFixed(0)}–${tile.right_mm.toFixed(0)} mm across`;
+}
+
+function card(made, tile, correction, verdicts) {
+  // Each time, for what was of today is of yesterday after midnight.
+  made.querySelector(".where").textContent = `${where(tile)} · score ${tile.score.toFixed(3)}`;
   made.querySelector(".buttons").hidden = right !== "write";
   const verdict = made.querySelector(".verdict");
   verdict.hidden = !correction || correction.verdict === "withdrawn";
@@ -176,9 +188,9 @@ function drawHeat(canvas, cells, grid) {
   });
 }
 
-function timed(seconds, text, withDay = false) {
-  const item = element("li", ""), day = withDay ? `${new Date(1000 * seconds).toLocaleDateString()} ` : "";
-  item.append(element("time", day + time(seconds)), text);
+function timed(seconds, text) {
+  const item = element("li", "");
+  item.append(element("time", time(seconds)), text);
   return item;
 }
 
@@ -202,7 +214,7 @@ function showChallenges(challenges) {
   const outcomes = {found: "found", missed: "NOT FOUND"};
   $("no-challenges").hidden = challenges.length > 0;
   $("challenges").replaceChildren(...challenges.map((one) => timed(one.time,
-    `${one.operator}: ${one.piece}, ${outcomes[one.outcome] ?? `awaited until ${time(one.until)}`}`, true)));
+    `${one.operator}: ${one.piece}, ${outcomes[one.outcome] ?? `awaited until ${time(one.until)}`}`)));
 }
 
 function showCorrections(corrections, verdicts) {
@@ -221,18 +233,26 @@ function showCorrections(corrections, verdicts) {
 /* What passes. */
 function listen() {
   source = new EventSource("/api/events");
+  // After a loss it may be another machine's clock, or that of one that was off meanwhile.
+  source.onopen = () => { seen.offset = Infinity; };
   source.onmessage = (message) => {
     heard = Date.now();
     for (const event of JSON.parse(message.data)) hear(event);
     showLag();
   };
-  source.onerror = () => status("bad", "The station does not answer");
+  source.onerror = () => {
+    status("bad", "The station does not answer");
+    // A browser does not try again what was refused; the next poll does.
+    if (source.readyState !== EventSource.CLOSED) return;
+    source = null;
+    $("lag").textContent = "The belt cannot be shown now: too many pages are open, or the station is busy. Trying again.";
+  };
 }
 
 function hear(event) {
   if (event.sent) {
-    // Clocks of two machines differ: what counts is how much later than the quickest message one comes.
-    const delay = Date.now() - 1000 * event.sent;
+    // Both clocks only go on, but from different moments: what counts is how much later than the quickest message one comes.
+    const delay = performance.now() - 1000 * event.sent;
     seen.offset = Math.min(seen.offset, delay);
     seen.late = delay - seen.offset;
     seen.worst = Math.max(seen.worst, seen.late);
