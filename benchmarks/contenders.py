@@ -120,7 +120,11 @@ def pytorch(case: Case) -> list[Contender]:
 
 
 def compiled(case: Case) -> list[Contender]:
-    """PyTorch's compiler, with weights that are constants to it."""
+    """PyTorch's compiler, with weights that are constants to it.
+
+    Raises:
+        WoolError: it fails.
+    """
     import torch
     from torch._inductor import config
 
@@ -128,13 +132,15 @@ def compiled(case: Case) -> list[Contender]:
 
     # Then it folds batch norms into convolutions and lays weights out for the processor.
     config.freezing = True
+    # Networks of another size would otherwise be compiled for images of any, which is slower, and fails in PyTorch 2.13.
+    torch._dynamo.reset()
     found = []
     for name, spec in case.networks.items():
         network = torch_resnet.restored(spec, weights.initial(spec, 0))
-        run = _torch_run(torch.compile(network.to(memory_format=torch.channels_last)), case)
+        run = _torch_run(torch.compile(network.to(memory_format=torch.channels_last), dynamic=False), case)
         try:
             run()
-        except torch._dynamo.exc.BackendCompilerFailed as error:
+        except (torch._dynamo.exc.BackendCompilerFailed, AssertionError) as error:
             raise WoolError(f"PyTorch's compiler: {str(error).splitlines()[0]}") from None
         found.append(Contender(name, "PyTorch compiled", "fp32", spec, run))
     return found

@@ -60,7 +60,7 @@ def main() -> None:
         for depth, side, count in [(18, 64, 1)] if _QUICK.value else itertools.product(depths, sizes, threads):
             groups.append(_measured(Case(_full(depth, side), count, folder), runtimes))
             print(_text(groups[-1]), flush=True)
-    documents.write(_JSON.value, left_out=left_out, groups=groups)
+            documents.write(_JSON.value, left_out=left_out, groups=groups)
 
 
 def _runtimes() -> tuple[list[str], list[str]]:
@@ -93,7 +93,12 @@ def _full(depth: int, side: int) -> ResNetSpec:
 
 def _measured(case: Case, runtimes: list[str]) -> dict:
     """The figures of all networks of a case, and of the large convolutions between them."""
-    found = [contender for runtime in runtimes for contender in contenders.RUNTIMES[runtime][0](case)]
+    found, failed = [], []
+    for runtime in runtimes:
+        try:
+            found += contenders.RUNTIMES[runtime][0](case)
+        except WoolError as error:
+            failed.append(str(error))
     best = {convolution.name: convolution for convolution in best_convolution.CONVOLUTIONS[: 1 if _QUICK.value else 3]}
     works = {contender.name: contender.run for contender in found}
     for name, convolution in best.items():
@@ -107,6 +112,7 @@ def _measured(case: Case, runtimes: list[str]) -> dict:
         "threads": case.threads,
         "clock": "processor time" if case.threads == 1 else "wall",
         "best": {"convolution": fastest, "macs_per_second": round(reached[fastest])},
+        "failed": failed,
         "rows": [_row(contender, times, reached[fastest]) for contender in found],
         "goal": _goal(found, times),
     }
@@ -143,7 +149,7 @@ def _text(group: dict) -> str:
     best = f"{group['best']['macs_per_second'] / 1e9:.1f} GMAC/s by a convolution of {group['best']['convolution']}"
     title = f"ResNet-{group['depth']}, {group['image_size']} pixels, {threads}, {group['clock']}; the best is {best}"
     rows = [[row["network"], row["runtime"], row["precision"], *_cells(row)] for row in group["rows"]]
-    lines = ["", title, *aligned([list(HEADER), *rows], "lll" + "r" * 7)]
+    lines = ["", title, *aligned([list(HEADER), *rows], "lll" + "r" * 7), *group["failed"]]
     for name, found in group["goal"].items():
         low, high = found["quartiles"]
         other = found.get("name", f"{name} in float32")

@@ -15,6 +15,7 @@ from absl import app, flags
 import parsing
 from wool_board.errors import DISK_FAULTS
 from wool_board.exit_status import GRACE_SECONDS, INTERRUPTED
+from wool_tf import environment
 from wool_tf.cells import duration
 from wool_tf.errors import BadSetting, WoolError
 
@@ -101,20 +102,7 @@ def use_threads(threads: int) -> None:
 
     Results depend on the number of threads in the last digits, so it is a setting and does not follow the machine.
     """
-    os.environ |= {
-        "TF_NUM_INTRAOP_THREADS": str(threads),
-        "TF_NUM_INTEROP_THREADS": "1",
-        "OMP_NUM_THREADS": str(threads),
-        "TF_DETERMINISTIC_OPS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        # GPUs would multiply with 10 bits of mantissa. Masked and compact networks then differ by 0.001 and more in a
-        # logit, and no longer prove each other.
-        "NVIDIA_TF32_OVERRIDE": "0",
-    }
-    if os.environ.get("KERAS_BACKEND") == "jax":
-        # What TF_DETERMINISTIC_OPS and NVIDIA_TF32_OVERRIDE are to TensorFlow.
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".lstrip()
-        os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "float32"
+    os.environ |= environment.computing(threads, os.environ.get("KERAS_BACKEND", "tensorflow"))
     # Several processes may share a GPU, whose whole memory the first one would take.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")

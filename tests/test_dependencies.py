@@ -79,6 +79,11 @@ def test_the_library_knows_no_script():
     assert not {(module, name) for module, name in found if name.partition(".")[0] in scripts}
 
 
+def test_only_trials_of_the_belt_know_the_station():
+    found = {_room(module) for module, path in MODULES.items() for name in _imported(path) if "wool_station" in name}
+    assert found == {"belt"}
+
+
 def test_programs_of_the_board_stand_alone():
     programs = list((ROOT / "tflite").rglob("*.py"))
     assert programs

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -18,18 +19,23 @@ def _with_examples(*patterns: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in paths if EXAMPLE in path.read_text(encoding="utf-8"))
 
 
-MODULES = _with_examples("wool_tf/**/*.py")
+MODULES = _with_examples("wool_tf/**/*.py", "tflite/**/*.py", "experiments/*.py")
 DOCUMENTS = _with_examples("*.md", "docs/*.md", "wool_tf/**/*.md")
 
 
 def test_examples_are_found():
-    assert "wool_tf/seeds.py" in MODULES and "wool_tf/networks/spec.py" in MODULES
+    assert {"wool_tf/seeds.py", "wool_tf/networks/spec.py", "tflite/wool_board/image/litter.py"} <= set(MODULES)
     assert "docs/pruning.md" in DOCUMENTS
+
+
+def _name(path: str) -> str:
+    """What a module is imported by: those of programs have no package above them."""
+    return re.sub("^(tflite|experiments)/", "", path).removesuffix(".py").replace("/", ".")
 
 
 @pytest.mark.parametrize("path", MODULES)
 def test_docstrings(path):
-    outcome = doctest.testmod(importlib.import_module(path.removesuffix(".py").replace("/", ".")))
+    outcome = doctest.testmod(importlib.import_module(_name(path)))
     assert outcome.failed == 0
     assert outcome.attempted > 0
 

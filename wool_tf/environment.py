@@ -15,6 +15,30 @@ FEATURES = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", 
 VERSIONED = ("keras", "tensorflow", "jax", "jaxlib", "ai-edge-litert", "numpy", "pillow", "scikit-learn")
 
 
+def computing(threads: int, backend: str) -> dict[str, str]:
+    """Environment variables by which a backend computes the same everywhere, to be set before it is imported.
+
+    Arguments:
+        threads: that a process computes with; results depend on the number in the last digits.
+        backend: of Keras.
+    """
+    variables = {
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": str(threads),
+        "TF_DETERMINISTIC_OPS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        # GPUs would multiply with 10 bits of mantissa. Masked and compact networks then differ by 0.001 and more in a
+        # logit, and no longer prove each other.
+        "NVIDIA_TF32_OVERRIDE": "0",
+    }
+    if backend == "jax":
+        # What TF_DETERMINISTIC_OPS and NVIDIA_TF32_OVERRIDE are to TensorFlow.
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"
+        variables |= {"XLA_FLAGS": flags.lstrip(), "JAX_DEFAULT_MATMUL_PRECISION": "float32"}
+    return variables
+
+
 @functools.cache
 def describe() -> dict:
     """Versions, the commit and the machine, by name; of packages those that are installed."""

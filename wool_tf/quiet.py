@@ -49,7 +49,7 @@ def start_tracker() -> None:
 
 
 def import_keras() -> None:
-    """Imports Keras and its backend, unless that was done; TensorFlow says a word that no setting of it holds back.
+    """Imports Keras and its backend, unless that was done; TensorFlow prints a note that no setting suppresses.
 
     Raises:
         WoolError: there is no such backend, or it is not installed.

@@ -72,7 +72,7 @@ def ours(beginning: Beginning, precision: str) -> list[float]:
 
 @contextlib.contextmanager
 def _computing_in(precision: str) -> Iterator[None]:
-    """New networks compute in this precision, and are not mixed up with those of before or after."""
+    """New networks compute in this precision, and are not mixed up with earlier or later ones."""
     before = keras.config.floatx(), keras.config.dtype_policy()
     trainer.clear()
     keras.config.set_floatx(precision)

@@ -59,7 +59,7 @@ def card(threshold: float = 0.37) -> dict:
         "format": 1,
         "precision": "int8",
         "labels": ["non_defective", "defective"],
-        "decision": {"threshold": threshold, "rule": "a miss costs as much as 1 false alarms, on 430 training images"},
+        "decision": {"threshold": threshold, "rule": "a miss costs as much as 1 false alarm, on 430 training images"},
         "input": {"side": SIDE, "margin": 0.0, "pixels": "grey, 255 is air", "window": [0.0, 1.071], "pixel_mm": 0.8},
         "heatmap": None,
         "network": {"params": 1000, "macs": 2000, "weights_sha256": "ab" * 32},

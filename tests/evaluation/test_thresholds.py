@@ -33,7 +33,8 @@ def test_a_cost_ratio_gives_the_least_cost_that_any_threshold_has(rows, ratio):
     costs = [ratio * missed + alarms for missed, alarms in (errors(labels, scores, t) for t in np.linspace(0, 1, 41))]
     missed, alarms = errors(labels, scores, threshold)
     assert ratio * missed + alarms <= min(costs) + 1e-9 or scores.max() == 1
-    assert rule == f"a miss costs as much as {ratio:g} false alarms, on {len(labels)} training images"
+    alarms = {0.2: "0.2 false alarms", 1.0: "1 false alarm", 3.0: "3 false alarms"}[ratio]
+    assert rule == f"a miss costs as much as {alarms}, on {len(labels)} training images"
 
 
 @given(BOTH, st.sampled_from([0.3, 0.9, 1.0]))

@@ -94,7 +94,7 @@ def test_the_card_is_in_the_file_and_beside_it_and_true(precision, ran, place, c
     assert card["model"]["sha256"] == hashlib.sha256(content[: card["model"]["bytes"]]).hexdigest()
     assert (card["precision"], card["input"]["side"], card["heatmap"]) == (precision, SIDE, [1, 1])
     assert card["network"]["spec"]["input_shape"] == [IMAGE_SIZE, IMAGE_SIZE, 1]
-    assert card["decision"]["rule"] == "a miss costs as much as 1 false alarms, on 8 training images"
+    assert card["decision"]["rule"] == "a miss costs as much as 1 false alarm, on 8 training images"
     scores, called, labels = trained_networks.seen(path, crops)
     found, truth = called[HELD_OUT], labels[HELD_OUT]
     metrics = card["metrics"]

@@ -116,7 +116,7 @@ def test_the_model_carries_its_card(finished, crops):
     assert metrics == {name: card["metrics"][name] for name in metrics}
     assert study.delivery.threshold == card["decision"]["threshold"]
     among = f"{len(labels)} held-out images of all folds"
-    assert card["decision"]["rule"] == f"a miss costs as much as 1 false alarms, on {among}"
+    assert card["decision"]["rule"] == f"a miss costs as much as 1 false alarm, on {among}"
     with Image.open(next(crops.rglob("*.png"))) as crop:
         assert card["input"]["side"] == crop.width
     folds = json.loads((out / "folds.json").read_text())

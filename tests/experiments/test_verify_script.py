@@ -101,7 +101,7 @@ def test_the_table_has_both_thresholds(ran, document):
 
 def test_a_threshold_of_a_whole_run_is_said_to_be_chosen_on_these_images_too(document):
     assert "chosen on these images" not in verification.to_text(document)
-    rule = "a miss costs as much as 1 false alarms, on 16 held-out images of all folds"
+    rule = "a miss costs as much as 1 false alarm, on 16 held-out images of all folds"
     of_run = document | {"models": [document["models"][0] | {"rule": rule}, document["models"][1]]}
     assert verification.to_text(of_run).endswith(
         "\nnet-fp32.tflite: its threshold was chosen on these images, too, and both its lines are a little too good"

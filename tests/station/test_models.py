@@ -14,8 +14,8 @@ import pytest
 import inspected
 import stores
 from wool_board.errors import WoolError
+from wool_board.mcnemar import p_value
 from wool_station.models import switching
-from wool_station.models.mcnemar import p_value
 from wool_station.models.switching import Models
 from wool_station.store import shifts
 from wool_station.store.pictures import Choice

@@ -43,7 +43,7 @@ def test_what_a_task_raises_is_raised(scheduler, tmp_path):
         workers.run_on_cluster(work, [(tmp_path, 3)], scheduler, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["keras", "numpy", "tensorflow", "wool_tf"])
+@pytest.mark.parametrize("name", ["keras", "numpy", "tensorflow", "wool_tf", "ai-edge-litert"])
 def test_other_software_is_refused(scheduler, monkeypatch, tmp_path, name):
     ours, software = workers._software(), workers._software
     first = iter([ours | {name: "0.1"}])

@@ -1,4 +1,4 @@
-"""How far from where it ought to be a gate began and ended to reject, in millimetres of the belt."""
+"""Errors of the gate: how far from the right place it began and ended to reject, in millimetres of the belt."""
 
 import dataclasses
 from collections.abc import Iterable

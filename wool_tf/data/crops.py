@@ -107,7 +107,7 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
 
     Returns:
         What was cut, or None if `out` holds it already. It holds `defective/*.png`, `non_defective/*.png` (8-bit grey,
-        denser is darker), `manifest.csv` (path, label, group, defect, scan, x, y) and `imaging.json`.
+        denser is darker), `manifest.csv` (path, label, group, defect, scan, x, y, boxes) and `imaging.json`.
 
     Raises:
         WoolError: a scan, an annotation or a reference is wrong, or there are fewer crops than asked for.
@@ -195,7 +195,7 @@ def _fingerprint(folder: Path, found: tuple[Scan, ...], settings: CropConfig) ->
     ]
     # Where samples came from makes no difference, only which they are.
     about = dataclasses.asdict(settings) | {"dark": None, "bright": None, "sample_from": None}
-    if settings.white is None:  # Of folders of before it could be given.
+    if settings.white is None:  # Folders from before it could be given stay valid.
         del about["white"]
     return hashlib.sha256(json.dumps([VERSION, about, listed, list(contents)]).encode()).hexdigest()
 

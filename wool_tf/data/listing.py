@@ -3,12 +3,12 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.image.decoding import SUFFIXES
 from wool_tf import files
-from wool_tf.data import sources
+from wool_tf.data import listed_paths, sources
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sources import CLASSES, COLUMNS, MANIFEST, BadFiles, Entry, has_manifest, printable
 from wool_tf.data.spelling import nfc
@@ -90,7 +90,7 @@ def _existing(
     for entry in listed:
         try:
             file = os.path.realpath(folder / entry.path)
-            reason = _file_flaw(roots, entry.path, file)
+            reason = listed_paths.flaw(entry.path, file, roots)
             first = seen.setdefault(file, entry)
             if not reason and first is not entry and (first.label, first.group) == (entry.label, entry.group):
                 reason = "is listed twice" if first.path == entry.path else f"is the same file as {first.path}"
@@ -134,18 +134,3 @@ def conflicts(found: Iterable[tuple[Entry, str]]) -> dict[str, str]:
             for entry in others:
                 reasons.setdefault(entry.path, reasons[first.path])
     return reasons
-
-
-def _file_flaw(roots: list[str], path: str, file: str) -> str | None:
-    if not path.isprintable():
-        return "has a name that is not text; rename it"
-    inside = any(Path(file).is_relative_to(root) for root in roots)
-    if os.path.isabs(path) or ".." in PurePosixPath(path).parts or not inside:
-        return "leads out of the folder; give a path inside it"
-    if not os.path.exists(file):
-        return "does not exist"
-    if not os.path.isfile(file):
-        return "is not a file"
-    if os.path.getsize(file) == 0:
-        return "is empty (0 bytes)"
-    return None

@@ -41,7 +41,7 @@ def binding(crops: Dataset, how: Imaging) -> dict:
     """As `Crops.binding`, of crops in their own size that were imaged so."""
     said = dataclasses.asdict(how)
     said["window"] = said["window"] and list(said["window"])
-    if said["white"] is None:  # Of runs of before this was known.
+    if said["white"] is None:  # Runs from before this was recorded go on.
         del said["white"]
     return {"native crops": crops.fingerprint, "imaging": said}
 

@@ -28,7 +28,7 @@ def without_signal(attenuation: np.ndarray, most: float = np.inf) -> np.ndarray:
 
     Arguments:
         attenuation: (lines, width) of a part of a scan.
-        most: the largest attenuation that is told from none getting through.
+        most: the largest attenuation that can be measured.
     """
     column = np.median(attenuation, axis=0)
     shaded = column - local_median(column) > -np.log(GAIN[0])

@@ -45,7 +45,7 @@ def make(
         tflite: the model, without a card.
         precision: one of `convert.PRECISIONS`, or `qat`.
         spec, arrays: of the network that it was made of.
-        threshold: probability of "defective" from which on a crop is called so.
+        threshold: a crop is called defective if its probability of "defective" is at least this.
         rule: in words, how the threshold was chosen.
         float_threshold: what the same rule gives for the network itself, which the file is compared with.
         imaging: of the crops.

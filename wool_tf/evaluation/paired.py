@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from wool_station.models import mcnemar
+from wool_board import mcnemar
 from wool_tf.evaluation import bootstrap
 
 

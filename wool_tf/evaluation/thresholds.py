@@ -56,7 +56,8 @@ class ThresholdRule:
             return "given"
         if self.recall is not None:
             return f"finds at least {100 * self.recall:g} % of the defective"
-        return f"a miss costs as much as {self.cost_ratio:g} false alarms"
+        alarms = "1 false alarm" if self.cost_ratio == 1 else f"{self.cost_ratio:g} false alarms"
+        return f"a miss costs as much as {alarms}"
 
     def chosen(self, labels: np.ndarray, scores: np.ndarray) -> float:
         """The threshold by these images: what `operating_points` chooses, but never between scores that may be equal.

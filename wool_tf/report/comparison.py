@@ -34,7 +34,7 @@ def changes(study: Study, before: Study) -> Table | None:
 
 
 def _stages(study: Study, before: Study, places: Sequence[tuple[int, int]]) -> Iterator[tuple[str, ...]]:
-    """A row of every stage that both have; by means alone where a document is of before images were named in it."""
+    """A row of every stage that both have; by means alone where an older document does not name its images."""
     labels, groups = _truth(study, places)
     for one, other in _configurations(study, before):
         for stage in one.stages:

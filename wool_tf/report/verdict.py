@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wool_tf.cells import percent
+from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
 from wool_tf.study.board_results import Advantage
@@ -68,7 +69,7 @@ def _alarms(number: int) -> str:
 
 
 def _spared(study: Study, delivered: Delivered) -> list[str]:
-    ratio = delivered.delivery.rule.cost_ratio or 1
+    ratio = delivered.delivery.rule.cost_ratio or COST_RATIO
     return [
         f"Against {naming.inline(_title(study, each))} it spares {_cost(ratio, each.spared)} of 1000 images (95 % "
         f"interval {each.interval[0]:.0f} to {each.interval[1]:.0f})."

@@ -1,7 +1,6 @@
 """Processes that work side by side: of this machine by joblib, of a cluster by Dask."""
 
 import contextlib
-import importlib.metadata
 import logging
 import os
 import platform
@@ -15,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wool_tf import quiet
+from wool_tf import environment, quiet
 from wool_tf.errors import BadSetting, first_line
 from wool_tf.study import gpu_locks
 from wool_tf.study.progress import Orphaned
@@ -24,12 +23,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_SECONDS = 10
-ENVIRONMENT = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "TF_DETERMINISTIC_OPS",
-               "TF_ENABLE_ONEDNN_OPTS", "TF_CPP_MIN_LOG_LEVEL", "NVIDIA_TF32_OVERRIDE", "XLA_FLAGS",
-               "JAX_DEFAULT_MATMUL_PRECISION")  # fmt: skip
+ENVIRONMENT = (*environment.computing(1, "jax"), "TF_ENABLE_ONEDNN_OPTS")
 """What results depend on, and the machines of a cluster have to take over."""
-PACKAGES = ("wool_tf", "keras", "numpy")
-"""What has to be the same there, and the packages of Keras' backend."""
 
 
 class Died(Exception):
@@ -99,15 +94,15 @@ def run_on_cluster(work: Callable, tasks: Sequence[tuple], scheduler: str, folde
         WoolError: Dask is not installed, the cluster cannot be reached or is lost, or its workers have other software.
         Exception: what `work` raised.
     """
-    environment, software = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}, _software()
-    environment["KERAS_BACKEND"] = software["KERAS_BACKEND"]
+    variables, software = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}, _software()
+    variables["KERAS_BACKEND"] = software["KERAS_BACKEND"]
     finished, given_up = 0, []
     with _connected(scheduler) as client:
         import distributed
         from distributed.protocol import pickle
 
         # As bytes: a task names files of the run's folder, which the scheduler, who unpickles what it can, may not see.
-        given = (environment, software, folder)
+        given = (variables, software, folder)
         futures = [client.submit(_on_worker, *given, pickle.dumps((work, task)), pure=False) for task in tasks]
         number = {future.key: position for position, future in enumerate(futures)}
         for future in distributed.as_completed(futures, loop=client.loop):
@@ -169,10 +164,10 @@ def _explained(error: Exception, scheduler: str) -> Exception:
 _one_at_a_time = threading.Lock()
 
 
-def _on_worker(environment: dict[str, str], software: dict[str, str], folder: Path, pickled: bytes) -> None:
+def _on_worker(variables: dict[str, str], software: dict[str, str], folder: Path, pickled: bytes) -> None:
     # A worker with several threads would train several networks in one process, which shares models among them.
     with _one_at_a_time:
-        other = [name for name, value in environment.items() if os.environ.get(name) != value]
+        other = [name for name, value in variables.items() if os.environ.get(name) != value]
         if other and "keras" in sys.modules:
             raise BadSetting("scheduler", None, f"a worker has worked with another {other[0]}; restart the workers")
         if not folder.is_dir():
@@ -181,7 +176,7 @@ def _on_worker(environment: dict[str, str], software: dict[str, str], folder: Pa
                 "this path; then the same command goes on"
             )
             raise BadSetting("scheduler", None, rule)
-        os.environ |= environment
+        os.environ |= variables
         gpu_locks.take(folder)
         _compare(software, _software())
         from distributed.protocol import pickle
@@ -197,9 +192,7 @@ def _software() -> dict[str, str]:
     quiet.import_keras()
     import keras
 
-    backend = keras.backend.backend()
-    names = (*PACKAGES, backend, "jaxlib") if backend == "jax" else (*PACKAGES, backend)
-    return {"KERAS_BACKEND": backend} | {name: importlib.metadata.version(name) for name in names}
+    return {"KERAS_BACKEND": keras.backend.backend()} | environment.binding()
 
 
 def _compare(wanted: dict[str, str], found: dict[str, str]) -> None:

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_numbers_of_threads_take_turns_as_models_do(turns):
 
 
 def test_threads_that_there_are_no_cores_for_are_left_out(monkeypatch):
-    monkeypatch.setattr(timing.os, "sched_getaffinity", lambda _: {3, 5})
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
     assert timing.usable([1, 2]) == ([1, 2], [])
     assert timing.usable([4, 2, 1]) == ([2, 1], ["--threads=4: left out, there are 2 cores"])
     for threads, given in (([4], "4"), ([0], "0"), ([1, -1], "1,-1")):

@@ -70,7 +70,7 @@ def test_references_are_given(folder):
         (changed("images", 0, file_name="../x.png"), "../x.png leads out of the folder"),
         (changed("images", 0, file_name="/etc/passwd"), "/etc/passwd leads out of the folder"),
         (changed("images", 0, file_name="..\\a.png"), "../a.png leads out of the folder"),
-        (changed("images", 0, file_name="a\n.png"), "what is not text in its name"),
+        (changed("images", 0, file_name="a\n.png"), "has a name that is not text; rename it"),
         (changed("images", 0, height=81), "scans/a.png is 50x80 pixels, but is said to be 50x81"),
         (changed("images", 0, dark="dark.png"), "scans/a.png has one reference, but dark and bright go together"),
         (changed("images", 0, dark="no.png", bright="bright.png"), "no.png does not exist"),
@@ -122,8 +122,10 @@ def test_links_must_not_lead_out(folder):
 
 
 def test_a_broken_scan_is_named(folder):
-    (folder / "scans" / "a.png").write_bytes(b"")
+    (folder / "scans" / "a.png").write_bytes(b"nothing that is an image")
     assert "image 1: scans/a.png is not a readable PNG, TIFF or DICOM image" in refusal(folder, coco())
+    (folder / "scans" / "a.png").write_bytes(b"")
+    assert "image 1: scans/a.png is empty (0 bytes)" in refusal(folder, coco())
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 100_000, "9" * 5000], ids=["cut", "deep", "digits"])

@@ -59,7 +59,7 @@ class Inspector:
         self._verdicts = VerdictWatch(recognizer.card, alarms)
         self._covered = self.decided = 0
         self._missed = 0
-        """Line before which nobody looks at lines any more that are not accounted for: there was no time."""
+        """Lines before this one that are not accounted for yet are given up: there is no time to look at them."""
 
     @property
     def level(self) -> int:

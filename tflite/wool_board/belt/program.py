@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from wool_board.belt.tiles import Tiling, tiling
 from wool_board.errors import UsageError
 from wool_board.image.references import correction
 from wool_board.image.scan_files import LineFormat
-from wool_board.machine import clocks
+from wool_board.machine import clocks, cores
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.outlet import Outlet
 from wool_board.machine.watchdog import Watchdog
@@ -204,9 +203,7 @@ def _look_at_age(inspection: Inspection, written: float | None) -> None:
 
 
 def _check(options: InspectionOptions) -> None:
-    cores = os.cpu_count() or 1
-    if not 1 <= options.threads <= cores:
-        raise UsageError(f"--threads={options.threads}: must be 1 to {cores}, the cores of this machine")
+    cores.check_threads(options.threads)
     if options.width < 1:
         raise UsageError(f"--width={options.width}: must be at least 1")
     if not 0 <= options.overlap < 1:

@@ -1,12 +1,11 @@
 """Times networks that take turns, and says how far the times can be trusted."""
 
-import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from wool_board.errors import UsageError
-from wool_board.machine import board
+from wool_board.machine import board, cores
 
 WARM_UP_RUNS = 10
 TURN_RUNS = 20
@@ -25,11 +24,11 @@ def usable(threads: Sequence[int]) -> tuple[list[int], list[str]]:
     Raises:
         WoolError: one is below 1, or none is left.
     """
-    cores = len(os.sched_getaffinity(0))
-    found = [count for count in threads if count <= cores]
+    there = cores.usable()
+    found = [count for count in threads if count <= there]
     if not found or min(found) < 1:
-        raise UsageError(f"--threads={','.join(map(str, threads))}: must be 1 to {cores}, the cores of this machine")
-    return found, [f"--threads={count}: left out, there are {cores} cores" for count in threads if count > cores]
+        raise UsageError(f"--threads={','.join(map(str, threads))}: must be 1 to {there}, the cores of this machine")
+    return found, [f"--threads={count}: left out, there are {there} cores" for count in threads if count > there]
 
 
 def document(load: Callable[[int], Sequence], threads: Sequence[int], runs: int) -> dict:

@@ -12,9 +12,10 @@ from wool_board.classification.classifier import Classifier, picture_name
 from wool_board.classification.output import COLUMNS, Output, csv_line, csv_row, left_out, text_line, unreadable
 from wool_board.classification.watching import watch
 from wool_board.command_line import one_line
-from wool_board.errors import BadFile, UsageError, WoolError
+from wool_board.errors import BadFile, WoolError
 from wool_board.exit_status import MISTAKE
 from wool_board.image import folders
+from wool_board.machine import cores
 from wool_board.machine.interruption import Interruption
 from wool_board.model import heatmap
 from wool_board.model.recognizer import Recognizer
@@ -70,9 +71,7 @@ def run(options: ClassificationOptions) -> int:
 
 
 def _check(options: ClassificationOptions) -> None:
-    cores = len(os.sched_getaffinity(0))
-    if not 1 <= options.threads <= cores:
-        raise UsageError(f"--threads={options.threads}: must be 1 to {cores}, the cores that there are")
+    cores.check_threads(options.threads)
     if options.watch and not _is_folder(options.watch):
         raise WoolError(f"--watch={one_line(options.watch)}: must be a folder that exists")
     read = [path for path in (*options.given, options.watch) if path and os.path.isdir(path)]

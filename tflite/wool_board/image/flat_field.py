@@ -29,7 +29,7 @@ class Correction:
         gain: (width,) float32, counts of the open beam above dark; positive for all but bad elements.
         spread: (width,) float32, standard deviation over lines of the open beam in counts.
         bad: sorted indices of the elements to be repaired.
-        floor: smallest transmission that is told from none; smaller ones count as this.
+        floor: smallest transmission that can be measured; smaller ones are taken as this one.
         lines: number of lines of the bright reference; 0 without references.
     """
 
@@ -52,7 +52,7 @@ class Correction:
 
     @property
     def most(self) -> np.float32:
-        """The largest attenuation that is told from none getting through."""
+        """The largest attenuation that can be measured: that of the floor."""
         return -np.log(np.float32(self.floor))
 
     @functools.cached_property

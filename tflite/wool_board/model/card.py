@@ -67,7 +67,7 @@ def parse(file: BinaryIO, name: str = "model") -> dict:
 def white(card: dict) -> int | None:
     """The highest value of the samples of 16-bit images; None where the card does not say it.
 
-    Cards of before had `input.bits` instead, the number of bits that the samples use.
+    Older cards have `input.bits` instead, the number of bits that the samples use.
     """
     image = card["input"]
     return image.get("white") or (2 ** image["bits"] - 1 if image.get("bits") else None)
@@ -91,7 +91,7 @@ def held_out(card: dict) -> dict | None:
 
     Returns:
         `confusion`: ((passed, false alarms), (missed, found)); `score_quantiles`: of images without a defect,
-        `SCORE_QUANTILES` numbers that do not fall, or None of a card of before they were on it. None where the card has
+        `SCORE_QUANTILES` numbers that do not fall, or None of an older card. None where the card has
         no figures, or where they are not what they should be.
     """
     counts = confusion(card)
@@ -162,7 +162,7 @@ def _flaw(card: dict) -> str | None:
         "input.margin": lambda: _is_margin(card["input"]["margin"], card["input"]["side"]),
         "input.window": lambda: _is_window(card["input"].get("window")),
         "input.pixel_mm": lambda: _is_length(card["input"].get("pixel_mm")),
-        # Of 16-bit images; cards of before either field mean all 16 bits.
+        # Of 16-bit images; cards without either field mean all 16 bits.
         "input.white": lambda: _is_within(card["input"].get("white"), WHITE),
         "input.bits": lambda: _is_within(card["input"].get("bits"), BITS),
         "decision.threshold": lambda: (

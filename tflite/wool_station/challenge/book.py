@@ -101,8 +101,7 @@ def begin(folder: Path, order: Order) -> int:
         WoolError: there is no such piece, nothing is recorded, or the last piece is still awaited.
         OSError, sqlite3.Error: it is not on the disk.
     """
-    if not (folder / schema.FILE).is_file():
-        raise WoolError(f"--store={folder}: holds no memory of a station; give the folder that record writes")
+    schema.check_store(folder)
     now, (left, right) = round(time.time(), 3), order.across_mm or (None, None)
     database = schema.connect(folder)
     try:

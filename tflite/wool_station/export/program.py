@@ -45,8 +45,7 @@ def run(options: ExportOptions) -> int:
     Raises:
         WoolError: there is no store, or nothing to export, or the folder is there already or cannot be written.
     """
-    if not (options.store / schema.FILE).is_file():
-        raise WoolError(f"--store={options.store}: holds no memory of a station; give the folder that record writes")
+    schema.check_store(options.store)
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
         raise WoolError(f"{options.out}: is there already; give another folder, or an empty one")
     if options.out.resolve() == Path.cwd():

@@ -44,8 +44,7 @@ def run(options: CompareOptions) -> int:
     Raises:
         WoolError: there is no store, a model is none or reads other crops, or the file cannot be written.
     """
-    if not (options.store / schema.FILE).is_file():
-        raise WoolError(f"--store={options.store}: holds no memory of a station; give the folder that record writes")
+    schema.check_store(options.store)
     os.nice(NICE)
     models, reader = (Recognizer(options.first), Recognizer(options.second)), Reader(options.store)
     try:

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from wool_board.errors import WoolError
+from wool_board.mcnemar import p_value
 from wool_board.model.recognizer import Recognizer
-from wool_station.models.mcnemar import p_value
 from wool_station.models.samples import CORRECTED, PASSED, REJECTED, Sample
 
 SHOWN = 60

@@ -8,18 +8,17 @@ import numpy as np
 
 from wool_board.errors import UsageError, WoolError
 from wool_board.model.recognizer import Recognizer
-from wool_station.models.change import ROLLBACK, USE, Change
+from wool_station.models.change import USE, Change
 from wool_station.models.switching import Models
 from wool_station.report.content import moment
 from wool_station.store.reading import Reader
 
 LIST = "list"
-ACTIONS = (USE, ROLLBACK, LIST)
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelOptions:
-    """What to do (`ACTIONS`), with which file, who does it and why; folders of models and of the store."""
+    """What to do (`use`, `rollback`, `list`), with which file, who does it and why; folders of models and of store."""
 
     action: str
     file: Path | None
@@ -62,7 +61,7 @@ def _try(file: Path) -> None:
     recognizer = Recognizer(file)
     score = recognizer.recognize(np.full((recognizer.side, recognizer.side), 255, np.uint8)).score
     if not 0 <= score <= 1:
-        raise WoolError(f"{file}: gives an empty crop the score {score}, which is none")
+        raise WoolError(f"{file}: gives an empty crop the score {score}, which is not a number from 0 to 1")
 
 
 def _listed(models: Models, reader: Reader) -> str:

@@ -42,14 +42,13 @@ class Models:
         store: folder of the station's memory.
 
     Raises:
-        WoolError: one of them is not there, or what should be the link is none.
+        WoolError: one of them is not there, or `current.tflite` is no link.
     """
 
     def __init__(self, folder: Path, store: Path):
         if not folder.is_dir():
             raise WoolError(f"--models={folder}: no such folder; give the one in which {LINK} is")
-        if not (store / schema.FILE).is_file():
-            raise WoolError(f"--store={store}: holds no memory of a station; give the folder that record writes")
+        schema.check_store(store)
         self._folder, self._store, self._link = folder, store, folder / LINK
         if self._link.exists() and not self._link.is_symlink():
             raise WoolError(f"{self._link}: is a file, but must be a link to one; rename it, and make the link")

@@ -139,7 +139,7 @@ class Page(NamedTuple):
                 raise WoolError("tile: must be the number of a tile")
             tile = self.reader.tile(number)
             if tile is None:
-                raise WoolError("tile: there is none with this number, or no longer")
+                raise WoolError("tile: no tile in the store has this number; the oldest make room for new ones")
             where = tile.inspection, tile.start_mm, tile.stop_mm, tile.left_mm, tile.right_mm
             return Subject(tile.id, tile.time, *where, tile.score, tile.defective, self.reader.picture(number))
         inspection, along, across = said.get("inspection"), _number(said, "along_mm"), _number(said, "across_mm")

@@ -93,11 +93,6 @@ class Content:
         """Of product, as far as it is known to be any, whether it was seen or not."""
         return self.total.seen_mm + self.total.unseen_mm
 
-    @property
-    def missing_mm(self) -> float:
-        """Of the belt that nobody looked at, or of which nothing was recorded."""
-        return self.total.unseen_mm + self.total.untold_mm
-
 
 def content(reader: Reader, period: Period) -> Content:
     """What a report of that time says."""

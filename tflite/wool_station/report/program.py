@@ -40,8 +40,7 @@ def run(options: ReportOptions) -> int:
     Raises:
         WoolError: there is no such store or shift, or the file cannot be written.
     """
-    if not (options.store / schema.FILE).is_file():
-        raise WoolError(f"--store={options.store}: holds no memory of a station; give the folder that record writes")
+    schema.check_store(options.store)
     reader = Reader(options.store)
     try:
         page = render(content(reader, period(reader, options.shift)))

@@ -50,7 +50,7 @@ class Recorder:
         say: takes lines for people.
 
     Attributes:
-        standing: names of the alarms of its own that stand, those of before its start among them.
+        standing: names of its own alarms that stand, also from before its start.
     """
 
     def __init__(

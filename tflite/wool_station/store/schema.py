@@ -96,6 +96,12 @@ def connect(folder: Path) -> sqlite3.Connection:
     return database
 
 
+def check_store(folder: Path) -> None:
+    """Raises WoolError where a folder holds no database, and nothing is to be made there."""
+    if not (folder / FILE).is_file():
+        raise WoolError(f"--store={folder}: holds no memory of a station; give the folder that record writes")
+
+
 @contextlib.contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
     """All of what is done within, or nothing of it."""

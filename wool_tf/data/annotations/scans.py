@@ -14,11 +14,12 @@ import logging
 import math
 import os
 from collections.abc import Hashable, Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from wool_board.errors import BadFile
 from wool_board.image import litter, scan_files
 from wool_board.image.scan_files import LineFormat
+from wool_tf.data import listed_paths
 from wool_tf.data.annotations import files
 from wool_tf.data.annotations.coco import NO_NAME
 from wool_tf.data.annotations.contents import ListedBox, ListedScan, whole
@@ -249,20 +250,13 @@ def _listing_flaw(root: Path, item: ListedScan, sample: str, config: ScanConfig)
 
 
 def _file_flaw(root: Path, path: str) -> str | None:
-    """Why a path from a file cannot be used, or None; it must be of a file inside the folder `root`."""
+    """Why a path from a file cannot be used, with its name, or None; it must be of a file inside the folder `root`."""
     if not path:
         return NO_NAME
-    if not path.isprintable():
-        return f"{quoted(path)} has what is not text in its name"
-    # Through a link it may lead out as well.
-    inside = Path(os.path.realpath(root / path)).is_relative_to(root)
-    if os.path.isabs(path) or ".." in PurePosixPath(path).parts or not inside:
-        return f"{path} leads out of the folder; give a path inside it"
-    if not os.path.exists(root / path):
-        return f"{path} does not exist"
-    if not os.path.isfile(root / path):
-        return f"{path} is not a file"
-    return None
+    # Before its links are followed, which a NUL among its letters would stop.
+    file = os.path.realpath(root / path) if path.isprintable() else ""
+    reason = listed_paths.flaw(path, file, [os.path.realpath(root)])
+    return reason and f"{path if path.isprintable() else quoted(path)} {reason}"
 
 
 def _checked_boxes(

@@ -4,10 +4,10 @@ import math
 
 
 def p_value(one: int, other: int) -> float:
-    """How often as many would change sides so unevenly, or more so, if each side were as likely.
+    """Probability of a division at least as uneven as this one, if a change to either side were as likely.
 
     Arguments:
-        one, other: that changed to one side, and to the other.
+        one, other: numbers of those that changed to one side, and to the other.
     """
     changed, fewer = one + other, min(one, other)
     # Whole numbers, which Python divides exactly however long they are.
