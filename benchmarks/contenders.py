@@ -132,7 +132,7 @@ def compiled(case: Case) -> list[Contender]:
 
     # Then it folds batch norms into convolutions and lays weights out for the processor.
     config.freezing = True
-    # Networks of another size would otherwise be compiled for images of any, which is slower, and fails in PyTorch 2.13.
+    # Otherwise networks of another size are compiled for images of any size: slower, and PyTorch 2.13 fails at it.
     torch._dynamo.reset()
     found = []
     for name, spec in case.networks.items():
