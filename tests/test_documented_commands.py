@@ -36,8 +36,22 @@ PARSERS = {
     "mqtt.py": mqtt.parse,
     "station.py": station.parse,
 }
+INSTALLED = {
+    "wool-station": "station",
+    "wool-classify": "classify",
+    "wool-benchmark": "benchmark",
+    "wool-inspect": "inspect_line",
+    "wool-gate": "gate",
+    "wool-mqtt": "mqtt",
+}
+"""Programs by the names that the board's package gives them."""
 SHELL = ("|", ">", "<", "&&", ";", "#")
 """What ends the arguments of a command."""
+
+
+def _copied(called: re.Match) -> str:
+    """The call of a program from a mere copy."""
+    return f"{called[1]}python tflite/{INSTALLED[called[2]]}.py "
 
 
 def documented() -> dict[tuple[str, ...], str]:
@@ -47,7 +61,7 @@ def documented() -> dict[tuple[str, ...], str]:
         text = re.sub(r"\\\n\s*", "", path.read_text())
         for line in text.splitlines():
             # On a board, programs are called by the names that the package gives them.
-            line = re.sub(r"^(    .*?)\bwool-(classify|benchmark) ", r"\1python tflite/\2.py ", line)
+            line = re.sub(rf"^(    (?:\(?cd \S+ && )?)(?:sudo )?({'|'.join(INSTALLED)}) ", _copied, line)
             # Code is indented in documents, and stands behind the sign of a comment in flagfiles.
             code = re.match(r"(?: {4}|# )((?!.*[…]).*?(?:experiments|tflite|tflite\.new)/\w+\.py\b.*)", line)
             if code is None or not re.search(r"python\S* |^\s*experiments/", code[1]):
