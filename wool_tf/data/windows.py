@@ -7,7 +7,8 @@ dead elements in scans that count as corrected already, black borders, the shado
 import numpy as np
 
 from wool_board.image.flat_field import AIR
-from wool_board.image.references import GAIN, local_median
+from wool_board.image.neighbours import local_median
+from wool_board.image.references import GAIN, NEIGHBOURS
 
 BIN, BINS = 0.001, 12_000
 """Width and number of the bins of attenuation; e^-12 is below one count of 16 bits."""
@@ -31,7 +32,7 @@ def without_signal(attenuation: np.ndarray, most: float = np.inf) -> np.ndarray:
         most: the largest attenuation that can be measured.
     """
     column = np.median(attenuation, axis=0)
-    shaded = column - local_median(column) > -np.log(GAIN[0])
+    shaded = column - local_median(column, NEIGHBOURS) > -np.log(GAIN[0])
     return (attenuation >= min(most, NO_SIGNAL)) | shaded
 
 

@@ -141,7 +141,7 @@ def _network(path: Path) -> tuple[ResNetSpec, Weights]:
         raise BadSetting("network", path, f"must be a checkpoint, and end in {' or '.join(SUFFIXES)}")
     spec, arrays = weight_files.read(path)
     if spec is None:
-        raise BadSetting("network", path, "no spec in its header, so it is no checkpoint of wool_tf")
+        raise BadSetting("network", path, weights.NO_SPEC)
     weights.check(arrays, spec, str(path))
     height, width, channels = spec.input_shape
     if (width, channels, spec.classes) != (height, 1, len(CLASSES)):

@@ -45,14 +45,7 @@ def read_safetensors(path: Path) -> tuple[ResNetSpec | None, Weights]:
     except (OSError, SafetensorError) as error:
         raise WoolError(f"{path}: cannot be read as safetensors ({first_line(error)})") from None
     arrays = {key: _float32(path, key, **stored[key]) for key in sorted(stored) if not _is_counter(key)}
-    return _header_spec(path, header["spec"]) if "spec" in header else None, arrays
-
-
-def _header_spec(path: Path, text: str) -> ResNetSpec:
-    try:
-        return ResNetSpec.from_json(text)
-    except (WoolError, TypeError, ValueError) as error:
-        raise WoolError(f"{path}: the spec in its header is damaged ({first_line(error)})") from None
+    return weights.spec_of(header, path), arrays
 
 
 def _float32(path: Path, key: str, dtype: str, shape: list[int], data: bytes) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wool_tf import files
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, first_line
 from wool_tf.networks.spec import ResNetSpec
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ Weights = dict[str, np.ndarray]
 """torchvision's keys to float32 arrays: convolutions OIHW, `fc.weight` (classes, features)."""
 
 HEAD = "fc"
+NO_SPEC = "no spec in its header, so it is no checkpoint of wool_tf"
 _NORM_PARTS = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
@@ -128,14 +129,25 @@ def load(path: Path) -> tuple[ResNetSpec, Weights]:
             weights = {key: file.get_tensor(key) for key in file.keys()}
     except (OSError, SafetensorError) as error:
         raise WoolError(f"{path}: cannot be read as a checkpoint ({error})") from None
-    if "spec" not in header:
-        raise WoolError(f"{path}: no spec in its header, so it is no checkpoint of wool_tf")
-    try:
-        spec = ResNetSpec.from_json(header["spec"])
-    except WoolError as error:
-        raise WoolError(f"{path}: the spec in its header is damaged ({error})") from None
+    spec = spec_of(header, path)
+    if spec is None:
+        raise WoolError(f"{path}: {NO_SPEC}")
     check(weights, spec, str(path))
     return spec, weights
+
+
+def spec_of(header: Mapping[str, str], path: Path) -> ResNetSpec | None:
+    """The spec that the header of a safetensors file holds; None in a file that is no checkpoint of this project.
+
+    Raises:
+        WoolError: it is damaged.
+    """
+    if "spec" not in header:
+        return None
+    try:
+        return ResNetSpec.from_json(header["spec"])
+    except (WoolError, TypeError, ValueError) as error:
+        raise WoolError(f"{path}: the spec in its header is damaged ({first_line(error)})") from None
 
 
 def _variables(model: "ResNet") -> dict[str, "keras.Variable"]:

@@ -7,12 +7,12 @@ beam on and the belt empty (bright).
 from pathlib import Path
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from wool_board.errors import BadFile, WoolError
 from wool_board.image import saturation, scan_files
 from wool_board.image.empty_belt import first_product
 from wool_board.image.flat_field import Correction
+from wool_board.image.neighbours import local_median
 from wool_board.image.scan_files import LineFormat
 
 REFERENCE_LINES = (16, 4096)
@@ -70,7 +70,7 @@ def correction(
     line = first_product(bright[:], offset)
     if line is not None:
         raise WoolError(f"{bright_file}: shows product, or another beam, from line {line} on; take it of an empty belt")
-    relative = gain / np.maximum(local_median(gain), 1e-9)
+    relative = gain / np.maximum(local_median(gain, NEIGHBOURS), 1e-9)
     bad = (relative < GAIN[0]) | (relative > GAIN[1])
     spreads = [lines.std(axis=0) for lines in (dark, bright)]
     # An element that is stuck above the others' counts must not hide their plateau. Lines without any noise, as some
@@ -78,7 +78,7 @@ def correction(
     noisy = max(map(np.median, spreads)) > 0
     level = saturation.level(saturation.histogram(bright[:, ~bad])) if noisy else None
     for spread in spreads:
-        bad |= spread > NOISE * np.maximum(local_median(spread), 1)
+        bad |= spread > NOISE * np.maximum(local_median(spread, NEIGHBOURS), 1)
     bad |= np.mean(bright >= (top if level is None else level), axis=0) > SATURATED
     bad |= saturation.own_plateaus(bright[:], np.maximum(*spreads)) > SATURATED * len(bright)
     _check_runs(bad, bright_file)
@@ -110,13 +110,6 @@ def _reference(
         shape = f"{len(lines)} lines of {width} elements"
         raise WoolError(f"{file}: a reference needs at least {least} lines of {NEIGHBOURS} elements, got {shape}")
     return lines, top
-
-
-def local_median(values: np.ndarray) -> np.ndarray:
-    """(width,), of each element the median of the `NEIGHBOURS` around it, mirrored at the ends; the width is at least
-    half of them."""
-    padded = np.pad(values, NEIGHBOURS // 2, mode="reflect")
-    return np.median(sliding_window_view(padded, NEIGHBOURS), axis=1)
 
 
 def _check_runs(bad: np.ndarray, file: Path) -> None:
