@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wool_tf.data import pixels
 from wool_tf.deploy import graph, stem
 from wool_tf.deploy.checks import check, describe
 from wool_tf.deploy.geometry import Geometry
@@ -65,8 +64,8 @@ def convert(
     """
     if type(model) is not ResNet:
         raise TypeError(f"convert: needs a ResNet, got a {type(model).__name__}; compact a masked network first")
-    geometry = _geometry(model, side)
-    _check_request(model, precision, calibration, geometry, heatmap)
+    geometry = Geometry.of(model.spec, side, heatmap)
+    _check_request(precision, calibration, geometry)
     # Pixels can have the normalisation as their scale, unless they are to be resized or come as floats.
     normal = precision == "int8" and not geometry.resizes
     converter = _converter(model, geometry, precision, normal, heatmap)
@@ -80,25 +79,9 @@ def convert(
     return tflite
 
 
-def _geometry(model: ResNet, side: int | None) -> Geometry:
-    height, width, _ = model.spec.input_shape
-    if height != width:
-        raise WoolError(f"input_shape: a board model reads square crops, got a network for {height}×{width} pixels")
-    if side is not None and side < 1:
-        raise WoolError(f"side: native crops have at least 1 pixel, got {side}")
-    return Geometry(pixels.load_size(height) if side is None else side, height)
-
-
-def _check_request(
-    model: ResNet, precision: str, calibration: np.ndarray | None, geometry: Geometry, heatmap: bool
-) -> None:
-    _, _, channels = model.spec.input_shape
+def _check_request(precision: str, calibration: np.ndarray | None, geometry: Geometry) -> None:
     if precision not in PRECISIONS:
         raise WoolError(f"precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    if channels != 1:
-        raise WoolError(f"input_shape: only networks that read 1 grey channel can be converted, got {channels}")
-    if heatmap and model.spec.classes != 2:
-        raise WoolError(f"heatmap: shows the margin between 2 classes, got a network with {model.spec.classes}")
     if precision not in CALIBRATED:
         return
     if calibration is None or len(calibration) == 0:

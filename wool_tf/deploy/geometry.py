@@ -12,6 +12,8 @@ from PIL import Image
 
 from wool_board.image.decoding import lanczos
 from wool_tf.data import pixels
+from wool_tf.errors import WoolError
+from wool_tf.networks.spec import ResNetSpec
 
 INT8_STEPS = 127
 """Whole numbers on each side of zero that the converter gives to 8-bit weights."""
@@ -31,6 +33,28 @@ class Geometry:
 
     side: int
     image_size: int
+
+    @classmethod
+    def of(cls, spec: ResNetSpec, side: int | None, heatmap: bool) -> "Geometry":
+        """That of a board model.
+
+        Arguments:
+            spec: of its network.
+            side: of native crops in pixels; None: what training resizes them to.
+            heatmap: whether the model is to say where it saw what it judged by.
+
+        Raises:
+            WoolError: a board model cannot be made of such a network.
+        """
+        height, width, channels = spec.input_shape
+        if (height, channels) != (width, 1):
+            rule = "a board model reads square crops of 1 grey channel"
+            raise WoolError(f"input_shape: {rule}, got {tuple(spec.input_shape)}")
+        if heatmap and spec.classes != 2:
+            raise WoolError(f"heatmap: shows the margin between 2 classes, got a network with {spec.classes}")
+        if side is not None and side < 1:
+            raise WoolError(f"side: native crops have at least 1 pixel, got {side}")
+        return cls(pixels.load_size(height) if side is None else side, height)
 
     @property
     def load(self) -> int:

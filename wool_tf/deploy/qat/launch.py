@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files
-from wool_tf.data import pixels
 from wool_tf.deploy.geometry import Geometry
 from wool_tf.errors import Unwritable, WoolError
 from wool_tf.networks import weights
@@ -92,12 +91,7 @@ def convert(
         WoolError: the arguments do not fit, the training diverged, the file is not what it should be, or the process
             failed.
     """
-    height, width, channels = spec.input_shape
-    if (height, channels) != (width, 1):
-        raise WoolError(f"input_shape: board models read square crops of 1 grey channel, got {spec.input_shape}")
-    if heatmap and spec.classes != 2:
-        raise WoolError(f"heatmap: shows the margin between 2 classes, got a network with {spec.classes}")
-    geometry = Geometry(pixels.load_size(height) if side is None else side, height)
+    geometry = Geometry.of(spec, side, heatmap)
     _check_images(images, labels, geometry.side, spec.classes)
     request = {"course": dataclasses.asdict(course), "side": geometry.side, "heatmap": heatmap}
     with tempfile.TemporaryDirectory(prefix="wool_tf-qat-") as name:
