@@ -51,8 +51,8 @@ def main() -> None:
             for row in works[part](Path(made)):
                 rows.append(row)
                 print(f"{row['what']:60}{row['cpu_seconds']:9.2f}{row['wall_seconds']:9.2f}", flush=True)
+            documents.write(_JSON.value, rows=rows)
     print("", *aligned([["", "processor, s", "wall, s"], *map(_cells, rows)], "lrr"), sep="\n")
-    documents.write(_JSON.value, rows=rows)
 
 
 def _cells(row: dict) -> list[str]:
@@ -133,12 +133,12 @@ def _leaks(folder: Path) -> list[dict]:
 def _plan(folder: Path) -> list[dict]:
     given = [
         f"--data={_cut(folder)}",
-        "--weights=none",
+        "--optimizers=adam",
         f"--out={folder / 'run'}",
         f"--image_size={_SIDE.value}",
         "--plan",
     ]
-    return [_timed(f"reproduce.py --plan, {_SIDE.value} pixels", ROOT / "experiments" / "reproduce.py", *given)]
+    return [_timed(f"prune_kfold.py --plan, {_SIDE.value} pixels", ROOT / "experiments" / "prune_kfold.py", *given)]
 
 
 if __name__ == "__main__":

@@ -39,6 +39,43 @@ def test_a_quick_run_says_something_and_writes_it(tmp_path):
     assert '"cpu_seconds"' in (tmp_path / "found.json").read_text()
 
 
+# The commands of the parts that start scripts; `--quick` runs none of them.
+COMMANDS_OF_WAITING = """
+from pathlib import Path
+
+from absl import flags
+
+import waiting
+
+flags.FLAGS(["waiting"])
+
+
+def told(what, *command):
+    print(*command)
+    return {"what": what, "cpu_seconds": 1.0}
+
+
+waiting._timed = told
+Path("crops").mkdir()
+for part in (waiting._simulator, waiting._leaks, waiting._plan):
+    part(Path())
+"""
+
+
+def test_what_is_waited_for_are_commands_that_scripts_know(tmp_path):
+    found = {
+        "cwd": tmp_path,
+        "env": environment(ROOT / "benchmarks", ROOT / "experiments"),
+        "text": True,
+        "capture_output": True,
+    }
+    commands = subprocess.run([sys.executable, "-c", COMMANDS_OF_WAITING], check=True, **found).stdout.splitlines()
+    assert len(commands) == 4
+    for command in commands:
+        finished = subprocess.run([sys.executable, *command.split(), "--only_check_args"], check=False, **found)
+        assert (finished.returncode, finished.stderr) == (0, ""), command
+
+
 def test_works_take_turns_and_are_compared():
     order = []
     times = turns.measure({"one": lambda: order.append(1), "two": lambda: order.append(2)}, 1, 2, 0.0)
