@@ -40,7 +40,7 @@ bench: $(READY)
 	@$(VENV)/bin/python experiments/latency_table.py --image_size=64 --out=build/bench/table.json
 	@$(VENV)/bin/python benchmarks/latency_prediction.py --table=build/bench/table.json --json=build/bench/latency_prediction.json
 	@$(VENV)/bin/python benchmarks/inspection.py --json=build/bench/inspection.json
-	@$(VENV)/bin/python benchmarks/waiting.py --crops=60 --json=build/bench/waiting.json
+	@$(VENV)/bin/python benchmarks/waiting.py --crops=100 --json=build/bench/waiting.json
 	@$(VENV)/bin/python benchmarks/loading.py --folder=build/bench/crops --images=10000 --json=build/bench/loading.json
 	@$(VENV)/bin/python benchmarks/finetune.py --json=build/bench/finetune.json
 	@$(VENV)/bin/python benchmarks/protocol.py --without="plain Keras" --json=build/bench/protocol.json
