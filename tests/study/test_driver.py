@@ -442,3 +442,15 @@ def _commands(part: str) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_nothing_is_said_of_the_time_left_after_a_few_steps(tmp_path, monkeypatch):
+    """0.1 % after half a minute, most of which went into compiling, would be eight hours."""
+    (unit,) = units(tmp_path / "log", "a/1")
+    clock = iter([0.0, 30.0, 60.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    watcher = progress.Watcher([unit], [unit], tmp_path)
+    path = unit.record(tmp_path).with_suffix(progress.SUFFIX)
+    for share, remaining in ((0.001, None), (0.5, pytest.approx(30.0))):
+        records.write(path, [share, "epoch 1"])
+        assert watcher.status().remaining == remaining

@@ -20,6 +20,9 @@ from wool_tf.study.units import Unit
 POLL_SECONDS = 0.5
 BEAT_SECONDS = 1.0
 SUFFIX = ".progress"
+LEAST_SHARE = 0.02
+"""Of the work to be done, before which nothing is said of the time that is left: at first networks are compiled, and a
+few steps after half a minute would make days of an hour."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +166,7 @@ class Watcher:
                 left += unit.cost
         done = self.total - left
         remaining = None
-        if done > self.before:
+        if done - self.before >= LEAST_SHARE * (self.total - self.before) > 0:
             remaining = (time.monotonic() - self.started) * left / (done - self.before)
         finished = self.units - len(self.open)
         return Status(done / self.total, remaining, finished, self.units, tuple(running))
