@@ -98,17 +98,18 @@ def train(
         right, rate = 0, 0.0
         for number in range(per):
             rate = course.rate(epoch * per + number, course.epochs * per, history["loss"])
-            pixels, truth = next(batches)
+            pixels, classes = next(batches)
+            truth = torch.from_numpy(classes).long()
             steps.optimizer.zero_grad(set_to_none=True)
             given = networks.batch(pixels, dtype)
             found = network(given)
-            loss = loss_of(given, found, torch.from_numpy(truth))
+            loss = loss_of(given, found, truth)
             loss.backward()
             steps.take(rate)
             losses.append(loss.item())
             if not np.isfinite(losses[-1]):
                 raise Diverged(f"the training loss became {losses[-1]} in epoch {epoch + 1}, step {number + 1}")
-            right += int((found.argmax(dim=1) == torch.from_numpy(truth)).sum())
+            right += int((found.argmax(dim=1) == truth).sum())
             progress((epoch + (number + 1) / per) / course.epochs, f"epoch {epoch + 1}/{course.epochs}")
             if len(losses) == most_steps:
                 return history | {"step_losses": losses}
