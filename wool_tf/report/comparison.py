@@ -30,7 +30,8 @@ def changes(study: Study, before: Study) -> Table | None:
         "only one of the two judges rightly, and p is how often chance alone would part as many of them as unevenly "
         "(exact McNemar test). An interval that holds 0 says that the data cannot tell them apart."
     )
-    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", _reservations(study, before, len(places)))
+    note = _reservations(study, before, len(places), rows)
+    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", note)
 
 
 def _stages(study: Study, before: Study, places: Sequence[tuple[int, int]]) -> Iterator[tuple[str, ...]]:
@@ -98,8 +99,19 @@ def _row(title: str, found: paired.Paired, labels: np.ndarray, then: np.ndarray,
     return title, *shares, points(found.change), ends, str(found.gained), str(found.lost), decimals(found.p)
 
 
-def _reservations(study: Study, before: Study, compared: int) -> str:
+def _reservations(study: Study, before: Study, compared: int, rows: Sequence[tuple[str, ...]]) -> str:
     told = []
+    if nameless := [f"{one.out} ({one.data.folder})" for one in (study, before) if not one.held_out]:
+        told.append(
+            f"Rows with {MISSING} are compared by their means only. The document of {' and of '.join(nameless)} is of "
+            "a version that named no images, and the records beside it do not tell either which they are. Repeat the "
+            "command of that run, which keeps what is trained, then compare again."
+        )
+    elif MISSING in {row[-1] for row in rows}:
+        told.append(
+            f"Rows with {MISSING} are compared by their means: a fold has no record in one of the runs, or not "
+            "the one that the figures are of."
+        )
     if study.held_out and before.held_out:
         if compared < max(len(study.held_out), len(before.held_out)):
             told.append(f"{compared} images have the same name and label in both runs; only these are compared.")

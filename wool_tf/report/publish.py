@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wool_tf.errors import BadSetting
-from wool_tf.study import results, run
+from wool_tf.study import earlier, results, run
 from wool_tf.study.driver import Status
 from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
@@ -60,11 +60,15 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     """
     from wool_tf.report import export, page
 
-    before = None if baseline is None else results.read(_documents("baseline", baseline)[0])
+    other = None if baseline is None else _documents("baseline", baseline)[0]
+    before = None if other is None else results.read(other)
     written = []
     for document in (found for folder in runs for found in _documents("runs", folder)):
-        study = results.read(document)
-        page.write(study, document.parent, document.stem, before)
+        study, compared = results.read(document), before
+        if other is not None and before is not None:
+            study = earlier.completed(study, document.parent, [earlier.completed(before, other.parent)])
+            compared = earlier.completed(before, other.parent, [study])
+        page.write(study, document.parent, document.stem, compared)
         export.write(study, document.parent, document.stem)
         written.append(document.with_suffix(".html"))
     return written
