@@ -151,6 +151,38 @@ def test_a_pruned_network_may_equal_the_features_of_the_whole_one(delivered):
     assert verdict(changed(costly, advantages=(beaten, tie))).kind == NOT_FIT
 
 
+def test_that_few_images_tell_no_difference_makes_no_equal(delivered):
+    beaten = Advantage(THRESHOLDING, "", 200.0, (150.0, 250.0))
+    for spared, kind in ((-1.0, NOT_FIT), (1.0, UNKNOWN)):
+        wide = Advantage(FROZEN, "resnet18-imagenet", spared, (-60.0, 60.0))
+        assert verdict(changed(delivered, advantages=(beaten, wide))).kind == kind
+
+
+def test_the_difference_to_an_equal_is_told_with_its_interval(delivered):
+    tie = Advantage(FROZEN, "resnet18-imagenet", -4.0, (-18.0, 12.0))
+    beaten = Advantage(THRESHOLDING, "", 20.0, (5.0, 35.0))
+    told = verdict(changed(delivered, advantages=(beaten, tie))).reasons[0]
+    assert "the network makes 4 more false alarms, a miss counting as 3, of 1000 images" in told
+    assert "(95 % interval 12 fewer to 18 more)" in told
+
+
+def test_figures_that_are_too_good_recommend_nothing(delivered):
+    leaking = dataclasses.replace(
+        delivered,
+        data=dataclasses.replace(delivered.data, group_by="scan"),
+        command="python experiments/reproduce.py --group_by scan --out 'runs/a b' --epochs=6",
+        out="runs/a b",
+    )
+    assert verdict(leaking).kind == UNKNOWN and "too good" in verdict(leaking).reasons[0]
+    assert verdict(leaking).command == (
+        "python experiments/reproduce.py --epochs=6 --group_by=sample '--out=runs/a b-sample'"
+    )
+    chosen = dataclasses.replace(delivered, settings=delivered.settings | {"select": "best"})
+    assert verdict(chosen).kind == UNKNOWN and "--select=last" in verdict(chosen).command
+    unlisted = dataclasses.replace(delivered, data=dataclasses.replace(delivered.data, grouped=False))
+    assert verdict(unlisted).kind == FIT and "no manifest" in verdict(unlisted).reasons[-1]
+
+
 def test_random_weights_are_told_to_start_from_imagenets():
     study = delivered(frozen=False)
     found = verdict(changed(study, advantages=(Advantage(THRESHOLDING, "", -1.0, (-9.0, 9.0)),)))
