@@ -100,7 +100,7 @@ def test_defects_by_hand():
     kinds = {"D1": DefectRecall(30, 0.9), "D2": DefectRecall(4, 0.25)}
     simple = Baseline(THRESHOLDING, "", figures(0.7, by_defect={"D1": DefectRecall(30, 0.5)}))
     table = quality.by_defect(written(configuration(stage("baseline", 0.9, by_defect=kinds)), baselines=(simple,)))
-    assert table.header[1:] == ("D1 (30)", "D2 (4)")
+    assert table.header[1:] == ("D1 melt drops (30)", "D2 binder lump (4)")
     assert table.rows == (("Thresholding, without a network", "50.0", "–"), ("Baseline", "90.0", "25.0"))
     assert quality.by_defect(written(configuration(stage("baseline", 0.9)))) is None
 

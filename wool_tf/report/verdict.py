@@ -61,8 +61,8 @@ def verdict(study: Study) -> Verdict:
 def _told(delivered: Delivered) -> str:
     metrics = delivered.at_rule.figures.complete[0]
     return (
-        f"By the delivered rule for the threshold, {metrics.missed} of {metrics.defective} defective images would pass unseen and "
-        f"{_alarms(metrics.false_alarms)} would be raised on {metrics.sound} sound ones."
+        f"By the delivered rule for the threshold, {metrics.missed} of {metrics.defective} defective images would pass "
+        f"unseen and {_alarms(metrics.false_alarms)} would be raised on {metrics.sound} sound ones."
     )
 
 
