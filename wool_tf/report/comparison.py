@@ -28,7 +28,9 @@ def changes(study: Study, before: Study) -> Table | None:
         f"This run beside {before.out}, network by network, in the first repeat of each. Every image that both judged "
         "is compared with itself: the interval of the change is over physical samples, the numbers are images that "
         "only one of the two judges rightly, and p is how often chance alone would part as many of them as unevenly "
-        "(exact McNemar test). An interval that holds 0 says that the data cannot tell them apart."
+        "(exact McNemar test). The data tell two runs apart only where the interval leaves out 0 and p is below 0.05: "
+        "the interval is too narrow where few images change sides, and p does not know that images of one sample "
+        "resemble each other."
     )
     note = _reservations(study, before, len(places), rows)
     return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", note)

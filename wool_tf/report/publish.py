@@ -60,18 +60,22 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     """
     from wool_tf.report import export, page
 
-    other = None if baseline is None else _documents("baseline", baseline)[0]
-    before = None if other is None else results.read(other)
+    other = None if baseline is None else _read(_documents("baseline", baseline)[0], [])
     written = []
     for document in (found for folder in runs for found in _documents("runs", folder)):
-        study, compared = results.read(document), before
-        if other is not None and before is not None:
-            study = earlier.completed(study, document.parent, [earlier.completed(before, other.parent)])
-            compared = earlier.completed(before, other.parent, [study])
+        study = _read(document, [other] if other else [])
+        compared = other
+        if baseline is not None and other is not None and not other.held_out:
+            compared = _read(_documents("baseline", baseline)[0], [study])
         page.write(study, document.parent, document.stem, compared)
         export.write(study, document.parent, document.stem)
         written.append(document.with_suffix(".html"))
     return written
+
+
+def _read(document: Path, others: Sequence[Study]) -> Study:
+    """The study of a document, with what records tell besides."""
+    return earlier.completed(results.read(document), document.parent, others)
 
 
 def _documents(setting: str, run: Path) -> list[Path]:
