@@ -118,5 +118,8 @@ def _reservations(study: Study, before: Study, compared: int, rows: Sequence[tup
         if compared < max(len(study.held_out), len(before.held_out)):
             told.append(f"{compared} images have the same name and label in both runs; only these are compared.")
     if study.data.fingerprint != before.data.fingerprint:
-        told.append("The images or their labels differ between the runs, if only in size.")
+        told.append(
+            "The images or their labels differ between the runs, if only in size. Images are paired by name: where the "
+            "same names stand for other images, as in two simulated campaigns, the pairs mean nothing."
+        )
     return " ".join(told)

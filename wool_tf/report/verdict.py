@@ -294,6 +294,14 @@ def per_thousand(study: Study) -> Table | None:
     )
     header = ("", "Missed of 1000 defective", "95 %", "False alarms of 1000 sound", "95 %", "Accuracy (%)", "95 %")
     note = "Thresholding has limits of its own, found by trial; no rule parts its scores."
+    if any(cell in ("0–0", "1000–1000") for row in rows for cell in row):
+        # 0.05^(1/n): that many samples without an error happen one time in twenty.
+        bound = 1000 * (1 - 0.05 ** (1 / study.judged.groups))
+        note += (
+            " 0–0: no image was judged wrongly, which does not show that none ever will be; if every one of the "
+            f"{study.judged.groups} samples were of that class, up to {bound:.0f} of 1000 would still be possible, "
+            "with fewer of them more."
+        )
     return table("Misses and false alarms", text, header, rows, "lrrrrrr", note)
 
 
