@@ -10,7 +10,8 @@ from study_sample import configuration, delivered, figures, made, stage, written
 from wool_tf.evaluation import paired
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import claims, findings, paper
-from wool_tf.report.verdict import COMPARED, FIT, NOT_FIT, UNKNOWN, per_thousand, smallest, verdict
+from wool_tf.report.per_thousand import per_thousand
+from wool_tf.report.verdict import COMPARED, FIT, NOT_FIT, UNKNOWN, smallest, verdict
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.image_results import FoldSize
 from wool_tf.study.results import Failure
@@ -207,6 +208,26 @@ def test_few_samples_say_nothing(delivered):
     assert verdict(few).kind == UNKNOWN and "19 physical samples" in verdict(few).reasons[0]
 
 
+def test_few_defective_images_ask_for_more_samples_than_there_are(delivered):
+    data = dataclasses.replace(delivered.data, defective=10)
+    sizes = tuple(dataclasses.replace(size, defective=2) for size in delivered.folds[0])
+    found = verdict(dataclasses.replace(delivered, data=data, folds=(sizes,)))
+    # 10 defective images of 60 samples: 20 are of 120.
+    assert found.kind == UNKNOWN and "about 120 in all" in found.advice
+
+
+def test_a_given_threshold_is_not_said_to_come_from_folds():
+    study = delivered(rule=ThresholdRule(threshold=0.5))
+    assert "at the threshold 0.5, which was given" in per_thousand(study).text
+    assert "other folds" not in per_thousand(study).text
+
+
+def test_no_error_is_not_told_as_none_possible():
+    note = per_thousand(delivered(separation=40.0)).note
+    # 0.05^(1/60) = 0.951.
+    assert "every one of the 60 samples were of that class, up to 49 of 1000" in note
+
+
 def test_guessing_is_not_fit(delivered):
     # 150 of the 240 images are sound.
     point = OperatingPoint(delivered.delivery.rule, 0.5, figures(150 / 240))
@@ -238,7 +259,20 @@ def test_of_networks_that_cannot_be_told_apart_the_smallest_is_recommended():
     # The interval of the best one begins at 96.8 %.
     assert smallest(study)[1].name == "hard1"
     assert verdict(study).kind == COMPARED
-    assert "--final=hard1" in verdict(study).command
+    assert "--final=hard1" in verdict(study).command and "--image_size" not in verdict(study).command
+    settings = {"select": "last", "image_size": 112, "epochs": 6, "repeats": 10, "folds": 5, "latency_table": ""}
+    found = verdict(dataclasses.replace(study, settings=settings, out="runs/a b"))
+    assert found.command == (
+        "python experiments/reproduce.py --data=data/crops --depth=18 --optimizer=adam --weights=none --final=hard1 "
+        "--asfp_rates= --image_size=112 --epochs=6 --folds=5 '--out=runs/a b-delivered'"
+    )
+    simple = Baseline(THRESHOLDING, "", figures(0.99))
+    found = verdict(dataclasses.replace(study, baselines=(simple,), settings={"weights": ["none", "imagenet"]}))
+    assert found.kind == COMPARED and "is as good or better" in found.reasons[0]
+    assert "none of the networks is recommended" in found.reasons[0] and "search.py" in found.command
+    assert "--weights=none" in found.command
+    scans = dataclasses.replace(study, data=dataclasses.replace(study.data, group_by="scan"))
+    assert "too good" in verdict(scans).reasons[0]
     empty = written(configuration(stage("baseline", None)))
     assert smallest(empty) is None and "No network" in verdict(empty).reasons[0]
 

@@ -1,9 +1,14 @@
 """What to do next, and the command that does it."""
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 
-from wool_tf.study.results import Study
+from wool_tf.study.results import Configuration, Stage, Study
+from wool_tf.training.config import TrainingConfig
+
+NOT_DELIVERED = ("repeats", "controls", "select")
+"""Settings of a comparison that `experiments/reproduce.py` does not have."""
 
 
 def words(study: Study) -> list[str]:
@@ -40,13 +45,46 @@ def more_samples(study: Study, needed: int) -> tuple[str, str]:
     return advice, shlex.join([*without(command, "out"), f"--out={study.out}-more"])
 
 
-def better_training(study: Study) -> tuple[str, str]:
-    """Advice and command where the network is not good enough."""
+def otherwise(study: Study, flag: str, value: str) -> str:
+    """The command of a study with another value of a flag, in a folder of its own."""
+    return shlex.join([*without(words(study), flag, "out"), f"--{flag}={value}", f"--out={study.out}-{value}"])
+
+
+def delivering(study: Study, one: Configuration, stage: Stage) -> str:
+    """The command that trains one of the networks of a study for a board, with the settings of the study."""
+    own = {"depth": one.depth, "optimizer": one.optimizer, "weights": one.weights, "final": stage.name}
+    if not stage.name.startswith("asfp"):
+        own["asfp_rates"] = ""
+    defaults = {each.name: each.default for each in dataclasses.fields(TrainingConfig)}
+    kept = {
+        name: value
+        for name, value in study.settings.items()
+        if name in defaults and name not in (*own, *NOT_DELIVERED) and value is not None and value != defaults[name]
+    }
+    flags = [f"--{name}={_written(value)}" for name, value in (own | kept).items()]
+    return shlex.join(
+        ["python", "experiments/reproduce.py", f"--data={study.data.folder}", *flags, f"--out={study.out}-delivered"]
+    )
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def better_training(study: Study, weights: str = "") -> tuple[str, str]:
+    """Advice and command where the network is not good enough.
+
+    Arguments:
+        study: Study.
+        weights: that the network started from, where the study has several.
+    """
     if study.settings.get("weights") == "none":
         kept = without(words(study), "out", "weights")
         command = shlex.join([*kept, "--weights=imagenet", f"--out={study.out}-imagenet"])
         return "Start from ImageNet weights instead of random ones; they learn more from few images.", command
     data = shlex.quote(study.data.folder)
-    weights = shlex.quote(str(study.settings.get("weights")))
+    weights = shlex.quote(weights or str(study.settings.get("weights")))
     command = f"python experiments/search.py --data={data} --weights={weights} --out=search"
     return "Look at the images judged wrongly, then search for better settings of the training.", command

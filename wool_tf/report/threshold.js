@@ -33,13 +33,13 @@
     document.getElementById(id).replaceChildren(...parts);
   };
 
-  const byType = (missed) => {
+  const byType = () => {
     const counts = new Map();
     for (const image of defective) {
       for (const kind of new Set(image[2].split("+").filter(Boolean))) {
         const found = counts.get(kind) || [0, 0];
         found[1] += 1;
-        if (missed.includes(image)) found[0] += 1;
+        if (image[0] < threshold) found[0] += 1;
         counts.set(kind, found);
       }
     }
@@ -59,7 +59,7 @@
       show("area", belt.toFixed(1));
       show("metre", width > 0 ? (belt * width).toFixed(1) : "–");
     }
-    show("types", byType(missed) || "types are not known");
+    show("types", byType() || "types are not known");
     show("deliver", data.command.replace("THRESHOLD", () => String(threshold)));
     list("missed-images", missed);
     list("alarm-images", alarms);
@@ -69,17 +69,19 @@
   const cheapest = () => {
     const cost = Number(ratio.value);
     if (!(cost > 0)) return;
-    const scores = [...new Set(data.images.map((image) => image[0]))].sort((a, b) => a - b);
+    const sorted = [...data.images].sort((a, b) => a[0] - b[0]);
+    let spent = sound.length;
     let least = Infinity;
-    [...scores, 1].forEach((limit, place) => {
-      const all = place === scores.length;
-      const below = place ? scores[place - 1] : 0;
-      const middle = all ? (below + 1) / 2 : score((odds(limit) + odds(below)) / 2);
-      const candidate = middle > below && middle < limit ? middle : limit;
-      const spent = cost * defective.filter((image) => image[0] < candidate).length
-        + sound.filter((image) => image[0] >= candidate).length;
-      if (spent < least) [least, threshold] = [spent, candidate];
-    });
+    for (let place = 0; place <= sorted.length; place += 1) {
+      const below = place ? sorted[place - 1][0] : 0;
+      const limit = place < sorted.length ? sorted[place][0] : 1;
+      // Between equal scores there is no threshold; beyond the last it may be 1, where scores end.
+      if (spent < least && (!place || below < limit)) {
+        const middle = place < sorted.length ? score((odds(limit) + odds(below)) / 2) : (below + 1) / 2;
+        [least, threshold] = [spent, middle > below && middle < limit ? middle : limit];
+      }
+      if (place < sorted.length) spent += sorted[place][1] === 1 ? cost : -1;
+    }
     slider.value = odds(threshold);
     update();
   };

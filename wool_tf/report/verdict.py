@@ -9,10 +9,9 @@ from pathlib import Path
 from wool_tf.cells import percent
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import advice, naming
-from wool_tf.report.tables import Table, table
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.results import Configuration, Delivered, Stage, Study
-from wool_tf.study.score_results import FROZEN, Baseline, Figures, Intervals
+from wool_tf.study.score_results import FROZEN, Baseline, Figures
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
 FEW_GROUPS = 20
@@ -144,28 +143,34 @@ def _too_little(study: Study, delivered: Delivered) -> Verdict | None:
         f"There are {data.groups} physical samples and {data.defective} defective images; figures of fewer than "
         f"{FEW_GROUPS} samples or {FEW_DEFECTIVE} defective images say next to nothing about others."
     )
-    return Verdict(UNKNOWN, (reason, _told(delivered)), *advice.more_samples(study, FEW_GROUPS))
+    needed = max(FEW_GROUPS, math.ceil(data.groups * FEW_DEFECTIVE / max(data.defective, 1)))
+    return Verdict(UNKNOWN, (reason, _told(delivered)), *advice.more_samples(study, needed))
 
 
 def _flattered(study: Study, delivered: Delivered) -> Verdict | None:
     """The figures are known to be too good, so that nothing follows from them."""
+    flaw = _too_good(study)
+    if flaw is None:
+        return None
+    reason, told, flag, value = flaw
+    return Verdict(UNKNOWN, (reason, _told(delivered)), told, advice.otherwise(study, flag, value))
+
+
+def _too_good(study: Study) -> tuple[str, str, str, str] | None:
+    """Why the figures are too good, what to do, and the flag with the value that does it."""
     by = study.data.group_by
     if by != "sample":
         reason = (
             f"The folds keep only each {by} together, so the networks were judged on products that they had seen in "
             "training: the figures are too good, and no estimate for new products."
         )
-        told, flag, name = "Run it again with folds that keep every sample together.", "group_by", "sample"
-    elif study.optimistic:
+        return reason, "Run it again with folds that keep every sample together.", "group_by", "sample"
+    if study.optimistic:
         reason = (
-            "Of each training the epoch was kept that did best on the very images it is judged on: the figures are "
-            "too good."
+            "Of each training the epoch was kept that did best on the images it is judged on: figures are too good."
         )
-        told, flag, name = "Run it again, keeping the last epoch.", "select", "last"
-    else:
-        return None
-    words = [*advice.without(advice.words(study), flag, "out"), f"--{flag}={name}", f"--out={study.out}-{name}"]
-    return Verdict(UNKNOWN, (reason, _told(delivered)), told, shlex.join(words))
+        return reason, "Run it again, keeping the last epoch.", "select", "last"
+    return None
 
 
 def _unlisted(study: Study) -> list[str]:
@@ -245,22 +250,32 @@ def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
 
 
 def _compared(study: Study) -> Verdict:
-    """Which of several networks to deliver."""
-    chosen, name = smallest(study), " ".join(["python", "experiments/reproduce.py"])
+    """Which of several networks to deliver, if any."""
+    chosen = smallest(study)
     if chosen is None:
-        return Verdict(COMPARED, ("No network has a complete repeat yet.",), "Go on with the same command.",
-                       study.command)  # fmt: skip
+        told = "No network has a complete repeat yet.", "Go on with the same command."
+        return Verdict(COMPARED, told[:1], told[1], study.command)
     one, stage = chosen
     accuracy = percent(stage.figures.mean("accuracy"), stage.figures.std("accuracy"))
     reason = (
         f"The smallest network that this data cannot tell from the best is {naming.label(study, one)}: {stage.title}, "
-        f"with {accuracy} % accuracy."
+        f"with {accuracy} % accuracy at the threshold 0.5."
     )
-    command = (
-        f"{name} --data={shlex.quote(study.data.folder)} --depth={one.depth} --optimizer={one.optimizer} "
-        f"--weights={shlex.quote(one.weights)} --final={stage.name} --out={shlex.quote(study.out)}-delivered"
-    )
-    return Verdict(COMPARED, (reason,), "Deliver it; the same settings go with the command.", command)
+    flaw = _too_good(study)
+    reasons = (*([flaw[0]] if flaw else []), reason)
+    equals = [each for each in study.baselines if _accuracy(each) >= stage.figures.known_mean("accuracy")]
+    if equals:
+        best = max(equals, key=_accuracy)
+        simpler = (
+            f"{naming.baseline_title(study, best)}, is as good or better, with {percent(_accuracy(best))} % accuracy, "
+            "so none of the networks is recommended."
+        )
+        return Verdict(COMPARED, (simpler, *reasons), *advice.better_training(study, one.weights))
+    return Verdict(COMPARED, reasons, "Train it for the board.", advice.delivering(study, one, stage))
+
+
+def _accuracy(each: Baseline) -> float:
+    return each.figures.mean("accuracy") or 0.0
 
 
 def smallest(study: Study) -> tuple[Configuration, Stage] | None:
@@ -275,44 +290,3 @@ def smallest(study: Study) -> tuple[Configuration, Stage] | None:
     lowest = max(found, key=lambda each: each[0])[2].interval["accuracy"][0]
     equal = [(one, stage) for accuracy, one, stage in found if accuracy >= lowest]
     return min(equal, key=lambda pair: pair[1].params or math.inf)
-
-
-def per_thousand(study: Study) -> Table | None:
-    """Misses and false alarms of a thousand images at the delivered rule, beside the baselines."""
-    if study.delivered is None:
-        return None
-    at_rule = study.delivered.at_rule
-    rows = [_row(f"Delivered: {study.delivered.int8_stage.title}", at_rule.figures, at_rule.interval)]
-    for each in study.baselines:
-        found = each.operating[0] if each.operating else each
-        rows.append(_row(naming.baseline_title(study, each), found.figures, found.interval))
-    text = (
-        "Of a thousand defective images, how many would pass unseen, and of a thousand sound ones, how many would be "
-        f"rejected, by this rule for the threshold: {naming.rule(at_rule.rule)}. On each fold the threshold "
-        "comes from the other folds; so these are figures of the files of the folds, while the delivered one was "
-        "trained on all images. The intervals (95 %) are over physical samples."
-    )
-    header = ("", "Missed of 1000 defective", "95 %", "False alarms of 1000 sound", "95 %", "Accuracy (%)", "95 %")
-    note = "Thresholding has limits of its own, found by trial; no rule parts its scores."
-    if any(cell in ("0–0", "1000–1000") for row in rows for cell in row):
-        # 0.05^(1/n): that many samples without an error happen one time in twenty.
-        bound = 1000 * (1 - 0.05 ** (1 / study.judged.groups))
-        note += (
-            " 0–0: no image was judged wrongly, which does not show that none ever will be; if every one of the "
-            f"{study.judged.groups} samples were of that class, up to {bound:.0f} of 1000 would still be possible, "
-            "with fewer of them more."
-        )
-    return table("Misses and false alarms", text, header, rows, "lrrrrrr", note)
-
-
-def _row(title: str, figures: Figures, interval: Intervals) -> tuple[str, ...]:
-    low, high = interval["recall"]
-    return (
-        title,
-        f"{1000 * (1 - figures.known_mean('recall')):.0f}",
-        f"{1000 * (1 - high):.0f}–{1000 * (1 - low):.0f}",
-        f"{1000 * figures.known_mean('false_alarm_rate'):.0f}",
-        "–".join(f"{1000 * end:.0f}" for end in interval["false_alarm_rate"]),
-        percent(figures.mean("accuracy")),
-        naming.interval(interval["accuracy"]),
-    )
