@@ -203,6 +203,17 @@ def test_images_missed_are_listed_with_their_pictures(delivered, tmp_path):
         assert "D1 melt drops: " in window.run("document.getElementById('types').textContent")
 
 
+@pytest.mark.skipif(browser.PROGRAM is None, reason="needs Chromium")
+def test_no_column_is_lost_on_paper(delivered, compared, tmp_path):
+    with browser.browser() as window:
+        window.call("Emulation.setEmulatedMedia", media="print")
+        for number, study in enumerate((delivered, compared)):
+            page.write(study, tmp_path, f"report{number}")
+            # An A4 sheet at 96 dots an inch less margins of a centimetre.
+            window.show(f"file://{tmp_path}/report{number}.html", 718, 1000)
+            assert window.run("document.documentElement.scrollWidth") <= 718
+
+
 def test_it_is_said_where_pictures_are_left_out(delivered):
     pictures = delivered.delivery.pictures
     delivery = dataclasses.replace(delivered.delivery, pictures=pictures[1:])
