@@ -263,8 +263,9 @@ def test_latency_is_told_against_the_first_row_and_doubts_stand_below(delivered)
     rows = size.latency(delivered).rows
     assert rows[0][3] == rows[0][-1] == "1.00×"
     assert (rows[2][3], rows[2][-1]) == ("31.9×", "10.0×")
-    doubtful = dataclasses.replace(delivered.delivery, latency_warnings=("the CPU reached 85 °C",))
-    assert size.latency(dataclasses.replace(delivered, delivery=doubtful)).note.endswith("the CPU reached 85 °C")
+    doubtful = dataclasses.replace(delivered.delivery, latency_warnings=("the CPU reached 85 °C", "a.tflite: slow"))
+    note = size.latency(dataclasses.replace(delivered, delivery=doubtful)).note
+    assert note.endswith(" doubtful: the CPU reached 85 °C; a.tflite: slow.")
 
 
 def test_every_mistake_of_the_delivered_rule_is_listed_the_surest_first(delivered):

@@ -135,5 +135,7 @@ def latency(study: Study) -> Table | None:
         "say how many times smaller the file and shorter the median is than in the first row."
     )
     header = ("Model", "Threads", "File", "Smaller", "Median", "90 %", "99 %", "Mean", "Images/s", "Faster")
-    note = " ".join([f"Measured on {study.delivery.latency_machine}.", *study.delivery.latency_warnings])
+    note = f"Measured on {study.delivery.latency_machine}."
+    if study.delivery.latency_warnings:
+        note += f" What makes the times doubtful: {'; '.join(study.delivery.latency_warnings)}."
     return table("Speed (ms per image)", text, header, rows, "l" + "r" * 9, note)
