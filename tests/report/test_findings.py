@@ -268,6 +268,9 @@ def test_of_networks_that_cannot_be_told_apart_the_smallest_is_recommended():
         "python experiments/reproduce.py --data=data/crops --depth=18 --optimizer=adam --weights=none --final=hard1 "
         "--asfp_rates= --image_size=112 --epochs=6 --folds=5 '--out=runs/a b-delivered'"
     )
+    # Of those that a baseline does not equal the smallest, though smaller ones lie within the interval, too.
+    between = dataclasses.replace(study, baselines=(Baseline(THRESHOLDING, "", figures(0.975)),))
+    assert smallest(study, 0.975)[1].name == "baseline" and "--final=baseline" in verdict(between).command
     simple = Baseline(THRESHOLDING, "", figures(0.99))
     found = verdict(dataclasses.replace(study, baselines=(simple,), settings={"weights": ["none", "imagenet"]}))
     assert found.kind == COMPARED and "is as good or better" in found.reasons[0]

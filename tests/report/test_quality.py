@@ -256,7 +256,14 @@ def test_predicted_times_and_widths_of_a_network_that_was_pruned_to_a_time():
     assert table.note.endswith("by the times of single convolutions on a slide rule, LiteRT 0, 1 thread.")
     assert size.widths(study).header == ("Channel group", "Unpruned", "Round 1")
     assert size.widths(study).rows == (("layer1", "64", "16 (75.0)"), ("layer1.0.conv1", "64", "48 (25.0)"))
-    assert size.widths(written(configuration(whole, pruned), settings={"recipe": "paper-text"})) is None
+    assert "millisecond" in size.widths(study).text
+    # Of a single network filters are told whatever the recipe, and a round without a result has a dash.
+    lacking = stage("hard2", None, widths={})
+    table = size.widths(written(configuration(whole, pruned, lacking), settings={"recipe": "paper-text"}))
+    assert table.rows[0] == ("layer1", "64", "16 (75.0)", "–") and "millisecond" not in table.text
+    two = configuration(whole, pruned), configuration(whole, pruned, optimizer="sgd")
+    assert size.widths(written(*two, settings={"recipe": "paper-text"})) is None
+    assert size.widths(written(configuration(whole), settings={"recipe": "paper-text"})) is None
 
 
 def test_latency_is_told_against_the_first_row_and_doubts_stand_below(delivered):

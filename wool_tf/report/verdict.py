@@ -251,7 +251,9 @@ def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
 
 def _compared(study: Study) -> Verdict:
     """Which of several networks to deliver, if any."""
-    chosen = smallest(study)
+    best = max(study.baselines, key=_accuracy, default=None)
+    better = smallest(study, _accuracy(best) if best else 0.0)
+    chosen = better or smallest(study)
     if chosen is None:
         told = "No network has a complete repeat yet.", "Go on with the same command."
         return Verdict(COMPARED, told[:1], told[1], study.command)
@@ -263,9 +265,7 @@ def _compared(study: Study) -> Verdict:
     )
     flaw = _too_good(study)
     reasons = (*([flaw[0]] if flaw else []), reason)
-    equals = [each for each in study.baselines if _accuracy(each) >= stage.figures.known_mean("accuracy")]
-    if equals:
-        best = max(equals, key=_accuracy)
+    if best and better is None:
         simpler = (
             f"{naming.baseline_title(study, best)}, is as good or better, with {percent(_accuracy(best))} % accuracy, "
             "so none of the networks is recommended."
@@ -278,8 +278,13 @@ def _accuracy(each: Baseline) -> float:
     return each.figures.mean("accuracy") or 0.0
 
 
-def smallest(study: Study) -> tuple[Configuration, Stage] | None:
-    """The stage with the fewest parameters whose accuracy lies within the interval of the most accurate one."""
+def smallest(study: Study, above: float = 0.0) -> tuple[Configuration, Stage] | None:
+    """The stage with the fewest parameters whose accuracy lies within the interval of the most accurate one.
+
+    Arguments:
+        study: Study.
+        above: accuracy that it must exceed, a share.
+    """
     found = [
         (stage.figures.mean("accuracy") or 0.0, one, stage)
         for one, stage in naming.float_stages(study)
@@ -288,5 +293,7 @@ def smallest(study: Study) -> tuple[Configuration, Stage] | None:
     if not found:
         return None
     lowest = max(found, key=lambda each: each[0])[2].interval["accuracy"][0]
-    equal = [(one, stage) for accuracy, one, stage in found if accuracy >= lowest]
+    equal = [(one, stage) for accuracy, one, stage in found if accuracy >= lowest and accuracy > above]
+    if not equal:
+        return None
     return min(equal, key=lambda pair: pair[1].params or math.inf)
