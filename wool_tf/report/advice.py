@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from wool_tf.study.results import Configuration, Stage, Study
 from wool_tf.training.config import TrainingConfig
 
+FOLDS = "--first_folds=0"
 NOT_DELIVERED = ("repeats", "controls", "select")
 """Settings of a comparison that `experiments/reproduce.py` does not have."""
 
@@ -40,7 +41,9 @@ def more_samples(study: Study, needed: int) -> tuple[str, str]:
     command = words(study)
     if study.judged.images < study.data.images:
         advice = "Train the other folds, too: the same command without --first_folds; what is done is kept."
-        return advice, shlex.join([*without(command, "first_folds"), "--first_folds=0"])
+        kept = without(command, "first_folds")
+        # What the command does not say itself stands in a flagfile, which a flag overrides.
+        return advice, shlex.join(kept if kept != command or "--flagfile" not in study.command else [*kept, FOLDS])
     advice = f"Collect crops of more samples, about {needed} in all, and run the same command in a new folder."
     return advice, shlex.join([*without(command, "out"), f"--out={study.out}-more"])
 
