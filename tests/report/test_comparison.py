@@ -1,14 +1,16 @@
 """What changed from one run to another."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 import scripts
 import study_sample
+from wool_tf import records
 from wool_tf.report import comparison, page, publish
-from wool_tf.study import results
+from wool_tf.study import earlier, results
 
 
 @pytest.fixture
@@ -113,6 +115,60 @@ def test_documents_that_name_no_image_are_compared_by_their_means(pair):
     change = 100 * (np.mean([each.accuracy for each in one.complete]) - np.mean([e.accuracy for e in other.complete]))
     assert float(found.rows[0][3].replace("−", "-")) == pytest.approx(change, abs=0.006)
     assert found.rows[0][5:] == ("–", "–", "–")
+
+
+def stored(given, folder, **changes):
+    """The records of a run's units, and its document as earlier versions wrote it: without names and scores."""
+    for unit, record in given.evidence.records.items():
+        records.write(folder / "units" / f"{unit}.json", record | {"started": 0.0, "attempts": [], "kept": True})
+    study = given.study(**changes)
+    bare = tuple(
+        dataclasses.replace(one, stages=tuple(dataclasses.replace(stage, scores=()) for stage in one.stages))
+        for one in study.configurations
+    )
+    results.write(folder / "report.json", dataclasses.replace(study, configurations=bare, held_out=()))
+    return study
+
+
+def compared(new, old):
+    """The comparison in the page that is made again, as Markdown."""
+    publish.again([new], old)
+    text = (new / "report.md").read_text()
+    return text[text.index("## What changed") : text.index("## Beside the paper")]
+
+
+def test_an_older_document_of_a_delivery_is_completed_from_records(tmp_path):
+    given = study_sample.made(recipes=(("adam", "imagenet"),), rules=(study_sample.DELIVERED,), int8=True,
+                              repeats=1, controls=(), asfp_rates=(0.3,))  # fmt: skip
+    study = stored(given, tmp_path / "old", delivery=study_sample.delivery(given))
+    read = results.read(tmp_path / "old" / "report.json")
+    assert not read.held_out and earlier.completed(read, tmp_path / "old") == study
+
+
+def test_older_documents_are_compared_image_by_image_with_a_run_that_names_the_images(pair, tmp_path):
+    given = study_sample.made(recipes=study_sample.RECIPES[:2], separation=3.0)
+    before = stored(given, tmp_path / "old")
+    (tmp_path / "new").mkdir()
+    results.write(tmp_path / "new" / "report.json", pair[0])
+    text = compared(tmp_path / "new", tmp_path / "old")
+    lines = [line for line in text.splitlines() if line.startswith("| ResNet")]
+    rows = comparison.changes(pair[0], before).rows
+    assert [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines] == list(rows)
+    # The other way about, too.
+    assert "by their means" not in compared(tmp_path / "old", tmp_path / "new")
+
+    # A record that is not what the document's figures are of counts as none.
+    path = next((tmp_path / "old" / "units").glob("*/repeat0/fold0/baseline.json"))
+    record = json.loads(path.read_text())
+    records.write(path, record | {"scores": [1 - score for score in record["scores"]]})
+    assert "a fold has no record" in compared(tmp_path / "new", tmp_path / "old")
+
+
+def test_it_is_said_why_images_are_not_compared(tmp_path):
+    for name, separation in (("new", 4.0), ("old", 3.0)):
+        stored(study_sample.made(recipes=study_sample.RECIPES[:1], separation=separation), tmp_path / name)
+    text = compared(tmp_path / "new", tmp_path / "old")
+    assert "Rows with – are compared by their means only" in text and "of a version that named no images" in text
 
 
 def test_the_page_begins_its_tables_with_it(study):

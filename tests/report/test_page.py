@@ -8,11 +8,14 @@ import html.parser
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 
+import browser
 import study_sample
 from study_sample import configuration, stage, written
 from wool_tf.errors import WoolError
@@ -99,10 +102,10 @@ def test_the_slider_has_every_held_out_score(pages, delivered):
     data = json.loads(Reader(pages[".html"]).scripts[0])
     name = delivered.delivered.int8_stage.name
     assert [row[1:] for row in data["images"]] == [
-        [one.label, one.defects, one.path] for one in delivered.delivery.judged
+        [one.label, one.defects, one.path, number] for number, one in enumerate(delivered.delivery.judged)
     ]
     for row, one in zip(data["images"], delivered.delivery.judged, strict=True):
-        assert row[0] == pytest.approx(one.scores[name], abs=1e-6)
+        assert row[0] == one.scores[name]
     assert "--threshold=THRESHOLD" in data["command"]
     assert data["ratio"] == delivered.delivery.rule.cost_ratio == 3
 
@@ -127,6 +130,96 @@ def test_the_slider_counts_as_the_scores_do(delivered, tmp_path):
     assert f'id="alarms">{alarms} of 150<' in found
     # Of 100 tiles on a square metre.
     assert f'id="area">{100 * alarms / 150:.1f}<' in found
+
+
+def saturated(study):
+    """The same delivery with scores as far out as int8 files give them, and hostile names."""
+    stage, judged = study.delivered.int8_stage.name, []
+    for number, one in enumerate(study.delivery.judged):
+        odds = np.log(one.scores[stage] / (1 - one.scores[stage]))
+        name = f"{'<script>alert(1)</script>' if number % 2 else 'a b'}'\"$&😀{number}.png"
+        scores = one.scores | {stage: float(1 / (1 + np.exp(-3 * odds - 12)))}
+        judged.append(dataclasses.replace(one, path=name, scores=scores))
+    delivery = dataclasses.replace(study.delivery, judged=tuple(judged), threshold=0.9999938558253978)
+    return dataclasses.replace(study, delivery=delivery, out="runs/it's $& a run")
+
+
+@pytest.mark.skipif(browser.PROGRAM is None, reason="needs Chromium")
+@pytest.mark.parametrize("change", [lambda study: study, saturated])
+def test_what_the_slider_delivers_is_what_it_counts(change, delivered, tmp_path):
+    study = change(delivered)
+    stage = study.delivered.int8_stage.name
+    labels = np.array([one.label for one in study.delivery.judged])
+    scores = np.array([one.scores[stage] for one in study.delivery.judged])
+    page.write(study, tmp_path, "report")
+
+    def counted(window):
+        words = shlex.split(window.run("document.getElementById('deliver').textContent"))
+        assert f"--network={study.out}/model/compact.safetensors" in words
+        (at,) = (float(word.removeprefix("--threshold=")) for word in words if word.startswith("--threshold="))
+        texts = [window.run(f"document.getElementById('{name}').textContent") for name in ("missed", "alarms")]
+        missed, alarms = ((labels == 1) & (scores < at)).sum(), ((labels == 0) & (scores >= at)).sum()
+        assert texts == [f"{missed} of {(labels == 1).sum()}", f"{alarms} of {(labels == 0).sum()}"]
+        assert float(window.run("document.getElementById('metre').textContent")) == pytest.approx(
+            2 * 100 * alarms / (labels == 0).sum(), abs=0.051
+        )
+        return at, missed, alarms
+
+    with browser.browser() as window:
+        window.show(f"file://{tmp_path}/report.html")
+        window.run("document.getElementById('width').value = 2")
+        window.run("document.getElementById('width').dispatchEvent(new Event('input'))")
+        assert counted(window)[0] == study.delivery.threshold
+        for cost in (0.01, 1, 3, 10, 1000):
+            window.run(f"document.getElementById('ratio').value = {cost}")
+            window.run("document.getElementById('ratio').dispatchEvent(new Event('input'))")
+            _, missed, alarms = counted(window)
+            limits = [0, *scores, 2]
+            least = min(
+                cost * ((labels == 1) & (scores < at)).sum() + ((labels == 0) & (scores >= at)).sum() for at in limits
+            )
+            assert cost * missed + alarms == pytest.approx(least)
+        for odds in (-12, -3.33, 0, 7.77, 11.99, 12):
+            window.run(f"document.getElementById('threshold').value = {odds}")
+            window.run("document.getElementById('threshold').dispatchEvent(new Event('input'))")
+            at, missed, _ = counted(window)
+            assert at == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-4)
+            assert window.run("document.querySelectorAll('#missed-images li').length") == missed
+        assert not window.messages
+
+
+def test_images_missed_are_listed_with_their_pictures(delivered, tmp_path):
+    if browser.PROGRAM is None:
+        pytest.skip("needs Chromium")
+    page.write(delivered, tmp_path, "report")
+    with browser.browser() as window:
+        window.show(f"file://{tmp_path}/report.html")
+        stage, delivery = delivered.delivered.int8_stage.name, delivered.delivery
+        missed = {
+            number for number, one in enumerate(delivery.judged) if one.label and one.scores[stage] < delivery.threshold
+        }
+        shown = missed & {picture.image for picture in delivery.pictures}
+        assert shown and window.run("document.querySelectorAll('#missed-images img').length") == len(shown)
+        assert "D1 melt drops: " in window.run("document.getElementById('types').textContent")
+
+
+@pytest.mark.skipif(browser.PROGRAM is None, reason="needs Chromium")
+def test_no_column_is_lost_on_paper(delivered, compared, tmp_path):
+    with browser.browser() as window:
+        window.call("Emulation.setEmulatedMedia", media="print")
+        for number, study in enumerate((delivered, compared)):
+            page.write(study, tmp_path, f"report{number}")
+            # An A4 sheet at 96 dots an inch less margins of a centimetre.
+            window.show(f"file://{tmp_path}/report{number}.html", 718, 1000)
+            assert window.run("document.documentElement.scrollWidth") <= 718
+
+
+def test_it_is_said_where_pictures_are_left_out(delivered):
+    pictures = delivered.delivery.pictures
+    delivery = dataclasses.replace(delivered.delivery, pictures=pictures[1:])
+    for text in page.render(dataclasses.replace(delivered, delivery=delivery)).values():
+        assert re.search(r"Of (\d+) images judged wrongly \d+ are shown", text)
+    assert "are shown; the table" not in page.render(delivered)[".html"]
 
 
 def test_links_reach_their_sections_and_names_are_unique(pages):

@@ -144,3 +144,10 @@ def test_scores_that_are_probabilities_have_no_gap(delivered):
     distance = float(score_plots.reliability(wrong).text.split("distance is ")[1].split()[0])
     # The one group that holds both kinds is between.
     assert distance > 85
+
+
+def test_the_papers_diamonds_are_named_only_where_there_are_some():
+    stages = stage("baseline", 0.99), stage("hard1", 0.98, change=-0.01)
+    for weights, named in (("imagenet", True), ("own.safetensors", False)):
+        one = configuration(*stages, weights=weights)
+        assert ("Diamonds" in plots.changes(written(one)).text) == named

@@ -100,7 +100,7 @@ def test_defects_by_hand():
     kinds = {"D1": DefectRecall(30, 0.9), "D2": DefectRecall(4, 0.25)}
     simple = Baseline(THRESHOLDING, "", figures(0.7, by_defect={"D1": DefectRecall(30, 0.5)}))
     table = quality.by_defect(written(configuration(stage("baseline", 0.9, by_defect=kinds)), baselines=(simple,)))
-    assert table.header[1:] == ("D1 (30)", "D2 (4)")
+    assert table.header[1:] == ("D1 melt drops (30)", "D2 binder lump (4)")
     assert table.rows == (("Thresholding, without a network", "50.0", "–"), ("Baseline", "90.0", "25.0"))
     assert quality.by_defect(written(configuration(stage("baseline", 0.9)))) is None
 
@@ -256,15 +256,23 @@ def test_predicted_times_and_widths_of_a_network_that_was_pruned_to_a_time():
     assert table.note.endswith("by the times of single convolutions on a slide rule, LiteRT 0, 1 thread.")
     assert size.widths(study).header == ("Channel group", "Unpruned", "Round 1")
     assert size.widths(study).rows == (("layer1", "64", "16 (75.0)"), ("layer1.0.conv1", "64", "48 (25.0)"))
-    assert size.widths(written(configuration(whole, pruned), settings={"recipe": "paper-text"})) is None
+    assert "millisecond" in size.widths(study).text
+    # Of a single network filters are told whatever the recipe, and a round without a result has a dash.
+    lacking = stage("hard2", None, widths={})
+    table = size.widths(written(configuration(whole, pruned, lacking), settings={"recipe": "paper-text"}))
+    assert table.rows[0] == ("layer1", "64", "16 (75.0)", "–") and "millisecond" not in table.text
+    two = configuration(whole, pruned), configuration(whole, pruned, optimizer="sgd")
+    assert size.widths(written(*two, settings={"recipe": "paper-text"})) is None
+    assert size.widths(written(configuration(whole), settings={"recipe": "paper-text"})) is None
 
 
 def test_latency_is_told_against_the_first_row_and_doubts_stand_below(delivered):
     rows = size.latency(delivered).rows
     assert rows[0][3] == rows[0][-1] == "1.00×"
     assert (rows[2][3], rows[2][-1]) == ("31.9×", "10.0×")
-    doubtful = dataclasses.replace(delivered.delivery, latency_warnings=("the CPU reached 85 °C",))
-    assert size.latency(dataclasses.replace(delivered, delivery=doubtful)).note.endswith("the CPU reached 85 °C")
+    doubtful = dataclasses.replace(delivered.delivery, latency_warnings=("the CPU reached 85 °C", "a.tflite: slow"))
+    note = size.latency(dataclasses.replace(delivered, delivery=doubtful)).note
+    assert note.endswith(" doubtful: the CPU reached 85 °C; a.tflite: slow.")
 
 
 def test_every_mistake_of_the_delivered_rule_is_listed_the_surest_first(delivered):

@@ -1,12 +1,14 @@
 """Studies of which only the first folds are trained: figures are of their images alone."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 import study_sample
 from wool_tf.errors import BadSetting
-from wool_tf.report import findings, page, verdict
+from wool_tf.report import advice, findings, page
 from wool_tf.study.score_results import THRESHOLDING
 from wool_tf.training.config import TrainingConfig
 
@@ -59,8 +61,12 @@ def test_the_report_says_so_and_the_other_folds_are_the_next_thing_to_train():
     study = made.study(delivery=study_sample.delivery(made))
     (line,) = [one for one in findings.warnings(study) if "were trained" in one]
     assert line == "Only the first 2 of 5 folds were trained: the figures are of 96 of 240 images."
-    found = verdict._more_samples(study, 100)
-    assert "--first_folds" in found[0] and "--first_folds" not in found[1]
+    command = "python experiments/reproduce.py --epochs=6 --first_folds"
+    for given_as in ("=2", " 2"):
+        found = advice.more_samples(dataclasses.replace(study, command=command + given_as), 100)
+        assert "--first_folds" in found[0] and found[1] == "python experiments/reproduce.py --epochs=6"
+    # In a flagfile it stays, unless another flag overrides it.
+    assert advice.more_samples(study, 100)[1] == f"{study.command} --first_folds=0"
 
 
 @pytest.mark.parametrize(

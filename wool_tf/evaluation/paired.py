@@ -18,8 +18,8 @@ class Paired:
         change: of the accuracy, a share.
         interval: of the change, over samples (`bootstrap`).
         p: how often as many images or more would change sides so unevenly if either were as good: the exact test of
-            McNemar (1947). Images of one sample resemble each other, which it does not know: where it and the interval
-            disagree, believe the interval.
+            McNemar (1947). Images of one sample resemble each other, which it does not know; the interval does, and is
+            too narrow where few images change sides. A change is real where both say so.
     """
 
     images: int

@@ -28,9 +28,12 @@ def changes(study: Study, before: Study) -> Table | None:
         f"This run beside {before.out}, network by network, in the first repeat of each. Every image that both judged "
         "is compared with itself: the interval of the change is over physical samples, the numbers are images that "
         "only one of the two judges rightly, and p is how often chance alone would part as many of them as unevenly "
-        "(exact McNemar test). An interval that holds 0 says that the data cannot tell them apart."
+        "(exact McNemar test). The data tell two runs apart only where the interval leaves out 0 and p is below 0.05: "
+        "the interval is too narrow where few images change sides, and p does not know that images of one sample "
+        "resemble each other."
     )
-    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", _reservations(study, before, len(places)))
+    note = _reservations(study, before, len(places), rows)
+    return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", note)
 
 
 def _stages(study: Study, before: Study, places: Sequence[tuple[int, int]]) -> Iterator[tuple[str, ...]]:
@@ -98,11 +101,25 @@ def _row(title: str, found: paired.Paired, labels: np.ndarray, then: np.ndarray,
     return title, *shares, points(found.change), ends, str(found.gained), str(found.lost), decimals(found.p)
 
 
-def _reservations(study: Study, before: Study, compared: int) -> str:
+def _reservations(study: Study, before: Study, compared: int, rows: Sequence[tuple[str, ...]]) -> str:
     told = []
+    if nameless := [f"{one.out} ({one.data.folder})" for one in (study, before) if not one.held_out]:
+        told.append(
+            f"Rows with {MISSING} are compared by their means only. The document of {' and of '.join(nameless)} is of "
+            "a version that named no images, and the records beside it do not tell either which they are. Repeat the "
+            "command of that run, which keeps what is trained, then compare again."
+        )
+    elif MISSING in {row[-1] for row in rows}:
+        told.append(
+            f"Rows with {MISSING} are compared by their means: a fold has no record in one of the runs, or not "
+            "the one that the figures are of."
+        )
     if study.held_out and before.held_out:
         if compared < max(len(study.held_out), len(before.held_out)):
             told.append(f"{compared} images have the same name and label in both runs; only these are compared.")
     if study.data.fingerprint != before.data.fingerprint:
-        told.append("The images or their labels differ between the runs, if only in size.")
+        told.append(
+            "The images or their labels differ between the runs, if only in size. Images are paired by name: where the "
+            "same names stand for other images, as in two simulated campaigns, the pairs mean nothing."
+        )
     return " ".join(told)

@@ -4,6 +4,7 @@ Builders are as those of `quality`.
 """
 
 from wool_tf.cells import count, decimals, percent
+from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Study
 
@@ -61,7 +62,7 @@ def mistakes(study: Study) -> Table | None:
         (
             one.path,
             "missed" if one.label else "false alarm",
-            one.defects or "–",
+            naming.types(one.defects) or "–",
             str(one.fold + 1),
             decimals(one.scores[stage]),
             decimals(one.threshold),

@@ -174,8 +174,8 @@ def _about_frozen_features(study: Study) -> list[str]:
     if not beaten:
         return []
     return [
-        "Not worth their training, for logistic regression on frozen features of the weights that they start from "
-        f"judges as many images correctly, or more, at the threshold 0.5: {_named(beaten)}."
+        "Training gained no accuracy, for logistic regression on frozen features of the initial weights judges as many "
+        f"images correctly, or more, at the threshold 0.5: {_named(beaten)}."
     ]
 
 

@@ -21,6 +21,15 @@ _OPTIMISTIC_NOTE = (
 )
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
 TITLES = {THRESHOLDING: "Thresholding, without a network", FROZEN: "Logistic regression on frozen features"}
+TYPES = {
+    "D1": "melt drops",
+    "D2": "binder lump",
+    "D3": "shot cluster",
+    "D4": "burnt wool",
+    "D5": "moist wool",
+    "D6": "dirt",
+}
+"""Types of defects in words, as the paper numbers them."""
 PAPER_THRESHOLDING = "76–82"
 """Accuracy in percent that the paper reports of thresholding."""
 _EXPLAINED = {
@@ -166,6 +175,15 @@ def explained(study: Study) -> str:
     """A sentence on each kind of baseline that the study has."""
     kinds = dict.fromkeys(each.kind for each in study.baselines)
     return " ".join(_EXPLAINED[kind] for kind in kinds)
+
+
+def types(defects: str) -> str:
+    """Types of defects, joined by "+", with what they are in words; others stay as they are.
+
+    >>> types("D1+D6"), types("scratch"), types("")
+    ('D1 melt drops + D6 dirt', 'scratch', '')
+    """
+    return " + ".join(f"{kind} {TYPES[kind]}" if kind in TYPES else kind for kind in defects.split("+"))
 
 
 def best_known(each: Baseline) -> Figures:

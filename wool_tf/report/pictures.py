@@ -1,10 +1,13 @@
 """The images of a report, and what the page needs to move the threshold over the held-out scores."""
 
 import dataclasses
+import shlex
 
 from wool_tf.cells import decimals, percent
 from wool_tf.evaluation.thresholds import COST_RATIO
+from wool_tf.report import naming
 from wool_tf.study.board_results import Judged, Picture
+from wool_tf.study.image_results import Sheet
 from wool_tf.study.results import Study
 
 MISSED, ALARM, RIGHT = "missed", "false alarm", "correct"
@@ -82,9 +85,21 @@ def pointing(study: Study) -> str:
     )
 
 
+def cut(study: Study) -> str:
+    """That not all wrong judgements have a picture, in a sentence; empty where they have."""
+    if study.delivered is None:
+        return ""
+    stage, delivery = study.delivered.int8_stage.name, study.delivered.delivery
+    wrong = sum(one.wrong(stage) for one in delivery.judged)
+    shown = sum(delivery.judged[picture.image].wrong(stage) for picture in delivery.pictures)
+    if shown == wrong:
+        return ""
+    return f"Of {wrong} images judged wrongly {shown} are shown; the table “Every image judged wrongly” has them all."
+
+
 def _shown(picture: Picture, one: Judged, stage: str) -> Shown:
     kind = RIGHT if not one.wrong(stage) else ALARM if one.called(stage) else MISSED
-    what = one.defects or ("defective" if one.label == 1 else "non-defective")
+    what = naming.types(one.defects) or ("defective" if one.label == 1 else "non-defective")
     at = f"score {decimals(one.scores[stage])}, threshold {decimals(one.threshold)}"
     return Shown(kind, f"{one.path}: {what}, {at}", picture)
 
@@ -94,11 +109,18 @@ def suspects(study: Study) -> list[Shown]:
     return [
         Shown(
             f"labelled {'defective' if one.label else 'non-defective'}",
-            f"{one.path}: {one.defects + ', ' if one.defects else ''}score {decimals(one.score)}",
+            f"{one.path}: {naming.types(one.defects) + ', ' if one.defects else ''}score {decimals(one.score)}",
             Picture(number, one.png),
         )
         for number, one in enumerate(study.suspects)
         if one.png
+    ]
+
+
+def sheets(study: Study) -> list[Sheet]:
+    """The sheets of images of each kind, types of defects in words."""
+    return [
+        dataclasses.replace(sheet, kind=", ".join(map(naming.types, sheet.kind.split(", ")))) for sheet in study.sheets
     ]
 
 
@@ -108,15 +130,23 @@ def scores(study: Study) -> dict | None:
     Returns:
         `threshold`, that of the delivered file; `ratio`, the false alarms that a miss costs by its rule, or 1;
         `command`, which delivers another one, with `THRESHOLD` in its place; `tiles` per square metre of belt, or None;
-        and `images`, each a list of score, label, defects and path.
+        `types` of defects in words; and `images`, each a list of score, label, defects, path and number.
     """
     if study.delivered is None:
         return None
     delivery, stage = study.delivered.delivery, study.delivered.int8_stage.name
-    rows = [[round(one.scores[stage], 6), one.label, one.defects, one.path] for one in delivery.judged]
+    rows = [[one.scores[stage], one.label, one.defects, one.path, number] for number, one in enumerate(delivery.judged)]
+    network, data = shlex.quote(f"{study.out}/model/compact.safetensors"), shlex.quote(study.data.folder)
     command = (
-        f"python experiments/convert.py --network={study.out}/model/compact.safetensors --data={study.data.folder} "
+        f"python experiments/convert.py --network={network} --data={data} "
         "--precisions=int8 --threshold=THRESHOLD --out=OUT"
     )
     ratio, tiles = delivery.rule.cost_ratio or COST_RATIO, delivery.tiles_per_square_metre
-    return {"threshold": delivery.threshold, "ratio": ratio, "command": command, "tiles": tiles, "images": rows}
+    return {
+        "threshold": delivery.threshold,
+        "ratio": ratio,
+        "command": command,
+        "tiles": tiles,
+        "types": naming.TYPES,
+        "images": rows,
+    }

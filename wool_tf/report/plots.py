@@ -188,14 +188,18 @@ def changes(study: Study) -> Plot | None:
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         figure.supylabel("change of accuracy (percentage points)", fontsize=9.5)
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        # Of the panel that has most: only some recipes are the paper's.
+        most = max((axes.get_legend_handles_labels() for axes in grid), key=lambda found: len(found[0]))
+        figure.legend(*most, loc="outside lower center", ncols=2)
 
     titles = {stage.name: stage.title for _, stage in naming.stages(study)}
     text = (
         "Change of accuracy against the same network before pruning; below the line, pruning costs accuracy. "
         f"{', '.join(f'{_tick(name)}: {titles[name]}' for name in names)}. Dots: measured, mean over "
-        "repeats. Diamonds: the paper’s values for the same recipe."
+        "repeats."
     )
+    if any(np.isfinite(papers).any() for _, _, papers in panels):
+        text += " Diamonds: the paper’s values for the same recipe."
     if wide:
         text += f" Beyond ±{LINEAR:g} points the scale is logarithmic."
     alt = "Change of accuracy in percentage points: " + "; ".join(
@@ -211,7 +215,8 @@ def _change(axes: Axes, title: str, ours: np.ndarray, papers: np.ndarray, names:
     axes.axhline(0, color=GREY, lw=1)
     # A little apart, so that equal ones do not hide each other.
     axes.plot(places - 0.12, ours, "o", ms=6, color=BLUE, label="measured")
-    axes.plot(places + 0.12, papers, "D", ms=5, color=VERMILION, label="the paper, on its own images")
+    if np.isfinite(papers).any():
+        axes.plot(places + 0.12, papers, "D", ms=5, color=VERMILION, label="the paper, on its own images")
     axes.set_title(title, fontsize=9)
     axes.set_xticks(places, [_tick(name) for name in names], rotation=90 if narrow else 0)
     axes.set_xlim(-0.5, len(names) - 0.5)

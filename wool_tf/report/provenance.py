@@ -4,6 +4,7 @@ Builders are as those of `quality`.
 """
 
 from wool_tf.cells import MISSING, decimals, duration, plain
+from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Study
 
@@ -50,7 +51,12 @@ def alike(study: Study) -> Table | None:
 def suspects(study: Study) -> Table | None:
     """Images whose label is probably wrong."""
     rows = [
-        (one.path, "defective" if one.label else "non-defective", one.defects or MISSING, decimals(one.score))
+        (
+            one.path,
+            "defective" if one.label else "non-defective",
+            naming.types(one.defects) or MISSING,
+            decimals(one.score),
+        )
         for one in study.suspects
     ]
     text = (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wool_tf.errors import BadSetting
-from wool_tf.study import results, run
+from wool_tf.study import earlier, results, run
 from wool_tf.study.driver import Status
 from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
@@ -60,14 +60,22 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     """
     from wool_tf.report import export, page
 
-    before = None if baseline is None else results.read(_documents("baseline", baseline)[0])
+    other = None if baseline is None else _read(_documents("baseline", baseline)[0], [])
     written = []
     for document in (found for folder in runs for found in _documents("runs", folder)):
-        study = results.read(document)
-        page.write(study, document.parent, document.stem, before)
+        study = _read(document, [other] if other else [])
+        compared = other
+        if baseline is not None and other is not None and not other.held_out:
+            compared = _read(_documents("baseline", baseline)[0], [study])
+        page.write(study, document.parent, document.stem, compared)
         export.write(study, document.parent, document.stem)
         written.append(document.with_suffix(".html"))
     return written
+
+
+def _read(document: Path, others: Sequence[Study]) -> Study:
+    """The study of a document, with what records tell besides."""
+    return earlier.completed(results.read(document), document.parent, others)
 
 
 def _documents(setting: str, run: Path) -> list[Path]:

@@ -169,7 +169,7 @@ def by_defect(study: Study) -> Table | None:
         "Of 100 images with a type of defect, how many are found. In brackets the number of images; one with several "
         "types counts for each, and those of unknown type are left out. The threshold is 0.5 if nothing else is said."
     )
-    header = ("Network", *(f"{kind} ({images[kind]})" for kind in kinds))
+    header = ("Network", *(f"{naming.types(kind)} ({images[kind]})" for kind in kinds))
     note = "Mean over repeats. With few images of a type, one image more or less is several percent."
     return _table(study, "Recall by type of defect (%)", text, header, rows, "l" + "r" * len(kinds), note)
 

@@ -94,23 +94,31 @@ def _accuracies(stage: Stage) -> list[str]:
 
 
 def widths(study: Study) -> Table | None:
-    """The channels of every group after every round, where each group has a rate of its own."""
-    if study.settings.get("recipe") != RECIPE:
+    """The channels of every group after every round: of several configurations only by a recipe of their own rates."""
+    by_latency = study.settings.get("recipe") == RECIPE
+    if not by_latency and len(study.configurations) > 1:
         return None
     names = [name for name in naming.pruned_names(study) if name.startswith("hard")]
+    if not names:
+        return None
     rows = []
     for one in naming.ordered(study):
-        found = [stage.widths for name in names if (stage := one.stage(name)) and stage.widths]
+        found = [stage.widths if (stage := one.stage(name)) else {} for name in names]
         for group, whole in one.baseline.widths.items():
             label = group if len(study.configurations) == 1 else f"{naming.label(study, one)}: {group}"
-            rows.append((label, str(whole), *(f"{left[group]} ({percent(1 - left[group] / whole)})" for left in found)))
-    text = (
-        "Channels of every channel group that are left, and in brackets the share that is gone in percent. The recipe "
-        "takes filters where a millisecond costs the least of their importance, in the steps in which the processor "
-        "computes."
-    )
+            rows.append((label, str(whole), *(_left(widths.get(group), whole) for widths in found)))
+    text = "Channels of every channel group that are left, and in brackets the share that is gone in percent."
+    if by_latency:
+        text += (
+            " The recipe takes filters where a millisecond costs the least of their importance, in the steps in which "
+            "the processor computes."
+        )
     header = ("Channel group", "Unpruned", *map(naming.short, names))
     return table("Channels left", text, header, rows, "l" + "r" * (len(header) - 1))
+
+
+def _left(width: int | None, whole: int) -> str:
+    return MISSING if width is None else f"{width} ({percent(1 - width / whole)})"
 
 
 def latency(study: Study) -> Table | None:
@@ -135,5 +143,7 @@ def latency(study: Study) -> Table | None:
         "say how many times smaller the file and shorter the median is than in the first row."
     )
     header = ("Model", "Threads", "File", "Smaller", "Median", "90 %", "99 %", "Mean", "Images/s", "Faster")
-    note = " ".join([f"Measured on {study.delivery.latency_machine}.", *study.delivery.latency_warnings])
+    note = f"Measured on {study.delivery.latency_machine}."
+    if study.delivery.latency_warnings:
+        note += f" What makes the times doubtful: {'; '.join(study.delivery.latency_warnings)}."
     return table("Speed (ms per image)", text, header, rows, "l" + "r" * 9, note)

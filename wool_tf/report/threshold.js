@@ -1,5 +1,5 @@
 // Counts misses and false alarms over the held-out scores as the threshold moves. Works offline; a printed page shows
-// the delivered threshold.
+// the delivered threshold. What is counted, shown and delivered is one number: a rounded one might call others.
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("scores").textContent);
@@ -8,63 +8,91 @@
   const show = (id, text) => { document.getElementById(id).textContent = text; };
   // The slider is linear in log odds, where scores near 0 and 1 are told apart.
   const score = (odds) => 1 / (1 + Math.exp(-odds));
-  const odds = (p) => Math.log(Math.min(Math.max(p, 1e-6), 1 - 1e-6) / (1 - Math.min(Math.max(p, 1e-6), 1 - 1e-6)));
+  const clipped = (p) => Math.min(Math.max(p, 1e-15), 1 - 1e-15);
+  const odds = (p) => Math.log(clipped(p) / (1 - clipped(p)));
+  const digits = (p) => Math.min(15, Math.max(4, 3 - Math.floor(Math.log10(clipped(Math.min(p, 1 - p))))));
+  let threshold = data.threshold;
   const defective = data.images.filter((image) => image[1] === 1);
   const sound = data.images.filter((image) => image[1] === 0);
 
+  const LISTED = 200;
+  const entry = (image) => {
+    const item = document.createElement("li");
+    const shown = document.querySelector(`#examples figure[data-image="${image[4]}"] .located`);
+    if (shown) item.append(shown.cloneNode(true));
+    item.append(`${image[3]}${image[2] ? ` (${image[2]})` : ""}, score ${image[0].toFixed(digits(image[0]))}`);
+    return item;
+  };
   const list = (id, images) => {
-    const parts = images.slice(0, 30).map((image) => {
-      const item = document.createElement("li");
-      item.textContent = `${image[3]}${image[2] ? ` (${image[2]})` : ""}, score ${image[0].toFixed(3)}`;
-      return item;
-    });
+    const parts = images.slice(0, LISTED).map(entry);
+    if (images.length > LISTED) {
+      const more = document.createElement("li");
+      more.textContent = `and ${images.length - LISTED} more`;
+      parts.push(more);
+    }
     document.getElementById(id).replaceChildren(...parts);
   };
 
-  const byType = (missed) => {
+  const byType = () => {
     const counts = new Map();
     for (const image of defective) {
       for (const kind of new Set(image[2].split("+").filter(Boolean))) {
         const found = counts.get(kind) || [0, 0];
         found[1] += 1;
-        if (missed.includes(image)) found[0] += 1;
+        if (image[0] < threshold) found[0] += 1;
         counts.set(kind, found);
       }
     }
-    return [...counts].sort().map(([kind, [lost, all]]) => `${kind} ${lost} of ${all}`).join(", ");
+    const named = (kind) => (data.types[kind] ? `${kind} ${data.types[kind]}` : kind);
+    return [...counts].sort().map(([kind, [lost, all]]) => `${named(kind)}: ${lost} of ${all}`).join(", ");
   };
 
   const update = () => {
-    const threshold = score(Number(slider.value));
     const missed = defective.filter((image) => image[0] < threshold).sort((a, b) => a[0] - b[0]);
     const alarms = sound.filter((image) => image[0] >= threshold).sort((a, b) => b[0] - a[0]);
-    show("at", threshold.toFixed(4));
+    show("at", threshold.toFixed(digits(threshold)));
     show("missed", `${missed.length} of ${defective.length}`);
     show("alarms", `${alarms.length} of ${sound.length}`);
-    if (data.tiles) show("area", (data.tiles * alarms.length / sound.length).toFixed(1));
-    show("types", byType(missed) || "types are not known");
-    show("deliver", data.command.replace("THRESHOLD", threshold.toFixed(4)));
+    if (data.tiles) {
+      const belt = data.tiles * alarms.length / Math.max(sound.length, 1);
+      const width = Number(document.getElementById("width").value);
+      show("area", belt.toFixed(1));
+      show("metre", width > 0 ? (belt * width).toFixed(1) : "–");
+    }
+    show("types", byType() || "types are not known");
+    show("deliver", data.command.replace("THRESHOLD", () => String(threshold)));
     list("missed-images", missed);
     list("alarm-images", alarms);
   };
 
+  // The rule of the delivery: of thresholds that cost the same the lowest, in the middle between two scores.
   const cheapest = () => {
     const cost = Number(ratio.value);
     if (!(cost > 0)) return;
-    const limits = [...new Set(data.images.map((image) => image[0]))].sort((a, b) => a - b);
-    let best = [Infinity, 0.5];
-    limits.forEach((limit, place) => {
-      const below = place ? limits[place - 1] : 0;
-      const spent = cost * defective.filter((image) => image[0] < limit).length
-        + sound.filter((image) => image[0] >= limit).length;
-      if (spent < best[0]) best = [spent, score((odds(limit) + odds(below)) / 2)];
-    });
-    slider.value = odds(best[1]);
+    const sorted = [...data.images].sort((a, b) => a[0] - b[0]);
+    let spent = sound.length;
+    let least = Infinity;
+    for (let place = 0; place <= sorted.length; place += 1) {
+      const below = place ? sorted[place - 1][0] : 0;
+      const limit = place < sorted.length ? sorted[place][0] : 1;
+      // Between equal scores there is no threshold; beyond the last it may be 1, where scores end.
+      if (spent < least && (!place || below < limit)) {
+        const middle = place < sorted.length ? score((odds(limit) + odds(below)) / 2) : (below + 1) / 2;
+        [least, threshold] = [spent, middle > below && middle < limit ? middle : limit];
+      }
+      if (place < sorted.length) spent += sorted[place][1] === 1 ? cost : -1;
+    }
+    slider.value = odds(threshold);
     update();
   };
 
-  slider.addEventListener("input", update);
+  slider.addEventListener("input", () => {
+    const moved = score(Number(slider.value));
+    threshold = Number(moved.toFixed(digits(moved)));
+    update();
+  });
   ratio.addEventListener("input", cheapest);
+  if (data.tiles) document.getElementById("width").addEventListener("input", update);
   slider.value = odds(data.threshold);
   ratio.value = data.ratio;
   update();

@@ -62,7 +62,7 @@ def _plot(study: Study, cost: Callable[[Stage], float | None], title: str, label
         axes.grid()
 
     text = (
-        "Up and to the left is better. Rings: networks that no other beats in both; the line joins them. Crosses: the "
+        "Up and to the left is better. Dots: networks that no other beats in both; the line joins them. Crosses: the "
         "others. Chance moves points up and down by the intervals of the tables."
     )
     alt = f"Accuracy and {title}: " + "; ".join(f"{name} {y:.1f} %, {significant(x)} {unit}" for name, x, y in found)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from wool_tf.cells import percent
 from wool_tf.evaluation.thresholds import COST_RATIO
-from wool_tf.report import naming
-from wool_tf.report.tables import Table, table
+from wool_tf.report import advice, naming
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.results import Configuration, Delivered, Stage, Study
-from wool_tf.study.score_results import FROZEN, Baseline, Figures, Intervals
+from wool_tf.study.score_results import FROZEN, Baseline, Figures
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
 FEW_GROUPS = 20
@@ -22,6 +21,8 @@ TOLERATED_LOSS = 0.01
 """How much accuracy int8 may cost."""
 CHEAPER = 0.5
 """Share of the unpruned network's multiply-accumulates from which on a network may merely equal its frozen features."""
+EQUAL = 20.0
+"""False alarms of a thousand images that an equal may cost more, at the worst end of the interval."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,21 +47,21 @@ def verdict(study: Study) -> Verdict:
     delivered = study.delivered
     if delivered is None:
         return _compared(study)
-    for judge in (_too_little, _useless, _beaten, _missed_recall, _quantised, _uncertain):
+    for judge in (_too_little, _flattered, _useless, _beaten, _missed_recall, _quantised, _uncertain):
         if found := judge(study, delivered):
             return found
     model = shlex.quote(str(Path(study.out) / delivered.delivery.files[-1].name))
-    advice = "Try it on crops that it has never seen, then set up the board as BUILD.md says."
+    told = "Try it on crops that it has never seen, then set up the board as BUILD.md says."
     command = f"python tflite/classify.py {model} NEW_CROPS --csv"
-    reasons = (*_equalled(study, delivered), _told(delivered), *_spared(study, delivered))
-    return Verdict(FIT, reasons, advice, command)
+    reasons = (*_equalled(study, delivered), _told(delivered), *_spared(study, delivered), *_unlisted(study))
+    return Verdict(FIT, reasons, told, command)
 
 
 def _told(delivered: Delivered) -> str:
     metrics = delivered.at_rule.figures.complete[0]
     return (
-        f"At the delivered threshold, {metrics.missed} of {metrics.defective} defective images would pass unseen and "
-        f"{_alarms(metrics.false_alarms)} would be raised on {metrics.sound} sound ones."
+        f"By the delivered rule for the threshold, {metrics.missed} of {metrics.defective} defective images would pass "
+        f"unseen and {_alarms(metrics.false_alarms)} would be raised on {metrics.sound} sound ones."
     )
 
 
@@ -71,7 +72,7 @@ def _alarms(number: int) -> str:
 def _spared(study: Study, delivered: Delivered) -> list[str]:
     ratio = delivered.delivery.rule.cost_ratio or COST_RATIO
     return [
-        f"Against {naming.inline(_title(study, each))} it spares {_cost(ratio, each.spared)} of 1000 images (95 % "
+        f"Against {naming.inline(_title(study, each))}, it spares {_cost(ratio, each.spared)} of 1000 images (95 % "
         f"interval {each.interval[0]:.0f} to {each.interval[1]:.0f})."
         for each in _to_be_beaten(delivered)
     ]
@@ -85,11 +86,12 @@ def _to_be_beaten(delivered: Delivered) -> list[Advantage]:
 def _is_equal_and_cheaper(delivered: Delivered, each: Advantage) -> bool:
     """Whether the network only equals a baseline, as far as the images tell, but does so at a fraction of its cost.
 
-    Frozen features need the whole unpruned network on the board, so they are simpler to train and not to use.
+    Frozen features need the whole unpruned network on the board, so they are simpler to train and not to use. That the
+    interval holds 0 is not enough: of few images every interval does.
     """
     share = delivered.float_stage.share_of(delivered.configuration.baseline, "macs")
     low, high = each.interval
-    return each.kind == FROZEN and share is not None and share <= CHEAPER and low <= 0 <= high
+    return each.kind == FROZEN and share is not None and share <= CHEAPER and -EQUAL <= low <= 0 <= high
 
 
 def _equalled(study: Study, delivered: Delivered) -> Iterator[str]:
@@ -98,16 +100,28 @@ def _equalled(study: Study, delivered: Delivered) -> Iterator[str]:
     for each in delivered.delivery.advantages:
         if _is_equal_and_cheaper(delivered, each):
             share = delivered.float_stage.share_of(whole, "macs") or 1.0
+            ratio = delivered.delivery.rule.cost_ratio or COST_RATIO
             yield (
                 f"{_title(study, each)}, is as good, as far as these images tell: "
-                f"{_told_of(naming.best_known(_baseline(study, each)))}. But it needs the unpruned network, with "
-                f"{1 / share:.1f} times the multiply-accumulates."
+                f"{_told_of(naming.best_known(_baseline(study, each)))}; the network makes {_more(ratio, each)}. "
+                f"But it needs the "
+                f"unpruned network, with {1 / share:.1f} times the multiply-accumulates."
             )
 
 
 def _cost(ratio: float, spared: float) -> str:
-    unit = "wrong judgements" if ratio == 1 else f"false alarms, a miss counting as {ratio:g},"
-    return f"{spared:.0f} {unit}"
+    return f"{spared:.0f} {_unit(ratio)}"
+
+
+def _unit(ratio: float) -> str:
+    return "wrong judgements" if ratio == 1 else f"false alarms, a miss counting as {ratio:g},"
+
+
+def _more(ratio: float, each: Advantage) -> str:
+    """How many more or fewer errors a network makes, with the interval."""
+    low, high = (f"{abs(end):.0f} {'fewer' if end > 0 else 'more'}" for end in each.interval[::-1])
+    word = "fewer" if each.spared > 0 else "more"
+    return f"{abs(each.spared):.0f} {word} {_unit(ratio)} of 1000 images (95 % interval {low} to {high})"
 
 
 def _title(study: Study, each: Advantage) -> str:
@@ -129,7 +143,41 @@ def _too_little(study: Study, delivered: Delivered) -> Verdict | None:
         f"There are {data.groups} physical samples and {data.defective} defective images; figures of fewer than "
         f"{FEW_GROUPS} samples or {FEW_DEFECTIVE} defective images say next to nothing about others."
     )
-    return Verdict(UNKNOWN, (reason, _told(delivered)), *_more_samples(study, FEW_GROUPS))
+    needed = max(FEW_GROUPS, math.ceil(data.groups * FEW_DEFECTIVE / max(data.defective, 1)))
+    return Verdict(UNKNOWN, (reason, _told(delivered)), *advice.more_samples(study, needed))
+
+
+def _flattered(study: Study, delivered: Delivered) -> Verdict | None:
+    """The figures are known to be too good, so that nothing follows from them."""
+    flaw = _too_good(study)
+    if flaw is None:
+        return None
+    reason, told, flag, value = flaw
+    return Verdict(UNKNOWN, (reason, _told(delivered)), told, advice.otherwise(study, flag, value))
+
+
+def _too_good(study: Study) -> tuple[str, str, str, str] | None:
+    """Why the figures are too good, what to do, and the flag with the value that does it."""
+    by = study.data.group_by
+    if by != "sample":
+        reason = (
+            f"The folds keep only each {by} together, so the networks were judged on products that they had seen in "
+            "training: the figures are too good, and no estimate for new products."
+        )
+        return reason, "Run it again with folds that keep every sample together.", "group_by", "sample"
+    if study.optimistic:
+        reason = (
+            "Of each training the epoch was kept that did best on the images it is judged on: figures are too good."
+        )
+        return reason, "Run it again, keeping the last epoch.", "select", "last"
+    return None
+
+
+def _unlisted(study: Study) -> list[str]:
+    """What a recommendation takes for granted where nothing says which images belong together."""
+    if study.data.grouped:
+        return []
+    return ["This holds only if no two images show the same product; no manifest says which do."]
 
 
 def _useless(study: Study, delivered: Delivered) -> Verdict | None:
@@ -141,7 +189,7 @@ def _useless(study: Study, delivered: Delivered) -> Verdict | None:
         f"Its accuracy of {percent(accuracy)} % is no better than always giving the more frequent answer, which is "
         f"right for {percent(majority)} % of the images."
     )
-    return Verdict(NOT_FIT, (reason, _told(delivered)), *_better_training(study))
+    return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study))
 
 
 def _beaten(study: Study, delivered: Delivered) -> Verdict | None:
@@ -154,7 +202,7 @@ def _beaten(study: Study, delivered: Delivered) -> Verdict | None:
         f"network: {_told_of(delivered.at_rule.figures)}."
         for each in found
     )
-    return Verdict(NOT_FIT, reasons, *_better_training(study))
+    return Verdict(NOT_FIT, reasons, *advice.better_training(study))
 
 
 def _told_of(figures: Figures) -> str:
@@ -173,9 +221,9 @@ def _missed_recall(study: Study, delivered: Delivered) -> Verdict | None:
             f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} % (95 % interval "
             f"{percent(low)}–{percent(high)}), which neither reaches nor rules it out."
         )
-        return Verdict(UNKNOWN, (reason, _told(delivered)), *_more_samples(study, 2 * study.judged.groups))
+        return Verdict(UNKNOWN, (reason, _told(delivered)), *advice.more_samples(study, 2 * study.judged.groups))
     reason = f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} %."
-    return Verdict(NOT_FIT, (reason, _told(delivered)), *_better_training(study))
+    return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study))
 
 
 def _quantised(study: Study, delivered: Delivered) -> Verdict | None:
@@ -185,9 +233,9 @@ def _quantised(study: Study, delivered: Delivered) -> Verdict | None:
     reason = f"Conversion to int8 lowers accuracy at the threshold 0.5 from {percent(before)} to {percent(after)} %."
     network = shlex.quote(str(Path(study.out) / "model" / "compact.safetensors"))
     data = shlex.quote(study.data.folder)
-    advice = "Fine-tune it for int8 (quantisation-aware training) and compare."
+    told = "Fine-tune it for int8 (quantisation-aware training) and compare."
     command = f"python experiments/convert.py --network={network} --data={data} --precisions=qat --out=qat"
-    return Verdict(NOT_FIT, (reason, _told(delivered)), advice, command)
+    return Verdict(NOT_FIT, (reason, _told(delivered)), told, command)
 
 
 def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
@@ -198,52 +246,45 @@ def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
     # The width of an interval falls with the root of the number of samples.
     worst = max((each.interval[1] - each.interval[0]) / (2 * each.spared) for each in found)
     needed = math.ceil(study.judged.groups * worst**2 / 10) * 10
-    return Verdict(UNKNOWN, (_told(delivered), *_spared(study, delivered)), *_more_samples(study, needed))
-
-
-def _more_samples(study: Study, needed: int) -> tuple[str, str]:
-    """Advice and command where figures of so many samples are wanted: other folds first, if there are any."""
-    words = shlex.split(study.command) if study.command else ["python", "experiments/reproduce.py"]
-    if study.judged.images < study.data.images:
-        advice = "Train the other folds, too: the same command without --first_folds; what is done is kept."
-        return advice, shlex.join([word for word in words if not word.startswith("--first_folds")])
-    advice = f"Collect crops of more samples, about {needed} in all, and run the same command in a new folder."
-    kept = [word for word in words if not word.startswith("--out")]
-    return advice, shlex.join([*kept, f"--out={study.out}-more"])
-
-
-def _better_training(study: Study) -> tuple[str, str]:
-    """Advice and command where the network is not good enough."""
-    if study.settings.get("weights") == "none":
-        words = [word for word in shlex.split(study.command) if not word.startswith(("--out", "--weights"))]
-        command = shlex.join([*words, "--weights=imagenet", f"--out={study.out}-imagenet"])
-        return "Start from ImageNet weights instead of random ones; they learn more from few images.", command
-    data = shlex.quote(study.data.folder)
-    command = f"python experiments/search.py --data={data} --weights={study.settings.get('weights')} --out=search"
-    return "Look at the images judged wrongly, then search for better settings of the training.", command
+    return Verdict(UNKNOWN, (_told(delivered), *_spared(study, delivered)), *advice.more_samples(study, needed))
 
 
 def _compared(study: Study) -> Verdict:
-    """Which of several networks to deliver."""
-    chosen, name = smallest(study), " ".join(["python", "experiments/reproduce.py"])
+    """Which of several networks to deliver, if any."""
+    best = max(study.baselines, key=_accuracy, default=None)
+    better = smallest(study, _accuracy(best) if best else 0.0)
+    chosen = better or smallest(study)
     if chosen is None:
-        return Verdict(COMPARED, ("No network has a complete repeat yet.",), "Go on with the same command.",
-                       study.command)  # fmt: skip
+        told = "No network has a complete repeat yet.", "Go on with the same command."
+        return Verdict(COMPARED, told[:1], told[1], study.command)
     one, stage = chosen
     accuracy = percent(stage.figures.mean("accuracy"), stage.figures.std("accuracy"))
     reason = (
         f"The smallest network that this data cannot tell from the best is {naming.label(study, one)}: {stage.title}, "
-        f"with {accuracy} % accuracy."
+        f"with {accuracy} % accuracy at the threshold 0.5."
     )
-    command = (
-        f"{name} --data={shlex.quote(study.data.folder)} --depth={one.depth} --optimizer={one.optimizer} "
-        f"--weights={shlex.quote(one.weights)} --final={stage.name} --out={study.out}-delivered"
-    )
-    return Verdict(COMPARED, (reason,), "Deliver it; the same settings go with the command.", command)
+    flaw = _too_good(study)
+    reasons = (*([flaw[0]] if flaw else []), reason)
+    if best and better is None:
+        simpler = (
+            f"{naming.baseline_title(study, best)}, is as good or better, with {percent(_accuracy(best))} % accuracy, "
+            "so none of the networks is recommended."
+        )
+        return Verdict(COMPARED, (simpler, *reasons), *advice.better_training(study, one.weights))
+    return Verdict(COMPARED, reasons, "Train it for the board.", advice.delivering(study, one, stage))
 
 
-def smallest(study: Study) -> tuple[Configuration, Stage] | None:
-    """The stage with the fewest parameters whose accuracy lies within the interval of the most accurate one."""
+def _accuracy(each: Baseline) -> float:
+    return each.figures.mean("accuracy") or 0.0
+
+
+def smallest(study: Study, above: float = 0.0) -> tuple[Configuration, Stage] | None:
+    """The stage with the fewest parameters whose accuracy lies within the interval of the most accurate one.
+
+    Arguments:
+        study: Study.
+        above: accuracy that it must exceed, a share.
+    """
     found = [
         (stage.figures.mean("accuracy") or 0.0, one, stage)
         for one, stage in naming.float_stages(study)
@@ -252,38 +293,7 @@ def smallest(study: Study) -> tuple[Configuration, Stage] | None:
     if not found:
         return None
     lowest = max(found, key=lambda each: each[0])[2].interval["accuracy"][0]
-    equal = [(one, stage) for accuracy, one, stage in found if accuracy >= lowest]
-    return min(equal, key=lambda pair: pair[1].params or math.inf)
-
-
-def per_thousand(study: Study) -> Table | None:
-    """Misses and false alarms of a thousand images at the delivered rule, beside the baselines."""
-    if study.delivered is None:
+    equal = [(one, stage) for accuracy, one, stage in found if accuracy >= lowest and accuracy > above]
+    if not equal:
         return None
-    at_rule = study.delivered.at_rule
-    rows = [_row(f"Delivered: {study.delivered.int8_stage.title}", at_rule.figures, at_rule.interval)]
-    for each in study.baselines:
-        found = each.operating[0] if each.operating else each
-        rows.append(_row(naming.baseline_title(study, each), found.figures, found.interval))
-    text = (
-        "Of a thousand defective images, how many would pass unseen, and of a thousand sound ones, how many would be "
-        f"rejected, by this rule for the threshold: {naming.rule(at_rule.rule)}. On each fold the threshold "
-        "comes from the other folds; so these are figures of the files of the folds, while the delivered one was "
-        "trained on all images. The intervals (95 %) are over physical samples."
-    )
-    header = ("", "Missed of 1000 defective", "95 %", "False alarms of 1000 sound", "95 %", "Accuracy (%)", "95 %")
-    note = "Thresholding has limits of its own, found by trial; no rule parts its scores."
-    return table("Misses and false alarms", text, header, rows, "lrrrrrr", note)
-
-
-def _row(title: str, figures: Figures, interval: Intervals) -> tuple[str, ...]:
-    low, high = interval["recall"]
-    return (
-        title,
-        f"{1000 * (1 - figures.known_mean('recall')):.0f}",
-        f"{1000 * (1 - high):.0f}–{1000 * (1 - low):.0f}",
-        f"{1000 * figures.known_mean('false_alarm_rate'):.0f}",
-        "–".join(f"{1000 * end:.0f}" for end in interval["false_alarm_rate"]),
-        percent(figures.mean("accuracy")),
-        naming.interval(interval["accuracy"]),
-    )
+    return min(equal, key=lambda pair: pair[1].params or math.inf)

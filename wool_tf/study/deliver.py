@@ -66,7 +66,7 @@ def deliver(
     pools = {stage: _pool(evidence, config, stage) for stage in (*config.stages, int8)}
     final = units / final_name(config) / f"{config.final}.safetensors"
     # The unpruned network that is timed is the one of the first fold.
-    unpruned = units / fold_name(config, 0, 0) / f"{BASELINE}.safetensors"
+    unpruned = units / fold_name(config.configuration, 0, 0) / f"{BASELINE}.safetensors"
     held_out = {BASELINE: len(evidence.folds[0][0]), config.final: 0, int8: 0}
     judged = [_about(evidence, config, pools, stage, number) for stage, number in held_out.items()]
     file = final.with_name(f"{int8}.tflite")

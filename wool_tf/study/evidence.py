@@ -82,7 +82,10 @@ class Evidence:
             WoolError: a record is damaged, or of other folds.
         """
         return [
-            [self._record(f"{fold_name(config, repeat, number)}/{stage}", part) for number, part in enumerate(parts)]
+            [
+                self._record(f"{fold_name(config.configuration, repeat, number)}/{stage}", part)
+                for number, part in enumerate(parts)
+            ]
             for repeat, parts in enumerate(self.folds)
         ]
 

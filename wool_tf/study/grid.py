@@ -79,9 +79,9 @@ def split(settings: TrainingConfig, images: Dataset) -> list[list[np.ndarray]]:
     ]
 
 
-def fold_name(settings: TrainingConfig, repeat: int, number: int) -> str:
+def fold_name(configuration: str, repeat: int, number: int) -> str:
     """`resnet18-adam-none/repeat0/fold3`: what the names of a fold's units begin with."""
-    return f"{settings.configuration}/repeat{repeat}/fold{number}"
+    return f"{configuration}/repeat{repeat}/fold{number}"
 
 
 def all_folds(
@@ -100,7 +100,7 @@ def all_folds(
     found = []
     for repeat, held_out in enumerate(parts):
         for number, part in enumerate(held_out):
-            name = fold_name(settings, repeat, number)
+            name = fold_name(settings.configuration, repeat, number)
             train = np.setdiff1d(everything, part)
             curves = logs and logs / name
             found.append(Fold(name, repeat, images, train, part, units / name, curves, initial=initial))

@@ -49,7 +49,7 @@ def heatmaps(
     """
     maps: dict[int, np.ndarray] = {}
     for number, part in enumerate(folds):
-        record = found[f"{fold_name(config, 0, number)}/{config.final}{INT8}"]
+        record = found[f"{fold_name(config.configuration, 0, number)}/{config.final}{INT8}"]
         maps |= {int(index): np.array(one) for index, one in zip(part, record["heatmaps"], strict=True)}
     return maps
 
