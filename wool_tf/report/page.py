@@ -21,6 +21,7 @@ from wool_tf.report import (
     plots,
     provenance,
     quality,
+    schedule_plots,
     score_plots,
     size,
     tradeoff_plots,
@@ -38,7 +39,8 @@ SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
     ("Size and speed", (tradeoff_plots.operations, tradeoff_plots.time, size.removal, size.widths, size.latency,
                         plots.latency)),
     ("Delivered model", (delivered.files, delivered.quantisation, delivered.mistakes)),
-    ("Data and training", (provenance.data, provenance.suspects, provenance.alike, provenance.folds, plots.training)),
+    ("Data and training", (provenance.data, provenance.suspects, provenance.alike, provenance.folds, plots.training,
+                           schedule_plots.asfp_rates)),
     ("Failures", (provenance.failures,)),
     ("How to repeat this run", (provenance.settings, provenance.environment)),
 )  # fmt: skip

@@ -1,0 +1,46 @@
+"""Plots of schedules: how fast asymptotic soft pruning takes filters."""
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from wool_tf.pruning.schedules import asymptotic
+from wool_tf.report import plots
+from wool_tf.report.plots import BLUE, GREEN, GREY, VERMILION, Plot
+from wool_tf.study.results import Study
+
+LOOKS = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))
+
+
+def asfp_rates(study: Study) -> Plot | None:
+    """The share of every channel group that is zeroed after each epoch, of the rates that were trained."""
+    names = {stage.name for one in study.configurations for stage in one.stages}
+    given, epochs, plain = (study.settings.get(f"asfp_{what}") for what in ("rates", "epochs", "finetune_epochs"))
+    if not isinstance(given, list) or not isinstance(epochs, int) or not isinstance(plain, int):
+        return None
+    goals = [goal for goal in given if f"asfp{100 * goal:g}" in names]
+    if not goals:
+        return None
+    rates = {goal: [100 * asymptotic(epoch, epochs, goal) for epoch in range(epochs)] for goal in goals}
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for number, (goal, values) in enumerate(rates.items()):
+            colour, marker = LOOKS[number % len(LOOKS)]
+            axes.plot(range(1, epochs + 1), values, color=colour, marker=marker, ms=4, label=f"{100 * goal:g} %")
+        if plain:
+            axes.axvline(epochs + 0.5, color=GREY, ls="--", lw=1)
+        axes.set(xlabel="epoch", ylabel="filters zeroed (%)", xlim=(0.5, epochs + plain + 0.5), ylim=(-0.5, None))
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
+        axes.grid()
+        axes.legend(loc="lower center", title="rate at the end")
+
+    text = (
+        "Share of the filters of every group whose kernels are zeroed after each epoch: three quarters of it after "
+        "an eighth of the epochs, the rest ever more slowly. Zeroed filters are trained on and may come back."
+    )
+    if plain:
+        text += " Dashed: they are removed for good, and the compact network is trained on."
+    alt = "Filters zeroed after each epoch: " + "; ".join(
+        f"ASFP {100 * goal:g} %: {', '.join(f'{value:.1f}' for value in values)} %" for goal, values in rates.items()
+    )
+    return plots.drawn("Rate of ASFP over the epochs", text, alt, draw, height=2.6)
