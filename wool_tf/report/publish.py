@@ -60,22 +60,17 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     """
     from wool_tf.report import export, page
 
-    other = None if baseline is None else _read(_documents("baseline", baseline)[0], [])
+    before = [] if baseline is None else [_documents("baseline", baseline)[0]]
+    others = [earlier.completed(results.read(document), document.parent) for document in before]
     written = []
     for document in (found for folder in runs for found in _documents("runs", folder)):
-        study = _read(document, [other] if other else [])
-        compared = other
-        if baseline is not None and other is not None and not other.held_out:
-            compared = _read(_documents("baseline", baseline)[0], [study])
-        page.write(study, document.parent, document.stem, compared)
+        study = earlier.completed(results.read(document), document.parent, others)
+        # Each of two runs on the same images may tell which those of the other are.
+        compared = [earlier.completed(other, before[0].parent, [study]) for other in others]
+        page.write(study, document.parent, document.stem, *compared)
         export.write(study, document.parent, document.stem)
         written.append(document.with_suffix(".html"))
     return written
-
-
-def _read(document: Path, others: Sequence[Study]) -> Study:
-    """The study of a document, with what records tell besides."""
-    return earlier.completed(results.read(document), document.parent, others)
 
 
 def _documents(setting: str, run: Path) -> list[Path]:

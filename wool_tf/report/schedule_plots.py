@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from wool_tf.pruning.schedules import asymptotic
-from wool_tf.report import plots
+from wool_tf.report import naming, plots
 from wool_tf.report.plots import BLUE, GREEN, GREY, VERMILION, Plot
 from wool_tf.study.results import Study
 
@@ -13,12 +13,10 @@ LOOKS = ((BLUE, "o"), (VERMILION, "s"), (GREEN, "^"))
 
 def asfp_rates(study: Study) -> Plot | None:
     """The share of every channel group that is zeroed after each epoch, of the rates that were trained."""
-    names = {stage.name for one in study.configurations for stage in one.stages}
-    given, epochs, plain = (study.settings.get(f"asfp_{what}") for what in ("rates", "epochs", "finetune_epochs"))
-    if not isinstance(given, list) or not isinstance(epochs, int) or not isinstance(plain, int):
-        return None
-    goals = [goal for goal in given if f"asfp{100 * goal:g}" in names]
-    if not goals:
+    parted = {naming.parted(stage.name) for one in study.configurations for stage in one.stages}
+    goals = sorted(percent / 100 for kind, percent in parted if kind == "asfp")
+    epochs, plain = (study.settings.get(f"asfp_{what}") for what in ("epochs", "finetune_epochs"))
+    if not goals or not isinstance(epochs, int) or not isinstance(plain, int):
         return None
     rates = {goal: [100 * asymptotic(epoch, epochs, goal) for epoch in range(epochs)] for goal in goals}
 
