@@ -1,4 +1,4 @@
-"""What makes images doubtful: labels that networks speak against, and images of different samples that are alike."""
+"""Issues of a data set: labels that networks speak against, and images of different samples that are alike."""
 
 from collections.abc import Sequence
 
