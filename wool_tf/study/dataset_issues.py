@@ -7,7 +7,7 @@ import numpy as np
 from wool_tf.data import near_duplicates
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation import label_errors
-from wool_tf.study import sheets
+from wool_tf.study import contact_sheets
 from wool_tf.study.image_results import Alike, Suspect
 
 PICTURES = 24
@@ -32,7 +32,7 @@ def suspects(images: Dataset, judged: np.ndarray, scores: Sequence[np.ndarray]) 
             label=int(images.labels[index]),
             defects=str(images.defects[index]),
             score=float(score),
-            png=sheets.png(images.images[index]) if place < PICTURES else "",
+            png=contact_sheets.png(images.images[index]) if place < PICTURES else "",
         )
         for place, (index, score) in enumerate(zip(judged[found], mean[found], strict=True))
     )

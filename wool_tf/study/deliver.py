@@ -12,7 +12,7 @@ from wool_tf.data.imaging import Imaging
 from wool_tf.data.native import Crops
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
-from wool_tf.study import baselines, board_results, locations, sheets
+from wool_tf.study import baselines, board_results, contact_sheets, locations
 from wool_tf.study.baselines import Name, Repeats
 from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
@@ -212,7 +212,7 @@ def _pictures(
     return tuple(
         board_results.Picture(
             image=place,
-            png=sheets.png(images.images[index]),
+            png=contact_sheets.png(images.images[index]),
             heatmap=tuple(map(tuple, maps[index].tolist())),
             seen=covered,
             boxes=locations.boxes(images.boxes[index], side) if images.boxes else (),
