@@ -6,10 +6,11 @@ from pathlib import Path
 
 from wool_tf.errors import BadSetting
 from wool_tf.study import earlier, results, run
+from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Status
-from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
 from wool_tf.study.run import Request
+from wool_tf.study.workers import Workers
 
 log = logging.getLogger(__name__)
 

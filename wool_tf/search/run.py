@@ -15,8 +15,8 @@ from wool_tf.search.optimisation import OBJECTIVE, Study, Trial
 from wool_tf.search.space import Choice, Range
 from wool_tf.study import driver, grid, manifest, units
 from wool_tf.study import run as studies
+from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Status
-from wool_tf.study.job import CropSource
 from wool_tf.training.config import TrainingConfig
 
 log = logging.getLogger(__name__)

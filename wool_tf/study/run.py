@@ -23,10 +23,11 @@ from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
 from wool_tf.simulation import simulated_crops
 from wool_tf.study import assemble, baselines, driver, estimate, grid, manifest, quantise, results, workers
+from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Outcome, Status, Unit
 from wool_tf.study.evidence import Evidence
-from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
+from wool_tf.study.workers import Workers
 from wool_tf.training import recipes
 from wool_tf.training.config import TrainingConfig
 

@@ -1,6 +1,7 @@
 """Processes that work side by side: of this machine by joblib, of a cluster by Dask."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import platform
@@ -25,6 +26,23 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 ENVIRONMENT = (*environment.computing(1, "jax"), "TF_ENABLE_ONEDNN_OPTS")
 """What results depend on, and the machines of a cluster have to take over."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Workers:
+    """Who does the work.
+
+    Attributes:
+        jobs: processes that train at the same time on this machine.
+        scheduler: address of a Dask cluster instead, or None.
+        keep: whether all networks are kept.
+        tensorboard: whether curves for TensorBoard are written.
+    """
+
+    jobs: int
+    scheduler: str | None = None
+    keep: bool = False
+    tensorboard: bool = False
 
 
 class Died(Exception):

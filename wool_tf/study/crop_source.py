@@ -1,4 +1,4 @@
-"""With what a script works, and who does the work: what results do not depend on, or say themselves."""
+"""Where the crops of a study come from: a folder, or the simulator."""
 
 import dataclasses
 from pathlib import Path
@@ -25,20 +25,3 @@ class CropSource:
     on_bad_image: str = "fail"
     naming: CropNaming = AS_NAMED
     white: int | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Workers:
-    """Who does the work.
-
-    Attributes:
-        jobs: processes that train at the same time on this machine.
-        scheduler: address of a Dask cluster instead, or None.
-        keep: whether all networks are kept.
-        tensorboard: whether curves for TensorBoard are written.
-    """
-
-    jobs: int
-    scheduler: str | None = None
-    keep: bool = False
-    tensorboard: bool = False
