@@ -168,13 +168,13 @@ def answer(folder: Path) -> int:
 
 
 def _answered(folder: Path, progress: Callable[[float, str], None]) -> bytes:
-    from wool_tf.deploy.qat import fine_tuning
+    from wool_tf.deploy.qat import training
 
     request = json.loads((folder / _REQUEST).read_text())
     spec, arrays = weights.load(folder / _NETWORK)
     images, labels = np.load(folder / _IMAGES, mmap_mode="r"), np.load(folder / _LABELS)
     course, geometry = QatConfig(**request["course"]), Geometry(request["side"], spec.input_shape[0])
-    return fine_tuning.fine_tuned(spec, arrays, images, labels, course, geometry, request["heatmap"], progress)
+    return training.fine_tune(spec, arrays, images, labels, course, geometry, request["heatmap"], progress)
 
 
 if __name__ == "__main__":

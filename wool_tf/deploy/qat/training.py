@@ -1,4 +1,4 @@
-"""Trains a quantised network and makes its file: what the process of `qat` does.
+"""Quantisation-aware training of a network, and its file: what the process of `qat` does.
 
 Only that process imports it.
 """
@@ -28,7 +28,7 @@ COMPARED = 8
 """Images on which tf_keras is compared with Keras."""
 
 
-def fine_tuned(
+def fine_tune(
     spec: ResNetSpec,
     arrays: Weights,
     images: np.ndarray,
