@@ -10,9 +10,9 @@ import inspected
 import station_programs
 import stores
 from wool_board.errors import UsageError, WoolError
-from wool_station.challenge import book, judging
+from wool_station.challenge import book, monitor
 from wool_station.challenge.book import Order
-from wool_station.challenge.judging import Challenges
+from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.store import shifts
 from wool_station.store.pictures import Choice
 from wool_station.store.reading import Reader
@@ -25,14 +25,14 @@ class Station:
     """A recorder that hears an inspection which began just now, and judges test pieces at once when it is asked to."""
 
     def __init__(self, folder, monkeypatch, pieces=None):
-        monkeypatch.setattr(judging, "POLL_SECONDS", 0.0)
-        monkeypatch.setattr(judging, "GRACE_SECONDS", 0.0)
+        monkeypatch.setattr(monitor, "POLL_SECONDS", 0.0)
+        monkeypatch.setattr(monitor, "GRACE_SECONDS", 0.0)
         self.folder, self.now = folder, time.time()
         # In its own way each part asks for the time; here it stands still until a test moves it.
-        for module in (book, judging):
+        for module in (book, monitor):
             monkeypatch.setattr(module.time, "time", lambda: self.now)
         self.recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
-        self.challenges = Challenges(folder, {BALL: 60.0} if pieces is None else pieces, self.recorder.tell)
+        self.challenges = ChallengeMonitor(folder, {BALL: 60.0} if pieces is None else pieces, self.recorder.tell)
         self.hear(inspected.start(self.now), inspected.air(0, 1000, self.now)[0])
         self.recorder.commit()
         self.challenges.tick()
@@ -208,7 +208,7 @@ def test_a_disk_that_cannot_be_written_is_no_end(station, monkeypatch):
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(judging.schema, "connect", broken)
+        patched.setattr(monitor.schema, "connect", broken)
         station.challenges.tick()
     number = station.put()
     station.reject()

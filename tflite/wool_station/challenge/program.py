@@ -8,7 +8,7 @@ from pathlib import Path
 from wool_board.errors import UsageError, WoolError
 from wool_station.challenge import book
 from wool_station.challenge.book import FOUND, Order
-from wool_station.challenge.judging import GRACE_SECONDS
+from wool_station.challenge.monitor import GRACE_SECONDS
 from wool_station.store.reading import Reader
 
 LOOK_SECONDS = 0.2

@@ -11,7 +11,7 @@ from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station import feed
 from wool_station.challenge import book
-from wool_station.challenge.judging import Challenges
+from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.store import shifts
 from wool_station.store.lasting import FEED_LOST, WATCHED
 from wool_station.store.pictures import Choice
@@ -66,7 +66,7 @@ def run(options: RecordOptions) -> int:
     choice = Choice(options.sample, options.picture_mb_per_hour * MB)
     recorder = Recorder(options.store, round(options.budget_mb * MB), shifts.schedule(options.shifts), choice)
     watch = Watch(recorder.tell, recorder.note, defects, frozenset(recorder.standing) & WATCHED.keys())
-    challenges = Challenges(options.store, pieces, recorder.tell)
+    challenges = ChallengeMonitor(options.store, pieces, recorder.tell)
     interruption.work()
     watchdog.ready()
     try:

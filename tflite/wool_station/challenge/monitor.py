@@ -1,4 +1,4 @@
-"""Whether test pieces are found, and whether they are put through in time; in the process of the recorder."""
+"""Watches whether test pieces are found, and put through in time; in the process of the recorder."""
 
 import collections
 import contextlib
@@ -23,7 +23,7 @@ KEPT_REJECTS = 256
 """Newest rejects among which that of a piece is looked for: those of some minutes."""
 
 
-class Reject(NamedTuple):
+class RejectEvent(NamedTuple):
     """A reject that was heard: when it was told, in which inspection, where it begins and ends, and its score."""
 
     time: float
@@ -35,7 +35,7 @@ class Reject(NamedTuple):
     score: float
 
 
-class Challenges:
+class ChallengeMonitor:
     """Closes challenges, and gives alarms.
 
     A reject is that of a piece if it was told between the piece's start and its last second, lies on belt that had not
@@ -50,7 +50,7 @@ class Challenges:
     def __init__(self, folder: Path, pieces: dict[str, float], tell: Tell):
         self._folder, self._wanted, self._tell = folder, pieces, tell
         self._inspection = 0
-        self._rejects: collections.deque[Reject] = collections.deque(maxlen=KEPT_REJECTS)
+        self._rejects: collections.deque[RejectEvent] = collections.deque(maxlen=KEPT_REJECTS)
         self._pieces: list[Piece] = []
         self._polled, self._passes = float("-inf"), False
         self.is_open = False
@@ -63,7 +63,7 @@ class Challenges:
             self._inspection = round(1e3 * message["time"])
         elif kind == "reject":
             (start, stop), (left, right) = message["along_mm"], message["across_mm"]
-            heard = Reject(message["time"], self._inspection, start, stop, left, right, message["score"])
+            heard = RejectEvent(message["time"], self._inspection, start, stop, left, right, message["score"])
             self._rejects.append(heard)
         elif kind == "tile":
             self._passes = True
@@ -134,7 +134,7 @@ class Challenges:
             self._tell(CHALLENGE_OVERDUE, bool(late), f"test pieces are due{names}")
 
 
-def _is_of(reject: Reject, row: sqlite3.Row) -> bool:
+def _is_of(reject: RejectEvent, row: sqlite3.Row) -> bool:
     if not row["time"] <= reject.time <= row["until"]:
         return False
     # Of an inspection that began later every place is new.
