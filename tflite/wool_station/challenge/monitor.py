@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from wool_station.challenge import book
-from wool_station.challenge.book import FOUND, MISSED, Piece
+from wool_station.challenge import records
+from wool_station.challenge.records import FOUND, MISSED, Piece
 from wool_station.store import schema
 from wool_station.store.lasting import CHALLENGE_FAILED, CHALLENGE_OVERDUE
 from wool_station.store.store import is_fault
@@ -92,9 +92,9 @@ class ChallengeMonitor:
             waiting = database.execute("SELECT * FROM challenges WHERE outcome IS NULL ORDER BY id").fetchall()
             closed = [self._close(database, row) for row in waiting]
             self.is_open = not all(closed)
-            last = {row["piece"]: row for row in database.execute(book.LAST, (time.time() + book.AHEAD_SECONDS,))}
+            last = {row["piece"]: row for row in database.execute(records.LAST, (time.time() + records.AHEAD_SECONDS,))}
             rows = database.execute("SELECT * FROM pieces ORDER BY piece")
-            self._pieces = [book.piece(row, last.get(row["piece"])) for row in rows]
+            self._pieces = [records.piece(row, last.get(row["piece"])) for row in rows]
 
     def _enter(self, database: sqlite3.Connection) -> None:
         """Leaves in the store which pieces are wanted, for the page; a damaged store is followed by an empty one."""
@@ -108,7 +108,7 @@ class ChallengeMonitor:
         """Closes a challenge if its outcome is known; returns whether it is."""
         found = next((reject for reject in self._rejects if _is_of(reject, row)), None)
         # If the clock was set back, nobody knows any more what was told in time, and the piece was not found.
-        is_awaited = row["time"] - book.AHEAD_SECONDS <= time.time() <= row["until"] + GRACE_SECONDS
+        is_awaited = row["time"] - records.AHEAD_SECONDS <= time.time() <= row["until"] + GRACE_SECONDS
         if found is None and is_awaited:
             return False
         where = (found.time, found.start_mm, found.stop_mm, found.score) if found else (None,) * 4

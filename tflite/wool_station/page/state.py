@@ -5,7 +5,7 @@ import threading
 import time
 
 from wool_board.machine import board
-from wool_station.challenge import book
+from wool_station.challenge import records
 from wool_station.store import lasting, lock
 from wool_station.store.corrections import VERDICTS
 from wool_station.store.reading import Reader
@@ -64,7 +64,7 @@ def stored(reader: Reader) -> dict:
         "verdicts": VERDICTS,
         "recorded": is_recorded,
         "standing": _standing(reader),
-        "pieces": [vars(piece) | {"due": piece.due} for piece in book.due(reader)],
+        "pieces": [vars(piece) | {"due": piece.due} for piece in records.due(reader)],
         "challenges": [
             dict(row) for row in reader.rows("SELECT * FROM challenges ORDER BY id DESC LIMIT ?", CHALLENGES)
         ],

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import sqlite3
 
-from wool_station.challenge.book import FOUND, MISSED
+from wool_station.challenge.records import FOUND, MISSED
 from wool_station.report.alarms import AlarmRow, alarms
 from wool_station.report.period import Period
 from wool_station.store.batch import Minute

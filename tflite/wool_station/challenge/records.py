@@ -1,4 +1,4 @@
-"""The book of test pieces: which there are and when they are due, which were put through, and what was found.
+"""Records of test pieces: which there are and when they are due, which were put through, and what was found.
 
 `station.py challenge` and the page open a challenge; the recorder, which hears the rejects, closes it.
 """
@@ -25,7 +25,7 @@ AHEAD_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class Challenge:
     """A piece that is put through from now on.
 
     Attributes:
@@ -94,7 +94,7 @@ def pieces(text: list[str]) -> dict[str, float]:
     return found
 
 
-def begin(folder: Path, order: Order) -> int:
+def begin(folder: Path, challenge: Challenge) -> int:
     """Says that a piece is put through from now on; returns the number of the challenge.
 
     Raises:
@@ -102,14 +102,14 @@ def begin(folder: Path, order: Order) -> int:
         OSError, sqlite3.Error: it is not on the disk.
     """
     schema.check_store(folder)
-    now, (left, right) = round(time.time(), 3), order.across_mm or (None, None)
+    now, (left, right) = round(time.time(), 3), challenge.across_mm or (None, None)
     database = schema.connect(folder)
     try:
         with schema.transaction(database):
-            _check(database, order, now)
+            _check(database, challenge, now)
             row = database.execute("SELECT inspection, heard_mm FROM inspections ORDER BY inspection DESC LIMIT 1")
             inspection, heard = row.fetchone() or (None, None)
-            values = now, order.operator, order.piece, inspection, heard, left, right, now + order.seconds
+            values = now, challenge.operator, challenge.piece, inspection, heard, left, right, now + challenge.seconds
             names = "time, operator, piece, inspection, heard_mm, left_mm, right_mm, until"
             insert = f"INSERT INTO challenges ({names}) VALUES ({', '.join('?' * len(values))})"
             number = database.execute(insert, values).lastrowid
@@ -119,9 +119,9 @@ def begin(folder: Path, order: Order) -> int:
     return number
 
 
-def _check(database: sqlite3.Connection, order: Order, now: float) -> None:
+def _check(database: sqlite3.Connection, challenge: Challenge, now: float) -> None:
     known = [row["piece"] for row in database.execute("SELECT piece FROM pieces ORDER BY piece")]
-    if known and order.piece not in known:
+    if known and challenge.piece not in known:
         raise WoolError(f"piece: must be one of {'; '.join(known)}")
     # A reject could be either's.
     waiting = database.execute("SELECT piece FROM challenges WHERE outcome IS NULL AND until > ?", (now,)).fetchone()
