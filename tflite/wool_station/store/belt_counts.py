@@ -1,9 +1,9 @@
-"""What passes, of the events of an inspection: how much was seen, and which product a tile belongs to."""
+"""Counts of the belt by the events of an inspection: how much was seen, and which product a tile belongs to."""
 
 from wool_station.store.batch import CLASSES, Batch, Minute
 
 
-class Passing:
+class BeltCounts:
     """Counts what was seen and what was not, and numbers the products.
 
     A product goes from air to air. Where nobody knows whether there was air, after a restart or where events were left
