@@ -11,7 +11,7 @@ from typing import NamedTuple
 from wool_station.challenge import records
 from wool_station.challenge.records import FOUND, MISSED, Piece
 from wool_station.store import schema
-from wool_station.store.lasting import CHALLENGE_FAILED, CHALLENGE_OVERDUE
+from wool_station.store.recorder_alarms import CHALLENGE_FAILED, CHALLENGE_OVERDUE
 from wool_station.store.store import is_fault
 from wool_station.watch.watch import Tell
 

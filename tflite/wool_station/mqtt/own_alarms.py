@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from wool_station.store import lasting
+from wool_station.store import recorder_alarms
 from wool_station.store.reading import Reader
 
 LOOK_SECONDS = 1.0
@@ -58,6 +58,6 @@ class OwnAlarms:
             last = 0 if newest < last else last
             select = "SELECT body FROM events WHERE event = 'alarm' AND id > ? AND id <= ? ORDER BY id"
             told = [json.loads(row["body"]) for row in database.execute(select, (last, newest))]
-            standing = frozenset(event["alarm"] for event in lasting.standing(database))
+            standing = frozenset(event["alarm"] for event in recorder_alarms.standing(database))
         self._last = newest
-        return Found([event for event in told if event.get("source") == lasting.SOURCE], standing)
+        return Found([event for event in told if event.get("source") == recorder_alarms.SOURCE], standing)

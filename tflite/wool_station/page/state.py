@@ -6,7 +6,7 @@ import time
 
 from wool_board.machine import board
 from wool_station.challenge import records
-from wool_station.store import lasting, lock
+from wool_station.store import lock, recorder_alarms
 from wool_station.store.corrections import VERDICTS
 from wool_station.store.reading import Reader
 from wool_station.store.tile import StoredTile
@@ -76,7 +76,7 @@ def stored(reader: Reader) -> dict:
 def _standing(reader: Reader) -> list[dict]:
     """The recorder's own alarms that stand."""
     with reader.connection() as database:
-        return lasting.standing(database) if database else []
+        return recorder_alarms.standing(database) if database else []
 
 
 def _corrections(reader: Reader) -> list[dict]:

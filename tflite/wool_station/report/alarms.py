@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wool_station.report.period import Period
-from wool_station.store.lasting import SOURCE
 from wool_station.store.reading import Reader
+from wool_station.store.recorder_alarms import SOURCE
 
 MOST = 100_000
 """Events that are looked at: the latest."""

@@ -13,9 +13,9 @@ from wool_station import feed
 from wool_station.challenge import records
 from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.store import shifts
-from wool_station.store.lasting import FEED_LOST, WATCHED
 from wool_station.store.pictures import Choice
 from wool_station.store.recorder import Recorder
+from wool_station.store.recorder_alarms import FEED_LOST, WATCHED
 from wool_station.watch.watch import Watch
 
 SILENCE_SECONDS = 0.5

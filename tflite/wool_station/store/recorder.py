@@ -11,8 +11,8 @@ from wool_board import command_line
 from wool_station.store import schema
 from wool_station.store.batch import Batch, Event
 from wool_station.store.belt_counts import BeltCounts
-from wool_station.store.lasting import PICTURES_WITHHELD, SOURCE
 from wool_station.store.pictures import Choice, png
+from wool_station.store.recorder_alarms import PICTURES_WITHHELD, SOURCE
 from wool_station.store.shifts import Schedule, Shift
 from wool_station.store.store import Store, is_damage, is_fault
 from wool_station.store.tile import HeardTile

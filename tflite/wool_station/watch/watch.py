@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from wool_station.store.lasting import WATCHED
+from wool_station.store.recorder_alarms import WATCHED
 from wool_station.watch.cusum import Cusum, limit
 from wool_station.watch.expected import Rates, Scores, rates
 

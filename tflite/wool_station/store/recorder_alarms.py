@@ -1,4 +1,4 @@
-"""Alarms of the recorder's own that outlast it: a restart neither ends them nor tells them again."""
+"""The own alarms of the recorder, which outlast it: a restart neither ends them nor tells them again."""
 
 import json
 import sqlite3
