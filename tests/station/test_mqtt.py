@@ -20,10 +20,10 @@ from checkout import PROGRAMS, environment
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Feed, Position
 from wool_station.feed import LOST
-from wool_station.mqtt import own_alarms
+from wool_station.mqtt import alarm_reader
+from wool_station.mqtt.alarm_reader import AlarmReader, RecorderAlarms
 from wool_station.mqtt.letters import Letters
 from wool_station.mqtt.outbox import Letter, Outbox
-from wool_station.mqtt.own_alarms import Found, OwnAlarms
 from wool_station.store.batch import Batch, Event
 from wool_station.store.store import Store
 from wool_tf.belt.broker import PROGRAM, Mosquitto, Subscriber
@@ -297,16 +297,16 @@ def own(name: str, on: bool | None, at: float) -> dict:
 
 
 def test_alarms_of_the_recorder_are_told_once_and_stand_until_they_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(own_alarms, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(alarm_reader, "LOOK_SECONDS", 0.0)
     folder = tmp_path / "store"
-    looks = OwnAlarms(folder)
-    assert looks.look() == Found([], frozenset())
+    looks = AlarmReader(folder)
+    assert looks.look() == RecorderAlarms([], frozenset())
     put(folder, alarm("stall", True, 1), own("scores_high", True, 2), own("clock_step", None, 3))
     told = looks.look()
     assert [one["alarm"] for one in told.alarms] == ["scores_high", "clock_step"]
     assert told.standing == looks.look().standing == {"scores_high"} and looks.look().alarms == []
     # What was there before is not new.
-    assert OwnAlarms(folder).look() == Found([], frozenset({"scores_high"}))
+    assert AlarmReader(folder).look() == RecorderAlarms([], frozenset({"scores_high"}))
     put(folder, own("scores_high", False, 4))
     told = looks.look()
     assert ([one["on"] for one in told.alarms], told.standing) == ([False], frozenset())
@@ -322,10 +322,10 @@ def test_alarms_of_the_recorder_make_letters():
     letters = Letters()
     letters.hear(START)
     letters.hear(alarm("stall", True, 3))
-    found = letters.hear_recorder(Found([own("scores_low", True, 4)], frozenset({"scores_low"})))
+    found = letters.hear_recorder(RecorderAlarms([own("scores_low", True, 4)], frozenset({"scores_low"})))
     assert [letter.topic for letter in found] == ["alarm", "state"]
     assert json.loads(found[-1].text)["alarms"] == ["scores_low", "stall"]
-    assert letters.hear_recorder(Found([], frozenset({"scores_low"}))) == []
+    assert letters.hear_recorder(RecorderAlarms([], frozenset({"scores_low"}))) == []
     # Another inspection ends alarms of the one before, not the recorder's.
     letters.hear(START | {"time": 9.0})
     assert json.loads(letters.state().text)["alarms"] == ["scores_low"]

@@ -6,8 +6,8 @@ import time
 
 from wool_board.machine import board
 from wool_station.feed import LOST
+from wool_station.mqtt.alarm_reader import RecorderAlarms
 from wool_station.mqtt.outbox import Letter
-from wool_station.mqtt.own_alarms import Found
 
 TOLD = ("reject", "unseen", "alarm")
 """Events that are published, each by itself."""
@@ -55,7 +55,7 @@ class Letters:
             return [_letter(kind, event, retain=True)]
         return []
 
-    def hear_recorder(self, found: Found) -> list[Letter]:
+    def hear_recorder(self, found: RecorderAlarms) -> list[Letter]:
         """Takes notice of the recorder's own alarms; returns what to publish."""
         letters = [_letter("alarm", alarm) for alarm in found.alarms]
         if found.standing != self._own:

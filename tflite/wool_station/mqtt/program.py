@@ -12,10 +12,10 @@ from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station.feed import messages
 from wool_station.log import Log
+from wool_station.mqtt.alarm_reader import AlarmReader
 from wool_station.mqtt.client import Broker, Client
 from wool_station.mqtt.letters import OFFLINE, STATE, Letters
 from wool_station.mqtt.outbox import Letter, Outbox
-from wool_station.mqtt.own_alarms import OwnAlarms
 
 PORT, SECURE_PORT = 1883, 8883
 SILENCE_SECONDS = 0.1
@@ -83,7 +83,7 @@ class Publisher:
     def __init__(self, options: MqttOptions, client: Client, log: Log):
         self._client, self._log, self._seconds = client, log, options.health_seconds
         self._letters, self._outbox, self._watchdog = Letters(), Outbox(options.most), Watchdog()
-        self._recorder = OwnAlarms(options.store) if options.store else None
+        self._recorder = AlarmReader(options.store) if options.store else None
         self._trouble: str | None = ""
         self._store_trouble: str | None = None
         self._dropped = self._connections = 0

@@ -12,14 +12,14 @@ from wool_station.store.reading import Reader
 LOOK_SECONDS = 1.0
 
 
-class Found(NamedTuple):
+class RecorderAlarms(NamedTuple):
     """What the store says: alarms that are new in it, in their order, and the names of those that stand."""
 
     alarms: list[dict]
     standing: frozenset[str]
 
 
-class OwnAlarms:
+class AlarmReader:
     """Looks into the store once in a while. What was there before it began is not new.
 
     Arguments:
@@ -34,7 +34,7 @@ class OwnAlarms:
         self._reader, self._due = Reader(folder, "ro"), 0.0
         self._last: int | None = None
 
-    def look(self) -> Found | None:
+    def look(self) -> RecorderAlarms | None:
         """What is new; None if it is not yet time, or if nothing can be read."""
         if time.monotonic() < self._due:
             return None
@@ -47,11 +47,11 @@ class OwnAlarms:
         self.trouble = None
         return found
 
-    def _found(self) -> Found:
+    def _found(self) -> RecorderAlarms:
         with self._reader.connection() as database:
             if database is None:
                 self._last = 0
-                return Found([], frozenset())
+                return RecorderAlarms([], frozenset())
             newest = database.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
             last = newest if self._last is None else self._last
             # A store that was damaged is followed by an empty one, which numbers its events anew.
@@ -60,4 +60,4 @@ class OwnAlarms:
             told = [json.loads(row["body"]) for row in database.execute(select, (last, newest))]
             standing = frozenset(event["alarm"] for event in recorder_alarms.standing(database))
         self._last = newest
-        return Found([event for event in told if event.get("source") == recorder_alarms.SOURCE], standing)
+        return RecorderAlarms([event for event in told if event.get("source") == recorder_alarms.SOURCE], standing)
