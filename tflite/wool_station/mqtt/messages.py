@@ -1,4 +1,4 @@
-"""Which letters follow from what the feed says: events as they are, and the state and the health of the board."""
+"""The messages that follow from what the feed says: events as they are, and the state and the health of the board."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import time
 from wool_board.machine import board
 from wool_station.feed import LOST
 from wool_station.mqtt.alarm_reader import RecorderAlarms
-from wool_station.mqtt.outbox import Letter
+from wool_station.mqtt.outbox import Message
 
 TOLD = ("reject", "unseen", "alarm")
 """Events that are published, each by itself."""
@@ -20,8 +20,8 @@ OFFLINE = json.dumps({"online": False})
 """The last will: the broker publishes it as `state` when this program goes away without a word."""
 
 
-class Letters:
-    """Writes letters.
+class MessageBuilder:
+    """Makes messages of events.
 
     Attributes:
         line: of the belt, before which all have arrived, as last heard; or None.
@@ -36,7 +36,7 @@ class Letters:
         self._is_heard = False
         self._clock: float | None = None
 
-    def hear(self, event: dict) -> list[Letter]:
+    def hear(self, event: dict) -> list[Message]:
         """Takes notice of an event of the feed; returns what to publish."""
         kind = event["event"]
         if kind == "clock":
@@ -50,20 +50,20 @@ class Letters:
         if kind == "alarm":
             return self._hear_alarm(event)
         if kind in TOLD:
-            return [_letter(kind, event)]
+            return [_message(kind, event)]
         if kind in KEPT:
-            return [_letter(kind, event, retain=True)]
+            return [_message(kind, event, retain=True)]
         return []
 
-    def hear_recorder(self, found: RecorderAlarms) -> list[Letter]:
+    def hear_recorder(self, found: RecorderAlarms) -> list[Message]:
         """Takes notice of the recorder's own alarms; returns what to publish."""
-        letters = [_letter("alarm", alarm) for alarm in found.alarms]
+        messages = [_message("alarm", alarm) for alarm in found.alarms]
         if found.standing != self._own:
             self._own = found.standing
-            letters.append(self.state())
-        return letters
+            messages.append(self.state())
+        return messages
 
-    def state(self) -> Letter:
+    def state(self) -> Message:
         """How the inspection is, for the broker to keep."""
         fields = {name: self._start.get(name) for name in ("sha256", "threshold", "pixel_mm")}
         found = {
@@ -73,13 +73,13 @@ class Letters:
             "alarms": sorted({*self._standing, *self._own}),
             **fields,
         }
-        return Letter(STATE, json.dumps(found), True)
+        return Message(STATE, json.dumps(found), True)
 
-    def health(self, waiting: int, dropped: int) -> Letter:
+    def health(self, waiting: int, dropped: int) -> Message:
         """How the board is, for the broker to keep.
 
         Arguments:
-            waiting: letters that were not published yet.
+            waiting: messages that were not published yet.
             dropped: those that never will be.
         """
         age = None if self._clock is None else round(time.monotonic() - self._clock, 3)
@@ -94,32 +94,32 @@ class Letters:
             "waiting": waiting,
             "dropped": dropped,
         }
-        return Letter(HEALTH, json.dumps(found), True)
+        return Message(HEALTH, json.dumps(found), True)
 
-    def _begin(self, start: dict) -> list[Letter]:
+    def _begin(self, start: dict) -> list[Message]:
         """An inspection is heard: another one, or the same again, whose alarms that stand then come again, too."""
         self._is_heard = True
         if start["time"] == self._start.get("time"):
             return [self.state()]
         self._start = start
         self._standing.clear()
-        return [_letter("start", start, retain=True), self.state()]
+        return [_message("start", start, retain=True), self.state()]
 
-    def _hear_alarm(self, alarm: dict) -> list[Letter]:
+    def _hear_alarm(self, alarm: dict) -> list[Message]:
         name = alarm["alarm"]
         if alarm.get("on") and self._standing.get(name) == alarm["time"]:
             return []
-        letters = [_letter("alarm", alarm)]
+        messages = [_message("alarm", alarm)]
         if "on" in alarm:
             self._standing.pop(name, None)
             if alarm["on"]:
                 self._standing[name] = alarm["time"]
-            letters.append(self.state())
-        return letters
+            messages.append(self.state())
+        return messages
 
 
-def _letter(topic: str, event: dict, retain: bool = False) -> Letter:
-    return Letter(topic, json.dumps(event), retain)
+def _message(topic: str, event: dict, retain: bool = False) -> Message:
+    return Message(topic, json.dumps(event), retain)
 
 
 def _now() -> float:
