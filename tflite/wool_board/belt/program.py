@@ -20,7 +20,7 @@ from wool_board.image.references import correction
 from wool_board.image.scan_files import LineFormat
 from wool_board.machine import clocks, cores
 from wool_board.machine.interruption import Interruption
-from wool_board.machine.outlet import Outlet
+from wool_board.machine.output_stream import OutputStream
 from wool_board.machine.watchdog import Watchdog
 from wool_board.model.recognizer import Recognizer
 
@@ -126,9 +126,9 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
     config = dataclasses.replace(config, position=options.position, count_mm=count_mm)
     ring, watchdog = _ring(options, config, cut), Watchdog()
-    outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
+    stream = OutputStream(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
     feed = Feed(options.feed) if options.feed else None
-    events = Events(outlet, lambda: outlet.waiting, feed)
+    events = Events(stream, lambda: stream.waiting, feed)
     inspection = Inspection(recognizer, corrected, cut, ring, config, events)
     interruption.work()
     about = {"repaired": corrected.bad, "width_checked": inspection.monitor.knows_pattern}
@@ -149,7 +149,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
         stack.enter_context(reader.reading(ring))
         watchdog.ready()
         inspection.run(lambda: interruption.asked, watchdog.alive, writer, lambda: _look_at_age(inspection, written))
-        outlet.finish(END_SECONDS)
+        stream.finish(END_SECONDS)
         inspection.end(writer)
     interruption.check()
 

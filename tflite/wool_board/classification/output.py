@@ -10,7 +10,7 @@ from pathlib import Path
 from wool_board.command_line import one_line, say
 from wool_board.image import litter
 from wool_board.image.folders import Unreadable
-from wool_board.machine.outlet import Outlet
+from wool_board.machine.output_stream import OutputStream
 
 PROGRAM = "classify.py"
 
@@ -27,7 +27,7 @@ class Output:
     def __init__(self, form: Callable[[dict], str], header: str | None, is_stopped: Callable[[], bool]):
         self._form, self.complaints = form, 0
         self._is_stopped = is_stopped
-        self._outlet: Outlet | None = None
+        self._stream: OutputStream | None = None
         if header:
             self.line(header)
 
@@ -42,11 +42,11 @@ class Output:
             WoolError: nobody takes it.
             KeyboardInterrupt: the end was asked for before it was taken.
         """
-        if self._outlet is None:
-            self._outlet = Outlet(sys.stdout.fileno(), waits=True, is_stopped=self._is_stopped)
-        self._outlet.write(text + "\n")
-        self._outlet.flush()
-        if self._outlet.waiting:
+        if self._stream is None:
+            self._stream = OutputStream(sys.stdout.fileno(), waits=True, is_stopped=self._is_stopped)
+        self._stream.write(text + "\n")
+        self._stream.flush()
+        if self._stream.waiting:
             raise KeyboardInterrupt
 
     def complain(self, path: Path | str, reason: str) -> None:

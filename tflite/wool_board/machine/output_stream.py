@@ -27,7 +27,7 @@ LATER = (errno.EAGAIN, errno.ENOSPC, errno.EDQUOT)
 """Errors that may pass: no room in a pipe, or on a disk."""
 
 
-class Outlet:
+class OutputStream:
     """An open file descriptor that text is written to, as UTF-8.
 
     Arguments:
@@ -58,7 +58,7 @@ class Outlet:
         self.waiting += len(content)
 
     def flush(self) -> None:
-        """Writes what is taken now; all of it if this outlet waits.
+        """Writes what is taken now; all of it if this stream waits.
 
         Raises:
             WoolError: nobody takes it, or nothing was taken for too long.
