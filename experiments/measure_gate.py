@@ -28,7 +28,7 @@ BOARD = Path(__file__).resolve().parents[1] / "tflite"
 
 
 def main() -> None:
-    from wool_tf.belt import gate_run
+    from wool_tf.belt.gate import run as gate_run
 
     display, speeds, place, given = console.Display(), _SPEED.values, _PLACE.place(), _BELT.given()
     laid, rate = given.belt, given.lines_per_second

@@ -59,13 +59,13 @@ def add_pace(table: Table) -> None:
 
 
 def say_notes(run: dict, display) -> None:
-    """Shows what the gate said of its settings (`gate_run.figures`)."""
+    """Shows what the gate said of its settings (`belt.gate.run.figures`)."""
     for text in run["notes"]:
         display.say(f"the gate says: {text}")
 
 
 def add_gate(table: Table) -> None:
-    """What the gate did (`gate_run.figures`)."""
+    """What the gate did (`belt.gate.run.figures`)."""
     for on, name in ((True, "begins to reject"), (False, "ends to reject")):
         table.add(f"{name}: edges", lambda run, on=on: f"{len(_errors(run, on))}")
         table.add("  earliest / mean / latest, mm", lambda run, on=on: _spread(_errors(run, on)))

@@ -26,7 +26,7 @@ from wool_station.mqtt.messages import MessageBuilder
 from wool_station.mqtt.outbox import Message, Outbox
 from wool_station.store.batch import Batch, Event
 from wool_station.store.store import Store
-from wool_tf.belt.broker import PROGRAM, Mosquitto, Subscriber
+from wool_tf.belt.station.broker import PROGRAM, Mosquitto, Subscriber
 
 TOPIC = "plant/line"
 needs_broker = pytest.mark.skipif(PROGRAM is None, reason="needs mosquitto; apt-get install mosquitto")

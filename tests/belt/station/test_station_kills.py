@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 from checkout import PROGRAMS
-from wool_tf.belt import station_kills
-from wool_tf.belt.gate_edges import GatePlace, Written
-from wool_tf.belt.programs import Program
-from wool_tf.belt.service import Service
-from wool_tf.belt.station_kills import Kill, account, placed, to_reject, with_deaths
+from wool_tf.belt.detector import LineTimes
+from wool_tf.belt.gate.edges import GatePlace
+from wool_tf.belt.programs.program import Program
+from wool_tf.belt.programs.service import Service
+from wool_tf.belt.station import kills
+from wool_tf.belt.station.kills import Kill, account, placed, to_reject, with_deaths
 
 PLACE = GatePlace(100.0, 10.0, 5.0, 3.0)
-WRITTEN = Written(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
+WRITTEN = LineTimes(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
 """100 lines of 2 mm in a second: 200 mm a second."""
 
 
@@ -105,7 +106,7 @@ def test_records_that_are_there_no_longer_are_counted(tmp_path, monkeypatch):
     class FakeStation:
         store, client = tmp_path, Client
 
-    seen = station_kills.Seen(FakeStation)
+    seen = kills.Seen(FakeStation)
     there = {"events": [("1", "reject", "{}"), ("2", "alarm", "{}")], "tiles": [(1, 0.0, 0.0)]}
 
     def rows(statement: str):
@@ -114,7 +115,7 @@ def test_records_that_are_there_no_longer_are_counted(tmp_path, monkeypatch):
         return there["tiles" if "tiles" in statement else "events"]
 
     monkeypatch.setattr(seen._reader, "rows", rows)
-    monkeypatch.setattr(station_kills, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(kills, "LOOK_SECONDS", 0.01)
     with seen:
         while len(seen._records) < 3:
             pass

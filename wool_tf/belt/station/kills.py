@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_station.store.reading import Reader
-from wool_tf.belt import gate_edges, station_run
-from wool_tf.belt.detector import Detector
-from wool_tf.belt.gate_edges import GatePlace, Stretch, Written
+from wool_tf.belt.detector import Detector, LineTimes
+from wool_tf.belt.gate import edges
+from wool_tf.belt.gate.edges import GatePlace, Stretch
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.programs import Program, has_said
-from wool_tf.belt.service import Service
-from wool_tf.belt.station_run import GATE, INSPECT, Commands, Station, key
+from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.service import Service
+from wool_tf.belt.station import run as station_run
+from wool_tf.belt.station.run import GATE, INSPECT, Commands, Station, key
 from wool_tf.belt.streaming import ROUNDING
 
 PAUSE_SECONDS = (2.0, 10.0)
@@ -163,7 +164,7 @@ def placed(inspection: Program, openings: list[tuple[float, int]]) -> list[Inspe
 
 
 def account(
-    inspections: list[Inspected], gate: list[dict], kills: list[Kill], place: GatePlace, written: Written
+    inspections: list[Inspected], gate: list[dict], kills: list[Kill], place: GatePlace, written: LineTimes
 ) -> dict:
     """What the gate did, as JSON values.
 
@@ -184,23 +185,22 @@ def account(
     due = [(a + place.distance_mm, b + place.distance_mm + place.width_mm) for a, b in to_reject(inspections, written)]
     told = [event for event in gate if event["event"] == "output"]
     outputs = with_deaths(told, kills, 0.0)
-    held = gate_edges.rejecting(with_deaths(told, kills, RELAY_SECONDS), written, pixel)
-    rejected, end = gate_edges.rejecting(outputs, written, pixel), float(written.lines[-1]) * pixel
-    due = gate_edges.joined(due)
+    held = edges.rejecting(with_deaths(told, kills, RELAY_SECONDS), written, pixel)
+    rejected, end = edges.rejecting(outputs, written, pixel), float(written.lines[-1]) * pixel
+    due = edges.joined(due)
     missed, missed_held = (
-        gate_edges.length(due, end) - gate_edges.common(due, [one[:2] for one in spans], end)
-        for spans in (rejected, held)
+        edges.length(due, end) - edges.common(due, [one[:2] for one in spans], end) for spans in (rejected, held)
     )
     return {
         "belt_mm": round(end, 1),
-        "due_mm": round(gate_edges.length(due, end), 1),
+        "due_mm": round(edges.length(due, end), 1),
         "missed_mm": round(missed, 1),
         "missed_without_input_mm": round(missed_held, 1),
         "kills": _after(kills, outputs, rejected, due, place, written, pixel),
     }
 
 
-def to_reject(inspections: list[Inspected], written: Written) -> list[Stretch]:
+def to_reject(inspections: list[Inspected], written: LineTimes) -> list[Stretch]:
     """What of the belt, from and to in millimetres, nobody may call good.
 
     That is what an inspection rejected, called defective or did not see, and all that none has accounted for: what was
@@ -219,9 +219,9 @@ def to_reject(inspections: list[Inspected], written: Written) -> list[Stretch]:
                 bad.append((start, stop))
             if kind in ("tile", "air", "unseen"):
                 known.append((start, stop))
-    ends = [(0.0, 0.0), *gate_edges.joined(known), (float(written.lines[-1]) * pixel, float("inf"))]
+    ends = [(0.0, 0.0), *edges.joined(known), (float(written.lines[-1]) * pixel, float("inf"))]
     gaps = [(before[1], after[0]) for before, after in zip(ends, ends[1:], strict=False)]
-    return gate_edges.joined((start, stop) for start, stop in [*bad, *gaps] if stop - start > ROUNDING)
+    return edges.joined((start, stop) for start, stop in [*bad, *gaps] if stop - start > ROUNDING)
 
 
 def with_deaths(outputs: list[dict], kills: list[Kill], seconds: float) -> list[dict]:
@@ -238,17 +238,17 @@ def _after(
     rejected: list[tuple[float, float, str]],
     due: list[Stretch],
     place: GatePlace,
-    written: Written,
+    written: LineTimes,
     pixel: float,
 ) -> dict:
     """For each program what followed when it was killed."""
-    wide = gate_edges.joined((start - place.lead_mm, stop + place.hold_mm) for start, stop in due)
+    wide = edges.joined((start - place.lead_mm, stop + place.hold_mm) for start, stop in due)
     found: dict[str, dict] = {}
     ends = [*(kill.time for kill in kills[1:]), float(written.seconds[-1])]
     for kill, until in zip(kills, ends, strict=True):
         begin, end = (written.at(moment) * pixel for moment in (kill.time, until))
         here = [(max(start, begin), min(stop, end)) for start, stop, _ in rejected if start < end and begin < stop]
-        needless = gate_edges.length(here, end) - gate_edges.common(here, wide, end)
+        needless = edges.length(here, end) - edges.common(here, wide, end)
         before = [output["passing"][0] for output in outputs if output["monotonic"] < kill.time]
         entry = found.setdefault(kill.name, {"kills": 0, "while_passing": 0, "needless_mm": 0.0})
         entry["kills"] += 1

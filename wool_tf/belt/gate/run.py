@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
-from wool_tf.belt import gate_edges
-from wool_tf.belt.detector import Detector
-from wool_tf.belt.gate_edges import GatePlace, Written
+from wool_tf.belt.detector import Detector, LineTimes
+from wool_tf.belt.gate import edges
+from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.programs import Program, has_said
-from wool_tf.belt.service import Service
+from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.service import Service
 
 OF_FEED = ("feed_heard", "feed_lost")
 """Notes of the gate that come with every inspection that begins and ends."""
@@ -31,7 +31,7 @@ class GateRun(NamedTuple):
 
     inspection: list[dict]
     gate: list[dict]
-    written: Written
+    written: LineTimes
     stood: float
 
 
@@ -83,12 +83,12 @@ def figures(run: GateRun, place: GatePlace) -> dict:
     """What the gate did, as JSON values.
 
     Returns:
-        `edges` (see `gate_edges.Edge`), `missed_mm` and `needless_mm` (see `gate_edges.GateRecord`), `unseen_mm`,
+        `edges` (see `edges.Edge`), `missed_mm` and `needless_mm` (see `edges.GateRecord`), `unseen_mm`,
         `stood_seconds`, `gate`: its own last summary, and `notes`: what it said of its settings and its output.
     """
     spans = [event["along_mm"] for event in run.inspection if event["event"] in ("reject", "unseen")]
     outputs = [event for event in run.gate if event["event"] == "output"]
-    record = gate_edges.judge(outputs, spans, place, run.written, run.inspection[0]["pixel_mm"])
+    record = edges.judge(outputs, spans, place, run.written, run.inspection[0]["pixel_mm"])
     notes = {event["text"]: None for event in run.gate if event["event"] == "note" and event["name"] not in OF_FEED}
     unseen = [event["along_mm"] for event in run.inspection if event["event"] == "unseen"]
     return {

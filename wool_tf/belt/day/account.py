@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from wool_tf.belt.day_lines import Hour
+from wool_tf.belt.day.lines import Hour
 from wool_tf.belt.layout import Belt
 from wool_tf.data.annotations.scans import Box
 

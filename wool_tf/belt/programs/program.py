@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from wool_tf.belt.service import Service
+from wool_tf.belt.programs.service import Service
 from wool_tf.errors import WoolError
 
 WAIT_SECONDS = 60.0

@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from wool_tf.belt import day_account, day_lines
+from wool_tf.belt.day import account
+from wool_tf.belt.day import lines as day_lines
 from wool_tf.belt.layout import Belt
 from wool_tf.errors import WoolError
 
@@ -112,7 +113,7 @@ class _Process:
 def run(
     belt: Belt, program: Path, model: Path, folder: Path, rate: float, passes: int, say: Callable[[str], None]
 ) -> dict:
-    """Runs a day; returns its account as JSON values, see `day_account.of`.
+    """Runs a day; returns its account as JSON values, see `account.of`.
 
     Arguments:
         belt: passes some times an hour.
@@ -155,7 +156,7 @@ def run(
     # No inspection comes after this one, which would say of lines that are left in the pipe that they were not seen.
     processes[-1].drain()
     processes[-1].end(signal.SIGTERM)
-    return day_account.of(belt, processes, hours, number, passes)
+    return account.of(belt, processes, hours, number, passes)
 
 
 def _begin(hour: day_lines.Hour, processes: list[_Process], command: list[str], fifo: Path) -> None:

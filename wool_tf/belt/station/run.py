@@ -11,15 +11,17 @@ from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
 from wool_station.store.reading import Reader
-from wool_tf.belt import broker, gate_run, scoring
-from wool_tf.belt.broker import Mosquitto, Subscriber
+from wool_tf.belt import scoring
 from wool_tf.belt.detector import Detector
-from wool_tf.belt.gate_edges import GatePlace
-from wool_tf.belt.gate_run import GateRun
+from wool_tf.belt.gate import run as gate_run
+from wool_tf.belt.gate.edges import GatePlace
+from wool_tf.belt.gate.run import GateRun
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.page_client import PageClient
-from wool_tf.belt.programs import Program, has_said
-from wool_tf.belt.service import Service
+from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.service import Service
+from wool_tf.belt.station import broker
+from wool_tf.belt.station.broker import Mosquitto, Subscriber
+from wool_tf.belt.station.page_client import PageClient
 from wool_tf.belt.streaming import Run, Said
 
 INSPECT, GATE, RECORD, PAGE, MQTT = "inspect", "gate", "record", "page", "mqtt"

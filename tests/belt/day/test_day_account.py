@@ -1,8 +1,8 @@
-"""belt/day_account.py: how long a process said that the belt stands."""
+"""belt/day/account.py: how long a process said that the belt stands."""
 
 import pytest
 
-from wool_tf.belt import day_account
+from wool_tf.belt.day import account
 
 BEGIN, END = (
     {"event": "alarm", "alarm": "belt_stopped", "on": True},
@@ -29,4 +29,4 @@ def seen(metres: float) -> dict:
     ],
 )
 def test_lines_for_which_the_belt_was_said_to_stand(events, lines):
-    assert day_account._stood(events, 0.5) == lines
+    assert account._stood(events, 0.5) == lines

@@ -5,10 +5,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from wool_tf.belt import gate_run, streaming
-from wool_tf.belt.gate_edges import GatePlace
+from wool_tf.belt import streaming
+from wool_tf.belt.gate import run as gate_run
+from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.station_run import GATE, Commands, Station
+from wool_tf.belt.station.run import GATE, Commands, Station
 from wool_tf.belt.streaming import Run
 
 

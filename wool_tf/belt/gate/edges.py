@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
+from wool_tf.belt.detector import LineTimes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,22 +46,11 @@ class GateRecord:
     needless_mm: dict[str, float]
 
 
-class Written(NamedTuple):
-    """How many lines a detector had given, and when, in seconds of the monotonic clock: (n,) arrays."""
-
-    seconds: np.ndarray
-    lines: np.ndarray
-
-    def at(self, seconds: float) -> float:
-        """Lines by a time, in between as at an even speed."""
-        return float(np.interp(seconds, self.seconds, self.lines))
-
-
 Stretch = tuple[float, float]
 
 
 def judge(
-    outputs: list[dict], stretches: Iterable[Stretch], place: GatePlace, written: Written, pixel_mm: float
+    outputs: list[dict], stretches: Iterable[Stretch], place: GatePlace, written: LineTimes, pixel_mm: float
 ) -> GateRecord:
     """Compares what a gate of one lane did with what it was told.
 
@@ -106,7 +95,7 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     return found
 
 
-def rejecting(outputs: list[dict], written: Written, pixel_mm: float) -> list[tuple[float, float, str]]:
+def rejecting(outputs: list[dict], written: LineTimes, pixel_mm: float) -> list[tuple[float, float, str]]:
     """Where the belt was at the detector, from and to in millimetres, while the gate rejected, and why it began to."""
     found, since, why = [], None, ""
     for output in outputs:
