@@ -55,7 +55,7 @@ class Judged:
 
 
 def main() -> None:
-    console.use_threads(1)
+    console.set_computing_environment(1)
     quiet.import_keras()
     console.Display(aside=True)
     # They import Keras.

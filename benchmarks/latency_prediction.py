@@ -29,7 +29,7 @@ _QUICK = flags.DEFINE_bool("quick", False, "A few runs: shows that it works, and
 
 
 def main() -> None:
-    console.use_threads(_THREADS.value)
+    console.set_computing_environment(_THREADS.value)
     from wool_board.benchmark import timing
     from wool_board.benchmark.candidates import TimedModel
     from wool_tf.pruning import latency_table

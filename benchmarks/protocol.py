@@ -79,7 +79,7 @@ def main() -> None:
         print("PyTorch is left out: it needs the extra torch")
         without.add(PYTORCH)
     names = [name for name in CONTENDERS if name not in without]
-    console.use_threads(1)
+    console.set_computing_environment(1)
     console.Display(aside=True)
     print(documents.heading(), flush=True)
     with tempfile.TemporaryDirectory() as made:

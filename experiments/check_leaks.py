@@ -32,7 +32,7 @@ IMAGE_SIZE = 224
 def main() -> None:
     folder, naming = _CROPS.folder, _CROPS.naming
     assert folder is not None, "the flag is required"
-    console.use_threads(1)
+    console.set_computing_environment(1)
 
     from wool_tf import logs
     from wool_tf.audit import leaks, nuisance

@@ -53,7 +53,7 @@ def main() -> None:
     course = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
     source, threads = trained_flags.source(), trained_flags.THREADS.value
     out = console.output("out", _OUT.value, data=source.data)
-    console.use_threads(threads)
+    console.set_computing_environment(threads)
 
     from wool_tf.deploy import conversion
 

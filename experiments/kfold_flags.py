@@ -47,7 +47,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     out, source = training_flags.out(), training_flags.source()
     depths = console.numbers("depths", _DEPTHS.value, int)
     weights = [console.weights("weights", value) for value in _WEIGHTS.value]
-    console.use_threads(base.threads)
+    console.set_computing_environment(base.threads)
     workers = training_flags.workers(
         base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
     )

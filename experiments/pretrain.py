@@ -46,7 +46,7 @@ flags.adopt_module_key_flags(crop_flags)
 def main() -> None:
     settings = setting_flags.build(TrainingConfig, _SETTINGS, final="baseline")
     out = console.path("out", _OUT.value)
-    console.use_threads(settings.threads)
+    console.set_computing_environment(settings.threads)
     display = console.Display()
 
     from wool_tf import quiet

@@ -43,7 +43,7 @@ def main() -> None:
     settings = setting_flags.build(
         TrainingConfig, _SETTINGS, weights=console.weights("weights", _SETTINGS["weights"].value)
     )
-    console.use_threads(settings.threads)
+    console.set_computing_environment(settings.threads)
     from wool_tf.data import native
 
     with tempfile.TemporaryDirectory() as cache:

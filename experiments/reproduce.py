@@ -31,7 +31,7 @@ def main() -> None:
     settings = training_flags.settings(_SETTINGS)
     out, source = training_flags.out(), training_flags.source()
     rule = threshold_flags.rule(_THRESHOLD)
-    console.use_threads(settings.threads)
+    console.set_computing_environment(settings.threads)
     display = console.Display()
 
     from wool_tf.report import findings, publish

@@ -35,7 +35,7 @@ def main() -> None:
     source, threads = trained_flags.source(), trained_flags.THREADS.value
     models = [console.file("models", value) for value in _MODELS.value]
     out = None if _JSON.value is None else console.output("json", _JSON.value, data=source.data)
-    console.use_threads(threads)
+    console.set_computing_environment(threads)
 
     from wool_tf import records
 
