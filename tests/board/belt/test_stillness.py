@@ -12,7 +12,7 @@ import rig
 from rig import WOOL
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.stillness import StillWatch
-from wool_board.image.flat_field import Correction
+from wool_board.image.flat_field import FlatField
 
 OPEN = 20000.0
 """Counts of the open beam."""
@@ -44,9 +44,7 @@ class Belt:
         self.gain = OPEN * self.rng.normal(1, 0.02, width)
         known = self.gain + self.rng.normal(0, noise, width) / references**0.5
         spread = np.full(width, noise, np.float32)
-        self.correction = Correction(
-            np.zeros(width, np.float32), known.astype(np.float32), spread, (), 1e-4, references
-        )
+        self.correction = FlatField(np.zeros(width, np.float32), known.astype(np.float32), spread, (), 1e-4, references)
         self.picture = WOOL + strength * texture(4000, width, grain, self.rng) + streaks * self.rng.normal(0, 1, width)
 
     def lines(self, places: np.ndarray) -> np.ndarray:
@@ -59,7 +57,7 @@ class Belt:
         return watched(self.correction, self.lines(places))
 
 
-def watched(correction: Correction, attenuation: np.ndarray) -> tuple[StillWatch, list[dict]]:
+def watched(correction: FlatField, attenuation: np.ndarray) -> tuple[StillWatch, list[dict]]:
     """A watch that has seen these lines, and the alarms that it gave."""
     stream = io.StringIO()
     watch = StillWatch(correction, Alarms(Events(stream)))

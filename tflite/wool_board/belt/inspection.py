@@ -21,7 +21,7 @@ from wool_board.belt.state import State, StateWriter
 from wool_board.belt.stillness import StillWatch
 from wool_board.belt.strip import BLOCK
 from wool_board.belt.tiles import Tiling
-from wool_board.image.flat_field import Correction, grey
+from wool_board.image.flat_field import FlatField, grey
 from wool_board.machine import clocks
 from wool_board.model.recognizer import Recognizer
 
@@ -51,7 +51,7 @@ class Inspection:
     def __init__(
         self,
         recognizer: Recognizer,
-        correction: Correction,
+        correction: FlatField,
         tiling: Tiling,
         ring: Ring,
         config: InspectionConfig,

@@ -39,7 +39,7 @@ class State:
         untold: events that were left out and of which nobody was told: `Untold.fields()`, or None.
         elements: that were ill, by what is wrong with them: `ElementWatch.ill`.
         boot, uptime, clock_set: how far that time is to be believed, as of `Moment`; earlier versions left none.
-        references: what tells the references from others, `Correction.fingerprint`; earlier versions left none.
+        references: what tells the references from others, `FlatField.fingerprint`; earlier versions left none.
     """
 
     along_mm: float

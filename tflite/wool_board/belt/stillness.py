@@ -17,7 +17,7 @@ import numpy as np
 
 from wool_board.belt.events import Alarms
 from wool_board.belt.strip import BLOCK
-from wool_board.image.flat_field import Correction
+from wool_board.image.flat_field import FlatField
 
 WINDOW = 7
 """Blocks that are compared."""
@@ -82,7 +82,7 @@ class StillWatch:
         lines: for which the belt stood; by so many lengths of a step, positions are too far.
     """
 
-    def __init__(self, correction: Correction, alarms: Alarms):
+    def __init__(self, correction: FlatField, alarms: Alarms):
         self.lines = 0
         self._alarms, self._good = alarms, correction.good
         signal = np.maximum(correction.gain, 1)[self._good]
