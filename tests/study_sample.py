@@ -172,7 +172,7 @@ def delivery(given: Made) -> board_results.Delivery:
             ("compact int8", 1402112, 0.51),
         )  # fmt: skip
     ]
-    check = board_results.Comparison(len(labels), 0.994, 0.004, 0.05)
+    check = board_results.ScoreDifference(len(labels), 0.994, 0.004, 0.05)
     maps = {int(index): np.eye(7)[:, ::-1] * (index % 3 - 0.5) for index in evidence.judged}
     return board_results.Delivery(
         configuration=one.configuration,

@@ -16,7 +16,7 @@ import stores
 from wool_board.errors import WoolError
 from wool_board.model.recognizer import Recognition
 from wool_station.models import samples as sampling
-from wool_station.models.comparison import Comparison
+from wool_station.models.comparison import ModelComparison
 from wool_station.models.samples import CORRECTED, PASSED, REJECTED, samples
 from wool_station.store import corrections, shifts, volumes
 from wool_station.store.corrections import Statement, Subject
@@ -71,7 +71,7 @@ def say(store, number, verdict, defect=""):
 
 
 def compared(store, first, second):
-    comparison = Comparison((first, second), Reader(store).inspections())
+    comparison = ModelComparison((first, second), Reader(store).inspections())
     comparison.add(samples(Reader(store)))
     return comparison
 
@@ -126,9 +126,9 @@ def test_pictures_of_other_crops_are_left_out_and_models_of_different_crops_refu
     assert compared(store, Model(side=40), Model(side=40)).left_out == 12
     assert compared(store, Model(window=None), Model(window=None)).left_out == 0
     with pytest.raises(WoolError, match="the models read different crops"):
-        Comparison((Model(), Model(side=40)), {})
+        ModelComparison((Model(), Model(side=40)), {})
     with pytest.raises(WoolError, match="the models read different crops"):
-        Comparison((Model(), Model(window=(0.0, 2.0))), {})
+        ModelComparison((Model(), Model(window=(0.0, 2.0))), {})
 
 
 @pytest.mark.parametrize("damage", [lambda png: b"", lambda png: b"x" * len(png), lambda png: png[: len(png) // 2]])

@@ -6,7 +6,7 @@ from wool_tf.evaluation.thresholds import ThresholdRule
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class ScoreDifference:
     """How far a file's scores are from those of the network that it was made of, on the same images.
 
     Attributes:
@@ -157,8 +157,8 @@ class Delivery:
     told: str
     threshold: float
     files: tuple[File, ...]
-    held_out: Comparison
-    delivered: Comparison
+    held_out: ScoreDifference
+    delivered: ScoreDifference
     operators: tuple[str, ...]
     latency: tuple[Latency, ...]
     latency_machine: str

@@ -171,8 +171,8 @@ def _file(path: Path) -> board_results.File:
     return board_results.File(name, path.stem.split("-")[-1], path.stat().st_size, files.sha256(path))
 
 
-def _compared(check: Mapping) -> board_results.Comparison:
-    return records.typed(check, board_results.Comparison, "comparison of int8 with float")
+def _compared(check: Mapping) -> board_results.ScoreDifference:
+    return records.typed(check, board_results.ScoreDifference, "comparison of int8 with float")
 
 
 def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[board_results.Judged, ...]:
