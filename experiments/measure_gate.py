@@ -43,7 +43,7 @@ def main() -> None:
         run = gate_run.run(laid, inspection, gate, place, rate * speed, laid.lines)
         runs[f"{speed:g}"] = gate_run.figures(run, place)
         streaming_table.say_notes(runs[f"{speed:g}"], display)
-    table = streaming_table.Table(runs)
+    table = streaming_table.SpeedTable(runs)
     streaming_table.add_gate(table)
     print(table.text())
     given.write({"gate": vars(place), "runs": runs})

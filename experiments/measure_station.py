@@ -93,7 +93,7 @@ def _streamed(given, commands, place, speeds: list[float], display) -> dict:
 
 def _table(runs: dict) -> str:
     inspection, gate, station = ({speed: run[part] for speed, run in runs.items()} for part in PARTS)
-    parts = [streaming_table.Table(part) for part in (inspection, gate, station)]
+    parts = [streaming_table.SpeedTable(part) for part in (inspection, gate, station)]
     streaming_table.add_found(parts[0], inspection)
     streaming_table.add_pace(parts[0])
     streaming_table.add_gate(parts[1])
@@ -105,7 +105,7 @@ def _table(runs: dict) -> str:
 PARTS = ("inspection", "gate", "station")
 
 
-def _add_station(table: streaming_table.Table, first: dict, lasting: bool) -> None:
+def _add_station(table: streaming_table.SpeedTable, first: dict, lasting: bool) -> None:
     for name in first["peak_memory_mb"]:
         table.add(f"peak memory of {name}, MB", lambda run, name=name: f"{run['peak_memory_mb'][name]:.1f}")
     for name in first["memory_mb"] if lasting else ():
@@ -134,7 +134,7 @@ def _lasting(given, commands, place, hours: float, display) -> dict:
     run, station = pace.accompanied(given.belt, commands, place, given.lines_per_second, lines)
     _say_priority(station, display)
     figures = scoring.program_figures(run)
-    alone, beside = streaming_table.Table({"0": figures}), streaming_table.Table({"0": station})
+    alone, beside = streaming_table.SpeedTable({"0": figures}), streaming_table.SpeedTable({"0": station})
     streaming_table.add_pace(alone)
     _add_station(beside, station, True)
     print(f"Inspection\n{alone.text()}\n\nStation\n{beside.text()}")

@@ -125,7 +125,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
     return entries, remarks
 
 
-def _check_header(manifest: Path, table: tables.Table, naming: CropNaming) -> None:
+def _check_header(manifest: Path, table: tables.CsvTable, naming: CropNaming) -> None:
     needed = COLUMNS if naming.sample_from is None else COLUMNS[:2]
     missing = [column for column in needed if column not in table.header]
     if missing:
@@ -135,7 +135,7 @@ def _check_header(manifest: Path, table: tables.Table, naming: CropNaming) -> No
         )
 
 
-def _check_labels(manifest: Path, table: tables.Table, naming: CropNaming) -> None:
+def _check_labels(manifest: Path, table: tables.CsvTable, naming: CropNaming) -> None:
     """Raises WoolError where every label is an unknown one: then they are called otherwise, and are no mistakes."""
     labels = {cleaned(table.chosen(row, ["label"])[0]) for _, row in table.rows} - {""}
     if labels and not any(naming.label(label) is not None for label in labels):

@@ -14,7 +14,7 @@ DELIMITERS = (",", ";", "\t")
 
 
 @dataclasses.dataclass(frozen=True)
-class Table:
+class CsvTable:
     """A table.
 
     Attributes:
@@ -45,7 +45,7 @@ class Table:
         return [row[at] if at < len(row) else "" for at in where]
 
 
-def read(file: Path) -> Table:
+def read(file: Path) -> CsvTable:
     """The table of a file, without empty rows.
 
     Raises:
@@ -69,7 +69,7 @@ def read(file: Path) -> Table:
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise WoolError(f"{file}: has the column {quoted(twice[0])} twice; leave one")
-    return Table(header, rows, delimiter == ";", tuple(remarks))
+    return CsvTable(header, rows, delimiter == ";", tuple(remarks))
 
 
 def text(file: Path) -> tuple[str, list[str]]:

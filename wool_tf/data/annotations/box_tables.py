@@ -8,7 +8,7 @@ from wool_tf.data import tables
 from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.spelling import cleaned, said
-from wool_tf.data.tables import Table
+from wool_tf.data.tables import CsvTable
 from wool_tf.errors import WoolError, quoted
 
 COLUMNS = ("scan", "sample", "x", "y", "width", "height", "defect")
@@ -59,7 +59,7 @@ def _missing(header: tuple[str, ...], sample_needed: bool) -> list[str]:
     return [name for name in COLUMNS if name not in header and (sample_needed or name != "sample")]
 
 
-def _from_rows(name: str, table: Table, locate: Callable[[str], str], bad: BadFiles) -> Contents:
+def _from_rows(name: str, table: CsvTable, locate: Callable[[str], str], bad: BadFiles) -> Contents:
     scans: dict[str, ListedScan] = {}
     boxes: list[ListedBox] = []
     clean: set[str] = set()
@@ -85,7 +85,7 @@ def _from_rows(name: str, table: Table, locate: Callable[[str], str], bad: BadFi
     return Contents(list(scans.values()), boxes, table.remarks)
 
 
-def _from_via(name: str, table: Table, locate: Callable[[str], str], bad: BadFiles) -> Contents:
+def _from_via(name: str, table: CsvTable, locate: Callable[[str], str], bad: BadFiles) -> Contents:
     scans: dict[str, ListedScan] = {}
     boxes: list[ListedBox] = []
     for line, row in table.rows:
