@@ -13,7 +13,7 @@ from wool_tf import files, quiet, seeds
 from wool_tf.data.native import Crops
 from wool_tf.deploy import calibration, card, checks, micro, verify
 from wool_tf.deploy.qat import launch
-from wool_tf.deploy.trained_network import NetworkSource, Trained, opened
+from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import ThresholdRule
@@ -106,7 +106,7 @@ class _Work:
     """What all files are made with: the crops that they read, and what the network says of them."""
 
     order: Order
-    trained: Trained
+    trained: TrainedNetwork
     crops: Crops
 
     @functools.cached_property

@@ -63,7 +63,7 @@ class NetworkSource:
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """A network and its images.
 
     Attributes:
@@ -92,7 +92,7 @@ class Trained:
         return scoring.probabilities(scoring.logits(model, self.images.images, chosen))
 
 
-def opened(source: NetworkSource, cache: Path) -> Trained:
+def opened(source: NetworkSource, cache: Path) -> TrainedNetwork:
     """Reads a network and its images, and which of them it was trained on.
 
     Arguments:
@@ -128,7 +128,7 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
     elif record and record["images"] != images.fingerprint:
         told = f"was trained on other images than those of {images.folder}, as the record beside it says"
         log.info(f"{source.network} {told}")
-    return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
+    return TrainedNetwork(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
 
 
 def _read(source: NetworkSource, cache: Path, side: int | None = None, white: int | None = None) -> Crops:

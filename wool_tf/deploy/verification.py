@@ -13,7 +13,7 @@ from wool_board.model.card import white as stated_white
 from wool_tf import environment, quiet
 from wool_tf.cells import MISSING, aligned, decimals
 from wool_tf.deploy import card, verify
-from wool_tf.deploy.trained_network import NetworkSource, Trained, opened
+from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import OF_FOLDS
@@ -107,7 +107,7 @@ def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
         raise BadSetting("models", path, f"was made of another network than {network}, as its card says; give that one")
 
 
-def _check_unseen(path: Path, about: Mapping, trained: Trained, source: NetworkSource) -> None:
+def _check_unseen(path: Path, about: Mapping, trained: TrainedNetwork, source: NetworkSource) -> None:
     """Notices files whose network, calibration or threshold may come from the held-out images, as their cards say."""
     stated = about["training"]["images"]
     if source.held is not None and stated != len(trained.train):
