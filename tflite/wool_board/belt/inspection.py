@@ -12,7 +12,7 @@ from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Position
 from wool_board.belt.inspector import CHUNK, Inspector
 from wool_board.belt.line_check import LineCheck
-from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
+from wool_board.belt.lines import LineBlock, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
 from wool_board.belt.motion import EncoderCounts
 from wool_board.belt.report import Report
@@ -136,7 +136,7 @@ class Inspection:
         while not is_stopped():
             alive()
             item = self._ring.take(CHUNK, WAIT_SECONDS)
-            if isinstance(item, Block):
+            if isinstance(item, LineBlock):
                 self._add(item)
             elif isinstance(item, LostLines):
                 self._lose(item)
@@ -189,7 +189,7 @@ class Inspection:
             self._references,
         )
 
-    def _add(self, block: Block) -> None:
+    def _add(self, block: LineBlock) -> None:
         lines, arrived = block.lines[:, : self.config.layout.width], block.arrived
         if self._counts:
             chosen = self._counts.choose(block.lines)

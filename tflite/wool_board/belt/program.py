@@ -11,7 +11,7 @@ from wool_board.belt.config import InspectionConfig, shortest_latency
 from wool_board.belt.events import Events
 from wool_board.belt.feed import Feed
 from wool_board.belt.inspection import Inspection
-from wool_board.belt.lines import Reader, Ring
+from wool_board.belt.lines import LineReader, Ring
 from wool_board.belt.resumption import Resumption, resume
 from wool_board.belt.state import StateWriter, claimed, read
 from wool_board.belt.tiles import Tiling, tiling
@@ -118,7 +118,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     corrected = correction(*references, raw=layout, detector=layout)
     recognizer = Recognizer(options.model, options.threads)
     cut = tiling(recognizer.side, recognizer.margin, options.width, options.overlap)
-    reader = Reader(options.input, options.recorded, options.reopen)
+    reader = LineReader(options.input, options.recorded, options.reopen)
     config = _config(options, recognizer, cut, reader.live)
     resumed = _resumed(options, config, corrected.fingerprint)
     if resumed:
@@ -179,7 +179,7 @@ def _resumed(options: InspectionOptions, config: InspectionConfig, references: s
 def _look_at_start(
     inspection: Inspection,
     options: InspectionOptions,
-    reader: Reader,
+    reader: LineReader,
     ring: Ring,
     resumed: Resumption | None,
 ) -> None:

@@ -55,7 +55,7 @@ UNCLEAR = 64
 """Blocks that tell nothing, one after the other, until that is an alarm."""
 
 
-class Block(NamedTuple):
+class MeanBlock(NamedTuple):
     """The mean of some lines.
 
     Attributes:
@@ -88,8 +88,8 @@ class StillWatch:
         signal = np.maximum(correction.gain, 1)[self._good]
         self._spread = np.maximum(correction.spread[self._good], 0.3) / signal
         self._rest = np.empty((0, len(self._good)), np.float32)
-        self._window: collections.deque[Block] = collections.deque(maxlen=WINDOW)
-        self._usual = Usual(len(self._good))
+        self._window: collections.deque[MeanBlock] = collections.deque(maxlen=WINDOW)
+        self._usual = UsualDetail(len(self._good))
         self._varies, self._unclear = 1.0, 0
 
     def look(self, first: int, attenuation: np.ndarray) -> None:
@@ -100,20 +100,20 @@ class StillWatch:
         for lines in rest[:whole].reshape(-1, BLOCK, rest.shape[1]):
             self._add(self._block(lines), first)
 
-    def _block(self, lines: np.ndarray) -> Block:
+    def _block(self, lines: np.ndarray) -> MeanBlock:
         mean = lines.mean(axis=0, dtype=np.float64)
         expected = (self._spread * np.exp(mean)) ** 2 / BLOCK
         # Samples are whole numbers, so noise may hide between two of them.
         noise = np.maximum((np.diff(lines, axis=0) ** 2).mean(axis=0) / (2 * BLOCK), expected / 100)
         shows = mean > SHOWS
-        return Block(np.where(shows, mean - _local_mean(mean, shows), 0), noise, expected, shows)
+        return MeanBlock(np.where(shows, mean - _local_mean(mean, shows), 0), noise, expected, shows)
 
-    def _add(self, block: Block, line: int) -> None:
+    def _add(self, block: MeanBlock, line: int) -> None:
         stands = self._alarms.is_standing("belt_stopped")
         if np.count_nonzero(block.shows) < LEAST:
             # Of the next product, elements may usually show something else.
             self._window.clear()
-            self._usual = Usual(len(self._good))
+            self._usual = UsualDetail(len(self._good))
             self._unclear = 0
             self._tell(False, line)
             return
@@ -165,7 +165,7 @@ class StillWatch:
         return _above_chance(common[known], max(1.0, varies)), varies, changed
 
 
-class Usual:
+class UsualDetail:
     """What each element shows while nothing is known to stand.
 
     Attributes:
@@ -184,7 +184,7 @@ class Usual:
         # Blocks that follow each other may have some of the texture in common.
         return 2 * spread / np.clip(self.blocks, 1, MEMORY)
 
-    def add(self, block: Block) -> None:
+    def add(self, block: MeanBlock) -> None:
         """Takes notice of a block."""
         shows = block.shows
         self.blocks[shows] += 1
