@@ -15,7 +15,7 @@ from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.challenge.records import Challenge
 from wool_station.store import shifts
 from wool_station.store.pictures import Choice
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 from wool_station.store.recorder import Recorder
 
 BALL = "steel ball 3 mm"
@@ -175,7 +175,7 @@ def test_a_clock_that_was_set_back_leaves_no_piece_awaited_and_none_that_is_neve
     station.tile()
     station.challenges.tick()
     # What was found tomorrow was not found.
-    (piece,) = records.due(Reader(station.folder))
+    (piece,) = records.due(StoreReader(station.folder))
     assert piece.found is None
     assert station.alarms()[-1] == ("challenge_overdue", True)
     third = station.put()
@@ -185,12 +185,12 @@ def test_a_clock_that_was_set_back_leaves_no_piece_awaited_and_none_that_is_neve
 
 
 def test_the_page_and_the_report_can_see_what_is_due(station):
-    assert records.due(Reader(station.folder)) == [records.Piece(BALL, 60.0, None, False)]
+    assert records.due(StoreReader(station.folder)) == [records.Piece(BALL, 60.0, None, False)]
     began = station.now
     station.put()
     station.reject()
     station.challenges.tick()
-    (piece,) = records.due(Reader(station.folder))
+    (piece,) = records.due(StoreReader(station.folder))
     assert piece.due == pytest.approx(began + 3600, abs=0.01)
 
 

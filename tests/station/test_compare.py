@@ -21,7 +21,7 @@ from wool_station.models.samples import CORRECTED, PASSED, REJECTED, samples
 from wool_station.store import corrections, shifts, volumes
 from wool_station.store.corrections import Statement, Subject
 from wool_station.store.pictures import Choice
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 from wool_station.store.recorder import Recorder
 
 
@@ -64,15 +64,15 @@ def store(tmp_path):
 
 def say(store, number, verdict, defect=""):
     ((tile,),) = stores.rows(store, "SELECT id FROM tiles WHERE start_mm = ?", place(number))
-    tile = Reader(store).tile(tile)
+    tile = StoreReader(store).tile(tile)
     where = tile.inspection, tile.start_mm, tile.stop_mm, tile.left_mm, tile.right_mm
-    about = Subject(tile.id, tile.time, *where, tile.score, tile.defective, Reader(store).picture(tile.id))
+    about = Subject(tile.id, tile.time, *where, tile.score, tile.defective, StoreReader(store).picture(tile.id))
     corrections.put(store, Statement("Anna", verdict, defect), about)
 
 
 def compared(store, first, second):
-    comparison = ModelComparison((first, second), Reader(store).inspections())
-    comparison.add(samples(Reader(store)))
+    comparison = ModelComparison((first, second), StoreReader(store).inspections())
+    comparison.add(samples(StoreReader(store)))
     return comparison
 
 
@@ -109,7 +109,7 @@ def test_what_was_said_last_counts_and_what_was_withdrawn_does_not(store):
     say(store, 1, "defect", "pore")
     say(store, 4, "wrongly_rejected")
     say(store, 4, "withdrawn")
-    found = {one.start_mm: one for one in samples(Reader(store))}
+    found = {one.start_mm: one for one in samples(StoreReader(store))}
     assert len(found) == 12
     assert (found[20.0].truth, found[20.0].said) == (True, "pore")
     assert (found[100.0].kind, found[100.0].truth) == (REJECTED, None)
@@ -117,7 +117,7 @@ def test_what_was_said_last_counts_and_what_was_withdrawn_does_not(store):
 
 def test_the_newest_of_each_kind(store, monkeypatch):
     monkeypatch.setattr(sampling, "MOST", 2)
-    found = [(one.kind, one.start_mm) for one in samples(Reader(store))]
+    found = [(one.kind, one.start_mm) for one in samples(StoreReader(store))]
     assert found == [(REJECTED, 260.0), (REJECTED, 120.0), (PASSED, 280.0), (PASSED, 240.0)]
 
 

@@ -15,7 +15,7 @@ from wool_board.errors import WoolError
 from wool_station.store import corrections, shifts
 from wool_station.store.corrections import Statement, Subject
 from wool_station.store.pictures import Choice
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 from wool_station.store.recorder import Recorder
 from wool_tf.data import dataset, folds, imaging
 
@@ -41,7 +41,7 @@ def store(tmp_path):
 def say(store, along, verdict, defect="", operator="Anna", **subject) -> int:
     """What an operator says of the tile that begins there."""
     ((number,),) = stores.rows(store, "SELECT id FROM tiles WHERE start_mm = ?", along)
-    reader = Reader(store)
+    reader = StoreReader(store)
     tile, png = reader.tile(number), reader.picture(number)
     where = tile.inspection, tile.start_mm, tile.stop_mm, tile.left_mm, tile.right_mm
     about = Subject(tile.id, tile.time, *where, tile.score, tile.defective, subject.get("png", png))

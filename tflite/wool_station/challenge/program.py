@@ -9,7 +9,7 @@ from wool_board.errors import UsageError, WoolError
 from wool_station.challenge import records
 from wool_station.challenge.monitor import GRACE_SECONDS
 from wool_station.challenge.records import FOUND, Challenge
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 
 LOOK_SECONDS = 0.2
 LONGEST_SECONDS = 10.0
@@ -37,7 +37,7 @@ def run(options: ChallengeOptions) -> int:
     try:
         number = records.begin(options.store, challenge)
         print(f"Put {options.piece} onto the belt now; it must be rejected within {options.seconds:g} s.", flush=True)
-        row = _closed(Reader(options.store), number, options.seconds + GRACE_SECONDS + LONGEST_SECONDS)
+        row = _closed(StoreReader(options.store), number, options.seconds + GRACE_SECONDS + LONGEST_SECONDS)
     except (OSError, sqlite3.Error) as error:
         raise WoolError(f"--store={options.store}: cannot be read or written ({error})") from None
     if row["outcome"] != FOUND:
@@ -57,7 +57,7 @@ def _across(text: str | None) -> tuple[float, float] | None:
     return left, right
 
 
-def _closed(reader: Reader, number: int, seconds: float) -> sqlite3.Row:
+def _closed(reader: StoreReader, number: int, seconds: float) -> sqlite3.Row:
     """The row of a challenge, once it has an outcome."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -12,7 +12,7 @@ from pathlib import Path
 from wool_board.errors import UsageError, WoolError
 from wool_station.store import schema
 from wool_station.store.corrections import OPERATOR
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 
 FOUND, MISSED = "found", "missed"
 PIECE = re.compile(r"\w[\w .,()/-]{0,39}")
@@ -129,7 +129,7 @@ def _check(database: sqlite3.Connection, challenge: Challenge, now: float) -> No
         raise WoolError(f"piece: {waiting['piece']} is still awaited; put the next one through after it")
 
 
-def due(reader: Reader) -> list[Piece]:
+def due(reader: StoreReader) -> list[Piece]:
     """The pieces that are due time and again, by name."""
     last = {row["piece"]: row for row in reader.rows(LAST, time.time() + AHEAD_SECONDS)}
     return [piece(row, last.get(row["piece"])) for row in reader.rows("SELECT * FROM pieces ORDER BY piece")]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wool_station.doctor.finding import Finding
 from wool_station.store import lock, recorder_alarms
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 
 RIGHTS = "are you root, or in the group wool? else see to the disk"
 
@@ -23,7 +23,7 @@ def check(folder: Path) -> Iterator[Finding]:
             yield Finding("memory", f"nobody writes to {folder} now", advice)
             return
         # Only for reading: what root made in the folder, the services could not write to.
-        with Reader(folder, "ro").connection() as database:
+        with StoreReader(folder, "ro").connection() as database:
             standing = recorder_alarms.standing(database) if database else []
     except (OSError, sqlite3.Error) as error:
         yield Finding("memory", f"{folder} cannot be read ({getattr(error, 'strerror', None) or error})", RIGHTS)

@@ -14,7 +14,7 @@ from wool_station.models.comparison import McNemarTest, ModelComparison
 from wool_station.models.samples import CORRECTED, MOST, PASSED, REJECTED, samples
 from wool_station.report.content import moment
 from wool_station.store import schema
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 
 TEMPLATE = "differences.html.jinja"
 NICE = 10
@@ -46,7 +46,7 @@ def run(options: CompareOptions) -> int:
     """
     schema.check_store(options.store)
     os.nice(NICE)
-    models, reader = (Recognizer(options.first), Recognizer(options.second)), Reader(options.store)
+    models, reader = (Recognizer(options.first), Recognizer(options.second)), StoreReader(options.store)
     try:
         comparison = ModelComparison(models, reader.inspections())
         comparison.add(samples(reader))

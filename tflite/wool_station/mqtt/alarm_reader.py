@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_station.store import recorder_alarms
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 
 LOOK_SECONDS = 1.0
 
@@ -31,7 +31,7 @@ class AlarmReader:
 
     def __init__(self, folder: Path):
         self.trouble: str | None = None
-        self._reader, self._due = Reader(folder, "ro"), 0.0
+        self._reader, self._due = StoreReader(folder, "ro"), 0.0
         self._last: int | None = None
 
     def look(self) -> RecorderAlarms | None:

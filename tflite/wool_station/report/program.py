@@ -12,7 +12,7 @@ from wool_board.errors import WoolError
 from wool_station.report.content import Content, content, moment
 from wool_station.report.period import period
 from wool_station.store import schema
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 
 TEMPLATE = "page.html.jinja"
 WHY = {
@@ -41,7 +41,7 @@ def run(options: ReportOptions) -> int:
         WoolError: there is no such store or shift, or the file cannot be written.
     """
     schema.check_store(options.store)
-    reader = Reader(options.store)
+    reader = StoreReader(options.store)
     try:
         page = render(content(reader, period(reader, options.shift)))
     except (OSError, sqlite3.Error) as error:

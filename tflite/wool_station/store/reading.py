@@ -15,7 +15,7 @@ from wool_station.store.tile import StoredTile
 TOTALS = ("tiles", "defective", "rejects", "seen_mm", "air_mm", "unseen_mm", "untold_mm")
 
 
-class Reader:
+class StoreReader:
     """Reads a store; each call for itself, from any thread.
 
     Arguments:

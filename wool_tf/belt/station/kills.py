@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 from wool_tf.belt.detector import Detector, LineTimes
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import GatePlace, Stretch
@@ -112,7 +112,7 @@ class Seen:
     """
 
     def __init__(self, station: Station):
-        self._station, self._reader = station, Reader(station.store)
+        self._station, self._reader = station, StoreReader(station.store)
         self._records: set[tuple] = set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)

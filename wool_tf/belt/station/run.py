@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
-from wool_station.store.reading import Reader
+from wool_station.store.reading import StoreReader
 from wool_tf.belt import scoring
 from wool_tf.belt.detector import Detector
 from wool_tf.belt.gate import run as gate_run
@@ -121,7 +121,7 @@ class Station:
 
     def recorded(self) -> list[dict]:
         """The rejects in the store."""
-        rows = Reader(self.store).rows("SELECT body FROM events WHERE event = 'reject'")
+        rows = StoreReader(self.store).rows("SELECT body FROM events WHERE event = 'reject'")
         return [json.loads(row["body"]) for row in rows]
 
     def _add(self, name: str, command: list) -> None:
