@@ -13,7 +13,7 @@ from wool_board.machine.watchdog import Watchdog
 from wool_station.feed import LOST, messages
 from wool_station.gate.control import Control, Late
 from wool_station.gate.drawing import Drawing
-from wool_station.gate.driver import Asked, Driver, Nothing, Output
+from wool_station.gate.driver import Driver, DryRunOutput, GateOutput, GateRequest
 from wool_station.gate.gpio import GpioOutput
 from wool_station.gate.modbus import ModbusOutput
 from wool_station.gate.report import GateReport
@@ -153,7 +153,7 @@ class Gate:
         self._line = self._line if self._control.line is None else self._control.line
         now, clock = time.monotonic(), event.get("monotonic")
         reasons = self._control.reasons(now)
-        self._driver.ask(Asked(reasons, self._control.line, clock), self._control.until)
+        self._driver.ask(GateRequest(reasons, self._control.line, clock), self._control.until)
         if event["event"] == "clock":
             self._report.clock(self._control.step_mm, time.monotonic() - event["monotonic"], reasons)
         elif event["event"] == "reject":
@@ -201,13 +201,13 @@ class Gate:
         return "modbus {}:{}".format(*options.modbus) if options.modbus else "none"
 
 
-def _output(options: GateOptions) -> tuple[Output, float]:
+def _output(options: GateOptions) -> tuple[GateOutput, float]:
     """What moves the gates, and the seconds from one sign of life to the next."""
     if options.gpio:
         return GpioOutput(options.gpio, options.active_low, options.heartbeat_gpio), GPIO_BEAT
     if options.modbus:
         return ModbusOutput(*options.modbus, options.unit, options.coil), MODBUS_BEAT
-    return Nothing(), MODBUS_BEAT
+    return DryRunOutput(), MODBUS_BEAT
 
 
 def _check(options: GateOptions) -> None:
