@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from wool_board.errors import WoolError
 from wool_board.model import card
-from wool_station.models.change import FOUND, ROLLBACK, USE, Change
+from wool_station.models.change import FOUND, ROLLBACK, USE, ModelChange
 from wool_station.store import schema
 
 LINK = "current.tflite"
@@ -65,7 +65,7 @@ class Models:
             # Another one must be able to take its place.
             return Model(file, "", "")
 
-    def use(self, file: Path, operator: str, note: str) -> Change:
+    def use(self, file: Path, operator: str, note: str) -> ModelChange:
         """Puts a model into use; one from elsewhere is copied into the folder.
 
         Raises:
@@ -75,13 +75,13 @@ class Models:
         digests, present = _digests(file), self.current()
         if present and (present.sha256, present.digest) == digests:
             raise WoolError(f"{file}: is in use already, as {present.file}")
-        change = Change.now(USE, "", *digests, operator, note)
+        change = ModelChange.now(USE, "", *digests, operator, note)
         change = dataclasses.replace(change, file=self._taken_in(file, change.digest))
         with self._book() as database:
             self._enter_found(database)
             return self._change(database, change)
 
-    def rollback(self, operator: str, note: str) -> Change:
+    def rollback(self, operator: str, note: str) -> ModelChange:
         """Puts the model into use that was before the present one.
 
         Raises:
@@ -90,13 +90,13 @@ class Models:
         """
         with self._book() as database:
             self._enter_found(database)
-            before = _in_use([Change.of(row) for row in database.execute("SELECT * FROM models ORDER BY id")])[:-1]
+            before = _in_use([ModelChange.of(row) for row in database.execute("SELECT * FROM models ORDER BY id")])[:-1]
             if not before:
                 raise WoolError(f"--models={self._folder}: no model was in use before this one")
             model = before[-1]
             if _digests(self._folder / model.file) != (model.sha256, model.digest):
                 raise WoolError(f"{self._folder / model.file}: is another model than the one that was in use")
-            return self._change(database, Change.now(ROLLBACK, *model, operator, note))
+            return self._change(database, ModelChange.now(ROLLBACK, *model, operator, note))
 
     @contextlib.contextmanager
     def _book(self) -> Iterator[sqlite3.Connection]:
@@ -113,9 +113,9 @@ class Models:
         present = self.current()
         last = database.execute("SELECT file, sha256, digest FROM models ORDER BY id DESC LIMIT 1").fetchone()
         if present and present.sha256 and (last is None or tuple(last) != present):
-            Change.now(FOUND, *present, "", ELSEWHERE).put(database)
+            ModelChange.now(FOUND, *present, "", ELSEWHERE).put(database)
 
-    def _change(self, database: sqlite3.Connection, change: Change) -> Change:
+    def _change(self, database: sqlite3.Connection, change: ModelChange) -> ModelChange:
         change.put(database)
         beside = self._folder / f".{LINK}.{os.getpid()}"
         try:
@@ -152,7 +152,7 @@ def _digests(file: Path) -> tuple[str, str]:
         raise WoolError(f"{file}: cannot be read ({error.strerror or error})") from None
 
 
-def _in_use(changes: list[Change]) -> list[Model]:
+def _in_use(changes: list[ModelChange]) -> list[Model]:
     """The models that a way back leads over, the present one last."""
     models: list[Model] = []
     for change in changes:
