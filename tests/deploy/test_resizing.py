@@ -9,15 +9,15 @@ from PIL import Image
 
 from wool_tf.data.batches import centre_crop
 from wool_tf.deploy import convert, graph
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.quiet import quiet
 
 SIDE = 100
-GEOMETRIES = [Geometry(SIDE, 46), Geometry(SIDE, 64), Geometry(SIDE, 112)]
+GEOMETRIES = [CropGeometry(SIDE, 46), CropGeometry(SIDE, 64), CropGeometry(SIDE, 112)]
 """Resized to 50, 70 and 122."""
 
 
-def by_pillow(images: np.ndarray, geometry: Geometry) -> np.ndarray:
+def by_pillow(images: np.ndarray, geometry: CropGeometry) -> np.ndarray:
     size = (geometry.load, geometry.load)
     images = [np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)) for image in images]
     return centre_crop(np.stack(images), geometry.image_size)
@@ -99,7 +99,7 @@ def test_edges_do_not_overshoot(precision, resize):
 @settings(max_examples=60)
 @given(st.integers(20, 300), st.integers(32, 240), st.integers(0, 255))
 def test_squares_for_the_calibration_reach_both_ends_whatever_the_sizes(side, size, grey):
-    geometry = Geometry(side, size)
+    geometry = CropGeometry(side, size)
     (image,) = convert._with_squares(np.full((1, side, side), grey, np.uint8), geometry)
     matrix = geometry.matrix_of_steps()
     rows = np.clip(image @ matrix.T, 0, 255)

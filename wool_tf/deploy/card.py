@@ -16,7 +16,7 @@ from wool_tf import environment
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.listing import CLASSES
 from wool_tf.deploy import checks
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights, shapes
@@ -66,7 +66,7 @@ def make(
         "decision": {"threshold": threshold, "rule": rule, "float_threshold": float_threshold},
         "input": {
             "side": side,
-            "margin": Geometry(side, spec.input_shape[0]).margin,
+            "margin": CropGeometry(side, spec.input_shape[0]).margin,
             "pixels": "grey, 255 is air",
             "window": None if imaging.window is None else list(imaging.window),
             "pixel_mm": imaging.pixel_mm,

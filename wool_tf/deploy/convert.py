@@ -12,7 +12,7 @@ import numpy as np
 
 from wool_tf.deploy import graph, stem
 from wool_tf.deploy.checks import check, describe
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
@@ -64,7 +64,7 @@ def convert(
     """
     if type(model) is not ResNet:
         raise TypeError(f"convert: needs a ResNet, got a {type(model).__name__}; compact a masked network first")
-    geometry = Geometry.of(model.spec, side, heatmap)
+    geometry = CropGeometry.of(model.spec, side, heatmap)
     _check_request(precision, calibration, geometry)
     # Pixels can have the normalisation as their scale, unless they are to be resized or come as floats.
     normal = precision == "int8" and not geometry.resizes
@@ -79,7 +79,7 @@ def convert(
     return tflite
 
 
-def _check_request(precision: str, calibration: np.ndarray | None, geometry: Geometry) -> None:
+def _check_request(precision: str, calibration: np.ndarray | None, geometry: CropGeometry) -> None:
     if precision not in PRECISIONS:
         raise WoolError(f"precision: must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if precision not in CALIBRATED:
@@ -93,7 +93,7 @@ def _check_request(precision: str, calibration: np.ndarray | None, geometry: Geo
 
 
 def _converter(
-    model: ResNet, geometry: Geometry, precision: str, normal: bool, heatmap: bool
+    model: ResNet, geometry: CropGeometry, precision: str, normal: bool, heatmap: bool
 ) -> "tf.lite.TFLiteConverter":
     """The converter of a network.
 
@@ -166,7 +166,7 @@ def _given(image: np.ndarray, normal: bool) -> np.ndarray:
     return graph.normal(image) if normal else image
 
 
-def _spanning(calibration: np.ndarray, geometry: Geometry) -> np.ndarray:
+def _spanning(calibration: np.ndarray, geometry: CropGeometry) -> np.ndarray:
     """The images, and one more that spans all grey values if they do not: the first, changed as little as possible.
 
     The converter takes the ranges of pixels from the images, and only whole ranges give the scales and zero points that
@@ -185,7 +185,7 @@ def _spanning(calibration: np.ndarray, geometry: Geometry) -> np.ndarray:
     return np.concatenate([calibration, stretched])
 
 
-def _with_squares(images: np.ndarray, geometry: Geometry) -> np.ndarray:
+def _with_squares(images: np.ndarray, geometry: CropGeometry) -> np.ndarray:
     """The images with a black and a white square, just large enough for resizing to reach both ends of the range."""
     side = geometry.side
     square = math.ceil(3 * max(1, side / geometry.load))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wool_station.feed import LOST
-from wool_station.gate.timeline import Geometry, Timeline
+from wool_station.gate.timeline import GateGeometry, Timeline
 
 NO_FEED, SILENT, DISTRUST, SETTINGS = "no_feed", "silent", "distrust", "settings"
 """Why no lane passes, besides what a timeline says: nobody is connected; no fresh clock message, since no lines come or
@@ -67,7 +67,7 @@ class Control:
         timeout: seconds for which a clock message counts.
     """
 
-    def __init__(self, geometry: Geometry, timeout: float | None):
+    def __init__(self, geometry: GateGeometry, timeout: float | None):
         self.pixel_mm = 0.0
         self.timeout = timeout or 0.0
         self._geometry, self._given = geometry, timeout

@@ -17,7 +17,7 @@ from wool_station.gate.driver import Driver, DryRunOutput, GateOutput, GateReque
 from wool_station.gate.gpio import GpioOutput
 from wool_station.gate.modbus import ModbusOutput
 from wool_station.gate.report import GateReport
-from wool_station.gate.timeline import Geometry
+from wool_station.gate.timeline import GateGeometry
 from wool_station.log import Log
 
 GPIO_BEAT, MODBUS_BEAT = 0.02, 0.1
@@ -40,7 +40,7 @@ class GateOptions:
 
     Attributes:
         feed: socket of the inspection.
-        distance_mm, width_mm, lead_mm, hold_mm: as in `Geometry`.
+        distance_mm, width_mm, lead_mm, hold_mm: as in `GateGeometry`.
         lane: from and to where each gate reaches across the belt; empty: one gate over all of it.
         gpio: pins, one for each lane, or None.
         active_low: whether a pin lets pass by a low level.
@@ -72,8 +72,8 @@ class GateOptions:
     report_seconds: float
 
     @property
-    def geometry(self) -> Geometry:
-        return Geometry(self.distance_mm, self.width_mm, self.lead_mm, self.hold_mm, self.lane)
+    def geometry(self) -> GateGeometry:
+        return GateGeometry(self.distance_mm, self.width_mm, self.lead_mm, self.hold_mm, self.lane)
 
 
 def run(options: GateOptions) -> int:

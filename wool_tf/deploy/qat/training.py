@@ -14,7 +14,7 @@ from wool_tf import seeds
 from wool_tf.data import pixels
 from wool_tf.data.batches import augmented, centre_crop, per_epoch
 from wool_tf.deploy.checks import check
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.deploy.qat import fake_quantisation, resnet
 from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.errors import Diverged
@@ -34,7 +34,7 @@ def fine_tune(
     images: np.ndarray,
     labels: np.ndarray,
     course: QatConfig,
-    geometry: Geometry,
+    geometry: CropGeometry,
     heatmap: bool,
     progress: Callable[[float, str], None],
 ) -> bytes:
@@ -53,7 +53,7 @@ def fine_tune(
     return tflite
 
 
-def _loaded(images: np.ndarray, geometry: Geometry) -> np.ndarray:
+def _loaded(images: np.ndarray, geometry: CropGeometry) -> np.ndarray:
     """Native crops as training loads them."""
     if not geometry.resizes:
         return images
