@@ -14,7 +14,7 @@ from wool_station.challenge import monitor, records
 from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.challenge.records import Challenge
 from wool_station.store import shifts
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.reading import StoreReader
 from wool_station.store.recorder import Recorder
 
@@ -31,7 +31,7 @@ class Station:
         # In its own way each part asks for the time; here it stands still until a test moves it.
         for module in (records, monitor):
             monkeypatch.setattr(module.time, "time", lambda: self.now)
-        self.recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+        self.recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
         self.challenges = ChallengeMonitor(folder, {BALL: 60.0} if pieces is None else pieces, self.recorder.tell)
         self.hear(inspected.start(self.now), inspected.air(0, 1000, self.now)[0])
         self.recorder.commit()

@@ -20,7 +20,7 @@ from wool_station.models.comparison import ModelComparison
 from wool_station.models.samples import CORRECTED, PASSED, REJECTED, samples
 from wool_station.store import corrections, shifts, volumes
 from wool_station.store.corrections import Statement, Subject
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.reading import StoreReader
 from wool_station.store.recorder import Recorder
 
@@ -48,7 +48,7 @@ def store(tmp_path):
     """Products 1 to 4 of three tiles each, in the middle of which the model in use called the tiles 1, 4, 5 and 10
     defective."""
     folder = tmp_path / "store"
-    recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), Choice(1, 1e12))
+    recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), PictureSampling(1, 1e12))
     recorder.take(inspected.start(), b"")
     for number in range(12):
         along = place(number)
@@ -225,7 +225,7 @@ def broken(model, path):
 
 
 def test_a_store_without_pictures_is_one_line(real_models, tmp_path):
-    recorder = Recorder(tmp_path / "store", 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+    recorder = Recorder(tmp_path / "store", 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
     recorder.take(inspected.start(), b"")
     recorder.close()
     assert sqlite3.connect(tmp_path / "store/station.sqlite").execute("SELECT count(*) FROM tiles").fetchone() == (0,)

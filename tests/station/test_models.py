@@ -18,7 +18,7 @@ from wool_board.mcnemar import p_value
 from wool_station.models import switching
 from wool_station.models.switching import Models
 from wool_station.store import shifts
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 
 
@@ -45,7 +45,7 @@ class Place:
         self.models, self.store, self.elsewhere = (folder / name for name in ("models", "store", "elsewhere"))
         self.models.mkdir()
         self.elsewhere.mkdir()
-        recorder = Recorder(self.store, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+        recorder = Recorder(self.store, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
         recorder.take(inspected.start(), b"")
         recorder.close()
         self.files = {name: model(self.elsewhere / f"{name}.tflite", name) for name in "abc"}

@@ -10,7 +10,7 @@ from wool_board.errors import WoolError
 from wool_station.page import state
 from wool_station.report.period import period
 from wool_station.store import lock, shifts
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.reading import StoreReader
 from wool_station.store.recorder import Recorder
 
@@ -18,7 +18,7 @@ DAY = 86400.0
 
 
 def recorder(folder) -> Recorder:
-    return Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), Choice(0, 1e12))
+    return Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), PictureSampling(0, 1e12))
 
 
 def test_what_a_clock_put_into_the_future_hides_nothing_of_now(tmp_path, monkeypatch):

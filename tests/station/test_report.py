@@ -15,7 +15,7 @@ from wool_station.report.alarms import alarms
 from wool_station.report.period import period
 from wool_station.store import corrections, shifts
 from wool_station.store.corrections import Statement, Subject
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.reading import StoreReader
 from wool_station.store.recorder import Recorder
 
@@ -37,7 +37,7 @@ def utc(monkeypatch):
 
 def made(folder, *messages, start=None):
     """A store that has heard these messages in the shift that began at `BEGAN`."""
-    recorder = Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), Choice(0, 1e12))
+    recorder = Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), PictureSampling(0, 1e12))
     for message in [(start or inspected.start(), b""), *messages]:
         recorder.take(*message)
     recorder.close()

@@ -9,7 +9,7 @@ from scipy.stats import beta, binomtest, kstest, norm
 import inspected
 import stores
 from wool_station.store import recorder_alarms, shifts
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 from wool_station.watch import cusum, watch
 from wool_station.watch.cusum import Cusum, Rate
@@ -221,7 +221,7 @@ def test_an_alarm_outlasts_the_recorder(tmp_path):
     """Through a store, as `record` does it."""
 
     def recorder():
-        return Recorder(tmp_path, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+        return Recorder(tmp_path, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
 
     about = held_out(np.random.default_rng(0), continuous)
     first = recorder()

@@ -25,7 +25,7 @@ from wool_tf import files
 from wool_tf.data import frames, sample_bits, windows
 from wool_tf.data.annotations import scans
 from wool_tf.data.annotations.scans import Scan, ScanConfig
-from wool_tf.data.frames import Choice, Crop, Frame
+from wool_tf.data.frames import Crop, Frame, FrameChoice
 from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, BadFiles
 from wool_tf.data.spelling import nfc
 from wool_tf.data.survey import Optics, survey
@@ -87,7 +87,7 @@ class Result:
         remarks: on pixels without signal and on saturation, a sentence each.
     """
 
-    choice: Choice
+    choice: FrameChoice
     lost_boxes: int
     window: tuple[float, float]
     repaired: dict[str, tuple[int, ...]]

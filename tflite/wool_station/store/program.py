@@ -13,7 +13,7 @@ from wool_station import feed
 from wool_station.challenge import records
 from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.store import shifts
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 from wool_station.store.recorder_alarms import FEED_LOST, WATCHED
 from wool_station.watch.watch import Watch
@@ -63,7 +63,7 @@ def run(options: RecordOptions) -> int:
     _check(options)
     defects, pieces = _defects(options.defect_percent), records.pieces(options.challenge)
     interruption, watchdog = Interruption(), Watchdog()
-    choice = Choice(options.sample, options.picture_mb_per_hour * MB)
+    choice = PictureSampling(options.sample, options.picture_mb_per_hour * MB)
     recorder = Recorder(options.store, round(options.budget_mb * MB), shifts.schedule(options.shifts), choice)
     watch = Watch(recorder.tell, recorder.note, defects, frozenset(recorder.standing) & WATCHED.keys())
     challenges = ChallengeMonitor(options.store, pieces, recorder.tell)

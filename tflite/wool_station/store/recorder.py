@@ -11,7 +11,7 @@ from wool_board import command_line
 from wool_station.store import schema
 from wool_station.store.batch import Batch, Event
 from wool_station.store.belt_counts import BeltCounts
-from wool_station.store.pictures import Choice, png
+from wool_station.store.pictures import PictureSampling, png
 from wool_station.store.recorder_alarms import PICTURES_WITHHELD, SOURCE
 from wool_station.store.shifts import Schedule, Shift
 from wool_station.store.store import Store, is_damage, is_fault
@@ -58,7 +58,7 @@ class Recorder:
         folder: Path,
         budget: int,
         schedule: Schedule,
-        choice: Choice,
+        choice: PictureSampling,
         say: Callable[[str], None] = command_line.say,
     ):
         self._folder, self._budget, self._schedule, self._choice, self._say = folder, budget, schedule, choice, say
