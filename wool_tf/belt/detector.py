@@ -32,7 +32,7 @@ class LineTimes(NamedTuple):
         return float(np.interp(seconds, self.seconds, self.lines))
 
 
-class Detector:
+class DetectorStream:
     """Writes lines in a thread of its own as long as the context lasts, or until all are written.
 
     Arguments:
@@ -60,7 +60,7 @@ class Detector:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Detector":
+    def __enter__(self) -> "DetectorStream":
         self._thread.start()
         return self
 

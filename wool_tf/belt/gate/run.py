@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
-from wool_tf.belt.detector import Detector, LineTimes
+from wool_tf.belt.detector import DetectorStream, LineTimes
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.layout import Belt
@@ -51,7 +51,7 @@ def run(belt: Belt, inspection: list, gate: list, place: GatePlace, lines_per_se
     """
     with tempfile.TemporaryDirectory() as made:
         feed = Path(made) / "feed"
-        detector = Detector(belt, Path(made) / "lines", lines_per_second, lines)
+        detector = DetectorStream(belt, Path(made) / "lines", lines_per_second, lines)
         inspect = inspecting(belt, [*inspection, detector.fifo], Path(made), feed, lines_per_second)
         services = [Service.named(Path(gate[0]).parent, name) for name in ("inspect", "gate")]
         programs = [Program(*one) for one in zip((inspect, gating(gate, feed, place)), services, strict=True)]

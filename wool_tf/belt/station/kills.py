@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_station.store.reading import StoreReader
-from wool_tf.belt.detector import Detector, LineTimes
+from wool_tf.belt.detector import DetectorStream, LineTimes
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import GatePlace, Stretch
 from wool_tf.belt.layout import Belt
@@ -63,7 +63,7 @@ def run(
     """
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        detector = Detector(belt, folder / "lines", lines_per_second, None)
+        detector = DetectorStream(belt, folder / "lines", lines_per_second, None)
         more = [detector.fifo, f"--state={folder / 'state.json'}"]
         station = station_run.beside(belt, commands, place, folder, lines_per_second, more)
         seen = Seen(station)
@@ -155,7 +155,7 @@ def placed(inspection: Program, openings: list[tuple[float, int]]) -> list[Inspe
 
     Arguments:
         inspection: the program.
-        openings: see `Detector`.
+        openings: see `DetectorStream`.
     """
     found: dict[int, int] = {}
     for moment, line in openings:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from wool_board.exit_status import INTERRUPTED
 from wool_station.store.reading import StoreReader
 from wool_tf.belt import scoring
-from wool_tf.belt.detector import Detector
+from wool_tf.belt.detector import DetectorStream
 from wool_tf.belt.gate import run as gate_run
 from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.gate.run import GateRun
@@ -172,7 +172,7 @@ def run(belt: Belt, commands: Commands, place: GatePlace, lines_per_second: floa
     """
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        detector = Detector(belt, folder / "lines", lines_per_second, lines)
+        detector = DetectorStream(belt, folder / "lines", lines_per_second, lines)
         station = beside(belt, commands, place, folder, lines_per_second, [detector.fifo])
         with station.working(), detector:
             began = time.monotonic()
