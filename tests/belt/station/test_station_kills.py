@@ -106,7 +106,7 @@ def test_records_that_are_there_no_longer_are_counted(tmp_path, monkeypatch):
     class FakeStation:
         store, client = tmp_path, Client
 
-    seen = kills.Seen(FakeStation)
+    seen = kills.StoreObserver(FakeStation)
     there = {"events": [("1", "reject", "{}"), ("2", "alarm", "{}")], "tiles": [(1, 0.0, 0.0)]}
 
     def rows(statement: str):

@@ -66,7 +66,7 @@ def run(
         detector = DetectorStream(belt, folder / "lines", lines_per_second, None)
         more = [detector.fifo, f"--state={folder / 'state.json'}"]
         station = station_run.beside(belt, commands, place, folder, lines_per_second, more)
-        seen = Seen(station)
+        seen = StoreObserver(station)
         with station.working(), detector, seen:
             kills = _kill(station, commands.board, times, random.Random(seed), say)
         inspections = placed(station.programs[INSPECT], detector.openings)
@@ -104,7 +104,7 @@ def _kill(station: Station, board: Path, times: int, rng: random.Random, say: Ca
     return kills
 
 
-class Seen:
+class StoreObserver:
     """What anybody could see in the store, for as long as the context lasts.
 
     Arguments:
@@ -117,7 +117,7 @@ class Seen:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> "Seen":
+    def __enter__(self) -> "StoreObserver":
         self._thread.start()
         return self
 

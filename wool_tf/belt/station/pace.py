@@ -10,10 +10,10 @@ from wool_tf.belt.gate import run as gate_run
 from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.station.run import GATE, Commands, Station
-from wool_tf.belt.streaming import Run
+from wool_tf.belt.streaming import StreamRun
 
 
-def alone(belt: Belt, commands: Commands, lines_per_second: float, lines: int) -> Run:
+def alone(belt: Belt, commands: Commands, lines_per_second: float, lines: int) -> StreamRun:
     """Streams a belt as fast as the inspection takes it, nothing beside it.
 
     Arguments:
@@ -28,7 +28,7 @@ def alone(belt: Belt, commands: Commands, lines_per_second: float, lines: int) -
 
 def accompanied(
     belt: Belt, commands: Commands, place: GatePlace, lines_per_second: float, lines: int
-) -> tuple[Run, dict]:
+) -> tuple[StreamRun, dict]:
     """The same with the station beside it, whose figures are returned, too (`Station.figures`)."""
     program, model, *more = commands.inspection
     with tempfile.TemporaryDirectory() as made:

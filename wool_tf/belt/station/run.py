@@ -22,7 +22,7 @@ from wool_tf.belt.programs.service import Service
 from wool_tf.belt.station import broker
 from wool_tf.belt.station.broker import Mosquitto, Subscriber
 from wool_tf.belt.station.page_client import PageClient
-from wool_tf.belt.streaming import Run, Said
+from wool_tf.belt.streaming import InspectionLog, StreamRun
 
 INSPECT, GATE, RECORD, PAGE, MQTT = "inspect", "gate", "record", "page", "mqtt"
 """The programs, as their services are called."""
@@ -179,10 +179,10 @@ def run(belt: Belt, commands: Commands, place: GatePlace, lines_per_second: floa
             detector.wait()
             seconds = time.monotonic() - began
         inspected, written = station.programs[INSPECT].said, detector.written
-        said = Said()
+        said = InspectionLog()
         for event in inspected:
             said.hear(event)
-        ran = Run(said, lines, seconds, detector.longest_write, tuple(station.programs[INSPECT].memory))
+        ran = StreamRun(said, lines, seconds, detector.longest_write, tuple(station.programs[INSPECT].memory))
         told = {key(event) for event in inspected if event["event"] == "reject"}
         return {
             "inspection": scoring.judge(belt, ran),
