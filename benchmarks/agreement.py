@@ -44,7 +44,7 @@ REMEDY = "pip install -e '.[torch,onnx]' executorch"
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class ExportMetrics:
     """What an export says of the images, beside the network in Keras: metrics, and `verify.compare`'s figures."""
 
     accuracy: float
@@ -90,17 +90,17 @@ def main() -> None:
     documents.write(_JSON.value, network=_NETWORK.value, images=len(labels), left_out=left_out, rows=rows)
 
 
-def _judged(export: exports.Export, images: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> Judged:
+def _judged(export: exports.Export, images: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> ExportMetrics:
     from wool_tf.deploy import verify
     from wool_tf.evaluation import metrics
 
     scores = np.array([export.score(image) for image in images])
     achieved, compared = metrics.evaluate(labels, scores), verify.compare(labels, expected, scores)
     far = (compared[name] for name in ("agreement", "mean_difference", "max_difference"))
-    return Judged(achieved.accuracy, achieved.auc, *far)
+    return ExportMetrics(achieved.accuracy, achieved.auc, *far)
 
 
-def _text(found: list[exports.Export], judged: list[Judged], times: dict[str, turns.Times], images: int) -> str:
+def _text(found: list[exports.Export], judged: list[ExportMetrics], times: dict[str, turns.Times], images: int) -> str:
     rows = []
     for export, figures in zip(found, judged, strict=True):
         taken, faster = times[export.name].figures(), times[export.name].compared(times[REFERENCE])

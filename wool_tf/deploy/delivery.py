@@ -21,7 +21,7 @@ BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8 = "baseline-float32", "compact-float
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class DeliveryMetrics:
     """How a file decides, and how well files of its kind did on images that had no part in them.
 
     Attributes:
@@ -40,7 +40,13 @@ class Judged:
 
 
 def write(
-    folder: Path, unpruned: Path, final: Path, int8: Path, judged: Sequence[Judged], imaging: Imaging, crops: Dataset
+    folder: Path,
+    unpruned: Path,
+    final: Path,
+    int8: Path,
+    judged: Sequence[DeliveryMetrics],
+    imaging: Imaging,
+    crops: Dataset,
 ) -> dict[str, Path]:
     """Writes what goes to the board, what Keras and PyTorch can read of it, and what it is timed against.
 

@@ -6,7 +6,7 @@ import shlex
 from wool_tf.cells import decimals, percent
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import naming
-from wool_tf.study.board_results import Judged, Picture
+from wool_tf.study.board_results import ImageVerdict, Picture
 from wool_tf.study.image_results import Sheet
 from wool_tf.study.results import Study
 
@@ -97,7 +97,7 @@ def cut(study: Study) -> str:
     return f"Of {wrong} images judged wrongly {shown} are shown; the table “Every image judged wrongly” has them all."
 
 
-def _shown(picture: Picture, one: Judged, stage: str) -> Shown:
+def _shown(picture: Picture, one: ImageVerdict, stage: str) -> Shown:
     kind = RIGHT if not one.wrong(stage) else ALARM if one.called(stage) else MISSED
     what = naming.types(one.defects) or ("defective" if one.label == 1 else "non-defective")
     at = f"score {decimals(one.scores[stage])}, threshold {decimals(one.threshold)}"

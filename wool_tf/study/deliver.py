@@ -21,7 +21,7 @@ from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from wool_tf.deploy.delivery import Judged
+    from wool_tf.deploy.delivery import DeliveryMetrics
 
 OVERLAP = 0.5
 """Share of a tile that the next one shows as well: the default of the inspection program."""
@@ -136,10 +136,10 @@ def _pool(evidence: Evidence, config: TrainingConfig, stage: str) -> Pool:
 
 def _about(
     evidence: Evidence, config: TrainingConfig, pools: Mapping[str, Pool], stage: str, held_out: int
-) -> "Judged":
+) -> "DeliveryMetrics":
     """What goes onto the card of a network of a stage that held out so many of the images."""
     from wool_tf.deploy import card
-    from wool_tf.deploy.delivery import Judged
+    from wool_tf.deploy.delivery import DeliveryMetrics
 
     rule, labels, folds = evidence.rules[0], evidence.labels, len(evidence.folds[0])
     scores, fold_of = pools[stage]
@@ -151,7 +151,7 @@ def _about(
     of = f"{these}, one of each fold, on the images that it held out, at {at}"
     about = {"of": of, "images": len(labels), **records.plain(achieved)}
     about["score_quantiles"] = card.score_quantiles(labels, scores)
-    return Judged(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
+    return DeliveryMetrics(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
 
 
 def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
@@ -175,12 +175,12 @@ def _compared(check: Mapping) -> board_results.ScoreDifference:
     return records.typed(check, board_results.ScoreDifference, "comparison of int8 with float")
 
 
-def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[board_results.Judged, ...]:
+def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[board_results.ImageVerdict, ...]:
     """Every image that was held out, as it was judged then."""
     images, (scores, fold_of) = evidence.images, pools[int8]
     limits, _ = operating_points.cross_fitted(evidence.labels, scores, fold_of, evidence.rules[0].chosen)
     return tuple(
-        board_results.Judged(
+        board_results.ImageVerdict(
             path=images.paths[index],
             label=int(images.labels[index]),
             group=str(images.groups[index]),
@@ -195,7 +195,7 @@ def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[b
 
 def _pictures(
     evidence: Evidence,
-    judged: Sequence[board_results.Judged],
+    judged: Sequence[board_results.ImageVerdict],
     int8: str,
     side: int,
     maps: Mapping[int, np.ndarray],

@@ -6,7 +6,7 @@ import numpy as np
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.pixels import middle
-from wool_tf.study.board_results import Pointing
+from wool_tf.study.board_results import PointingGame
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
@@ -56,7 +56,7 @@ def heatmaps(
 
 def pointing(
     images: Dataset, side: int, maps: Mapping[int, np.ndarray], covered: tuple[float, float]
-) -> Pointing | None:
+) -> PointingGame | None:
     """How often heatmaps are highest inside a box: the pointing game (Zhang et al. 2016, arXiv:1608.00507).
 
     Arguments:
@@ -75,7 +75,7 @@ def pointing(
         across, along = highest(maps[index], covered)
         inside += any(left <= across < right and top <= along < bottom for left, top, right, bottom in found)
         by_chance += _covered_share(found, maps[index].shape, covered)
-    return Pointing(count, inside, by_chance) if count else None
+    return PointingGame(count, inside, by_chance) if count else None
 
 
 def highest(heatmap: np.ndarray, covered: tuple[float, float]) -> tuple[float, float]:
