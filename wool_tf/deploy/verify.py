@@ -3,7 +3,7 @@
 import numpy as np
 
 from wool_board.errors import BadFile
-from wool_board.model.network import Network
+from wool_board.model.network import TfliteNetwork
 from wool_tf.errors import WoolError
 
 
@@ -23,7 +23,7 @@ def predict(tflite: bytes, images: np.ndarray, threads: int = 1, chosen: np.ndar
         WoolError: the bytes are no TFLite file, it has not two classes, or the images have another size.
     """
     try:
-        network = Network(tflite, threads)
+        network = TfliteNetwork(tflite, threads)
     except BadFile as bad:
         raise WoolError(f"model: {bad}") from None
     if network.logits_shape != (1, 2):
