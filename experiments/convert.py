@@ -57,7 +57,7 @@ def main() -> None:
 
     from wool_tf.deploy import conversion
 
-    order = conversion.Order(
+    order = conversion.ConversionRequest(
         out=out,
         precisions=tuple(_PRECISIONS.value),
         decision=decision,

@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT, IMAGE_SIZE, OTHERS, SIDE
 
 import scripts
-from wool_tf.deploy.conversion import Order, run
+from wool_tf.deploy.conversion import ConversionRequest, run
 from wool_tf.deploy.trained_network import Held, NetworkSource
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
@@ -43,8 +43,8 @@ def ran(place, crops):
     return scripts.run("convert.py", *where, *flags, f"--folds={place / 'folds.json'}", "--fold=0")
 
 
-def order(out, *precisions, **others) -> Order:
-    return Order(out, precisions, **{"decision": ThresholdRule(cost_ratio=1.0)} | others)
+def order(out, *precisions, **others) -> ConversionRequest:
+    return ConversionRequest(out, precisions, **{"decision": ThresholdRule(cost_ratio=1.0)} | others)
 
 
 class Lines(logging.Handler):

@@ -29,7 +29,7 @@ INTEGER = ("int8", QAT)
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class ConversionRequest:
     """What is to be made.
 
     Attributes:
@@ -57,7 +57,7 @@ class Order:
     course: launch.QatConfig = launch.QatConfig()
 
 
-def run(source: NetworkSource, order: Order) -> list[Path]:
+def run(source: NetworkSource, order: ConversionRequest) -> list[Path]:
     """Makes a TFLite file of each precision, with its card inside and beside it.
 
     The threshold of each file is chosen on the training images, by that file's own scores. Networks remember the images
@@ -65,7 +65,7 @@ def run(source: NetworkSource, order: Order) -> list[Path]:
 
     Arguments:
         source: NetworkSource; held-out images are kept out of everything but the metrics of the cards, which say so.
-        order: Order.
+        order: ConversionRequest.
 
     Returns:
         The TFLite files, in order.
@@ -87,7 +87,7 @@ def run(source: NetworkSource, order: Order) -> list[Path]:
         return [_made(source.network, precision, work) for precision in order.precisions]
 
 
-def _check(source: NetworkSource, order: Order) -> None:
+def _check(source: NetworkSource, order: ConversionRequest) -> None:
     from wool_tf.deploy import convert
 
     known, given = (*convert.PRECISIONS, QAT), ",".join(order.precisions)
@@ -105,7 +105,7 @@ def _check(source: NetworkSource, order: Order) -> None:
 class _Work:
     """What all files are made with: the crops that they read, and what the network says of them."""
 
-    order: Order
+    order: ConversionRequest
     trained: TrainedNetwork
     crops: Crops
 
