@@ -15,7 +15,7 @@ from wool_board.machine.output_stream import OutputStream
 PROGRAM = "classify.py"
 
 
-class Output:
+class RecordWriter:
     """Records on the standard output, each flushed, and complaints on the standard error.
 
     Arguments:
@@ -59,12 +59,12 @@ class Output:
         say(f"{PROGRAM}: {one_line(path)}: {text}")
 
 
-def unreadable(output: Output) -> Unreadable:
+def unreadable(output: RecordWriter) -> Unreadable:
     """What complains of folders that cannot be read."""
     return lambda folder, error: output.complain(folder, f"cannot be read ({error.strerror})")
 
 
-def left_out(output: Output, folder: Path, paths: Sequence[str]) -> None:
+def left_out(output: RecordWriter, folder: Path, paths: Sequence[str]) -> None:
     """Tells what a folder holds that is litter, and complains of images whose format is not read, if there are any."""
     names = [os.path.relpath(path, folder) for path in paths]
     found = [name for name in names if litter.is_litter(os.path.basename(name))]
