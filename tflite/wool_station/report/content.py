@@ -33,7 +33,7 @@ CHALLENGES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class RejectPicture:
     """A picture of a rejected tile: base64 of its PNG, cells of the heatmap, and its caption.
 
     Attributes:
@@ -79,7 +79,7 @@ class Content:
     unseen: list[tuple[str, int, float]]
     lanes: list[tuple[float, float, int, float]]
     types: list[tuple[str, int]]
-    pictures: list[Shown]
+    pictures: list[RejectPicture]
     rejected: int
     alarms: list[AlarmRow]
     corrections: list[tuple[str, ...]]
@@ -202,11 +202,11 @@ def _overlap(one: StoredTile, other: StoredTile) -> bool:
     )
 
 
-def _shown(reader: StoreReader, tile: StoredTile, start: dict | None) -> Shown:
+def _shown(reader: StoreReader, tile: StoredTile, start: dict | None) -> RejectPicture:
     png = reader.picture(tile.id) or b""
     margin = (start["side"] - start["seen"]) / 2 / start["side"] if start else 0.0
     place = f"{tile.start_mm / 1000:.2f} m, {tile.left_mm:.0f} to {tile.right_mm:.0f} mm across"
-    return Shown(
+    return RejectPicture(
         base64.b64encode(png).decode(), _cells(tile, margin), f"{moment(tile.time)}: {place}, score {tile.score:.3f}"
     )
 
