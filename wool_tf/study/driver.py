@@ -141,7 +141,7 @@ def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, tok
         try:
             workers.run(run_chain, [(chain, folder, token, os.getpid()) for chain in chains], jobs, folder)
             return
-        except workers.Died:
+        except workers.WorkerDeath:
             # Which of the processes died is not known: whatever was at work is tried again, alone.
             suspects = [(chain, unit) for chain in chains if (unit := progress.at_work(chain, folder))]
             if not suspects:
@@ -159,7 +159,7 @@ def _run_alone(chain: Sequence[Unit], unit: Unit, folder: Path, token: str) -> N
     """Runs one unit of a chain in a process of its own, with nothing beside it."""
     try:
         workers.run(run_chain, [(chain, folder, token, os.getpid(), unit.name)], 1, folder)
-    except workers.Died:
+    except workers.WorkerDeath:
         _note_death(unit, folder, "its process was killed again, though alone, most likely because memory ran out")
 
 

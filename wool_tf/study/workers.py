@@ -45,7 +45,7 @@ class Workers:
     tensorboard: bool = False
 
 
-class Died(Exception):
+class WorkerDeath(Exception):
     """A worker process ended before its work was done; the others of its pool were ended too."""
 
 
@@ -59,7 +59,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         folder: where processes agree on who has which GPU.
 
     Raises:
-        Died: a process was killed.
+        WorkerDeath: a process was killed.
         Exception: what `work` raised; the other processes are ended at once.
     """
     # Not joblib.Parallel, which does the work of a single process in the calling one.
@@ -74,7 +74,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         # Ends the workers in the middle of their tasks.
         executor.shutdown(kill_workers=True)
         if isinstance(error, BrokenProcessPool):
-            raise Died from None
+            raise WorkerDeath from None
         raise
     # Idle workers would keep the memory of their GPUs from what comes next.
     executor.shutdown()
