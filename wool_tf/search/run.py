@@ -11,7 +11,7 @@ from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
 from wool_tf.report.tables import Table
 from wool_tf.search import optimisation, outcome, space, trials
-from wool_tf.search.optimisation import OBJECTIVE, Study, Trial
+from wool_tf.search.optimisation import OBJECTIVE, SearchStudy, Trial
 from wool_tf.search.space import Choice, Range
 from wool_tf.study import driver, grid, manifest, units
 from wool_tf.study import run as studies
@@ -88,13 +88,13 @@ def run(
     with driver.exclusive(out):
         made = _prepared(least, search, found, source, out, jobs, show)
         first = {name: getattr(base, name) for name in found}
-        remembered = Study(out / JOURNAL, found, first, base.seed)
+        remembered = SearchStudy(out / JOURNAL, found, first, base.seed)
         _tidy(remembered.trials, least, out)
 
         def report() -> Table | None:
             return _report(remembered, base, search, found, source, out, command)
 
-        def prepare(number: int, values: Mapping) -> optimisation.Work:
+        def prepare(number: int, values: Mapping) -> optimisation.TrialSteps:
             log.info(f"trial {number}: {' '.join(f'{name}={outcome.shown(value)}' for name, value in values.items())}")
             return made.work(space.with_values(least, values))
 
@@ -136,7 +136,7 @@ def _prepared(
 
 
 def _report(
-    remembered: Study,
+    remembered: SearchStudy,
     base: TrainingConfig,
     search: Search,
     found: Mapping[str, Choice | Range],
