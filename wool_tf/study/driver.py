@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from wool_tf import records
-from wool_tf.errors import BadSetting, Diverged, Unwritable, WoolError, first_line
+from wool_tf.errors import BadSetting, Divergence, Unwritable, WoolError, first_line
 from wool_tf.study import cleanup, progress, units, workers
 from wool_tf.study.progress import Heartbeat, Orphaned, Status
 from wool_tf.study.units import ATTEMPTS, Progress, Unit
@@ -226,7 +226,7 @@ def _attempt(unit: Unit, folder: Path, beat: Heartbeat) -> None:
         records.write(unit.record(folder), record)
     except Unwritable:
         raise
-    except Diverged as error:
+    except Divergence as error:
         units.note_failure(unit, folder, "diverged", str(error))
     except Exception as error:  # Whatever it is, the other units can go on.
         known = isinstance(error, WoolError)

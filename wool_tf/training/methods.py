@@ -18,7 +18,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from wool_tf.errors import BadSetting, Diverged
+from wool_tf.errors import BadSetting, Divergence
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import complexity, initial_weights, scoring
 from wool_tf.networks import weights as network_weights
@@ -267,7 +267,7 @@ def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage,
     images, checked = fold.dataset.images, fold.train[:: -(-len(fold.train) // CHECKED_IMAGES)]
     masked = trainer.logits(chosen.spec, weights, images, checked, mask=chosen)
     if not np.isfinite(masked).all():
-        raise Diverged("the trained network's outputs are not finite")
+        raise Divergence("the trained network's outputs are not finite")
     difference = compact.check_equal(masked, trainer.logits(chosen.compact, smaller, images, checked), stage.title)
     return smaller, difference
 
@@ -300,7 +300,7 @@ def _finish(
     weights = _reestimated(spec, weights, fold, settings)
     logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out) if len(fold.held_out) else np.zeros(2)
     if not np.isfinite(logits).all():
-        raise Diverged("the trained network's outputs are not finite")
+        raise Divergence("the trained network's outputs are not finite")
     network_weights.save(fold.checkpoint(stage.name), spec, weights)
     record = network_record(stage, fold, settings, history) | {"mask_difference": None, **pruned}
     if len(fold.held_out):

@@ -17,7 +17,7 @@ from wool_tf.deploy.checks import check
 from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.deploy.qat import fake_quantisation, resnet
 from wool_tf.deploy.qat.launch import QatConfig
-from wool_tf.errors import Diverged
+from wool_tf.errors import Divergence
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.quiet import quiet
@@ -79,7 +79,7 @@ def _train(
     model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch], verbose=0)
     for variable in model.trainable_variables:
         if not np.isfinite(variable.numpy()).all():
-            raise Diverged(f"{variable.name} became infinite in the fine-tuning; lower its learning rate")
+            raise Divergence(f"{variable.name} became infinite in the fine-tuning; lower its learning rate")
     fake_quantisation.set_known_ranges(model)
 
 
@@ -93,5 +93,5 @@ class _Watch(tf_keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if not math.isfinite(logs["loss"]):
             reason = f"the loss became {logs['loss']} in epoch {epoch + 1}"
-            raise Diverged(f"{reason} of the fine-tuning; lower its learning rate")
+            raise Divergence(f"{reason} of the fine-tuning; lower its learning rate")
         self.progress((epoch + 1) / self.epochs, f"epoch {epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")
