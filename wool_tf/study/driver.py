@@ -21,7 +21,7 @@ from pathlib import Path
 from wool_tf import records
 from wool_tf.errors import BadSetting, Divergence, Unwritable, WoolError, first_line
 from wool_tf.study import cleanup, progress, units, workers
-from wool_tf.study.progress import Heartbeat, Orphaned, Status
+from wool_tf.study.progress import Heartbeat, OrphanedRun, Status
 from wool_tf.study.units import ATTEMPTS, Progress, Unit
 
 __all__ = ["Outcome", "Progress", "Status", "Unit", "done", "exclusive", "plan", "run", "run_chain"]
@@ -73,7 +73,7 @@ def run(
                 _run_on_cluster(left, folder, scheduler, token)
             else:
                 _run_parallel(left, folder, min(jobs, len(left)), token)
-    except Orphaned:
+    except OrphanedRun:
         raise WoolError(f"{folder}: was deleted, or taken over by another run; start again") from None
     # A process that died has not removed the products of its chain.
     for chain in left:
@@ -203,7 +203,7 @@ def run_chain(
 
     Raises:
         Unwritable: the folder cannot be written.
-        Orphaned: another run has taken the folder over.
+        OrphanedRun: another run has taken the folder over.
     """
     # Units that need one that failed cannot run, so what is left is determined again after each unit.
     names = [unit.name for unit in chain]

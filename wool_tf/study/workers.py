@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from wool_tf import environment, quiet
 from wool_tf.errors import BadSetting, first_line
 from wool_tf.study import gpu_locks
-from wool_tf.study.progress import Orphaned
+from wool_tf.study.progress import OrphanedRun
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -201,7 +201,7 @@ def _on_worker(variables: dict[str, str], software: dict[str, str], folder: Path
 
         work, task = pickle.loads(pickled)
         # The run has ended, so there is nothing left to report to.
-        with contextlib.suppress(Orphaned):
+        with contextlib.suppress(OrphanedRun):
             work(*task)
 
 
