@@ -69,10 +69,10 @@ def study(
     )
 
 
-def _held_out(evidence: Evidence) -> tuple[image_results.HeldOut, ...]:
+def _held_out(evidence: Evidence) -> tuple[image_results.HeldOutImage, ...]:
     images = evidence.images
     return tuple(
-        image_results.HeldOut(images.paths[index], int(images.labels[index]), str(images.groups[index]))
+        image_results.HeldOutImage(images.paths[index], int(images.labels[index]), str(images.groups[index]))
         for index in evidence.judged
     )
 

@@ -8,7 +8,7 @@ from wool_tf.data import near_duplicates
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation import label_errors
 from wool_tf.study import contact_sheets
-from wool_tf.study.image_results import Alike, Suspect
+from wool_tf.study.image_results import NearDuplicate, Suspect
 
 PICTURES = 24
 """Suspects that are shown; the others are listed."""
@@ -38,7 +38,7 @@ def suspects(images: Dataset, judged: np.ndarray, scores: Sequence[np.ndarray]) 
     )
 
 
-def alike(images: Dataset, group_by: str) -> tuple[Alike, ...]:
+def alike(images: Dataset, group_by: str) -> tuple[NearDuplicate, ...]:
     """Images that folds may part although they show the same thing, the most alike first.
 
     Arguments:
@@ -46,7 +46,7 @@ def alike(images: Dataset, group_by: str) -> tuple[Alike, ...]:
         group_by: what folds never share.
     """
     return tuple(
-        Alike(
+        NearDuplicate(
             images.paths[pair.first],
             images.paths[pair.second],
             pair.likeness,

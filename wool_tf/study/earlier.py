@@ -11,7 +11,7 @@ from wool_tf.errors import WoolError
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.study.evidence import Trained
 from wool_tf.study.grid import fold_name
-from wool_tf.study.image_results import HeldOut
+from wool_tf.study.image_results import HeldOutImage
 from wool_tf.study.results import Configuration, Stage, Study
 
 Scores = dict[int, float]
@@ -70,12 +70,12 @@ def _scores(units: Path, study: Study, one: Configuration, stage: Stage) -> Scor
     return scores
 
 
-def _images(study: Study, judged: Sequence[int], others: Sequence[Study]) -> tuple[HeldOut, ...]:
+def _images(study: Study, judged: Sequence[int], others: Sequence[Study]) -> tuple[HeldOutImage, ...]:
     """The images of these numbers; empty where nothing names them."""
     if not judged:
         return ()
     if study.delivery is not None and len(study.delivery.judged) == len(judged):
-        return tuple(HeldOut(one.path, one.label, one.group) for one in study.delivery.judged)
+        return tuple(HeldOutImage(one.path, one.label, one.group) for one in study.delivery.judged)
     for other in others:
         named = other.held_out
         if other.data.fingerprint == study.data.fingerprint and judged[-1] < len(named) == other.data.images:
@@ -83,7 +83,7 @@ def _images(study: Study, judged: Sequence[int], others: Sequence[Study]) -> tup
     return ()
 
 
-def _scored(stage: Stage, scores: Scores, judged: Sequence[int], images: Sequence[HeldOut]) -> Stage:
+def _scored(stage: Stage, scores: Scores, judged: Sequence[int], images: Sequence[HeldOutImage]) -> Stage:
     """The stage with these scores, if they are what its figures are of."""
     first = stage.figures.repeats[0] if stage.figures.repeats else None
     if first is None or sorted(scores) != judged:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wool_tf import records
 from wool_tf.study.board_results import Delivery
-from wool_tf.study.image_results import Data, FoldSize, HeldOut, Sheet, Suspect
+from wool_tf.study.image_results import Data, FoldSize, HeldOutImage, Sheet, Suspect
 from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
 
 VERSION = 3
@@ -188,7 +188,7 @@ class Study:
     suspects: tuple[Suspect, ...] = ()
     delivery: Delivery | None = None
     predicted_on: str = ""
-    held_out: tuple[HeldOut, ...] = ()
+    held_out: tuple[HeldOutImage, ...] = ()
     version: int = VERSION
 
     @property
