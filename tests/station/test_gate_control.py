@@ -3,7 +3,7 @@
 import pytest
 
 from wool_station.feed import LOST
-from wool_station.gate.control import DISTRUST, DISTRUSTED, NO_FEED, SETTINGS, SILENT, Control, Late, Note
+from wool_station.gate.control import DISTRUST, DISTRUSTED, NO_FEED, SETTINGS, SILENT, Control, LateReject, Note
 from wool_station.gate.timeline import REJECT, UNKNOWN, UNSEEN, GateGeometry
 
 START = {
@@ -101,7 +101,7 @@ def test_rejects_and_unseen_belt():
     assert [line for line, why in states.items() if why == UNSEEN] == list(range(1291, 1320))
     assert sum(why is None for why in states.values()) == len(states) - 58
     late = reject | {"along_mm": [1300.0, 1380.0]}
-    assert control.hear(late) == [Late(3, 9.0)]
+    assert control.hear(late) == [LateReject(3, 9.0)]
 
 
 def test_a_belt_that_is_not_decided_in_time_does_not_pass():

@@ -11,7 +11,7 @@ from wool_board.errors import UsageError, WoolError
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station.feed import LOST, messages
-from wool_station.gate.control import Control, Late
+from wool_station.gate.control import Control, LateReject
 from wool_station.gate.drawing import Drawing
 from wool_station.gate.driver import Driver, DryRunOutput, GateOutput, GateRequest
 from wool_station.gate.gpio import GpioOutput
@@ -145,7 +145,7 @@ class Gate:
 
     def _hear(self, event: dict) -> None:
         for note in self._control.hear(event):
-            if isinstance(note, Late):
+            if isinstance(note, LateReject):
                 self._report.count("late")
                 self._log.tell("late", **note._asdict())
             else:
