@@ -51,7 +51,7 @@ class Shape:
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured(Grid):
+class GridTimes(Grid):
     """Convolutions of a shape with their times.
 
     Attributes:
@@ -89,8 +89,8 @@ class Document:
     runtime: str
     threads: int
     warnings: tuple[str, ...]
-    grids: tuple[Measured, ...]
-    sweeps: tuple[Measured, ...]
+    grids: tuple[GridTimes, ...]
+    sweeps: tuple[GridTimes, ...]
 
 
 class LatencyTable:
@@ -234,7 +234,7 @@ def _axis(most: int) -> tuple[int, ...]:
     return (*(width for width in WIDTHS if width < most), most)
 
 
-def _flaw(grid: Measured) -> str | None:
+def _flaw(grid: GridTimes) -> str | None:
     for axis in (grid.reads, grid.writes):
         if not axis or axis[0] < 1 or list(axis) != sorted(set(axis)):
             return "have numbers of channels that do not ascend from 1 or more"
