@@ -49,7 +49,7 @@ def main() -> None:
         print(remark, file=sys.stderr)
     labels, groups = data.labels[chosen], data.groups[chosen]
     parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
-    progress = logs.Occasional(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")
+    progress = logs.ProgressLog(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")
     rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, progress)
     print(leaks.to_text(rows))
     same = sorted(set(names) - {row.name for row in rows})

@@ -54,7 +54,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as cache:
         log = logging.getLogger("wool_tf")
-        reading, training = logs.Occasional(log, "reading image"), logs.Occasional(log, "training, per mille")
+        reading, training = logs.ProgressLog(log, "reading image"), logs.ProgressLog(log, "training, per mille")
         crops = native.load(
             _CROPS.folder, Path(cache), reading, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
         )

@@ -108,7 +108,7 @@ def opened(source: NetworkSource, cache: Path) -> TrainedNetwork:
     for remark in crops.native.remarks:
         log.info(remark)
     _check_white(source, crops, cache)
-    images = crops.for_network(spec.input_shape[0], logs.Occasional(log, "resizing image"))
+    images = crops.for_network(spec.input_shape[0], logs.ProgressLog(log, "resizing image"))
 
     @functools.cache
     def load(side: int | None) -> Crops:
@@ -132,7 +132,7 @@ def opened(source: NetworkSource, cache: Path) -> TrainedNetwork:
 
 
 def _read(source: NetworkSource, cache: Path, side: int | None = None, white: int | None = None) -> Crops:
-    telling, white = logs.Occasional(log, "reading image"), white or source.white
+    telling, white = logs.ProgressLog(log, "reading image"), white or source.white
     return native.load(source.data, cache, telling, source.on_bad_image, side, source.naming, white)
 
 

@@ -119,10 +119,10 @@ def _prepared(
     show: Callable[[Status], None],
 ) -> trials.Trials:
     # Checked, and fetched, before anything that takes long.
-    fetching = logs.Occasional(log, "fetching weights, byte")
+    fetching = logs.ProgressLog(log, "fetching weights, byte")
     initial_weights.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
     crops = studies.load(source, settings, out)
-    images = crops.for_network(settings.image_size, logs.Occasional(log, "resizing image"))
+    images = crops.for_network(settings.image_size, logs.ProgressLog(log, "resizing image"))
     (parts,) = grid.split(settings, images)
     quiet.import_keras()
     # Other values of these would be another search, not more of this one.

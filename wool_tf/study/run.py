@@ -183,11 +183,11 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
         if source.naming != AS_NAMED:
             raise BadSetting("data", None, "is missing; sample_from and labels say how its files are named")
         log.info(f"simulating {source.samples} samples")
-        telling = logs.Occasional(log, "simulating scan")
+        telling = logs.ProgressLog(log, "simulating scan")
         place = out / "simulated"
         folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
     log.info(f"reading {folder}")
-    telling = logs.Occasional(log, "reading image")
+    telling = logs.ProgressLog(log, "reading image")
     crops = native.load(folder, out / "cache", telling, source.on_bad_image, naming=source.naming, white=source.white)
     images = crops.native
     for remark in images.remarks:
@@ -223,13 +223,13 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
     first = request.configs[0]
     # Checked, and fetched, before anything that takes long.
     for config in request.configs:
-        fetching = logs.Occasional(log, "fetching weights, byte")
+        fetching = logs.ProgressLog(log, "fetching weights, byte")
         initial_weights.resolve(config.weights, config.initial_spec, 0, progress=fetching)
         recipes.table(config)
         recipes.of_rounds(config)
     crops = load(source, first, out)
     manifest.check_initial(request.configs, crops.native.fingerprint)
-    images = crops.for_network(first.image_size, logs.Occasional(log, "resizing image"))
+    images = crops.for_network(first.image_size, logs.ProgressLog(log, "resizing image"))
     folds = grid.split(first, images)
     trained = [parts[: first.first_folds or None] for parts in folds]
     _import_keras(request.delivers)
