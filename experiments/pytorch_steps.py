@@ -70,7 +70,7 @@ def _compare(settings: TrainingConfig, images) -> None:
     for (name, given), optimizer in itertools.product(networks.items(), OPTIMIZERS):
         one = dataclasses.replace(settings, optimizer=optimizer)
         course = Course.of(one, one.epochs, one.learning_rate)
-        beginning = steps.Beginning(*given, images, course, _STEPS.value)
+        beginning = steps.FirstSteps(*given, images, course, _STEPS.value)
         found = {
             (who, precision): np.array(losses(beginning, precision))
             for who, losses in (("ours", steps.ours), ("theirs", steps.theirs))
