@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from deploy_networks import SIDE, framed, network, pictures
 
-from wool_tf.deploy import convert as conversion
-from wool_tf.deploy.convert import convert, describe
+from wool_tf.deploy import tflite_file as conversion
 from wool_tf.deploy.geometry import CropGeometry
+from wool_tf.deploy.tflite_file import convert, describe
 from wool_tf.errors import WoolError
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec

@@ -227,7 +227,7 @@ def test_labels_are_escaped(odd, unmeasured):
 @pytest.fixture(scope="module")
 def resizing():
     """An int8 file that resizes and has a heatmap."""
-    from wool_tf.deploy.convert import convert
+    from wool_tf.deploy.tflite_file import convert
     from wool_tf.networks.spec import ResNetSpec
 
     spec = ResNetSpec.full(18, 2, (33, 33, 1))

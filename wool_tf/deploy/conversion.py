@@ -88,9 +88,9 @@ def run(source: NetworkSource, order: ConversionRequest) -> list[Path]:
 
 
 def _check(source: NetworkSource, order: ConversionRequest) -> None:
-    from wool_tf.deploy import convert
+    from wool_tf.deploy import tflite_file
 
-    known, given = (*convert.PRECISIONS, QAT), ",".join(order.precisions)
+    known, given = (*tflite_file.PRECISIONS, QAT), ",".join(order.precisions)
     if not order.precisions or not set(order.precisions) <= set(known):
         raise BadSetting("precisions", given, f"must be of {', '.join(known)}")
     if len(set(order.precisions)) < len(order.precisions):
@@ -167,7 +167,7 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
 
 
 def _converted(precision: str, work: _Work) -> bytes:
-    from wool_tf.deploy import convert
+    from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet
 
     order, trained, crops, side = work.order, work.trained, work.crops.native, work.crops.imaging.side
@@ -184,7 +184,7 @@ def _converted(precision: str, work: _Work) -> bytes:
             progress=lambda share, what: log.info(f"qat: {share:.0%}, {what}"),
         )
     model = resnet.restored(trained.spec, trained.arrays)
-    return convert.convert(model, precision, work.calibration, side, order.heatmap)
+    return tflite_file.convert(model, precision, work.calibration, side, order.heatmap)
 
 
 def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:

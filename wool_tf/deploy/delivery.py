@@ -13,7 +13,7 @@ from wool_tf import files, records
 from wool_tf.data import native
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
-from wool_tf.deploy import card, convert
+from wool_tf.deploy import card, tflite_file
 from wool_tf.errors import WoolError
 from wool_tf.networks import resnet, weights
 
@@ -75,7 +75,10 @@ def write(
         if name == COMPACT_INT8:
             precision, tflite = "int8", int8.read_bytes()
         else:
-            precision, tflite = "fp32", convert.convert(resnet.restored(spec, arrays), "fp32", side=side, heatmap=True)
+            precision, tflite = (
+                "fp32",
+                tflite_file.convert(resnet.restored(spec, arrays), "fp32", side=side, heatmap=True),
+            )
         made = card.make(
             tflite,
             precision,

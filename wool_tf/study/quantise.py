@@ -88,7 +88,7 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
         The record; the file lies beside the checkpoint.
     """
     quiet.import_keras()
-    from wool_tf.deploy import calibration, convert, saliency, verify
+    from wool_tf.deploy import calibration, saliency, tflite_file, verify
     from wool_tf.networks import resnet, scoring, weights
     from wool_tf.training import methods, trainer
 
@@ -96,11 +96,11 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
     spec, arrays = weights.load(fold.checkpoint(stage))
     images, labels, side = crops.images, crops.labels, crops.images.shape[1]
     chosen = calibration.choose(labels, fold.train, fold.seed(config, "calibration"))
-    tflite = convert.convert(resnet.restored(spec, arrays), "int8", images[chosen], side, heatmap=True)
+    tflite = tflite_file.convert(resnet.restored(spec, arrays), "int8", images[chosen], side, heatmap=True)
     files.write(fold.folder / f"{stage}{INT8}.tflite", tflite)
 
     progress(0.6, "scoring with int8")
-    record = {"stage": f"{stage}{INT8}", "file": convert.describe(tflite)}
+    record = {"stage": f"{stage}{INT8}", "file": tflite_file.describe(tflite)}
     record |= grid.provenance(fold, config, "calibration")
     if len(fold.held_out):
         scores = verify.predict(tflite, images[fold.held_out]).astype(np.float64)
