@@ -91,11 +91,11 @@ def main() -> None:
 
 
 def _judged(export: exports.Export, images: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> ExportMetrics:
-    from wool_tf.deploy import verify
+    from wool_tf.deploy import agreement
     from wool_tf.evaluation import metrics
 
     scores = np.array([export.score(image) for image in images])
-    achieved, compared = metrics.evaluate(labels, scores), verify.compare(labels, expected, scores)
+    achieved, compared = metrics.evaluate(labels, scores), agreement.compare(labels, expected, scores)
     far = (compared[name] for name in ("agreement", "mean_difference", "max_difference"))
     return ExportMetrics(achieved.accuracy, achieved.auc, *far)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from wool_tf import files, quiet, seeds
 from wool_tf.data.native import Crops
-from wool_tf.deploy import calibration, card, checks, micro, verify
+from wool_tf.deploy import agreement, calibration, card, checks, micro
 from wool_tf.deploy.qat import launch
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
@@ -135,7 +135,7 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
     tflite = _converted(precision, work)
 
     def score(chosen: np.ndarray) -> np.ndarray:
-        return verify.predict(tflite, crops.images, order.threads, chosen)
+        return agreement.predict(tflite, crops.images, order.threads, chosen)
 
     threshold, rule = order.decision.made(trained.images.labels[trained.train], lambda: score(trained.train))
     achieved = _achieved(work, score(trained.held_out), threshold) if len(trained.held_out) else None
@@ -190,7 +190,7 @@ def _converted(precision: str, work: _Work) -> bytes:
 def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
     """What a file achieves on the held-out images, and what the network does at its own threshold."""
     labels = work.trained.images.labels[work.trained.held_out]
-    compared = verify.compare(labels, work.by_float, scores, threshold)
+    compared = agreement.compare(labels, work.by_float, scores, threshold)
     return {
         "of": OWN if work.order.decision.threshold is None else GIVEN,
         "images": len(labels),

@@ -12,7 +12,7 @@ from wool_board.image.variants import FULL
 from wool_board.model.card import white as stated_white
 from wool_tf import environment, quiet
 from wool_tf.cells import MISSING, aligned, decimals
-from wool_tf.deploy import card, verify
+from wool_tf.deploy import agreement, card
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
@@ -81,7 +81,7 @@ def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:
         for path in models:
             log.info(f"{path}: scoring {len(chosen):,} images")
             crops = trained.load(cards[path]["input"]["side"]).native.images
-            found = verify.predict(contents[path], crops, threads, chosen)
+            found = agreement.predict(contents[path], crops, threads, chosen)
             rows.append({"file": str(path), "bytes": len(contents[path])})
             rows[-1] |= _judged(cards[path], labels, expected, found)
     data = {"folder": str(source.data), "images": len(chosen), "defective": int(labels.sum())}
@@ -127,7 +127,7 @@ def _check_white(path: Path, about: Mapping, white: int | None, source: NetworkS
 def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
     """What a file with this card says, beside what the network says."""
     threshold, own = about["decision"]["threshold"], about["decision"]["float_threshold"]
-    compared = verify.compare(labels, expected, found, threshold)
+    compared = agreement.compare(labels, expected, found, threshold)
     achieved, by_rule = metrics.evaluate(labels, found, threshold), metrics.evaluate(labels, expected, own)
     return {
         "precision": about["precision"],

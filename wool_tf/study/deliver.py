@@ -59,8 +59,8 @@ def deliver(
         WoolError: a network cannot be read, a file cannot be written, or the program fails.
     """
     # They import TensorFlow.
+    from wool_tf.deploy import agreement
     from wool_tf.deploy import delivery as board
-    from wool_tf.deploy import verify
 
     rule, int8 = evidence.rules[0], f"{config.final}{INT8}"
     pools = {stage: _pool(evidence, config, stage) for stage in (*config.stages, int8)}
@@ -84,7 +84,7 @@ def deliver(
         told=judged[-1].rule,
         threshold=judged[-1].threshold,
         files=tuple(_file(path) for path in tflite.values()),
-        held_out=_compared(verify.compare(evidence.labels, pools[config.final][0], pools[int8][0])),
+        held_out=_compared(agreement.compare(evidence.labels, pools[config.final][0], pools[int8][0])),
         delivered=_compared(record["check"]),
         operators=tuple(record["file"]["operators"]),
         latency=tuple(records.typed(row, board_results.Latency, "latency.json") for row in latency["models"]),

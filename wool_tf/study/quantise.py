@@ -88,7 +88,7 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
         The record; the file lies beside the checkpoint.
     """
     quiet.import_keras()
-    from wool_tf.deploy import calibration, saliency, tflite_file, verify
+    from wool_tf.deploy import agreement, calibration, saliency, tflite_file
     from wool_tf.networks import resnet, scoring, weights
     from wool_tf.training import methods, trainer
 
@@ -103,12 +103,12 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
     record = {"stage": f"{stage}{INT8}", "file": tflite_file.describe(tflite)}
     record |= grid.provenance(fold, config, "calibration")
     if len(fold.held_out):
-        scores = verify.predict(tflite, images[fold.held_out]).astype(np.float64)
+        scores = agreement.predict(tflite, images[fold.held_out]).astype(np.float64)
         progress(0.8, "drawing where it sees defects")
         seen = saliency.maps(spec, arrays, fold.dataset.images, fold.held_out)
         heatmaps = [[[round(float(cell), DIGITS) for cell in row] for row in one] for one in seen]
         return record | methods.held_out_record(fold, scores) | {"heatmaps": heatmaps}
     compared = calibration.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
-    by_int8 = verify.predict(tflite, images[compared]).astype(np.float64)
+    by_int8 = agreement.predict(tflite, images[compared]).astype(np.float64)
     by_float = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
-    return record | {"check": verify.compare(labels[compared], by_float, by_int8)}
+    return record | {"check": agreement.compare(labels[compared], by_float, by_int8)}
