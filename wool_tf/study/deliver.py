@@ -21,7 +21,7 @@ from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from wool_tf.deploy.delivery import DeliveryMetrics
+    from wool_tf.deploy.model_folder import DeliveryMetrics
 
 OVERLAP = 0.5
 """Share of a tile that the next one shows as well: the default of the inspection program."""
@@ -60,7 +60,7 @@ def deliver(
     """
     # They import TensorFlow.
     from wool_tf.deploy import agreement
-    from wool_tf.deploy import delivery as board
+    from wool_tf.deploy import model_folder as board
 
     rule, int8 = evidence.rules[0], f"{config.final}{INT8}"
     pools = {stage: _pool(evidence, config, stage) for stage in (*config.stages, int8)}
@@ -139,7 +139,7 @@ def _about(
 ) -> "DeliveryMetrics":
     """What goes onto the card of a network of a stage that held out so many of the images."""
     from wool_tf.deploy import card
-    from wool_tf.deploy.delivery import DeliveryMetrics
+    from wool_tf.deploy.model_folder import DeliveryMetrics
 
     rule, labels, folds = evidence.rules[0], evidence.labels, len(evidence.folds[0])
     scores, fold_of = pools[stage]
@@ -159,7 +159,7 @@ def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
     digests = {name: files.sha256(path) for name, path in tflite.items()}
     found = records.read_object(record, "files")
     if found is None or found["files"] != digests:
-        from wool_tf.deploy import delivery as board
+        from wool_tf.deploy import model_folder as board
 
         found = {"files": digests, **board.latency(program, tflite)}
         records.write(record, found)
