@@ -45,7 +45,7 @@ REMEDY = "pip install -e '.[torch,onnx]' executorch"
 
 @dataclasses.dataclass(frozen=True)
 class ExportMetrics:
-    """What an export says of the images, beside the network in Keras: metrics, and `verify.compare`'s figures."""
+    """What an export says of the images, beside the network in Keras: metrics, and `agreement.compare`'s figures."""
 
     accuracy: float
     auc: float | None

@@ -43,7 +43,7 @@ def make(
 
     Arguments:
         tflite: the model, without a card.
-        precision: one of `convert.PRECISIONS`, or `qat`.
+        precision: one of `tflite_file.PRECISIONS`, or `qat`.
         spec, arrays: of the network that it was made of.
         threshold: a crop is called defective if its probability of "defective" is at least this.
         rule: in words, how the threshold was chosen.

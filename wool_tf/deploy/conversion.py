@@ -34,7 +34,7 @@ class ConversionRequest:
 
     Attributes:
         out: folder of the files.
-        precisions: of `convert.PRECISIONS`, and `qat`.
+        precisions: of `tflite_file.PRECISIONS`, and `qat`.
         decision: ThresholdRule.
         side: of native crops in pixels; None: as `imaging.read` finds it.
         calibration_images: images that ranges of 8-bit files are taken from, at most.

@@ -57,7 +57,7 @@ def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:
         models has `file`, `precision`, `bytes`, `threshold` and the `rule` of it, its metrics, `float_by_rule`, the
         network's metrics with its `threshold` by the same rule, `accuracy_drop`, the share by which the accuracy of the
         file is below these, and at the file's threshold `agreement`, `mean_difference` and `max_difference`, see
-        `deploy.verify.compare`.
+        `deploy.agreement.compare`.
 
     Raises:
         WoolError: a file is unusable, was made of another network, or with other training images than the fold leaves.

@@ -84,7 +84,7 @@ def convert(
         images: (n, side, side) of uint8, may be a memory map. Native crops, all to be trained on.
         labels: (n,) of int, below the number of classes.
         course: QatConfig.
-        side, heatmap: as for `convert.convert`.
+        side, heatmap: as for `tflite_file.convert`.
         progress: told of every epoch: the finished share of them and a few words.
 
     Raises:
