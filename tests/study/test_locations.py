@@ -5,7 +5,7 @@ import pytest
 
 import study_sample
 from wool_tf.data.imaging import Imaging
-from wool_tf.study import deliver, locations
+from wool_tf.study import board_model, locations
 from wool_tf.training.config import TrainingConfig
 
 
@@ -48,6 +48,6 @@ def test_chance_is_the_share_of_the_cells():
 
 def test_tiles_on_a_square_metre_by_hand():
     # The network sees 224 of 244 pixels of 0.8 mm, 179.2 mm; from tile to tile it is half of that, 89.6 mm.
-    found = deliver._tiles(Imaging(244, None, 0.8), (10 / 244, 234 / 244))
+    found = board_model._tiles(Imaging(244, None, 0.8), (10 / 244, 234 / 244))
     assert found == pytest.approx((1000 / 89.6) ** 2)
-    assert deliver._tiles(Imaging(244), (0.0, 1.0)) is None
+    assert board_model._tiles(Imaging(244), (0.0, 1.0)) is None

@@ -11,7 +11,7 @@ def predict(tflite: bytes, images: np.ndarray, threads: int = 1, chosen: np.ndar
     """Probability that each image is defective, as a TFLite file sees it on a board.
 
     Arguments:
-        tflite: bytes of a file that `tflite_file.convert` made of a network with two classes, with or without a card and a heatmap.
+        tflite: bytes of a file by `tflite_file.convert`; its network has two classes, a card and heatmap do no harm.
         images: (n, height, width) of uint8, may be a memory map.
         threads: int. CPU threads, at least 1.
         chosen: indices of the images to look at; None: all.

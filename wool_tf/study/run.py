@@ -145,11 +145,11 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
         request.configs, evidence, compared, outcome.failures, request.command, given, request.delivers
     )
     if request.benchmark is not None:
-        from wool_tf.study import deliver
+        from wool_tf.study import board_model
 
         log.info("writing the model and timing it")
         (config,) = request.configs
-        delivery = deliver.deliver(
+        delivery = board_model.deliver(
             config, evidence, compared, prepared.crops, out / UNITS, out / MODEL, request.benchmark
         )
         study = dataclasses.replace(study, delivery=delivery)
