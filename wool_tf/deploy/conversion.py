@@ -11,7 +11,7 @@ import numpy as np
 
 from wool_tf import files, quiet, seeds
 from wool_tf.data.native import Crops
-from wool_tf.deploy import agreement, calibration, card, checks, micro
+from wool_tf.deploy import agreement, calibration, card, checks, microcontroller
 from wool_tf.deploy.qat import launch
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
@@ -158,7 +158,7 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
     files.write(path, content)
     files.write(path.with_suffix(".json"), card.text(about).encode())
     if order.c_array and precision in INTEGER:
-        for file, text in micro.c_array(tflite, about, name).items():
+        for file, text in microcontroller.c_array(tflite, about, name).items():
             files.write(order.out / file, text.encode())
     operators = f"{len(checks.describe(tflite)['operators'])} kinds of operators, all run by XNNPACK"
     held_out = f"; held-out images: {_told(achieved)}" if achieved else ""

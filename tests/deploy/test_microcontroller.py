@@ -8,7 +8,7 @@ import pytest
 from deploy_networks import SIDE, network, pictures
 from scipy.special import expit
 
-from wool_tf.deploy import micro
+from wool_tf.deploy import microcontroller
 from wool_tf.errors import WoolError
 
 PROGRAM = r"""
@@ -82,7 +82,7 @@ def quantisation(tflite: bytes) -> tuple[tuple[float, int], tuple[float, int]]:
 
 @pytest.fixture
 def unmeasured(monkeypatch):
-    monkeypatch.setattr(micro, "installed", lambda: False)
+    monkeypatch.setattr(microcontroller, "installed", lambda: False)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def reference():
 def test_the_compiled_array_is_the_model_and_its_header_the_card(odd, unmeasured, tmp_path):
     if not shutil.which("g++"):
         pytest.skip("needs g++")
-    texts = micro.c_array(odd.int8, card(), "compact-int8")
+    texts = microcontroller.c_array(odd.int8, card(), "compact-int8")
     assert sorted(texts) == ["compact-int8.cc", "compact-int8.h"]
     for name, text in (texts | {"main.cc": PROGRAM}).items():
         (tmp_path / name).write_text(text)
@@ -122,38 +122,38 @@ def test_the_compiled_array_is_the_model_and_its_header_the_card(odd, unmeasured
 def test_some_thresholds_call_everything_defective_or_nothing(odd, unmeasured, threshold, least):
     (_, scale), margin = quantisation(odd.int8), 255
     assert scale[0] * margin < 30
-    header = micro.c_array(odd.int8, card(threshold), "m")["m.h"]
+    header = microcontroller.c_array(odd.int8, card(threshold), "m")["m.h"]
     assert f"least_difference = {least};" in header
 
 
 def test_the_header_says_that_the_arena_was_not_measured(odd, unmeasured):
-    header = micro.c_array(odd.int8, card(), "m")["m.h"]
+    header = microcontroller.c_array(odd.int8, card(), "m")["m.h"]
     assert "wool_tf[micro]" in header and "arena_bytes" not in header
     with pytest.raises(WoolError, match=re.escape("pip install 'wool_tf[micro]'")):
-        micro.arena_bytes(odd.int8)
+        microcontroller.arena_bytes(odd.int8)
 
 
 def test_float_models_have_no_c_source(odd, unmeasured):
     with pytest.raises(WoolError, match=r"uint8 to int8 .* got one from float32 to float32"):
-        micro.c_array(odd.fp32, card(), "m")
+        microcontroller.c_array(odd.fp32, card(), "m")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../m", 'm"', ".hidden"])
 def test_refuses_names_that_are_no_file_names(odd, unmeasured, name):
     with pytest.raises(WoolError, match="name of C source"):
-        micro.c_array(odd.int8, card(), name)
+        microcontroller.c_array(odd.int8, card(), name)
 
 
 def test_refuses_the_card_of_another_model(odd, unmeasured):
     other = card() | {"model": {"bytes": len(odd.int8) - 1, "sha256": "ef" * 32}}
     with pytest.raises(WoolError, match="its card is of one with"):
-        micro.c_array(odd.int8, other, "m")
+        microcontroller.c_array(odd.int8, other, "m")
 
 
 def test_a_rule_of_several_lines_stays_a_comment(odd, unmeasured):
     lines = card()
     lines["decision"]["rule"] = "first\n#error second"
-    header = micro.c_array(odd.int8, lines, "m")["m.h"]
+    header = microcontroller.c_array(odd.int8, lines, "m")["m.h"]
     assert "first #error second" in header and "\n#error" not in header
 
 
@@ -182,10 +182,10 @@ def in_litert(tflite: bytes, images: np.ndarray) -> np.ndarray:
 
 
 def test_the_arena_is_the_smallest_in_which_the_model_runs(odd, reference, capfd):
-    arena = micro.arena_bytes(odd.int8)
+    arena = microcontroller.arena_bytes(odd.int8)
     assert capfd.readouterr().err == ""
     with pytest.raises(RuntimeError, match="allocate"):
-        reference.Interpreter.from_bytes(odd.int8, arena_size=arena - micro.ALIGNMENT)
+        reference.Interpreter.from_bytes(odd.int8, arena_size=arena - microcontroller.ALIGNMENT)
     interpreter = reference.Interpreter.from_bytes(odd.int8, arena_size=arena)
     found = in_micro(interpreter, odd.images[:10])
     assert len(np.unique(found)) > 10
@@ -195,7 +195,7 @@ def test_the_arena_is_the_smallest_in_which_the_model_runs(odd, reference, capfd
 def test_a_microcontroller_decides_as_a_board(odd, reference):
     from wool_tf.deploy.agreement import predict
 
-    interpreter = reference.Interpreter.from_bytes(odd.int8, arena_size=micro.LARGEST_ARENA)
+    interpreter = reference.Interpreter.from_bytes(odd.int8, arena_size=microcontroller.LARGEST_ARENA)
     logits = in_micro(interpreter, odd.images).astype(int)
     found = expit((logits[:, 1] - logits[:, 0]) * quantisation(odd.int8)[1][0])
     # XNNPACK rounds otherwise, which random weights amplify.
@@ -203,24 +203,24 @@ def test_a_microcontroller_decides_as_a_board(odd, reference):
 
 
 def test_the_header_says_the_arena(odd, reference):
-    header = micro.c_array(odd.int8, card(), "m")["m.h"]
-    assert f"arena_bytes = {micro.arena_bytes(odd.int8)};" in header
+    header = microcontroller.c_array(odd.int8, card(), "m")["m.h"]
+    assert f"arena_bytes = {microcontroller.arena_bytes(odd.int8)};" in header
 
 
 @pytest.mark.parametrize("damage", [lambda tflite: b"hello", lambda tflite: tflite[:-1000]])
 def test_what_the_runtime_cannot_run_is_one_line(odd, reference, damage):
     with pytest.raises(WoolError, match="TensorFlow Lite Micro cannot run the model") as raised:
-        micro.arena_bytes(damage(odd.int8))
+        microcontroller.arena_bytes(damage(odd.int8))
     assert "\n" not in str(raised.value)
 
 
 def test_a_model_with_an_operator_of_others_is_refused_with_its_name(unmeasured):
     with pytest.raises(WoolError, match="operators ATAN2, CUSTOM_A"):
-        list(micro._operators(["ADD", "ATAN2", "CUSTOM_A"], "m"))
+        list(microcontroller._operators(["ADD", "ATAN2", "CUSTOM_A"], "m"))
 
 
 def test_labels_are_escaped(odd, unmeasured):
-    header = micro.c_array(odd.int8, card() | {"labels": ['a"b', "c"]}, "m")["m.h"]
+    header = microcontroller.c_array(odd.int8, card() | {"labels": ['a"b', "c"]}, "m")["m.h"]
     assert json.dumps('a"b') in header
 
 
@@ -238,7 +238,7 @@ def resizing():
 
 def test_the_header_tells_the_outputs_apart(resizing, unmeasured):
     tflite, _ = resizing
-    header = micro.c_array(tflite, card() | {"input": card()["input"] | {"side": 48}}, "m")["m.h"]
+    header = microcontroller.c_array(tflite, card() | {"input": card()["input"] | {"side": 48}}, "m")["m.h"]
     constants = dict(re.findall(r"^constexpr \w+ (\w+) = ([-+.e\d]+)f?;$", header, re.MULTILINE))
     outputs = opened(tflite).get_output_details()
     logits, heatmap = outputs[int(constants["logits_output"])], outputs[int(constants["heatmap_output"])]
@@ -251,7 +251,7 @@ def test_the_header_tells_the_outputs_apart(resizing, unmeasured):
 
 def test_a_microcontroller_runs_models_that_resize(resizing, reference):
     tflite, crops = resizing
-    interpreter = reference.Interpreter.from_bytes(tflite, arena_size=micro.arena_bytes(tflite))
+    interpreter = reference.Interpreter.from_bytes(tflite, arena_size=microcontroller.arena_bytes(tflite))
     outputs = [interpreter.get_output_details(number)["shape"].tolist() for number in (0, 1)]
     assert sorted(outputs, key=len) == [[1, 2], [1, 2, 2, 1]]
     interpreter.set_input(crops[:1, ..., np.newaxis], 0)

@@ -89,7 +89,7 @@ def arena_bytes(flatbuffer: bytes) -> int:
     if not installed():
         raise WoolError("tflite-micro is not installed, so the arena cannot be measured: pip install 'wool_tf[micro]'")
     # A process of its own: it writes on the standard error, and what it cannot read may end it.
-    command = [sys.executable, "-c", "from wool_tf.deploy import micro; micro._tell_arena()"]
+    command = [sys.executable, "-c", "from wool_tf.deploy import microcontroller; microcontroller._tell_arena()"]
     finished = subprocess.run(command, input=flatbuffer, capture_output=True, check=False)
     if finished.returncode:
         raise WoolError(f"TensorFlow Lite Micro cannot run the model: {_complaint(finished)}")
