@@ -156,11 +156,11 @@ def _work(name: str, settings: TrainingConfig, data: Path, folder: Path, pipe: C
     if name == PLAIN:
         del os.environ["TF_ENABLE_ONEDNN_OPTS"]
     quiet.import_keras()
-    from wool_tf.data import native
+    from wool_tf.data import native_crops
     from wool_tf.study import grid
 
     folder.mkdir()
-    images = native.load(data, folder).for_network(settings.image_size)
+    images = native_crops.load(data, folder).for_network(settings.image_size)
     fold = grid.all_folds(settings, images, grid.split(settings, images), folder, None)[0]
     stages = {stage.name: stage for stage in importlib.import_module(CONTENDERS[name]).stages(settings)}
     with contextlib.suppress(EOFError):  # Raised when nobody will ask for another one.

@@ -36,11 +36,13 @@ def main() -> None:
 
     from wool_tf import logs
     from wool_tf.audit import leaks, nuisance
-    from wool_tf.data import folds, native, near_duplicates
+    from wool_tf.data import folds, native_crops, near_duplicates
 
     console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
-        crops = native.load(folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming, white=_CROPS.white)
+        crops = native_crops.load(
+            folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming, white=_CROPS.white
+        )
         data = crops.for_network(IMAGE_SIZE)
         chosen = folds.whole_groups(data.groups, nuisance.MOST, _SEED.value)
         names, kinds, values = nuisance.features(data, chosen)

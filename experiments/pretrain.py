@@ -50,12 +50,12 @@ def main() -> None:
     display = console.Display()
 
     from wool_tf import quiet
-    from wool_tf.data import native
+    from wool_tf.data import native_crops
 
     with tempfile.TemporaryDirectory() as cache:
         log = logging.getLogger("wool_tf")
         reading, training = logs.ProgressLog(log, "reading image"), logs.ProgressLog(log, "training, per mille")
-        crops = native.load(
+        crops = native_crops.load(
             _CROPS.folder, Path(cache), reading, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
         )
         images = crops.for_network(settings.image_size)

@@ -44,10 +44,10 @@ def main() -> None:
         TrainingConfig, _SETTINGS, weights=console.weights("weights", _SETTINGS["weights"].value)
     )
     console.set_computing_environment(settings.threads)
-    from wool_tf.data import native
+    from wool_tf.data import native_crops
 
     with tempfile.TemporaryDirectory() as cache:
-        crops = native.load(
+        crops = native_crops.load(
             _CROPS.folder, Path(cache), None, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
         )
         images = crops.for_network(settings.image_size)

@@ -8,7 +8,7 @@ from deploy_networks import network, scenes
 from PIL import Image
 
 from wool_board.image import decoding
-from wool_tf.data import native, pixels
+from wool_tf.data import native_crops, pixels
 from wool_tf.deploy import agreement, tflite_file
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
@@ -43,7 +43,7 @@ def written(folder: Path, sizes) -> Path:
     return folder
 
 
-def differences(model, crops: native.Crops, read: np.ndarray) -> np.ndarray:
+def differences(model, crops: native_crops.Crops, read: np.ndarray) -> np.ndarray:
     """How far margins by the fp32 file, of what the board reads, are from those of the training's scoring."""
     loaded = crops.for_network(IMAGE_SIZE).images
     assert loaded.shape[1:] == (LOAD_SIZE, LOAD_SIZE)
@@ -55,7 +55,7 @@ def differences(model, crops: native.Crops, read: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_training_and_board_judge_the_same_pixels(size, model, tmp_path):
-    crops = native.load(written(tmp_path / "in", [size] * 6), tmp_path / "cache")
+    crops = native_crops.load(written(tmp_path / "in", [size] * 6), tmp_path / "cache")
     assert crops.imaging.side == size
     found = differences(model, crops, crops.native.images)
     assert found.mean() < ROUNDING["mean"] and found.max() < ROUNDING["largest"]
@@ -63,7 +63,7 @@ def test_training_and_board_judge_the_same_pixels(size, model, tmp_path):
 
 def test_also_of_images_that_are_not_of_the_commonest_size(model, tmp_path):
     folder = written(tmp_path / "in", [100, 100, *SIZES])
-    crops = native.load(folder, tmp_path / "cache")
+    crops = native_crops.load(folder, tmp_path / "cache")
     read = np.stack([decoding.read(folder / path, 100).pixels for path in crops.native.paths])
     np.testing.assert_array_equal(read, crops.native.images)
     found = differences(model, crops, read)

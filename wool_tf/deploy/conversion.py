@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files, quiet, seeds
-from wool_tf.data.native import Crops
+from wool_tf.data.native_crops import Crops
 from wool_tf.deploy import agreement, calibration, card, checks, microcontroller
 from wool_tf.deploy.qat import launch
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened

@@ -11,11 +11,11 @@ import numpy as np
 from wool_board.image.variants import WHITE
 from wool_board.json_text import parsed
 from wool_tf import logs, records
-from wool_tf.data import native
+from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
 from wool_tf.data.naming import AS_NAMED, CropNaming
-from wool_tf.data.native import Crops
+from wool_tf.data.native_crops import Crops
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
@@ -51,7 +51,7 @@ class NetworkSource:
         on_bad_image: `fail` or `skip`.
         held: Held, or None where no image is held out.
         naming: which labels are which class, and where samples stand in the names of files.
-        white: the highest value of samples in 16-bit crops, or None, see `native.load`.
+        white: the highest value of samples in 16-bit crops, or None, see `native_crops.load`.
     """
 
     network: Path
@@ -133,7 +133,7 @@ def opened(source: NetworkSource, cache: Path) -> TrainedNetwork:
 
 def _read(source: NetworkSource, cache: Path, side: int | None = None, white: int | None = None) -> Crops:
     telling, white = logs.ProgressLog(log, "reading image"), white or source.white
-    return native.load(source.data, cache, telling, source.on_bad_image, side, source.naming, white)
+    return native_crops.load(source.data, cache, telling, source.on_bad_image, side, source.naming, white)
 
 
 def _network(path: Path) -> tuple[ResNetSpec, Weights]:

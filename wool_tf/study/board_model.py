@@ -9,7 +9,7 @@ import numpy as np
 
 from wool_tf import files, records
 from wool_tf.data.imaging import Imaging
-from wool_tf.data.native import Crops
+from wool_tf.data.native_crops import Crops
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
 from wool_tf.study import baselines, board_results, contact_sheets, locations

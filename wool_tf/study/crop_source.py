@@ -16,7 +16,7 @@ class CropSource:
         contrast: of their defects, see `simulation.campaign.Campaign`.
         on_bad_image: `fail` or `skip`.
         naming: which labels are which class, and where samples stand in the names of files.
-        white: the highest value of samples in 16-bit crops, or None, see `native.load`.
+        white: the highest value of samples in 16-bit crops, or None, see `native_crops.load`.
     """
 
     folder: Path | None

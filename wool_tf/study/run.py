@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import logs, quiet
-from wool_tf.data import native
+from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.naming import AS_NAMED
-from wool_tf.data.native import Crops
+from wool_tf.data.native_crops import Crops
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
@@ -188,7 +188,9 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
         folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
     log.info(f"reading {folder}")
     telling = logs.ProgressLog(log, "reading image")
-    crops = native.load(folder, out / "cache", telling, source.on_bad_image, naming=source.naming, white=source.white)
+    crops = native_crops.load(
+        folder, out / "cache", telling, source.on_bad_image, naming=source.naming, white=source.white
+    )
     images = crops.native
     for remark in images.remarks:
         log.info(remark)

@@ -5,7 +5,7 @@ import pytest
 from class_folders import with_file_size_limit
 from PIL import Image
 
-from wool_tf.data import dataset, native
+from wool_tf.data import dataset, native_crops
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import WoolError
 
@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 
 def load(folder, **settings):
-    return native.load(folder, folder.parent / "cache", **settings)
+    return native_crops.load(folder, folder.parent / "cache", **settings)
 
 
 def lanczos(image, side):
