@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from wool_board.errors import LONGEST
 from wool_board.image import litter
 from wool_board.image.decoding import SUFFIXES
-from wool_tf.data import tables
+from wool_tf.data import csv_tables
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.spelling import Folder, Spellings, cleaned, nfc, said
 from wool_tf.errors import WoolError, quoted, shortened
@@ -95,7 +95,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
         WoolError: the manifest cannot be understood at all.
         OSError: it cannot be read.
     """
-    table = tables.read(folder / MANIFEST)
+    table = csv_tables.read(folder / MANIFEST)
     _check_header(folder / MANIFEST, table, naming)
     _check_labels(folder / MANIFEST, table, naming)
     find, names = Folder(folder), {kind: Spellings(kind) for kind in ("groups", "scans", "types of defects")}
@@ -125,7 +125,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
     return entries, remarks
 
 
-def _check_header(manifest: Path, table: tables.CsvTable, naming: CropNaming) -> None:
+def _check_header(manifest: Path, table: csv_tables.CsvTable, naming: CropNaming) -> None:
     needed = COLUMNS if naming.sample_from is None else COLUMNS[:2]
     missing = [column for column in needed if column not in table.header]
     if missing:
@@ -135,7 +135,7 @@ def _check_header(manifest: Path, table: tables.CsvTable, naming: CropNaming) ->
         )
 
 
-def _check_labels(manifest: Path, table: tables.CsvTable, naming: CropNaming) -> None:
+def _check_labels(manifest: Path, table: csv_tables.CsvTable, naming: CropNaming) -> None:
     """Raises WoolError where every label is an unknown one: then they are called otherwise, and are no mistakes."""
     labels = {cleaned(table.chosen(row, ["label"])[0]) for _, row in table.rows} - {""}
     if labels and not any(naming.label(label) is not None for label in labels):

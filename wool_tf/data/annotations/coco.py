@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath
 
 from wool_board.json_text import parsed
-from wool_tf.data import tables
+from wool_tf.data import csv_tables
 from wool_tf.data.annotations import foreign
 from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull, whole
 from wool_tf.data.listing import BadFiles
@@ -32,7 +32,7 @@ def document(file: Path) -> tuple[object, list[str]]:
         OSError: the file cannot be read.
     """
     try:
-        text, remarks = tables.text(file)
+        text, remarks = csv_tables.text(file)
         return parsed(text), remarks
     except ValueError as error:
         raise WoolError(f"{file}: is not JSON ({error})") from None

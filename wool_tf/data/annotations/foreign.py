@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wool_board.image import litter
 from wool_board.json_text import parsed
-from wool_tf.data import tables
+from wool_tf.data import csv_tables
 from wool_tf.errors import WoolError
 
 MOST = 1 << 16
@@ -66,7 +66,7 @@ def what(file: Path) -> str:
         if suffix == ".json":
             return of_json(parsed(file.read_text("utf-8-sig")))
         if suffix == ".csv":
-            header = tables.read(file).header
+            header = csv_tables.read(file).header
             return next((kind for names, kind in _TABLES if set(names) <= set(header)), "")
         with open(file, encoding="utf-8-sig", errors="replace") as text:
             return _of_text(suffix, text.read(MOST))

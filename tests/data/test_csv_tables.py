@@ -1,8 +1,8 @@
-"""wool_tf/data/tables.py: CSV as spreadsheets write it."""
+"""wool_tf/data/csv_tables.py: CSV as spreadsheets write it."""
 
 import pytest
 
-from wool_tf.data import tables
+from wool_tf.data import csv_tables
 from wool_tf.errors import WoolError
 
 TEXT = "Path{0} label {0}size\r\na.png{0}Prüfling{0}1\r\n\r\n  b.png{0}x\r\n"
@@ -10,7 +10,7 @@ TEXT = "Path{0} label {0}size\r\na.png{0}Prüfling{0}1\r\n\r\n  b.png{0}x\r\n"
 
 def read(tmp_path, content):
     (tmp_path / "t.csv").write_bytes(content)
-    return tables.read(tmp_path / "t.csv")
+    return csv_tables.read(tmp_path / "t.csv")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -49,4 +49,4 @@ def test_nothing(tmp_path):
 def test_a_column_that_is_there_twice_is_refused(tmp_path):
     (tmp_path / "manifest.csv").write_text("path,label,group,Group\na.png,defective,A,B\n")
     with pytest.raises(WoolError, match="has the column 'group' twice; leave one"):
-        tables.read(tmp_path / "manifest.csv")
+        csv_tables.read(tmp_path / "manifest.csv")
