@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wool_board.json_text import parsed
 from wool_tf.data import csv_tables
-from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull
+from wool_tf.data.annotations.listed_scans import Contents, ListedBox, ListedScan, hull
 from wool_tf.data.csv_tables import CsvTable
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.spelling import cleaned, said

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from wool_board.json_text import parsed
 from wool_tf.data import csv_tables
 from wool_tf.data.annotations import foreign
-from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull, whole
+from wool_tf.data.annotations.listed_scans import Contents, ListedBox, ListedScan, hull, whole
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import original
 from wool_tf.data.spelling import cleaned

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from wool_board.image import litter
 from wool_tf.data.annotations import box_tables, coco, foreign
-from wool_tf.data.annotations.contents import Contents
+from wool_tf.data.annotations.listed_scans import Contents
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.spelling import Folder
 from wool_tf.errors import WoolError

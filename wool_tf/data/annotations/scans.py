@@ -22,7 +22,7 @@ from wool_board.image.scan_files import LineFormat
 from wool_tf.data import listed_paths
 from wool_tf.data.annotations import files
 from wool_tf.data.annotations.coco import NO_NAME
-from wool_tf.data.annotations.contents import ListedBox, ListedScan, whole
+from wool_tf.data.annotations.listed_scans import ListedBox, ListedScan, whole
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import SampleNaming
 from wool_tf.data.sample_bits import SampleBits
