@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from wool_board.image import litter
-from wool_tf.data.annotations import box_tables, coco, foreign
+from wool_tf.data.annotations import box_tables, coco, unsupported_exports
 from wool_tf.data.annotations.listed_scans import Contents
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.spelling import Folder
@@ -48,7 +48,8 @@ def find(folder: Path, sample_needed: bool) -> Path:
     if found:
         several = f"both {COCO} and {TABLE}" if named else ", ".join(str(file.relative_to(folder)) for file in found)
         raise WoolError(f"{folder}: has {several}; give one of them" + ("" if named else f", and call it {COCO}"))
-    advice = f"; {foreign.told(folder) or _deeper(folder, sample_needed) or _unknown(folder)}".removesuffix("; ")
+    reason = unsupported_exports.told(folder) or _deeper(folder, sample_needed) or _unknown(folder)
+    advice = f"; {reason}" if reason else ""
     raise WoolError(f"{folder}: has neither {COCO} nor {TABLE}; give one of them{advice}")
 
 
