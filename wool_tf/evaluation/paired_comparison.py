@@ -9,7 +9,7 @@ from wool_tf.evaluation import bootstrap
 
 
 @dataclasses.dataclass(frozen=True)
-class Paired:
+class PairedComparison:
     """How judgements changed.
 
     Attributes:
@@ -30,7 +30,7 @@ class Paired:
     p: float
 
 
-def compare(labels: np.ndarray, groups: np.ndarray, before: np.ndarray, after: np.ndarray) -> Paired:
+def compare(labels: np.ndarray, groups: np.ndarray, before: np.ndarray, after: np.ndarray) -> PairedComparison:
     """Compares two judgements of the same images.
 
     Arguments:
@@ -43,4 +43,4 @@ def compare(labels: np.ndarray, groups: np.ndarray, before: np.ndarray, after: n
     gained, lost = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
     difference = is_right.astype(float) - was_right
     ends = bootstrap.interval(difference, bootstrap.draw(labels, groups))
-    return Paired(len(truth), gained, lost, float(difference.mean()), ends, mcnemar.p_value(gained, lost))
+    return PairedComparison(len(truth), gained, lost, float(difference.mean()), ends, mcnemar.p_value(gained, lost))

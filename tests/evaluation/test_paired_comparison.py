@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wool_tf.evaluation import paired
+from wool_tf.evaluation import paired_comparison
 
 LABELS = np.array([0, 1] * 50)
 GROUPS = np.repeat(np.arange(25), 4)
@@ -14,7 +14,7 @@ def test_by_hand():
     before, after = right.copy(), right.copy()
     before[:8] ^= True  # wrong before, right after
     after[8:10] ^= True  # right before, wrong after
-    found = paired.compare(LABELS, GROUPS, before, after)
+    found = paired_comparison.compare(LABELS, GROUPS, before, after)
     assert (found.images, found.gained, found.lost) == (100, 8, 2)
     assert found.change == pytest.approx(0.06)
     # Of ten fair coins, 2 or fewer or 8 or more of one kind: 2 · (1 + 10 + 45) / 1024.
@@ -24,7 +24,7 @@ def test_by_hand():
 
 def test_the_same_judgements_are_no_change():
     called = np.arange(100) % 3 == 0
-    found = paired.compare(LABELS, GROUPS, called, called)
+    found = paired_comparison.compare(LABELS, GROUPS, called, called)
     assert (found.gained, found.lost, found.change, found.interval, found.p) == (0, 0, 0.0, (0.0, 0.0), 1.0)
 
 
@@ -33,5 +33,5 @@ def test_a_change_in_one_sample_alone_is_uncertain_however_many_images_it_has():
     before = labels == 1
     after = before.copy()
     before[:10] ^= True
-    found = paired.compare(labels, groups, before, after)
+    found = paired_comparison.compare(labels, groups, before, after)
     assert found.p < 0.01 and found.interval[0] == 0
