@@ -11,7 +11,7 @@ import numpy as np
 from wool_tf import environment
 from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Divergence, WoolError
-from wool_tf.networks import forward, scoring
+from wool_tf.networks import forward_pass, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
@@ -206,7 +206,7 @@ def _teaching(teacher: Teacher) -> Callable[[np.ndarray], np.ndarray]:
     """Gives the teacher's logits of normalised images."""
     model = _teachers(teacher.spec)
     network_weights.assign(model, teacher.weights)
-    return lambda images: forward.outputs(model, images, len(images))
+    return lambda images: forward_pass.outputs(model, images, len(images))
 
 
 # Keras traces a training step again for every model (some seconds), so one compiled model per architecture serves
