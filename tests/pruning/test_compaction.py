@@ -12,7 +12,7 @@ from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import DEPTHS, ResNetSpec, groups
-from wool_tf.pruning import compact, plan
+from wool_tf.pruning import compaction, plan
 from wool_tf.pruning.layers import MaskedResNet, zero_filters
 from wool_tf.pruning.plan import Recipe
 
@@ -58,7 +58,7 @@ def test_masked_and_compact_logits(depth, divisor, recipes):
                 kept = arrays
             masked.apply(chosen)
             before = logits(masked, images)
-            weights.assign(smaller, compact.gather(kept, chosen))
+            weights.assign(smaller, compaction.gather(kept, chosen))
             after = logits(smaller, images)
             difference = np.abs(before - after).max()
             print(f"ResNet-{depth} {name} {method}: {difference:.1e}, largest logit {np.abs(before).max():.1f}")
@@ -66,7 +66,7 @@ def test_masked_and_compact_logits(depth, divisor, recipes):
             assert 0.5 < np.abs(before).max() < 20
             assert np.abs(before - whole).max() > 0.01
             assert difference <= TOLERANCE
-            assert compact.check_equal(before, after, "test") == pytest.approx(difference)
+            assert compaction.check_equal(before, after, "test") == pytest.approx(difference)
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ def test_after_saving_and_loading(depth, divisor, recipe, tmp_path):
     chosen = weakest(spec, kept, plan.named(recipe, depth))
     masked.apply(chosen)
     expected = logits(masked, images)
-    smaller = compact.compact(masked)
+    smaller = compaction.compact(masked)
     assert smaller.spec == chosen.compact
     for name, model in (("masked", masked), ("compact", smaller)):
         model.save(tmp_path / f"{name}.keras")
         again = keras.saving.load_model(tmp_path / f"{name}.keras", safe_mode=True)
         assert type(again) is type(model) and again.spec == model.spec
         np.testing.assert_allclose(logits(again, images), expected, rtol=0, atol=TOLERANCE)
-    weights.save(tmp_path / "w.safetensors", chosen.compact, compact.gather(kept, chosen))
+    weights.save(tmp_path / "w.safetensors", chosen.compact, compaction.gather(kept, chosen))
     read_spec, read = weights.load(tmp_path / "w.safetensors")
     found = logits(loaded(ResNet, read_spec, read), images)
     print(f"ResNet-{depth} {recipe} saved: {np.abs(found - expected).max():.1e}")
@@ -119,21 +119,21 @@ def test_random_networks_and_recipes(data):
     if data.draw(st.booleans()):
         zero_filters(masked, chosen)
     masked.apply(chosen)
-    smaller = loaded(ResNet, chosen.compact, compact.gather(weights.read(masked), chosen))
+    smaller = loaded(ResNet, chosen.compact, compaction.gather(weights.read(masked), chosen))
     np.testing.assert_allclose(logits(masked, images), logits(smaller, images), rtol=0, atol=TOLERANCE)
 
 
 def test_a_network_without_masks_is_refused():
     spec = narrow(18)
     with pytest.raises(WoolError, match="^model: has no masks that say what to remove, it is a ResNet$"):
-        compact.compact(ResNet(spec))
+        compaction.compact(ResNet(spec))
     model = MaskedResNet(spec)
     # None of whose channels is masked, so that all stay.
-    assert compact.compact(model).spec == spec
+    assert compaction.compact(model).spec == spec
     model.get_layer("layer2.1.bn2.mask").mask.assign(np.eye(spec.width("layer2"), dtype=np.float32)[0])
     expected = "^masks: layer2.1.conv2 is masked otherwise than what else writes to layer2$"
     with pytest.raises(WoolError, match=expected):
-        compact.compact(model)
+        compaction.compact(model)
 
 
 def test_gather_by_hand():
@@ -142,7 +142,7 @@ def test_gather_by_hand():
     arrays = {key: rng.normal(size=shape) for key, shape in weights.shapes(spec).items()}
     everything = {group: np.arange(3) for group in groups(18)}
     chosen = plan.Plan(spec, everything | {"layer1": np.array([0, 2]), "layer2.0.conv1": np.array([1])})
-    gathered = compact.gather(arrays, chosen)
+    gathered = compaction.gather(arrays, chosen)
     changed = {
         # The trunk of stage 1: its writers lose filters, its readers planes.
         "conv1.weight": arrays["conv1.weight"][[0, 2]],
@@ -175,9 +175,9 @@ class TestCheckEqual:
         wrong = chosen.kept[broken].copy()
         wrong[0] = gone[0]
         other = plan.Plan(spec, chosen.kept | {broken: np.sort(wrong)})
-        smaller = loaded(ResNet, other.compact, compact.gather(arrays, other))
+        smaller = loaded(ResNet, other.compact, compaction.gather(arrays, other))
         with pytest.raises(WoolError) as caught:
-            compact.check_equal(logits(masked, images), logits(smaller, images), "Hard pruning, round 1")
+            compaction.check_equal(logits(masked, images), logits(smaller, images), "Hard pruning, round 1")
         message = str(caught.value)
         assert "\n" not in message
         assert message.startswith("Hard pruning, round 1: masked and compact network disagree by ")
@@ -190,17 +190,17 @@ class TestCheckEqual:
         bad = good.copy()
         bad[3, 1] = value
         with pytest.raises(WoolError, match="masked and compact network disagree"), np.errstate(invalid="ignore"):
-            compact.check_equal(good if which == "compact" else bad, good if which == "masked" else bad, "x")
+            compaction.check_equal(good if which == "compact" else bad, good if which == "masked" else bad, "x")
 
     def test_limits(self):
         ones = np.ones((2, 2), np.float64)
-        assert compact.check_equal(ones, ones, "x") == 0
-        assert compact.check_equal(ones, ones + 0.9e-4, "x") == pytest.approx(0.9e-4)
+        assert compaction.check_equal(ones, ones, "x") == 0
+        assert compaction.check_equal(ones, ones + 0.9e-4, "x") == pytest.approx(0.9e-4)
         with pytest.raises(WoolError, match=r"^x: .* by 0\.00011 in a logit.* 0\.0001\b"):
-            compact.check_equal(ones, ones + 1.1e-4, "x")
+            compaction.check_equal(ones, ones + 1.1e-4, "x")
         # Rounding grows with the logits, and so does what is allowed; it never shrinks below that of logits about 1.
-        assert compact.check_equal(50 * ones, 50 * ones + 4e-3, "x") == pytest.approx(4e-3)
-        assert compact.check_equal(0.01 * ones, 0.01 * ones + 0.9e-4, "x") == pytest.approx(0.9e-4)
+        assert compaction.check_equal(50 * ones, 50 * ones + 4e-3, "x") == pytest.approx(4e-3)
+        assert compaction.check_equal(0.01 * ones, 0.01 * ones + 0.9e-4, "x") == pytest.approx(0.9e-4)
 
 
 @pytest.mark.parametrize("precision", ["float64"], indirect=True)
@@ -216,7 +216,7 @@ def test_training_masked_is_training_compact(depth, precision):
     spec = narrow(depth)
     start = telling(spec)
     chosen = weakest(spec, start, Recipe(0.3))
-    pair = loaded(MaskedResNet, spec, start), loaded(ResNet, chosen.compact, compact.gather(start, chosen))
+    pair = loaded(MaskedResNet, spec, start), loaded(ResNet, chosen.compact, compaction.gather(start, chosen))
     pair[0].apply(chosen)
     rng, losses = np.random.default_rng(0), []
     images = rng.normal(size=(5, 6, *spec.input_shape)).astype(precision)
@@ -229,7 +229,7 @@ def test_training_masked_is_training_compact(depth, precision):
     print(f"losses {np.round(losses[0], 4)}, differ by {np.abs(np.subtract(*losses)).max():.1e}")
     np.testing.assert_allclose(*losses, rtol=1e-13)
     masked, smaller = (weights.read(model) for model in pair)
-    gathered, first = compact.gather(masked, chosen), compact.gather(start, chosen)
+    gathered, first = compaction.gather(masked, chosen), compaction.gather(start, chosen)
     # The worst of all arrays, relative to what training changed in it.
     worst = 0.0
     for key, array in smaller.items():
