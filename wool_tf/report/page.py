@@ -14,7 +14,7 @@ from wool_tf import files
 from wool_tf.report import (
     claims,
     comparison,
-    delivered,
+    delivered_model,
     findings,
     per_thousand,
     pictures,
@@ -38,7 +38,7 @@ SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
                  score_plots.roc, score_plots.precision_recall, score_plots.reliability, quality.controls)),
     ("Size and speed", (tradeoff_plots.operations, tradeoff_plots.time, size.removal, size.widths, size.latency,
                         plots.latency)),
-    ("Delivered model", (delivered.files, delivered.quantisation, delivered.mistakes)),
+    ("Delivered model", (delivered_model.files, delivered_model.quantisation, delivered_model.mistakes)),
     ("Data and training", (provenance.data, provenance.suspects, provenance.alike, provenance.folds, plots.training,
                            schedule_plots.asfp_rates)),
     ("Failures", (provenance.failures,)),
