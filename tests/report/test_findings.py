@@ -10,7 +10,7 @@ from study_sample import configuration, delivered, figures, made, stage, written
 from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import claims, findings, paper
-from wool_tf.report.per_thousand import per_thousand
+from wool_tf.report.error_rates import per_thousand
 from wool_tf.report.verdict import COMPARED, FIT, NOT_FIT, UNKNOWN, smallest, verdict
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.image_results import FoldSize
