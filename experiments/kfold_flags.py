@@ -53,7 +53,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     )
     display = console.Display()
 
-    from wool_tf.report import export, publish
+    from wool_tf.report import export, publication
     from wool_tf.study import grid, run
 
     configs = grid.grid(base, depths, _OPTIMIZERS.value, weights)
@@ -63,7 +63,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
         _tell(run.plan(*given), display)
         return 0
     try:
-        found = publish.publish(*given, display.show)
+        found = publication.publish(*given, display.show)
     finally:
         display.close()
     print(export.to_text(found))

@@ -9,7 +9,7 @@ import pytest
 import scripts
 import study_sample
 from wool_tf import records
-from wool_tf.report import comparison, page, publish
+from wool_tf.report import comparison, page, publication
 from wool_tf.study import earlier, results
 
 
@@ -132,7 +132,7 @@ def stored(given, folder, **changes):
 
 def compared(new, old):
     """The comparison in the page that is made again, as Markdown."""
-    publish.again([new], old)
+    publication.again([new], old)
     text = (new / "report.md").read_text()
     return text[text.index("## What changed") : text.index("## Beside the paper")]
 
@@ -180,7 +180,7 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
     for name, one in (("new", study), ("old", worsened(study, 12))):
         (tmp_path / name).mkdir()
         results.write(tmp_path / name / "report.json", one)
-    assert publish.again([tmp_path / "new"], tmp_path / "old") == [tmp_path / "new" / "report.html"]
+    assert publication.again([tmp_path / "new"], tmp_path / "old") == [tmp_path / "new" / "report.html"]
     assert "What changed" in (tmp_path / "new" / "report.html").read_text()
     assert (tmp_path / "new" / "report-table1.csv").exists()
 
