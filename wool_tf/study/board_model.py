@@ -14,9 +14,9 @@ from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
 from wool_tf.study import baselines, board_results, contact_sheets, locations
 from wool_tf.study.baselines import Name, Repeats
+from wool_tf.study.delivery_units import final_name
 from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
-from wool_tf.study.quantise import final_name
 from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
 

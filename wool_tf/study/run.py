@@ -22,7 +22,7 @@ from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
 from wool_tf.simulation import simulated_crops
-from wool_tf.study import assemble, baselines, driver, estimate, grid, manifest, quantise, results, workers
+from wool_tf.study import assemble, baselines, delivery_units, driver, estimate, grid, manifest, results, workers
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Outcome, Status, Unit
 from wool_tf.study.evidence import Evidence
@@ -237,7 +237,7 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
     _import_keras(request.delivers)
     curves = out / "tensorboard" if team.tensorboard else None
     if request.delivers:
-        chains = quantise.plan(first, images, crops.native, trained, out / UNITS, team.keep)
+        chains = delivery_units.plan(first, images, crops.native, trained, out / UNITS, team.keep)
     else:
         chains = [
             chain
