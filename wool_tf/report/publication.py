@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wool_tf.errors import BadSetting
-from wool_tf.study import earlier, results, run
+from wool_tf.study import document_upgrade, results, run
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Status
 from wool_tf.study.results import Study
@@ -62,12 +62,12 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     from wool_tf.report import export, page
 
     before = [] if baseline is None else [_documents("baseline", baseline)[0]]
-    others = [earlier.completed(results.read(document), document.parent) for document in before]
+    others = [document_upgrade.completed(results.read(document), document.parent) for document in before]
     written = []
     for document in (found for folder in runs for found in _documents("runs", folder)):
-        study = earlier.completed(results.read(document), document.parent, others)
+        study = document_upgrade.completed(results.read(document), document.parent, others)
         # Each of two runs on the same images may tell which those of the other are.
-        compared = [earlier.completed(other, before[0].parent, [study]) for other in others]
+        compared = [document_upgrade.completed(other, before[0].parent, [study]) for other in others]
         page.write(study, document.parent, document.stem, *compared)
         export.write(study, document.parent, document.stem)
         written.append(document.with_suffix(".html"))
