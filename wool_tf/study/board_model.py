@@ -12,7 +12,7 @@ from wool_tf.data.imaging import Imaging
 from wool_tf.data.native_crops import Crops
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
-from wool_tf.study import baselines, board_results, contact_sheets, locations
+from wool_tf.study import baselines, board_results, contact_sheets, localisation
 from wool_tf.study.baselines import Name, Repeats
 from wool_tf.study.delivery_units import final_name
 from wool_tf.study.evidence import Evidence, Pool
@@ -74,7 +74,7 @@ def deliver(
     latency = _timed(benchmark, tflite, folder / "latency.json")
     record = evidence.records[f"{final_name(config)}/{int8}"]
     images = _judged(evidence, pools, int8)
-    maps, covered = locations.heatmaps(config, evidence.folds[0], evidence.records), locations.seen(config)
+    maps, covered = localisation.heatmaps(config, evidence.folds[0], evidence.records), localisation.seen(config)
     side = crops.imaging.side
     return board_results.Delivery(
         configuration=config.configuration,
@@ -93,7 +93,7 @@ def deliver(
         advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
         judged=images,
         pictures=_pictures(evidence, images, int8, side, maps, covered),
-        pointing=locations.pointing(evidence.images, side, maps, covered),
+        pointing=localisation.pointing(evidence.images, side, maps, covered),
         tiles_per_square_metre=_tiles(crops.imaging, covered),
     )
 
@@ -215,7 +215,7 @@ def _pictures(
             png=contact_sheets.png(images.images[index]),
             heatmap=tuple(map(tuple, maps[index].tolist())),
             seen=covered,
-            boxes=locations.boxes(images.boxes[index], side) if images.boxes else (),
+            boxes=localisation.boxes(images.boxes[index], side) if images.boxes else (),
         )
         for place in np.concatenate([wrong, *right]).tolist()
         for index in [int(evidence.judged[place])]

@@ -5,12 +5,12 @@ import pytest
 
 import study_sample
 from wool_tf.data.imaging import Imaging
-from wool_tf.study import board_model, locations
+from wool_tf.study import board_model, localisation
 from wool_tf.training.config import TrainingConfig
 
 
 def test_a_network_sees_the_middle():
-    first, last = locations.seen(TrainingConfig(image_size=224))
+    first, last = localisation.seen(TrainingConfig(image_size=224))
     assert (first, last) == (10 / 244, 234 / 244)
 
 
@@ -28,21 +28,21 @@ def test_the_highest_cell_is_looked_for_in_the_boxes(cell, inside):
     images = study_sample.dataset(1, 1, labels=np.array([1]), boxes=boxes)
     heatmap = np.zeros((2, 2))
     heatmap[cell] = 1
-    found = locations.pointing(images, 100, {0: heatmap}, (0.0, 1.0))
+    found = localisation.pointing(images, 100, {0: heatmap}, (0.0, 1.0))
     assert (found.images, found.inside, found.by_chance) == (1, int(inside), 0.5)
 
 
 def test_only_defective_images_with_boxes_count():
     images = study_sample.dataset(3, 1, labels=np.array([1, 0, 1]), boxes=("0 0 5 5", "0 0 5 5", ""))
-    found = locations.pointing(images, 10, dict.fromkeys(range(3), np.eye(2)), (0.0, 1.0))
+    found = localisation.pointing(images, 10, dict.fromkeys(range(3), np.eye(2)), (0.0, 1.0))
     assert found.images == 1
     none = study_sample.dataset(1, 1, labels=np.array([1]), boxes=("",))
-    assert locations.pointing(none, 10, {}, (0.0, 1.0)) is None
+    assert localisation.pointing(none, 10, {}, (0.0, 1.0)) is None
 
 
 def test_chance_is_the_share_of_the_cells():
     images = study_sample.dataset(1, 1, labels=np.array([1]), boxes=("0 0 50 100",))
-    found = locations.pointing(images, 100, {0: np.zeros((7, 8))}, (0.0, 1.0))
+    found = localisation.pointing(images, 100, {0: np.zeros((7, 8))}, (0.0, 1.0))
     assert found.by_chance == pytest.approx(0.5)
 
 
