@@ -8,11 +8,11 @@ import numpy as np
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Feed
+from wool_board.belt.overlap import OverlapControl
 from wool_board.belt.rejects import Reject, Rejects
 from wool_board.belt.report import Report
 from wool_board.belt.rows import GAP, RowFinder, TileRow
 from wool_board.belt.strip import BLOCK, Strip
-from wool_board.belt.thinning import Thinning
 from wool_board.belt.tiles import Tiling
 from wool_board.belt.verdicts import VerdictWatch
 from wool_board.model import heatmap as heatmaps
@@ -54,7 +54,7 @@ class Inspector:
         self._events, self._alarms, self._report = events, alarms, report
         self._backlog = config.backlog(tiling)
         self._rows = RowFinder(tiling.seen, tiling.margin)
-        self._thinning = Thinning(tiling, self._backlog or 1)
+        self._overlap = OverlapControl(tiling, self._backlog or 1)
         self._rejects = Rejects(config.part)
         self._verdicts = VerdictWatch(recognizer.card, alarms)
         self._covered = self.decided = 0
@@ -64,7 +64,7 @@ class Inspector:
     @property
     def level(self) -> int:
         """How far the overlap is thinned, from 0."""
-        return self._thinning.index
+        return self._overlap.index
 
     @property
     def told(self) -> int:
@@ -131,20 +131,20 @@ class Inspector:
         else:
             self._recognize(row)
             self._covered = row.last
-        self._rows.advance(row, self._thinning.level.along)
-        self._thinning.worked(time.monotonic() - began)
+        self._rows.advance(row, self._overlap.level.along)
+        self._overlap.worked(time.monotonic() - began)
 
     def _is_too_slow(self, now: float) -> bool:
         """Adapts the overlap to the backlog; returns whether even the least one is too much work."""
         if self._backlog is None:
             return False
-        behind, before = self._arrived() - self.strip.stop, self._thinning.index
-        if self._thinning.adapt(behind, now):
-            level = self._thinning.level
-            self._report.count("thinned", int(self._thinning.index > before))
+        behind, before = self._arrived() - self.strip.stop, self._overlap.index
+        if self._overlap.adapt(behind, now):
+            level = self._overlap.level
+            self._report.count("thinned", int(self._overlap.index > before))
             self._events.tell(
                 "overlap",
-                level=self._thinning.index,
+                level=self._overlap.index,
                 of=len(self._tiling.levels) - 1,
                 steps_mm=[self._config.mm(level.along), self._config.mm(level.across)],
                 backlog_mm=self._config.mm(behind),
@@ -159,7 +159,7 @@ class Inspector:
             # A row that is shorter than the air which may be within a product.
             self._account_for_air(row.last)
         for left, right in products:
-            for column in self._tiling.columns(left, right, self._thinning.level.across):
+            for column in self._tiling.columns(left, right, self._overlap.level.across):
                 result = self._show(row, column, arrived)
                 if result.defective:
                     first, last = self._tiling.span(column)

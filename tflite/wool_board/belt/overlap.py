@@ -13,7 +13,7 @@ ROOM = 0.85
 """Share of the time that the work at the next finer level may take."""
 
 
-class Thinning:
+class OverlapControl:
     """The level of the overlap.
 
     Arguments:
