@@ -17,8 +17,8 @@ from wool_board.belt.monitor import Monitor
 from wool_board.belt.motion import EncoderCounts
 from wool_board.belt.report import Report
 from wool_board.belt.resumption import UNKNOWN, Resumption
+from wool_board.belt.standstill import StandstillWatch
 from wool_board.belt.state import State, StateWriter
-from wool_board.belt.stillness import StillWatch
 from wool_board.belt.strip import BLOCK
 from wool_board.belt.tiles import Tiling
 from wool_board.image.flat_field import FlatField, grey
@@ -68,7 +68,7 @@ class Inspection:
         self._strip = self._inspector.strip
         self._heard = self._saved = time.monotonic()
         self._counts: EncoderCounts | None = None
-        self._still = StillWatch(correction, self.alarms) if config.position == "time" else None
+        self._still = StandstillWatch(correction, self.alarms) if config.position == "time" else None
         if config.position == "count":
             self._counts = EncoderCounts(config.layout.width, config.pixel_mm / config.count_mm, self.alarms)
         self._taken = 0

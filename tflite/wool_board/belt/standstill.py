@@ -71,7 +71,7 @@ class MeanBlock(NamedTuple):
     shows: np.ndarray
 
 
-class StillWatch:
+class StandstillWatch:
     """Recognises by its lines that the belt stands, where only time triggers them.
 
     Arguments:

@@ -1,4 +1,4 @@
-"""wool_board/belt/stillness.py: a stop is told by texture that stays; an even product that moves is never one.
+"""wool_board/belt/standstill.py: a stop is told by texture that stays; an even product that moves is never one.
 
 Texture and noise are drawn here, so whether the belt moves is known.
 """
@@ -11,7 +11,7 @@ import pytest
 import rig
 from rig import WOOL
 from wool_board.belt.events import Alarms, Events
-from wool_board.belt.stillness import StillWatch
+from wool_board.belt.standstill import StandstillWatch
 from wool_board.image.flat_field import FlatField
 
 OPEN = 20000.0
@@ -53,14 +53,14 @@ class Belt:
         counts = np.rint(expected + self.rng.normal(0, self.noise, expected.shape))
         return self.correction.attenuation(counts)
 
-    def watched(self, places: np.ndarray) -> tuple[StillWatch, list[dict]]:
+    def watched(self, places: np.ndarray) -> tuple[StandstillWatch, list[dict]]:
         return watched(self.correction, self.lines(places))
 
 
-def watched(correction: FlatField, attenuation: np.ndarray) -> tuple[StillWatch, list[dict]]:
+def watched(correction: FlatField, attenuation: np.ndarray) -> tuple[StandstillWatch, list[dict]]:
     """A watch that has seen these lines, and the alarms that it gave."""
     stream = io.StringIO()
-    watch = StillWatch(correction, Alarms(Events(stream)))
+    watch = StandstillWatch(correction, Alarms(Events(stream)))
     for first in range(0, len(attenuation), 50):
         watch.look(first, attenuation[first : first + 50])
     return watch, rig.events(stream.getvalue())
