@@ -14,7 +14,7 @@ from wool_board.belt.report import Report
 from wool_board.belt.rows import GAP, RowFinder, TileRow
 from wool_board.belt.strip import BLOCK, Strip
 from wool_board.belt.tiles import Tiling
-from wool_board.belt.verdicts import VerdictWatch
+from wool_board.belt.verdict_watch import VerdictWatch
 from wool_board.model import heatmap as heatmaps
 from wool_board.model.recognizer import Recognition, Recognizer
 

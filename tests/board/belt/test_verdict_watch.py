@@ -1,4 +1,4 @@
-"""wool_board/belt/verdicts.py: more defects than are believable are an alarm."""
+"""wool_board/belt/verdict_watch.py: more defects than are believable are an alarm."""
 
 import io
 
@@ -6,7 +6,7 @@ import pytest
 
 import rig
 from wool_board.belt.events import Alarms, Events
-from wool_board.belt.verdicts import TILES, UNKNOWN_SHARE, VerdictWatch, believable_share
+from wool_board.belt.verdict_watch import TILES, UNKNOWN_SHARE, VerdictWatch, believable_share
 
 
 def heard(verdicts: list[bool], card: dict) -> list[tuple]:
