@@ -10,13 +10,13 @@ from wool_board.belt.beam import OpenBeam
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Position
-from wool_board.belt.inspector import CHUNK, Inspector
 from wool_board.belt.line_check import LineCheck
 from wool_board.belt.lines import LineBlock, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
 from wool_board.belt.motion import EncoderCounts
 from wool_board.belt.report import Report
 from wool_board.belt.resumption import UNKNOWN, Resumption
+from wool_board.belt.row_inspector import CHUNK, RowInspector
 from wool_board.belt.standstill import StandstillWatch
 from wool_board.belt.state import State, StateWriter
 from wool_board.belt.strip import BLOCK
@@ -63,7 +63,7 @@ class Inspection:
         self._check, self._references = LineCheck(correction), correction.fingerprint
         self._ring, self._events = ring, events
         self._report = Report(events, config.report_seconds, config.mm)
-        self._inspector = Inspector(recognizer, tiling, config, self._arrived, events, self.alarms, self._report)
+        self._inspector = RowInspector(recognizer, tiling, config, self._arrived, events, self.alarms, self._report)
         self._inspector.begin(config.first)
         self._strip = self._inspector.strip
         self._heard = self._saved = time.monotonic()

@@ -22,7 +22,7 @@ CHUNK = 64
 """Lines that are taken at a time, at most."""
 
 
-class Inspector:
+class RowInspector:
     """Looks at a strip row by row.
 
     Arguments:
