@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from wool_board.classification import moving
+from wool_board.classification import file_moves
 from wool_board.classification.classifier import Classifier
 from wool_board.classification.output import left_out, unreadable
 from wool_board.command_line import one_line
@@ -50,6 +50,6 @@ def _deal_with(classifier: Classifier, arrivals: FolderWatch, path: Path, folder
     arrivals.done(path)
     if done:
         try:
-            moving.move(path, done / name, before)
+            file_moves.move(path, done / name, before)
         except OSError as error:
             classifier.output.complain(shown, f"cannot be moved to {one_line(done / name)} ({error.strerror})")
