@@ -19,8 +19,8 @@ from classifying import IMAGE_VARIANTS, SEEN, clean, command, expected, run, sav
 from PIL import Image
 
 import image_formats
+from wool_board.classification import arrivals as watching_module
 from wool_board.classification import file_moves
-from wool_board.classification import watching as watching_module
 from wool_board.classification.classifier import picture_name
 
 

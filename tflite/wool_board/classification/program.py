@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wool_board.classification.arrivals import watch
 from wool_board.classification.classifier import Classifier, picture_name
 from wool_board.classification.output import COLUMNS, RecordWriter, csv_line, csv_row, left_out, text_line, unreadable
-from wool_board.classification.watching import watch
 from wool_board.command_line import one_line
 from wool_board.errors import BadFile, WoolError
 from wool_board.exit_status import MISTAKE
