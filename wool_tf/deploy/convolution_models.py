@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wool_board.latency import orders
-from wool_board.latency.orders import Grid, Orders
+from wool_board.latency import convolution_archive
+from wool_board.latency.convolution_archive import ArchiveContents, Grid
 from wool_tf.deploy import stem
 from wool_tf.errors import Unwritable
 
@@ -21,7 +21,7 @@ _PATTERN = np.arange(-125, 126, dtype=np.int8)
 """Repeated for the weights: in an archive they take little room, and times do not depend on values."""
 
 
-def write(path: Path, ordered: Orders) -> int:
+def write(path: Path, ordered: ArchiveContents) -> int:
     """Writes the archive of all convolutions that are to be measured.
 
     Arguments:
@@ -41,7 +41,7 @@ def write(path: Path, ordered: Orders) -> int:
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        orders.write(path, ordered, models)
+        convolution_archive.write(path, ordered, models)
     except OSError as error:
         raise Unwritable(f"{path}: cannot be written ({error.strerror or error})") from None
     return len(models)

@@ -10,7 +10,7 @@ import numpy as np
 
 from wool_board.benchmark.candidates import random_pixels, runtime
 from wool_board.errors import BadFile, WoolError
-from wool_board.latency.orders import Grid, Orders
+from wool_board.latency.convolution_archive import ArchiveContents, Grid
 from wool_board.machine import board
 from wool_board.model.network import invoke, opened
 
@@ -27,12 +27,12 @@ Progress = Callable[[int, int], None]
 """Called with the models timed so far and the models in all."""
 
 
-def table(path: Path, orders: Orders, threads: int, progress: Progress) -> dict:
+def table(path: Path, orders: ArchiveContents, threads: int, progress: Progress) -> dict:
     """Times every convolution of an archive.
 
     Arguments:
         path: of the archive.
-        orders: what `orders.read` says of it.
+        orders: what `convolution_archive.read` says of it.
         threads: CPU threads, at least 1.
         progress: `Progress`.
 

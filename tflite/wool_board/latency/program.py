@@ -10,7 +10,7 @@ from wool_board import whole_file
 from wool_board.benchmark import timing
 from wool_board.command_line import say
 from wool_board.errors import WoolError
-from wool_board.latency import measurement, orders
+from wool_board.latency import convolution_archive, measurement
 
 TELL_SECONDS = 15
 
@@ -66,4 +66,4 @@ def measure(models: Path, threads: int) -> dict:
             next_time = time.monotonic() + TELL_SECONDS
             say(f"{done / of:.0%} of {of:,} measurements")
 
-    return measurement.table(models, orders.read(models), threads, tell)
+    return measurement.table(models, convolution_archive.read(models), threads, tell)

@@ -39,7 +39,7 @@ class Grid:
 
 
 @dataclasses.dataclass(frozen=True)
-class Orders:
+class ArchiveContents:
     """What is to be measured.
 
     Attributes:
@@ -55,12 +55,12 @@ class Orders:
         return list(dict.fromkeys(name for grid in (*self.grids, *self.sweeps) for *_, name in grid.models()))
 
 
-def write(path: Path, orders: Orders, models: Mapping[str, bytes]) -> None:
+def write(path: Path, orders: ArchiveContents, models: Mapping[str, bytes]) -> None:
     """Writes the archive.
 
     Arguments:
         path: of the file.
-        orders: Orders.
+        orders: ArchiveContents.
         models: by name, all of `orders.models()`.
 
     Raises:
@@ -73,7 +73,7 @@ def write(path: Path, orders: Orders, models: Mapping[str, bytes]) -> None:
             archive.writestr(name, models[name])
 
 
-def read(path: Path) -> Orders:
+def read(path: Path) -> ArchiveContents:
     """What an archive orders.
 
     Raises:
@@ -90,7 +90,7 @@ def read(path: Path) -> Orders:
     if found != VERSION:
         raise WoolError(f"{path}: is of version {found}, not {VERSION}; {MAKE_ANEW}")
     try:
-        orders = Orders(*(tuple(map(_grid, contents[kind])) for kind in ("grids", "sweeps")))
+        orders = ArchiveContents(*(tuple(map(_grid, contents[kind])) for kind in ("grids", "sweeps")))
     except (KeyError, TypeError, ValueError):
         raise WoolError(f"{path}: {CONTENTS} in it is damaged; {MAKE_ANEW}") from None
     for name in orders.models():
