@@ -8,8 +8,8 @@ import numpy as np
 
 from wool_board.errors import UsageError, WoolError
 from wool_board.model.recognizer import Recognizer
+from wool_station.models.active_model import Models
 from wool_station.models.change import USE, ModelChange
-from wool_station.models.switching import Models
 from wool_station.report.content import moment
 from wool_station.store.reading import StoreReader
 
