@@ -15,7 +15,7 @@ from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.challenge.records import Challenge
 from wool_station.store import shifts
 from wool_station.store.pictures import PictureSampling
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
 BALL = "steel ball 3 mm"

@@ -21,7 +21,7 @@ from wool_station.models.samples import CORRECTED, PASSED, REJECTED, samples
 from wool_station.store import corrections, shifts, volumes
 from wool_station.store.corrections import Statement, Subject
 from wool_station.store.pictures import PictureSampling
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
 

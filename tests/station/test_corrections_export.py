@@ -15,7 +15,7 @@ from wool_board.errors import WoolError
 from wool_station.store import corrections, shifts
 from wool_station.store.corrections import Statement, Subject
 from wool_station.store.pictures import PictureSampling
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 from wool_tf.data import dataset, folds, imaging
 

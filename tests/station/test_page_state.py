@@ -11,7 +11,7 @@ from wool_station.page import state
 from wool_station.report.period import period
 from wool_station.store import lock, shifts
 from wool_station.store.pictures import PictureSampling
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
 DAY = 86400.0

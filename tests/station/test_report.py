@@ -16,7 +16,7 @@ from wool_station.report.period import period
 from wool_station.store import corrections, shifts
 from wool_station.store.corrections import Statement, Subject
 from wool_station.store.pictures import PictureSampling
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
 BEGAN = inspected.STARTED

@@ -9,7 +9,7 @@ from wool_board.errors import UsageError, WoolError
 from wool_station.challenge import records
 from wool_station.challenge.monitor import GRACE_SECONDS
 from wool_station.challenge.records import FOUND, Challenge
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 LOOK_SECONDS = 0.2
 LONGEST_SECONDS = 10.0

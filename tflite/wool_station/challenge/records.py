@@ -12,7 +12,7 @@ from pathlib import Path
 from wool_board.errors import UsageError, WoolError
 from wool_station.store import schema
 from wool_station.store.corrections import OPERATOR
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 FOUND, MISSED = "found", "missed"
 PIECE = re.compile(r"\w[\w .,()/-]{0,39}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wool_station.doctor.finding import Finding
 from wool_station.store import lock, recorder_alarms
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 RIGHTS = "are you root, or in the group wool? else see to the disk"
 

@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from wool_station.store.corrections import VERDICTS, WITHDRAWN, WRONGLY_REJECTED, counting
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 
 @dataclasses.dataclass(frozen=True)

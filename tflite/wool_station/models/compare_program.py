@@ -14,7 +14,7 @@ from wool_station.models.comparison import McNemarTest, ModelComparison
 from wool_station.models.samples import CORRECTED, MOST, PASSED, REJECTED, samples
 from wool_station.report.content import moment
 from wool_station.store import schema
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 TEMPLATE = "differences.html.jinja"
 NICE = 10

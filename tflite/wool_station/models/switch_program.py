@@ -11,7 +11,7 @@ from wool_board.model.recognizer import Recognizer
 from wool_station.models.active_model import Models
 from wool_station.models.change import USE, ModelChange
 from wool_station.report.content import moment
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 LIST = "list"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_station.store import recorder_alarms
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 LOOK_SECONDS = 1.0
 

@@ -21,7 +21,7 @@ from wool_station.page.access import READ, WRITE, Gatekeeper
 from wool_station.page.live import Live, Subscriber
 from wool_station.store import corrections
 from wool_station.store.corrections import Statement, Subject
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 COOKIE = "wool_station"
 MOST_BODY = 4096

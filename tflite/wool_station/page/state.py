@@ -8,7 +8,7 @@ from wool_board.machine import board
 from wool_station.challenge import records
 from wool_station.store import lock, recorder_alarms
 from wool_station.store.corrections import VERDICTS
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_station.store.tile import StoredTile
 
 REJECTS, ALARMS, CORRECTIONS, TYPES, CHALLENGES, MODELS = 24, 20, 30, 20, 20, 5

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wool_station.report.period import Period
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder_alarms import SOURCE
 
 MOST = 100_000

@@ -11,7 +11,7 @@ from wool_station.report.alarms import AlarmRow, alarms
 from wool_station.report.period import Period
 from wool_station.store.batch import Minute
 from wool_station.store.corrections import VERDICTS, counting
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_station.store.tile import StoredTile
 
 LANES = 8

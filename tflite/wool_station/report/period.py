@@ -5,7 +5,7 @@ import time
 from typing import NamedTuple
 
 from wool_board.errors import WoolError
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 LAST, CURRENT = "last", "current"
 

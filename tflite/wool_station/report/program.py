@@ -12,7 +12,7 @@ from wool_board.errors import WoolError
 from wool_station.report.content import Content, content, moment
 from wool_station.report.period import period
 from wool_station.store import schema
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 
 TEMPLATE = "page.html.jinja"
 WHY = {

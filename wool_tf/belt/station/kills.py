@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_tf.belt.detector import DetectorStream, LineTimes
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import GatePlace, Stretch

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
-from wool_station.store.reading import StoreReader
+from wool_station.store.reader import StoreReader
 from wool_tf.belt import scoring
 from wool_tf.belt.detector import DetectorStream
 from wool_tf.belt.gate import run as gate_run
