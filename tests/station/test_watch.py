@@ -13,7 +13,7 @@ from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 from wool_station.watch import cusum, watch
 from wool_station.watch.cusum import Cusum, Rate
-from wool_station.watch.expected import Scores, rates
+from wool_station.watch.expectation import Scores, rates
 from wool_station.watch.watch import Watch
 
 THRESHOLD, GOOD, BAD = 0.6, 400, 400
