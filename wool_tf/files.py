@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from wool_board import whole_file
+from wool_board import atomic_file
 from wool_tf.errors import Unwritable
 
 
@@ -16,7 +16,7 @@ def write(path: Path, content: bytes) -> None:
     """
     try:
         Path(os.path.realpath(path)).parent.mkdir(parents=True, exist_ok=True)
-        whole_file.write(path, content)
+        atomic_file.write(path, content)
     except OSError as error:
         reason = error.strerror or error
         raise Unwritable(f"{path}: cannot be written ({reason}); free the disk or choose another folder") from None

@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from wool_board import whole_file
+from wool_board import atomic_file
 from wool_board.benchmark import timing
 from wool_board.command_line import say
 from wool_board.errors import WoolError
@@ -43,7 +43,7 @@ def run(options: LatencyOptions) -> int:
         raise WoolError(f"--out={options.out}: must be a file in a folder that exists")
     document = measure(options.models, options.threads)
     try:
-        whole_file.write(options.out, json.dumps(document).encode() + b"\n")
+        atomic_file.write(options.out, json.dumps(document).encode() + b"\n")
     except OSError as error:
         raise WoolError(f"--out={options.out}: cannot be written ({error.strerror})") from None
     for warning in document["warnings"]:

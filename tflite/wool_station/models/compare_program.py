@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from wool_board import whole_file
+from wool_board import atomic_file
 from wool_board.errors import WoolError
 from wool_board.model.recognizer import Recognizer
 from wool_station.models.comparison import McNemarTest, ModelComparison
@@ -84,7 +84,7 @@ def _left_out(comparison: ModelComparison) -> list[str]:
 
 def _write(out: Path, page: str) -> None:
     try:
-        whole_file.write(out, page.encode())
+        atomic_file.write(out, page.encode())
     except OSError as error:
         raise WoolError(f"{out}: cannot be written ({error.strerror})") from None
 

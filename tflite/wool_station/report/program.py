@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jinja2
 
-from wool_board import whole_file
+from wool_board import atomic_file
 from wool_board.errors import WoolError
 from wool_station.report.content import Content, content, moment
 from wool_station.report.period import period
@@ -47,7 +47,7 @@ def run(options: ReportOptions) -> int:
     except (OSError, sqlite3.Error) as error:
         raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
     try:
-        whole_file.write(options.out, page.encode())
+        atomic_file.write(options.out, page.encode())
     except OSError as error:
         raise WoolError(f"{options.out}: cannot be written ({error.strerror})") from None
     return 0
