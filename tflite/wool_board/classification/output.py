@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wool_board.command_line import one_line, say
-from wool_board.image import litter
+from wool_board.image import ignored_files
 from wool_board.image.folders import Unreadable
 from wool_board.machine.output_stream import OutputStream
 
@@ -67,9 +67,9 @@ def unreadable(output: RecordWriter) -> Unreadable:
 def left_out(output: RecordWriter, folder: Path, paths: Sequence[str]) -> None:
     """Tells what a folder holds that is litter, and complains of images whose format is not read, if there are any."""
     names = [os.path.relpath(path, folder) for path in paths]
-    found = [name for name in names if litter.is_litter(os.path.basename(name))]
+    found = [name for name in names if ignored_files.is_ignored(os.path.basename(name))]
     if found:
-        output.remark(folder, litter.told(found))
+        output.remark(folder, ignored_files.told(found))
     others = sorted(set(names) - set(found))
     if others:
         suffixes = ", ".join(sorted({os.path.splitext(name)[1].lower() for name in others}))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from wool_board.image import litter
+from wool_board.image import ignored_files
 from wool_tf.data.annotations import box_tables, coco, unsupported_exports
 from wool_tf.data.annotations.listed_scans import Contents
 from wool_tf.data.listing import BadFiles
@@ -57,12 +57,16 @@ def _beside(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     """The files with these suffixes where tools export annotations to."""
     for place in (folder, folder / "annotations"):
         names = sorted(os.listdir(place)) if place.is_dir() else []
-        yield from (place / name for name in names if name.lower().endswith(suffixes) and not litter.is_litter(name))
+        yield from (
+            place / name for name in names if name.lower().endswith(suffixes) and not ignored_files.is_ignored(name)
+        )
 
 
 def _deeper(folder: Path, sample_needed: bool) -> str:
     """Which folder in the folder holds an export, as those of Roboflow's parts do."""
-    names = sorted(name for name in os.listdir(folder) if not litter.is_litter(name) and os.path.isdir(folder / name))
+    names = sorted(
+        name for name in os.listdir(folder) if not ignored_files.is_ignored(name) and os.path.isdir(folder / name)
+    )
     found = (file for name in names for file in _exported(folder / name, sample_needed))
     file = next(found, None)
     return f"there is {file.relative_to(folder)}: give {file.parent} as the folder" if file else ""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from wool_board.image import litter
+from wool_board.image import ignored_files
 from wool_board.json_text import parsed
 from wool_tf.data import csv_tables
 from wool_tf.errors import WoolError
@@ -94,7 +94,7 @@ def _files(folder: Path) -> Iterator[Path]:
             names = sorted(path for path in parent.iterdir()) if parent.is_dir() else []
             for file in names:
                 is_text = file.suffix.lower() in (".xml", ".json", ".csv", ".txt") and file.is_file()
-                if is_text and not litter.is_litter(file.name):
+                if is_text and not ignored_files.is_ignored(file.name):
                     yield file
                     count += 1
                 if count == SHOWN:

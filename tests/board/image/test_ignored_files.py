@@ -1,10 +1,10 @@
-"""wool_board/image/litter.py: what lies among images and is nobody's image."""
+"""wool_board/image/ignored_files.py: what lies among images and is nobody's image."""
 
 import os
 
 import pytest
 
-from wool_board.image import folders, litter
+from wool_board.image import folders, ignored_files
 
 LITTER = [
     "@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "System Volume Information", "__MACOSX", "lost+found",
@@ -29,12 +29,12 @@ IMAGES = [
 
 @pytest.mark.parametrize("name", LITTER)
 def test_litter(name):
-    assert litter.is_litter(name)
+    assert ignored_files.is_ignored(name)
 
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_of_people(name):
-    assert not litter.is_litter(name)
+    assert not ignored_files.is_ignored(name)
 
 
 @pytest.fixture
@@ -69,9 +69,9 @@ def test_a_watch_says_nothing_of_files_that_are_being_written(tmp_path):
 
 def test_the_words():
     text = "left out as hidden, of the system or second copies of a conflict"
-    assert litter.told(["b", "a\n"]) == rf"2 {text}: a\x0a, b"
-    assert litter.told([os.fsdecode(b"caf\xe9.sync")]) == rf"1 {text}: caf\udce9.sync"
-    assert litter.told([str(number) for number in range(1000)]) == f"1,000 {text}: 0, 1, 10 and 997 more"
+    assert ignored_files.told(["b", "a\n"]) == rf"2 {text}: a\x0a, b"
+    assert ignored_files.told([os.fsdecode(b"caf\xe9.sync")]) == rf"1 {text}: caf\udce9.sync"
+    assert ignored_files.told([str(number) for number in range(1000)]) == f"1,000 {text}: 0, 1, 10 and 997 more"
 
 
 def test_images_of_other_formats_are_told_apart_from_litter_and_once(tmp_path):

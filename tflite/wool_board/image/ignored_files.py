@@ -45,7 +45,7 @@ SHOWN = 3
 """Names that are told as examples."""
 
 
-def is_litter(name: str) -> bool:
+def is_ignored(name: str) -> bool:
     """Whether a file or folder of this name, without its path, is left out."""
     return name.lower() in NAMES or PATTERNS.search(name) is not None
 
