@@ -25,8 +25,8 @@ def in_steps(step: int) -> Rule:
 
 
 def document(specs: Sequence[ResNetSpec], rule: Rule = by_macs) -> Document:
-    orders = latency_table.to_measure(specs)
-    measured = [tuple(_measured(grid, rule) for grid in grids) for grids in (orders.grids, orders.sweeps)]
+    wanted = latency_table.to_measure(specs)
+    measured = [tuple(_measured(grid, rule) for grid in grids) for grids in (wanted.grids, wanted.sweeps)]
     return Document(latency_table.VERSION, {"cpu": "a slide rule"}, "LiteRT 0", 1, (), *measured)
 
 

@@ -9,7 +9,7 @@ from wool_tf.errors import Unwritable
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file as `whole_file.write` does, in a folder that is made if it is missing.
+    """Writes a file as `atomic_file.write` does, in a folder that is made if it is missing.
 
     Raises:
         Unwritable: it cannot be written (read-only folder, full disk); an older file of the name stays as it was.

@@ -21,12 +21,12 @@ _PATTERN = np.arange(-125, 126, dtype=np.int8)
 """Repeated for the weights: in an archive they take little room, and times do not depend on values."""
 
 
-def write(path: Path, ordered: ArchiveContents) -> int:
+def write(path: Path, wanted: ArchiveContents) -> int:
     """Writes the archive of all convolutions that are to be measured.
 
     Arguments:
         path: of the archive.
-        ordered: what `pruning.latency_table.to_measure` gives.
+        wanted: what `pruning.latency_table.to_measure` gives.
 
     Returns:
         The number of convolutions.
@@ -36,12 +36,12 @@ def write(path: Path, ordered: ArchiveContents) -> int:
     """
     models = {
         name: model(grid, reads, writes)
-        for grid in (*ordered.grids, *ordered.sweeps)
+        for grid in (*wanted.grids, *wanted.sweeps)
         for reads, writes, name in grid.models()
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        convolution_archive.write(path, ordered, models)
+        convolution_archive.write(path, wanted, models)
     except OSError as error:
         raise Unwritable(f"{path}: cannot be written ({error.strerror or error})") from None
     return len(models)

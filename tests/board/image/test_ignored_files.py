@@ -28,7 +28,7 @@ IMAGES = [
 
 
 @pytest.mark.parametrize("name", LITTER)
-def test_litter(name):
+def test_ignored_names(name):
     assert ignored_files.is_ignored(name)
 
 

@@ -24,7 +24,7 @@ WINDOW = 7
 
 SIGMAS = 5.0
 """Standard deviations above chance that what they have in common must be. Normally distributed, that is one window of
-three million; `tests/board/belt/test_stillness.py` counts."""
+three million; `tests/board/belt/test_standstill.py` counts."""
 
 STILL, MOVES = 1.3, 1.6
 """Variance from block to block, as a multiple of what noise alone gives, below which a product may stand, and above

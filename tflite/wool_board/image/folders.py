@@ -26,7 +26,7 @@ LeftOut = Callable[[str], None]
 
 
 def images(folder: str, unreadable: Unreadable, left_out: LeftOut) -> Iterator[os.DirEntry]:
-    """The entries of a folder and its subfolders that are named like images and are no `litter`."""
+    """The entries of a folder and its subfolders that are named like images and are no `ignored_files`."""
     waiting = [folder]
     visited: set[tuple[int, int]] = set()
     while waiting:

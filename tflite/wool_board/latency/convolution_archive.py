@@ -55,26 +55,26 @@ class ArchiveContents:
         return list(dict.fromkeys(name for grid in (*self.grids, *self.sweeps) for *_, name in grid.models()))
 
 
-def write(path: Path, orders: ArchiveContents, models: Mapping[str, bytes]) -> None:
+def write(path: Path, wanted: ArchiveContents, models: Mapping[str, bytes]) -> None:
     """Writes the archive.
 
     Arguments:
         path: of the file.
-        orders: ArchiveContents.
-        models: by name, all of `orders.models()`.
+        wanted: ArchiveContents.
+        models: by name, all of `wanted.models()`.
 
     Raises:
         OSError: it cannot be written.
     """
-    contents = {"version": VERSION, **dataclasses.asdict(orders)}
+    contents = {"version": VERSION, **dataclasses.asdict(wanted)}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(CONTENTS, json.dumps(contents))
-        for name in orders.models():
+        for name in wanted.models():
             archive.writestr(name, models[name])
 
 
 def read(path: Path) -> ArchiveContents:
-    """What an archive orders.
+    """What an archive holds.
 
     Raises:
         WoolError: the file cannot be read, is no such archive, is of another version, or lacks a model.
@@ -90,13 +90,13 @@ def read(path: Path) -> ArchiveContents:
     if found != VERSION:
         raise WoolError(f"{path}: is of version {found}, not {VERSION}; {MAKE_ANEW}")
     try:
-        orders = ArchiveContents(*(tuple(map(_grid, contents[kind])) for kind in ("grids", "sweeps")))
+        wanted = ArchiveContents(*(tuple(map(_grid, contents[kind])) for kind in ("grids", "sweeps")))
     except (KeyError, TypeError, ValueError):
         raise WoolError(f"{path}: {CONTENTS} in it is damaged; {MAKE_ANEW}") from None
-    for name in orders.models():
+    for name in wanted.models():
         if name not in present:
             raise WoolError(f"{path}: lacks the model {name}; {MAKE_ANEW}")
-    return orders
+    return wanted
 
 
 def _grid(entry: Mapping) -> Grid:

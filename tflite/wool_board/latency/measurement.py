@@ -27,12 +27,12 @@ Progress = Callable[[int, int], None]
 """Called with the models timed so far and the models in all."""
 
 
-def table(path: Path, orders: ArchiveContents, threads: int, progress: Progress) -> dict:
+def table(path: Path, wanted: ArchiveContents, threads: int, progress: Progress) -> dict:
     """Times every convolution of an archive.
 
     Arguments:
         path: of the archive.
-        orders: what `convolution_archive.read` says of it.
+        wanted: what `convolution_archive.read` says of it.
         threads: CPU threads, at least 1.
         progress: `Progress`.
 
@@ -45,7 +45,7 @@ def table(path: Path, orders: ArchiveContents, threads: int, progress: Progress)
         WoolError: a model does not run here.
     """
     watch = board.MachineWatch()
-    names, best = orders.models(), dict[str, float]()
+    names, best = wanted.models(), dict[str, float]()
     with zipfile.ZipFile(path) as archive, watch.timed():
         for number in range(PASSES):
             for done, name in enumerate(names, start=1):
@@ -59,8 +59,8 @@ def table(path: Path, orders: ArchiveContents, threads: int, progress: Progress)
         "runtime": runtime(),
         "threads": threads,
         "warnings": board.find_warnings(machine),
-        "grids": [_entry(grid, best) for grid in orders.grids],
-        "sweeps": [_entry(grid, best) for grid in orders.sweeps],
+        "grids": [_entry(grid, best) for grid in wanted.grids],
+        "sweeps": [_entry(grid, best) for grid in wanted.sweeps],
     }
 
 
