@@ -21,7 +21,7 @@ import console
 import network_flags
 import setting_flags
 import threshold_flags
-from wool_tf.deploy import calibration
+from wool_tf.deploy import calibration_set
 from wool_tf.deploy.qat.launch import QatConfig
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the files.", required=True)
@@ -30,7 +30,7 @@ _PRECISIONS = flags.DEFINE_list(
 )
 _CALIBRATION = flags.DEFINE_integer(
     "calibration_images",
-    calibration.IMAGES,
+    calibration_set.IMAGES,
     "Training images that the ranges of 8-bit files are taken from.",
     lower_bound=2,
 )

@@ -180,13 +180,13 @@ def test_the_folder_of_the_network_is_refused(source):
 
 
 def test_defaults_are_those_of_the_library():
-    from wool_tf.deploy import calibration
+    from wool_tf.deploy import calibration_set
     from wool_tf.deploy.qat.launch import QatConfig
     from wool_tf.evaluation.thresholds import COST_RATIO
 
     told = " ".join(scripts.check("convert.py", "--help").stdout.split())
     course = {f"qat_{name}": getattr(QatConfig(), name) for name in ("epochs", "batch_size", "learning_rate")}
-    for name, default in (course | {"calibration_images": calibration.IMAGES}).items():
+    for name, default in (course | {"calibration_images": calibration_set.IMAGES}).items():
         assert re.search(rf"--{name}: (?:(?!--).)*\(default: '{default}'\)", told)
     for script in ("convert.py", "reproduce.py"):
         assert f"a miss costs; default: {COST_RATIO:g}." in " ".join(scripts.check(script, "--help").stdout.split())

@@ -11,7 +11,7 @@ import numpy as np
 
 from wool_tf import files, quiet, seeds
 from wool_tf.data.native_crops import Crops
-from wool_tf.deploy import agreement, calibration, card, checks, microcontroller
+from wool_tf.deploy import agreement, calibration_set, card, checks, microcontroller
 from wool_tf.deploy.qat import launch
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
@@ -49,7 +49,7 @@ class ConversionRequest:
     precisions: tuple[str, ...]
     decision: ThresholdRule
     side: int | None = None
-    calibration_images: int = calibration.IMAGES
+    calibration_images: int = calibration_set.IMAGES
     heatmap: bool = False
     c_array: bool = False
     seed: int = 0
@@ -114,7 +114,7 @@ class _Work:
         """(n, side, side) of uint8."""
         seed = seeds.derive(self.order.seed, "calibration")
         crops, train = self.crops.native, self.trained.train
-        return crops.images[calibration.choose(crops.labels, train, seed, self.order.calibration_images)]
+        return crops.images[calibration_set.choose(crops.labels, train, seed, self.order.calibration_images)]
 
     @functools.cached_property
     def float_threshold(self) -> float:

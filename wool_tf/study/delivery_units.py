@@ -88,14 +88,14 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
         The record; the file lies beside the checkpoint.
     """
     quiet.import_keras()
-    from wool_tf.deploy import agreement, calibration, saliency, tflite_file
+    from wool_tf.deploy import agreement, calibration_set, saliency, tflite_file
     from wool_tf.networks import resnet, scoring, weights
     from wool_tf.training import methods, trainer
 
     progress(0.1, "converting to int8")
     spec, arrays = weights.load(fold.checkpoint(stage))
     images, labels, side = crops.images, crops.labels, crops.images.shape[1]
-    chosen = calibration.choose(labels, fold.train, fold.seed(config, "calibration"))
+    chosen = calibration_set.choose(labels, fold.train, fold.seed(config, "calibration"))
     tflite = tflite_file.convert(resnet.restored(spec, arrays), "int8", images[chosen], side, heatmap=True)
     files.write(fold.folder / f"{stage}{INT8}.tflite", tflite)
 
@@ -108,7 +108,7 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
         seen = saliency.maps(spec, arrays, fold.dataset.images, fold.held_out)
         heatmaps = [[[round(float(cell), DIGITS) for cell in row] for row in one] for one in seen]
         return record | methods.held_out_record(fold, scores) | {"heatmaps": heatmaps}
-    compared = calibration.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
+    compared = calibration_set.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
     by_int8 = agreement.predict(tflite, images[compared]).astype(np.float64)
     by_float = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
     return record | {"check": agreement.compare(labels[compared], by_float, by_int8)}
