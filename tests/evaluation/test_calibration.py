@@ -54,8 +54,8 @@ def test_it_is_logistic_regression_with_a_prior():
     odds = np.log(scores / (1 - scores))
     residual = labels - expit(found.slope * odds + found.offset)
     # Where the likelihood's slope equals the prior's: the normal equations, written down by hand.
-    assert residual @ odds == pytest.approx((found.slope - 1) / SPREAD**2, abs=1e-4)
-    assert residual.sum() == pytest.approx(found.offset / SPREAD**2, abs=1e-4)
+    for likelihood, change in ((residual @ odds, found.slope - 1), (residual.sum(), found.offset)):
+        assert likelihood == pytest.approx(2 * change / (SPREAD**2 + change**2), abs=1e-4)
     free = LogisticRegression(C=np.inf, tol=1e-10).fit(odds[:, None], labels)
     between = sorted((1.0, float(free.coef_[0, 0])))
     assert between[0] < found.slope < between[1]
@@ -98,3 +98,12 @@ def test_it_costs_new_images_less_than_the_threshold_that_was_the_cheapest(ratio
         cheapest.append(cost(tried[int(np.argmin(costs))]))
     best = min(cost(odds) for odds in np.linspace(-20, 20, 2001))
     assert np.mean(calibrated) - best < 0.6 * (np.mean(cheapest) - best)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, -4.0), (1.0, 4.0), (0.3, 0.0), (0.3, -4.0)])
+def test_a_network_whose_scores_are_far_off_is_corrected(scale, shift):
+    """Of 115 images that the scores part but for 2 %: no threshold may lie beyond most of either class."""
+    rng, labels = np.random.default_rng(3), np.arange(115) % 2
+    scores = expit(scale * (rng.normal(4.0 * labels - 2.0, 1.0) + shift))
+    called = scores >= calibration.fit(labels, scores).threshold(1.0)
+    assert np.mean(called == labels) > 0.93

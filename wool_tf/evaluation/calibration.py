@@ -4,7 +4,8 @@ A network that was trained with cross-entropy gives probabilities, more or less.
 false alarms, calling an image defective and passing it cost the same, on average, at the probability 1 / (1 + ratio)
 (Elkan 2001, "The foundations of cost-sensitive learning"). Held-out images correct the probabilities: log odds are
 scaled and shifted by logistic regression (Platt 1999, "Probabilistic outputs for support vector machines"). A prior
-holds it near to no change, so that few images change little and many what they show.
+holds it near to no change, but has heavy tails: images that speak for a small change make little of it, and images that
+show scores to be far off are believed.
 
 The threshold that was the cheapest on some images is fitted to the few of them that lie beside it: it costs more on
 others, see "Where the threshold comes from" in docs/results.md.
@@ -19,9 +20,11 @@ from scipy.special import expit
 from wool_tf.evaluation import ties
 
 SPREAD = 0.25
-"""Standard deviation of the prior of both numbers: of the slope around 1, of the offset around 0."""
+"""Half width of the prior of both numbers (a Cauchy distribution): of the slope around 1, of the offset around 0."""
 LEAST_SLOPE = 0.05
 """A higher score never means a lower probability."""
+_STARTS = ((1.0, 0.0), (0.3, 0.0), (4.0, 0.0), (1.0, 4.0), (1.0, -4.0), (4.0, 4.0), (4.0, -4.0))
+"""Slopes and offsets that the search begins at: there may be an optimum near no change and one that images show."""
 _FARTHEST = 36.0
 """Log odds that scores of 0 and 1 stand for: beyond, double precision does not tell scores from these."""
 
@@ -63,12 +66,13 @@ def fit(labels: np.ndarray, scores: np.ndarray) -> Calibration:
         change = (numbers - (1.0, 0.0)) / SPREAD
         margins = signs * (numbers[0] * odds + numbers[1])
         slopes = -signs * expit(-margins)
-        value = np.logaddexp(0, -margins).sum() + change @ change / 2
-        return value, np.array([slopes @ odds, slopes.sum()]) + change / SPREAD
+        value = np.logaddexp(0, -margins).sum() + np.log1p(change**2).sum()
+        return value, np.array([slopes @ odds, slopes.sum()]) + 2 * change / (1 + change**2) / SPREAD
 
-    found = minimize(loss, (1.0, 0.0), jac=True, method="L-BFGS-B", bounds=[(LEAST_SLOPE, None), (None, None)],
-                     options={"gtol": 1e-9, "ftol": 1e-15})  # fmt: skip
-    return Calibration(*map(float, found.x))
+    bounds = [(LEAST_SLOPE, None), (None, None)]
+    options = {"gtol": 1e-9, "ftol": 1e-15}
+    found = [minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for start in _STARTS]
+    return Calibration(*map(float, min(found, key=lambda each: each.fun).x))
 
 
 def log_odds(scores: np.ndarray) -> np.ndarray:
