@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wool_board.errors import DISK_FAULTS, UsageError, WoolError
+from wool_board.errors import DISK_FAULTS, WoolError
 from wool_board.exit_status import INTERRUPTED, MISTAKE, WRONG_USAGE
 
 
@@ -59,7 +59,7 @@ def run(name: str, work: Callable[[], int]) -> int:
         return MISTAKE
     except WoolError as error:
         say(f"{name}: {error}")
-        return WRONG_USAGE if isinstance(error, UsageError) else MISTAKE
+        return error.status
     except KeyboardInterrupt:
         return INTERRUPTED
 
