@@ -9,7 +9,7 @@ import pytest
 import inspected
 import station_programs
 import stores
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, WoolError
 from wool_station.challenge import book, judging
 from wool_station.challenge.book import Order
 from wool_station.challenge.judging import Challenges
@@ -217,7 +217,7 @@ def test_a_disk_that_cannot_be_written_is_no_end(station, monkeypatch):
 
 @pytest.mark.parametrize("text", ["ball", "ball:", ":60", "ball:0", "ball:nan", "=x:60", "ball:1e9"])
 def test_a_piece_that_is_wrong_is_one_line(text):
-    with pytest.raises(UsageError, match="--challenge=.*must be PIECE:MINUTES"):
+    with pytest.raises(BadSetting, match="^challenge=.*must be PIECE:MINUTES"):
         book.pieces([text])
     assert book.pieces(["ball, 3 mm:60", "pore:90.5"]) == {"ball, 3 mm": 60.0, "pore": 90.5}
 

@@ -2,19 +2,64 @@
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import re
 import sys
+import types
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wool_board.errors import DISK_FAULTS, WoolError
+from wool_board.errors import DISK_FAULTS, WoolError, as_text
 from wool_board.exit_status import INTERRUPTED, MISTAKE, WRONG_USAGE
+from wool_board.options import NEEDED, Option, called, path
+from wool_board.settings import declared
+
+_READ: dict[Any, Callable[[str], Any]] = {int: int, float: float, str: str, Path: path}
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells of wrong usage in one line, and of a help that cannot be printed, which argparse passes over."""
+    """Makes options of settings, and tells of wrong usage in one line.
+
+    Of a help that cannot be printed it tells, too, which argparse passes over.
+    """
+
+    def add_options(self, config: type) -> None:
+        """Adds an option for every declared setting of a dataclass, which has the defaults and checks the values."""
+        kinds, defaults = (
+            typing.get_type_hints(config),
+            {each.name: each.default for each in dataclasses.fields(config)},
+        )
+        for field, each in declared(config).items():
+            self._add_option(field, each, kinds[field], defaults[field])
+
+    def _add_option(self, field: str, declaration: Option, kind: Any, default: object) -> None:
+        how: dict[str, Any] = {"help": _help(declaration, default)}
+        if not declaration.positional:
+            how |= {"dest": field, "default": argparse.SUPPRESS, "required": default is NEEDED}
+        if kind is bool:
+            how["action"] = "store_true"
+        else:
+            how["type"] = declaration.read or _READ[_plain(kind)]
+            how["metavar"] = declaration.form or None
+        if declaration.repeated and declaration.positional:
+            how["nargs"] = "+" if default is NEEDED else "*"
+        elif declaration.repeated:
+            how["action"] = "append"
+        elif declaration.positional and default is not NEEDED:
+            how |= {"nargs": "?", "default": default}
+        self.add_argument(field if declaration.positional else f"--{declaration.name or field}", **how)
+
+    def options(self, config: type, given: argparse.Namespace) -> Any:
+        """The dataclass with what was given; leaves with one line, and its status, if a value breaks its rule."""
+        values = {field: tuple(value) if isinstance(value, list) else value for field, value in vars(given).items()}
+        try:
+            return config(**values)
+        except WoolError as error:
+            say(f"{self.prog}: {error.told(called(config))}")
+            sys.exit(error.status)
 
     def print_help(self, file: Any = None) -> None:
         try:
@@ -30,24 +75,18 @@ class Parser(argparse.ArgumentParser):
         sys.exit(WRONG_USAGE)
 
 
-def path(text: str) -> Path:
-    """The path that an argument names: an empty one would be the folder that the program was started in."""
-    if not text:
-        raise argparse.ArgumentTypeError("is empty; give a path")
-    return Path(text)
-
-
-def run(name: str, work: Callable[[], int]) -> int:
+def run(name: str, work: Callable[[Any], int], options: Any) -> int:
     """Runs a program; returns its exit status.
 
     Arguments:
         name: of the program, which begins the line that a mistake gets.
         work: returns the exit status; may raise WoolError or KeyboardInterrupt.
+        options: of the program, which `work` gets.
     """
     try:
         if sys.stdout is None:
             raise WoolError("standard output: is closed; give a file or a pipe")
-        status = work()
+        status = work(options)
         # Here a full disk is an exception, at the exit of Python only a message.
         sys.stdout.flush()
         return status
@@ -58,10 +97,25 @@ def run(name: str, work: Callable[[], int]) -> int:
         _drop_output()
         return MISTAKE
     except WoolError as error:
-        say(f"{name}: {error}")
+        say(f"{name}: {error.told(called(type(options)))}")
         return error.status
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _help(declaration: Option, default: object) -> str:
+    parts = [declaration.help, declaration.allowed and f"Allowed: {declaration.allowed}."]
+    if default is not NEEDED and as_text(default) and not isinstance(default, bool):
+        parts.append(f"Default: {as_text(default)}.")
+    # argparse takes what follows a % for a name.
+    return " ".join(filter(None, parts)).replace("%", "%%")
+
+
+def _plain(kind: Any) -> Any:
+    """The type of a value that is given: `int` for `int | None`, and for a tuple of them."""
+    if isinstance(kind, types.UnionType):
+        (kind,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
+    return typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind
 
 
 def _tell_of_output(name: str, error: OSError) -> None:

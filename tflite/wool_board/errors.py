@@ -37,7 +37,7 @@ class WoolError(Exception):
             name: gives what a setting is called from the name of its field: a flag, or the field itself where the
                 program has no such flag.
         """
-        return _NAMED.sub(lambda found: found[0] if name(found[1]) == found[1] else name(found[1]), str(self))
+        return named(str(self), name)
 
 
 class UsageError(WoolError):
@@ -69,7 +69,7 @@ class BadSetting(WoolError):
         return f"{self._begun(str)}: {self.rule}"
 
     def told(self, name: Callable[[str], str]) -> str:
-        return f"{self._begun(name)}: {WoolError(self.rule).told(name)}"
+        return f"{self._begun(name)}: {named(self.rule, name)}"
 
     def renamed(self, names: Mapping[str, str]) -> "BadSetting":
         """The same mistake, with some of the settings called by other names."""
@@ -104,10 +104,20 @@ def in_one_line(error: Exception) -> str:
     return said if len(said) <= LONGEST else f"{said[:LONGEST]} …"
 
 
+def named(text: str, name: Callable[[str], str]) -> str:
+    """A text with the settings in it, which stand in backticks, called as `name` calls them, see `WoolError.told`.
+
+    >>> named("give less, or `timeout_ms` or `none`", {"timeout_ms": "--timeout_ms", "none": "none"}.__getitem__)
+    'give less, or --timeout_ms or `none`'
+    """
+    return _NAMED.sub(lambda found: found[0] if name(found[1]) == found[1] else name(found[1]), text)
+
+
 def as_text(value: object) -> str:
-    """The value of a setting as a flag takes it: `0.001`, `1`, `adam,sgd`; empty for None."""
+    """The value of a setting as a flag takes it: `0.001`, `1`, `1e+09`, `adam,sgd`; empty for None."""
     if isinstance(value, tuple | list):
         return ",".join(map(as_text, value))
     if isinstance(value, float):
-        return repr(float(value)).removesuffix(".0")
+        short = f"{value:g}"
+        return short if float(short) == value else repr(float(value)).removesuffix(".0")
     return "" if value is None else str(value)

@@ -7,9 +7,10 @@ import dataclasses
 import re
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, WoolError
 from wool_station.store import schema
 from wool_station.store.corrections import OPERATOR
 from wool_station.store.reading import Reader
@@ -76,11 +77,11 @@ class Piece:
         return 0.0 if self.found is None else self.found + 60 * self.minutes
 
 
-def pieces(text: list[str]) -> dict[str, float]:
+def pieces(text: Sequence[str]) -> dict[str, float]:
     """Minutes by piece, as a user gives them as `PIECE:MINUTES`.
 
     Raises:
-        UsageError: a text is not that.
+        BadSetting: a text is not that.
     """
     found = {}
     for one in text:
@@ -90,7 +91,7 @@ def pieces(text: list[str]) -> dict[str, float]:
         except ValueError:
             found[name] = 0.0
         if not PIECE.fullmatch(name) or not 1 <= found[name] <= 1e5:
-            raise UsageError(f"--challenge={one}: must be PIECE:MINUTES, such as steel ball 3 mm:240")
+            raise BadSetting("challenge", one, "must be PIECE:MINUTES, such as steel ball 3 mm:240")
     return found
 
 
