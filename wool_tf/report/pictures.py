@@ -3,7 +3,10 @@
 import dataclasses
 import shlex
 
+import numpy as np
+
 from wool_tf.cells import decimals, percent
+from wool_tf.evaluation import calibration
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import naming
 from wool_tf.study.board_results import Judged, Picture
@@ -128,7 +131,8 @@ def scores(study: Study) -> dict | None:
     """Of every image the int8 score while it was held out, its class and defects: what the slider counts over.
 
     Returns:
-        `threshold`, that of the delivered file; `ratio`, the false alarms that a miss costs by its rule, or 1;
+        `threshold`, that of the delivered file; `calibration` of the scores, for the thresholds of other ratios;
+        `ratio`, the false alarms that a miss costs by its rule, or 1;
         `command`, which delivers another one, with `THRESHOLD` in its place; `tiles` per square metre of belt, or None;
         `types` of defects in words; and `images`, each a list of score, label, defects, path and number.
     """
@@ -142,8 +146,10 @@ def scores(study: Study) -> dict | None:
         "--precisions=int8 --threshold=THRESHOLD --out=OUT"
     )
     ratio, tiles = delivery.rule.cost_ratio or COST_RATIO, delivery.tiles_per_square_metre
+    labels, held_out = (np.array([row[place] for row in rows]) for place in (1, 0))
     return {
         "threshold": delivery.threshold,
+        "calibration": dataclasses.asdict(calibration.fit(labels, held_out)),
         "ratio": ratio,
         "command": command,
         "tiles": tiles,

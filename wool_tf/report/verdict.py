@@ -14,13 +14,16 @@ from wool_tf.study.results import Configuration, Delivered, Stage, Study
 from wool_tf.study.score_results import FROZEN, Baseline, Figures
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
+EQUALLED = "Fit for use, but no better than something simpler"
+"""Of a network that is recommended for its speed alone."""
 FEW_GROUPS = 20
 """Bootstrap intervals of fewer samples are known to be too narrow."""
 FEW_DEFECTIVE = 20
 TOLERATED_LOSS = 0.01
 """How much accuracy int8 may cost."""
 CHEAPER = 0.5
-"""Share of the unpruned network's multiply-accumulates from which on a network may merely equal its frozen features."""
+"""Share of the unpruned network's multiply-accumulates up to which a network that merely equals its frozen features has
+a use: its speed."""
 EQUAL = 20.0
 """False alarms of a thousand images that an equal may cost more, at the worst end of the interval."""
 
@@ -30,7 +33,7 @@ class Verdict:
     """What a reader wants to know first.
 
     Attributes:
-        kind: `FIT`, `NOT_FIT`, `UNKNOWN`, or `COMPARED` where nothing was delivered.
+        kind: `FIT`, `EQUALLED`, `NOT_FIT`, `UNKNOWN`, or `COMPARED` where nothing was delivered.
         reasons: why, a sentence each.
         advice: what to do next, in a sentence.
         command: the command that does it.
@@ -53,8 +56,9 @@ def verdict(study: Study) -> Verdict:
     model = shlex.quote(str(Path(study.out) / delivered.delivery.files[-1].name))
     told = "Try it on crops that it has never seen, then set up the board as BUILD.md says."
     command = f"python tflite/classify.py {model} NEW_CROPS --csv"
-    reasons = (*_equalled(study, delivered), _told(delivered), *_spared(study, delivered), *_unlisted(study))
-    return Verdict(FIT, reasons, told, command)
+    equals = tuple(_equalled(study, delivered))
+    reasons = (*equals, _told(delivered), *_spared(study, delivered), *_unlisted(study))
+    return Verdict(EQUALLED if equals else FIT, reasons, told, command)
 
 
 def _told(delivered: Delivered) -> str:
@@ -104,8 +108,8 @@ def _equalled(study: Study, delivered: Delivered) -> Iterator[str]:
             yield (
                 f"{_title(study, each)}, is as good, as far as these images tell: "
                 f"{_told_of(naming.best_known(_baseline(study, each)))}; the network makes {_more(ratio, each)}. "
-                f"But it needs the "
-                f"unpruned network, with {1 / share:.1f} times the multiply-accumulates."
+                f"It needs the unpruned network, with {1 / share:.1f} times the multiply-accumulates: take the pruned "
+                "one where that is too slow, and not for its accuracy."
             )
 
 
