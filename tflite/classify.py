@@ -20,19 +20,10 @@ def parse(arguments: list[str]) -> program.ClassificationOptions:
     """The command line; leaves with status 64 if it is wrong."""
     parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_options(program.ClassificationOptions)
-    form = parser.add_mutually_exclusive_group()
-    text = "print comma-separated values, the first line their names"
-    form.add_argument("--csv", dest="form", action="store_const", const="csv", default="text", help=text)
-    form.add_argument("--json", dest="form", action="store_const", const="json", help="print a JSON object a line")
     # An optional value would take the argument that follows for the folder.
     alone = f"--heatmap={program.NO_FOLDER}"
     given = parser.parse_intermixed_args([alone if argument == "--heatmap" else argument for argument in arguments])
-    options: program.ClassificationOptions = parser.options(program.ClassificationOptions, given)
-    if not options.given and not options.watch:
-        parser.error("give an IMAGE, a DIR or --watch=DIR")
-    if options.done and not options.watch:
-        parser.error("--done goes with --watch")
-    return options
+    return parser.options(program.ClassificationOptions, given)
 
 
 def main(arguments: list[str]) -> int:

@@ -224,8 +224,8 @@ def test_a_piece_that_is_wrong_is_one_line(text):
 
 @pytest.mark.parametrize(
     ("wrong", "rule"),
-    [({"operator": "<b>"}, "operator: give"), ({"piece": "a\nb"}, "piece: give"), ({"seconds": 0}, "seconds: must"),
-     ({"seconds": float("nan")}, "seconds: must"), ({"across_mm": (3.0, 3.0)}, "across_mm: must")],
+    [({"operator": "<b>"}, "operator: give"), ({"piece": "a\nb"}, "piece: give"), ({"seconds": 0}, "seconds=0: must"),
+     ({"seconds": float("nan")}, "seconds=nan: must"), ({"across_mm": (3.0, 3.0)}, "across_mm: must")],
 )  # fmt: skip
 def test_an_order_that_is_wrong_is_one_line(wrong, rule):
     with pytest.raises(WoolError, match=rule):

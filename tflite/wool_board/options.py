@@ -66,7 +66,8 @@ def to_markdown(config: type) -> str:
 
     def written(field: str) -> str:
         each = declarations[field]
-        return each.form if each.positional else f"{name(field)}={each.form}" if each.form else name(field)
+        form = each.form.replace("|", "\\|")
+        return form if each.positional else f"{name(field)}={form}" if form else name(field)
 
     return table(config, written, {})
 

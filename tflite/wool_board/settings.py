@@ -87,7 +87,8 @@ def table(config: type, written: Callable[[str], str], more: Mapping[str, Callab
     defaults = {each.name: each.default for each in dataclasses.fields(config)}
     for name, each in declared(config).items():
         needed = defaults[name] is dataclasses.MISSING
-        default = "" if needed else as_text(defaults[name])
+        # Of a flag the default is that it is not given.
+        default = "" if needed or defaults[name] is False else as_text(defaults[name])
         shown = "needed" if needed else f"`{default}`" if default else ""
         rows.append([f"`{written(name)}`", shown, each.allowed, each.help, *(column(each) for column in more.values())])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)

@@ -12,6 +12,8 @@ from wool_board.options import NEEDED, option
 from wool_board.settings import check
 
 LEAST_BUDGET_MB = 64.0
+PIECE_SECONDS = 60.0
+"""Within which a piece that is put onto the belt must be rejected, unless something else is said."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,10 +94,13 @@ class ChallengeOptions(StoreOptions):
 
     piece: str = option(NEEDED, "Its name.")
     operator: str = option(NEEDED, "Who puts it through.")
-    seconds: float = option(60, "Time within which it must be rejected.")
+    seconds: float = option(PIECE_SECONDS, "Time within which it must be rejected.", at_least=1, at_most=600)
     across_mm: str | None = option(
         None, "Between which places across the belt it lies; by default anywhere.", form="LEFT,RIGHT"
     )
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from wool_board.classification.classifier import Classifier, picture_name
 from wool_board.classification.output import COLUMNS, Output, csv_line, csv_row, left_out, text_line, unreadable
 from wool_board.classification.watching import watch
 from wool_board.command_line import one_line
-from wool_board.errors import BadFile, Unusable
+from wool_board.errors import BadFile, BadSetting, Unusable, UsageError
 from wool_board.exit_status import MISTAKE
 from wool_board.image import folders
 from wool_board.machine import cores
@@ -29,15 +29,16 @@ NO_FOLDER = Path("-")
 class ClassificationOptions:
     """What is to be classified, and how that is told.
 
-    Attributes:
-        form: of the output: "text", "csv" or "json".
+    Raises:
+        WoolError: they do not go together.
     """
 
     model: Path = option(NEEDED, "TFLite file with a card, as convert.py makes it.", form="MODEL", positional=True)
     given: tuple[Path, ...] = option(
         (), "PNG, TIFF, JPEG or DICOM, or a folder of them.", form="IMAGE|DIR", positional=True, repeated=True
     )
-    form: str = "text"
+    csv: bool = option(False, "Print comma-separated values, the first line their names.")
+    json: bool = option(False, "Print a JSON object a line.")
     heatmap: Path | None = option(
         None, "Tell where a defect is; with a folder also draw it, into IMAGE-heatmap.png there.", form="FOLDER"
     )
@@ -50,6 +51,19 @@ class ClassificationOptions:
         form="FOLDER",
     )
     threads: int = option(1, "CPU threads, at most the cores of the machine.")
+
+    def __post_init__(self) -> None:
+        if self.csv and self.json:
+            raise BadSetting(("csv", "json"), None, "give one of them")
+        if not self.given and not self.watch:
+            raise UsageError("give an IMAGE, a DIR or `watch`=DIR; --help tells more")
+        if self.done and not self.watch:
+            raise BadSetting("done", self.done, "goes with `watch`")
+
+    @property
+    def form(self) -> str:
+        """Of the output."""
+        return "csv" if self.csv else "json" if self.json else "text"
 
     @property
     def pictures(self) -> Path | None:

@@ -11,15 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wool_board.errors import BadSetting, WoolError
+from wool_board.settings import declared
+from wool_station.options import PIECE_SECONDS, ChallengeOptions
 from wool_station.store import schema
 from wool_station.store.corrections import OPERATOR
 from wool_station.store.reading import Reader
 
 FOUND, MISSED = "found", "missed"
 PIECE = re.compile(r"\w[\w .,()/-]{0,39}")
-MOST_SECONDS = 600.0
-SECONDS = 60.0
-"""Within which a piece that is put onto the belt must be rejected, unless something else is said."""
 
 AHEAD_SECONDS = 1.0
 """What is noted for a later time than this from now was noted before the clock was set back."""
@@ -41,7 +40,7 @@ class Order:
 
     operator: str
     piece: str
-    seconds: float = SECONDS
+    seconds: float = PIECE_SECONDS
     across_mm: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -49,8 +48,7 @@ class Order:
             raise WoolError("operator: give a name of 1 to 40 letters, digits, spaces or . ' -")
         if not PIECE.fullmatch(self.piece):
             raise WoolError("piece: give a name of 1 to 40 letters, digits, spaces or . , ( ) / -")
-        if not 1 <= self.seconds <= MOST_SECONDS:
-            raise WoolError(f"seconds: must be 1 to {MOST_SECONDS:g}")
+        declared(ChallengeOptions)["seconds"].check("seconds", self.seconds)
         if self.across_mm and not self.across_mm[0] < self.across_mm[1]:
             raise WoolError("across_mm: must be two places in mm, the lower one first")
 
