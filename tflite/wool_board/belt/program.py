@@ -72,7 +72,7 @@ class InspectionOptions:
         read=numbers("LOW,HIGH, for example 0,1.5", float, 2),
     )
     pixel_mm: float | None = option(
-        None, "Distance of lines and of elements; by default the card's.", above=0, at_most=MOST
+        None, "Distance of lines and of elements; by default the card's.", at_least=LEAST_PIXEL_MM, at_most=MOST
     )
     lines_per_second: float = option(LINES_PER_SECOND, "Lines at full speed.", above=0, at_most=MOST)
     overlap: float = option(0.5, "Share of a tile that the next one shows as well.", at_least=0, below=1)
@@ -136,8 +136,6 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     resumed = _resumed(options, config, corrected.fingerprint)
     if resumed:
         config = dataclasses.replace(config, first=math.ceil(config.line(resumed.first_mm)))
-    count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
-    config = dataclasses.replace(config, position=options.position, count_mm=count_mm)
     ring, watchdog = _ring(options, config, cut), Watchdog()
     outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
     feed = Feed(options.feed) if options.feed else None
@@ -228,20 +226,19 @@ def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, liv
         raise UsageError(f"{options.model}: its card has no pixel_mm; give `pixel_mm`, the distance of lines")
     if pixel_mm < LEAST_PIXEL_MM:
         rule = f"must be at least {LEAST_PIXEL_MM:g}, in millimetres"
-        if options.pixel_mm is None:
-            raise UsageError(f"{options.model}: its card's pixel_mm={pixel_mm:g}: {rule}")
-        raise BadSetting("pixel_mm", pixel_mm, rule)
+        raise UsageError(f"{options.model}: its card's pixel_mm={pixel_mm:g}: {rule}")
     part = 2 * cut.seen if options.part_mm is None else round(options.part_mm / pixel_mm)
     if part < cut.seen:
         least = math.ceil(cut.seen * pixel_mm)
         raise BadSetting("part_mm", options.part_mm, f"must be at least {least}, the length that a tile shows")
     layout, spacing = LineFormat(options.width, options.type), math.ceil(options.spacing_mm / pixel_mm)
     fixed = layout, (low, high), pixel_mm, part
+    others = options.report_seconds, 0, options.position, pixel_mm if options.count_mm is None else options.count_mm
     if not live:
-        return InspectionConfig(*fixed, None, spacing, None, options.report_seconds)
+        return InspectionConfig(*fixed, None, spacing, None, *others)
     latency = math.floor(options.latency_mm / pixel_mm)
     least = shortest_latency(cut, part) + LEAST_BACKLOG
     if latency < least:
         rule = f"must be at least {math.ceil(least * pixel_mm)} with parts of {part * pixel_mm:g} mm"
         raise BadSetting("latency_mm", options.latency_mm, f"{rule}; give more, or less `part_mm`")
-    return InspectionConfig(*fixed, latency, spacing, options.stall_seconds, options.report_seconds)
+    return InspectionConfig(*fixed, latency, spacing, options.stall_seconds, *others)
