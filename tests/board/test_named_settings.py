@@ -18,7 +18,7 @@ PROGRAM_MODULES = "*program.py", "options.py"
 COMMANDS = {
     ("page/guard.py", "--name"),
     ("gate/control.py", "--position"),
-    ("latency/orders.py", "--models"),
+    ("latency/convolution_archive.py", "--models"),
 }
 """Commands of other programs that are given as advice: file and flag."""
 

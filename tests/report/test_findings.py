@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from study_sample import configuration, delivered, figures, made, stage, written
-from wool_tf.evaluation import paired
+from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import claims, findings, paper
-from wool_tf.report.per_thousand import per_thousand
+from wool_tf.report.error_rates import per_thousand
 from wool_tf.report.verdict import COMPARED, EQUALLED, FIT, NOT_FIT, UNKNOWN, smallest, verdict
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.image_results import FoldSize
@@ -380,7 +380,7 @@ def test_losses_are_compared_image_by_image_where_images_are_known(delivered):
     truth = np.array([one.label == 1 for one in delivered.held_out])
     calls = [np.array(each.scores) >= 0.5 for each in (delivered.configurations[0].baseline, worst)]
     groups = np.array([one.group for one in delivered.held_out])
-    low, high = paired.compare(truth, groups, *calls).interval
+    low, high = paired_comparison.compare(truth, groups, *calls).interval
     assert told == ("holds" if low >= -0.0134 else "does not hold" if high < -0.0134 else "cannot be told")
 
 

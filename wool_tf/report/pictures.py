@@ -9,7 +9,7 @@ from wool_tf.cells import decimals, percent
 from wool_tf.evaluation import calibration
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import naming
-from wool_tf.study.board_results import Judged, Picture
+from wool_tf.study.board_results import ImageVerdict, Picture
 from wool_tf.study.image_results import Sheet
 from wool_tf.study.results import Study
 
@@ -34,7 +34,7 @@ class Cell:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class CaptionedImage:
     """An image with its caption.
 
     Attributes:
@@ -53,7 +53,7 @@ class Shown:
         return cells(self.picture)
 
 
-def pictures(study: Study) -> list[Shown]:
+def pictures(study: Study) -> list[CaptionedImage]:
     """The images of a delivery, those judged wrongly first."""
     if study.delivered is None:
         return []
@@ -100,17 +100,17 @@ def cut(study: Study) -> str:
     return f"Of {wrong} images judged wrongly {shown} are shown; the table “Every image judged wrongly” has them all."
 
 
-def _shown(picture: Picture, one: Judged, stage: str) -> Shown:
+def _shown(picture: Picture, one: ImageVerdict, stage: str) -> CaptionedImage:
     kind = RIGHT if not one.wrong(stage) else ALARM if one.called(stage) else MISSED
     what = naming.types(one.defects) or ("defective" if one.label == 1 else "non-defective")
     at = f"score {decimals(one.scores[stage])}, threshold {decimals(one.threshold)}"
-    return Shown(kind, f"{one.path}: {what}, {at}", picture)
+    return CaptionedImage(kind, f"{one.path}: {what}, {at}", picture)
 
 
-def suspects(study: Study) -> list[Shown]:
+def suspects(study: Study) -> list[CaptionedImage]:
     """The images whose label is probably wrong, as far as they are shown."""
     return [
-        Shown(
+        CaptionedImage(
             f"labelled {'defective' if one.label else 'non-defective'}",
             f"{one.path}: {naming.types(one.defects) + ', ' if one.defects else ''}score {decimals(one.score)}",
             Picture(number, one.png),

@@ -10,7 +10,7 @@ from wool_tf.cells import percent
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import advice, naming
 from wool_tf.study.board_results import Advantage
-from wool_tf.study.results import Configuration, Delivered, Stage, Study
+from wool_tf.study.results import Configuration, DeliveredModel, Stage, Study
 from wool_tf.study.score_results import FROZEN, Baseline, Figures
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
@@ -61,7 +61,7 @@ def verdict(study: Study) -> Verdict:
     return Verdict(EQUALLED if equals else FIT, reasons, told, command)
 
 
-def _told(delivered: Delivered) -> str:
+def _told(delivered: DeliveredModel) -> str:
     metrics = delivered.at_rule.figures.complete[0]
     return (
         f"By the delivered rule for the threshold, {metrics.missed} of {metrics.defective} defective images would pass "
@@ -73,7 +73,7 @@ def _alarms(number: int) -> str:
     return "1 false alarm" if number == 1 else f"{number} false alarms"
 
 
-def _spared(study: Study, delivered: Delivered) -> list[str]:
+def _spared(study: Study, delivered: DeliveredModel) -> list[str]:
     ratio = delivered.delivery.rule.cost_ratio or COST_RATIO
     return [
         f"Against {naming.inline(_title(study, each))}, it spares {_cost(ratio, each.spared)} of 1000 images (95 % "
@@ -82,12 +82,12 @@ def _spared(study: Study, delivered: Delivered) -> list[str]:
     ]
 
 
-def _to_be_beaten(delivered: Delivered) -> list[Advantage]:
+def _to_be_beaten(delivered: DeliveredModel) -> list[Advantage]:
     """What a network has to be better than to be recommended."""
     return [each for each in delivered.delivery.advantages if not _is_equal_and_cheaper(delivered, each)]
 
 
-def _is_equal_and_cheaper(delivered: Delivered, each: Advantage) -> bool:
+def _is_equal_and_cheaper(delivered: DeliveredModel, each: Advantage) -> bool:
     """Whether the network only equals a baseline, as far as the images tell, but does so at a fraction of its cost.
 
     Frozen features need the whole unpruned network on the board, so they are simpler to train and not to use. That the
@@ -98,7 +98,7 @@ def _is_equal_and_cheaper(delivered: Delivered, each: Advantage) -> bool:
     return each.kind == FROZEN and share is not None and share <= CHEAPER and -EQUAL <= low <= 0 <= high
 
 
-def _equalled(study: Study, delivered: Delivered) -> Iterator[str]:
+def _equalled(study: Study, delivered: DeliveredModel) -> Iterator[str]:
     """What is as good without training, and what it would cost."""
     whole = delivered.configuration.baseline
     for each in delivered.delivery.advantages:
@@ -139,7 +139,7 @@ def _baseline(study: Study, each: Advantage) -> Baseline:
     return found
 
 
-def _too_little(study: Study, delivered: Delivered) -> Verdict | None:
+def _too_little(study: Study, delivered: DeliveredModel) -> Verdict | None:
     data = study.judged
     if data.groups >= FEW_GROUPS and data.defective >= FEW_DEFECTIVE:
         return None
@@ -151,7 +151,7 @@ def _too_little(study: Study, delivered: Delivered) -> Verdict | None:
     return Verdict(UNKNOWN, (reason, _told(delivered)), *advice.more_samples(study, needed))
 
 
-def _flattered(study: Study, delivered: Delivered) -> Verdict | None:
+def _flattered(study: Study, delivered: DeliveredModel) -> Verdict | None:
     """The figures are known to be too good, so that nothing follows from them."""
     flaw = _too_good(study)
     if flaw is None:
@@ -184,7 +184,7 @@ def _unlisted(study: Study) -> list[str]:
     return ["This holds only if no two images show the same product; no manifest says which do."]
 
 
-def _useless(study: Study, delivered: Delivered) -> Verdict | None:
+def _useless(study: Study, delivered: DeliveredModel) -> Verdict | None:
     majority = max(study.judged.defective, study.judged.sound) / study.judged.images
     accuracy = delivered.at_rule.figures.mean("accuracy")
     if accuracy is None or accuracy > majority:
@@ -196,7 +196,7 @@ def _useless(study: Study, delivered: Delivered) -> Verdict | None:
     return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study))
 
 
-def _beaten(study: Study, delivered: Delivered) -> Verdict | None:
+def _beaten(study: Study, delivered: DeliveredModel) -> Verdict | None:
     """Something simpler is as good: then no network is recommended."""
     found = [each for each in _to_be_beaten(delivered) if each.spared <= 0]
     if not found:
@@ -214,7 +214,7 @@ def _told_of(figures: Figures) -> str:
     return f"{metrics.missed} of {metrics.defective} missed, {_alarms(metrics.false_alarms)} on {metrics.sound}"
 
 
-def _missed_recall(study: Study, delivered: Delivered) -> Verdict | None:
+def _missed_recall(study: Study, delivered: DeliveredModel) -> Verdict | None:
     point = delivered.at_rule
     asked, found = delivered.delivery.rule.recall, point.figures.mean("recall")
     if asked is None or found is None or round(found, 3) >= asked:
@@ -230,7 +230,7 @@ def _missed_recall(study: Study, delivered: Delivered) -> Verdict | None:
     return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study))
 
 
-def _quantised(study: Study, delivered: Delivered) -> Verdict | None:
+def _quantised(study: Study, delivered: DeliveredModel) -> Verdict | None:
     before, after = (stage.figures.mean("accuracy") for stage in (delivered.float_stage, delivered.int8_stage))
     if before is None or after is None or before - after <= TOLERATED_LOSS:
         return None
@@ -242,7 +242,7 @@ def _quantised(study: Study, delivered: Delivered) -> Verdict | None:
     return Verdict(NOT_FIT, (reason, _told(delivered)), told, command)
 
 
-def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
+def _uncertain(study: Study, delivered: DeliveredModel) -> Verdict | None:
     """It looks better than what is simpler, and might not be."""
     found = [each for each in _to_be_beaten(delivered) if each.interval[0] <= 0]
     if not found:

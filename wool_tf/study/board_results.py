@@ -6,7 +6,7 @@ from wool_tf.evaluation.thresholds import ThresholdRule
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class ScoreDifference:
     """How far a file's scores are from those of the network that it was made of, on the same images.
 
     Attributes:
@@ -46,7 +46,7 @@ class Latency:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class ImageVerdict:
     """An image as the folds' int8 files judged it while it was held out.
 
     Attributes:
@@ -112,7 +112,7 @@ class Advantage:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pointing:
+class PointingGame:
     """Whether heatmaps are highest where the defects are.
 
     Attributes:
@@ -146,7 +146,7 @@ class Delivery:
         advantages: over each baseline.
         judged: every image.
         pictures: of the images judged wrongly by the rule, and of some that were judged rightly.
-        pointing: Pointing over all images, or None where no boxes are known.
+        pointing: PointingGame over all images, or None where no boxes are known.
         tiles_per_square_metre: that the inspection of a belt judges, or None where the distance of pixels is not known.
     """
 
@@ -157,14 +157,14 @@ class Delivery:
     told: str
     threshold: float
     files: tuple[File, ...]
-    held_out: Comparison
-    delivered: Comparison
+    held_out: ScoreDifference
+    delivered: ScoreDifference
     operators: tuple[str, ...]
     latency: tuple[Latency, ...]
     latency_machine: str
     latency_warnings: tuple[str, ...]
     advantages: tuple[Advantage, ...]
-    judged: tuple[Judged, ...]
+    judged: tuple[ImageVerdict, ...]
     pictures: tuple[Picture, ...] = ()
-    pointing: Pointing | None = None
+    pointing: PointingGame | None = None
     tiles_per_square_metre: float | None = None
