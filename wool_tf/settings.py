@@ -7,9 +7,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from wool_board.settings import Setting, check, declared, table
+from wool_board.settings import Setting, check, declared, table, types_of
 
-__all__ = ["BindingSetting", "Binds", "Setting", "binding", "check", "declared", "setting", "to_markdown"]
+__all__ = ["BindingSetting", "Binds", "Setting", "binding", "check", "declared", "setting", "to_markdown", "types_of"]
 
 Binds = Literal["always", "choice", "hard", "asfp", "pruning"]
 _BINDS = {

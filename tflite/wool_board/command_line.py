@@ -6,7 +6,6 @@ import dataclasses
 import os
 import re
 import sys
-import types
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, NoReturn
 from wool_board.errors import DISK_FAULTS, WoolError, as_text
 from wool_board.exit_status import INTERRUPTED, MISTAKE, WRONG_USAGE
 from wool_board.options import NEEDED, Option, called, path
-from wool_board.settings import declared
+from wool_board.settings import declared, types_of
 
 _READ: dict[Any, Callable[[str], Any]] = {int: int, float: float, str: str, Path: path}
 
@@ -28,10 +27,7 @@ class Parser(argparse.ArgumentParser):
 
     def add_options(self, config: type) -> None:
         """Adds an option for every declared setting of a dataclass, which has the defaults and checks the values."""
-        kinds, defaults = (
-            typing.get_type_hints(config),
-            {each.name: each.default for each in dataclasses.fields(config)},
-        )
+        kinds, defaults = types_of(config), {each.name: each.default for each in dataclasses.fields(config)}
         for field, each in declared(config).items():
             self._add_option(field, each, kinds[field], defaults[field])
 
@@ -42,7 +38,8 @@ class Parser(argparse.ArgumentParser):
         if kind is bool:
             how["action"] = "store_true"
         else:
-            how["type"] = declaration.read or _READ[_plain(kind)]
+            item = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind
+            how["type"] = declaration.read or _READ[item]
             how["metavar"] = declaration.form or None
         if declaration.repeated and declaration.positional:
             how["nargs"] = "+" if default is NEEDED else "*"
@@ -104,18 +101,10 @@ def run(name: str, work: Callable[[Any], int], options: Any) -> int:
 
 
 def _help(declaration: Option, default: object) -> str:
-    parts = [declaration.help, declaration.allowed and f"Allowed: {declaration.allowed}."]
-    if default is not NEEDED and as_text(default) and not isinstance(default, bool):
-        parts.append(f"Default: {as_text(default)}.")
+    has_default = default is not NEEDED and default is not False and as_text(default)
+    text = f"{declaration.explained} Default: {as_text(default)}." if has_default else declaration.explained
     # argparse takes what follows a % for a name.
-    return " ".join(filter(None, parts)).replace("%", "%%")
-
-
-def _plain(kind: Any) -> Any:
-    """The type of a value that is given: `int` for `int | None`, and for a tuple of them."""
-    if isinstance(kind, types.UnionType):
-        (kind,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
-    return typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind
+    return text.replace("%", "%%")
 
 
 def _tell_of_output(name: str, error: OSError) -> None:

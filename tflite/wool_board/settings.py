@@ -5,6 +5,8 @@ Checks, flags with their help, and the tables in the documentation come from the
 
 import dataclasses
 import math
+import types
+import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +40,11 @@ class Setting:
         told = [f"{name} {as_text(bound)}" for name, bound in bounds.items() if bound not in (None, math.inf)]
         return " and ".join([*told, "finite"] if self.below == math.inf else told)
 
+    @property
+    def explained(self) -> str:
+        """The meaning and the allowed values, for the help of a program."""
+        return f"{self.help} Allowed: {self.allowed}." if self.allowed else self.help
+
     def field(self, default: object) -> Any:
         """A field of a dataclass that has this declaration; without a default if that is `dataclasses.MISSING`."""
         return dataclasses.field(default=default, metadata={Setting: self})
@@ -63,6 +70,17 @@ class Setting:
 def declared(config: type) -> dict[str, Any]:
     """The declarations of a dataclass by field, in order; fields without one are left out."""
     return {each.name: each.metadata[Setting] for each in dataclasses.fields(config) if Setting in each.metadata}
+
+
+def types_of(config: type) -> dict[str, Any]:
+    """Types of a dataclass's fields where they are given: `int` for `int | None`."""
+    return {name: _given(kind) for name, kind in typing.get_type_hints(config).items()}
+
+
+def _given(kind: Any) -> Any:
+    if isinstance(kind, types.UnionType):
+        (kind,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
+    return kind
 
 
 def check(config: object) -> None:
