@@ -19,12 +19,10 @@ PROGRAM = "benchmark.py"
 
 def parse(arguments: list[str]) -> program.BenchmarkOptions:
     """The command line; leaves with status 64 if it is wrong."""
-    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_options(program.BenchmarkOptions)
     # An optional value would take the model that follows for the file to write.
     alone = f"--json={program.STANDARD_OUTPUT}"
-    given = parser.parse_args([alone if argument == "--json" else argument for argument in arguments])
-    return parser.options(program.BenchmarkOptions, given)
+    arguments = [alone if argument == "--json" else argument for argument in arguments]
+    return command_line.parse(PROGRAM, __doc__, program.BenchmarkOptions, arguments)
 
 
 def main(arguments: list[str]) -> int:

@@ -18,12 +18,13 @@ from wool_board.classification.output import PROGRAM
 
 def parse(arguments: list[str]) -> program.ClassificationOptions:
     """The command line; leaves with status 64 if it is wrong."""
-    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_options(program.ClassificationOptions)
     # An optional value would take the argument that follows for the folder.
     alone = f"--heatmap={program.NO_FOLDER}"
-    given = parser.parse_intermixed_args([alone if argument == "--heatmap" else argument for argument in arguments])
-    return parser.options(program.ClassificationOptions, given)
+    arguments = [alone if argument == "--heatmap" else argument for argument in arguments]
+    found: program.ClassificationOptions = command_line.parse(
+        PROGRAM, __doc__, program.ClassificationOptions, arguments
+    )
+    return found
 
 
 def main(arguments: list[str]) -> int:

@@ -21,9 +21,7 @@ PROGRAM = "gate.py"
 
 def parse(arguments: list[str]) -> program.GateOptions:
     """The command line; leaves with status 64 if it is wrong."""
-    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_options(program.GateOptions)
-    return parser.options(program.GateOptions, parser.parse_args(arguments))
+    return command_line.parse(PROGRAM, __doc__, program.GateOptions, arguments)
 
 
 def main(arguments: list[str]) -> int:

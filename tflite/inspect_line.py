@@ -31,10 +31,7 @@ PROGRAM = "inspect_line.py"
 
 def parse(arguments: list[str]) -> program.InspectionOptions:
     """The command line; leaves with status 64 if it is wrong."""
-    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_options(program.InspectionOptions)
-    # INPUT may stand behind the options, too.
-    return parser.options(program.InspectionOptions, parser.parse_intermixed_args(arguments))
+    return command_line.parse(PROGRAM, __doc__, program.InspectionOptions, arguments)
 
 
 def main(arguments: list[str]) -> int:

@@ -19,9 +19,7 @@ PROGRAM = "latency_table.py"
 
 def parse(arguments: list[str]) -> program.LatencyOptions:
     """The command line; leaves with status 64 if it is wrong."""
-    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_options(program.LatencyOptions)
-    return parser.options(program.LatencyOptions, parser.parse_args(arguments))
+    return command_line.parse(PROGRAM, __doc__, program.LatencyOptions, arguments)
 
 
 def main(arguments: list[str]) -> int:

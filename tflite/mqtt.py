@@ -21,9 +21,7 @@ PROGRAM = "mqtt.py"
 
 def parse(arguments: list[str]) -> program.MqttOptions:
     """The command line; leaves with status 64 if it is wrong."""
-    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_options(program.MqttOptions)
-    return parser.options(program.MqttOptions, parser.parse_args(arguments))
+    return command_line.parse(PROGRAM, __doc__, program.MqttOptions, arguments)
 
 
 def main(arguments: list[str]) -> int:

@@ -9,13 +9,14 @@ import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from wool_board.errors import DISK_FAULTS, WoolError, as_text
 from wool_board.exit_status import INTERRUPTED, MISTAKE, WRONG_USAGE
 from wool_board.options import NEEDED, Option, called, path
 from wool_board.settings import declared, types_of
 
+T = TypeVar("T")
 _READ: dict[Any, Callable[[str], Any]] = {int: int, float: float, str: str, Path: path}
 
 
@@ -49,7 +50,7 @@ class Parser(argparse.ArgumentParser):
             how |= {"nargs": "?", "default": default}
         self.add_argument(field if declaration.positional else f"--{declaration.name or field}", **how)
 
-    def options(self, config: type, given: argparse.Namespace) -> Any:
+    def options(self, config: type[T], given: argparse.Namespace) -> T:
         """The dataclass with what was given; leaves with one line, and its status, if a value breaks its rule."""
         values = {field: tuple(value) if isinstance(value, list) else value for field, value in vars(given).items()}
         try:
@@ -72,7 +73,22 @@ class Parser(argparse.ArgumentParser):
         sys.exit(WRONG_USAGE)
 
 
-def run(name: str, work: Callable[[Any], int], options: Any) -> int:
+def parse(name: str, about: str, config: type[T], arguments: list[str]) -> T:
+    """The options of a program that has no commands; leaves with status 64 if they are wrong.
+
+    Arguments:
+        name: of the program.
+        about: what it is, in the first line.
+        config: dataclass of its options.
+        arguments: that were given.
+    """
+    parser = Parser(prog=name, description=about.splitlines()[0], allow_abbrev=False)
+    parser.add_options(config)
+    # What is given by its place may stand behind the options, too.
+    return parser.options(config, parser.parse_intermixed_args(arguments))
+
+
+def run(name: str, work: Callable[[T], int], options: T) -> int:
     """Runs a program; returns its exit status.
 
     Arguments:

@@ -11,7 +11,6 @@ from wool_board.errors import BadSetting
 from wool_board.options import NEEDED, option
 from wool_board.settings import check
 
-LEAST_BUDGET_MB = 64.0
 PIECE_SECONDS = 60.0
 """Within which a piece that is put onto the belt must be rejected, unless something else is said."""
 
@@ -35,7 +34,7 @@ class RecordOptions(StoreOptions, FeedOptions):
     """What is to be recorded and how."""
 
     budget_mb: float = option(
-        8000, "Disk space for all of it, in MB: the oldest pictures go first.", at_least=LEAST_BUDGET_MB, below=math.inf
+        8000, "Disk space for all of it, in MB: the oldest pictures go first.", at_least=64, below=math.inf
     )
     picture_mb_per_hour: float = option(
         500, "MB of pictures in an hour at most, for a card wears out.", above=0, below=math.inf
