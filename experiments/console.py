@@ -17,7 +17,7 @@ from wool_board.errors import DISK_FAULTS
 from wool_board.exit_status import GRACE_SECONDS, INTERRUPTED
 from wool_tf import environment
 from wool_tf.cells import duration
-from wool_tf.errors import BadSetting, WoolError
+from wool_tf.errors import WoolError
 
 LINE_SECONDS = 15
 """Where the output is no terminal, a line this often is enough."""
@@ -65,8 +65,6 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     except BrokenPipeError:
         # The reader of the output, head perhaps, has closed it; nothing is left to be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except BadSetting as error:
-        sys.exit(f"error: {error.told(_flag)}")
     except OSError as error:
         if error.errno not in DISK_FAULTS:
             raise
@@ -74,7 +72,9 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
         sys.stderr.flush()
         # What is left in the buffer of the standard output would fail once more.
         os._exit(1)
-    except (WoolError, flags.Error) as error:
+    except WoolError as error:
+        sys.exit(f"error: {error.told(_flag)}")
+    except flags.Error as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         leave()

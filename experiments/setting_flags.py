@@ -1,6 +1,5 @@
 """Flags made of settings as they are declared (`wool_tf.settings`), and the settings that the flags stand for."""
 
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,13 +28,13 @@ def define(config: type, without: Sequence[str] = (), names: Mapping[str, str] |
         without: fields that get no flag.
         names: of the flags that are called otherwise than their fields, by field.
     """
-    found, kinds = {}, typing.get_type_hints(config)
+    found, kinds = {}, settings.types_of(config)
     for field, declared in settings.declared(config).items():
         if field not in without:
             default = getattr(config, field)
             default = [as_text(item) for item in default] if isinstance(default, tuple) else default
-            make = _DEFINE.get(_plain(kinds[field]), flags.DEFINE_list)
-            found[field] = make((names or {}).get(field, field), default, _help(declared))
+            make = _DEFINE.get(kinds[field], flags.DEFINE_list)
+            found[field] = make((names or {}).get(field, field), default, declared.explained)
     return found
 
 
@@ -50,23 +49,12 @@ def build(config: type, holders: Holders, **others) -> Any:
     Raises:
         BadSetting: a value breaks its rule; it is called by the name of its flag.
     """
-    kinds = typing.get_type_hints(config)
-    given = {field: _value(holder, _plain(kinds[field])) for field, holder in holders.items()}
+    kinds = settings.types_of(config)
+    given = {field: _value(holder, kinds[field]) for field, holder in holders.items()}
     try:
         return config(**given | others)
     except BadSetting as error:
         raise error.renamed({field: holder.name for field, holder in holders.items()}) from None
-
-
-def _help(declared: settings.Setting) -> str:
-    return f"{declared.help} Allowed: {declared.allowed}." if declared.allowed else declared.help
-
-
-def _plain(kind) -> Any:
-    """The type of a value that is given: `int` for `int | None`."""
-    if isinstance(kind, types.UnionType):
-        (kind,) = (each for each in typing.get_args(kind) if each is not types.NoneType)
-    return kind
 
 
 def _value(holder: flags.FlagHolder, kind) -> Any:

@@ -1,7 +1,15 @@
-"""What docs/settings.md holds. `python tests/settings_page.py` writes it anew after a declaration has changed."""
+"""What the pages of settings hold. `python tests/settings_page.py` writes them anew after a declaration has changed."""
 
 from pathlib import Path
 
+import station
+from wool_board import options
+from wool_board.belt.program import InspectionOptions
+from wool_board.benchmark.program import BenchmarkOptions
+from wool_board.classification.program import ClassificationOptions
+from wool_board.latency.program import LatencyOptions
+from wool_station.gate.program import GateOptions
+from wool_station.mqtt.program import MqttOptions
 from wool_tf import settings
 from wool_tf.data.annotations.scans import ScanConfig
 from wool_tf.data.crops import CropConfig
@@ -11,9 +19,9 @@ from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.training.config import TrainingConfig
 
-PATH = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 QAT = {name: f"qat_{name}" for name in ("epochs", "batch_size", "learning_rate")}
-TEXT = """\
+TRAINING = """\
 # Settings
 
 Every setting is declared once, at its field of a dataclass: default, allowed values, meaning, and which results in the
@@ -59,9 +67,28 @@ scans. A network's board model reads its images with the range that its crops we
 {qat}"""
 
 
-def page() -> str:
-    """The document."""
-    return TEXT.format(
+BOARD = """\
+# Options of a board's programs
+
+Every option is declared once, at its field of a dataclass: default, allowed values and meaning. Checks and `--help`
+come from these declarations, and so does this page; `python tests/settings_page.py` writes it. What is `needed` has no
+default; words in capitals stand for values. [board.md](board.md), [station.md](station.md) and [gate.md](gate.md) say
+when to use them.
+
+{programs}"""
+PROGRAMS = {
+    "inspect_line.py": InspectionOptions,
+    "gate.py": GateOptions,
+    "mqtt.py": MqttOptions,
+    "classify.py": ClassificationOptions,
+    "benchmark.py": BenchmarkOptions,
+    "latency_table.py": LatencyOptions,
+} | {f"station.py {name}": command.options for name, command in station.COMMANDS.items()}
+
+
+def pages() -> dict[Path, str]:
+    """The documents by their files."""
+    training = TRAINING.format(
         training=settings.to_markdown(TrainingConfig),
         threshold=settings.to_markdown(ThresholdRule, {"recall": "required_recall"}),
         naming=settings.to_markdown(CropNaming),
@@ -70,7 +97,10 @@ def page() -> str:
         shared=", ".join(f"`--{name}`" for name in settings.declared(ScanConfig)),
         qat=settings.to_markdown(QatConfig, QAT),
     )
+    programs = "\n".join(f"## {name}\n\n{options.to_markdown(config)}" for name, config in PROGRAMS.items())
+    return {DOCS / "settings.md": training, DOCS / "board_settings.md": BOARD.format(programs=programs)}
 
 
 if __name__ == "__main__":
-    PATH.write_text(page())
+    for path, text in pages().items():
+        path.write_text(text)

@@ -118,8 +118,9 @@ def test_what_a_folder_is_bound_to():
     assert {"epochs", "seed", "batch_size", "threads", "select"} <= bound[0, ()]
 
 
-def test_the_page_of_settings_is_that_of_the_declarations():
-    assert settings_page.PATH.read_text() == settings_page.page(), "run: python tests/settings_page.py"
+@pytest.mark.parametrize("path", settings_page.pages(), ids=lambda path: path.name)
+def test_the_pages_of_settings_are_those_of_the_declarations(path):
+    assert path.read_text() == settings_page.pages()[path], "run: python tests/settings_page.py"
 
 
 @pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.stem)
@@ -175,3 +176,19 @@ def test_the_default_of_the_threshold_that_the_readme_states():
         r"how many false alarms a miss costs; (\S+) by default", (ROOT / "docs/guide.md").read_text()
     )
     assert float(stated) == ThresholdRule().cost_ratio
+
+
+BOARD_DOCUMENTS = ("board.md", "gate.md", "station.md")
+
+
+def test_the_defaults_of_a_board_that_documents_state():
+    """What stands in parentheses behind an option, and begins with a digit, is its default."""
+    defaults = {}
+    for config in settings_page.PROGRAMS.values():
+        fields = {field.name: field for field in dataclasses.fields(config)}
+        for name, each in settings.declared(config).items():
+            defaults.setdefault(each.name or name, set()).add(as_text(fields[name].default))
+    text = "".join((ROOT / "docs" / name).read_text() for name in BOARD_DOCUMENTS)
+    stated = re.findall(r"`--(\w+)(?:=[^`]*)?`[^`()|]{0,60}\((\d[\d:,.]*)\)", text)
+    assert len(stated) >= 8
+    assert not [(name, value) for name, value in stated if value not in defaults[name]]

@@ -9,7 +9,6 @@ from the detector's counts to pixels, is timed by itself. Needs ai-edge-litert a
 
 import wool_board.startup  # noqa: F401
 
-import argparse
 import sys
 
 from wool_board import command_line
@@ -20,29 +19,15 @@ PROGRAM = "benchmark.py"
 
 def parse(arguments: list[str]) -> program.BenchmarkOptions:
     """The command line; leaves with status 64 if it is wrong."""
-    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("models", metavar="MODEL", nargs="+", type=command_line.path, help="TFLite file")
-    text = "CPU threads, one number or several: 1,2,4 (1)"
-    parser.add_argument("--threads", type=_numbers, default=(1,), help=text)
-    parser.add_argument("--runs", type=int, default=200, help="runs of each model that are timed (200)")
-    parser.add_argument("--json", metavar="FILE", help="write JSON into this file; --json alone, instead of the table")
     # An optional value would take the model that follows for the file to write.
     alone = f"--json={program.STANDARD_OUTPUT}"
-    found = vars(parser.parse_args([alone if argument == "--json" else argument for argument in arguments]))
-    return program.BenchmarkOptions(**found | {"models": tuple(found["models"])})
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(dict.fromkeys(map(int, text.split(","))))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be numbers with commas between, got {text!r}") from None
+    arguments = [alone if argument == "--json" else argument for argument in arguments]
+    return command_line.parse(PROGRAM, __doc__, program.BenchmarkOptions, arguments)
 
 
 def main(arguments: list[str]) -> int:
     """Runs the program; returns its exit status."""
-    options = parse(arguments)
-    return command_line.run(PROGRAM, lambda: program.run(options))
+    return command_line.run(PROGRAM, program.run, parse(arguments))
 
 
 if __name__ == "__main__":

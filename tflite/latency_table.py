@@ -19,17 +19,12 @@ PROGRAM = "latency_table.py"
 
 def parse(arguments: list[str]) -> program.LatencyOptions:
     """The command line; leaves with status 64 if it is wrong."""
-    parser = command_line.Parser(prog=PROGRAM, description=__doc__.splitlines()[0], allow_abbrev=False)
-    parser.add_argument("models", metavar="MODELS", type=command_line.path, help="archive of convolutions")
-    parser.add_argument("--out", metavar="FILE", type=command_line.path, required=True, help="where the table goes")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads that the inspection will have (1)")
-    return program.LatencyOptions(**vars(parser.parse_args(arguments)))
+    return command_line.parse(PROGRAM, __doc__, program.LatencyOptions, arguments)
 
 
 def main(arguments: list[str]) -> int:
     """Runs the program; returns its exit status."""
-    options = parse(arguments)
-    return command_line.run(PROGRAM, lambda: program.run(options))
+    return command_line.run(PROGRAM, program.run, parse(arguments))
 
 
 if __name__ == "__main__":

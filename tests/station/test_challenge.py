@@ -9,7 +9,7 @@ import pytest
 import inspected
 import station_programs
 import stores
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, WoolError
 from wool_station.challenge import monitor, records
 from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.challenge.records import Challenge
@@ -217,15 +217,15 @@ def test_a_disk_that_cannot_be_written_is_no_end(station, monkeypatch):
 
 @pytest.mark.parametrize("text", ["ball", "ball:", ":60", "ball:0", "ball:nan", "=x:60", "ball:1e9"])
 def test_a_piece_that_is_wrong_is_one_line(text):
-    with pytest.raises(UsageError, match="--challenge=.*must be PIECE:MINUTES"):
+    with pytest.raises(BadSetting, match="^challenge=.*must be PIECE:MINUTES"):
         records.pieces([text])
     assert records.pieces(["ball, 3 mm:60", "pore:90.5"]) == {"ball, 3 mm": 60.0, "pore": 90.5}
 
 
 @pytest.mark.parametrize(
     ("wrong", "rule"),
-    [({"operator": "<b>"}, "operator: give"), ({"piece": "a\nb"}, "piece: give"), ({"seconds": 0}, "seconds: must"),
-     ({"seconds": float("nan")}, "seconds: must"), ({"across_mm": (3.0, 3.0)}, "across_mm: must")],
+    [({"operator": "<b>"}, "operator: give"), ({"piece": "a\nb"}, "piece: give"), ({"seconds": 0}, "seconds=0: must"),
+     ({"seconds": float("nan")}, "seconds=nan: must"), ({"across_mm": (3.0, 3.0)}, "across_mm: must")],
 )  # fmt: skip
 def test_a_challenge_that_is_wrong_is_one_line(wrong, rule):
     with pytest.raises(WoolError, match=rule):

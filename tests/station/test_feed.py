@@ -25,7 +25,7 @@ from wool_board.belt import feed_buffer, motion
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import MOST_READERS, Feed, Position
 from wool_board.belt.feed_buffer import DEFECTIVE, HEADER, PASSED, SPARE, VITAL, FeedBuffer, message
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, WoolError
 from wool_station.feed import LOST, SILENT, messages
 
 DETECTOR, MM = rig.Detector(), 0.5
@@ -348,10 +348,10 @@ def test_a_reader_that_is_too_slow_even_for_rejects_is_cut_off(served, monkeypat
 
 def test_what_is_no_place_for_a_socket(tmp_path):
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(UsageError, match="--feed=.*file: is a file already, and no socket; give another path"):
+    with pytest.raises(BadSetting, match="^feed=.*file: is a file already, and no socket; give another path"):
         Feed(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "kept"
-    with pytest.raises(UsageError, match="must have at most 107 bytes"):
+    with pytest.raises(BadSetting, match="must have at most 107 bytes"):
         Feed(tmp_path / ("long" * 40))
     with pytest.raises(WoolError, match="cannot listen there .No such file or directory."):
         Feed(tmp_path / "missing" / "feed")

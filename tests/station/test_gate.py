@@ -218,20 +218,20 @@ def test_one_that_nobody_listens_to_at_all_lives(tmp_path):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--distance_mm=0"], "--distance_mm=0: must be above 0"),
-        (["--width_mm=nan"], "--width_mm=nan: must be above 0"),
-        (["--lead_mm=-1"], "--lead_mm=-1: must be 0 or more"),
+        (["--distance_mm=0"], "--distance_mm=0: must be above 0 and finite"),
+        (["--width_mm=nan"], "--width_mm=nan: must be above 0 and finite"),
+        (["--lead_mm=-1"], "--lead_mm=-1: must be at least 0 and finite"),
         (["--lead_mm=0"], "--lead_mm=0: leaves no time for clock messages; give more, or --timeout_ms"),
         (["--lead_mm=160"], "--lead_mm=160: must be below --distance_mm=160"),
-        (["--timeout_ms=0"], "--timeout_ms=0: must be above 0"),
+        (["--timeout_ms=0"], "--timeout_ms=0: must be above 0 and finite"),
         (["--lane=30,20"], "--lane=30,20: must be FROM,TO in mm across the belt, 0 <= FROM < TO"),
         (["--lane=x"], "argument --lane: must be FROM,TO, for example 0,250, got 'x'; --help tells more"),
-        (["--modbus=host"], "--gpio, --modbus, --dry_run: give exactly one of them"),
+        (["--modbus=host"], "--gpio, --modbus and --dry_run: give exactly one of them"),
         (["--gpio=a"], "argument --gpio: must be numbers of pins, for example 17,27, got 'a'; --help tells more"),
         (["--modbus=host:0"], "argument --modbus: must be HOST or HOST:PORT, got 'host:0'; --help tells more"),
         (["--active_low"], "--active_low and --heartbeat_gpio: are of --gpio; give it, or leave them out"),
         (["--coil=65536"], "--coil=65536: must be 0 to 65535, with as many coils as lanes"),
-        (["--unit=256"], "--unit=256: must be 0 to 255"),
+        (["--unit=256"], "--unit=256: must be at least 0 and at most 255"),
         (["--draw=/no/such/folder/a.svg"], "--draw=/no/such/folder/a.svg: its folder does not exist; make it first"),
         (["--feed="], "argument --feed: is empty; give a path; --help tells more"),
     ],
@@ -249,9 +249,11 @@ def test_wrong_options_are_one_line(options, text, capsys, monkeypatch):
     [
         (["--gpio=17,27"], "--gpio=17,27: must be as many pins as there are lanes, 1"),
         (["--gpio=17", "--heartbeat_gpio=17"], "--gpio=17: must be different pins, the heartbeat's too"),
-        ([], "--gpio, --modbus, --dry_run: give exactly one of them"),
+        ([], "--gpio, --modbus and --dry_run: give exactly one of them"),
     ],
 )
 def test_wrong_pins_are_one_line(options, text, capsys):
-    assert gate.main(["--feed=feed", "--distance_mm=160", "--width_mm=20", *options]) == 64
+    with pytest.raises(SystemExit) as ended:
+        gate.main(["--feed=feed", "--distance_mm=160", "--width_mm=20", *options])
+    assert ended.value.code == 64
     assert capsys.readouterr().err == f"gate.py: {text}\n"

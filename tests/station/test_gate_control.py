@@ -169,7 +169,7 @@ def test_what_does_not_fit_the_belt_is_said_and_rejected():
     control = running(GateGeometry(100, 10, 10, 0, ((0, 50), (100, 150))))
     assert control.reasons(0.0) == (SETTINGS, SETTINGS)
     (note,) = [note for note in control.hear(START) if note.name == "settings"]
-    assert note.text == "--lane=100,150: must begin before 100, the width of the belt in mm; all is rejected"
+    assert note.text == "`lanes`=100,150: must begin before 100, the width of the belt in mm; all is rejected"
 
 
 def test_a_gate_that_is_nearer_than_rejects_are_told_is_said():

@@ -13,7 +13,7 @@ from pymodbus.client import ModbusTcpClient
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, Unusable
 from wool_station.gate.driver import Driver, GateRequest
 from wool_station.gate.gpio import GpioOutput
 from wool_station.gate.modbus import ModbusOutput
@@ -133,15 +133,15 @@ def test_the_heartbeat_changes_with_every_sign_of_life(pins):
 
 
 def test_pins_that_cannot_be_had_are_one_line(pins, monkeypatch):
-    with pytest.raises(UsageError, match=r"--gpio=17,99: .*; give other pins of this board"):
+    with pytest.raises(BadSetting, match=r"^gpio=17,99: .*; give other pins of this board"):
         GpioOutput((17, 99), False, None)
     kept = GpioOutput((17,), False, None)
-    with pytest.raises(UsageError, match="--gpio=17: .*; give other pins"):
+    with pytest.raises(BadSetting, match="^gpio=17: .*; give other pins"):
         GpioOutput((17,), False, None)
     kept.close()
     monkeypatch.setattr(gpiozero.Device, "pin_factory", None)
     monkeypatch.setenv("GPIOZERO_PIN_FACTORY", "lgpio")
-    with pytest.raises(WoolError, match="--gpio=17: .*is lgpio installed"):
+    with pytest.raises(Unusable, match="^gpio=17: .*is lgpio installed"):
         GpioOutput((17,), False, None)
 
 

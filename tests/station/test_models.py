@@ -179,7 +179,7 @@ def test_at_every_moment_there_is_a_whole_model(place):
 
 
 @pytest.mark.parametrize(
-    ("who", "note", "rule"), [("", "", "--operator: give"), ("<i>", "", "--operator: give"), ("Anna", "a\nb", "--note")]
+    ("who", "note", "rule"), [("", "", "`operator`: give"), ("<i>", "", "`operator`: give"), ("Anna", "a\nb", "`note`")]
 )
 def test_nobody_changes_anything_without_a_name(place, who, note, rule):
     with pytest.raises(WoolError, match=rule):
@@ -208,9 +208,9 @@ def test_a_link_that_leads_nowhere_can_be_replaced(place):
 
 
 def test_folders_that_are_wrong_are_one_line(place, tmp_path):
-    with pytest.raises(WoolError, match="--models=.*: no such folder"):
+    with pytest.raises(WoolError, match="^models=.*: no such folder"):
         Models(tmp_path / "no", place.store)
-    with pytest.raises(WoolError, match="--store=.*: holds no memory"):
+    with pytest.raises(WoolError, match="^store=.*: holds no memory"):
         Models(place.models, tmp_path)
     (place.models / "current.tflite").write_bytes(b"")
     with pytest.raises(WoolError, match="is a file, but must be a link"):

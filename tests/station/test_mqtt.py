@@ -377,7 +377,7 @@ def test_tls_and_credentials(tmp_path, inspection):
         (["--topic="], "--topic=: must be one or more words with / between them, without + and #"),
         (["--client="], "--client=: must not be empty"),
         (["--most=0"], "--most=0: must be at least 1"),
-        (["--health_seconds=0"], "--health_seconds=0: must be above 0"),
+        (["--health_seconds=0"], "--health_seconds=0: must be above 0 and finite"),
         (["--ca=none.pem"], "--ca=none.pem: is no file; give the certificate of the plant's authority in PEM"),
     ],
 )

@@ -53,7 +53,7 @@ def test_that_an_inspection_was_not_heard_of_ends_though_the_recorder_was_killed
     [
         ("--budget_mb=10", "--budget_mb=10: must be at least 64"),
         ("--budget_mb=nan", "--budget_mb=nan: must be at least 64"),
-        ("--sample=-1", "--sample=-1: must be 0 (none) or more"),
+        ("--sample=-1", "--sample=-1: must be at least 0"),
         ("--shifts=noon", "--shifts=noon: must be times of day"),
         ("--picture_mb_per_hour=0", "--picture_mb_per_hour=0: must be above 0"),
         ("--store=", "argument --store: is empty; give a path"),

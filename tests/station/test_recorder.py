@@ -10,7 +10,7 @@ import pytest
 
 import inspected
 import stores
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, WoolError
 from wool_station.store import recorder as recording
 from wool_station.store import shifts, store, volumes
 from wool_station.store.pictures import PictureSampling
@@ -198,10 +198,10 @@ def test_a_disk_that_takes_nothing_is_one_line_and_it_goes_on_when_there_is_room
             broken.setattr(volumes, "write", _raising(fault))
             assert not heard.commit()
     reason = getattr(fault, "strerror", None) or str(fault)
-    assert said == [f"station.py: --store={tmp_path}: cannot be written ({reason}); trying again"]
+    assert said == [f"{tmp_path}: cannot be written ({reason}); trying again"]
     assert heard.commit()
     heard.close()
-    assert said[1:] == [f"station.py: --store={tmp_path}: is written again"]
+    assert said[1:] == [f"{tmp_path}: is written again"]
     assert len(stores.pictures(tmp_path)) == 3
     (told,) = stores.events(tmp_path, "alarm")
     assert (told["alarm"], told["lost_events"], told["lost_pictures"]) == ("store_unwritten", 0, 0)
@@ -331,7 +331,7 @@ def test_a_clock_that_went_back_while_the_recorder_was_off_is_told(tmp_path, mon
 
 @pytest.mark.parametrize("text", ["", "6:00", "24:00", "06:00,06:00", "06:00;14:00", "noon", "06:00,"])
 def test_times_of_shifts_that_are_none_are_refused(text):
-    with pytest.raises(UsageError, match="--shifts=.*must be times of day"):
+    with pytest.raises(BadSetting, match="^shifts=.*must be times of day"):
         shifts.schedule(text)
 
 

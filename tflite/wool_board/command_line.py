@@ -2,19 +2,62 @@
 
 import argparse
 import contextlib
+import dataclasses
 import os
 import re
 import sys
+import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from wool_board.errors import DISK_FAULTS, UsageError, WoolError
+from wool_board.errors import DISK_FAULTS, WoolError, as_text
 from wool_board.exit_status import INTERRUPTED, MISTAKE, WRONG_USAGE
+from wool_board.options import NEEDED, Option, called, path
+from wool_board.settings import declared, types_of
+
+T = TypeVar("T")
+_READ: dict[Any, Callable[[str], Any]] = {int: int, float: float, str: str, Path: path}
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells of wrong usage in one line, and of a help that cannot be printed, which argparse passes over."""
+    """Makes options of settings, and tells of wrong usage in one line.
+
+    Of a help that cannot be printed it tells, too, which argparse passes over.
+    """
+
+    def add_options(self, config: type) -> None:
+        """Adds an option for every declared setting of a dataclass, which has the defaults and checks the values."""
+        kinds, defaults = types_of(config), {each.name: each.default for each in dataclasses.fields(config)}
+        for field, each in declared(config).items():
+            self._add_option(field, each, kinds[field], defaults[field])
+
+    def _add_option(self, field: str, declaration: Option, kind: Any, default: object) -> None:
+        how: dict[str, Any] = {"help": _help(declaration, default)}
+        if not declaration.positional:
+            how |= {"dest": field, "default": argparse.SUPPRESS, "required": default is NEEDED}
+        if kind is bool:
+            how["action"] = "store_true"
+        else:
+            item = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else kind
+            how["type"] = declaration.read or _READ[item]
+            how["metavar"] = declaration.form or None
+        if declaration.repeated and declaration.positional:
+            how["nargs"] = "+" if default is NEEDED else "*"
+        elif declaration.repeated:
+            how["action"] = "append"
+        elif declaration.positional and default is not NEEDED:
+            how |= {"nargs": "?", "default": default}
+        self.add_argument(field if declaration.positional else f"--{declaration.name or field}", **how)
+
+    def options(self, config: type[T], given: argparse.Namespace) -> T:
+        """The dataclass with what was given; leaves with one line, and its status, if a value breaks its rule."""
+        values = {field: tuple(value) if isinstance(value, list) else value for field, value in vars(given).items()}
+        try:
+            return config(**values)
+        except WoolError as error:
+            say(f"{self.prog}: {error.told(called(config))}")
+            sys.exit(error.status)
 
     def print_help(self, file: Any = None) -> None:
         try:
@@ -30,24 +73,33 @@ class Parser(argparse.ArgumentParser):
         sys.exit(WRONG_USAGE)
 
 
-def path(text: str) -> Path:
-    """The path that an argument names: an empty one would be the folder that the program was started in."""
-    if not text:
-        raise argparse.ArgumentTypeError("is empty; give a path")
-    return Path(text)
+def parse(name: str, about: str, config: type[T], arguments: list[str]) -> T:
+    """The options of a program that has no commands; leaves with status 64 if they are wrong.
+
+    Arguments:
+        name: of the program.
+        about: what it is, in the first line.
+        config: dataclass of its options.
+        arguments: that were given.
+    """
+    parser = Parser(prog=name, description=about.splitlines()[0], allow_abbrev=False)
+    parser.add_options(config)
+    # What is given by its place may stand behind the options, too.
+    return parser.options(config, parser.parse_intermixed_args(arguments))
 
 
-def run(name: str, work: Callable[[], int]) -> int:
+def run(name: str, work: Callable[[T], int], options: T) -> int:
     """Runs a program; returns its exit status.
 
     Arguments:
         name: of the program, which begins the line that a mistake gets.
         work: returns the exit status; may raise WoolError or KeyboardInterrupt.
+        options: of the program, which `work` gets.
     """
     try:
         if sys.stdout is None:
             raise WoolError("standard output: is closed; give a file or a pipe")
-        status = work()
+        status = work(options)
         # Here a full disk is an exception, at the exit of Python only a message.
         sys.stdout.flush()
         return status
@@ -58,10 +110,17 @@ def run(name: str, work: Callable[[], int]) -> int:
         _drop_output()
         return MISTAKE
     except WoolError as error:
-        say(f"{name}: {error}")
-        return WRONG_USAGE if isinstance(error, UsageError) else MISTAKE
+        say(f"{name}: {error.told(called(type(options)))}")
+        return error.status
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _help(declaration: Option, default: object) -> str:
+    has_default = default is not NEEDED and default is not False and as_text(default)
+    text = f"{declaration.explained} Default: {as_text(default)}." if has_default else declaration.explained
+    # argparse takes what follows a % for a name.
+    return text.replace("%", "%%")
 
 
 def _tell_of_output(name: str, error: OSError) -> None:

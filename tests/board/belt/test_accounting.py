@@ -71,7 +71,9 @@ def in_blocks(belt: np.ndarray, runs: list[tuple[int, int]]) -> np.ndarray:
 
 def inspect(belt: np.ndarray, runs, chunks, cut: Tiling, part: int, busy, draw) -> Belt:
     """Inspects runs of lines that come in chunks, `busy` lines being behind in each."""
-    config = InspectionConfig(LineFormat(cut.width, "uint8"), (0, 1), 1.0, part, None, rig.SPACING, None, 60.0)
+    config = InspectionConfig(
+        LineFormat(cut.width, "uint8"), (0, 1), 1.0, part, None, rig.SPACING, None, 60.0, 0, "encoder", 1.0
+    )
     config = dataclasses.replace(config, latency=shortest_latency(cut, part) + BACKLOG)
     stream, told_at, late, added = io.StringIO(), [], [0], []
     events = Events(stream)

@@ -56,7 +56,9 @@ def test_positions_go_on_behind_what_passed_unseen(flags, tmp_path):
 @pytest.mark.parametrize("pixel", [0.8, 0.7, 0.35])
 def test_a_place_that_is_left_in_millimetres_is_the_same_line_again(flags, pixel):
     layout, tiles = LineFormat(DETECTOR.width, "uint16le"), tiling(rig.SIDE, rig.MARGIN, DETECTOR.width, 0.5)
-    config = InspectionConfig(layout, rig.WINDOW, pixel, 2 * tiles.seen, None, rig.SPACING, None, 60.0)
+    config = InspectionConfig(
+        layout, rig.WINDOW, pixel, 2 * tiles.seen, None, rig.SPACING, None, 60.0, 0, "encoder", pixel
+    )
     lines = np.arange(0, 10**6, 7)
     assert [config.line(line * pixel) for line in lines.tolist()] == lines.tolist()
     assert config.line(5.5 * pixel) == 5.5

@@ -83,7 +83,7 @@ def test_several_numbers_of_threads_give_a_row_each(folder):
     rows = [(model["file"], model["threads"]) for model in document["models"]]
     assert rows == [(str(file), threads) for file in files for threads in (2, 1)]
     cores = len(os.sched_getaffinity(0))
-    assert document["notes"] == [f"--threads=4096: left out, there are {cores} cores"]
+    assert document["notes"] == [f"threads=4096: left out, there are {cores} cores"]
     assert len(document["preprocessing"]) == 1
 
 
@@ -98,7 +98,7 @@ def test_prints_a_table(folder):
     assert len(row) == len(header) and len(row.split()) == len(names)
     assert "3 runs of each model in turns, after 10 to warm up" in finished.stdout
     assert any(line.startswith("before it, counts to pixels of a tile of 64") for line in lines)
-    assert lines[-1] == "warning: 3 runs are too few for a 99th percentile; use --runs=100 or more"
+    assert lines[-1] == "warning: 3 runs are too few for a 99th percentile; time 100 or more"
 
 
 def test_says_what_the_card_says(board_model, tmp_path):

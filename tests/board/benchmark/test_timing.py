@@ -67,9 +67,9 @@ def test_numbers_of_threads_take_turns_as_models_do(turns):
 def test_threads_that_there_are_no_cores_for_are_left_out(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5})
     assert timing.usable([1, 2]) == ([1, 2], [])
-    assert timing.usable([4, 2, 1]) == ([2, 1], ["--threads=4: left out, there are 2 cores"])
+    assert timing.usable([4, 2, 1]) == ([2, 1], ["threads=4: left out, there are 2 cores"])
     for threads, given in (([4], "4"), ([0], "0"), ([1, -1], "1,-1")):
-        with pytest.raises(WoolError, match=f"^--threads={given}: must be 1 to 2, the cores of this machine$"):
+        with pytest.raises(WoolError, match=f"^threads={given}: must be 1 to 2, the cores of this machine$"):
             timing.usable(threads)
 
 
@@ -81,7 +81,7 @@ STEADY = {"file": "a.tflite", "threads": 1, "p50_ms": 10.0, "p90_ms": 14.9, "run
     [
         ({"p90_ms": 16.0}, "a.tflite, 1 thread: the slowest tenth of the runs took over 1.6 times the median"),
         ({"p90_ms": 16.0, "threads": 2}, "a.tflite, 2 threads: the slowest tenth"),
-        ({"runs": 99}, "99 runs are too few for a 99th percentile; use --runs=100 or more"),
+        ({"runs": 99}, "99 runs are too few for a 99th percentile; time 100 or more"),
     ],
 )
 def test_warns_of_figures_that_cannot_be_trusted(model, message):

@@ -331,9 +331,9 @@ def handlers():
     [
         (["MODEL"], 64, "give an IMAGE, a DIR or --watch=DIR"),
         ([], 64, "the following arguments are required: "),
-        (["MODEL", "IN", "--csv", "--json"], 64, "not allowed with argument"),
+        (["MODEL", "IN", "--csv", "--json"], 64, "--csv and --json: give one of them"),
         (["MODEL", "IN", "--jso"], 64, "unrecognized arguments: --jso"),
-        (["MODEL", "IN", "--done=a"], 64, "--done goes with --watch"),
+        (["MODEL", "IN", "--done=a"], 64, "--done=a: goes with --watch"),
         (["MODEL", "IN", "--threads=0"], 64, "--threads=0: must be 1 to "),
         (["MODEL", "IN", "--threads=4096"], 64, "--threads=4096: must be 1 to "),
         (["MODEL", "--watch=IN/none"], 1, "/none: must be a folder that exists"),

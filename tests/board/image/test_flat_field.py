@@ -139,8 +139,8 @@ def saved(path, counts) -> None:
     [
         (lambda dark, bright: dark.unlink(), "dark.png: no such file; give a reference scan"),
         (lambda dark, bright: bright.write_text("no image"), "bright.png: is not a readable PNG, TIFF or DICOM image"),
-        (lambda dark, bright: saved(dark, np.zeros((20, 41), np.uint16)), "is 41 elements wide, but --width=40"),
-        (lambda dark, bright: saved(dark, np.zeros((20, 40), np.uint8)), "samples of 8 bits, but --type=uint16le"),
+        (lambda dark, bright: saved(dark, np.zeros((20, 41), np.uint16)), "is 41 elements wide, but `width`=40"),
+        (lambda dark, bright: saved(dark, np.zeros((20, 40), np.uint8)), "samples of 8 bits, but `type`=uint16le"),
         (lambda dark, bright: saved(dark, np.zeros((15, 40), np.uint16)), "at least 16 lines of 31 elements, got 15"),
         (lambda dark, bright: saved(dark, np.zeros((20, 40, 3), np.uint8)), "has colours or alpha; save it as grey"),
         (lambda dark, bright: bright.write_bytes(dark.read_bytes()), "is no brighter than"),

@@ -153,7 +153,7 @@ def test_raw_file_of_broken_lines_is_named(tmp_path, content):
         with pytest.raises(BadFile) as refused:
             look(tmp_path / "a.bin", RAW)
         assert str(refused.value) == said
-        with pytest.raises(BadFile, match="^is a raw file; say with --raw_width"):
+        with pytest.raises(BadFile, match="^is a raw file; say with `raw_width`"):
             look(tmp_path / "a.bin", None)
 
 

@@ -59,6 +59,8 @@ def test_rooms_of_the_board_depend_on_each_other_one_way():
         "errors",
         "json_text",
         "atomic_file",
+        "settings",
+        "options",
         "command_line",
         "machine",
         "image",

@@ -38,9 +38,9 @@ class InspectionConfig:
     spacing: int
     stall_seconds: float | None
     report_seconds: float
-    first: int = 0
-    position: str = "encoder"
-    count_mm: float = 1.0
+    first: int
+    position: str
+    count_mm: float
 
     def mm(self, pixels: float) -> float:
         """A length in millimetres, as events have it."""

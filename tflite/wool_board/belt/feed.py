@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.belt.feed_buffer import DEFECTIVE, PASSED, SPARE, VITAL, FeedBuffer, message
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, Unusable
 
 WITHOUT_PIXELS = b"without pixels\n"
 """What a reader may send as soon as it has connected, to get no pixels."""
@@ -253,7 +253,7 @@ class Feed:
 
 def _listen(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > LONGEST_PATH:
-        raise UsageError(f"--feed={path}: a socket's path must have at most {LONGEST_PATH} bytes; give a shorter one")
+        raise BadSetting("feed", path, f"a socket's path must have at most {LONGEST_PATH} bytes; give a shorter one")
     _clear(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # Readers are of the group.
@@ -264,7 +264,7 @@ def _listen(path: Path) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise WoolError(f"--feed={path}: cannot listen there ({error.strerror})") from None
+        raise Unusable("feed", path, f"cannot listen there ({error.strerror})") from None
     finally:
         os.umask(mask)
     return listener
@@ -274,7 +274,7 @@ def _clear(path: Path) -> None:
     """Removes a socket that nobody listens on any more."""
     try:
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise UsageError(f"--feed={path}: is a file already, and no socket; give another path")
+            raise BadSetting("feed", path, "is a file already, and no socket; give another path")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other:
             other.setblocking(False)
             other.connect(os.fspath(path))
@@ -287,5 +287,5 @@ def _clear(path: Path) -> None:
     except BlockingIOError:
         pass
     except OSError as error:
-        raise WoolError(f"--feed={path}: cannot listen there ({error.strerror})") from None
-    raise WoolError(f"--feed={path}: another inspection listens there; end it, or give another path")
+        raise Unusable("feed", path, f"cannot listen there ({error.strerror})") from None
+    raise Unusable("feed", path, "another inspection listens there; end it, or give another path")

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, UsageError, WoolError
 from wool_board.image.scan_files import LineFormat
 
 POLL_SECONDS = 0.1
@@ -220,14 +220,15 @@ class LineReader:
         status = os.fstat(self._file.fileno())
         self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
         self.live = self.size is None and not recorded
-        flaw = None
+        flaw: WoolError | None = None
         if self._file.isatty():
-            flaw = "standard input is a terminal; give a pipe, a FIFO or a file with detector lines"
+            flaw = UsageError("standard input is a terminal; give a pipe, a FIFO or a file with detector lines")
         elif reopen and (path == "-" or not stat.S_ISFIFO(status.st_mode)):
-            flaw = f"--reopen: {path} is no FIFO, and only one that has a name can be opened again"
+            rule = f"{path} is no FIFO, and only one that has a name can be opened again"
+            flaw = BadSetting("reopen", None, rule)
         if flaw:
             self._file.close()
-            raise UsageError(flaw)
+            raise flaw
         if stat.S_ISFIFO(status.st_mode):
             _widen(self._file.fileno())
 

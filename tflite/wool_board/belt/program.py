@@ -7,22 +7,25 @@ import sys
 from pathlib import Path
 
 from wool_board.belt import motion, start_event
-from wool_board.belt.config import InspectionConfig, shortest_latency
+from wool_board.belt.config import LINES_PER_SECOND, InspectionConfig, shortest_latency
 from wool_board.belt.events import Events
 from wool_board.belt.feed import Feed
 from wool_board.belt.inspection import Inspection
 from wool_board.belt.lines import LineReader, Ring
+from wool_board.belt.motion import POSITIONS
 from wool_board.belt.resumption import Resumption, resume
 from wool_board.belt.state import StateWriter, claimed, read
 from wool_board.belt.tiles import Tiling, tiling
-from wool_board.errors import UsageError
+from wool_board.errors import BadSetting, UsageError
 from wool_board.image.references import correction
-from wool_board.image.scan_files import LineFormat
+from wool_board.image.scan_files import TYPES, LineFormat
 from wool_board.machine import clocks, cores
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.output_stream import OutputStream
 from wool_board.machine.watchdog import Watchdog
 from wool_board.model.recognizer import Recognizer
+from wool_board.options import NEEDED, numbers, option
+from wool_board.settings import check
 
 BUFFER_SECONDS = 4
 """What the ring holds, of lines at full speed: longer than any tile takes, and some megabytes."""
@@ -48,56 +51,66 @@ LEAST_BACKLOG = 64
 """Lines that must be allowed to wait: some do however fast a machine is."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class InspectionOptions:
     """What is to be inspected and how, as a user says it; `InspectionConfig` has what follows from it, in lines.
 
-    Attributes:
-        model: TFLite file with its card.
-        input: raw lines: a file, a FIFO, or `-` for the standard input.
-        dark, bright: references without beam, and of the empty belt.
-        width: elements in a line.
-        type: of a sample, a key of `scan_files.TYPES`.
-        window: attenuation shown white and black; None: the card's.
-        pixel_mm: distance of lines and of elements; None: the card's.
-        lines_per_second: at full speed.
-        overlap: share of a tile that the next one shows as well, 0 to below 1.
-        part_mm: length from which on a reject is told in parts; None: twice what a tile sees.
-        latency_mm: of the belt from the start of a reject to its event, at most.
-        spacing_mm: of the belt without any air, or with nothing but air, until the alarm.
-        stall_seconds: without a line until the alarm.
-        report_seconds: from summary to summary.
-        threads: CPU threads of the network.
-        recorded: whether the writer of a pipe can wait, so that nothing is thinned or lost.
-        reopen: whether to wait for another writer of the FIFO when one goes away.
-        position: what a line says of the place of the belt, one of `motion.POSITIONS`.
-        count_mm: of the belt from one count of its encoder to the next, with `count`; None: as from line to line.
-        state: file that says how far the inspection is, for the one that follows, or None.
-        feed: path of a socket for programs that run beside the inspection, or None.
+    Raises:
+        BadSetting: a value breaks its rule.
     """
 
-    model: Path
-    input: str
-    dark: Path
-    bright: Path
-    width: int
-    type: str
-    window: tuple[float, float] | None
-    pixel_mm: float | None
-    lines_per_second: float
-    overlap: float
-    part_mm: float | None
-    latency_mm: float
-    spacing_mm: float
-    stall_seconds: float
-    report_seconds: float
-    threads: int
-    recorded: bool
-    reopen: bool
-    position: str
-    count_mm: float | None
-    state: Path | None
-    feed: Path | None = None
+    model: Path = option(NEEDED, "TFLite file with its card.", form="MODEL", positional=True)
+    input: str = option("-", "Raw lines: a file, a FIFO, or - for the standard input.", form="INPUT", positional=True)
+    dark: Path = option(NEEDED, "Reference without beam: PNG, TIFF, DICOM or raw lines (.raw, .bin).", form="FILE")
+    bright: Path = option(NEEDED, "Reference of the empty belt.", form="FILE")
+    width: int = option(640, "Elements in a line.", at_least=1)
+    type: str = option("uint16le", "Type of a sample.", choices=tuple(TYPES))
+    window: tuple[float, float] | None = option(
+        None,
+        "Attenuation shown white and black; by default the card's.",
+        form="LOW,HIGH",
+        read=numbers("LOW,HIGH, for example 0,1.5", float, 2),
+    )
+    pixel_mm: float | None = option(
+        None, "Distance of lines and of elements; by default the card's.", at_least=LEAST_PIXEL_MM, at_most=MOST
+    )
+    lines_per_second: float = option(LINES_PER_SECOND, "Lines at full speed.", above=0, at_most=MOST)
+    overlap: float = option(0.5, "Share of a tile that the next one shows as well.", at_least=0, below=1)
+    part_mm: float | None = option(
+        None,
+        "Length from which on a reject is told in parts; by default twice what a tile sees.",
+        above=0,
+        at_most=MOST,
+    )
+    latency_mm: float = option(1200, "Belt from the start of a reject to its event, at most.", above=0, at_most=MOST)
+    spacing_mm: float = option(
+        20000, "Belt without any air, or with nothing but air, until the alarm.", above=0, at_most=MOST
+    )
+    stall_seconds: float = option(2, "Time without a line until the alarm.", above=0, at_most=MOST)
+    report_seconds: float = option(60, "Time from summary to summary.", above=0, at_most=MOST)
+    threads: int = option(1, "CPU threads of the network, at most the cores of the machine.")
+    recorded: bool = option(False, "The writer of the pipe can wait, so nothing is thinned or lost.")
+    reopen: bool = option(False, "Wait for another writer of the FIFO when one goes away.")
+    position: str = option(
+        "encoder",
+        "What a line says of the place of the belt: `encoder`: it triggers the lines; `time`: only time does; `count`: "
+        "an encoder's count follows each line.",
+        choices=POSITIONS,
+    )
+    count_mm: float | None = option(
+        None, "Belt from count to count, with `count`; by default as from line to line.", above=0, at_most=MOST
+    )
+    state: Path | None = option(
+        None, "File that says how far the inspection is, so that the one that follows goes on there.", form="FILE"
+    )
+    feed: Path | None = option(
+        None,
+        "Socket on which programs beside the inspection hear events, the belt's clock and pixels of tiles.",
+        form="SOCKET",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def run(options: InspectionOptions) -> int:
@@ -113,7 +126,7 @@ def run(options: InspectionOptions) -> int:
 
 
 def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
-    _check(options)
+    cores.check_threads(options.threads)
     layout, references = LineFormat(options.width, options.type), (options.dark, options.bright)
     corrected = correction(*references, raw=layout, detector=layout)
     recognizer = Recognizer(options.model, options.threads)
@@ -123,8 +136,6 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     resumed = _resumed(options, config, corrected.fingerprint)
     if resumed:
         config = dataclasses.replace(config, first=math.ceil(config.line(resumed.first_mm)))
-    count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
-    config = dataclasses.replace(config, position=options.position, count_mm=count_mm)
     ring, watchdog = _ring(options, config, cut), Watchdog()
     stream = OutputStream(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
     feed = Feed(options.feed) if options.feed else None
@@ -163,9 +174,9 @@ def _ring(options: InspectionOptions, config: InspectionConfig, cut: Tiling) -> 
     if memory > MOST_BYTES:
         rule = f"{capacity:,} lines that may wait take {memory >> 20:,} MB of memory, {MOST_BYTES >> 20} at most"
         if fast > late:
-            raise UsageError(f"--lines_per_second={options.lines_per_second:g}: {rule}; give less")
-        advice = f"give less, or check --pixel_mm, which is {config.pixel_mm:g}"
-        raise UsageError(f"--latency_mm={options.latency_mm:g}: {rule}; {advice}")
+            raise BadSetting("lines_per_second", options.lines_per_second, f"{rule}; give less")
+        advice = f"give less, or check `pixel_mm`, which is {config.pixel_mm:g}"
+        raise BadSetting("latency_mm", options.latency_mm, f"{rule}; {advice}")
     return Ring(layout, capacity)
 
 
@@ -202,52 +213,32 @@ def _look_at_age(inspection: Inspection, written: float | None) -> None:
         inspection.alarms.set("old_references", days > OLD_DAYS, text, days=days)
 
 
-def _check(options: InspectionOptions) -> None:
-    cores.check_threads(options.threads)
-    if options.width < 1:
-        raise UsageError(f"--width={options.width}: must be at least 1")
-    if not 0 <= options.overlap < 1:
-        raise UsageError(f"--overlap={options.overlap:g}: must be 0 or more and below 1")
-    for name in (
-        "pixel_mm",
-        "count_mm",
-        "lines_per_second",
-        "part_mm",
-        "latency_mm",
-        "spacing_mm",
-        "stall_seconds",
-        "report_seconds",
-    ):
-        value = getattr(options, name)
-        if value is not None and not 0 < value <= MOST:
-            raise UsageError(f"--{name}={value:g}: must be above 0 and at most {MOST:g}")
-
-
 def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, live: bool) -> InspectionConfig:
     image = recognizer.card["input"]
     window = options.window or image.get("window")
     if window is None:
-        raise UsageError(f"{options.model}: its card has no window; give --window=LOW,HIGH, as its crops were imaged")
+        raise UsageError(f"{options.model}: its card has no window; give `window`=LOW,HIGH, as its crops were imaged")
     low, high = map(float, window)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UsageError(f"--window={low:g},{high:g}: must be LOW,HIGH in attenuation, LOW < HIGH")
+        raise BadSetting("window", (low, high), "must be LOW,HIGH in attenuation, LOW < HIGH")
     pixel_mm = options.pixel_mm or image.get("pixel_mm")
     if pixel_mm is None:
-        raise UsageError(f"{options.model}: its card has no pixel_mm; give --pixel_mm, the distance of lines")
+        raise UsageError(f"{options.model}: its card has no pixel_mm; give `pixel_mm`, the distance of lines")
     if pixel_mm < LEAST_PIXEL_MM:
-        source = f"{options.model}: its card's pixel_mm" if options.pixel_mm is None else "--pixel_mm"
-        raise UsageError(f"{source}={pixel_mm:g}: must be at least {LEAST_PIXEL_MM:g}, in millimetres")
+        rule = f"must be at least {LEAST_PIXEL_MM:g}, in millimetres"
+        raise UsageError(f"{options.model}: its card's pixel_mm={pixel_mm:g}: {rule}")
     part = 2 * cut.seen if options.part_mm is None else round(options.part_mm / pixel_mm)
     if part < cut.seen:
         least = math.ceil(cut.seen * pixel_mm)
-        raise UsageError(f"--part_mm={options.part_mm:g}: must be at least {least}, the length that a tile shows")
+        raise BadSetting("part_mm", options.part_mm, f"must be at least {least}, the length that a tile shows")
     layout, spacing = LineFormat(options.width, options.type), math.ceil(options.spacing_mm / pixel_mm)
     fixed = layout, (low, high), pixel_mm, part
+    others = options.report_seconds, 0, options.position, pixel_mm if options.count_mm is None else options.count_mm
     if not live:
-        return InspectionConfig(*fixed, None, spacing, None, options.report_seconds)
+        return InspectionConfig(*fixed, None, spacing, None, *others)
     latency = math.floor(options.latency_mm / pixel_mm)
     least = shortest_latency(cut, part) + LEAST_BACKLOG
     if latency < least:
         rule = f"must be at least {math.ceil(least * pixel_mm)} with parts of {part * pixel_mm:g} mm"
-        raise UsageError(f"--latency_mm={options.latency_mm:g}: {rule}; give more, or less --part_mm")
-    return InspectionConfig(*fixed, latency, spacing, options.stall_seconds, options.report_seconds)
+        raise BadSetting("latency_mm", options.latency_mm, f"{rule}; give more, or less `part_mm`")
+    return InspectionConfig(*fixed, latency, spacing, options.stall_seconds, *others)

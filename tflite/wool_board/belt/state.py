@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wool_board.belt.beam import LIMIT
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable
 from wool_board.json_text import parsed
 from wool_board.machine.clocks import Moment
 
@@ -76,9 +76,7 @@ def claimed(path: Path) -> Iterator[None]:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise WoolError(
-                    f"--state={path}: another inspection has it; end that one, or give another file"
-                ) from None
+                raise Unusable("state", path, "another inspection has it; end that one, or give another file") from None
         yield
 
 
@@ -93,7 +91,7 @@ def read(path: Path) -> State | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise WoolError(f"--state={path}: cannot be read ({error.strerror})") from None
+        raise Unusable("state", path, f"cannot be read ({error.strerror})") from None
     except ValueError:
         return None
     try:

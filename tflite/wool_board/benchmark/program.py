@@ -12,26 +12,28 @@ from pathlib import Path
 from wool_board import atomic_file
 from wool_board.benchmark import candidates, memory, timing
 from wool_board.benchmark.table import table
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import Unusable
+from wool_board.options import NEEDED, numbers, option
+from wool_board.settings import check
 
 STANDARD_OUTPUT = "-"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchmarkOptions:
-    """What is to be timed, and where the figures go.
+    """What is to be timed, and where the figures go; `-` as the file prints the document instead of the table."""
 
-    Attributes:
-        models: TFLite files.
-        threads: numbers of CPU threads.
-        runs: of each model that are timed.
-        json: file for the document; `-` prints it instead of the table; None: the table alone.
-    """
+    models: tuple[Path, ...] = option(NEEDED, "TFLite file.", form="MODEL", positional=True, repeated=True)
+    threads: tuple[int, ...] = option(
+        (1,), "CPU threads, one number or several.", form="N[,N]", read=numbers("numbers with commas between", int)
+    )
+    runs: int = option(200, "Runs of each model that are timed.", at_least=1)
+    json: str | None = option(
+        None, "Write JSON into this file; --json alone: print it instead of the table.", form="FILE"
+    )
 
-    models: tuple[Path, ...]
-    threads: tuple[int, ...]
-    runs: int
-    json: str | None
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def run(options: BenchmarkOptions) -> int:
@@ -45,9 +47,7 @@ def run(options: BenchmarkOptions) -> int:
     # A file's name need not be text, and not every locale knows a degree sign.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    threads, notes = timing.usable(options.threads)
-    if options.runs < 1:
-        raise UsageError(f"--runs={options.runs}: must be at least 1")
+    threads, notes = timing.usable(tuple(dict.fromkeys(options.threads)))
     file = None if options.json in (None, STANDARD_OUTPUT) else Path(options.json)
     if file is not None:
         _check_writable(file)
@@ -90,11 +90,11 @@ def _wrong_cards(facts: Sequence[dict]) -> list[str]:
 def _check_writable(path: Path) -> None:
     """Raises WoolError if a file cannot be written there, which is better known before the measurement."""
     if not path.name or path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise WoolError(f"--json={path}: must be a file in a folder that exists and can be written")
+        raise Unusable("json", path, "must be a file in a folder that exists and can be written")
 
 
 def _write(path: Path, text: str) -> None:
     try:
         atomic_file.write(path, text.encode())
     except OSError as error:
-        raise WoolError(f"--json={path}: cannot be written ({error.strerror})") from None
+        raise Unusable("json", path, f"cannot be written ({error.strerror})") from None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wool_board.errors import UsageError
+from wool_board.errors import BadSetting
 from wool_board.machine import board, cores
 
 WARM_UP_RUNS = 10
@@ -22,13 +22,13 @@ def usable(threads: Sequence[int]) -> tuple[list[int], list[str]]:
     """The numbers of threads that there are cores for, and a note on each of the others.
 
     Raises:
-        WoolError: one is below 1, or none is left.
+        BadSetting: one is below 1, or none is left.
     """
     there = cores.usable()
     found = [count for count in threads if count <= there]
     if not found or min(found) < 1:
-        raise UsageError(f"--threads={','.join(map(str, threads))}: must be 1 to {there}, the cores of this machine")
-    return found, [f"--threads={count}: left out, there are {there} cores" for count in threads if count > there]
+        raise BadSetting("threads", tuple(threads), f"must be 1 to {there}, the cores of this machine")
+    return found, [f"threads={count}: left out, there are {there} cores" for count in threads if count > there]
 
 
 def document(load: Callable[[int], Sequence], threads: Sequence[int], runs: int) -> dict:
@@ -107,5 +107,5 @@ def find_warnings(models: Sequence[dict]) -> list[str]:
             spread = model["p90_ms"] / model["p50_ms"]
             found.append(f"{name}: the slowest tenth of the runs took over {spread:.1f} times the median")
     if models[0]["runs"] < FEW_RUNS:
-        found.append(f"{models[0]['runs']} runs are too few for a 99th percentile; use --runs={FEW_RUNS} or more")
+        found.append(f"{models[0]['runs']} runs are too few for a 99th percentile; time {FEW_RUNS} or more")
     return found

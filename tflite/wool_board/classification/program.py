@@ -12,38 +12,63 @@ from wool_board.classification.arrivals import watch
 from wool_board.classification.classifier import Classifier, picture_name
 from wool_board.classification.output import COLUMNS, RecordWriter, csv_line, csv_row, left_out, text_line, unreadable
 from wool_board.command_line import one_line
-from wool_board.errors import BadFile, WoolError
+from wool_board.errors import BadFile, BadSetting, Unusable, UsageError
 from wool_board.exit_status import MISTAKE
 from wool_board.image import folders
 from wool_board.machine import cores
 from wool_board.machine.interruption import Interruption
 from wool_board.model import heatmap
 from wool_board.model.recognizer import Recognizer
+from wool_board.options import NEEDED, option
+
+NO_FOLDER = Path("-")
+"""In place of a folder for pictures: there shall be none."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class ClassificationOptions:
     """What is to be classified, and how that is told.
 
-    Attributes:
-        model: TFLite file with its card.
-        given: images, and folders of them.
-        watch: folder whose images are classified as they arrive, or None.
-        done: where watched images are moved to once they are classified, or None.
-        form: of the output: "text", "csv" or "json".
-        heatmap: whether records tell where a defect is.
-        pictures: folder for pictures of that, or None.
-        threads: CPU threads.
+    Raises:
+        WoolError: they do not go together.
     """
 
-    model: Path
-    given: tuple[Path, ...]
-    watch: Path | None
-    done: Path | None
-    form: str
-    heatmap: bool
-    pictures: Path | None
-    threads: int
+    model: Path = option(NEEDED, "TFLite file with a card, as convert.py makes it.", form="MODEL", positional=True)
+    given: tuple[Path, ...] = option(
+        (), "PNG, TIFF, JPEG or DICOM, or a folder of them.", form="IMAGE|DIR", positional=True, repeated=True
+    )
+    csv: bool = option(False, "Print comma-separated values, the first line their names.")
+    json: bool = option(False, "Print a JSON object a line.")
+    heatmap: Path | None = option(
+        None, "Tell where a defect is; with a folder also draw it, into IMAGE-heatmap.png there.", form="FOLDER"
+    )
+    watch: Path | None = option(
+        None, "Classify the images of this folder, and those that arrive there, until Ctrl-C.", form="DIR"
+    )
+    done: Path | None = option(
+        None,
+        "Move watched images here once they are classified, so that a restart leaves them out.",
+        form="FOLDER",
+    )
+    threads: int = option(1, "CPU threads, at most the cores of the machine.")
+
+    def __post_init__(self) -> None:
+        if self.csv and self.json:
+            raise BadSetting(("csv", "json"), None, "give one of them")
+        if not self.given and not self.watch:
+            raise UsageError("give an IMAGE, a DIR or `watch`=DIR; --help tells more")
+        if self.done and not self.watch:
+            raise BadSetting("done", self.done, "goes with `watch`")
+
+    @property
+    def form(self) -> str:
+        """Of the output."""
+        return "csv" if self.csv else "json" if self.json else "text"
+
+    @property
+    def pictures(self) -> Path | None:
+        """Folder for pictures of where a defect is, or None."""
+        return None if self.heatmap == NO_FOLDER else self.heatmap
 
 
 def run(options: ClassificationOptions) -> int:
@@ -57,10 +82,10 @@ def run(options: ClassificationOptions) -> int:
     _check(options)
     recognizer = Recognizer(options.model, options.threads)
     if options.heatmap and not recognizer.heatmap_shape:
-        raise WoolError(f"--heatmap: {options.model} has none; convert it with --heatmap")
+        raise Unusable("heatmap", None, f"{options.model} has none; convert it with --heatmap")
     interruption.work()
     output = _output(options, interruption)
-    classifier = Classifier(recognizer, output, options.heatmap, options.pictures)
+    classifier = Classifier(recognizer, output, options.heatmap is not None, options.pictures)
     jobs = list(_listed(options.given, output))
     if options.pictures:
         _check_pictures(jobs)
@@ -73,18 +98,18 @@ def run(options: ClassificationOptions) -> int:
 def _check(options: ClassificationOptions) -> None:
     cores.check_threads(options.threads)
     if options.watch and not _is_folder(options.watch):
-        raise WoolError(f"--watch={one_line(options.watch)}: must be a folder that exists")
+        raise Unusable("watch", one_line(options.watch), "must be a folder that exists")
     read = [path for path in (*options.given, options.watch) if path and os.path.isdir(path)]
-    for flag, folder in (("heatmap", options.pictures), ("done", options.done)):
+    for field, folder in (("heatmap", options.pictures), ("done", options.done)):
         if not folder:
             continue
         inside = [path for path in read if folder.resolve().is_relative_to(path.resolve())]
         if inside:
             # Its files would be taken for images to classify.
-            raise WoolError(f"--{flag}={one_line(folder)}: must not lie in {one_line(inside[0])}, which is read")
-        _make_folder(f"--{flag}", folder)
+            raise Unusable(field, one_line(folder), f"must not lie in {one_line(inside[0])}, which is read")
+        _make_folder(field, folder)
     if options.done and options.watch and options.done.stat().st_dev != options.watch.stat().st_dev:
-        raise WoolError(f"--done={one_line(options.done)}: must be on the same file system as --watch")
+        raise Unusable("done", one_line(options.done), "must be on the same file system as `watch`")
 
 
 def _is_folder(path: Path) -> bool:
@@ -95,14 +120,14 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _make_folder(flag: str, folder: Path) -> None:
-    """Makes a folder; raises WoolError if files cannot be written there, which is better known before the work."""
+def _make_folder(field: str, folder: Path) -> None:
+    """Makes a folder; raises Unusable if files cannot be written there, which is better known before the work."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WoolError(f"{flag}={one_line(folder)}: cannot be made ({error.strerror})") from None
+        raise Unusable(field, one_line(folder), f"cannot be made ({error.strerror})") from None
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise WoolError(f"{flag}={one_line(folder)}: must be a folder that can be written")
+        raise Unusable(field, one_line(folder), "must be a folder that can be written")
 
 
 def _output(options: ClassificationOptions, interruption: Interruption) -> RecordWriter:
@@ -143,7 +168,7 @@ def _check_pictures(jobs: list[tuple[Path, Path]]) -> None:
         other = owners.setdefault(picture_name(name), path)
         if other != path:
             both = f"{one_line(other)} and {one_line(path)}"
-            raise WoolError(f"--heatmap: {both} would have the same picture; classify them into two folders")
+            raise Unusable("heatmap", None, f"{both} would have the same picture; classify them into two folders")
 
 
 def _classify_all(classifier: Classifier, jobs: list[tuple[Path, Path]], interruption: Interruption) -> None:

@@ -103,9 +103,9 @@ def _reference(
         raise WoolError(f"{file}: cannot be read ({error.strerror or error})") from None
     width = lines.shape[1]
     if detector and width != detector.width:
-        raise WoolError(f"{file}: is {width} elements wide, but --width={detector.width}")
+        raise WoolError(f"{file}: is {width} elements wide, but `width`={detector.width}")
     if detector and lines.dtype.itemsize != detector.dtype.itemsize:
-        raise WoolError(f"{file}: has samples of {8 * lines.dtype.itemsize} bits, but --type={detector.type}")
+        raise WoolError(f"{file}: has samples of {8 * lines.dtype.itemsize} bits, but `type`={detector.type}")
     if len(lines) < least or width < NEIGHBOURS:
         shape = f"{len(lines)} lines of {width} elements"
         raise WoolError(f"{file}: a reference needs at least {least} lines of {NEIGHBOURS} elements, got {shape}")

@@ -44,7 +44,7 @@ def within(samples: np.ndarray, top: int) -> np.ndarray:
     if largest <= top:
         return samples
     if not fits(samples, top):
-        rule = "the highest value by --bits, --white, imaging.json, a card or the other files"
+        rule = "the highest value by `bits`, `white`, imaging.json, a card or the other files"
         raise BadFile(f"has values up to {largest}, beyond {top}, {rule}; correct that, or leave the file out")
     return np.minimum(samples, samples.dtype.type(top))
 

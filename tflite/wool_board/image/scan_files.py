@@ -113,7 +113,7 @@ def _is_raw(file: Path) -> bool:
 def _given(raw: LineFormat | None) -> LineFormat:
     """The layout of raw lines; raises BadFile where there is none."""
     if raw is None:
-        raise BadFile("is a raw file; say with --raw_width and --raw_type how its lines are laid out")
+        raise BadFile("is a raw file; say with `raw_width` and `raw_type` how its lines are laid out")
     return raw
 
 

@@ -9,25 +9,20 @@ from pathlib import Path
 from wool_board import atomic_file
 from wool_board.benchmark import timing
 from wool_board.command_line import say
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable
 from wool_board.latency import convolution_archive, measurement
+from wool_board.options import NEEDED, option
 
 TELL_SECONDS = 15
 
 
 @dataclasses.dataclass(frozen=True)
 class LatencyOptions:
-    """What is to be measured, and where the table goes.
+    """What is to be measured, and where the table goes."""
 
-    Attributes:
-        models: archive of convolutions.
-        out: file of the table.
-        threads: CPU threads.
-    """
-
-    models: Path
-    out: Path
-    threads: int
+    models: Path = option(NEEDED, "Archive of convolutions.", form="MODELS", positional=True)
+    out: Path = option(NEEDED, "Where the table goes.", form="FILE")
+    threads: int = option(1, "CPU threads that the inspection will have, at most the cores of the machine.")
 
 
 def run(options: LatencyOptions) -> int:
@@ -40,12 +35,12 @@ def run(options: LatencyOptions) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     timing.usable((options.threads,))
     if not options.out.name or options.out.is_dir() or not options.out.absolute().parent.is_dir():
-        raise WoolError(f"--out={options.out}: must be a file in a folder that exists")
+        raise Unusable("out", options.out, "must be a file in a folder that exists")
     document = measure(options.models, options.threads)
     try:
         atomic_file.write(options.out, json.dumps(document).encode() + b"\n")
     except OSError as error:
-        raise WoolError(f"--out={options.out}: cannot be written ({error.strerror})") from None
+        raise Unusable("out", options.out, f"cannot be written ({error.strerror})") from None
     for warning in document["warnings"]:
         print(f"warning: {warning}")
     print(options.out)

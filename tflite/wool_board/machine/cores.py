@@ -2,7 +2,7 @@
 
 import os
 
-from wool_board.errors import UsageError
+from wool_board.errors import BadSetting
 
 
 def usable() -> int:
@@ -11,6 +11,6 @@ def usable() -> int:
 
 
 def check_threads(threads: int) -> None:
-    """Raises UsageError for fewer threads than one, or more than there are cores for."""
+    """Raises BadSetting for fewer threads than one, or more than there are cores for."""
     if not 1 <= threads <= usable():
-        raise UsageError(f"--threads={threads}: must be 1 to {usable()}, the cores of this machine")
+        raise BadSetting("threads", threads, f"must be 1 to {usable()}, the cores of this machine")

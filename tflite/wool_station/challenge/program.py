@@ -1,30 +1,18 @@
 """The work of `station.py challenge`."""
 
-import dataclasses
 import sqlite3
 import time
-from pathlib import Path
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, Unusable, WoolError
 from wool_station.challenge import records
 from wool_station.challenge.monitor import GRACE_SECONDS
 from wool_station.challenge.records import FOUND, Challenge
+from wool_station.options import ChallengeOptions
 from wool_station.store.reader import StoreReader
 
 LOOK_SECONDS = 0.2
 LONGEST_SECONDS = 10.0
 """After which a recorder that runs would have said what became of a piece."""
-
-
-@dataclasses.dataclass(frozen=True)
-class ChallengeOptions:
-    """Which piece is put through, by whom, within how many seconds it must be rejected, and where it lies."""
-
-    store: Path
-    piece: str
-    operator: str
-    seconds: float
-    across_mm: str | None
 
 
 def run(options: ChallengeOptions) -> int:
@@ -39,7 +27,7 @@ def run(options: ChallengeOptions) -> int:
         print(f"Put {options.piece} onto the belt now; it must be rejected within {options.seconds:g} s.", flush=True)
         row = _closed(StoreReader(options.store), number, options.seconds + GRACE_SECONDS + LONGEST_SECONDS)
     except (OSError, sqlite3.Error) as error:
-        raise WoolError(f"--store={options.store}: cannot be read or written ({error})") from None
+        raise Unusable("store", options.store, f"cannot be read or written ({error})") from None
     if row["outcome"] != FOUND:
         raise WoolError(f"{options.piece}: was not found; what passed since it was found last is to be looked at again")
     place = f"{row['start_mm'] / 1000:.2f} m, score {row['score']:.3f}"
@@ -53,7 +41,7 @@ def _across(text: str | None) -> tuple[float, float] | None:
     try:
         left, right = map(float, text.split(","))
     except ValueError:
-        raise UsageError(f"--across_mm={text}: must be LEFT,RIGHT, such as 100,250") from None
+        raise BadSetting("across_mm", text, "must be LEFT,RIGHT, such as 100,250") from None
     return left, right
 
 
@@ -65,4 +53,4 @@ def _closed(reader: StoreReader, number: int, seconds: float) -> sqlite3.Row:
         if row["outcome"]:
             return row
         time.sleep(LOOK_SECONDS)
-    raise WoolError(f"--store={reader.folder}: nobody says what became of the piece; does station.py record run?")
+    raise Unusable("store", reader.folder, "nobody says what became of the piece; does station.py record run?")

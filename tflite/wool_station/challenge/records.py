@@ -7,18 +7,18 @@ import dataclasses
 import re
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, WoolError
+from wool_board.settings import declared
+from wool_station.options import PIECE_SECONDS, ChallengeOptions
 from wool_station.store import schema
 from wool_station.store.corrections import OPERATOR
 from wool_station.store.reader import StoreReader
 
 FOUND, MISSED = "found", "missed"
 PIECE = re.compile(r"\w[\w .,()/-]{0,39}")
-MOST_SECONDS = 600.0
-SECONDS = 60.0
-"""Within which a piece that is put onto the belt must be rejected, unless something else is said."""
 
 AHEAD_SECONDS = 1.0
 """What is noted for a later time than this from now was noted before the clock was set back."""
@@ -40,7 +40,7 @@ class Challenge:
 
     operator: str
     piece: str
-    seconds: float = SECONDS
+    seconds: float = PIECE_SECONDS
     across_mm: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
@@ -48,8 +48,7 @@ class Challenge:
             raise WoolError("operator: give a name of 1 to 40 letters, digits, spaces or . ' -")
         if not PIECE.fullmatch(self.piece):
             raise WoolError("piece: give a name of 1 to 40 letters, digits, spaces or . , ( ) / -")
-        if not 1 <= self.seconds <= MOST_SECONDS:
-            raise WoolError(f"seconds: must be 1 to {MOST_SECONDS:g}")
+        declared(ChallengeOptions)["seconds"].check("seconds", self.seconds)
         if self.across_mm and not self.across_mm[0] < self.across_mm[1]:
             raise WoolError("across_mm: must be two places in mm, the lower one first")
 
@@ -76,11 +75,11 @@ class Piece:
         return 0.0 if self.found is None else self.found + 60 * self.minutes
 
 
-def pieces(text: list[str]) -> dict[str, float]:
+def pieces(text: Sequence[str]) -> dict[str, float]:
     """Minutes by piece, as a user gives them as `PIECE:MINUTES`.
 
     Raises:
-        UsageError: a text is not that.
+        BadSetting: a text is not that.
     """
     found = {}
     for one in text:
@@ -90,7 +89,7 @@ def pieces(text: list[str]) -> dict[str, float]:
         except ValueError:
             found[name] = 0.0
         if not PIECE.fullmatch(name) or not 1 <= found[name] <= 1e5:
-            raise UsageError(f"--challenge={one}: must be PIECE:MINUTES, such as steel ball 3 mm:240")
+            raise BadSetting("challenge", one, "must be PIECE:MINUTES, such as steel ball 3 mm:240")
     return found
 
 

@@ -9,7 +9,7 @@ class Finding(NamedTuple):
     Attributes:
         name: of what was looked at.
         text: what was found.
-        advice: what to do; empty: it is well.
+        advice: what to do; empty: it is well. Settings of the programs stand in backticks, as in the text.
     """
 
     name: str

@@ -17,7 +17,7 @@ from wool_station.feed import LOST, SILENT, messages
 FEED_SECONDS = 3
 """Without a message at the beginning, the inspection does not answer."""
 
-NEEDED = {"window": "--window", "pixel_mm": "--pixel_mm"}
+NEEDED = ("window", "pixel_mm")
 """What the card or an option must say."""
 
 
@@ -42,9 +42,7 @@ def model(options: InspectionOptions) -> Iterator[Finding]:
     card = recognizer.card
     name = f"{options.model} (sha256 {card['model']['sha256'][:12]})"
     yield Finding("model", f"{name} is whole and runs")
-    lacking = [
-        flag for field, flag in NEEDED.items() if card["input"].get(field) is None and getattr(options, field) is None
-    ]
+    lacking = [f"`{field}`" for field in NEEDED if card["input"].get(field) is None and getattr(options, field) is None]
     threshold = f"threshold {recognizer.threshold:.3f}, {recognizer.side} pixels"
     if lacking:
         yield Finding("card", f"does not say all of the belt ({threshold})", f"give {' and '.join(lacking)}")

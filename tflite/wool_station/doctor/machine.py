@@ -75,6 +75,6 @@ def disk(folder: Path) -> Finding:
     text = f"{free / 1e9:.1f} GB free at {folder}"
     if free < LEAST_FREE:
         return Finding(
-            "disk", text, f"must be {LEAST_FREE / 1e9:.1f} GB; delete what is not needed, or lower --budget_mb"
+            "disk", text, f"must be {LEAST_FREE / 1e9:.1f} GB; delete what is not needed, or lower `budget_mb`"
         )
     return Finding("disk", text)

@@ -1,29 +1,22 @@
 """The work of `station.py doctor`."""
 
-import dataclasses
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wool_board.errors import BadFile
+from wool_board.belt.program import InspectionOptions
+from wool_board.errors import BadFile, named
 from wool_board.exit_status import MISTAKE
+from wool_board.options import called
 from wool_station.doctor import inspection, machine, memory, services
 from wool_station.doctor.finding import Finding
 from wool_station.doctor.settings import OPTIONS, PROGRAMS, UNITS, arguments, options, read
+from wool_station.gate.program import GateOptions
+from wool_station.mqtt.program import MqttOptions
+from wool_station.options import DoctorOptions, RecordOptions, ServeOptions
 
 STORES = (Path("/var/lib/wool"), Path("/var/lib/wool-station"))
-
-
-@dataclasses.dataclass(frozen=True)
-class DoctorOptions:
-    """What is looked at.
-
-    Attributes:
-        config: file of settings that the services read.
-    """
-
-    config: Path
 
 
 def run(asked: DoctorOptions, parsers: Mapping[str, Callable[[list[str]], Any]]) -> int:
@@ -36,10 +29,10 @@ def run(asked: DoctorOptions, parsers: Mapping[str, Callable[[list[str]], Any]])
     config = asked.config.absolute()
     # As the services: paths in the settings are from here.
     os.chdir(PROGRAMS.parent)
-    wrong = 0
+    wrong, name = 0, called(InspectionOptions, GateOptions, MqttOptions, RecordOptions, ServeOptions)
     for finding in _findings(config, parsers):
         wrong += bool(finding.advice)
-        print(finding.line, flush=True)
+        print(named(finding.line, name), flush=True)
     print("all is well" if not wrong else f"{wrong} not ok")
     return MISTAKE if wrong else 0
 

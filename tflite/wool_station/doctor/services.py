@@ -114,14 +114,14 @@ def gate(options: GateOptions, latency_mm: float) -> Iterator[Finding]:
     """Whether the gate is far enough, and can be moved."""
     least = latency_mm + options.lead_mm
     if options.distance_mm < least:
-        text = f"--distance_mm={options.distance_mm:g} is below --latency_mm and --lead_mm together, {least:g}"
-        yield Finding("gate", text, "rejects may be told too late: lower --latency_mm, or move the gate")
+        text = f"`distance_mm`={options.distance_mm:g} is below `latency_mm` and `lead_mm` together, {least:g}"
+        yield Finding("gate", text, "rejects may be told too late: lower `latency_mm`, or move the gate")
     if options.modbus:
         yield _reachable("gate", "the coupler", options.modbus)
     elif options.gpio:
         yield _pins(options)
     else:
-        yield Finding("gate", "is a dry run and moves nothing", "give --gpio or --modbus in GATE_OPTIONS")
+        yield Finding("gate", "is a dry run and moves nothing", "give `gpio` or `modbus` in GATE_OPTIONS")
 
 
 def _pins(options: GateOptions) -> Finding:
@@ -130,14 +130,13 @@ def _pins(options: GateOptions) -> Finding:
     if not list(Path("/dev").glob("gpiochip*")):
         return Finding("gate", "this machine has no pins (/dev/gpiochip*)", "is this a board?")
     if options.heartbeat_gpio is None:
-        return Finding("gate", "no relay watches it", "give --heartbeat_gpio and wire it (docs/gate.md)")
+        return Finding("gate", "no relay watches it", "give `heartbeat_gpio` and wire it (docs/gate.md)")
     return Finding("gate", f"pins {', '.join(map(str, options.gpio or ()))} are there")
 
 
 def broker(options: MqttOptions) -> Finding:
     """Whether something listens where the broker should be."""
-    host, port = options.broker
-    return _reachable("mqtt", "the broker", (host, port or (8883 if options.tls or options.ca else 1883)))
+    return _reachable("mqtt", "the broker", options.address)
 
 
 def _reachable(name: str, what: str, address: tuple[str, int]) -> Finding:

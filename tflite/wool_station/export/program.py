@@ -2,7 +2,6 @@
 
 import collections
 import csv
-import dataclasses
 import datetime
 import os
 import shutil
@@ -10,8 +9,9 @@ import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable, WoolError
 from wool_station.export.crops import Correction, collect, imaging_json
+from wool_station.options import ExportOptions
 from wool_station.store import schema
 from wool_station.store.corrections import VERDICTS
 
@@ -31,14 +31,6 @@ CHANGES = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class ExportOptions:
-    """From which store, and into which folder, which must not exist yet or be empty."""
-
-    store: Path
-    out: Path
-
-
 def run(options: ExportOptions) -> int:
     """Makes a folder of crops that `reproduce.py --data` takes, and says what is in it.
 
@@ -54,10 +46,10 @@ def run(options: ExportOptions) -> int:
     try:
         found = collect(options.store)
     except (OSError, sqlite3.Error) as error:
-        raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
+        raise Unusable("store", options.store, f"cannot be read ({error})") from None
     crops = [one for one in found if not one.left_out]
     if not crops:
-        raise WoolError(f"--store={options.store}: {_nothing(found)}")
+        raise Unusable("store", options.store, _nothing(found))
     try:
         _write(options.out.resolve(), found, crops)
     except OSError as error:

@@ -46,7 +46,7 @@ class LateReject(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something that whoever runs the gate should know: a name, and what it is."""
+    """Something that whoever runs the gate should know: a name, and what it is, with settings in backticks."""
 
     name: str
     text: str
@@ -154,7 +154,7 @@ class Control:
         self._fits = not outside
         for left, right in outside:
             rule = f"must begin before {width:g}, the width of the belt in mm"
-            notes.append(Note("settings", f"--lane={left:g},{right:g}: {rule}; all is rejected"))
+            notes.append(Note("settings", f"`lanes`={left:g},{right:g}: {rule}; all is rejected"))
         return [*notes, *self._doubts(start, speed)]
 
     def _doubts(self, start: dict, speed: float) -> Iterator[Note]:
@@ -165,10 +165,10 @@ class Control:
             rule = (
                 f"a gate that is a little late lets a reject begin to pass; give {LEAST_LEAD_SECONDS * speed:g} or more"
             )
-            yield Note("lead", f"--lead_mm={lead:g}: passes in {1e3 * lasts:.1f} ms at full speed, so that {rule}")
+            yield Note("lead", f"`lead_mm`={lead:g}: passes in {1e3 * lasts:.1f} ms at full speed, so that {rule}")
         if self.timeout > lasts:
             text = (
-                f"--timeout_ms={1e3 * self.timeout:g}: is more than the {1e3 * lasts:.1f} ms in which --lead_mm passes"
+                f"`timeout_ms`={1e3 * self.timeout:g}: is more than the {1e3 * lasts:.1f} ms in which `lead_mm` passes"
             )
             yield Note("timeout", f"{text}: when clock messages end, a reject may begin to pass; leave it out")
         latency = start["stated_latency"]
@@ -177,7 +177,9 @@ class Control:
             yield Note("distance", f"{text}: what is not decided by then is rejected")
         if self._position == "time":
             text = "lines come by time: a belt that stands under no product or an even one shifts all positions"
-            yield Note("position", f"{text}; use --position=count, or an encoder that triggers the lines")
+            yield Note(
+                "position", f"{text}; use inspect_line.py --position=count, or an encoder that triggers the lines"
+            )
 
     def _once(self, note: Note) -> list[LateReject | Note]:
         is_new = note not in self._said

@@ -7,7 +7,7 @@ resistor of the wiring pulls it to reject (docs/gate.md).
 import contextlib
 from typing import Any
 
-from wool_board.errors import UsageError, WoolError, in_one_line
+from wool_board.errors import BadSetting, Unusable, in_one_line
 
 
 class GpioOutput:
@@ -26,7 +26,9 @@ class GpioOutput:
         try:
             import gpiozero
         except ImportError:
-            raise WoolError("--gpio: needs gpiozero and lgpio; apt install python3-gpiozero python3-lgpio") from None
+            raise Unusable(
+                "gpio", None, "needs gpiozero and lgpio; apt install python3-gpiozero python3-lgpio"
+            ) from None
         self._pins: list[Any] = []
         self._beat: Any = None
         try:
@@ -57,9 +59,9 @@ class GpioOutput:
                     pin.close()
 
 
-def _explained(gpiozero: Any, pins: tuple[int, ...], beat_pin: int | None, error: Exception) -> WoolError:
-    given = ",".join(map(str, pins)) + ("" if beat_pin is None else f" --heartbeat_gpio={beat_pin}")
+def _explained(gpiozero: Any, pins: tuple[int, ...], beat_pin: int | None, error: Exception) -> BadSetting:
+    beat = "" if beat_pin is None else f" (or `heartbeat_gpio`={beat_pin})"
     if isinstance(error, (gpiozero.PinInvalidPin, gpiozero.GPIOPinInUse)):
-        return UsageError(f"--gpio={given}: {in_one_line(error)}; give other pins of this board")
+        return BadSetting("gpio", pins, f"{in_one_line(error)}{beat}; give other pins of this board")
     advice = "is this a board, is lgpio installed, and is this user in the group gpio?"
-    return WoolError(f"--gpio={given}: {in_one_line(error)}; {advice}")
+    return Unusable("gpio", pins, f"{in_one_line(error)}{beat}; {advice}")

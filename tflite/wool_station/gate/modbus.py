@@ -6,7 +6,7 @@ The coils are written time and again, for the coupler's own watchdog: it must fa
 import logging
 from typing import Any
 
-from wool_board.errors import WoolError, in_one_line
+from wool_board.errors import Unusable, in_one_line
 
 ANSWER_SECONDS = 0.3
 """Within which a coupler must answer; until then nothing else can be written."""
@@ -29,7 +29,7 @@ class ModbusOutput:
             from pymodbus import ModbusException
             from pymodbus.client import ModbusTcpClient
         except ImportError:
-            raise WoolError("--modbus: needs pymodbus; pip install 'pymodbus>=3.10,<4'") from None
+            raise Unusable("modbus", None, "needs pymodbus; pip install 'pymodbus>=3.10,<4'") from None
         # What goes wrong is told by whoever writes.
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self._exception: type[Exception] = ModbusException

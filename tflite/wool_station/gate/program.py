@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, Unusable, WoolError, named
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
+from wool_board.options import address, called, numbers, option
 from wool_station.feed import LOST, messages
-from wool_station.gate.control import Control, LateReject
+from wool_station.gate.control import LEAD_SHARE, Control, LateReject
 from wool_station.gate.drawing import Drawing
 from wool_station.gate.driver import Driver, DryRunOutput, GateOutput, GateRequest
 from wool_station.gate.gpio import GpioOutput
@@ -19,6 +20,7 @@ from wool_station.gate.modbus import ModbusOutput
 from wool_station.gate.report import GateReport
 from wool_station.gate.timeline import GateGeometry
 from wool_station.log import Log
+from wool_station.options import FeedOptions
 
 GPIO_BEAT, MODBUS_BEAT = 0.02, 0.1
 """Seconds from one sign of life to the next."""
@@ -32,48 +34,70 @@ SWITCH_SECONDS = 0.0005
 END_SECONDS = 1.0
 MODBUS_PORT = 502
 MOST_COIL = 65535
+OUTPUTS = ("gpio", "modbus", "dry_run")
 
 
-@dataclasses.dataclass(frozen=True)
-class GateOptions:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GateOptions(GateGeometry, FeedOptions):
     """Where the gate is, what moves it, and how, as a user says it.
 
-    Attributes:
-        feed: socket of the inspection.
-        distance_mm, width_mm, lead_mm, hold_mm: as in `GateGeometry`.
-        lane: from and to where each gate reaches across the belt; empty: one gate over all of it.
-        gpio: pins, one for each lane, or None.
-        active_low: whether a pin lets pass by a low level.
-        heartbeat_gpio: pin that changes as long as the gate lives, or None.
-        modbus: host and port of a coupler, or None.
-        coil: the first one.
-        unit: of the coupler.
-        dry_run: whether nothing is moved.
-        draw: file for a picture of when the gate fired, or None.
-        timeout_ms: for which a clock message counts; None: most of what the belt takes at full speed for the lead.
-        report_seconds: from summary to summary.
+    Raises:
+        BadSetting: a value breaks its rule.
     """
 
-    feed: Path
-    distance_mm: float
-    width_mm: float
-    lead_mm: float
-    hold_mm: float
-    lane: tuple[tuple[float, float], ...]
-    gpio: tuple[int, ...] | None
-    active_low: bool
-    heartbeat_gpio: int | None
-    modbus: tuple[str, int] | None
-    coil: int
-    unit: int
-    dry_run: bool
-    draw: Path | None
-    timeout_ms: float | None
-    report_seconds: float
+    gpio: tuple[int, ...] | None = option(
+        None,
+        "Pins that let lanes pass, by BCM numbers, one for each lane.",
+        form="PIN[,PIN]",
+        read=numbers("numbers of pins, for example 17,27", int),
+    )
+    active_low: bool = option(False, "A pin lets pass by a low level instead of a high one.")
+    heartbeat_gpio: int | None = option(
+        None, "Pin that changes as long as this program works, for a relay that watches it.", form="PIN"
+    )
+    modbus: tuple[str, int] | None = option(
+        None,
+        f"Modbus/TCP coupler whose coils let lanes pass (port {MODBUS_PORT} where none is given).",
+        form="HOST[:PORT]",
+        read=address(MODBUS_PORT),
+    )
+    coil: int = option(0, "The first coil, counted from 0; the other lanes follow.", at_least=0)
+    unit: int = option(1, "Number of the coupler.", at_least=0, at_most=255)
+    dry_run: bool = option(False, "Moves nothing.")
+    draw: Path | None = option(None, "SVG of when it rejected, written at the end.", form="FILE")
+    timeout_ms: float | None = option(
+        None,
+        f"Time without a clock message until all is rejected; by default {LEAD_SHARE:g} of what the belt takes at full "
+        "speed for the lead.",
+        above=0,
+        below=math.inf,
+    )
+    report_seconds: float = option(60, "Time from summary to summary.", above=0, below=math.inf)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.timeout_ms is None and self.lead_mm == 0:
+            raise BadSetting("lead_mm", 0, "leaves no time for clock messages; give more, or `timeout_ms`")
+        self._check_output()
+
+    def _check_output(self) -> None:
+        chosen = [name for name in OUTPUTS if getattr(self, name)]
+        if len(chosen) != 1:
+            raise BadSetting(OUTPUTS, None, "give exactly one of them")
+        lanes = self.count
+        if self.gpio and len(self.gpio) != lanes:
+            raise BadSetting("gpio", self.gpio, f"must be as many pins as there are lanes, {lanes}")
+        if self.gpio and len({*self.gpio, self.heartbeat_gpio}) <= lanes:
+            raise BadSetting("gpio", self.gpio, "must be different pins, the heartbeat's too")
+        if not self.gpio and (self.active_low or self.heartbeat_gpio is not None):
+            raise BadSetting(("active_low", "heartbeat_gpio"), None, "are of `gpio`; give it, or leave them out")
+        if self.coil > MOST_COIL + 1 - lanes:
+            rule = f"must be 0 to {MOST_COIL + 1 - lanes}, with as many coils as lanes"
+            raise BadSetting("coil", self.coil, rule)
 
     @property
     def geometry(self) -> GateGeometry:
-        return GateGeometry(self.distance_mm, self.width_mm, self.lead_mm, self.hold_mm, self.lane)
+        return GateGeometry(self.distance_mm, self.width_mm, self.lead_mm, self.hold_mm, self.lanes)
 
 
 def run(options: GateOptions) -> int:
@@ -83,7 +107,8 @@ def run(options: GateOptions) -> int:
         WoolError: an option is wrong, or the output cannot be had or has ended.
         KeyboardInterrupt: the end was asked for.
     """
-    _check(options)
+    if options.draw and not options.draw.parent.is_dir():
+        raise BadSetting("draw", options.draw, "its folder does not exist; make it first")
     sys.setswitchinterval(SWITCH_SECONDS)
     interruption = Interruption()
     output, beat = _output(options)
@@ -141,7 +166,7 @@ class Gate:
         try:
             path.write_text(self._drawing.svg(self._at_mm(None)))
         except OSError as error:
-            raise WoolError(f"--draw={path}: cannot be written ({error.strerror})") from None
+            raise Unusable("draw", path, f"cannot be written ({error.strerror})") from None
 
     def _hear(self, event: dict) -> None:
         for note in self._control.hear(event):
@@ -149,7 +174,7 @@ class Gate:
                 self._report.count("late")
                 self._log.tell("late", **note._asdict())
             else:
-                self._log.tell("note", **note._asdict())
+                self._log.tell("note", name=note.name, text=named(note.text, called(GateOptions)))
         self._line = self._line if self._control.line is None else self._control.line
         now, clock = time.monotonic(), event.get("monotonic")
         reasons = self._control.reasons(now)
@@ -208,41 +233,3 @@ def _output(options: GateOptions) -> tuple[GateOutput, float]:
     if options.modbus:
         return ModbusOutput(*options.modbus, options.unit, options.coil), MODBUS_BEAT
     return DryRunOutput(), MODBUS_BEAT
-
-
-def _check(options: GateOptions) -> None:
-    for name in ("distance_mm", "width_mm", "timeout_ms", "report_seconds"):
-        value = getattr(options, name)
-        if value is not None and not 0 < value < math.inf:
-            raise UsageError(f"--{name}={value:g}: must be above 0")
-    for name in ("lead_mm", "hold_mm"):
-        if not 0 <= getattr(options, name) < math.inf:
-            raise UsageError(f"--{name}={getattr(options, name):g}: must be 0 or more")
-    if options.timeout_ms is None and options.lead_mm == 0:
-        raise UsageError("--lead_mm=0: leaves no time for clock messages; give more, or --timeout_ms")
-    if options.lead_mm >= options.distance_mm:
-        raise UsageError(f"--lead_mm={options.lead_mm:g}: must be below --distance_mm={options.distance_mm:g}")
-    for left, right in options.lane:
-        if not 0 <= left < right < math.inf:
-            raise UsageError(f"--lane={left:g},{right:g}: must be FROM,TO in mm across the belt, 0 <= FROM < TO")
-    _check_output(options)
-    if options.draw and not options.draw.parent.is_dir():
-        raise UsageError(f"--draw={options.draw}: its folder does not exist; make it first")
-
-
-def _check_output(options: GateOptions) -> None:
-    chosen = [name for name in ("gpio", "modbus", "dry_run") if getattr(options, name)]
-    if len(chosen) != 1:
-        raise UsageError("--gpio, --modbus, --dry_run: give exactly one of them")
-    lanes = options.geometry.count
-    if options.gpio and len(options.gpio) != lanes:
-        given = ",".join(map(str, options.gpio))
-        raise UsageError(f"--gpio={given}: must be as many pins as there are lanes, {lanes}")
-    if options.gpio and len({*options.gpio, options.heartbeat_gpio}) <= lanes:
-        raise UsageError(f"--gpio={','.join(map(str, options.gpio))}: must be different pins, the heartbeat's too")
-    if not options.gpio and (options.active_low or options.heartbeat_gpio is not None):
-        raise UsageError("--active_low and --heartbeat_gpio: are of --gpio; give it, or leave them out")
-    if not 0 <= options.coil <= MOST_COIL + 1 - lanes:
-        raise UsageError(f"--coil={options.coil}: must be 0 to {MOST_COIL + 1 - lanes}, with as many coils as lanes")
-    if not 0 <= options.unit <= 255:
-        raise UsageError(f"--unit={options.unit}: must be 0 to 255")

@@ -8,6 +8,10 @@ import bisect
 import dataclasses
 import math
 
+from wool_board.errors import BadSetting
+from wool_board.options import NEEDED, numbers, option
+from wool_board.settings import check
+
 REJECT, UNSEEN, UNKNOWN = "reject", "unseen", "unknown"
 """Why a lane does not pass: a reject is at the gate; belt that nobody looked at; belt of which all is not known yet, or
 no longer."""
@@ -23,21 +27,38 @@ SLIP = 16
 class GateGeometry:
     """Where the gate is, and how far beyond its edges it acts.
 
-    Attributes:
-        distance_mm: along the belt, from the detector to where the gate begins.
-        width_mm: of the gate along the belt.
-        lead_mm: belt before a reject for which the gate rejects already; what it needs to act, at least what passes
-            from one clock message to the next.
-        hold_mm: belt behind a reject for which it still does.
-        lanes: from and to where each gate reaches across the belt, in millimetres; one that reaches over all of it if
-            there is none.
+    Raises:
+        BadSetting: a value breaks its rule.
     """
 
-    distance_mm: float
-    width_mm: float
-    lead_mm: float
-    hold_mm: float
-    lanes: tuple[tuple[float, float], ...] = ()
+    distance_mm: float = option(
+        NEEDED, "Along the belt, from the detector to where the gate begins.", above=0, below=math.inf
+    )
+    width_mm: float = option(NEEDED, "Of the gate along the belt.", above=0, below=math.inf)
+    lead_mm: float = option(
+        50,
+        "Belt before a reject for which the gate rejects already: what passes while it moves, and at least in 20 ms.",
+        at_least=0,
+        below=math.inf,
+    )
+    hold_mm: float = option(20, "Belt behind a reject for which the gate still rejects.", at_least=0, below=math.inf)
+    lanes: tuple[tuple[float, float], ...] = option(
+        (),
+        "From where to where one of several gates reaches across the belt, in mm; may be given several times. By "
+        "default there is one, over all of it.",
+        form="FROM,TO",
+        read=numbers("FROM,TO, for example 0,250", float, 2),
+        name="lane",
+        repeated=True,
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.lead_mm >= self.distance_mm:
+            raise BadSetting("lead_mm", self.lead_mm, f"must be below `distance_mm`={self.distance_mm:g}")
+        for left, right in self.lanes:
+            if not 0 <= left < right < math.inf:
+                raise BadSetting("lanes", (left, right), "must be FROM,TO in mm across the belt, 0 <= FROM < TO")
 
     @property
     def count(self) -> int:

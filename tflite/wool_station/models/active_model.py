@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable, WoolError
 from wool_board.model import card
 from wool_station.models.change import FOUND, ROLLBACK, USE, ModelChange
 from wool_station.store import schema
@@ -47,7 +47,7 @@ class Models:
 
     def __init__(self, folder: Path, store: Path):
         if not folder.is_dir():
-            raise WoolError(f"--models={folder}: no such folder; give the one in which {LINK} is")
+            raise Unusable("models", folder, f"no such folder; give the one in which {LINK} is")
         schema.check_store(store)
         self._folder, self._store, self._link = folder, store, folder / LINK
         if self._link.exists() and not self._link.is_symlink():
@@ -92,7 +92,7 @@ class Models:
             self._enter_found(database)
             before = _in_use([ModelChange.of(row) for row in database.execute("SELECT * FROM models ORDER BY id")])[:-1]
             if not before:
-                raise WoolError(f"--models={self._folder}: no model was in use before this one")
+                raise Unusable("models", self._folder, "no model was in use before this one")
             model = before[-1]
             if _digests(self._folder / model.file) != (model.sha256, model.digest):
                 raise WoolError(f"{self._folder / model.file}: is another model than the one that was in use")

@@ -44,9 +44,9 @@ class ModelChange:
             WoolError: operator or note are no such.
         """
         if action != FOUND and not OPERATOR.fullmatch(operator):
-            raise WoolError("--operator: give a name of 1 to 40 letters, digits, spaces or . ' -")
+            raise WoolError("`operator`: give a name of 1 to 40 letters, digits, spaces or . ' -")
         if not NOTE.fullmatch(note):
-            raise WoolError("--note: give up to 200 characters in one line")
+            raise WoolError("`note`: give up to 200 characters in one line")
         return cls(round(time.time(), 3), operator, action, file, sha256, digest, note)
 
     @classmethod

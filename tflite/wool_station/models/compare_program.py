@@ -1,6 +1,5 @@
 """The work of `station.py compare`."""
 
-import dataclasses
 import os
 import sqlite3
 from pathlib import Path
@@ -8,10 +7,11 @@ from pathlib import Path
 import jinja2
 
 from wool_board import atomic_file
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable, WoolError
 from wool_board.model.recognizer import Recognizer
 from wool_station.models.comparison import McNemarTest, ModelComparison
 from wool_station.models.samples import CORRECTED, MOST, PASSED, REJECTED, samples
+from wool_station.options import CompareOptions
 from wool_station.report.content import moment
 from wool_station.store import schema
 from wool_station.store.reader import StoreReader
@@ -28,16 +28,6 @@ NAMES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class CompareOptions:
-    """From which store, which two models, and into which file."""
-
-    store: Path
-    first: Path
-    second: Path
-    out: Path
-
-
 def run(options: CompareOptions) -> int:
     """Compares two models on what a store has, writes a page, and says the figures.
 
@@ -51,10 +41,10 @@ def run(options: CompareOptions) -> int:
         comparison = ModelComparison(models, reader.inspections())
         comparison.add(samples(reader))
     except (OSError, sqlite3.Error) as error:
-        raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
+        raise Unusable("store", options.store, f"cannot be read ({error})") from None
     if not comparison.images:
         why = "; ".join(("", *_left_out(comparison)))
-        raise WoolError(f"--store={options.store}: has no pictures to compare on{why}")
+        raise Unusable("store", options.store, f"has no pictures to compare on{why}")
     _write(options.out, _page(options, models, comparison))
     print(_told(comparison))
     return 0

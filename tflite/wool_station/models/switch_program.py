@@ -1,31 +1,19 @@
 """The work of `station.py model`."""
 
-import dataclasses
 import sqlite3
 from pathlib import Path
 
 import numpy as np
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import Unusable, UsageError, WoolError
 from wool_board.model.recognizer import Recognizer
 from wool_station.models.active_model import Models
 from wool_station.models.change import USE, ModelChange
+from wool_station.options import ModelOptions
 from wool_station.report.content import moment
 from wool_station.store.reader import StoreReader
 
 LIST = "list"
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelOptions:
-    """What to do (`use`, `rollback`, `list`), with which file, who does it and why; folders of models and of store."""
-
-    action: str
-    file: Path | None
-    models: Path
-    store: Path
-    operator: str
-    note: str
 
 
 def run(options: ModelOptions) -> int:
@@ -37,7 +25,7 @@ def run(options: ModelOptions) -> int:
     if (options.action == USE) != (options.file is not None):
         raise UsageError(f"{options.action}: {'needs a FILE' if options.action == USE else 'takes no file'}")
     if options.action != LIST and not options.operator:
-        raise UsageError(f"{options.action}: needs --operator=NAME")
+        raise UsageError(f"{options.action}: needs `operator`=NAME")
     models = Models(options.models, options.store)
     try:
         if options.action == LIST:
@@ -49,9 +37,9 @@ def run(options: ModelOptions) -> int:
         else:
             change = models.rollback(options.operator, options.note)
     except sqlite3.Error as error:
-        raise WoolError(f"--store={options.store}: cannot be written ({error}); nothing was changed") from None
+        raise Unusable("store", options.store, f"cannot be written ({error}); nothing was changed") from None
     except OSError as error:
-        raise WoolError(f"--models={options.models}: cannot be changed ({error.strerror or error})") from None
+        raise Unusable("models", options.models, f"cannot be changed ({error.strerror or error})") from None
     print(f"{_line(change)}\nRestart the inspection, which has read the model before: systemctl restart wool-inspect")
     return 0
 

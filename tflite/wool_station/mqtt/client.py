@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from wool_board.errors import UsageError, WoolError, in_one_line
+from wool_board.errors import BadSetting, WoolError, in_one_line
 from wool_station.mqtt.messages import OFFLINE, STATE
 from wool_station.mqtt.outbox import Message
 
@@ -107,7 +107,7 @@ class Client:
         try:
             self._paho.tls_set(None if authority is None else str(authority))
         except (OSError, ValueError) as error:
-            raise UsageError(f"--ca={authority}: holds no certificates in PEM ({in_one_line(error)})") from None
+            raise BadSetting("ca", authority, f"holds no certificates in PEM ({in_one_line(error)})") from None
 
     def _connected(self, _client: object, _data: object, _flags: object, reason: Any, _properties: object) -> None:
         with self._lock:

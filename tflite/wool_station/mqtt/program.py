@@ -2,20 +2,24 @@
 
 import dataclasses
 import math
+import socket
 import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, Unusable
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
+from wool_board.options import NEEDED, address, option
+from wool_board.settings import check
 from wool_station.feed import messages
 from wool_station.log import Log
 from wool_station.mqtt.alarm_reader import AlarmReader
 from wool_station.mqtt.client import Broker, Client
 from wool_station.mqtt.messages import OFFLINE, STATE, MessageBuilder
 from wool_station.mqtt.outbox import Message, Outbox
+from wool_station.options import FeedOptions
 
 PORT, SECURE_PORT = 1883, 8883
 SILENCE_SECONDS = 0.1
@@ -23,33 +27,52 @@ END_SECONDS = 2.0
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclasses.dataclass(frozen=True)
-class MqttOptions:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MqttOptions(FeedOptions):
     """What to publish, and where, as a user says it.
 
-    Attributes:
-        feed: socket of the inspection.
-        store: folder of the recorder, whose own alarms are published as well, or None.
-        broker: its host and port; 0: the usual one.
-        topic: before all others.
-        client: name of this client.
-        credentials: file with a line `user=…` and one `password=…`, or None.
-        tls: whether to speak TLS, with the certificates of the system.
-        ca: file of certificates, for TLS with them, or None.
-        most: messages that may wait for the broker.
-        health_seconds: from one word on the board's health to the next.
+    Raises:
+        BadSetting: a value breaks its rule.
     """
 
-    feed: Path
-    store: Path | None
-    broker: tuple[str, int]
-    topic: str
-    client: str
-    credentials: Path | None
-    tls: bool
-    ca: Path | None
-    most: int
-    health_seconds: float
+    store: Path | None = option(
+        None, "Folder of `station.py record`, whose own alarms are published as well.", form="FOLDER"
+    )
+    broker: tuple[str, int] = option(
+        NEEDED,
+        f"The broker (port {PORT} where none is given, with TLS {SECURE_PORT}).",
+        form="HOST[:PORT]",
+        read=address(0),
+    )
+    topic: str | None = option(None, "Before all topics; by default wool/ and the name of this machine.")
+    client: str | None = option(
+        None, "Name of this client, which no other may have; by default wool- and the name of this machine."
+    )
+    credentials: Path | None = option(
+        None, "File with lines user=NAME and password=WORD, that others may not read.", form="FILE"
+    )
+    tls: bool = option(False, "Speak TLS, and check the broker by the certificates of the system.")
+    ca: Path | None = option(None, "Speak TLS, and check the broker by these certificates (PEM).", form="FILE")
+    most: int = option(10000, "Messages that wait while the broker is away.", at_least=1)
+    health_seconds: float = option(10, "Time from one word on the board's health to the next.", above=0, below=math.inf)
+
+    def __post_init__(self) -> None:
+        check(self)
+        topic = self.topic
+        if topic is not None and (not topic or topic.strip("/") != topic or set(topic) & set("+#\0")):
+            raise BadSetting("topic", topic, "must be one or more words with / between them, without + and #")
+        if self.client == "":
+            raise BadSetting("client", "", "must not be empty")
+
+    @property
+    def is_secure(self) -> bool:
+        return self.tls or self.ca is not None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the broker."""
+        host, port = self.broker
+        return host, port or (SECURE_PORT if self.is_secure else PORT)
 
 
 def run(options: MqttOptions) -> int:
@@ -59,7 +82,8 @@ def run(options: MqttOptions) -> int:
         WoolError: an option or a file of it is wrong.
         KeyboardInterrupt: the end was asked for.
     """
-    _check(options)
+    if options.ca and not options.ca.is_file():
+        raise BadSetting("ca", options.ca, "is no file; give the certificate of the plant's authority in PEM")
     broker = _broker(options)
     publisher = Publisher(options, Client(broker), Log())
     interruption = Interruption()
@@ -155,36 +179,22 @@ class Publisher:
 
 def _broker(options: MqttOptions) -> Broker:
     user, password = _credentials(options.credentials) if options.credentials else (None, None)
-    is_secure = options.tls or options.ca is not None
-    host, port = options.broker
-    port = port or (SECURE_PORT if is_secure else PORT)
-    return Broker(host, port, options.topic, options.client, user, password, is_secure, options.ca)
+    here = socket.gethostname()
+    names = options.topic or f"wool/{here}", options.client or f"wool-{here}"
+    return Broker(*options.address, *names, user, password, options.is_secure, options.ca)
 
 
 def _credentials(path: Path) -> tuple[str, str | None]:
     """User and password of a file."""
     try:
         if path.stat().st_mode & stat.S_IRWXO:
-            raise UsageError(f"--credentials={path}: anybody may read it; chmod o= {path}")
+            raise BadSetting("credentials", path, f"anybody may read it; chmod o= {path}")
         lines = path.read_text().splitlines()
     except OSError as error:
-        raise WoolError(f"--credentials={path}: cannot be read ({error.strerror})") from None
+        raise Unusable("credentials", path, f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise UsageError(f"--credentials={path}: must be text in UTF-8") from None
+        raise BadSetting("credentials", path, "must be text in UTF-8") from None
     given = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     if not set(given) <= {"user", "password"} or not given.get("user"):
-        raise UsageError(f"--credentials={path}: must have a line user=NAME, and may have one password=WORD")
+        raise BadSetting("credentials", path, "must have a line user=NAME, and may have one password=WORD")
     return given["user"], given.get("password")
-
-
-def _check(options: MqttOptions) -> None:
-    if not 0 < options.health_seconds < math.inf:
-        raise UsageError(f"--health_seconds={options.health_seconds:g}: must be above 0")
-    if options.most < 1:
-        raise UsageError(f"--most={options.most}: must be at least 1")
-    if not options.topic or options.topic.strip("/") != options.topic or set(options.topic) & set("+#\0"):
-        raise UsageError(f"--topic={options.topic}: must be one or more words with / between them, without + and #")
-    if not options.client:
-        raise UsageError("--client=: must not be empty")
-    if options.ca and not options.ca.is_file():
-        raise UsageError(f"--ca={options.ca}: is no file; give the certificate of the plant's authority in PEM")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable
 
 READ, WRITE = "read", "write"
 LEAST_LENGTH = 12
@@ -40,13 +40,13 @@ class Tokens:
         try:
             mode, text = file.stat().st_mode, file.read_text()
         except (OSError, UnicodeDecodeError) as error:
-            raise WoolError(f"--tokens={file}: cannot be read ({getattr(error, 'strerror', error)})") from None
+            raise Unusable("tokens", file, f"cannot be read ({getattr(error, 'strerror', error)})") from None
         if stat.S_IMODE(mode) & 0o007:
-            raise WoolError(f"--tokens={file}: every user of this machine may use it; chmod o= {file}")
+            raise Unusable("tokens", file, f"every user of this machine may use it; chmod o= {file}")
         lines = [line.strip() for line in text.splitlines()]
         self._rights = [_right(file, number, line) for number, line in enumerate(lines, 1) if line and line[0] != "#"]
         if not self._rights:
-            raise WoolError(f"--tokens={file}: has no token; add a line such as: write {secrets.token_urlsafe(16)}")
+            raise Unusable("tokens", file, f"has no token; add a line such as: write {secrets.token_urlsafe(16)}")
 
     def right(self, token: str) -> str | None:
         """The right that a token gives, or None; takes as long for every token."""
@@ -62,7 +62,7 @@ def _right(file: Path, number: int, line: str) -> tuple[str, bytes]:
     token = token.strip()
     if right not in (READ, WRITE) or len(token) < LEAST_LENGTH or " " in token:
         rule = f"must be `read TOKEN` or `write TOKEN`, a token of {LEAST_LENGTH} characters or more without spaces"
-        raise WoolError(f"--tokens={file}: line {number} {rule}")
+        raise Unusable("tokens", file, f"line {number} {rule}")
     return right, _digest(token)
 
 

@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import ipaddress
 import os
 import socket
 import ssl
 from collections.abc import Iterator
-from pathlib import Path
 
 import uvicorn
 
-from wool_board.errors import UsageError, WoolError
+from wool_board.errors import BadSetting, Unusable
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
+from wool_station.options import ServeOptions
 from wool_station.page import app, state
 from wool_station.page.access import Gatekeeper, Hosts, Tokens
 from wool_station.page.connections import ImpatientProtocol
@@ -27,30 +26,6 @@ TICK_SECONDS = 0.5
 END_SECONDS = 2
 MOST_HEADER_BYTES = 16384
 MOST_CONNECTIONS = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class ServeOptions:
-    """Where the page is served, and to whom.
-
-    Attributes:
-        feed: socket of the inspection.
-        store: folder.
-        listen: address, or None: to this machine only.
-        port: of TCP; 0: any that is free.
-        tokens: file of tokens, needed with `listen`.
-        name: names of this machine besides its own, by which browsers call it.
-        certificate, key: PEM files for TLS, or None.
-    """
-
-    feed: Path
-    store: Path
-    listen: str | None
-    port: int
-    tokens: Path | None
-    name: list[str]
-    certificate: Path | None
-    key: Path | None
 
 
 class _Server(uvicorn.Server):
@@ -68,7 +43,9 @@ def run(options: ServeOptions) -> int:
         WoolError: an option or a file of it is wrong, or the port is not free.
         KeyboardInterrupt: the end was asked for.
     """
-    _check(options)
+    for name, file in (("certificate", options.certificate), ("key", options.key)):
+        if file is not None and not file.is_file():
+            raise Unusable(name, file, "no such file")
     interruption, live = Interruption(), Live(options.feed)
     page = app.Page(
         StoreReader(options.store),
@@ -77,7 +54,7 @@ def run(options: ServeOptions) -> int:
         state.Machine(),
         options.certificate is not None,
     )
-    guarded = Guard(app.application(page), Hosts(options.name), page.secure)
+    guarded = Guard(app.application(page), Hosts(options.names), page.secure)
     listener = _listen(options.listen or LOCAL, options.port)
     server = _Server(_config(options, guarded))
     _say_where(listener, page.secure)
@@ -125,32 +102,19 @@ def _config(options: ServeOptions, guarded: Guard) -> uvicorn.Config:
         # Reads the certificate, too.
         config.load()
     except (OSError, ssl.SSLError) as error:
-        raise WoolError(f"--certificate={options.certificate}: cannot be used ({error})") from None
+        raise Unusable("certificate", options.certificate, f"cannot be used ({error})") from None
     return config
-
-
-def _check(options: ServeOptions) -> None:
-    if not 0 <= options.port <= 65535:
-        raise UsageError(f"--port={options.port}: must be 0 to 65535")
-    if options.listen is not None and options.tokens is None:
-        raise UsageError(f"--listen={options.listen}: others may reach the page, so --tokens=FILE is needed")
-    if (options.certificate is None) != (options.key is None):
-        raise UsageError("--certificate and --key go together")
-    for option in ("certificate", "key"):
-        file = getattr(options, option)
-        if file is not None and not file.is_file():
-            raise WoolError(f"--{option}={file}: no such file")
 
 
 def _listen(address: str, port: int) -> socket.socket:
     try:
         version = ipaddress.ip_address(address).version
     except ValueError:
-        raise UsageError(f"--listen={address}: must be an address of this machine, or 0.0.0.0 for all") from None
+        raise BadSetting("listen", address, "must be an address of this machine, or 0.0.0.0 for all") from None
     try:
         return socket.create_server((address, port), family=socket.AF_INET6 if version == 6 else socket.AF_INET)
     except OSError as error:
-        raise WoolError(f"--port={port}: cannot listen there ({os.strerror(error.errno or 0)})") from None
+        raise Unusable("port", port, f"cannot listen there ({os.strerror(error.errno or 0)})") from None
 
 
 def _say_where(listener: socket.socket, secure: bool) -> None:

@@ -4,7 +4,7 @@ import datetime
 import time
 from typing import NamedTuple
 
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable
 from wool_station.store.reader import StoreReader
 
 LAST, CURRENT = "last", "current"
@@ -31,7 +31,7 @@ def period(reader: StoreReader, text: str) -> Period:
     """
     shifts = [Period(*row) for row in reader.rows("SELECT name, began, ends FROM shifts ORDER BY began")]
     if not shifts:
-        raise WoolError(f"--store={reader.folder}: nothing is recorded there yet")
+        raise Unusable("store", reader.folder, "nothing is recorded there yet")
     named = {shift.name: shift for shift in shifts}
     now = time.time()
     # One that a clock which was wrong has put into the future is known by its name.
@@ -40,7 +40,7 @@ def period(reader: StoreReader, text: str) -> Period:
     if ended:
         named[LAST] = ended[-1]
     elif text == LAST:
-        raise WoolError(f"--shift={LAST}: no shift has ended yet; --shift={CURRENT} is the one that goes on")
+        raise Unusable("shift", LAST, f"no shift has ended yet; `shift`={CURRENT} is the one that goes on")
     if text in named:
         found = named[text]
         return found._replace(name=f"Shift of {found.name.replace('T', ', ')}")
@@ -55,9 +55,9 @@ def _day(text: str, shifts: list[Period]) -> Period:
         rule = (
             f"must be {LAST}, {CURRENT}, a day such as 2026-11-26, or the beginning of a shift; the newest are {known}"
         )
-        raise WoolError(f"--shift={text}: {rule}") from None
+        raise Unusable("shift", text, rule) from None
     midnights = [datetime.datetime.combine(day + datetime.timedelta(more), datetime.time()) for more in (0, 1)]
     began, ends = (midnight.timestamp() for midnight in midnights)
     if not any(shift.began < ends and shift.ends > began for shift in shifts):
-        raise WoolError(f"--shift={text}: nothing was recorded on this day")
+        raise Unusable("shift", text, "nothing was recorded on this day")
     return Period(f"Day of {text}", began, ends)

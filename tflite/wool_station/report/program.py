@@ -1,6 +1,5 @@
 """The work of `station.py report`."""
 
-import dataclasses
 import sqlite3
 import time
 from pathlib import Path
@@ -8,7 +7,8 @@ from pathlib import Path
 import jinja2
 
 from wool_board import atomic_file
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable, WoolError
+from wool_station.options import ReportOptions
 from wool_station.report.content import Content, content, moment
 from wool_station.report.period import period
 from wool_station.store import schema
@@ -25,15 +25,6 @@ WHY = {
 """What the reasons of `unseen` mean."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ReportOptions:
-    """From which store, of which shift or day (`period.period`), and into which file."""
-
-    store: Path
-    shift: str
-    out: Path
-
-
 def run(options: ReportOptions) -> int:
     """Writes the report.
 
@@ -45,7 +36,7 @@ def run(options: ReportOptions) -> int:
     try:
         page = render(content(reader, period(reader, options.shift)))
     except (OSError, sqlite3.Error) as error:
-        raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
+        raise Unusable("store", options.store, f"cannot be read ({error})") from None
     try:
         atomic_file.write(options.out, page.encode())
     except OSError as error:

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable
 
 FILE = "lock"
 WAIT_SECONDS, LOOK_SECONDS = 1.0, 0.05
@@ -25,7 +25,7 @@ def take(folder: Path) -> int:
         if time.monotonic() > end:
             os.close(descriptor)
             rule = "another recorder writes there; end it, or give another folder"
-            raise WoolError(f"--store={folder}: {rule}") from None
+            raise Unusable("store", folder, rule) from None
         time.sleep(LOOK_SECONDS)
     return descriptor
 

@@ -1,17 +1,16 @@
 """The work of `station.py record`."""
 
-import dataclasses
-import math
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-from wool_board.errors import UsageError
+from wool_board import command_line
+from wool_board.errors import BadSetting
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station import feed
 from wool_station.challenge import records
 from wool_station.challenge.monitor import ChallengeMonitor
+from wool_station.options import RecordOptions
 from wool_station.store import shifts
 from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
@@ -24,33 +23,7 @@ SILENCE_SECONDS = 0.5
 NOT_HEARD = (feed.LOST, "refused")
 """Messages that mean that there is no connection; an inspection refuses readers if it has too many."""
 
-LEAST_BUDGET_MB = 64.0
 MB = 1e6
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordOptions:
-    """What is to be recorded and how.
-
-    Attributes:
-        feed: socket of the inspection.
-        store: folder.
-        budget_mb: disk space that the folder may take, in 1e6 bytes.
-        picture_mb_per_hour: pictures that may be written in an hour, in 1e6 bytes.
-        sample: of so many tiles that pass, about one is kept as a picture; 0: none.
-        shifts: times of day at which shifts begin.
-        defect_percent: share of tiles that show a defect, from and to, in percent.
-        challenge: of each test piece its name and in how many minutes it must be found once.
-    """
-
-    feed: Path
-    store: Path
-    budget_mb: float
-    picture_mb_per_hour: float
-    sample: int
-    shifts: str
-    defect_percent: str
-    challenge: list[str]
 
 
 def run(options: RecordOptions) -> int:
@@ -60,11 +33,10 @@ def run(options: RecordOptions) -> int:
         WoolError: an option is wrong, or another recorder has the folder.
         KeyboardInterrupt: the end was asked for, and all that was heard is written.
     """
-    _check(options)
     defects, pieces = _defects(options.defect_percent), records.pieces(options.challenge)
     interruption, watchdog = Interruption(), Watchdog()
     choice = PictureSampling(options.sample, options.picture_mb_per_hour * MB)
-    recorder = Recorder(options.store, round(options.budget_mb * MB), shifts.schedule(options.shifts), choice)
+    recorder = Recorder(options.store, round(options.budget_mb * MB), shifts.schedule(options.shifts), choice, say=_say)
     watch = Watch(recorder.tell, recorder.note, defects, frozenset(recorder.standing) & WATCHED.keys())
     challenges = ChallengeMonitor(options.store, pieces, recorder.tell)
     interruption.work()
@@ -85,6 +57,11 @@ def run(options: RecordOptions) -> int:
     return 0
 
 
+def _say(text: str) -> None:
+    """What the recorder says of its folder."""
+    command_line.say(f"station.py: --store={text}")
+
+
 def _heard(options: RecordOptions, recorder: Recorder, interruption: Interruption) -> Iterator[tuple[dict, bytes]]:
     """Messages of the inspection, SILENT while there are none; tells of its loss and its return."""
     text = "the inspection is not heard of: nothing of it is recorded"
@@ -102,20 +79,11 @@ def _heard(options: RecordOptions, recorder: Recorder, interruption: Interruptio
         yield message, payload
 
 
-def _check(options: RecordOptions) -> None:
-    if not LEAST_BUDGET_MB <= options.budget_mb < math.inf:
-        raise UsageError(f"--budget_mb={options.budget_mb:g}: must be at least {LEAST_BUDGET_MB:g}")
-    if not 0 < options.picture_mb_per_hour < math.inf:
-        raise UsageError(f"--picture_mb_per_hour={options.picture_mb_per_hour:g}: must be above 0")
-    if options.sample < 0:
-        raise UsageError(f"--sample={options.sample}: must be 0 (none) or more")
-
-
 def _defects(text: str) -> tuple[float, float]:
     try:
         least, most = (float(part) / 100 for part in text.split(","))
     except ValueError:
         least, most = 1.0, 0.0
     if not 0 <= least <= most < 1:
-        raise UsageError(f"--defect_percent={text}: must be FROM,TO, from 0 to below 100, such as 0,2")
+        raise BadSetting("defect_percent", text, "must be FROM,TO, from 0 to below 100, such as 0,2")
     return least, most

@@ -47,7 +47,7 @@ class Recorder:
         budget: bytes that it may take.
         schedule: of shifts.
         choice: of pictures.
-        say: takes lines for people.
+        say: takes lines for people, which begin with the folder.
 
     Attributes:
         standing: names of its own alarms that stand, also from before its start.
@@ -164,7 +164,7 @@ class Recorder:
                 (self._folder / name).rename(aside / name)
         self._damage = None
         text = f"the store was damaged ({error}): it is in {aside}, and a new one begins"
-        self._say(f"station.py: --store={self._folder}: {text}")
+        self._say(f"{self._folder}: {text}")
         self.tell("store_damaged", None, text)
 
     def _take_start(self, message: dict) -> None:
@@ -254,7 +254,7 @@ class Recorder:
         trouble = getattr(error, "strerror", None) or str(error)
         self._damage = error if isinstance(error, sqlite3.Error) and is_damage(error) else None
         if not self._trouble:
-            self._say(f"station.py: --store={self._folder}: cannot be written ({trouble}); trying again")
+            self._say(f"{self._folder}: cannot be written ({trouble}); trying again")
         self._trouble = trouble
         # After an error of the disk a connection to SQLite may be of no more use.
         if self._store is not None:
@@ -266,7 +266,7 @@ class Recorder:
         if not self._trouble:
             return
         trouble, self._trouble = self._trouble, None
-        self._say(f"station.py: --store={self._folder}: is written again")
+        self._say(f"{self._folder}: is written again")
         lost, self._lost = self._lost, dict.fromkeys(self._lost, 0)
         text = f"the store could not be written ({trouble}); what waited is in it now, but for what was lost"
         self.tell("store_unwritten", None, text, lost_events=lost["events"], lost_pictures=lost["pictures"])

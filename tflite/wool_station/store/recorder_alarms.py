@@ -7,8 +7,8 @@ SOURCE = "recorder"
 """Field `source` of the recorder's own events, by which they differ from those of the inspection."""
 
 WATCHED = {
-    "defects_frequent": "more of the belt is called defective than the card's figures and --defect_percent allow",
-    "defects_rare": "less of the belt is called defective than the card's figures and --defect_percent allow",
+    "defects_frequent": "more of the belt is called defective than the card and the stated share of defects allow",
+    "defects_rare": "less of the belt is called defective than the card and the stated share of defects allow",
     "scores_high": "scores of what passes are higher than those of the card's held-out images",
     "scores_low": "scores of what passes are lower than those of the card's held-out images",
     "scores_wide": "scores of what passes are spread wider than those of the card's held-out images",

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from wool_board.errors import WoolError
+from wool_board.errors import Unusable, WoolError
 
 FILE = "station.sqlite"
 FORMAT = 1
@@ -99,7 +99,7 @@ def connect(folder: Path) -> sqlite3.Connection:
 def check_store(folder: Path) -> None:
     """Raises WoolError where a folder holds no database, and nothing is to be made there."""
     if not (folder / FILE).is_file():
-        raise WoolError(f"--store={folder}: holds no memory of a station; give the folder that record writes")
+        raise Unusable("store", folder, "holds no memory of a station; give the folder that record writes")
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import re
 
-from wool_board.errors import UsageError
+from wool_board.errors import BadSetting
 
 TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 
@@ -44,10 +44,10 @@ def schedule(text: str) -> Schedule:
     """The schedule that a user gives as `06:00,14:00,22:00`.
 
     Raises:
-        UsageError: the text is not that.
+        BadSetting: the text is not that.
     """
     found = [TIME.fullmatch(part.strip()) for part in text.split(",")]
     starts = sorted({datetime.time(int(one[1]), int(one[2])) for one in found if one})
     if len(starts) != len(found):
-        raise UsageError(f"--shifts={text}: must be times of day at which shifts begin, such as 06:00,14:00,22:00")
+        raise BadSetting("shifts", text, "must be times of day at which shifts begin, such as 06:00,14:00,22:00")
     return Schedule(tuple(starts))
