@@ -70,6 +70,14 @@ def typed(document: object, kind: type[T], name: str) -> T:
         raise WoolError(f"{name}: {first_line(error)}; it is damaged, or of another version of wool_tf") from None
 
 
+def read_as(path: Path, kind: type[T]) -> T | None:
+    """The document of a file as a dataclass, or None where the file is missing, or damaged in whatever way."""
+    try:
+        return msgspec.convert(read(path), kind)
+    except msgspec.ValidationError:
+        return None
+
+
 def load(path: Path, kind: type[T], version: int) -> T:
     """The document of a file as a dataclass.
 

@@ -11,20 +11,12 @@ from wool_tf import records
 from wool_tf.study.board_results import Delivery
 from wool_tf.study.image_results import Data, FoldSize, HeldOut, Sheet, Suspect
 from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
+from wool_tf.training.unit_records import History
 
 VERSION = 3
 BASELINE = "baseline"
 INT8 = "-int8"
 """Ends the name of the stage that holds a stage's int8 files."""
-
-
-@dataclasses.dataclass(frozen=True)
-class History:
-    """How one fold was trained: by epoch the training loss, the training accuracy, and the learning rate."""
-
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    learning_rate: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)
