@@ -117,8 +117,8 @@ def _settings(configs: Sequence[TrainingConfig]) -> dict[str, object]:
     return shared
 
 
-def _size(images: Dataset, part: np.ndarray) -> image_results.FoldSize:
-    return image_results.FoldSize(len(part), int(images.labels[part].sum()), len(set(images.groups[part])))
+def _size(images: Dataset, part: np.ndarray) -> image_results.ImageCounts:
+    return image_results.ImageCounts(len(part), int(images.labels[part].sum()), len(set(images.groups[part])))
 
 
 def _failure(unit: str, attempts: Sequence[Attempt]) -> results.Failure:

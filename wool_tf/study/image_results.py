@@ -74,8 +74,8 @@ class Data:
 
 
 @dataclasses.dataclass(frozen=True)
-class FoldSize:
-    """How many images and samples one fold holds out, or several together."""
+class ImageCounts:
+    """How many images and samples there are: in all, in what one fold holds out, or in what several do together."""
 
     images: int
     defective: int

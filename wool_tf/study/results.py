@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wool_tf import records
 from wool_tf.study.board_results import Delivery
-from wool_tf.study.image_results import Data, FoldSize, HeldOut, Sheet, Suspect
+from wool_tf.study.image_results import Data, HeldOut, ImageCounts, Sheet, Suspect
 from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
 from wool_tf.training.unit_records import History
 
@@ -172,7 +172,7 @@ class Study:
     processors: tuple[str, ...]
     seconds: float
     data: Data
-    folds: tuple[tuple[FoldSize, ...], ...]
+    folds: tuple[tuple[ImageCounts, ...], ...]
     baselines: tuple[Baseline, ...]
     configurations: tuple[Configuration, ...]
     failures: tuple[Failure, ...] = ()
@@ -184,12 +184,12 @@ class Study:
     version: int = VERSION
 
     @property
-    def judged(self) -> FoldSize:
+    def judged(self) -> ImageCounts:
         """What all trained folds of a repeat hold out: every image, unless only the first folds were trained."""
         folds = self.folds[0]
         # Where folds part the images of a group, it is in several of them.
         groups = min(self.data.groups, sum(one.groups for one in folds))
-        return FoldSize(sum(one.images for one in folds), sum(one.defective for one in folds), groups)
+        return ImageCounts(sum(one.images for one in folds), sum(one.defective for one in folds), groups)
 
     @property
     def optimistic(self) -> bool:
