@@ -44,8 +44,8 @@ REMEDY = "pip install -e '.[torch,onnx]' executorch"
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
-    """What an export says of the images, beside the network in Keras: metrics, and `verify.compare`'s figures."""
+class ExportMetrics:
+    """What an export says of the images, beside the network in Keras: metrics, and `agreement.compare`'s figures."""
 
     accuracy: float
     auc: float | None
@@ -55,7 +55,7 @@ class Judged:
 
 
 def main() -> None:
-    console.use_threads(1)
+    console.set_computing_environment(1)
     quiet.import_keras()
     console.Display(aside=True)
     # They import Keras.
@@ -90,17 +90,17 @@ def main() -> None:
     documents.write(_JSON.value, network=_NETWORK.value, images=len(labels), left_out=left_out, rows=rows)
 
 
-def _judged(export: exports.Export, images: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> Judged:
-    from wool_tf.deploy import verify
+def _judged(export: exports.Export, images: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> ExportMetrics:
+    from wool_tf.deploy import agreement
     from wool_tf.evaluation import metrics
 
     scores = np.array([export.score(image) for image in images])
-    achieved, compared = metrics.evaluate(labels, scores), verify.compare(labels, expected, scores)
+    achieved, compared = metrics.evaluate(labels, scores), agreement.compare(labels, expected, scores)
     far = (compared[name] for name in ("agreement", "mean_difference", "max_difference"))
-    return Judged(achieved.accuracy, achieved.auc, *far)
+    return ExportMetrics(achieved.accuracy, achieved.auc, *far)
 
 
-def _text(found: list[exports.Export], judged: list[Judged], times: dict[str, turns.Times], images: int) -> str:
+def _text(found: list[exports.Export], judged: list[ExportMetrics], times: dict[str, turns.Times], images: int) -> str:
     rows = []
     for export, figures in zip(found, judged, strict=True):
         taken, faster = times[export.name].figures(), times[export.name].compared(times[REFERENCE])

@@ -78,7 +78,7 @@ def _described() -> str:
 
 def _made(folder: Path) -> Path:
     """A compact network in int8."""
-    console.use_threads(1)
+    console.set_computing_environment(1)
     quiet.import_keras()
     side = 64 if _QUICK.value else _SIDE.value
     full = ResNetSpec.full(_DEPTH.value, 2, (side, side, 1))

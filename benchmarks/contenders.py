@@ -89,12 +89,12 @@ def board_model(case: Case, network: str, precision: str) -> Path:
 def converted(spec: ResNetSpec, precision: str) -> bytes:
     """A network with random weights as a TFLite file."""
     from wool_tf.data import pixels
-    from wool_tf.deploy import convert
+    from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet
 
     side = pixels.load_size(spec.input_shape[0])
     images = np.random.default_rng(0).integers(0, 256, (CALIBRATION_IMAGES, side, side), np.uint8)
-    return convert.convert(resnet.restored(spec, weights.initial(spec, seed=0)), precision, images)
+    return tflite_file.convert(resnet.restored(spec, weights.initial(spec, seed=0)), precision, images)
 
 
 def tflite(case: Case) -> list[Contender]:

@@ -62,14 +62,14 @@ class Export:
 
 def tflite(source: Source) -> Iterator[Export]:
     """As a board runs it; these files take the middle of an image and normalise it themselves."""
-    from wool_board.model.network import Network
-    from wool_tf.deploy import convert
+    from wool_board.model.network import TfliteNetwork
+    from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet
 
     model = resnet.restored(source.spec, source.arrays)
     for precision in PRECISIONS:
-        content = convert.convert(model, precision, source.calibration)
-        yield Export("TFLite", precision, len(content), Network(content, threads=1).run)
+        content = tflite_file.convert(model, precision, source.calibration)
+        yield Export("TFLite", precision, len(content), TfliteNetwork(content, threads=1).run)
 
 
 def pytorch(source: Source) -> Iterator[Export]:

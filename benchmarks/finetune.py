@@ -23,7 +23,7 @@ _QUICK = flags.DEFINE_bool("quick", False, "Images of 32 pixels and one step: sh
 
 
 def main() -> None:
-    console.use_threads(_THREADS.value)
+    console.set_computing_environment(_THREADS.value)
     quiet.import_keras()
     from wool_tf.networks.resnet import ResNet
     from wool_tf.networks.spec import ResNetSpec

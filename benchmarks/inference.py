@@ -52,7 +52,7 @@ GOAL = "compact, TFLite int8"
 def main() -> None:
     depths, sizes, threads = (console.numbers(holder.name, holder.value, int) for holder in (_DEPTHS, _SIZES, _THREADS))
     runtimes, left_out = _runtimes()
-    console.use_threads(max(threads))
+    console.set_computing_environment(max(threads))
     quiet.import_keras()
     print(documents.heading(), *left_out, sep="\n", flush=True)
     groups = []

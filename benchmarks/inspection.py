@@ -91,7 +91,7 @@ def _model(folder: Path) -> bytes:
     """The board model to inspect with."""
     if _MODEL.value:
         return console.file("model", _MODEL.value).read_bytes()
-    console.use_threads(1)
+    console.set_computing_environment(1)
     quiet.import_keras()
     from wool_tf.data import pixels
     from wool_tf.data.imaging import Imaging

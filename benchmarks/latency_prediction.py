@@ -29,7 +29,7 @@ _QUICK = flags.DEFINE_bool("quick", False, "A few runs: shows that it works, and
 
 
 def main() -> None:
-    console.use_threads(_THREADS.value)
+    console.set_computing_environment(_THREADS.value)
     from wool_board.benchmark import timing
     from wool_board.benchmark.candidates import TimedModel
     from wool_tf.pruning import latency_table
@@ -79,13 +79,13 @@ def _networks(table) -> dict:
 
 def _converted(spec, folder: Path) -> str:
     from wool_tf.data import pixels
-    from wool_tf.deploy import convert
+    from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet, weights
 
     side = pixels.load_size(_SIDE.value)
     crops = np.random.default_rng(0).integers(0, 256, (4, side, side), np.uint8)
     path = folder / f"{len(list(folder.iterdir()))}.tflite"
-    path.write_bytes(convert.convert(resnet.restored(spec, weights.initial(spec, 0)), "int8", crops))
+    path.write_bytes(tflite_file.convert(resnet.restored(spec, weights.initial(spec, 0)), "int8", crops))
     return str(path)
 
 

@@ -51,7 +51,7 @@ SAMPLES, QUICK_SAMPLES = 30, 6
 
 
 @dataclasses.dataclass(frozen=True)
-class Done:
+class StageCost:
     """What a stage took, and what came of it.
 
     Attributes:
@@ -79,7 +79,7 @@ def main() -> None:
         print("PyTorch is left out: it needs the extra torch")
         without.add(PYTORCH)
     names = [name for name in CONTENDERS if name not in without]
-    console.use_threads(1)
+    console.set_computing_environment(1)
     console.Display(aside=True)
     print(documents.heading(), flush=True)
     with tempfile.TemporaryDirectory() as made:
@@ -115,7 +115,7 @@ def _settings() -> TrainingConfig:
     return TrainingConfig(final="baseline", **given)
 
 
-def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -> dict[str, dict[str, Done]]:
+def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -> dict[str, dict[str, StageCost]]:
     """What each did in each stage, by stage and name."""
     # A process that is forked would have what the other one has imported.
     spawning = multiprocessing.get_context("spawn")
@@ -124,7 +124,7 @@ def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -
         pipes[name], theirs = spawning.Pipe()
         spawning.Process(target=_serve, args=(name, settings, data, made / name, theirs), daemon=True).start()
         theirs.close()
-    found: dict[str, dict[str, Done]] = {}
+    found: dict[str, dict[str, StageCost]] = {}
     for stage in settings.stages:
         for name, pipe in pipes.items():
             pipe.send(stage)
@@ -134,7 +134,7 @@ def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -
     return found
 
 
-def _received(pipe: Connection, name: str) -> Done:
+def _received(pipe: Connection, name: str) -> StageCost:
     try:
         found = pipe.recv()
     except (EOFError, OSError):
@@ -156,11 +156,11 @@ def _work(name: str, settings: TrainingConfig, data: Path, folder: Path, pipe: C
     if name == PLAIN:
         del os.environ["TF_ENABLE_ONEDNN_OPTS"]
     quiet.import_keras()
-    from wool_tf.data import native
+    from wool_tf.data import native_crops
     from wool_tf.study import grid
 
     folder.mkdir()
-    images = native.load(data, folder).for_network(settings.image_size)
+    images = native_crops.load(data, folder).for_network(settings.image_size)
     fold = grid.all_folds(settings, images, grid.split(settings, images), folder, None)[0]
     stages = {stage.name: stage for stage in importlib.import_module(CONTENDERS[name]).stages(settings)}
     with contextlib.suppress(EOFError):  # Raised when nobody will ask for another one.
@@ -168,7 +168,7 @@ def _work(name: str, settings: TrainingConfig, data: Path, folder: Path, pipe: C
             pipe.send(_done(stages[pipe.recv()], fold, settings))
 
 
-def _done(stage, fold, settings: TrainingConfig) -> Done:
+def _done(stage, fold, settings: TrainingConfig) -> StageCost:
     epochs = stage.epochs + stage.consolidation
     ends, started = {}, time.process_time()
 
@@ -178,7 +178,7 @@ def _done(stage, fold, settings: TrainingConfig) -> Done:
     found = stage.run(fold, settings, progress)
     taken = time.process_time() - started
     epoch = (ends[epochs] - ends[1]) / (epochs - 1) if epochs > 1 else None
-    return Done(epochs, taken, epoch, _peak_mib(), found.metrics.accuracy)
+    return StageCost(epochs, taken, epoch, _peak_mib(), found.metrics.accuracy)
 
 
 def _peak_mib() -> float:
@@ -188,7 +188,7 @@ def _peak_mib() -> float:
     return int(line.split()[1]) / 1024
 
 
-def _table(names: list[str], found: Mapping[str, Mapping[str, Done]]) -> list[str]:
+def _table(names: list[str], found: Mapping[str, Mapping[str, StageCost]]) -> list[str]:
     head = ["", *(f"{name}, {what}" for what in ("s", "s an epoch", "MiB", "%") for name in names)]
     rows = [
         [

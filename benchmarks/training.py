@@ -36,7 +36,7 @@ HEADER = (
 
 
 def main() -> None:
-    console.use_threads(1)
+    console.set_computing_environment(1)
     try:
         import torch
     except ImportError:

@@ -87,7 +87,7 @@ def _help(_: Path) -> Iterator[dict]:
 
 def _conversion(_: Path) -> list[dict]:
     """A compact ResNet-18 as a file of each precision, in this process."""
-    console.use_threads(1)
+    console.set_computing_environment(1)
     quiet.import_keras()
     full = ResNetSpec.full(18, 2, (_SIDE.value, _SIDE.value, 1))
     spec, found = contenders.compact_plan(full).compact, []

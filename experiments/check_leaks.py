@@ -32,15 +32,17 @@ IMAGE_SIZE = 224
 def main() -> None:
     folder, naming = _CROPS.folder, _CROPS.naming
     assert folder is not None, "the flag is required"
-    console.use_threads(1)
+    console.set_computing_environment(1)
 
     from wool_tf import logs
     from wool_tf.audit import leaks, nuisance
-    from wool_tf.data import folds, native, near_duplicates
+    from wool_tf.data import folds, native_crops, near_duplicates
 
     console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
-        crops = native.load(folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming, white=_CROPS.white)
+        crops = native_crops.load(
+            folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming, white=_CROPS.white
+        )
         data = crops.for_network(IMAGE_SIZE)
         chosen = folds.whole_groups(data.groups, nuisance.MOST, _SEED.value)
         names, kinds, values = nuisance.features(data, chosen)
@@ -49,7 +51,7 @@ def main() -> None:
         print(remark, file=sys.stderr)
     labels, groups = data.labels[chosen], data.groups[chosen]
     parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
-    progress = logs.Occasional(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")
+    progress = logs.ProgressLog(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")
     rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, progress)
     print(leaks.to_text(rows))
     same = sorted(set(names) - {row.name for row in rows})

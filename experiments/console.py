@@ -97,10 +97,13 @@ def _finished(main: Callable[[], None]) -> None:
     sys.stdout.flush()
 
 
-def use_threads(threads: int) -> None:
-    """Gives every process that computes so many threads; to be called before TensorFlow is imported.
+def set_computing_environment(threads: int) -> None:
+    """Sets the environment variables that results depend on; to be called before TensorFlow is imported.
 
     Results depend on the number of threads in the last digits, so it is a setting and does not follow the machine.
+
+    Arguments:
+        threads: of every process that computes.
     """
     os.environ |= environment.computing(threads, os.environ.get("KERAS_BACKEND", "tensorflow"))
     # Several processes may share a GPU, whose whole memory the first one would take.

@@ -18,10 +18,10 @@ import startup  # noqa: F401
 from absl import flags
 
 import console
+import network_flags
 import setting_flags
 import threshold_flags
-import trained_flags
-from wool_tf.deploy import calibration
+from wool_tf.deploy import calibration_set
 from wool_tf.deploy.qat.launch import QatConfig
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the files.", required=True)
@@ -30,7 +30,7 @@ _PRECISIONS = flags.DEFINE_list(
 )
 _CALIBRATION = flags.DEFINE_integer(
     "calibration_images",
-    calibration.IMAGES,
+    calibration_set.IMAGES,
     "Training images that the ranges of 8-bit files are taken from.",
     lower_bound=2,
 )
@@ -45,19 +45,19 @@ _QAT = setting_flags.define(
 )
 _SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
-flags.adopt_module_key_flags(trained_flags)
+flags.adopt_module_key_flags(network_flags)
 
 
 def main() -> None:
     decision = threshold_flags.rule(_THRESHOLD)
     course = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
-    source, threads = trained_flags.source(), trained_flags.THREADS.value
+    source, threads = network_flags.source(), network_flags.THREADS.value
     out = console.output("out", _OUT.value, data=source.data)
-    console.use_threads(threads)
+    console.set_computing_environment(threads)
 
     from wool_tf.deploy import conversion
 
-    order = conversion.Order(
+    order = conversion.ConversionRequest(
         out=out,
         precisions=tuple(_PRECISIONS.value),
         decision=decision,

@@ -18,8 +18,8 @@ class GateFlags:
     _hold: flags.FlagHolder
 
     def place(self):
-        """Where the gate is (`wool_tf.belt.gate_edges.GatePlace`)."""
-        from wool_tf.belt.gate_edges import GatePlace
+        """Where the gate is (`wool_tf.belt.gate.edges.GatePlace`)."""
+        from wool_tf.belt.gate.edges import GatePlace
 
         return GatePlace(self._distance.value, self._width.value, self._lead.value, self._hold.value)
 

@@ -47,13 +47,13 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     out, source = training_flags.out(), training_flags.source()
     depths = console.numbers("depths", _DEPTHS.value, int)
     weights = [console.weights("weights", value) for value in _WEIGHTS.value]
-    console.use_threads(base.threads)
+    console.set_computing_environment(base.threads)
     workers = training_flags.workers(
         base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
     )
     display = console.Display()
 
-    from wool_tf.report import export, publish
+    from wool_tf.report import export, publication
     from wool_tf.study import grid, run
 
     configs = grid.grid(base, depths, _OPTIMIZERS.value, weights)
@@ -63,7 +63,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
         _tell(run.plan(*given), display)
         return 0
     try:
-        found = publish.publish(*given, display.show)
+        found = publication.publish(*given, display.show)
     finally:
         display.close()
     print(export.to_text(found))

@@ -28,7 +28,7 @@ BOARD = Path(__file__).resolve().parents[1] / "tflite"
 
 
 def main() -> None:
-    from wool_tf.belt import gate_run
+    from wool_tf.belt.gate import run as gate_run
 
     display, speeds, place, given = console.Display(), _SPEED.values, _PLACE.place(), _BELT.given()
     laid, rate = given.belt, given.lines_per_second
@@ -43,7 +43,7 @@ def main() -> None:
         run = gate_run.run(laid, inspection, gate, place, rate * speed, laid.lines)
         runs[f"{speed:g}"] = gate_run.figures(run, place)
         streaming_table.say_notes(runs[f"{speed:g}"], display)
-    table = streaming_table.Table(runs)
+    table = streaming_table.SpeedTable(runs)
     streaming_table.add_gate(table)
     print(table.text())
     given.write({"gate": vars(place), "runs": runs})

@@ -40,8 +40,8 @@ PROGRAM = BOARD / "inspect_line.py"
 
 
 def main() -> None:
-    from wool_tf.belt import broker
-    from wool_tf.belt.station_run import Commands
+    from wool_tf.belt.station import broker
+    from wool_tf.belt.station.run import Commands
 
     display, speeds = console.Display(), _SPEED.values
     if _KILLS.value and _HOURS.value is not None:
@@ -73,7 +73,8 @@ def _say_priority(station: dict, display) -> None:
 
 def _streamed(given, commands, place, speeds: list[float], display) -> dict:
     """At each speed, and then as fast as possible."""
-    from wool_tf.belt import station_pace, station_run
+    from wool_tf.belt.station import pace
+    from wool_tf.belt.station import run as station_run
 
     runs, rate = {}, given.lines_per_second
     for speed in speeds:
@@ -84,15 +85,15 @@ def _streamed(given, commands, place, speeds: list[float], display) -> dict:
     print(_table(runs))
     if not _PAIRS.value:
         return {"runs": runs}
-    pace = station_pace.compare(given.belt, commands, place, rate, _PAIRS.value, display.say)
-    spread = f"({min(pace['ratios']):.3f} to {max(pace['ratios']):.3f} in {_PAIRS.value} pairs)"
-    print(f"\nas fast as possible, with the station beside it: {pace['median']:.3f} times as fast as alone {spread}")
-    return {"runs": runs, "pace": pace}
+    found = pace.compare(given.belt, commands, place, rate, _PAIRS.value, display.say)
+    spread = f"({min(found['ratios']):.3f} to {max(found['ratios']):.3f} in {_PAIRS.value} pairs)"
+    print(f"\nas fast as possible, with the station beside it: {found['median']:.3f} times as fast as alone {spread}")
+    return {"runs": runs, "pace": found}
 
 
 def _table(runs: dict) -> str:
     inspection, gate, station = ({speed: run[part] for speed, run in runs.items()} for part in PARTS)
-    parts = [streaming_table.Table(part) for part in (inspection, gate, station)]
+    parts = [streaming_table.SpeedTable(part) for part in (inspection, gate, station)]
     streaming_table.add_found(parts[0], inspection)
     streaming_table.add_pace(parts[0])
     streaming_table.add_gate(parts[1])
@@ -104,7 +105,7 @@ def _table(runs: dict) -> str:
 PARTS = ("inspection", "gate", "station")
 
 
-def _add_station(table: streaming_table.Table, first: dict, lasting: bool) -> None:
+def _add_station(table: streaming_table.SpeedTable, first: dict, lasting: bool) -> None:
     for name in first["peak_memory_mb"]:
         table.add(f"peak memory of {name}, MB", lambda run, name=name: f"{run['peak_memory_mb'][name]:.1f}")
     for name in first["memory_mb"] if lasting else ():
@@ -125,27 +126,28 @@ def _count(number: int | None) -> str | None:
 
 def _lasting(given, commands, place, hours: float, display) -> dict:
     """For some hours of the belt, as fast as possible."""
-    from wool_tf.belt import scoring, station_pace
+    from wool_tf.belt import scoring
+    from wool_tf.belt.station import pace
 
     lines = round(3600 * hours * given.lines_per_second)
     display.say(f"{lines:,} lines as fast as possible, with the station")
-    run, station = station_pace.accompanied(given.belt, commands, place, given.lines_per_second, lines)
+    run, station = pace.accompanied(given.belt, commands, place, given.lines_per_second, lines)
     _say_priority(station, display)
     figures = scoring.program_figures(run)
-    pace, beside = streaming_table.Table({"0": figures}), streaming_table.Table({"0": station})
-    streaming_table.add_pace(pace)
+    alone, beside = streaming_table.SpeedTable({"0": figures}), streaming_table.SpeedTable({"0": station})
+    streaming_table.add_pace(alone)
     _add_station(beside, station, True)
-    print(f"Inspection\n{pace.text()}\n\nStation\n{beside.text()}")
+    print(f"Inspection\n{alone.text()}\n\nStation\n{beside.text()}")
     return {"hours": hours, "inspection": figures, "station": station}
 
 
 def _killed(given, commands, place, speed: float, display) -> dict:
     """Programs are killed at random."""
-    from wool_tf.belt import station_kills
+    from wool_tf.belt.station import kills
     from wool_tf.cells import aligned
 
     rate = given.lines_per_second * speed
-    found = station_kills.run(given.belt, commands, place, rate, _KILLS.value, _SEED.value, display.say)
+    found = kills.run(given.belt, commands, place, rate, _KILLS.value, _SEED.value, display.say)
     _say_priority(found, display)
     rows = [["killed", "times", "gate passed", "then rejected needlessly, mm each"]]
     for name, kill in found["kills"].items():

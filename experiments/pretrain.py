@@ -46,16 +46,16 @@ flags.adopt_module_key_flags(crop_flags)
 def main() -> None:
     settings = setting_flags.build(TrainingConfig, _SETTINGS, final="baseline")
     out = console.path("out", _OUT.value)
-    console.use_threads(settings.threads)
+    console.set_computing_environment(settings.threads)
     display = console.Display()
 
     from wool_tf import quiet
-    from wool_tf.data import native
+    from wool_tf.data import native_crops
 
     with tempfile.TemporaryDirectory() as cache:
         log = logging.getLogger("wool_tf")
-        reading, training = logs.Occasional(log, "reading image"), logs.Occasional(log, "training, per mille")
-        crops = native.load(
+        reading, training = logs.ProgressLog(log, "reading image"), logs.ProgressLog(log, "training, per mille")
+        crops = native_crops.load(
             _CROPS.folder, Path(cache), reading, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
         )
         images = crops.for_network(settings.image_size)

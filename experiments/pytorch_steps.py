@@ -43,11 +43,11 @@ def main() -> None:
     settings = setting_flags.build(
         TrainingConfig, _SETTINGS, weights=console.weights("weights", _SETTINGS["weights"].value)
     )
-    console.use_threads(settings.threads)
-    from wool_tf.data import native
+    console.set_computing_environment(settings.threads)
+    from wool_tf.data import native_crops
 
     with tempfile.TemporaryDirectory() as cache:
-        crops = native.load(
+        crops = native_crops.load(
             _CROPS.folder, Path(cache), None, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
         )
         images = crops.for_network(settings.image_size)
@@ -70,7 +70,7 @@ def _compare(settings: TrainingConfig, images) -> None:
     for (name, given), optimizer in itertools.product(networks.items(), OPTIMIZERS):
         one = dataclasses.replace(settings, optimizer=optimizer)
         course = Course.of(one, one.epochs, one.learning_rate)
-        beginning = steps.Beginning(*given, images, course, _STEPS.value)
+        beginning = steps.FirstSteps(*given, images, course, _STEPS.value)
         found = {
             (who, precision): np.array(losses(beginning, precision))
             for who, losses in (("ours", steps.ours), ("theirs", steps.theirs))

@@ -25,9 +25,9 @@ def main() -> None:
     runs = [console.existing("runs", value) for value in _RUNS.value]
     other = None if _BASELINE.value is None else console.existing("baseline", _BASELINE.value)
 
-    from wool_tf.report import publish
+    from wool_tf.report import publication
 
-    for path in publish.again(runs, other):
+    for path in publication.again(runs, other):
         print(path)
 
 

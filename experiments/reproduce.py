@@ -31,17 +31,17 @@ def main() -> None:
     settings = training_flags.settings(_SETTINGS)
     out, source = training_flags.out(), training_flags.source()
     rule = threshold_flags.rule(_THRESHOLD)
-    console.use_threads(settings.threads)
+    console.set_computing_environment(settings.threads)
     display = console.Display()
 
-    from wool_tf.report import findings, publish
+    from wool_tf.report import findings, publication
     from wool_tf.study.run import Request
 
     try:
         benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
         request = Request([settings], [rule], command, "report", benchmark)
         team = training_flags.workers(settings.threads, keep=_KEEP.value)
-        study = publish.publish(request, source, out, team, display.show)
+        study = publication.publish(request, source, out, team, display.show)
     finally:
         display.close()
     for line in findings.closing(study):

@@ -40,7 +40,7 @@ flags.adopt_module_key_flags(training_flags)
 def main() -> None:
     base = training_flags.settings(_SETTINGS, final="baseline")
     out, source = training_flags.out(), training_flags.source()
-    console.use_threads(base.threads)
+    console.set_computing_environment(base.threads)
     display = console.Display()
 
     from wool_tf.search import outcome, run

@@ -29,7 +29,7 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
 
 def main() -> None:
-    from wool_tf.belt import day
+    from wool_tf.belt.day import run as day_run
 
     display = console.Display()
     program = console.file("program", _PROGRAM.value) if _PROGRAM.value else PROGRAM
@@ -37,7 +37,7 @@ def main() -> None:
     belt = given.belt
     display.say(f"{len(belt.scans)} scans, {belt.lines * _PASSES.value:,} lines an hour")
     with tempfile.TemporaryDirectory() as place:
-        found = day.run(belt, program, given.model, Path(place), given.lines_per_second, _PASSES.value, display.say)
+        found = day_run.run(belt, program, given.model, Path(place), given.lines_per_second, _PASSES.value, display.say)
     print(_table(found))
     given.write({"program": str(program), **found})
 

@@ -29,7 +29,7 @@ _JOBS = flags.DEFINE_integer("jobs", None, "Processes at work; default: all core
 def main() -> None:
     out, display, last = console.path("out", _OUT.value), console.Display(), time.monotonic()
     # Many small transforms: processes pay, threads within them do not.
-    console.use_threads(1)
+    console.set_computing_environment(1)
 
     from wool_tf.simulation import campaign, simulated_crops
 

@@ -52,7 +52,7 @@ def main() -> None:
 
 def _table(runs: dict) -> str:
     """The figures, a column for each speed."""
-    table = streaming_table.Table(runs)
+    table = streaming_table.SpeedTable(runs)
     if "defects" in next(iter(runs.values())):
         streaming_table.add_found(table, runs)
     streaming_table.add_pace(table)

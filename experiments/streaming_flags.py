@@ -18,7 +18,7 @@ flags.disclaim_key_flags()
 
 
 @dataclasses.dataclass(frozen=True)
-class Given:
+class StreamingInputs:
     """What the flags say, checked.
 
     Attributes:
@@ -52,14 +52,14 @@ class StreamingFlags:
     _gap: flags.FlagHolder
     _json: flags.FlagHolder
 
-    def given(self) -> Given:
+    def given(self) -> StreamingInputs:
         """Checks what the flags say, and lays the scans on a belt."""
         from wool_tf.belt import layout
 
         folder, rate, model = self._scans.folder, above_zero(self._rate), console.file("model", self._model.value)
         out = console.output("json", self._json.value, scans=folder) if self._json.value else None
         belt = layout.lay(folder, self._scans.config, self._samples.value, self._limit.value, self._gap.value)
-        return Given(belt, model, rate, out)
+        return StreamingInputs(belt, model, rate, out)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Table:
+class SpeedTable:
     """A table that is made row by row.
 
     Arguments:
@@ -27,7 +27,7 @@ class Table:
         return "\n".join(aligned(self._rows, "l" + "r" * len(self._runs)))
 
 
-def add_found(table: Table, runs: dict) -> None:
+def add_found(table: SpeedTable, runs: dict) -> None:
     """How well rejects hit the defects (`scoring.judge`)."""
     for defect in next(iter(runs.values()))["defects"]:
         table.add(f"found of {defect}", lambda run, defect=defect: found(**run["defects"][defect]))
@@ -38,7 +38,7 @@ def add_found(table: Table, runs: dict) -> None:
     table.add("rejected share of the product", lambda run: f"{run['rejected_share']:.1%}")
 
 
-def add_pace(table: Table) -> None:
+def add_pace(table: SpeedTable) -> None:
     """How the inspection kept up (`scoring.program_figures`)."""
     table.add("lines per second", lambda run: f"{run['lines_per_second']:,.0f}")
     table.add("tiles", lambda run: f"{run['tiles']:,}")
@@ -59,13 +59,13 @@ def add_pace(table: Table) -> None:
 
 
 def say_notes(run: dict, display) -> None:
-    """Shows what the gate said of its settings (`gate_run.figures`)."""
+    """Shows what the gate said of its settings (`belt.gate.run.figures`)."""
     for text in run["notes"]:
         display.say(f"the gate says: {text}")
 
 
-def add_gate(table: Table) -> None:
-    """What the gate did (`gate_run.figures`)."""
+def add_gate(table: SpeedTable) -> None:
+    """What the gate did (`belt.gate.run.figures`)."""
     for on, name in ((True, "begins to reject"), (False, "ends to reject")):
         table.add(f"{name}: edges", lambda run, on=on: f"{len(_errors(run, on))}")
         table.add("  earliest / mean / latest, mm", lambda run, on=on: _spread(_errors(run, on)))

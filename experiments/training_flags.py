@@ -9,7 +9,8 @@ from absl import flags
 import console
 import crop_flags
 import setting_flags
-from wool_tf.study.job import CropSource, Workers
+from wool_tf.study.crop_source import CropSource
+from wool_tf.study.workers import Workers
 from wool_tf.training.config import TrainingConfig
 
 _CROPS = crop_flags.define(required=False)

@@ -17,8 +17,8 @@ import startup  # noqa: F401
 from absl import flags
 
 import console
+import network_flags
 import setting_flags
-import trained_flags
 from wool_tf import WoolError
 from wool_tf.deploy import verification
 
@@ -26,16 +26,16 @@ _MODELS = flags.DEFINE_list("models", None, "The TFLite files, with a card each.
 _BOUNDS = setting_flags.define(verification.Bounds)
 _JSON = flags.DEFINE_string("json", None, "File that all figures are written to.")
 
-flags.adopt_module_key_flags(trained_flags)
+flags.adopt_module_key_flags(network_flags)
 
 
 def main() -> None:
     if not _MODELS.value:
         raise WoolError("--models=: is empty; give one or more files with commas between them")
-    source, threads = trained_flags.source(), trained_flags.THREADS.value
+    source, threads = network_flags.source(), network_flags.THREADS.value
     models = [console.file("models", value) for value in _MODELS.value]
     out = None if _JSON.value is None else console.output("json", _JSON.value, data=source.data)
-    console.use_threads(threads)
+    console.set_computing_environment(threads)
 
     from wool_tf import records
 

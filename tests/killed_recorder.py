@@ -13,7 +13,7 @@ from pathlib import Path
 
 import inspected
 from wool_station.store import shifts, volumes
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 from wool_station.store.store import Store
 
@@ -28,7 +28,7 @@ def main(folder: Path, number: int) -> None:
     print("begins", flush=True)
     volumes.write = _telling(volumes.write)
     Store._checkpoint = _telling_log(Store._checkpoint)
-    recorder = Recorder(folder, BUDGET, shifts.schedule("00:00"), Choice(0, 1e12))
+    recorder = Recorder(folder, BUDGET, shifts.schedule("00:00"), PictureSampling(0, 1e12))
     recorder.take(inspected.start(inspected.STARTED + number), b"")
     while True:
         for _ in range(PER_COMMIT):

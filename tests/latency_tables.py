@@ -7,7 +7,7 @@ from pathlib import Path
 from wool_tf import records
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import latency_table
-from wool_tf.pruning.latency_table import Document, LatencyTable, Measured, Shape
+from wool_tf.pruning.latency_table import Document, GridTimes, LatencyTable, Shape
 
 Rule = Callable[[Shape, int, int], float]
 """Milliseconds of a shape with so many channels read and written."""
@@ -25,8 +25,8 @@ def in_steps(step: int) -> Rule:
 
 
 def document(specs: Sequence[ResNetSpec], rule: Rule = by_macs) -> Document:
-    orders = latency_table.to_measure(specs)
-    measured = [tuple(_measured(grid, rule) for grid in grids) for grids in (orders.grids, orders.sweeps)]
+    wanted = latency_table.to_measure(specs)
+    measured = [tuple(_measured(grid, rule) for grid in grids) for grids in (wanted.grids, wanted.sweeps)]
     return Document(latency_table.VERSION, {"cpu": "a slide rule"}, "LiteRT 0", 1, (), *measured)
 
 
@@ -40,7 +40,7 @@ def write(path: Path, spec: ResNetSpec, rule: Rule = by_macs, **changes) -> Path
     return path
 
 
-def _measured(grid, rule: Rule) -> Measured:
+def _measured(grid, rule: Rule) -> GridTimes:
     shape = Shape(grid.kernel, grid.stride, grid.side)
     ms = tuple(tuple(rule(shape, reads, writes) for writes in grid.writes) for reads in grid.reads)
-    return Measured(grid.kernel, grid.stride, grid.side, grid.reads, grid.writes, ms)
+    return GridTimes(grid.kernel, grid.stride, grid.side, grid.reads, grid.writes, ms)

@@ -157,7 +157,7 @@ def inspect(path: Path, folder: Path, detector: Detector, recognizer=None, **opt
     part, spacing = options.pop("part", 2 * SEEN), options.pop("spacing", SPACING)
     config = InspectionConfig(layout, WINDOW, 0.5, part, None, spacing, None, 60.0, 0, position, 0.5)
     ring, stream = lines.Ring(with_counts(layout, position), 200), options.pop("stream", None) or io.StringIO()
-    reader = lines.Reader(str(path), False, False)
+    reader = lines.LineReader(str(path), False, False)
     started = inspection.Inspection(recognizer or FakeRecognizer(), corrected, cut, ring, config, Events(stream))
     with reader.reading(ring):
         started.run(lambda: False, lambda: None, options.pop("writer", None))

@@ -12,12 +12,12 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks.spec import ResNetSpec, groups
-from wool_tf.study import assemble, board_results, deliver, image_results, results, score_results
+from wool_tf.study import assemble, board_model, board_results, image_results, results, score_results
 from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import Study
 from wool_tf.study.score_results import FROZEN, THRESHOLDING
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import Comparison, History, UnitRecord
+from wool_tf.training.unit_records import History, ScoreDifference, UnitRecord
 
 PARAMS = {"baseline": 11170114, "1": 5502211, "2": 2701987, "3": 1330126, "10": 9051222, "20": 7160318, "30": 5502211}
 LOSSES = {"baseline": 0.0, "hard1": 0.1, "hard2": 0.2, "hard3": 0.5, "asfp10": 0.5, "asfp20": 0.9, "asfp30": 1.4,
@@ -158,9 +158,9 @@ def delivered(rule: ThresholdRule = DELIVERED, frozen: bool = True, **changes) -
 def delivery(given: Made) -> board_results.Delivery:
     """What would be said of the files; no file is written."""
     (one,), evidence, rule = given.configs, given.evidence, given.evidence.rules[0]
-    pools = {stage: deliver._pool(evidence, one, stage) for stage in (*one.stages, "hard3-int8")}
+    pools = {stage: board_model._pool(evidence, one, stage) for stage in (*one.stages, "hard3-int8")}
     labels, (scores, _) = evidence.labels, pools["hard3-int8"]
-    judged = deliver._judged(evidence, pools, "hard3-int8")
+    judged = board_model._judged(evidence, pools, "hard3-int8")
     threshold, told = rule.made(labels, lambda: scores, "held-out images of all folds")
     files = [
         board_results.File(f"model/{name}.tflite", name.split("-")[1], size, "9f86d081" * 8)
@@ -174,7 +174,7 @@ def delivery(given: Made) -> board_results.Delivery:
             ("compact int8", 1402112, 0.51),
         )  # fmt: skip
     ]
-    check = Comparison(len(labels), 0.994, 0.004, 0.05)
+    check = ScoreDifference(len(labels), 0.994, 0.004, 0.05)
     maps = {int(index): np.eye(7)[:, ::-1] * (index % 3 - 0.5) for index in evidence.judged}
     return board_results.Delivery(
         configuration=one.configuration,
@@ -190,12 +190,12 @@ def delivery(given: Made) -> board_results.Delivery:
         latency=tuple(latency),
         latency_machine="x86_64, 2 cores, Intel Xeon",
         latency_warnings=(),
-        advantages=deliver._advantages(
+        advantages=board_model._advantages(
             evidence, given.compared, np.array([one.called("hard3-int8") for one in judged])
         ),
         judged=judged,
-        pictures=deliver._pictures(evidence, judged, "hard3-int8", 8, maps, (0.05, 0.95)),
-        pointing=board_results.Pointing(90, 63, 9.0),
+        pictures=board_model._pictures(evidence, judged, "hard3-int8", 8, maps, (0.05, 0.95)),
+        pointing=board_results.PointingGame(90, 63, 9.0),
         tiles_per_square_metre=100.0,
     )
 

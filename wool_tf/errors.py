@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from wool_board.errors import LONGEST, WoolError
 
-__all__ = ["BadSetting", "Diverged", "Unwritable", "WoolError", "as_text", "first_line", "quoted", "shortened"]
+__all__ = ["BadSetting", "Divergence", "Unwritable", "WoolError", "as_text", "first_line", "quoted", "shortened"]
 
 
 class BadSetting(WoolError):
@@ -42,7 +42,7 @@ class Unwritable(WoolError):
     """A file cannot be written: no work can go on in that folder, whatever it is."""
 
 
-class Diverged(WoolError):
+class Divergence(WoolError):
     """A training diverged: its numbers are not finite. With other random numbers it may converge."""
 
 

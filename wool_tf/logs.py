@@ -4,7 +4,7 @@ import logging
 import time
 
 
-class Occasional:
+class ProgressLog:
     """Logs every few seconds how far something is, if it takes that long."""
 
     SECONDS = 5.0

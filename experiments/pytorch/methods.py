@@ -17,7 +17,7 @@ import torch_pruning
 from torch import nn
 
 from pytorch import networks, training
-from wool_tf.errors import Diverged
+from wool_tf.errors import Divergence
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
@@ -136,7 +136,7 @@ def _reestimate(network: nn.Module, stage: Stage, fold: Fold, settings: Training
 def _scores(network: nn.Module, stage: Stage, fold: Fold) -> np.ndarray:
     found = networks.logits(network, fold.dataset.images, fold.held_out, stage.spec.input_shape[0])
     if not np.isfinite(found).all():
-        raise Diverged("the trained network's outputs are not finite")
+        raise Divergence("the trained network's outputs are not finite")
     return scoring.probabilities(found)
 
 

@@ -36,7 +36,7 @@ class _Losses(keras.callbacks.Callback):
 
 
 @dataclasses.dataclass(frozen=True)
-class Beginning:
+class FirstSteps:
     """The first steps of a training.
 
     Attributes:
@@ -61,7 +61,7 @@ class Beginning:
         return self.images.images, self.images.labels, np.arange(len(self.images.labels))
 
 
-def ours(beginning: Beginning, precision: str) -> list[float]:
+def ours(beginning: FirstSteps, precision: str) -> list[float]:
     """The losses in Keras, with a precision of `PRECISIONS`."""
     losses = _Losses(beginning.steps)
     given = beginning.spec, beginning.weights, *beginning.batches, beginning.course, 0, _silent
@@ -86,7 +86,7 @@ def _computing_in(precision: str) -> Iterator[None]:
         trainer.clear()
 
 
-def theirs(beginning: Beginning, precision: str) -> list[float]:
+def theirs(beginning: FirstSteps, precision: str) -> list[float]:
     """The losses in PyTorch, with a precision of `PRECISIONS`."""
     network = networks.module(beginning.spec, beginning.weights, getattr(torch, precision))
     given = network, *beginning.batches, beginning.spec.input_shape[0], beginning.course, 0, _silent

@@ -8,7 +8,7 @@ from torch import nn
 
 from pytorch import networks
 from wool_tf.data.batches import augmented, per_epoch
-from wool_tf.errors import Diverged
+from wool_tf.errors import Divergence
 from wool_tf.training.distillation import TEMPERATURE, Teacher
 from wool_tf.training.trainer import SGD_MOMENTUM, Course, Progress
 from wool_tf.training.unit_records import History
@@ -86,7 +86,7 @@ def train(
         The History, and the losses of all steps.
 
     Raises:
-        Diverged: the loss was not finite.
+        Divergence: the loss was not finite.
     """
     dtype = next(network.parameters()).dtype
     batches = augmented(images, labels, chosen, side, course.batch_size, seed)
@@ -108,7 +108,7 @@ def train(
             steps.take(rate)
             losses.append(loss.item())
             if not np.isfinite(losses[-1]):
-                raise Diverged(f"the training loss became {losses[-1]} in epoch {epoch + 1}, step {number + 1}")
+                raise Divergence(f"the training loss became {losses[-1]} in epoch {epoch + 1}, step {number + 1}")
             right += int((found.argmax(dim=1) == truth).sum())
             progress((epoch + (number + 1) / per) / course.epochs, f"epoch {epoch + 1}/{course.epochs}")
             if len(losses) == most_steps:

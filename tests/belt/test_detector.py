@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from wool_tf.belt.detector import Detector
+from wool_tf.belt.detector import DetectorStream
 
 RATE = 2000
 
@@ -36,7 +36,7 @@ def read(fifo) -> np.ndarray:
 
 
 def test_all_lines_come_in_order_and_in_time(tmp_path):
-    detector = Detector(Numbered(), tmp_path / "fifo", RATE, 1000)
+    detector = DetectorStream(Numbered(), tmp_path / "fifo", RATE, 1000)
     reader = os.open(detector.fifo, os.O_RDONLY | os.O_NONBLOCK)
     began = time.monotonic()
     with detector:
@@ -49,7 +49,7 @@ def test_all_lines_come_in_order_and_in_time(tmp_path):
 
 
 def test_lines_are_lost_while_nobody_reads(tmp_path):
-    detector = Detector(Numbered(), tmp_path / "fifo", RATE, None)
+    detector = DetectorStream(Numbered(), tmp_path / "fifo", RATE, None)
     with detector:
         time.sleep(0.1)
         for _ in range(2):
@@ -64,7 +64,7 @@ def test_lines_are_lost_while_nobody_reads(tmp_path):
 
 
 def test_a_belt_that_could_not_be_served_stood_and_does_not_leap(tmp_path):
-    detector = Detector(Halting(), tmp_path / "fifo", RATE, 600)
+    detector = DetectorStream(Halting(), tmp_path / "fifo", RATE, 600)
     with detector:
         detector.wait()
     # The scan before it lasts for 0.1 s.

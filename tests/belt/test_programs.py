@@ -8,8 +8,8 @@ import pytest
 
 from checkout import PROGRAMS
 from wool_tf import WoolError
-from wool_tf.belt.programs import Program, has_said
-from wool_tf.belt.service import Service
+from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.service import Service
 
 TALKS = """
 import json, signal, sys, time

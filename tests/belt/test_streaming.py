@@ -15,7 +15,7 @@ from wool_board.image import references
 from wool_board.image.scan_files import LineFormat
 from wool_tf import WoolError
 from wool_tf.belt import layout, scoring, streaming
-from wool_tf.belt.streaming import Run, Said
+from wool_tf.belt.streaming import InspectionLog, StreamRun
 from wool_tf.data.annotations.scans import Box, ScanConfig
 
 WIDTH, GAP = 40, 30
@@ -195,8 +195,8 @@ def reject(number: int, along: tuple, across: tuple = (0, 32), latency: float = 
     return {"event": "reject", "reject": number, **spans, "latency_mm": latency, "latency_ms": 2 * latency}
 
 
-def said(*events: dict) -> Said:
-    found = Said()
+def said(*events: dict) -> InspectionLog:
+    found = InspectionLog()
     levels = [[8, 8], [16, 8], [16, 16]]
     found.hear({"event": "start", "pixel_mm": 0.8, "levels_mm": levels, "stated_latency": {"mm": 900, "ms": 720}})
     for event in events:
@@ -207,7 +207,7 @@ def said(*events: dict) -> Said:
 
 
 def judged(scans, *events) -> dict:
-    return scoring.judge(layout.lay(scans, **FLAGS), Run(said(*events), 270, 2.0, 0.01, ()))
+    return scoring.judge(layout.lay(scans, **FLAGS), StreamRun(said(*events), 270, 2.0, 0.01, ()))
 
 
 def test_a_reject_finds_the_boxes_whose_middle_it_holds(scans):
@@ -263,7 +263,7 @@ def test_alarms_levels_and_memory(scans):
     late = {"event": "alarm", "alarm": "late"}
     events = late, late, {"event": "overlap", "level": 2}, {"event": "overlap", "level": 1}
     memory = tuple(enumerate([50.0, 60.0, 61.0, 61.0, 61.0, 61.0, 61.0, math.nan, 62.0]))
-    run = dataclasses.replace(Run(said(*events), 270, 2.0, 0.01, memory), lines=540)
+    run = dataclasses.replace(StreamRun(said(*events), 270, 2.0, 0.01, memory), lines=540)
     figures = scoring.program_figures(run)
     assert (figures["late"], figures["alarms"], figures["thinnest"], figures["thinned"]) == (2, ["late"], [2, 2], 2)
     assert figures["memory_mb"] == {"first": {"mean": 55.0, "max": 60.0}, "last": {"mean": 61.5, "max": 62.0}}

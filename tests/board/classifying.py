@@ -46,6 +46,6 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 
 
 def expected(model: Path, seen: np.ndarray = SEEN) -> list[float]:
-    from wool_tf.deploy import verify
+    from wool_tf.deploy import agreement
 
-    return [round(float(score), 6) for score in verify.predict(model.read_bytes(), seen)]
+    return [round(float(score), 6) for score in agreement.predict(model.read_bytes(), seen)]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from wool_board.errors import BadFile
 from wool_board.image import decoding
-from wool_tf.data import native, sample_bits
+from wool_tf.data import native_crops, sample_bits
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import BadSetting, WoolError
 
@@ -34,7 +34,7 @@ def write(folder, pictures, top, dtype=np.uint16):
 
 
 def load(folder, **settings):
-    return native.load(folder, folder.parent / "cache", **settings)
+    return native_crops.load(folder, folder.parent / "cache", **settings)
 
 
 def by_path(crops):

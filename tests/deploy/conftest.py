@@ -75,7 +75,7 @@ def native():
 @pytest.fixture(scope="session")
 def native_files(native, tmp_path_factory) -> dict[str, bytes]:
     """Its files with a heatmap, by precision."""
-    from wool_tf.deploy.convert import PRECISIONS
+    from wool_tf.deploy.tflite_file import PRECISIONS
 
     options = {"calibration": scenes(12, NATIVE, seed=4), "side": NATIVE, "heatmap": True}
     write = functools.partial(write_files, model=native, precisions=PRECISIONS, **options)

@@ -87,7 +87,7 @@ def spread(model):
 
 def write_files(folder: Path, model, calibration: np.ndarray, precisions: tuple[str, ...], **options) -> None:
     """Writes a file of each precision, named after it; `options` are those of the conversion."""
-    from wool_tf.deploy import convert
+    from wool_tf.deploy import tflite_file
 
     for precision in precisions:
-        (folder / precision).write_bytes(convert.convert(model, precision, calibration, **options))
+        (folder / precision).write_bytes(tflite_file.convert(model, precision, calibration, **options))

@@ -12,7 +12,7 @@ from deploy_networks import network, scenes
 from wool_board.model.card import held_out
 from wool_tf.data.imaging import Imaging
 from wool_tf.deploy import card, runtime
-from wool_tf.deploy.convert import convert
+from wool_tf.deploy.tflite_file import convert
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec

@@ -3,10 +3,10 @@
 import pytest
 from deploy_networks import network, scenes
 
-from wool_tf.deploy import convert as conversion
 from wool_tf.deploy import graph
+from wool_tf.deploy import tflite_file as conversion
 from wool_tf.deploy.checks import check, describe
-from wool_tf.deploy.convert import PRECISIONS, convert
+from wool_tf.deploy.tflite_file import PRECISIONS, convert
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.quiet import quiet

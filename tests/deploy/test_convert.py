@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from deploy_networks import SIDE, framed, network, pictures
 
-from wool_tf.deploy import convert as conversion
-from wool_tf.deploy.convert import convert, describe
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy import tflite_file as conversion
+from wool_tf.deploy.geometry import CropGeometry
+from wool_tf.deploy.tflite_file import convert, describe
 from wool_tf.errors import WoolError
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
@@ -107,7 +107,7 @@ def test_the_scale_of_the_input_is_the_normalisation_whatever_the_calibration(lo
 
 def test_images_that_span_the_range_are_calibrated_on_alone():
     images = np.arange(35 * 35 * 2, dtype=np.uint8).reshape(2, 35, 35)
-    whole = Geometry(35, 32)
+    whole = CropGeometry(35, 32)
     assert conversion._spanning(images, whole) is images
     narrow = images // 2
     stretched = conversion._spanning(narrow, whole)
@@ -118,7 +118,7 @@ def test_images_that_span_the_range_are_calibrated_on_alone():
 def test_what_is_not_seen_does_not_span_the_range():
     images = np.full((2, 35, 35), 100, np.uint8)
     images[:, 0, :2] = 0, 255
-    stretched = conversion._spanning(images, Geometry(35, 32))
+    stretched = conversion._spanning(images, CropGeometry(35, 32))
     assert stretched.shape == (3, 35, 35)
     # 32 pixels from the second on.
     seen = stretched[2, 1:33, 1:33]

@@ -5,8 +5,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from wool_board.latency import orders
-from wool_board.latency.orders import Grid, Orders
+from wool_board.latency import convolution_archive
+from wool_board.latency.convolution_archive import ArchiveContents, Grid
 from wool_tf.deploy import convolution_models, runtime
 from wool_tf.errors import WoolError
 
@@ -35,12 +35,15 @@ def test_it_computes_what_its_numbers_stand_for():
 
 
 def test_the_archive_holds_what_it_says_and_is_small(tmp_path):
-    path, ordered = tmp_path / "c.zip", Orders((Grid(3, 1, 4, (1, 256), (8, 256)),), (Grid(3, 1, 4, (1, 2), (256,)),))
+    path, ordered = (
+        tmp_path / "c.zip",
+        ArchiveContents((Grid(3, 1, 4, (1, 256), (8, 256)),), (Grid(3, 1, 4, (1, 2), (256,)),)),
+    )
     # One of the sweep is one of the grid.
     assert convolution_models.write(path, ordered) == 5
-    assert orders.read(path) == ordered
+    assert convolution_archive.read(path) == ordered
     with zipfile.ZipFile(path) as archive:
-        assert set(archive.namelist()) == {orders.CONTENTS, *ordered.models()}
+        assert set(archive.namelist()) == {convolution_archive.CONTENTS, *ordered.models()}
     assert path.stat().st_size < 100_000
     with pytest.raises(WoolError, match=r"/c\.zip/d\.zip: cannot be written \("):
         convolution_models.write(path / "d.zip", ordered)

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from wool_tf.data.batches import centre_crop
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 
-SIDES = st.tuples(st.integers(20, 260), st.integers(32, 120)).map(lambda pair: Geometry(*pair))
+SIDES = st.tuples(st.integers(20, 260), st.integers(32, 120)).map(lambda pair: CropGeometry(*pair))
 
 
 def resized(image: np.ndarray, load: int) -> np.ndarray:
@@ -27,7 +27,7 @@ def resized(image: np.ndarray, load: int) -> np.ndarray:
     ],
 )
 def test_sizes(side, size, load, margin):
-    geometry = Geometry(side, size)
+    geometry = CropGeometry(side, size)
     assert geometry.load == load
     assert geometry.resizes == (side != load)
     assert geometry.margin == pytest.approx(margin)

@@ -8,7 +8,7 @@ from PIL import Image
 from wool_tf.data import pixels
 from wool_tf.data.batches import centre_crop
 from wool_tf.deploy import checks, runtime, stem
-from wool_tf.deploy.convert import PRECISIONS, convert
+from wool_tf.deploy.tflite_file import PRECISIONS, convert
 from wool_tf.networks import weights
 
 OF_NETWORK = 20 + 2

@@ -32,7 +32,7 @@ def request(spec=TINY, images=None, labels=(0, 1), course=None, **settings):
 
 
 def margins(tflite: bytes, images: np.ndarray) -> np.ndarray:
-    from wool_tf.deploy.verify import predict
+    from wool_tf.deploy.agreement import predict
 
     scores = predict(tflite, images).astype(np.float64)
     return np.log(scores / (1 - scores))
@@ -200,7 +200,7 @@ def test_without_training_it_follows_the_logits_of_keras(name, request):
     expected, found = case.logits[:, 1] - case.logits[:, 0], margins(tflite, case.images)
     assert np.corrcoef(expected, found)[0, 1] > 0.95
     assert np.abs(found - expected).mean() < 0.3 * expected.std()
-    from wool_tf.deploy.convert import describe
+    from wool_tf.deploy.tflite_file import describe
 
     ours, int8 = describe(tflite), describe(case.int8)
     assert (ours["input"], ours["operators"]) == (int8["input"], int8["operators"])
@@ -210,7 +210,7 @@ def test_without_training_it_follows_the_logits_of_keras(name, request):
 def test_a_course_without_steps_of_any_length_changes_little_of_native_crops_and_heatmaps(odd):
     from ai_edge_litert.interpreter import Interpreter
 
-    from wool_tf.deploy.convert import convert, describe
+    from wool_tf.deploy.tflite_file import convert, describe
 
     side = SIDE * 2
     images = np.kron(pictures(20, seed=3), np.ones((1, 2, 2), np.uint8))

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from wool_tf.data.batches import centre_crop
-from wool_tf.deploy import convert, graph
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy import graph, tflite_file
+from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.quiet import quiet
 
 SIDE = 100
-GEOMETRIES = [Geometry(SIDE, 46), Geometry(SIDE, 64), Geometry(SIDE, 112)]
+GEOMETRIES = [CropGeometry(SIDE, 46), CropGeometry(SIDE, 64), CropGeometry(SIDE, 112)]
 """Resized to 50, 70 and 122."""
 
 
-def by_pillow(images: np.ndarray, geometry: Geometry) -> np.ndarray:
+def by_pillow(images: np.ndarray, geometry: CropGeometry) -> np.ndarray:
     size = (geometry.load, geometry.load)
     images = [np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)) for image in images]
     return centre_crop(np.stack(images), geometry.image_size)
@@ -41,8 +41,8 @@ def resize():
 
             function = graph.traced(read, geometry.side)
             converter = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module())
-            calibration = convert._spanning(scenes(4, SIDE, seed=1), geometry)
-            convert._quantise(converter, precision, False, calibration)
+            calibration = tflite_file._spanning(scenes(4, SIDE, seed=1), geometry)
+            tflite_file._quantise(converter, precision, False, calibration)
             with quiet():
                 made[geometry, precision] = converter.convert()
         opened = Interpreter(model_content=made[geometry, precision])
@@ -99,8 +99,8 @@ def test_edges_do_not_overshoot(precision, resize):
 @settings(max_examples=60)
 @given(st.integers(20, 300), st.integers(32, 240), st.integers(0, 255))
 def test_squares_for_the_calibration_reach_both_ends_whatever_the_sizes(side, size, grey):
-    geometry = Geometry(side, size)
-    (image,) = convert._with_squares(np.full((1, side, side), grey, np.uint8), geometry)
+    geometry = CropGeometry(side, size)
+    (image,) = tflite_file._with_squares(np.full((1, side, side), grey, np.uint8), geometry)
     matrix = geometry.matrix_of_steps()
     rows = np.clip(image @ matrix.T, 0, 255)
     both = np.clip(matrix @ rows, 0, 255)

@@ -8,8 +8,8 @@ from deploy_networks import network, scenes
 from PIL import Image
 
 from wool_board.image import decoding
-from wool_tf.data import native, pixels
-from wool_tf.deploy import convert, verify
+from wool_tf.data import native_crops, pixels
+from wool_tf.deploy import agreement, tflite_file
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training import trainer
@@ -43,19 +43,19 @@ def written(folder: Path, sizes) -> Path:
     return folder
 
 
-def differences(model, crops: native.Crops, read: np.ndarray) -> np.ndarray:
+def differences(model, crops: native_crops.Crops, read: np.ndarray) -> np.ndarray:
     """How far margins by the fp32 file, of what the board reads, are from those of the training's scoring."""
     loaded = crops.for_network(IMAGE_SIZE).images
     assert loaded.shape[1:] == (LOAD_SIZE, LOAD_SIZE)
     by_keras = np.diff(trainer.logits(model.spec, weights.read(model), loaded, np.arange(len(loaded))))[:, 0]
-    scores = verify.predict(convert.convert(model, "fp32", side=crops.imaging.side), read)
+    scores = agreement.predict(tflite_file.convert(model, "fp32", side=crops.imaging.side), read)
     assert by_keras.std() > 0.1
     return np.abs(np.log(scores / (1 - scores)) - by_keras)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_training_and_board_judge_the_same_pixels(size, model, tmp_path):
-    crops = native.load(written(tmp_path / "in", [size] * 6), tmp_path / "cache")
+    crops = native_crops.load(written(tmp_path / "in", [size] * 6), tmp_path / "cache")
     assert crops.imaging.side == size
     found = differences(model, crops, crops.native.images)
     assert found.mean() < ROUNDING["mean"] and found.max() < ROUNDING["largest"]
@@ -63,7 +63,7 @@ def test_training_and_board_judge_the_same_pixels(size, model, tmp_path):
 
 def test_also_of_images_that_are_not_of_the_commonest_size(model, tmp_path):
     folder = written(tmp_path / "in", [100, 100, *SIZES])
-    crops = native.load(folder, tmp_path / "cache")
+    crops = native_crops.load(folder, tmp_path / "cache")
     read = np.stack([decoding.read(folder / path, 100).pixels for path in crops.native.paths])
     np.testing.assert_array_equal(read, crops.native.images)
     found = differences(model, crops, read)

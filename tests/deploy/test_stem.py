@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from deploy_networks import network, pictures
 
-from wool_tf.deploy import checks, convert, runtime, stem
+from wool_tf.deploy import checks, runtime, stem, tflite_file
 from wool_tf.networks.spec import ResNetSpec
 
 
@@ -38,7 +38,7 @@ def before_and_after():
     model, images = network(small(64)), pictures(8, seed=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stem, "rearranged", lambda tflite: tflite)
-        before = convert.convert(model, "int8", images, side=64, heatmap=True)
+        before = tflite_file.convert(model, "int8", images, side=64, heatmap=True)
     return before, stem.rearranged(before)
 
 
@@ -74,7 +74,7 @@ def test_a_file_is_what_it_should_be(before_and_after):
 def test_what_cannot_be_rearranged_stays(before_and_after):
     _, after = before_and_after
     assert stem.rearranged(after) == after
-    odd = convert.convert(network(small(62)), "int8", pictures(1, 0)[:, :62, :62], 62)
+    odd = tflite_file.convert(network(small(62)), "int8", pictures(1, 0)[:, :62, :62], 62)
     assert "SPACE_TO_DEPTH" not in checks.describe(odd)["operators"]
-    floats = convert.convert(network(small(64)), "fp32", side=64)
+    floats = tflite_file.convert(network(small(64)), "fp32", side=64)
     assert stem.rearranged(floats) == floats

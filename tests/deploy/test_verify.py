@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, recall_score
 
-from wool_tf.deploy.convert import convert
-from wool_tf.deploy.verify import compare, predict
+from wool_tf.deploy.agreement import compare, predict
+from wool_tf.deploy.tflite_file import convert
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import ResNetSpec
 

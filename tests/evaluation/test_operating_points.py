@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wool_tf.evaluation import operating_points
+from wool_tf.evaluation.thresholds import ThresholdRule
 
 # Few different scores, so that many are equal.
 SCORED = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6)), min_size=1, max_size=25)
 CHOICES = (
     functools.partial(operating_points.for_recall, recall=0.9),
-    functools.partial(operating_points.for_cost, ratio=5),
+    ThresholdRule(cost_ratio=5).chosen,
 )
 
 
@@ -29,31 +30,6 @@ def test_the_highest_threshold_of_a_recall(scored, recall):
     chosen = operating_points.for_recall(labels, scores, recall)
     assert chosen == max(fits)
     assert np.mean(scores[labels == 1] >= np.nextafter(chosen, 2)) < recall
-
-
-@given(SCORED, st.sampled_from([0.1, 0.5, 1, 2, 10]))
-def test_the_threshold_of_the_least_cost(scored, ratio):
-    labels, scores = arrays(scored)
-
-    def judged(threshold):
-        called = scores >= threshold
-        missed = int(((labels == 1) & ~called).sum())
-        return ratio * missed + int(((labels == 0) & called).sum()), missed
-
-    cost, missed = judged(operating_points.for_cost(labels, scores, ratio))
-    everything = [judged(threshold) for threshold in [*np.unique(scores), np.inf]]
-    assert cost == pytest.approx(min(everything)[0])
-    # Of equal costs, the fewest misses.
-    assert missed == min(m for c, m in everything if c == pytest.approx(cost))
-
-
-def test_thresholds_at_the_ends():
-    scores = np.array([0.2, 0.4])
-    assert operating_points.for_cost(np.array([1, 1]), scores, 1) == 0.2
-    nothing = operating_points.for_cost(np.array([0, 0]), scores, 1)
-    assert 0.4 < nothing < 0.4 + 1e-9
-    neighbours = np.array([0.5, np.nextafter(0.5, 1)])
-    assert operating_points.for_cost(np.array([0, 1]), neighbours, 1) == neighbours[1]
 
 
 def test_no_recall_without_defective_images():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from wool_tf.errors import WoolError
-from wool_tf.evaluation import metrics, ties
+from wool_tf.evaluation import calibration, metrics, ties
 from wool_tf.evaluation.thresholds import ThresholdRule
 
 GRID = st.integers(0, 20).map(lambda step: step / 20)
@@ -27,12 +27,11 @@ def errors(labels, scores, threshold):
 
 
 @given(BOTH, st.sampled_from([0.2, 1.0, 3.0]))
-def test_a_cost_ratio_gives_the_least_cost_that_any_threshold_has(rows, ratio):
+def test_a_cost_ratio_gives_the_threshold_of_the_calibration(rows, ratio):
     labels, scores = columns(rows)
     threshold, rule = ThresholdRule(cost_ratio=ratio).made(labels, lambda: scores)
-    costs = [ratio * missed + alarms for missed, alarms in (errors(labels, scores, t) for t in np.linspace(0, 1, 41))]
-    missed, alarms = errors(labels, scores, threshold)
-    assert ratio * missed + alarms <= min(costs) + 1e-9 or scores.max() == 1
+    expected = calibration.fit(labels, scores).threshold(ratio)
+    assert threshold == expected or np.abs(scores - expected).min() < 1e-5
     alarms = {0.2: "0.2 false alarms", 1.0: "1 false alarm", 3.0: "3 false alarms"}[ratio]
     assert rule == f"a miss costs as much as {alarms}, on {len(labels)} training images"
 
@@ -70,22 +69,23 @@ def chain(rows):
     return labels, logistic(np.cumsum(steps) - 3)
 
 
-def cost(decision, labels, called):
-    return decision.cost_ratio * ((labels == 1) & ~called).sum() + ((labels == 0) & called).sum()
-
-
 def plain(decision, labels, scores):
-    """The calls of the rule on the scores as they are, by trying each of them."""
+    """The calls of the rule on the scores as they are, of a recall by trying each of them."""
+    if decision.recall is None:
+        return scores >= calibration.fit(labels, scores).threshold(decision.cost_ratio)
     tried = [scores >= least for least in [*np.unique(scores), 2.0]]
-    if decision.recall is not None:
-        return next(called for called in reversed(tried) if called[labels == 1].mean() >= decision.recall)
-    return tried[int(np.argmin([cost(decision, labels, called) for called in tried]))]
+    return next(called for called in reversed(tried) if called[labels == 1].mean() >= decision.recall)
 
 
 @given(CHAINS, DECISIONS)
 def test_where_no_two_scores_are_alike_the_calls_are_those_of_the_rule(rows, decision):
     labels, scores = chain([(label, max(step, 1.1e-5)) for label, step in rows])
-    np.testing.assert_array_equal(scores >= decision.chosen(labels, scores), plain(decision, labels, scores))
+    called, expected = scores >= decision.chosen(labels, scores), plain(decision, labels, scores)
+    if decision.recall is None:
+        # A score that rounding might part from the threshold is called.
+        odds = log_odds(calibration.fit(labels, scores).threshold(decision.cost_ratio))
+        expected |= np.abs(log_odds(scores) - odds) <= 1.01e-5
+    np.testing.assert_array_equal(called, expected)
 
 
 @given(CHAINS, st.sampled_from([0.5, 0.8, 1.0]))
@@ -97,16 +97,6 @@ def test_a_recall_differs_from_the_rule_only_for_scores_that_are_alike(rows, rec
     assert (called >= expected).all()
     margins, least = log_odds(scores), log_odds(scores[expected]).min()
     assert np.abs(margins[called != expected] - least).max(initial=0) <= 1.01e-5
-
-
-@given(CHAINS, st.sampled_from([0.3, 1.0, 5.0]))
-def test_a_cost_is_the_least_of_all_thresholds_between_scores_that_can_be_told_apart(rows, ratio):
-    labels, scores = chain(rows)
-    decision = ThresholdRule(cost_ratio=ratio)
-    distinct = np.unique(scores)
-    clear = [distinct[0], 2.0, *distinct[1:][np.diff(log_odds(distinct)) > 1.01e-5]]
-    called = scores >= decision.chosen(labels, scores)
-    assert cost(decision, labels, called) <= min(cost(decision, labels, scores >= least) for least in clear) + 1e-9
 
 
 @given(CHAINS, DECISIONS, st.integers(0, 99))
@@ -151,29 +141,18 @@ def test_many_scores_do_not_chain():
     assert least <= alarms <= least + 3
 
 
-@pytest.mark.parametrize(
-    "decision", [ThresholdRule(recall=0.99), ThresholdRule(cost_ratio=1.0), ThresholdRule(cost_ratio=10.0)]
-)
-def test_a_hundred_thousand_scores(decision):
+def test_a_hundred_thousand_scores():
     rng = np.random.default_rng(8)
     labels = (rng.random(100_000) < 0.3).astype(int)
     # Half of them on the few logits of an 8-bit network, but for rounding.
     margins = rng.normal(3.0 * labels - 1.5, 1.5)
     margins[::2] = margins[::2].round(1) + rng.uniform(-1e-9, 1e-9, 50_000)
     scores = logistic(margins)
-    called, order = scores >= decision.chosen(labels, scores), np.argsort(-scores)
-    truth = labels[order] == 1
-    found, alarms = np.cumsum(truth), np.cumsum(~truth)
-    if decision.recall is not None:
-        least = np.sort(scores[labels == 1])[::-1][int(np.ceil(0.99 * truth.sum())) - 1]
-        parted = called != (scores >= least)
-        assert called[labels == 1].mean() >= 0.99
-        assert np.abs(margins[parted] - log_odds(least)).max(initial=0) <= 1.1e-5
-    else:
-        costs = decision.cost_ratio * (truth.sum() - found) + alarms
-        # A threshold within a group of equals might cost less by luck, and never more than a group holds.
-        clear = np.append(np.diff(scores[order]) < -1e-6, True)
-        assert costs.min() <= cost(decision, labels, called) <= costs[clear].min()
+    called = scores >= ThresholdRule(recall=0.99).chosen(labels, scores)
+    least = np.sort(scores[labels == 1])[::-1][int(np.ceil(0.99 * (labels == 1).sum())) - 1]
+    parted = called != (scores >= least)
+    assert called[labels == 1].mean() >= 0.99
+    assert np.abs(margins[parted] - log_odds(least)).max(initial=0) <= 1.1e-5
 
 
 @pytest.mark.parametrize(
@@ -197,7 +176,9 @@ def test_what_is_stated_is_what_new_images_get(decision):
     error = (stated - new).std(axis=0) / np.sqrt(runs)
     told = 0 if decision.recall else 1
     assert np.abs((stated - new).mean(axis=0))[told] < 3 * error[told] + 0.002
-    assert (flattering - new).mean(axis=0)[told] > 3 * error[told] + 0.002
+    # Two numbers held by a prior are hardly fitted to anything; a recall is.
+    if decision.recall:
+        assert (flattering - new).mean(axis=0)[told] > 3 * error[told] + 0.002
 
 
 def test_the_required_recall_may_be_missed_on_other_images():
@@ -235,9 +216,11 @@ def test_a_given_threshold_is_taken_and_nothing_scored():
     assert ThresholdRule(threshold=0.25).made(np.array([0, 1]), pytest.fail) == (0.25, "given")
 
 
-def test_a_threshold_that_calls_nothing_is_still_one_that_a_card_may_hold():
-    threshold, _ = ThresholdRule(cost_ratio=0.1).made(np.array([1, 0, 0, 0]), lambda: np.array([0.1, 0.2, 1.0, 1.0]))
-    assert 1 < threshold < 2
+def test_a_threshold_is_not_within_rounding_of_a_score():
+    for ratio in (0.5, 1.0, 2.0):
+        labels, odds = np.array([0, 0, 1, 1]), np.array([-4.0, -np.log(ratio) + 1e-9, -np.log(ratio), 4.0])
+        threshold = ThresholdRule(cost_ratio=ratio).chosen(labels, logistic(odds))
+        assert np.abs(log_odds(threshold) - odds).min() > 1e-3
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_nothing_is_written_into_a_folder_that_is_read(tmp_path, place):
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_what_results_depend_on_is_set_here_and_on_a_cluster(backend, monkeypatch):
     monkeypatch.setattr(os, "environ", {"KERAS_BACKEND": backend, "XLA_FLAGS": "--mine"})
-    console.use_threads(1)
+    console.set_computing_environment(1)
     found = dict(os.environ)
     # By TF32 a masked and a compact ResNet-18 differed by 0.0001 to 0.012 in a logit, on an H100.
     assert found["NVIDIA_TF32_OVERRIDE"] == "0"
@@ -150,6 +150,6 @@ def test_what_results_depend_on_is_set_here_and_on_a_cluster(backend, monkeypatc
 
 def test_memory_of_a_gpu_may_be_taken_as_the_user_says(monkeypatch):
     monkeypatch.setattr(os, "environ", {"XLA_PYTHON_CLIENT_PREALLOCATE": "true"})
-    console.use_threads(1)
+    console.set_computing_environment(1)
     assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true"
     assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"

@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT, IMAGE_SIZE, OTHERS, SIDE
 
 import scripts
-from wool_tf.deploy.conversion import Order, run
+from wool_tf.deploy.conversion import ConversionRequest, run
 from wool_tf.deploy.trained_network import Held, NetworkSource
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
@@ -43,8 +43,8 @@ def ran(place, crops):
     return scripts.run("convert.py", *where, *flags, f"--folds={place / 'folds.json'}", "--fold=0")
 
 
-def order(out, *precisions, **others) -> Order:
-    return Order(out, precisions, **{"decision": ThresholdRule(cost_ratio=1.0)} | others)
+def order(out, *precisions, **others) -> ConversionRequest:
+    return ConversionRequest(out, precisions, **{"decision": ThresholdRule(cost_ratio=1.0)} | others)
 
 
 class Lines(logging.Handler):
@@ -180,13 +180,13 @@ def test_the_folder_of_the_network_is_refused(source):
 
 
 def test_defaults_are_those_of_the_library():
-    from wool_tf.deploy import calibration
+    from wool_tf.deploy import calibration_set
     from wool_tf.deploy.qat.launch import QatConfig
     from wool_tf.evaluation.thresholds import COST_RATIO
 
     told = " ".join(scripts.check("convert.py", "--help").stdout.split())
     course = {f"qat_{name}": getattr(QatConfig(), name) for name in ("epochs", "batch_size", "learning_rate")}
-    for name, default in (course | {"calibration_images": calibration.IMAGES}).items():
+    for name, default in (course | {"calibration_images": calibration_set.IMAGES}).items():
         assert re.search(rf"--{name}: (?:(?!--).)*\(default: '{default}'\)", told)
     for script in ("convert.py", "reproduce.py"):
         assert f"a miss costs; default: {COST_RATIO:g}." in " ".join(scripts.check(script, "--help").stdout.split())

@@ -3,7 +3,7 @@
 import pytest
 
 import scripts
-from wool_board.latency import orders
+from wool_board.latency import convolution_archive
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import latency_table
 
@@ -11,7 +11,7 @@ from wool_tf.pruning import latency_table
 def test_writes_the_archive_for_a_board(tmp_path):
     finished = scripts.run("latency_table.py", "--image_size=32", f"--models={tmp_path / 'new' / 'c.zip'}")
     assert finished.returncode == 0, finished.stderr
-    ordered = orders.read(tmp_path / "new" / "c.zip")
+    ordered = convolution_archive.read(tmp_path / "new" / "c.zip")
     assert ordered == latency_table.to_measure([ResNetSpec.full(18, 2, (32, 32, 1))])
     assert finished.stdout == f"{len(ordered.models()):,} convolutions: {tmp_path / 'new' / 'c.zip'}\n"
 

@@ -9,7 +9,7 @@ from test_stream_scans import MODEL, program, scans  # noqa: F401
 
 from checkout import EXPERIMENTS, TESTS, environment
 from scripts import refusal
-from wool_tf.belt import broker
+from wool_tf.belt.station import broker
 
 # Of the made-up belt, 50 mm wide.
 PLACE = ("--distance_mm=150", "--width_mm=20", "--lead_mm=50", "--hold_mm=10")

@@ -77,7 +77,7 @@ def test_steps_are_keras_steps(optimizer, images):
     """The rate falls from step to step, which tells momentum of steps from momentum of gradients."""
     course = Course(epochs=2, batch_size=6, optimizer=optimizer, learning_rate=1e-2)
     arrays = weights.initial(SPEC, seed=5)
-    beginning = steps.Beginning(SPEC, arrays, images, course, 4)
+    beginning = steps.FirstSteps(SPEC, arrays, images, course, 4)
     ours, theirs = (losses(beginning, "float64") for losses in (steps.ours, steps.theirs))
     assert len(set(np.round(theirs, 3))) == 4
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
@@ -88,7 +88,7 @@ def test_steps_of_a_network_that_another_one_teaches_are_keras_steps(images):
     smaller = plan.pruned(SPEC, plan.named("paper-table3", 18))
     teacher = Teacher(SPEC, weights.initial(SPEC, seed=8), 0.8)
     arrays = weights.initial(smaller, seed=5)
-    beginning = steps.Beginning(smaller, arrays, images, course, 4, teacher)
+    beginning = steps.FirstSteps(smaller, arrays, images, course, 4, teacher)
     ours, theirs = (losses(beginning, "float64") for losses in (steps.ours, steps.theirs))
     assert len(set(np.round(theirs, 3))) == 4
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)

@@ -10,7 +10,7 @@ from test_stream_scans import LINES, program, scans  # noqa: F401
 
 from checkout import EXPERIMENTS, TESTS, environment
 from scripts import refusal
-from wool_tf.belt.day_lines import STOP_LINES
+from wool_tf.belt.day.lines import STOP_LINES
 
 pytestmark = pytest.mark.slow
 

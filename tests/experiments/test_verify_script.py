@@ -13,7 +13,7 @@ from trained_networks import HELD_OUT
 
 import scripts
 from wool_tf.deploy import conversion, verification
-from wool_tf.deploy.conversion import Order
+from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.trained_network import Held, NetworkSource
 from wool_tf.deploy.verification import Bounds
 from wool_tf.errors import BadSetting, WoolError
@@ -31,7 +31,7 @@ def source(tmp_path_factory, trained, crops):
 @pytest.fixture(scope="module")
 def models(source, tmp_path_factory):
     """An fp32 file and an int8 file that decide at a threshold of their own."""
-    order = Order(tmp_path_factory.mktemp("board"), ("fp32", "int8"), ThresholdRule(threshold=0.4))
+    order = ConversionRequest(tmp_path_factory.mktemp("board"), ("fp32", "int8"), ThresholdRule(threshold=0.4))
     return conversion.run(source, order)
 
 
@@ -59,7 +59,7 @@ def document(ran):
 
 
 def test_the_figures_are_those_of_the_scores(document, source, models):
-    from wool_tf.deploy import verify
+    from wool_tf.deploy import agreement
     from wool_tf.deploy.trained_network import opened
 
     labels = trained_networks.labelled(source.data)[1][HELD_OUT]
@@ -82,7 +82,7 @@ def test_the_figures_are_those_of_the_scores(document, source, models):
         assert row["float_by_rule"]["recall"] == pytest.approx(recall_score(labels, by_float >= 0.4))
         assert row["accuracy_drop"] == pytest.approx(accuracy_score(labels, by_float >= 0.4) - row["accuracy"])
         images, _ = trained_networks.labelled(source.data)
-        np.testing.assert_allclose(scores, verify.predict(path.read_bytes(), images, chosen=np.array(HELD_OUT)))
+        np.testing.assert_allclose(scores, agreement.predict(path.read_bytes(), images, chosen=np.array(HELD_OUT)))
 
 
 def test_the_table_has_both_thresholds(ran, document):
@@ -174,7 +174,7 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
 
 
 def test_a_file_whose_threshold_may_come_from_the_held_out_images_is_refused(source, tmp_path):
-    order = Order(tmp_path / "board", ("fp32",), ThresholdRule(cost_ratio=1.0))
+    order = ConversionRequest(tmp_path / "board", ("fp32",), ThresholdRule(cost_ratio=1.0))
     models = conversion.run(dataclasses.replace(source, held=None), order)
     message = r"^models=.*net-fp32.tflite: was made with 16 training images, as its card says, and fold 0 leaves 8"
     with pytest.raises(WoolError, match=message):
@@ -195,7 +195,7 @@ def test_images_that_a_board_would_read_in_another_range_are_refused(source, tmp
         copy.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.asarray(Image.open(path)).astype(np.uint16) * 10).save(copy)
     own = dataclasses.replace(source, data=tmp_path / "crops", held=None, white=2000)
-    model, *_ = conversion.run(own, Order(tmp_path / "board", ("fp32",), ThresholdRule(threshold=0.4)))
+    model, *_ = conversion.run(own, ConversionRequest(tmp_path / "board", ("fp32",), ThresholdRule(threshold=0.4)))
     assert verification.run(own, [model], 1)["models"][0]["agreement"] == 1
     for white, read in ((None, 4095), (2001, 2001)):
         with pytest.raises(BadSetting) as refused:

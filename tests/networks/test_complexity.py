@@ -151,7 +151,7 @@ def test_keras_models_have_these_counts(depth, rounds):
     Keras is asked for the shapes that its own layers compute, so the operations are checked as well.
     """
     from wool_tf.networks.resnet import ResNet
-    from wool_tf.pruning.compact import gather
+    from wool_tf.pruning.compaction import gather
     from wool_tf.pruning.layers import MaskedResNet
 
     spec = ResNetSpec.full(depth, classes=1000, input_shape=(224, 224, 3))

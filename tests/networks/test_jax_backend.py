@@ -30,7 +30,7 @@ import numpy as np
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.pruning import compact, importance, plan
+from wool_tf.pruning import compaction, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning, HardPruning
 from wool_tf.pruning.layers import MaskedResNet, masked, zero_filters
 from wool_tf.training import batch_norms, trainer
@@ -69,7 +69,7 @@ for depth in (18, 50):
     found[f"{depth} whole"] = logits(ResNet, spec, arrays, images)
     found[f"{depth} masked"] = logits(MaskedResNet, spec, arrays, images, mask=chosen)
     found[f"{depth} zeroed"] = logits(ResNet, spec, arrays, images, zeroed=chosen)
-    found[f"{depth} compact"] = logits(ResNet, chosen.compact, compact.gather(arrays, chosen), images)
+    found[f"{depth} compact"] = logits(ResNet, chosen.compact, compaction.gather(arrays, chosen), images)
 
 full = ResNetSpec.full(18, 2, (64, 64, 1))
 spec = full.resized({group: width // 8 for group, width in full.by_group().items()})

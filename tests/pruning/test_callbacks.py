@@ -9,7 +9,7 @@ from wool_tf.errors import WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec, groups
-from wool_tf.pruning import compact, importance, plan
+from wool_tf.pruning import compaction, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning, HardPruning
 from wool_tf.pruning.layers import MaskedResNet, masked
 from wool_tf.pruning.plan import Plan, Recipe
@@ -56,10 +56,10 @@ def recorder(read):
 
 
 def assert_compact_equals(model: MaskedResNet, chosen: Plan) -> None:
-    smaller = compact.compact(model)
+    smaller = compaction.compact(model)
     assert type(smaller) is ResNet and smaller.spec == chosen.compact
     found = logits(model, IMAGES)
-    assert compact.check_equal(found, logits(smaller, IMAGES), "test") <= 1e-4 * max(1, np.abs(found).max())
+    assert compaction.check_equal(found, logits(smaller, IMAGES), "test") <= 1e-4 * max(1, np.abs(found).max())
 
 
 class TestHard:
@@ -79,7 +79,7 @@ class TestHard:
         """The second round judges what is left by its own planes alone, as the compact network would be judged."""
         model = loaded(MaskedResNet, SPEC, telling(SPEC))
         fit(model, first := HardPruning(Recipe(0.3)), epochs=1)
-        left = compact.gather(weights.read(model), first.plan)
+        left = compaction.gather(weights.read(model), first.plan)
         again = weakest(first.plan.compact, left, Recipe(0.2, criterion="bn_scale"))
         pruning = HardPruning(Recipe(0.2, criterion="bn_scale"))
         fit(model, pruning, epochs=1)
@@ -110,13 +110,13 @@ class TestHard:
         one, other = loaded(MaskedResNet, SPEC, start), loaded(ResNet, SPEC, start)
         for recipe in (Recipe(0.3), Recipe(0.2, "per_block", "l2")):
             chosen = weakest(other.spec, weights.read(other), recipe)
-            smaller = loaded(ResNet, chosen.compact, compact.gather(weights.read(other), chosen))
+            smaller = loaded(ResNet, chosen.compact, compaction.gather(weights.read(other), chosen))
             pruning, other = HardPruning(recipe), smaller
             losses = fit(one, pruning, epochs=2), fit(other, epochs=2)
             print(f"losses {losses[0]}, differ by {np.abs(np.subtract(*losses)).max():.1e}")
             np.testing.assert_allclose(*losses, rtol=1e-9)
             assert pruning.plan.compact == other.spec
-            found, expected = compact.gather(weights.read(one), pruning.plan), weights.read(other)
+            found, expected = compaction.gather(weights.read(one), pruning.plan), weights.read(other)
             for key, array in expected.items():
                 assert array.dtype == np.float64
                 np.testing.assert_allclose(found[key], array, rtol=1e-9, atol=1e-9, err_msg=key)

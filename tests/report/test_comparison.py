@@ -7,8 +7,8 @@ import pytest
 
 import scripts
 import study_sample
-from wool_tf.report import comparison, page, publish
-from wool_tf.study import earlier, results
+from wool_tf.report import comparison, page, publication
+from wool_tf.study import document_upgrade, results
 from wool_tf.training import unit_records
 
 
@@ -131,7 +131,7 @@ def stored(given, folder, **changes):
 
 def compared(new, old):
     """The comparison in the page that is made again, as Markdown."""
-    publish.again([new], old)
+    publication.again([new], old)
     text = (new / "report.md").read_text()
     return text[text.index("## What changed") : text.index("## Beside the paper")]
 
@@ -141,7 +141,7 @@ def test_an_older_document_of_a_delivery_is_completed_from_records(tmp_path):
                               repeats=1, controls=(), asfp_rates=(0.3,))  # fmt: skip
     study = stored(given, tmp_path / "old", delivery=study_sample.delivery(given))
     read = results.read(tmp_path / "old" / "report.json")
-    assert not read.held_out and earlier.completed(read, tmp_path / "old") == study
+    assert not read.held_out and document_upgrade.completed(read, tmp_path / "old") == study
 
 
 def test_older_documents_are_compared_image_by_image_with_a_run_that_names_the_images(pair, tmp_path):
@@ -179,7 +179,7 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
     for name, one in (("new", study), ("old", worsened(study, 12))):
         (tmp_path / name).mkdir()
         results.write(tmp_path / name / "report.json", one)
-    assert publish.again([tmp_path / "new"], tmp_path / "old") == [tmp_path / "new" / "report.html"]
+    assert publication.again([tmp_path / "new"], tmp_path / "old") == [tmp_path / "new" / "report.html"]
     assert "What changed" in (tmp_path / "new" / "report.html").read_text()
     assert (tmp_path / "new" / "report-table1.csv").exists()
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from study_sample import configuration, delivered, figures, made, stage, written
-from wool_tf.evaluation import paired
+from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import claims, findings, paper
-from wool_tf.report.per_thousand import per_thousand
-from wool_tf.report.verdict import COMPARED, FIT, NOT_FIT, UNKNOWN, smallest, verdict
+from wool_tf.report.error_rates import per_thousand
+from wool_tf.report.verdict import COMPARED, EQUALLED, FIT, NOT_FIT, UNKNOWN, smallest, verdict
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.image_results import ImageCounts
 from wool_tf.study.results import Failure
@@ -102,7 +102,7 @@ def test_that_something_simpler_does_as_well_is_said_first(compared):
 def test_lines_for_a_terminal(delivered):
     lines = findings.closing(delivered)
     assert lines[0].startswith(
-        "Fit for use: By the delivered rule for the threshold, 4 of 90 defective images would pass unseen"
+        "Fit for use: By the delivered rule for the threshold, 2 of 90 defective images would pass unseen"
     )
     assert lines[-1].strip() == "python tflite/classify.py runs/x/model/compact-int8.tflite NEW_CROPS --csv"
     assert sum("at the threshold 0.5" in line for line in lines) == len(delivered.configurations[0].stages)
@@ -138,14 +138,15 @@ def test_no_model_is_recommended_where_something_simpler_is_as_good(delivered):
         assert found.command.startswith("python experiments/search.py --data=data/campaign")
 
 
-def test_a_pruned_network_may_equal_the_features_of_the_whole_one(delivered):
-    """They are simpler to train, but a board would have to compute all of the unpruned network."""
+def test_a_network_that_only_equals_something_simpler_is_recommended_for_its_speed_alone(delivered):
+    """Frozen features are simpler to train, but a board would have to compute all of the unpruned network."""
     tie = Advantage(FROZEN, "resnet18-imagenet", -1.0, (-9.0, 9.0))
     beaten = Advantage(THRESHOLDING, "", 20.0, (5.0, 35.0))
     found = verdict(changed(delivered, advantages=(beaten, tie)))
     whole, pruned = (delivered.configurations[0].stage(name).macs for name in ("baseline", "hard3"))
-    assert found.kind == FIT
+    assert found.kind == EQUALLED
     assert "is as good, as far as these images tell" in found.reasons[0]
+    assert found.reasons[0].endswith("take the pruned one where that is too slow, and not for its accuracy.")
     assert f"{whole / pruned:.1f} times the multiply-accumulates" in found.reasons[0]
     assert "Against thresholding" in found.reasons[2] and len(found.reasons) == 3
     # Not where thresholding is in doubt, nor where the network is no cheaper.
@@ -379,7 +380,7 @@ def test_losses_are_compared_image_by_image_where_images_are_known(delivered):
     truth = np.array([one.label == 1 for one in delivered.held_out])
     calls = [np.array(each.scores) >= 0.5 for each in (delivered.configurations[0].baseline, worst)]
     groups = np.array([one.group for one in delivered.held_out])
-    low, high = paired.compare(truth, groups, *calls).interval
+    low, high = paired_comparison.compare(truth, groups, *calls).interval
     assert told == ("holds" if low >= -0.0134 else "does not hold" if high < -0.0134 else "cannot be told")
 
 

@@ -7,7 +7,7 @@ import pytest
 from study_sample import configuration, figures, stage, written
 from wool_tf.evaluation.bootstrap import DefectRecall
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.report import delivered as delivered_tables
+from wool_tf.report import delivered_model as delivered_tables
 from wool_tf.report import naming, page, paper, provenance, quality, size
 from wool_tf.report.tables import Table
 from wool_tf.study import results

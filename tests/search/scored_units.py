@@ -2,7 +2,7 @@
 
 import functools
 
-from wool_tf.errors import Diverged
+from wool_tf.errors import Divergence
 from wool_tf.study.driver import Unit
 from wool_tf.training.unit_records import Result
 
@@ -12,7 +12,7 @@ def work(log, name, fold, settings, product, progress, attempt):
     with open(log, "a") as file:
         file.write(f"{settings.batch_size} {name}\n")
     if settings.batch_size == 32:
-        raise Diverged("ran off")
+        raise Divergence("ran off")
     product.parent.mkdir(parents=True, exist_ok=True)
     product.write_text("a network")
     labels = fold.dataset.labels[fold.held_out]

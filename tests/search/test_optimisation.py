@@ -11,7 +11,7 @@ from checkout import TESTS, environment
 pytest.importorskip("optuna", reason="needs the extra search")
 
 from wool_tf.errors import WoolError
-from wool_tf.search.optimisation import Failed, Study, Work
+from wool_tf.search.optimisation import SearchStudy, TrialFailure, TrialSteps
 from wool_tf.search.space import Choice, Range
 
 SPACE = {"rate": Range(1e-4, 1e-2), "epochs": Range(2, 8), "kind": Choice(("a", "b"))}
@@ -30,7 +30,7 @@ def make(log, judge=loss):
             log.append((name, number))
             return {"log_loss": factor * judge(values), "accuracy": 0.5, "auc": 0.5}
 
-        return Work([lambda: step("first", 2), lambda: step("last", 1)], lambda: log.append(("tidy", number)))
+        return TrialSteps([lambda: step("first", 2), lambda: step("last", 1)], lambda: log.append(("tidy", number)))
 
     return prepare
 
@@ -41,7 +41,7 @@ def always():
 
 def search(folder, trials, log=None, seed=0, **others):
     folder.mkdir(exist_ok=True)
-    study = Study(folder / "study.journal", SPACE, FIRST, seed)
+    study = SearchStudy(folder / "study.journal", SPACE, FIRST, seed)
     study.run(others.pop("prepare", make([] if log is None else log)), trials=trials, ended=print, left=always)
     return study
 
@@ -91,7 +91,9 @@ def test_a_trial_that_time_or_a_mistake_cuts_short_is_continued(tmp_path):
     folder = tmp_path / "parts"
     folder.mkdir()
     # Two whole trials take six questions, and the third has no time for its first step.
-    Study(folder / "study.journal", SPACE, FIRST, 0).run(make(log), left=lambda: next(steps), ended=print, trials=5)
+    SearchStudy(folder / "study.journal", SPACE, FIRST, 0).run(
+        make(log), left=lambda: next(steps), ended=print, trials=5
+    )
     assert log[-1] == ("tidy", 1)
 
     def full_disk(number, values):
@@ -131,7 +133,7 @@ def test_a_killed_search_goes_on_though_its_last_line_is_cut_off_and_its_lock_is
 def test_failed_trials_stop_nothing(tmp_path):
     def judge(values):
         if values != FIRST and values["kind"] == "a":
-            raise Failed("ran off")
+            raise TrialFailure("ran off")
         return loss(values)
 
     found = search(tmp_path, 14, prepare=make([], judge)).trials
@@ -142,17 +144,17 @@ def test_failed_trials_stop_nothing(tmp_path):
 
 def test_where_all_fail_the_search_ends_in_a_line_and_may_be_tried_again(tmp_path):
     def judge(values):
-        raise Failed("ran off")
+        raise TrialFailure("ran off")
 
     for trials in (5, 10):
         with pytest.raises(WoolError, match=r"^search.py: 5 trials have failed and none did not; the last: ran off$"):
             search(tmp_path, 20, prepare=make([], judge))
-        assert len(Study(tmp_path / "study.journal", SPACE, FIRST, 0).trials) == trials
+        assert len(SearchStudy(tmp_path / "study.journal", SPACE, FIRST, 0).trials) == trials
 
 
 def test_trials_with_the_same_settings_are_one(tmp_path):
     log, space = [], {"kind": Choice(("a", "b"))}
-    study = Study(tmp_path / "study.journal", space, {"kind": "a"}, 0)
+    study = SearchStudy(tmp_path / "study.journal", space, {"kind": "a"}, 0)
     study.run(make(log, lambda values: 1.0 + (values["kind"] == "a")), left=always, ended=print, trials=8)
     assert sum(name == "tidy" for name, _ in log) == 2
     assert {(trial.values["kind"], trial.figures["log_loss"]) for trial in study.trials} == {("a", 2.0), ("b", 1.0)}

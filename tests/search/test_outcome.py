@@ -10,7 +10,7 @@ import training_flags
 from wool_tf.data.naming import CropNaming
 from wool_tf.search import outcome, trials
 from wool_tf.search.optimisation import Trial
-from wool_tf.study.job import CropSource
+from wool_tf.study.crop_source import CropSource
 from wool_tf.training.config import TrainingConfig
 
 

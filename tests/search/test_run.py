@@ -16,7 +16,7 @@ from wool_tf.errors import WoolError
 from wool_tf.search import run as searching
 from wool_tf.search.run import Search
 from wool_tf.study import grid
-from wool_tf.study.job import CropSource
+from wool_tf.study.crop_source import CropSource
 from wool_tf.training.config import TrainingConfig
 
 BASE = TrainingConfig(image_size=32, folds=4, rounds=1, batch_size=16, final="hard1")

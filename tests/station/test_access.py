@@ -20,7 +20,7 @@ import stores
 from wool_board.errors import WoolError
 from wool_station.page.access import Hosts, Tokens
 from wool_station.store import shifts
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 
 READER, WRITER = "reader-token-0001", "writer-token-0002"
@@ -76,7 +76,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    recorder = Recorder(folder / "store", 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+    recorder = Recorder(folder / "store", 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
     for message in [(inspected.start(), b""), *inspected.tile(1, defective=True), *inspected.tile(2)]:
         recorder.take(*message)
     recorder.close()

@@ -10,12 +10,12 @@ import inspected
 import station_programs
 import stores
 from wool_board.errors import UsageError, WoolError
-from wool_station.challenge import book, judging
-from wool_station.challenge.book import Order
-from wool_station.challenge.judging import Challenges
+from wool_station.challenge import monitor, records
+from wool_station.challenge.monitor import ChallengeMonitor
+from wool_station.challenge.records import Challenge
 from wool_station.store import shifts
-from wool_station.store.pictures import Choice
-from wool_station.store.reading import Reader
+from wool_station.store.pictures import PictureSampling
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
 BALL = "steel ball 3 mm"
@@ -25,14 +25,14 @@ class Station:
     """A recorder that hears an inspection which began just now, and judges test pieces at once when it is asked to."""
 
     def __init__(self, folder, monkeypatch, pieces=None):
-        monkeypatch.setattr(judging, "POLL_SECONDS", 0.0)
-        monkeypatch.setattr(judging, "GRACE_SECONDS", 0.0)
+        monkeypatch.setattr(monitor, "POLL_SECONDS", 0.0)
+        monkeypatch.setattr(monitor, "GRACE_SECONDS", 0.0)
         self.folder, self.now = folder, time.time()
         # In its own way each part asks for the time; here it stands still until a test moves it.
-        for module in (book, judging):
+        for module in (records, monitor):
             monkeypatch.setattr(module.time, "time", lambda: self.now)
-        self.recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
-        self.challenges = Challenges(folder, {BALL: 60.0} if pieces is None else pieces, self.recorder.tell)
+        self.recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
+        self.challenges = ChallengeMonitor(folder, {BALL: 60.0} if pieces is None else pieces, self.recorder.tell)
         self.hear(inspected.start(self.now), inspected.air(0, 1000, self.now)[0])
         self.recorder.commit()
         self.challenges.tick()
@@ -47,7 +47,7 @@ class Station:
         self.hear(event | {"across_mm": [left, left + 20.0]})
 
     def put(self, piece=BALL, across=None, seconds=30.0):
-        return book.begin(self.folder, Order("Anna", piece, seconds, across))
+        return records.begin(self.folder, Challenge("Anna", piece, seconds, across))
 
     def tile(self):
         self.hear(inspected.tile(1, along=1300.0, moment=self.now)[0][0])
@@ -175,7 +175,7 @@ def test_a_clock_that_was_set_back_leaves_no_piece_awaited_and_none_that_is_neve
     station.tile()
     station.challenges.tick()
     # What was found tomorrow was not found.
-    (piece,) = book.due(Reader(station.folder))
+    (piece,) = records.due(StoreReader(station.folder))
     assert piece.found is None
     assert station.alarms()[-1] == ("challenge_overdue", True)
     third = station.put()
@@ -185,12 +185,12 @@ def test_a_clock_that_was_set_back_leaves_no_piece_awaited_and_none_that_is_neve
 
 
 def test_the_page_and_the_report_can_see_what_is_due(station):
-    assert book.due(Reader(station.folder)) == [book.Piece(BALL, 60.0, None, False)]
+    assert records.due(StoreReader(station.folder)) == [records.Piece(BALL, 60.0, None, False)]
     began = station.now
     station.put()
     station.reject()
     station.challenges.tick()
-    (piece,) = book.due(Reader(station.folder))
+    (piece,) = records.due(StoreReader(station.folder))
     assert piece.due == pytest.approx(began + 3600, abs=0.01)
 
 
@@ -208,7 +208,7 @@ def test_a_disk_that_cannot_be_written_is_no_end(station, monkeypatch):
         raise sqlite3.OperationalError("disk I/O error")
 
     with monkeypatch.context() as patched:
-        patched.setattr(judging.schema, "connect", broken)
+        patched.setattr(monitor.schema, "connect", broken)
         station.challenges.tick()
     number = station.put()
     station.reject()
@@ -218,8 +218,8 @@ def test_a_disk_that_cannot_be_written_is_no_end(station, monkeypatch):
 @pytest.mark.parametrize("text", ["ball", "ball:", ":60", "ball:0", "ball:nan", "=x:60", "ball:1e9"])
 def test_a_piece_that_is_wrong_is_one_line(text):
     with pytest.raises(UsageError, match="--challenge=.*must be PIECE:MINUTES"):
-        book.pieces([text])
-    assert book.pieces(["ball, 3 mm:60", "pore:90.5"]) == {"ball, 3 mm": 60.0, "pore": 90.5}
+        records.pieces([text])
+    assert records.pieces(["ball, 3 mm:60", "pore:90.5"]) == {"ball, 3 mm": 60.0, "pore": 90.5}
 
 
 @pytest.mark.parametrize(
@@ -227,9 +227,9 @@ def test_a_piece_that_is_wrong_is_one_line(text):
     [({"operator": "<b>"}, "operator: give"), ({"piece": "a\nb"}, "piece: give"), ({"seconds": 0}, "seconds: must"),
      ({"seconds": float("nan")}, "seconds: must"), ({"across_mm": (3.0, 3.0)}, "across_mm: must")],
 )  # fmt: skip
-def test_an_order_that_is_wrong_is_one_line(wrong, rule):
+def test_a_challenge_that_is_wrong_is_one_line(wrong, rule):
     with pytest.raises(WoolError, match=rule):
-        Order(**({"operator": "Anna", "piece": BALL} | wrong))
+        Challenge(**({"operator": "Anna", "piece": BALL} | wrong))
 
 
 def test_through_the_programs_a_piece_is_found_and_another_is_not(tmp_path):

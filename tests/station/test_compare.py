@@ -16,12 +16,12 @@ import stores
 from wool_board.errors import WoolError
 from wool_board.model.recognizer import Recognition
 from wool_station.models import samples as sampling
-from wool_station.models.comparison import Comparison
+from wool_station.models.comparison import ModelComparison
 from wool_station.models.samples import CORRECTED, PASSED, REJECTED, samples
 from wool_station.store import corrections, shifts, volumes
 from wool_station.store.corrections import Statement, Subject
-from wool_station.store.pictures import Choice
-from wool_station.store.reading import Reader
+from wool_station.store.pictures import PictureSampling
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
 
@@ -48,7 +48,7 @@ def store(tmp_path):
     """Products 1 to 4 of three tiles each, in the middle of which the model in use called the tiles 1, 4, 5 and 10
     defective."""
     folder = tmp_path / "store"
-    recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), Choice(1, 1e12))
+    recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), PictureSampling(1, 1e12))
     recorder.take(inspected.start(), b"")
     for number in range(12):
         along = place(number)
@@ -64,15 +64,15 @@ def store(tmp_path):
 
 def say(store, number, verdict, defect=""):
     ((tile,),) = stores.rows(store, "SELECT id FROM tiles WHERE start_mm = ?", place(number))
-    tile = Reader(store).tile(tile)
+    tile = StoreReader(store).tile(tile)
     where = tile.inspection, tile.start_mm, tile.stop_mm, tile.left_mm, tile.right_mm
-    about = Subject(tile.id, tile.time, *where, tile.score, tile.defective, Reader(store).picture(tile.id))
+    about = Subject(tile.id, tile.time, *where, tile.score, tile.defective, StoreReader(store).picture(tile.id))
     corrections.put(store, Statement("Anna", verdict, defect), about)
 
 
 def compared(store, first, second):
-    comparison = Comparison((first, second), Reader(store).inspections())
-    comparison.add(samples(Reader(store)))
+    comparison = ModelComparison((first, second), StoreReader(store).inspections())
+    comparison.add(samples(StoreReader(store)))
     return comparison
 
 
@@ -109,7 +109,7 @@ def test_what_was_said_last_counts_and_what_was_withdrawn_does_not(store):
     say(store, 1, "defect", "pore")
     say(store, 4, "wrongly_rejected")
     say(store, 4, "withdrawn")
-    found = {one.start_mm: one for one in samples(Reader(store))}
+    found = {one.start_mm: one for one in samples(StoreReader(store))}
     assert len(found) == 12
     assert (found[20.0].truth, found[20.0].said) == (True, "pore")
     assert (found[100.0].kind, found[100.0].truth) == (REJECTED, None)
@@ -117,7 +117,7 @@ def test_what_was_said_last_counts_and_what_was_withdrawn_does_not(store):
 
 def test_the_newest_of_each_kind(store, monkeypatch):
     monkeypatch.setattr(sampling, "MOST", 2)
-    found = [(one.kind, one.start_mm) for one in samples(Reader(store))]
+    found = [(one.kind, one.start_mm) for one in samples(StoreReader(store))]
     assert found == [(REJECTED, 260.0), (REJECTED, 120.0), (PASSED, 280.0), (PASSED, 240.0)]
 
 
@@ -126,9 +126,9 @@ def test_pictures_of_other_crops_are_left_out_and_models_of_different_crops_refu
     assert compared(store, Model(side=40), Model(side=40)).left_out == 12
     assert compared(store, Model(window=None), Model(window=None)).left_out == 0
     with pytest.raises(WoolError, match="the models read different crops"):
-        Comparison((Model(), Model(side=40)), {})
+        ModelComparison((Model(), Model(side=40)), {})
     with pytest.raises(WoolError, match="the models read different crops"):
-        Comparison((Model(), Model(window=(0.0, 2.0))), {})
+        ModelComparison((Model(), Model(window=(0.0, 2.0))), {})
 
 
 @pytest.mark.parametrize("damage", [lambda png: b"", lambda png: b"x" * len(png), lambda png: png[: len(png) // 2]])
@@ -149,7 +149,7 @@ def real_models(tmp_path_factory):
     """Two files of one network with random weights, A with a threshold below all its scores of the tiles of `store` but
     three, B with one above all but three."""
     from wool_tf.data.imaging import Imaging
-    from wool_tf.deploy import card, convert, verify
+    from wool_tf.deploy import agreement, card, tflite_file
     from wool_tf.networks import resnet, weights
     from wool_tf.networks.spec import ResNetSpec
 
@@ -158,8 +158,8 @@ def real_models(tmp_path_factory):
     arrays = weights.initial(spec, seed=0)
     arrays["fc.weight"] = np.random.default_rng(1).normal(0, 30, arrays["fc.weight"].shape).astype(np.float32)
     side = inspected.SIDE
-    tflite = convert.convert(resnet.restored(spec, arrays), "fp32", side=side)
-    scores = verify.predict(tflite, np.stack([inspected.pixels(number) for number in range(12)]))
+    tflite = tflite_file.convert(resnet.restored(spec, arrays), "fp32", side=side)
+    scores = agreement.predict(tflite, np.stack([inspected.pixels(number) for number in range(12)]))
     ordered = np.sort(scores)
     assert ordered[2] < ordered[3] and ordered[8] < ordered[9]
     folder, files = tmp_path_factory.mktemp("models"), []
@@ -225,7 +225,7 @@ def broken(model, path):
 
 
 def test_a_store_without_pictures_is_one_line(real_models, tmp_path):
-    recorder = Recorder(tmp_path / "store", 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+    recorder = Recorder(tmp_path / "store", 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
     recorder.take(inspected.start(), b"")
     recorder.close()
     assert sqlite3.connect(tmp_path / "store/station.sqlite").execute("SELECT count(*) FROM tiles").fetchone() == (0,)

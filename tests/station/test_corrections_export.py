@@ -14,8 +14,8 @@ import stores
 from wool_board.errors import WoolError
 from wool_station.store import corrections, shifts
 from wool_station.store.corrections import Statement, Subject
-from wool_station.store.pictures import Choice
-from wool_station.store.reading import Reader
+from wool_station.store.pictures import PictureSampling
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 from wool_tf.data import dataset, folds, imaging
 
@@ -26,7 +26,7 @@ INSPECTION = round(1e3 * inspected.STARTED)
 def store(tmp_path):
     """Three products of four defective tiles each, at 0, 100 and 200 mm, and two tiles that passed."""
     folder = tmp_path / "store"
-    recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), Choice(0, 1e12))
+    recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e12))
     messages = [(inspected.start(), b"")]
     for product in range(3):
         messages += [inspected.air(100.0 * product - 20, 100.0 * product)] if product else []
@@ -41,7 +41,7 @@ def store(tmp_path):
 def say(store, along, verdict, defect="", operator="Anna", **subject) -> int:
     """What an operator says of the tile that begins there."""
     ((number,),) = stores.rows(store, "SELECT id FROM tiles WHERE start_mm = ?", along)
-    reader = Reader(store)
+    reader = StoreReader(store)
     tile, png = reader.tile(number), reader.picture(number)
     where = tile.inspection, tile.start_mm, tile.stop_mm, tile.left_mm, tile.right_mm
     about = Subject(tile.id, tile.time, *where, tile.score, tile.defective, subject.get("png", png))
@@ -128,7 +128,7 @@ def test_what_was_said_last_counts_and_all_of_it_is_listed(store, tmp_path):
 
 def test_crops_that_another_model_saw_otherwise_are_left_out(store, tmp_path):
     say(store, 0.0, "wrongly_rejected")
-    recorder = Recorder(store, 10**9, shifts.schedule("06:00"), Choice(0, 1e12))
+    recorder = Recorder(store, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e12))
     recorder.take(inspected.start(inspected.STARTED + 100, window=[0.0, 2.0]), b"")
     for message in [inspected.air(0, 500), *inspected.tile(30, defective=True)]:
         recorder.take(*message)

@@ -18,7 +18,7 @@ from checkout import PROGRAMS, ROOT, environment
 from wool_board.errors import BadFile
 from wool_station.doctor import inspection, machine, memory, services, settings
 from wool_station.store import lock, shifts
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 
 EXAMPLE = ROOT / "installer/root/opt/wool/station.conf.example"
@@ -118,7 +118,7 @@ def test_a_feed_that_is_silent_full_or_not_there_is_not_well(tmp_path, monkeypat
 def test_a_memory_that_nobody_writes_to_and_one_whose_alarms_stand(tmp_path):
     (found,) = memory.check(tmp_path / "none")
     assert "nobody writes" in found.text and found.advice
-    recorder = Recorder(tmp_path, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+    recorder = Recorder(tmp_path, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
     recorder.tell("feed_lost", True, "of the feed")
     recorder.tell("challenge_failed", True, "a test piece was not found")
     recorder.commit()

@@ -16,13 +16,14 @@ import gate
 import rig
 from checkout import PROGRAMS, TESTS, environment
 from rig import DEFECT, WOOL, kinds
-from wool_tf.belt import gate_edges, gate_run
+from wool_tf.belt.gate import edges
+from wool_tf.belt.gate import run as gate_run
 
 DETECTOR, MM, RATE = rig.Detector(), 0.5, 400
 DEFECTS = (300, 330, 700, 1200, 1240, 1600)
 """Lines of defects; 0.2 m/s."""
 
-PLACE = gate_edges.GatePlace(150, 20, 50, 10)
+PLACE = edges.GatePlace(150, 20, 50, 10)
 
 
 class SimulatedBelt:
@@ -51,7 +52,7 @@ def test_edges_on_simulated_lines(monkeypatch, capsys):
     made = gate_run.run(SimulatedBelt(), INSPECTION, [PROGRAMS / "gate.py", "--gpio=17"], PLACE, RATE, 2400)
     told = [event["along_mm"] for event in made.inspection if event["event"] in ("reject", "unseen")]
     outputs = kinds(made.gate, "output")
-    found = gate_edges.judge(outputs, told, PLACE, made.written, MM)
+    found = edges.judge(outputs, told, PLACE, made.written, MM)
     with capsys.disabled():
         print("\nerrors of edges, mm:", *(f"{'on' if edge.on else 'off'} {edge.error_mm:+.1f}" for edge in found.edges))
     assert len(kinds(made.inspection, "reject")) >= 4 and len(found.edges) >= 6

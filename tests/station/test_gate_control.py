@@ -3,8 +3,8 @@
 import pytest
 
 from wool_station.feed import LOST
-from wool_station.gate.control import DISTRUST, DISTRUSTED, NO_FEED, SETTINGS, SILENT, Control, Late, Note
-from wool_station.gate.timeline import REJECT, UNKNOWN, UNSEEN, Geometry
+from wool_station.gate.control import DISTRUST, DISTRUSTED, NO_FEED, SETTINGS, SILENT, Control, LateReject, Note
+from wool_station.gate.timeline import REJECT, UNKNOWN, UNSEEN, GateGeometry
 
 START = {
     "event": "start",
@@ -20,9 +20,9 @@ def clock(line: int, monotonic: float = 0.0, behind: int = 40) -> dict:
     return {"event": "clock", "line": line, "decided": line - behind, "monotonic": monotonic}
 
 
-def running(geometry: Geometry | None = None, **start) -> Control:
+def running(geometry: GateGeometry | None = None, **start) -> Control:
     """A control that lets pass at line 1000, and at the time 0."""
-    control = Control(geometry or Geometry(100, 10, 10, 0), 0.1)
+    control = Control(geometry or GateGeometry(100, 10, 10, 0), 0.1)
     control.hear(START | start)
     control.hear(clock(500))
     control.hear(clock(1000))
@@ -35,7 +35,7 @@ def state(control: Control, now: float = 0.0) -> str | None:
 
 
 def test_it_rests_in_reject_and_passes_while_the_clock_comes():
-    control = Control(Geometry(100, 10, 10, 0), 0.1)
+    control = Control(GateGeometry(100, 10, 10, 0), 0.1)
     assert state(control) == NO_FEED
     # Without its start, an event means nothing.
     control.hear(clock(10))
@@ -54,7 +54,7 @@ def test_it_rests_in_reject_and_passes_while_the_clock_comes():
 def test_by_default_a_clock_counts_for_less_than_the_belt_takes_for_the_lead():
     """50 lines of 1 mm in a second, and 10 mm of lead: a reject that begins meanwhile is still rejected in time, for
     the last 2 mm, 40 ms, are left to the output."""
-    control = Control(Geometry(100, 10, 10, 0), None)
+    control = Control(GateGeometry(100, 10, 10, 0), None)
     control.hear(START)
     control.hear(clock(500))
     control.hear(clock(1000, 7.0))
@@ -101,7 +101,7 @@ def test_rejects_and_unseen_belt():
     assert [line for line, why in states.items() if why == UNSEEN] == list(range(1291, 1320))
     assert sum(why is None for why in states.values()) == len(states) - 58
     late = reject | {"along_mm": [1300.0, 1380.0]}
-    assert control.hear(late) == [Late(3, 9.0)]
+    assert control.hear(late) == [LateReject(3, 9.0)]
 
 
 def test_a_belt_that_is_not_decided_in_time_does_not_pass():
@@ -166,30 +166,30 @@ def test_lost_lines_shift_positions_only_where_the_encoder_counts(position, reas
 
 
 def test_what_does_not_fit_the_belt_is_said_and_rejected():
-    control = running(Geometry(100, 10, 10, 0, ((0, 50), (100, 150))))
+    control = running(GateGeometry(100, 10, 10, 0, ((0, 50), (100, 150))))
     assert control.reasons(0.0) == (SETTINGS, SETTINGS)
     (note,) = [note for note in control.hear(START) if note.name == "settings"]
     assert note.text == "--lane=100,150: must begin before 100, the width of the belt in mm; all is rejected"
 
 
 def test_a_gate_that_is_nearer_than_rejects_are_told_is_said():
-    control = Control(Geometry(89, 10, 10, 0), 0.1)
+    control = Control(GateGeometry(89, 10, 10, 0), 0.1)
     heard, note = control.hear(START)
     assert (heard.name, note.name) == (
         "feed_heard",
         "distance",
     ) and "80 mm behind its start, and the gate acts after 79 mm" in note.text
-    assert len(Control(Geometry(90, 10, 10, 0), 0.1).hear(START)) == 1
-    assert len(Control(Geometry(89, 10, 10, 0), 0.1).hear(START | {"stated_latency": None})) == 1
+    assert len(Control(GateGeometry(90, 10, 10, 0), 0.1).hear(START)) == 1
+    assert len(Control(GateGeometry(89, 10, 10, 0), 0.1).hear(START | {"stated_latency": None})) == 1
 
 
 def test_lines_by_time_are_said():
-    _, note = Control(Geometry(100, 10, 10, 0), 0.1).hear(START | {"position": "time"})
+    _, note = Control(GateGeometry(100, 10, 10, 0), 0.1).hear(START | {"position": "time"})
     assert note.name == "position"
 
 
 def test_a_refusal_is_said():
-    control = Control(Geometry(100, 10, 10, 0), 0.1)
+    control = Control(GateGeometry(100, 10, 10, 0), 0.1)
     for expected in ([Note("feed_refused", "eight")], []):
         assert control.hear({"event": "refused", "text": "eight"}) == expected
     assert state(control) == NO_FEED
@@ -207,7 +207,7 @@ def test_a_refusal_is_said():
     ],
 )
 def test_a_lead_that_is_too_short_and_a_timeout_that_is_longer_are_told(lead, timeout, names):
-    control = Control(Geometry(100, 10, lead, 0), timeout)
+    control = Control(GateGeometry(100, 10, lead, 0), timeout)
     found = control.hear(START | {"lines_per_second": 100, "stated_latency": None})
     assert [note.name for note in found] == ["feed_heard", *names]
     if "lead" in names:

@@ -14,7 +14,7 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from wool_board.errors import UsageError, WoolError
-from wool_station.gate.driver import Asked, Driver
+from wool_station.gate.driver import Driver, GateRequest
 from wool_station.gate.gpio import GpioOutput
 from wool_station.gate.modbus import ModbusOutput
 
@@ -48,8 +48,8 @@ class Recorded:
         self.closed = True
 
 
-def asked(*passing: bool) -> Asked:
-    return Asked(tuple(None if one else "reject" for one in passing), 7, 1.0)
+def asked(*passing: bool) -> GateRequest:
+    return GateRequest(tuple(None if one else "reject" for one in passing), 7, 1.0)
 
 
 def test_the_driver_rejects_first_and_whenever_nobody_asks():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wool_station.gate.timeline import REJECT, SLIP, UNKNOWN, UNSEEN, Geometry, Spans, Timeline
+from wool_station.gate.timeline import REJECT, SLIP, UNKNOWN, UNSEEN, GateGeometry, Spans, Timeline
 
 STRETCHES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)).map(lambda at: (at[0], at[0] + at[1])))
 
@@ -28,7 +28,7 @@ def test_spans_are_the_lines_in_them(stretches, start, length, before):
 
 @pytest.mark.parametrize("pixel_mm", [0.05, 0.11, 0.4, 0.8, 1.0, 1.3])
 def test_rounded_millimetres_mean_their_lines_or_none_too_few(pixel_mm):
-    timeline = Timeline(Geometry(100, 10, 0, 0), pixel_mm)
+    timeline = Timeline(GateGeometry(100, 10, 0, 0), pixel_mm)
     for start in range(0, 3000, 7):
         stop = start + 13
         found = timeline._lines((round(start * pixel_mm, 1), round(stop * pixel_mm, 1)))
@@ -48,7 +48,7 @@ def passages(draw):
     steps = draw(st.lists(st.integers(0, 9), min_size=5, max_size=120))
     lead = 9 * pixel + draw(st.floats(0, 5))
     distance = lead + draw(st.floats(1, 60))
-    geometry = Geometry(
+    geometry = GateGeometry(
         distance, draw(st.floats(0.1, 30)), lead, draw(st.floats(0, 10)), draw(st.sampled_from([(), LANES]))
     )
     line = decided = 0
@@ -130,7 +130,7 @@ def advanced(timeline: Timeline, *lines: int) -> list[tuple]:
 
 def test_edges_of_a_reject_by_hand():
     """Lines of 1 mm; the gate is 100 mm behind the detector and 10 mm wide, and acts 5 mm before and 3 mm behind."""
-    timeline = Timeline(Geometry(100, 10, 5, 3), 1.0)
+    timeline = Timeline(GateGeometry(100, 10, 5, 3), 1.0)
     advanced(timeline, 0)
     assert timeline.reject((200.0, 220.0), (0, 10)) == 0
     states = {line: advanced(timeline, line)[0][0] for line in range(1, 400)}
@@ -141,7 +141,7 @@ def test_edges_of_a_reject_by_hand():
 
 
 def test_rejects_that_overlap_are_joined():
-    timeline = Timeline(Geometry(100, 10, 0, 0), 1.0)
+    timeline = Timeline(GateGeometry(100, 10, 0, 0), 1.0)
     advanced(timeline, 0)
     for along in ((300.0, 320.0), (310.0, 340.0), (340.0, 345.0), (200.0, 400.0)):
         timeline.reject(along, (0, 10))
@@ -152,7 +152,7 @@ def test_rejects_that_overlap_are_joined():
 
 
 def test_lanes():
-    timeline = Timeline(Geometry(100, 10, 0, 0, ((0, 50), (50, 100))), 1.0)
+    timeline = Timeline(GateGeometry(100, 10, 0, 0, ((0, 50), (50, 100))), 1.0)
     advanced(timeline, 0)
     timeline.reject((200.0, 210.0), (10, 50))
     timeline.reject((300.0, 310.0), (49, 51))
@@ -168,7 +168,7 @@ def test_lanes():
 
 
 def test_a_reject_that_comes_late_says_how_much_of_it():
-    timeline = Timeline(Geometry(100, 10, 0, 0), 1.0)
+    timeline = Timeline(GateGeometry(100, 10, 0, 0), 1.0)
     advanced(timeline, 0)
     timeline.advance(500, 300)
     assert timeline.reasons() == (UNKNOWN,)
@@ -177,14 +177,14 @@ def test_a_reject_that_comes_late_says_how_much_of_it():
 
 
 def test_a_clock_that_goes_back():
-    timeline = Timeline(Geometry(100, 10, 0, 0), 1.0)
+    timeline = Timeline(GateGeometry(100, 10, 0, 0), 1.0)
     assert advanced(timeline, 0, 500, 500 - SLIP) == [(UNKNOWN,), (None,), (None,)]
     assert timeline.line == 500
     assert advanced(timeline, 300, 405, 420) == [(UNKNOWN,), (UNKNOWN,), (None,)]
 
 
 def test_memory_is_that_of_the_belt_before_the_gate():
-    timeline = Timeline(Geometry(1000, 10, 0, 0), 1.0)
+    timeline = Timeline(GateGeometry(1000, 10, 0, 0), 1.0)
     for line in range(0, 100000, 10):
         timeline.advance(line, line - 100)
         timeline.reject((float(line), line + 5.0), (0, 1))

@@ -11,7 +11,7 @@ import pytest
 import station
 from checkout import PROGRAMS, ROOT
 from wool_board.exit_status import INTERRUPTED, WRONG_USAGE
-from wool_station.store import lasting
+from wool_station.store import recorder_alarms
 
 MANUAL = (ROOT / "docs" / "station.md").read_text()
 UNITS = {"record": PROGRAMS / "wool-record.service", "serve": PROGRAMS / "wool-page.service"}
@@ -71,8 +71,8 @@ def test_the_document_explains_every_alarm_of_the_recorder():
         text = (PROGRAMS / "wool_station" / "store" / name).read_text()
         given |= set(re.findall(r"self\.tell\(\s*\"(\w+)\"|recorder\.tell\(\s*\"(\w+)\"|\"alarm\": \"(\w+)\"", text))
     # Those of the watch and of test pieces have tables of their own.
-    elsewhere = {*lasting.WATCHED, lasting.CHALLENGE_FAILED, lasting.CHALLENGE_OVERDUE}
-    names = {name for found in given for name in found if name} | set(lasting.NAMES) - elsewhere
+    elsewhere = {*recorder_alarms.WATCHED, recorder_alarms.CHALLENGE_FAILED, recorder_alarms.CHALLENGE_OVERDUE}
+    names = {name for found in given for name in found if name} | set(recorder_alarms.NAMES) - elsewhere
     table = MANUAL[MANUAL.index("| recorder's alarm") : MANUAL.index("## The live page")]
     assert names and set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == names
 

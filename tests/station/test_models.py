@@ -15,10 +15,10 @@ import inspected
 import stores
 from wool_board.errors import WoolError
 from wool_board.mcnemar import p_value
-from wool_station.models import switching
-from wool_station.models.switching import Models
+from wool_station.models import active_model
+from wool_station.models.active_model import Models
 from wool_station.store import shifts
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 
 
@@ -45,7 +45,7 @@ class Place:
         self.models, self.store, self.elsewhere = (folder / name for name in ("models", "store", "elsewhere"))
         self.models.mkdir()
         self.elsewhere.mkdir()
-        recorder = Recorder(self.store, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+        recorder = Recorder(self.store, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
         recorder.take(inspected.start(), b"")
         recorder.close()
         self.files = {name: model(self.elsewhere / f"{name}.tflite", name) for name in "abc"}
@@ -139,7 +139,7 @@ def test_a_record_that_fails_leaves_the_model_or_is_made_up_for(place, monkeypat
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(switching.os, "replace", fails)
+        patched.setattr(active_model.os, "replace", fails)
         place.models.joinpath("b.tflite").write_bytes(place.files["b"].read_bytes())
         with pytest.raises(OSError, match="No space"):
             Models(place.models, place.store).use(place.models / "b.tflite", "Anna", "")
@@ -147,7 +147,7 @@ def test_a_record_that_fails_leaves_the_model_or_is_made_up_for(place, monkeypat
     assert sorted(entry.name for entry in place.models.iterdir() if entry.name.startswith(".")) == []
     # The power fails between the change of the link and the record.
     with monkeypatch.context() as patched:
-        patched.setattr(switching, "_sync", lambda path: fails() if path == place.models else None)
+        patched.setattr(active_model, "_sync", lambda path: fails() if path == place.models else None)
         with pytest.raises(OSError, match="No space"):
             place.use("b")
     assert place.current == "b" and len(place.book) == 1
@@ -218,7 +218,7 @@ def test_folders_that_are_wrong_are_one_line(place, tmp_path):
 
 
 def test_a_store_that_is_being_written_is_waited_for(place, monkeypatch):
-    monkeypatch.setattr(switching.schema, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(active_model.schema, "WAIT_SECONDS", 0.2)
     other = sqlite3.connect(place.store / "station.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.OperationalError, match="locked"):

@@ -10,15 +10,15 @@ from wool_board.errors import WoolError
 from wool_station.page import state
 from wool_station.report.period import period
 from wool_station.store import lock, shifts
-from wool_station.store.pictures import Choice
-from wool_station.store.reading import Reader
+from wool_station.store.pictures import PictureSampling
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
 DAY = 86400.0
 
 
 def recorder(folder) -> Recorder:
-    return Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), Choice(0, 1e12))
+    return Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), PictureSampling(0, 1e12))
 
 
 def test_what_a_clock_put_into_the_future_hides_nothing_of_now(tmp_path, monkeypatch):
@@ -34,11 +34,11 @@ def test_what_a_clock_put_into_the_future_hides_nothing_of_now(tmp_path, monkeyp
             written.take(*message)
         assert written.commit()
     written.close()
-    found = state.stored(Reader(tmp_path))
+    found = state.stored(StoreReader(tmp_path))
     assert found["shift"]["began"] <= now < found["shift"]["ends"] and found["shift"]["rejects"] == 1
     assert [tile["start_mm"] for tile in found["rejects"]] == [40.0, 20.0]
     assert [alarm["alarm"] for alarm in found["alarms"][:2]] == ["alarm2", "alarm1"]
-    assert period(Reader(tmp_path), "current").began == found["shift"]["began"]
+    assert period(StoreReader(tmp_path), "current").began == found["shift"]["began"]
 
 
 def test_a_shift_of_the_future_alone_is_none(tmp_path):
@@ -49,11 +49,11 @@ def test_a_shift_of_the_future_alone_is_none(tmp_path):
     database.execute("UPDATE shifts SET began = began + ?, ends = ends + ?", (DAY, DAY))
     database.commit()
     database.close()
-    assert state.stored(Reader(tmp_path))["shift"] is None
+    assert state.stored(StoreReader(tmp_path))["shift"] is None
 
 
 def test_a_store_says_whether_somebody_writes_to_it(tmp_path):
-    reader = Reader(tmp_path / "store")
+    reader = StoreReader(tmp_path / "store")
     assert state.stored(reader)["recorded"] is False
     written = recorder(tmp_path / "store")
     written.take(inspected.start(), b"")

@@ -13,7 +13,7 @@ import stores
 from wool_board.errors import UsageError, WoolError
 from wool_station.store import recorder as recording
 from wool_station.store import shifts, store, volumes
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 
 SCHEDULE = shifts.schedule("06:00,14:00,22:00")
@@ -28,7 +28,7 @@ class Lines(list):
 
 def recorder(folder, budget=BUDGET, sample=0, hourly=10**9, said=None) -> Recorder:
     said = Lines() if said is None else said
-    return Recorder(folder, budget, SCHEDULE, Choice(sample, hourly), said.append)
+    return Recorder(folder, budget, SCHEDULE, PictureSampling(sample, hourly), said.append)
 
 
 def hear(target: Recorder, *messages) -> None:

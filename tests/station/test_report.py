@@ -15,8 +15,8 @@ from wool_station.report.alarms import alarms
 from wool_station.report.period import period
 from wool_station.store import corrections, shifts
 from wool_station.store.corrections import Statement, Subject
-from wool_station.store.pictures import Choice
-from wool_station.store.reading import Reader
+from wool_station.store.pictures import PictureSampling
+from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
 BEGAN = inspected.STARTED
@@ -37,7 +37,7 @@ def utc(monkeypatch):
 
 def made(folder, *messages, start=None):
     """A store that has heard these messages in the shift that began at `BEGAN`."""
-    recorder = Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), Choice(0, 1e12))
+    recorder = Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), PictureSampling(0, 1e12))
     for message in [(start or inspected.start(), b""), *messages]:
         recorder.take(*message)
     recorder.close()
@@ -91,9 +91,9 @@ def report(store, tmp_path, shift=NAME) -> _Page:
 
 def say(store, along, verdict, defect=""):
     ((number,),) = stores.rows(store, "SELECT id FROM tiles WHERE start_mm = ?", along)
-    tile = Reader(store).tile(number)
+    tile = StoreReader(store).tile(number)
     where = tile.inspection, tile.start_mm, tile.stop_mm, tile.left_mm, tile.right_mm
-    about = Subject(tile.id, tile.time, *where, tile.score, tile.defective, Reader(store).picture(number))
+    about = Subject(tile.id, tile.time, *where, tile.score, tile.defective, StoreReader(store).picture(number))
     corrections.put(store, Statement("Anna", verdict, defect), about)
 
 
@@ -169,8 +169,8 @@ def test_alarms_of_an_inspection_end_with_it_and_those_of_the_recorder_do_not(tm
     assert [row[:3] for row in rows] == [
         ["challenge_failed", "1", f"{(8 * 3600 - 100) / 60:.1f}"], ["no_writer", "1", "10.0"], ["stall", "2", "15.0"]
     ]  # fmt: skip
-    later = period(Reader(store), NAME)._replace(began=ENDS, ends=ENDS + 8 * 3600)
-    assert [(row.name, row.times, row.minutes) for row in alarms(Reader(store), later)] == [
+    later = period(StoreReader(store), NAME)._replace(began=ENDS, ends=ENDS + 8 * 3600)
+    assert [(row.name, row.times, row.minutes) for row in alarms(StoreReader(store), later)] == [
         ("challenge_failed", 1, 480.0)
     ]
 
@@ -243,7 +243,7 @@ def test_a_time_without_anything_is_a_report_too(tmp_path):
 )
 def test_of_which_time_a_report_is(store, text, began, ends):
     assert datetime.datetime.fromtimestamp(BEGAN).hour == 6
-    assert period(Reader(store), text)[1:] == (began, ends)
+    assert period(StoreReader(store), text)[1:] == (began, ends)
 
 
 @pytest.mark.parametrize(

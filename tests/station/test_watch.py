@@ -8,12 +8,12 @@ from scipy.stats import beta, binomtest, kstest, norm
 
 import inspected
 import stores
-from wool_station.store import lasting, shifts
-from wool_station.store.pictures import Choice
+from wool_station.store import recorder_alarms, shifts
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
 from wool_station.watch import cusum, watch
 from wool_station.watch.cusum import Cusum, Rate
-from wool_station.watch.expected import Scores, rates
+from wool_station.watch.expectation import Scores, rates
 from wool_station.watch.watch import Watch
 
 THRESHOLD, GOOD, BAD = 0.6, 400, 400
@@ -79,7 +79,7 @@ def test_so_many_samples_pass_before_a_false_alarm_as_are_stated(draw, monkeypat
     for seed in range(40):
         rng = np.random.default_rng(seed)
         belt = Belt(held_out(rng, draw), (0.005, 0.02))
-        assert set(belt.notes[0]["tests"]) == set(lasting.WATCHED)
+        assert set(belt.notes[0]["tests"]) == set(recorder_alarms.WATCHED)
         scores = np.where(rng.random(most) < 0.02, rng.beta(8, 1, most), draw(rng, most))
         lengths.append(belt.run(scores) or most)
     # Cut off at 3 times what is stated, the mean of exponential lengths with just the stated mean would be 0.95 of it.
@@ -221,12 +221,12 @@ def test_an_alarm_outlasts_the_recorder(tmp_path):
     """Through a store, as `record` does it."""
 
     def recorder():
-        return Recorder(tmp_path, 10**9, shifts.schedule("06:00"), Choice(0, 1e9))
+        return Recorder(tmp_path, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
 
     about = held_out(np.random.default_rng(0), continuous)
     first = recorder()
     first.take(inspected.start(held_out=about), b"")
-    first.tell("scores_high", True, lasting.WATCHED["scores_high"])
+    first.tell("scores_high", True, recorder_alarms.WATCHED["scores_high"])
     first.close()
     second = recorder()
     assert second.standing == {"scores_high"}

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from wool_tf import records
-from wool_tf.errors import Diverged, Unwritable, WoolError
+from wool_tf.errors import Divergence, Unwritable, WoolError
 from wool_tf.study import driver, progress
 from wool_tf.study.units import Unit, todo
 from wool_tf.training import unit_records
@@ -114,7 +114,7 @@ def test_what_failed_has_another_chance_in_the_next_run(tmp_path):
 
 
 def test_training_that_ran_off_is_tried_with_another_number_whoever_goes_on(tmp_path):
-    chain = [failing(tmp_path / "count", Diverged("loss is nan"), 1)]
+    chain = [failing(tmp_path / "count", Divergence("loss is nan"), 1)]
     record = driver.run([chain], tmp_path, 1, silent).records["a/2"]
     assert record.seed == 1
     assert record.attempts == (Attempt("diverged", "loss is nan"),)
@@ -124,7 +124,7 @@ def test_training_that_ran_off_is_tried_with_another_number_whoever_goes_on(tmp_
 
 
 def test_training_that_ran_off_twice_is_not_tried_again(tmp_path):
-    chain = [failing(tmp_path / "count", Diverged("loss is nan"), 9)]
+    chain = [failing(tmp_path / "count", Divergence("loss is nan"), 9)]
     assert len(driver.run([chain], tmp_path, 1, silent).failures["a/2"]) == 2
     assert len(driver.run([chain], tmp_path, 1, silent).failures["a/2"]) == 2
     assert (tmp_path / "count").read_text() == "xx"

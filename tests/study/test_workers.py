@@ -5,7 +5,7 @@ import os
 import pytest
 
 from wool_tf.devices import VISIBLE
-from wool_tf.errors import Diverged, WoolError
+from wool_tf.errors import Divergence, WoolError
 from wool_tf.study import gpu_locks, workers
 
 
@@ -27,7 +27,7 @@ def environment(monkeypatch):
 def work(folder, number):
     (folder / str(number)).write_text(os.environ[VISIBLE])
     if number == 3:
-        raise Diverged("three")
+        raise Divergence("three")
 
 
 def test_every_task_is_done_by_a_worker_with_a_gpu_of_its_own(scheduler, monkeypatch, tmp_path):
@@ -39,7 +39,7 @@ def test_every_task_is_done_by_a_worker_with_a_gpu_of_its_own(scheduler, monkeyp
 
 
 def test_what_a_task_raises_is_raised(scheduler, tmp_path):
-    with pytest.raises(Diverged, match="three"):
+    with pytest.raises(Divergence, match="three"):
         workers.run_on_cluster(work, [(tmp_path, 3)], scheduler, tmp_path)
 
 

@@ -6,7 +6,7 @@ import pytest
 from wool_tf.data.pixels import normalise
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.pruning import compact, plan
+from wool_tf.pruning import compaction, plan
 from wool_tf.training import batch_norms, trainer
 
 FULL = ResNetSpec.full(18, 2, (32, 32, 1))
@@ -67,7 +67,7 @@ def test_it_can_be_repeated_and_leaves_momentum_as_it_was(arrays, images):
 def test_masked_and_compact_get_the_same(arrays, images):
     scores = {conv.name: np.arange(8.0) for conv in SPEC.convolutions()}
     chosen = plan.make(SPEC, scores, plan.Recipe(0.3))
-    masked = compact.gather(reestimated(arrays, images, mask=chosen), chosen)
-    small = reestimated(compact.gather(arrays, chosen), images, spec=chosen.compact)
+    masked = compaction.gather(reestimated(arrays, images, mask=chosen), chosen)
+    small = reestimated(compaction.gather(arrays, chosen), images, spec=chosen.compact)
     for key in small:
         np.testing.assert_allclose(masked[key], small[key], rtol=1e-4, atol=1e-5, err_msg=key)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wool_tf.data.dataset import Dataset
-from wool_tf.errors import Diverged
+from wool_tf.errors import Divergence
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
@@ -336,6 +336,6 @@ def test_a_network_that_gives_no_number_is_no_result(dataset, tmp_path, monkeypa
 
     monkeypatch.setattr(trainer, "train", broken)
     fold = fold_of(dataset, tmp_path)
-    with pytest.raises(Diverged, match="not finite"):
+    with pytest.raises(Divergence, match="not finite"):
         run(narrow(), fold, "baseline")
     assert not fold.checkpoint("baseline").exists()

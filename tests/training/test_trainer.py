@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wool_tf.errors import Diverged, WoolError
+from wool_tf.errors import Divergence, WoolError
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
@@ -162,7 +162,7 @@ def test_a_callback_may_change_the_network(images):
 
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
 def test_a_loss_that_is_not_finite_stops_the_training(images):
-    with pytest.raises(Diverged, match=r"loss became (nan|inf) in epoch 1, step \d"):
+    with pytest.raises(Divergence, match=r"loss became (nan|inf) in epoch 1, step \d"):
         train(images, optimizer="sgd", epochs=4, learning_rate=1e30)
 
 

@@ -8,7 +8,7 @@ import pytest
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.metrics import Metrics
 from wool_tf.training import unit_records
-from wool_tf.training.unit_records import Attempt, Comparison, History, Int8File, UnitRecord
+from wool_tf.training.unit_records import Attempt, History, Int8File, ScoreDifference, UnitRecord
 
 METRICS = {"accuracy": 0.5, "recall": 1.0, "precision": 0.5, "f1": 0.667, "auc": 0.75, "average_precision": 0.8,
            "confusion": [[0, 1], [0, 1]]}  # fmt: skip
@@ -42,7 +42,8 @@ def test_records_of_before_there_was_a_version_are_read(tmp_path):
     assert network.history == History((0.6,), (1.0,), (0.001,), ())
     assert network.attempts == (Attempt("diverged", "the loss became nan"),)
     assert (network.file, network.check, network.heatmaps, network.version) == (None, None, (), 1)
-    assert int8.file == Int8File(("ADD", "MEAN"), 333312, "554b") and int8.check == Comparison(16, 0.875, 0.03, 0.07)
+    assert int8.file == Int8File(("ADD", "MEAN"), 333312, "554b")
+    assert int8.check == ScoreDifference(16, 0.875, 0.03, 0.07)
     assert (int8.held_out, int8.metrics, int8.spec, int8.removed) == ((), None, None, {})
 
 

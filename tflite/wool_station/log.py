@@ -5,7 +5,7 @@ import sys
 import time
 
 from wool_board.errors import WoolError
-from wool_board.machine.outlet import Outlet
+from wool_board.machine.output_stream import OutputStream
 
 MUCH = 1 << 18
 """Bytes that wait, from which on lines are left out."""
@@ -20,29 +20,29 @@ class Log:
 
     def __init__(self) -> None:
         self.untold = 0
-        self._outlet: Outlet | None = Outlet(sys.stdout.fileno(), waits=False)
+        self._stream: OutputStream | None = OutputStream(sys.stdout.fileno(), waits=False)
 
     def tell(self, event: str, **fields: object) -> None:
         """A line with the fields of an event, which must be what JSON can hold."""
-        if not self._outlet or self._outlet.waiting > MUCH:
+        if not self._stream or self._stream.waiting > MUCH:
             self.untold += 1
             return
-        self._outlet.write(json.dumps({"event": event, "time": round(time.time(), 3), **fields}) + "\n")
+        self._stream.write(json.dumps({"event": event, "time": round(time.time(), 3), **fields}) + "\n")
         self.push()
 
     def push(self) -> None:
         """Writes what is taken now."""
         try:
-            if self._outlet:
-                self._outlet.flush()
+            if self._stream:
+                self._stream.flush()
         except WoolError:
             # It goes on though nobody listens.
-            self._outlet = None
+            self._stream = None
 
     def finish(self, seconds: float) -> None:
         """Writes the rest within so many seconds."""
         try:
-            if self._outlet:
-                self._outlet.finish(seconds)
+            if self._stream:
+                self._stream.finish(seconds)
         except WoolError:
-            self._outlet = None
+            self._stream = None

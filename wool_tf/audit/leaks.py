@@ -39,7 +39,7 @@ BLIND = 0.8
 
 
 @dataclasses.dataclass(frozen=True)
-class Finding:
+class FeatureTest:
     """How well the class is told from one feature, or from several.
 
     Attributes:
@@ -73,7 +73,7 @@ def audit(
     folds: Sequence[np.ndarray],
     seed: int,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Finding]:
+) -> list[FeatureTest]:
     """Lets simple classifiers guess the class from features that should not tell it.
 
     Each feature alone goes to a logistic regression on its rank and the square of that; those of the pixels together,
@@ -108,12 +108,12 @@ def audit(
     found, by_chance = [result[0] for result in results], np.stack([result[1:, 0] for result in results], axis=1)
     limits = _limits(by_chance)
     return [
-        Finding(test.name, test.kind, test.guesser, float(auc), float(accuracy), float(limit))
+        FeatureTest(test.name, test.kind, test.guesser, float(auc), float(accuracy), float(limit))
         for test, (auc, accuracy), limit in zip(tests, found, limits, strict=True)
     ]
 
 
-def to_text(rows: Sequence[Finding]) -> str:
+def to_text(rows: Sequence[FeatureTest]) -> str:
     """A table of the rows; a star marks those that tell something."""
     lines = [f"{'feature':22}{'of':8}{'guessed by':12}{'AUC':>5}{'chance':>9}{'accuracy':>10}"]
     for row in rows:
@@ -125,7 +125,7 @@ def to_text(rows: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def verdict(rows: Sequence[Finding]) -> str:
+def verdict(rows: Sequence[FeatureTest]) -> str:
     """What the rows of an audit come to, in one line."""
     seen, unseen = ([row for row in rows if row.tells and row.kind == kind] for kind in ("pixels", "files"))
     if seen:
@@ -140,7 +140,7 @@ def verdict(rows: Sequence[Finding]) -> str:
     return "None of these features tells the class better than chance may."
 
 
-def _listed(rows: Iterable[Finding]) -> str:
+def _listed(rows: Iterable[FeatureTest]) -> str:
     worst_first = sorted(rows, key=lambda row: -row.auc)
     return ", ".join(
         f"{row.name} (AUC {row.auc:.2f}, chance to {row.chance:.2f}{'; a defect moves it, too' * (row.name in MOVED)})"

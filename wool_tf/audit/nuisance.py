@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from wool_board.image import decoding
-from wool_tf.data import tables
+from wool_tf.data import csv_tables
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import MANIFEST, has_manifest
 from wool_tf.data.spelling import Folder
@@ -121,7 +121,7 @@ def _of_names(paths: Sequence[str]) -> dict[str, np.ndarray]:
 
 def _of_manifest(manifest: Path, paths: Sequence[str]) -> dict[str, np.ndarray]:
     """Row of each crop, and its position in the scan where there are numbers for all."""
-    table, find = tables.read(manifest), Folder(manifest.parent)
+    table, find = csv_tables.read(manifest), Folder(manifest.parent)
     of_path = {}
     for number, (_, row) in enumerate(table.rows):
         (path,) = table.chosen(row, ["path"])

@@ -52,13 +52,13 @@ def features(spec: ResNetSpec, weights: Mapping[str, np.ndarray], images: np.nda
     Returns:
         (n, 2 × sum of the stages' widths) float32: of each stage in turn the maxima of its channels, then the means.
     """
-    from wool_tf.networks import forward
+    from wool_tf.networks import forward_pass
     from wool_tf.networks.scoring import BATCH
 
     model = _pooled(spec, weights)
     batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
     crops = (normalise(centre_crop(batch, spec.input_shape[0])) for batch in batches)
-    return np.concatenate([forward.outputs(model, batch, BATCH) for batch in crops])
+    return np.concatenate([forward_pass.outputs(model, batch, BATCH) for batch in crops])
 
 
 def evaluate_repeats(

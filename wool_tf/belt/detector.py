@@ -4,11 +4,11 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from wool_tf.belt import streaming
-from wool_tf.belt.gate_edges import Written
 from wool_tf.belt.layout import Belt
 
 CHUNK_SECONDS = 0.002
@@ -21,7 +21,18 @@ leaps, and nothing could follow them."""
 ENDLESS = 1 << 62
 
 
-class Detector:
+class LineTimes(NamedTuple):
+    """How many lines a detector had given, and when, in seconds of the monotonic clock: (n,) arrays."""
+
+    seconds: np.ndarray
+    lines: np.ndarray
+
+    def at(self, seconds: float) -> float:
+        """Lines by a time, in between as at an even speed."""
+        return float(np.interp(seconds, self.seconds, self.lines))
+
+
+class DetectorStream:
     """Writes lines in a thread of its own as long as the context lasts, or until all are written.
 
     Arguments:
@@ -49,7 +60,7 @@ class Detector:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Detector":
+    def __enter__(self) -> "DetectorStream":
         self._thread.start()
         return self
 
@@ -62,10 +73,10 @@ class Detector:
         self._thread.join()
 
     @property
-    def written(self) -> Written:
+    def written(self) -> LineTimes:
         """The lines that came, and when."""
         count = len(self._counts)
-        return Written(np.array(self._seconds[:count]), np.array(self._counts, float))
+        return LineTimes(np.array(self._seconds[:count]), np.array(self._counts, float))
 
     def _run(self) -> None:
         began, total = time.monotonic(), 0

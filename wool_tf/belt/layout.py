@@ -10,7 +10,7 @@ import numpy as np
 
 from wool_board.errors import BadFile
 from wool_board.image import references, scan_files
-from wool_board.image.flat_field import Correction, corrected_already
+from wool_board.image.flat_field import FlatField, corrected_already
 from wool_board.image.scan_files import LineFormat
 from wool_tf.data import frames, sample_bits
 from wool_tf.data.annotations import scans
@@ -147,7 +147,7 @@ def lay(folder: Path, config: ScanConfig, samples: Collection[str], limit: int, 
 
 def _detector(
     scan: Scan, config: ScanConfig, folder: Path, itemsize: int, white: int | None
-) -> tuple[tuple[np.ndarray, np.ndarray], Correction, int]:
+) -> tuple[tuple[np.ndarray, np.ndarray], FlatField, int]:
     """The lines of both references, the correction of a scan's counts, and what these are multiplied by on the belt."""
     if scan.dark:
         files = Path(scan.dark), Path(scan.bright)

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.streaming import Run
+from wool_tf.belt.streaming import StreamRun
 from wool_tf.data.annotations.scans import Box
 
 
-def judge(belt: Belt, run: Run) -> dict:
+def judge(belt: Belt, run: StreamRun) -> dict:
     """The figures of a run in which the belt passed once.
 
     A defect is found if a reject holds the middle of its box, and looked at if a tile does. A reject is false if it
@@ -48,7 +48,7 @@ def judge(belt: Belt, run: Run) -> dict:
     }
 
 
-def program_figures(run: Run) -> dict:
+def program_figures(run: StreamRun) -> dict:
     """How the program kept up in a run, as JSON values."""
     said = run.said
     delays = [event["latency_mm"] for event in said.rejects]

@@ -40,7 +40,7 @@ ROUNDING = 0.11
 
 
 @dataclasses.dataclass
-class Said:
+class InspectionLog:
     """What the program said.
 
     Attributes:
@@ -86,7 +86,7 @@ class Said:
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class StreamRun:
     """One streaming.
 
     Attributes:
@@ -97,7 +97,7 @@ class Run:
         memory: seconds since the start and MB (10⁶ bytes) of the program's memory, every `SAMPLE_SECONDS`.
     """
 
-    said: Said
+    said: InspectionLog
     lines: int
     seconds: float
     longest_write: float
@@ -113,7 +113,7 @@ def stream(
     lines: int,
     keep_tiles: bool = True,
     more: Sequence = (),
-) -> Run:
+) -> StreamRun:
     """Streams a belt, over and over if it is shorter than wanted.
 
     Arguments:
@@ -135,14 +135,16 @@ def stream(
         return _streamed(belt, command, lines_per_second, speed, lines, keep_tiles)
 
 
-def _streamed(belt: Belt, command: list, lines_per_second: float, speed: float, lines: int, keep_tiles: bool) -> Run:
+def _streamed(
+    belt: Belt, command: list, lines_per_second: float, speed: float, lines: int, keep_tiles: bool
+) -> StreamRun:
     command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
     command += ["--recorded"] * (speed == 0)
     pipe = subprocess.PIPE
     child = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, stderr=pipe)
     # All three are pipes, which only types do not know.
     assert child.stdin and child.stdout and child.stderr
-    said, started = Said(tiles=[] if keep_tiles else None), threading.Event()
+    said, started = InspectionLog(tiles=[] if keep_tiles else None), threading.Event()
     listener = threading.Thread(target=_listen, args=(child.stdout, said, started), daemon=True)
     listener.start()
     try:
@@ -161,7 +163,7 @@ def _streamed(belt: Belt, command: list, lines_per_second: float, speed: float, 
         child.wait()
         for end in (child.stdin, child.stdout, child.stderr):
             end.close()
-    return Run(said, *fed)
+    return StreamRun(said, *fed)
 
 
 def _ended(program: Path, status: int, error: str) -> str:
@@ -171,7 +173,7 @@ def _ended(program: Path, status: int, error: str) -> str:
     return own if own != last else f"{program}: ended with status {status}: {last}"
 
 
-def _listen(pipe: IO[bytes], said: Said, started: threading.Event) -> None:
+def _listen(pipe: IO[bytes], said: InspectionLog, started: threading.Event) -> None:
     try:
         for line in pipe:
             said.hear(json.loads(line))
@@ -184,7 +186,7 @@ def _listen(pipe: IO[bytes], said: Said, started: threading.Event) -> None:
 def _feed(
     belt: Belt, pipe: IO[bytes], process: int, rate: float, lines: int
 ) -> tuple[int, float, float, tuple[tuple[float, float], ...]]:
-    """Writes the lines at a rate per second, 0 for no limit; returns the fields of `Run` after `said`."""
+    """Writes the lines at a rate per second, 0 for no limit; returns the fields of `StreamRun` after `said`."""
     size = max(1, round(rate * CHUNK_SECONDS)) if rate else CHUNK_LINES
     began, written, longest, told = time.monotonic(), 0, 0.0, 1
     memory: list[tuple[float, float]] = []

@@ -19,13 +19,13 @@ from wool_board.errors import BadFile
 from wool_board.image import references
 from wool_board.image.decoding import SUFFIXES
 from wool_board.image.flat_field import grey
-from wool_board.image.litter import is_litter
+from wool_board.image.ignored_files import is_ignored
 from wool_board.json_text import parsed
 from wool_tf import files
 from wool_tf.data import frames, sample_bits, windows
 from wool_tf.data.annotations import scans
 from wool_tf.data.annotations.scans import Scan, ScanConfig
-from wool_tf.data.frames import Choice, Crop, Frame
+from wool_tf.data.frames import Crop, Frame, FrameChoice
 from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, BadFiles
 from wool_tf.data.spelling import nfc
 from wool_tf.data.survey import Optics, survey
@@ -87,7 +87,7 @@ class Result:
         remarks: on pixels without signal and on saturation, a sentence each.
     """
 
-    choice: Choice
+    choice: FrameChoice
     lost_boxes: int
     window: tuple[float, float]
     repaired: dict[str, tuple[int, ...]]
@@ -168,7 +168,7 @@ def _unnamed(folder: Path, found: tuple[Scan, ...]) -> int:
     known = {(folder / scan.path).resolve() for scan in found}
     known |= {Path(file).resolve() for scan in found for file in (scan.dark, scan.bright) if file}
     places = {(folder / scan.path).parent for scan in found}
-    beside = (file for place in places for file in place.iterdir() if not is_litter(file.name))
+    beside = (file for place in places for file in place.iterdir() if not is_ignored(file.name))
     files = (file for file in beside if file.suffix.lower() in SUFFIXES)
     return sum(file.resolve() not in known for file in files)
 

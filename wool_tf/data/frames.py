@@ -72,7 +72,7 @@ class Crop:
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class FrameChoice:
     """The crops, sorted by scan and frame; and why other frames gave none, with their number."""
 
     crops: tuple[Crop, ...]
@@ -123,7 +123,7 @@ def _extent(profile: np.ndarray) -> tuple[int, int] | None:
 
 def choose(
     frames: Iterable[Frame], side: int, defects: Iterable[str], wanted: tuple[int | None, int | None], seed: int
-) -> Choice:
+) -> FrameChoice:
     """Chooses the crops, depending on the frames and not on their order.
 
     Phantoms must have frames to choose among, or the extent of the wool may tell something of the class: unless a
@@ -163,7 +163,7 @@ def choose(
     _enough("non_defective", wanted[0], len(clean))
     without += {NO_ROOM: crowded, NOT_DRAWN: len(sources) + len(free) - len(crops) - len(clean) - crowded}
     crops = sorted((*crops, *clean), key=lambda crop: (crop.frame.scan.path, crop.frame.number))
-    return Choice(tuple(crops), dict(without))
+    return FrameChoice(tuple(crops), dict(without))
 
 
 def _enough(name: str, wanted: int | None, found: int) -> int:

@@ -78,7 +78,7 @@ def _of_one_sample(listed: Iterable[Entry], bad: BadFiles) -> Iterator[Entry]:
 def _unlisted(folder: Path, classes: Iterable[str], listed: Iterable[Entry]) -> int:
     known = {entry.path for entry in listed}
     found = (f"{name}/{file}" for name in classes for file in os.listdir(folder / name))
-    return sum(path.lower().endswith(SUFFIXES) and path not in known and not sources.is_litter(path) for path in found)
+    return sum(path.lower().endswith(SUFFIXES) and path not in known and not sources.is_ignored(path) for path in found)
 
 
 def _existing(

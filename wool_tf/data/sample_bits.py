@@ -74,7 +74,7 @@ class SampleBits:
         return self.white or (2**self.bits - 1 if self.bits else None)
 
 
-class Range(NamedTuple):
+class SampleRange(NamedTuple):
     """What the samples of a file of 16 bits need.
 
     Attributes:
@@ -104,7 +104,7 @@ def of_crops(folder: Path, paths: Sequence[str], digests: Sequence[str], cache: 
     """
     known = cache / f"bits-{hashlib.sha256(json.dumps(list(digests)).encode()).hexdigest()[:32]}.json"
     try:
-        found = [Range(*map(int, each)) for each in parsed(known.read_bytes())]
+        found = [SampleRange(*map(int, each)) for each in parsed(known.read_bytes())]
     except (OSError, ValueError, TypeError):
         found = _ranges(folder, paths)
         if found:  # Of files of 8 bits, nothing but the heads was read.
@@ -131,7 +131,7 @@ def of_scans(folder: Path, paths: Iterable[Path], raw: LineFormat | None, given:
         WoolError: a file cannot be read, or more of it than specks is beyond the value given.
     """
     bad, paths = BadFiles(folder), list(paths)
-    ranges: dict[Path, Range | None] = {}
+    ranges: dict[Path, SampleRange | None] = {}
     for path in paths:
         try:
             if given != FULL and scan_files.top(path, raw) == FULL:
@@ -157,9 +157,9 @@ def _name(folder: Path, path: Path) -> str:
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
-def _ranges(folder: Path, paths: Sequence[str]) -> list[Range]:
+def _ranges(folder: Path, paths: Sequence[str]) -> list[SampleRange]:
     """Of each crop of 16 bits, up to the one that settles it that all are used."""
-    found: list[Range] = []
+    found: list[SampleRange] = []
     for path in paths:
         try:
             samples = decoding.full_samples(folder / path)
@@ -172,12 +172,12 @@ def _ranges(folder: Path, paths: Sequence[str]) -> list[Range]:
     return found
 
 
-def _range(parts: Iterable[np.ndarray]) -> Range:
+def _range(parts: Iterable[np.ndarray]) -> SampleRange:
     bits = largest = 0
     for part in parts:
         fitting = (bits for bits in DETECTED if sample_range.fits(part, 2**bits - 1))
         bits, largest = max(bits, next(fitting, 16)), max(largest, int(part.max()))
-    return Range(bits, largest)
+    return SampleRange(bits, largest)
 
 
 def _parts(path: Path, raw: LineFormat | None) -> Iterator[np.ndarray]:
@@ -186,12 +186,12 @@ def _parts(path: Path, raw: LineFormat | None) -> Iterator[np.ndarray]:
     return (lines[max(0, start - sample_range.SPECK) : start + LINES] for start in range(0, len(lines), LINES))
 
 
-def _are_many(found: Iterable[Range | None], files: int) -> bool:
+def _are_many(found: Iterable[SampleRange | None], files: int) -> bool:
     """Whether files that need 16 bits are too many to be another detector's."""
     return sum(each is not None and each.bits == 16 for each in found) > FEW * files
 
 
-def _told(folder: Path, what: str, found: Sequence[Range]) -> int | None:
+def _told(folder: Path, what: str, found: Sequence[SampleRange]) -> int | None:
     """The highest value of the bits that files use; says so if they are fewer than 16, and what exceeds it."""
     if not found:
         return None

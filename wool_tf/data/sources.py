@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from wool_board.errors import LONGEST
-from wool_board.image import litter
+from wool_board.image import ignored_files
 from wool_board.image.decoding import SUFFIXES
-from wool_tf.data import tables
+from wool_tf.data import csv_tables
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.spelling import Folder, Spellings, cleaned, nfc, said
 from wool_tf.errors import WoolError, quoted, shortened
@@ -78,9 +78,9 @@ def has_manifest(folder: Path) -> bool:
     return os.path.lexists(folder / MANIFEST)
 
 
-def is_litter(path: str) -> bool:
+def is_ignored(path: str) -> bool:
     """Whether a path leads to or through what is nobody's image; that a list names it does not make it one."""
-    return any(map(litter.is_litter, PurePosixPath(path).parts))
+    return any(map(ignored_files.is_ignored, PurePosixPath(path).parts))
 
 
 def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list[Entry], list[str]]:
@@ -95,7 +95,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
         WoolError: the manifest cannot be understood at all.
         OSError: it cannot be read.
     """
-    table = tables.read(folder / MANIFEST)
+    table = csv_tables.read(folder / MANIFEST)
     _check_header(folder / MANIFEST, table, naming)
     _check_labels(folder / MANIFEST, table, naming)
     find, names = Folder(folder), {kind: Spellings(kind) for kind in ("groups", "scans", "types of defects")}
@@ -104,7 +104,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
         written, label, *others = table.chosen(row, COLUMNS + OPTIONAL)
         group, defect, scan, boxes = map(said, others)
         path, boxes = find.path(written) if written else "", table.number(boxes)
-        if is_litter(path):
+        if is_ignored(path):
             ignored.append(path)
             continue
         if not group and path:
@@ -125,7 +125,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
     return entries, remarks
 
 
-def _check_header(manifest: Path, table: tables.Table, naming: CropNaming) -> None:
+def _check_header(manifest: Path, table: csv_tables.CsvTable, naming: CropNaming) -> None:
     needed = COLUMNS if naming.sample_from is None else COLUMNS[:2]
     missing = [column for column in needed if column not in table.header]
     if missing:
@@ -135,7 +135,7 @@ def _check_header(manifest: Path, table: tables.Table, naming: CropNaming) -> No
         )
 
 
-def _check_labels(manifest: Path, table: tables.Table, naming: CropNaming) -> None:
+def _check_labels(manifest: Path, table: csv_tables.CsvTable, naming: CropNaming) -> None:
     """Raises WoolError where every label is an unknown one: then they are called otherwise, and are no mistakes."""
     labels = {cleaned(table.chosen(row, ["label"])[0]) for _, row in table.rows} - {""}
     if labels and not any(naming.label(label) is not None for label in labels):
@@ -188,7 +188,7 @@ def from_class_folders(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple
     for label, names in enumerate(folders):
         for path in sorted(f"{name}/{file}" for name in names for file in os.listdir(folder / name)):
             sample = naming.sample(path)
-            if is_litter(path):
+            if is_ignored(path):
                 ignored.append(path)
             elif not path.lower().endswith(SUFFIXES):
                 bad.add(path, _stranger(folder / path))
@@ -218,7 +218,7 @@ def class_folders(folder: Path, naming: CropNaming) -> tuple[list[str], list[str
 
 def _folders(folder: Path) -> list[str]:
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if not litter.is_litter(entry.name)]
+        names = [entry.name for entry in entries if not ignored_files.is_ignored(entry.name)]
     # A link that leads round in a circle is no folder; `DirEntry.is_dir` would raise.
     return sorted(name for name in names if os.path.isdir(folder / name))
 
@@ -246,4 +246,4 @@ def _check_folders(folder: Path, found: Iterable[list[str]], naming: CropNaming)
 
 def _ignored(paths: list[str]) -> Iterator[str]:
     if paths:
-        yield litter.told(paths)
+        yield ignored_files.told(paths)

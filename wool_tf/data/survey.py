@@ -7,7 +7,7 @@ import numpy as np
 
 from wool_board.errors import BadFile
 from wool_board.image import saturation, scan_files
-from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction, corrected_already
+from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, FlatField, corrected_already
 from wool_board.image.scan_files import LineFormat
 from wool_tf.data import frames, windows
 from wool_tf.data.annotations.scans import Scan
@@ -24,7 +24,7 @@ BLACK = 0.5
 SATURATED = 0.005
 """A scan is told to be saturated if more than this share of its pixels is; one stuck element among 200 is less."""
 
-Corrections = dict[tuple[str, str], Correction]
+Corrections = dict[tuple[str, str], FlatField]
 """The correction that each pair of a dark and a bright reference gives, by their paths."""
 
 
@@ -54,7 +54,7 @@ class Optics:
         """Counts without specks above white (`sample_range`), which would hide where the detector saturates."""
         return counts if self.white is None or counts.itemsize == 1 else np.minimum(counts, self.white)
 
-    def correction(self, scan: Scan) -> Correction:
+    def correction(self, scan: Scan) -> FlatField:
         """The correction of a scan; raises BadFile where it has none and cannot be read."""
         if scan.dark:
             return self.corrections[scan.dark, scan.bright]

@@ -16,7 +16,7 @@ from wool_tf import environment
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.listing import CLASSES
 from wool_tf.deploy import checks
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights, shapes
@@ -43,7 +43,7 @@ def make(
 
     Arguments:
         tflite: the model, without a card.
-        precision: one of `convert.PRECISIONS`, or `qat`.
+        precision: one of `tflite_file.PRECISIONS`, or `qat`.
         spec, arrays: of the network that it was made of.
         threshold: a crop is called defective if its probability of "defective" is at least this.
         rule: in words, how the threshold was chosen.
@@ -66,7 +66,7 @@ def make(
         "decision": {"threshold": threshold, "rule": rule, "float_threshold": float_threshold},
         "input": {
             "side": side,
-            "margin": Geometry(side, spec.input_shape[0]).margin,
+            "margin": CropGeometry(side, spec.input_shape[0]).margin,
             "pixels": "grey, 255 is air",
             "window": None if imaging.window is None else list(imaging.window),
             "pixel_mm": imaging.pixel_mm,

@@ -76,7 +76,7 @@ def check(tflite: bytes, precision: str, heatmap: bool = False) -> None:
 
     Arguments:
         tflite: the model.
-        precision: one of `convert.PRECISIONS`, or `qat`.
+        precision: one of `tflite_file.PRECISIONS`, or `qat`.
         heatmap: whether it must have one.
 
     Raises:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files, quiet, seeds
-from wool_tf.data.native import Crops
-from wool_tf.deploy import calibration, card, checks, micro, verify
+from wool_tf.data.native_crops import Crops
+from wool_tf.deploy import agreement, calibration_set, card, checks, microcontroller
 from wool_tf.deploy.qat import launch
-from wool_tf.deploy.trained_network import NetworkSource, Trained, opened
+from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import ThresholdRule
@@ -29,12 +29,12 @@ INTEGER = ("int8", QAT)
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class ConversionRequest:
     """What is to be made.
 
     Attributes:
         out: folder of the files.
-        precisions: of `convert.PRECISIONS`, and `qat`.
+        precisions: of `tflite_file.PRECISIONS`, and `qat`.
         decision: ThresholdRule.
         side: of native crops in pixels; None: as `imaging.read` finds it.
         calibration_images: images that ranges of 8-bit files are taken from, at most.
@@ -49,7 +49,7 @@ class Order:
     precisions: tuple[str, ...]
     decision: ThresholdRule
     side: int | None = None
-    calibration_images: int = calibration.IMAGES
+    calibration_images: int = calibration_set.IMAGES
     heatmap: bool = False
     c_array: bool = False
     seed: int = 0
@@ -57,7 +57,7 @@ class Order:
     course: launch.QatConfig = launch.QatConfig()
 
 
-def run(source: NetworkSource, order: Order) -> list[Path]:
+def run(source: NetworkSource, order: ConversionRequest) -> list[Path]:
     """Makes a TFLite file of each precision, with its card inside and beside it.
 
     The threshold of each file is chosen on the training images, by that file's own scores. Networks remember the images
@@ -65,7 +65,7 @@ def run(source: NetworkSource, order: Order) -> list[Path]:
 
     Arguments:
         source: NetworkSource; held-out images are kept out of everything but the metrics of the cards, which say so.
-        order: Order.
+        order: ConversionRequest.
 
     Returns:
         The TFLite files, in order.
@@ -87,10 +87,10 @@ def run(source: NetworkSource, order: Order) -> list[Path]:
         return [_made(source.network, precision, work) for precision in order.precisions]
 
 
-def _check(source: NetworkSource, order: Order) -> None:
-    from wool_tf.deploy import convert
+def _check(source: NetworkSource, order: ConversionRequest) -> None:
+    from wool_tf.deploy import tflite_file
 
-    known, given = (*convert.PRECISIONS, QAT), ",".join(order.precisions)
+    known, given = (*tflite_file.PRECISIONS, QAT), ",".join(order.precisions)
     if not order.precisions or not set(order.precisions) <= set(known):
         raise BadSetting("precisions", given, f"must be of {', '.join(known)}")
     if len(set(order.precisions)) < len(order.precisions):
@@ -105,8 +105,8 @@ def _check(source: NetworkSource, order: Order) -> None:
 class _Work:
     """What all files are made with: the crops that they read, and what the network says of them."""
 
-    order: Order
-    trained: Trained
+    order: ConversionRequest
+    trained: TrainedNetwork
     crops: Crops
 
     @functools.cached_property
@@ -114,7 +114,7 @@ class _Work:
         """(n, side, side) of uint8."""
         seed = seeds.derive(self.order.seed, "calibration")
         crops, train = self.crops.native, self.trained.train
-        return crops.images[calibration.choose(crops.labels, train, seed, self.order.calibration_images)]
+        return crops.images[calibration_set.choose(crops.labels, train, seed, self.order.calibration_images)]
 
     @functools.cached_property
     def float_threshold(self) -> float:
@@ -135,7 +135,7 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
     tflite = _converted(precision, work)
 
     def score(chosen: np.ndarray) -> np.ndarray:
-        return verify.predict(tflite, crops.images, order.threads, chosen)
+        return agreement.predict(tflite, crops.images, order.threads, chosen)
 
     threshold, rule = order.decision.made(trained.images.labels[trained.train], lambda: score(trained.train))
     achieved = _achieved(work, score(trained.held_out), threshold) if len(trained.held_out) else None
@@ -158,7 +158,7 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
     files.write(path, content)
     files.write(path.with_suffix(".json"), card.text(about).encode())
     if order.c_array and precision in INTEGER:
-        for file, text in micro.c_array(tflite, about, name).items():
+        for file, text in microcontroller.c_array(tflite, about, name).items():
             files.write(order.out / file, text.encode())
     operators = f"{len(checks.describe(tflite)['operators'])} kinds of operators, all run by XNNPACK"
     held_out = f"; held-out images: {_told(achieved)}" if achieved else ""
@@ -167,7 +167,7 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
 
 
 def _converted(precision: str, work: _Work) -> bytes:
-    from wool_tf.deploy import convert
+    from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet
 
     order, trained, crops, side = work.order, work.trained, work.crops.native, work.crops.imaging.side
@@ -184,13 +184,13 @@ def _converted(precision: str, work: _Work) -> bytes:
             progress=lambda share, what: log.info(f"qat: {share:.0%}, {what}"),
         )
     model = resnet.restored(trained.spec, trained.arrays)
-    return convert.convert(model, precision, work.calibration, side, order.heatmap)
+    return tflite_file.convert(model, precision, work.calibration, side, order.heatmap)
 
 
 def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
     """What a file achieves on the held-out images, and what the network does at its own threshold."""
     labels = work.trained.images.labels[work.trained.held_out]
-    compared = verify.compare(labels, work.by_float, scores, threshold)
+    compared = agreement.compare(labels, work.by_float, scores, threshold)
     return {
         "of": OWN if work.order.decision.threshold is None else GIVEN,
         "images": len(labels),

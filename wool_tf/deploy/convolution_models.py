@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wool_board.latency import orders
-from wool_board.latency.orders import Grid, Orders
+from wool_board.latency import convolution_archive
+from wool_board.latency.convolution_archive import ArchiveContents, Grid
 from wool_tf.deploy import stem
 from wool_tf.errors import Unwritable
 
@@ -21,12 +21,12 @@ _PATTERN = np.arange(-125, 126, dtype=np.int8)
 """Repeated for the weights: in an archive they take little room, and times do not depend on values."""
 
 
-def write(path: Path, ordered: Orders) -> int:
+def write(path: Path, wanted: ArchiveContents) -> int:
     """Writes the archive of all convolutions that are to be measured.
 
     Arguments:
         path: of the archive.
-        ordered: what `pruning.latency_table.to_measure` gives.
+        wanted: what `pruning.latency_table.to_measure` gives.
 
     Returns:
         The number of convolutions.
@@ -36,12 +36,12 @@ def write(path: Path, ordered: Orders) -> int:
     """
     models = {
         name: model(grid, reads, writes)
-        for grid in (*ordered.grids, *ordered.sweeps)
+        for grid in (*wanted.grids, *wanted.sweeps)
         for reads, writes, name in grid.models()
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        orders.write(path, ordered, models)
+        convolution_archive.write(path, wanted, models)
     except OSError as error:
         raise Unwritable(f"{path}: cannot be written ({error.strerror or error})") from None
     return len(models)

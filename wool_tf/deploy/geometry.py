@@ -22,7 +22,7 @@ FLOAT16_STEPS = 2048
 
 
 @dataclasses.dataclass(frozen=True)
-class Geometry:
+class CropGeometry:
     """Native crops and the network's input.
 
     Attributes:
@@ -35,7 +35,7 @@ class Geometry:
     image_size: int
 
     @classmethod
-    def of(cls, spec: ResNetSpec, side: int | None, heatmap: bool) -> "Geometry":
+    def of(cls, spec: ResNetSpec, side: int | None, heatmap: bool) -> "CropGeometry":
         """That of a board model.
 
         Arguments:

@@ -7,7 +7,7 @@ import numpy as np
 
 from wool_board.model.network import HEATMAP, LOGITS
 from wool_tf.data import pixels
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,7 +21,7 @@ equation 1): the very numbers 0 to 255 stand for what the network reads."""
 GREY_SCALE = 6 / 255
 """Of resized pixels in an 8-bit file, 0 to 6: RELU6 is the one clamp at both ends that kernels do in passing. These 8
 bits are Pillow's grey values again."""
-MATRICES = {"fp32": Geometry.matrix, "fp16": Geometry.matrix_of_halves, "dynamic": Geometry.matrix_of_steps}
+MATRICES = {"fp32": CropGeometry.matrix, "fp16": CropGeometry.matrix_of_halves, "dynamic": CropGeometry.matrix_of_steps}
 """What `resized_in_floats` multiplies by, by the precision of the file, which stores it exactly."""
 
 
@@ -31,7 +31,7 @@ def normal(image: Pixels) -> Pixels:
     return (image - NORMAL_ZERO_POINT) * NORMAL_SCALE
 
 
-def cropped(image: "tf.Tensor", geometry: Geometry) -> "tf.Tensor":
+def cropped(image: "tf.Tensor", geometry: CropGeometry) -> "tf.Tensor":
     """The middle of images (1, side, side, 1) that need not be resized."""
     if geometry.load == geometry.image_size:
         return image
@@ -39,7 +39,7 @@ def cropped(image: "tf.Tensor", geometry: Geometry) -> "tf.Tensor":
 
 
 def resized(
-    image: "tf.Tensor", geometry: Geometry, grey: Callable[["tf.Tensor"], "tf.Tensor"] | None = None
+    image: "tf.Tensor", geometry: CropGeometry, grey: Callable[["tf.Tensor"], "tf.Tensor"] | None = None
 ) -> "tf.Tensor":
     """The middle of resized images, normalised, for a file of 8-bit integers.
 
@@ -48,7 +48,7 @@ def resized(
 
     Arguments:
         image: (1, side, side, 1) of float, pixels of 0 to 255.
-        geometry: Geometry.
+        geometry: CropGeometry.
         grey: makes grey values, from 0 to 6, of what the matrices give; by default a clamp.
 
     Returns:
@@ -70,7 +70,7 @@ def resized_in_floats(image: "tf.Tensor", matrix: np.ndarray) -> "tf.Tensor":
 
     Arguments:
         image: (1, side, side, 1) of float, pixels of 0 to 255.
-        matrix: (image_size, side) of float32, as `MATRICES` makes it of a Geometry.
+        matrix: (image_size, side) of float32, as `MATRICES` makes it of a CropGeometry.
 
     Returns:
         (1, image_size, image_size, 1).

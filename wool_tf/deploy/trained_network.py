@@ -11,11 +11,11 @@ import numpy as np
 from wool_board.image.variants import WHITE
 from wool_board.json_text import parsed
 from wool_tf import logs, records
-from wool_tf.data import native
+from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
 from wool_tf.data.naming import AS_NAMED, CropNaming
-from wool_tf.data.native import Crops
+from wool_tf.data.native_crops import Crops
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
@@ -51,7 +51,7 @@ class NetworkSource:
         on_bad_image: `fail` or `skip`.
         held: Held, or None where no image is held out.
         naming: which labels are which class, and where samples stand in the names of files.
-        white: the highest value of samples in 16-bit crops, or None, see `native.load`.
+        white: the highest value of samples in 16-bit crops, or None, see `native_crops.load`.
     """
 
     network: Path
@@ -63,7 +63,7 @@ class NetworkSource:
 
 
 @dataclasses.dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """A network and its images.
 
     Attributes:
@@ -92,7 +92,7 @@ class Trained:
         return scoring.probabilities(scoring.logits(model, self.images.images, chosen))
 
 
-def opened(source: NetworkSource, cache: Path) -> Trained:
+def opened(source: NetworkSource, cache: Path) -> TrainedNetwork:
     """Reads a network and its images, and which of them it was trained on.
 
     Arguments:
@@ -108,7 +108,7 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
     for remark in crops.native.remarks:
         log.info(remark)
     _check_white(source, crops, cache)
-    images = crops.for_network(spec.input_shape[0], logs.Occasional(log, "resizing image"))
+    images = crops.for_network(spec.input_shape[0], logs.ProgressLog(log, "resizing image"))
 
     @functools.cache
     def load(side: int | None) -> Crops:
@@ -128,12 +128,12 @@ def opened(source: NetworkSource, cache: Path) -> Trained:
     elif record and record["images"] != images.fingerprint:
         told = f"was trained on other images than those of {images.folder}, as the record beside it says"
         log.info(f"{source.network} {told}")
-    return Trained(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
+    return TrainedNetwork(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
 
 
 def _read(source: NetworkSource, cache: Path, side: int | None = None, white: int | None = None) -> Crops:
-    telling, white = logs.Occasional(log, "reading image"), white or source.white
-    return native.load(source.data, cache, telling, source.on_bad_image, side, source.naming, white)
+    telling, white = logs.ProgressLog(log, "reading image"), white or source.white
+    return native_crops.load(source.data, cache, telling, source.on_bad_image, side, source.naming, white)
 
 
 def _network(path: Path) -> tuple[ResNetSpec, Weights]:

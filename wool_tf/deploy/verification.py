@@ -12,8 +12,8 @@ from wool_board.image.variants import FULL
 from wool_board.model.card import white as stated_white
 from wool_tf import environment, quiet
 from wool_tf.cells import MISSING, aligned, decimals
-from wool_tf.deploy import card, verify
-from wool_tf.deploy.trained_network import NetworkSource, Trained, opened
+from wool_tf.deploy import agreement, card
+from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.thresholds import OF_FOLDS
@@ -57,7 +57,7 @@ def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:
         models has `file`, `precision`, `bytes`, `threshold` and the `rule` of it, its metrics, `float_by_rule`, the
         network's metrics with its `threshold` by the same rule, `accuracy_drop`, the share by which the accuracy of the
         file is below these, and at the file's threshold `agreement`, `mean_difference` and `max_difference`, see
-        `deploy.verify.compare`.
+        `deploy.agreement.compare`.
 
     Raises:
         WoolError: a file is unusable, was made of another network, or with other training images than the fold leaves.
@@ -81,7 +81,7 @@ def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:
         for path in models:
             log.info(f"{path}: scoring {len(chosen):,} images")
             crops = trained.load(cards[path]["input"]["side"]).native.images
-            found = verify.predict(contents[path], crops, threads, chosen)
+            found = agreement.predict(contents[path], crops, threads, chosen)
             rows.append({"file": str(path), "bytes": len(contents[path])})
             rows[-1] |= _judged(cards[path], labels, expected, found)
     data = {"folder": str(source.data), "images": len(chosen), "defective": int(labels.sum())}
@@ -107,7 +107,7 @@ def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
         raise BadSetting("models", path, f"was made of another network than {network}, as its card says; give that one")
 
 
-def _check_unseen(path: Path, about: Mapping, trained: Trained, source: NetworkSource) -> None:
+def _check_unseen(path: Path, about: Mapping, trained: TrainedNetwork, source: NetworkSource) -> None:
     """Notices files whose network, calibration or threshold may come from the held-out images, as their cards say."""
     stated = about["training"]["images"]
     if source.held is not None and stated != len(trained.train):
@@ -127,7 +127,7 @@ def _check_white(path: Path, about: Mapping, white: int | None, source: NetworkS
 def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
     """What a file with this card says, beside what the network says."""
     threshold, own = about["decision"]["threshold"], about["decision"]["float_threshold"]
-    compared = verify.compare(labels, expected, found, threshold)
+    compared = agreement.compare(labels, expected, found, threshold)
     achieved, by_rule = metrics.evaluate(labels, found, threshold), metrics.evaluate(labels, expected, own)
     return {
         "precision": about["precision"],

@@ -1,4 +1,4 @@
-"""Where to put the threshold: for a required recall, or for what a miss costs against a false alarm.
+"""Where to put the threshold for a required recall, and what a rule for the threshold is worth on other images.
 
 An image whose score is at least the threshold is called defective. A threshold chosen on the images that it is then
 measured on looks better than it is, so `cross_fitted` chooses it on others.
@@ -28,30 +28,6 @@ def for_recall(labels: np.ndarray, scores: np.ndarray, recall: float) -> float:
         raise ValueError("no defective image to choose a threshold on")
     shares = np.arange(1, len(found) + 1) / len(found)
     return float(found[np.searchsorted(shares, recall)])
-
-
-def for_cost(labels: np.ndarray, scores: np.ndarray, ratio: float) -> float:
-    """The threshold of the least cost, where a missed defective image costs as much as `ratio` false alarms.
-
-    It is the lowest score that is called defective, or the next number above all of them. Of several that cost the
-    same, the lowest is taken: it misses the fewest.
-
-    Arguments:
-        labels: (n,) of 0 and 1.
-        scores: (n,) float; at least one.
-        ratio: float above 0.
-
-    >>> for_cost(np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.7, 0.9]), 10)
-    0.7
-    """
-    distinct, place = np.unique(np.asarray(scores, float), return_inverse=True)
-    defective = np.bincount(place, weights=np.asarray(labels) == 1)
-    sound = np.bincount(place, weights=np.asarray(labels) == 0)
-    # By how many distinct scores lie below the threshold, from none to all.
-    missed = np.concatenate([[0], np.cumsum(defective)])
-    alarms = sound.sum() - np.concatenate([[0], np.cumsum(sound)])
-    below = int(np.argmin(ratio * missed + alarms))
-    return float(distinct[below] if below < len(distinct) else np.nextafter(distinct[-1], np.inf))
 
 
 def cross_fitted(

@@ -5,17 +5,16 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+from scipy.special import expit
 
 from wool_tf.errors import BadSetting, WoolError
-from wool_tf.evaluation import metrics, operating_points, ties
+from wool_tf.evaluation import calibration, metrics, operating_points, ties
 from wool_tf.settings import check, setting
 
 COST_RATIO = 1.0
 """False alarms that a missed defect costs, where nothing else is asked for: neither error counts for more."""
 OF_FOLDS = "held-out images of"
 """Begins what cards call the images that the thresholds of a whole run are chosen on."""
-_FINITE = (-36.0, 36.0)
-"""Log odds of scores that differ from 0 and 1 in double precision."""
 
 
 def of_folds(trained: int, folds: int) -> str:
@@ -60,9 +59,9 @@ class ThresholdRule:
         return f"a miss costs as much as {alarms}"
 
     def chosen(self, labels: np.ndarray, scores: np.ndarray) -> float:
-        """The threshold by these images: what `operating_points` chooses, but never between scores that may be equal.
+        """The threshold by these images: for a recall the highest one that reaches it, else by `calibration`.
 
-        It is as far as possible from any score, so that rounding does not change a call.
+        It never lies between scores that may be equal, so that rounding does not change a call.
 
         Arguments:
             labels: (n,) of 0 and 1; some 1 where a recall is required.
@@ -79,11 +78,10 @@ class ThresholdRule:
         alike = ties.merged(scores)
         if self.recall is not None:
             least = operating_points.for_recall(labels, alike, self.recall)
-        else:
-            # One of the three is given.
-            assert self.cost_ratio is not None
-            least = operating_points.for_cost(labels, alike, self.cost_ratio)
-        return _between(scores[alike < least], scores[alike >= least])
+            return _between(scores[alike < least], scores[alike >= least])
+        # One of the three is given.
+        assert self.cost_ratio is not None
+        return _clear_of(scores, alike, calibration.fit(labels, scores).threshold(self.cost_ratio))
 
     def made(
         self, labels: np.ndarray, score: Callable[[], np.ndarray], among: str = "training images"
@@ -114,16 +112,20 @@ class ThresholdRule:
         return called, metrics.evaluate(labels, scores, thresholds[fold_of])
 
 
+def _clear_of(scores: np.ndarray, alike: np.ndarray, threshold: float) -> float:
+    """The threshold, or where scores are so near that rounding might part them, one below all of these."""
+    near = np.abs(calibration.log_odds(scores) - calibration.log_odds(np.array(threshold))) <= ties.SAME
+    if not near.any():
+        return threshold
+    least = alike[near].min()
+    return _between(scores[alike < least], scores[alike >= least])
+
+
 def _between(passed: np.ndarray, called: np.ndarray) -> float:
-    """The threshold that separates these scores, in the middle of their log odds; one of the two may be empty."""
-    if not len(passed):
-        return float(called.min()) / 2
-    low = float(passed.max())
-    if not len(called):
-        middle = (low + 1) / 2
-        return middle if middle > low else math.nextafter(low, 2)
+    """The threshold that separates these scores, in the middle of their log odds; the first may be empty."""
     high = float(called.min())
-    # Scores of 0 and 1 have no log odds; they stand for what is too small to be told from them.
-    edges = np.clip(ties.margins(np.array([low, high])), *_FINITE)
-    middle = float(0.5 * (1 + np.tanh(edges.sum() / 4)))
+    if not len(passed):
+        return high / 2
+    low = float(passed.max())
+    middle = float(expit(calibration.log_odds(np.array([low, high])).mean()))
     return middle if low < middle < high else high

@@ -5,7 +5,7 @@ import numpy as np
 from wool_board.model.network import probability
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
-from wool_tf.networks import forward
+from wool_tf.networks import forward_pass
 from wool_tf.networks.resnet import ResNet
 
 BATCH = 32
@@ -25,7 +25,7 @@ def logits(model: ResNet, images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     side = model.spec.input_shape[0]
     batches = (chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH))
     crops = (normalise(centre_crop(images[batch], side)) for batch in batches)
-    return np.concatenate([forward.outputs(model, batch, BATCH) for batch in crops])
+    return np.concatenate([forward_pass.outputs(model, batch, BATCH) for batch in crops])
 
 
 def probabilities(two_logits: np.ndarray) -> np.ndarray:

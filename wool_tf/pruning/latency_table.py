@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_board.json_text import parsed
-from wool_board.latency.orders import Grid, Orders
+from wool_board.latency.convolution_archive import ArchiveContents, Grid
 from wool_tf import records
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
@@ -51,7 +51,7 @@ class Shape:
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured(Grid):
+class GridTimes(Grid):
     """Convolutions of a shape with their times.
 
     Attributes:
@@ -89,8 +89,8 @@ class Document:
     runtime: str
     threads: int
     warnings: tuple[str, ...]
-    grids: tuple[Measured, ...]
-    sweeps: tuple[Measured, ...]
+    grids: tuple[GridTimes, ...]
+    sweeps: tuple[GridTimes, ...]
 
 
 class LatencyTable:
@@ -204,7 +204,7 @@ def predicted(spec: ResNetSpec, table: LatencyTable) -> float:
     return float(sum(table.ms(*each) for each in widths))
 
 
-def to_measure(specs: Sequence[ResNetSpec]) -> Orders:
+def to_measure(specs: Sequence[ResNetSpec]) -> ArchiveContents:
     """What a table has to hold for unpruned networks and for all that pruning may leave of them.
 
     Raises:
@@ -220,7 +220,7 @@ def to_measure(specs: Sequence[ResNetSpec]) -> Orders:
     # Nothing is pruned of the image.
     grids[first[STEM]] = (specs[0].width("input"),), grids[first[STEM]][1]
     whole, few = (most[first[_SWEPT]][0],), tuple(range(1, SWEEP + 1))
-    return Orders(
+    return ArchiveContents(
         tuple(_grid(shape, *axes) for shape, axes in grids.items()),
         tuple(_grid(first[_SWEPT], *axes) for axes in ((few, whole), (whole, few))),
     )
@@ -234,7 +234,7 @@ def _axis(most: int) -> tuple[int, ...]:
     return (*(width for width in WIDTHS if width < most), most)
 
 
-def _flaw(grid: Measured) -> str | None:
+def _flaw(grid: GridTimes) -> str | None:
     for axis in (grid.reads, grid.writes):
         if not axis or axis[0] < 1 or list(axis) != sorted(set(axis)):
             return "have numbers of channels that do not ascend from 1 or more"

@@ -85,7 +85,7 @@ class BoardTimes:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class BoardComparison:
     """Rows of all boards, of which one is what the others are compared with.
 
     Attributes:
@@ -129,7 +129,7 @@ def of_measurement(measured: object) -> Document:
     return msgspec.convert(measured, Document)
 
 
-def compare(documents: Mapping[str, Document], reference: int) -> Comparison:
+def compare(documents: Mapping[str, Document], reference: int) -> BoardComparison:
     """Puts documents side by side.
 
     Arguments:
@@ -149,16 +149,16 @@ def compare(documents: Mapping[str, Document], reference: int) -> Comparison:
         warnings[label] = tuple(map(_line, document.warnings))
     if not 1 <= reference <= len(rows):
         raise BadSetting("reference", reference, f"must be the number of a row, 1 to {len(rows)}")
-    return Comparison(tuple(rows), reference - 1, warnings)
+    return BoardComparison(tuple(rows), reference - 1, warnings)
 
 
-def to_text(comparison: Comparison) -> str:
+def to_text(comparison: BoardComparison) -> str:
     """To read in a terminal."""
     lines = aligned([HEADER, *_cells(comparison)], ALIGN)
     return "\n".join([*lines, *(f"warning: {warning}" for warning in comparison.said())])
 
 
-def to_markdown(comparison: Comparison) -> str:
+def to_markdown(comparison: BoardComparison) -> str:
     """A section of Markdown."""
     from wool_tf.report.page import markdown
 
@@ -170,7 +170,7 @@ def to_markdown(comparison: Comparison) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_csv(comparison: Comparison) -> str:
+def to_csv(comparison: BoardComparison) -> str:
     """For programs: the numbers as they were measured, and in each row `faster` and the warnings of its board."""
     names = [field.name for field in dataclasses.fields(BoardTimes)]
     text = io.StringIO()
@@ -183,7 +183,7 @@ def to_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _cells(comparison: Comparison) -> list[tuple[str, ...]]:
+def _cells(comparison: BoardComparison) -> list[tuple[str, ...]]:
     first = comparison.rows[comparison.reference]
     return [
         (

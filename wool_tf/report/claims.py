@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from wool_tf.cells import MISSING, percent
-from wool_tf.evaluation import paired
+from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.report import naming, paper
 from wool_tf.report.naming import points
@@ -117,7 +117,7 @@ def _change(study: Study, stage: Stage, whole: Stage) -> tuple[float, float] | N
         return None
     labels, groups = (np.array([getattr(one, name) for one in study.held_out]) for name in ("label", "group"))
     after, before = (np.array(each.scores) >= THRESHOLD for each in (stage, whole))
-    return paired.compare(labels, groups, before, after).interval
+    return paired_comparison.compare(labels, groups, before, after).interval
 
 
 def _reported(one: Configuration, stages: Sequence[str]) -> list[tuple[float, list[float]]]:

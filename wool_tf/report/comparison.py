@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from wool_tf.cells import MISSING, decimals, percent
-from wool_tf.evaluation import paired
+from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.metrics import THRESHOLD
+from wool_tf.evaluation.paired_comparison import PairedComparison
 from wool_tf.report import naming
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
@@ -49,7 +50,7 @@ def _stages(study: Study, before: Study, places: Sequence[tuple[int, int]]) -> I
                     np.array([each.scores[pair[side]] >= THRESHOLD for pair in places])
                     for side, each in enumerate((stage, earlier))
                 )
-                yield _row(title, paired.compare(labels, groups, then, now), labels, then, now)
+                yield _row(title, paired_comparison.compare(labels, groups, then, now), labels, then, now)
             else:
                 yield from _means(title, stage, earlier)
 
@@ -92,10 +93,10 @@ def _delivered(study: Study, before: Study, places: Sequence[tuple[int, int]]) -
         for side, run in enumerate((study.delivered, before.delivered))
     )
     title = f"{study.delivered.int8_stage.title}, at the thresholds by each run's rule"
-    yield _row(title, paired.compare(labels, groups, then, now), labels, then, now)
+    yield _row(title, paired_comparison.compare(labels, groups, then, now), labels, then, now)
 
 
-def _row(title: str, found: paired.Paired, labels: np.ndarray, then: np.ndarray, now: np.ndarray) -> tuple[str, ...]:
+def _row(title: str, found: PairedComparison, labels: np.ndarray, then: np.ndarray, now: np.ndarray) -> tuple[str, ...]:
     shares = (percent(float(np.mean(called == (labels == 1)))) for called in (then, now))
     ends = " to ".join(points(end) for end in found.interval)
     return title, *shares, points(found.change), ends, str(found.gained), str(found.lost), decimals(found.p)

@@ -95,7 +95,7 @@ def complexity(depth: int, round: int) -> tuple[float, float] | None:
     return rounds[round] if 0 <= round < len(rounds) else None
 
 
-class Trained(Protocol):
+class RecipeSettings(Protocol):
     """What names one of the paper's recipes."""
 
     @property
@@ -111,13 +111,13 @@ class Trained(Protocol):
         """Whether training started from ImageNet weights, None where nobody knows."""
 
 
-def recipe(one: Trained) -> Recipe | None:
+def recipe(one: RecipeSettings) -> Recipe | None:
     """Which of the paper's recipes a configuration is, or None where it is none of them."""
     key = one.depth, one.optimizer, one.pretrained
     return key if key in BASELINE else None
 
 
-def accuracy(one: Trained, stage: str) -> float | None:
+def accuracy(one: RecipeSettings, stage: str) -> float | None:
     """The paper's mean accuracy in percent after a stage of a configuration, or None."""
     key = recipe(one)
     if key is None:

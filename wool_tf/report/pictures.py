@@ -3,10 +3,13 @@
 import dataclasses
 import shlex
 
+import numpy as np
+
 from wool_tf.cells import decimals, percent
+from wool_tf.evaluation import calibration
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import naming
-from wool_tf.study.board_results import Judged, Picture
+from wool_tf.study.board_results import ImageVerdict, Picture
 from wool_tf.study.image_results import Sheet
 from wool_tf.study.results import Study
 
@@ -31,7 +34,7 @@ class Cell:
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class CaptionedImage:
     """An image with its caption.
 
     Attributes:
@@ -50,7 +53,7 @@ class Shown:
         return cells(self.picture)
 
 
-def pictures(study: Study) -> list[Shown]:
+def pictures(study: Study) -> list[CaptionedImage]:
     """The images of a delivery, those judged wrongly first."""
     if study.delivered is None:
         return []
@@ -97,17 +100,17 @@ def cut(study: Study) -> str:
     return f"Of {wrong} images judged wrongly {shown} are shown; the table “Every image judged wrongly” has them all."
 
 
-def _shown(picture: Picture, one: Judged, stage: str) -> Shown:
+def _shown(picture: Picture, one: ImageVerdict, stage: str) -> CaptionedImage:
     kind = RIGHT if not one.wrong(stage) else ALARM if one.called(stage) else MISSED
     what = naming.types(one.defects) or ("defective" if one.label == 1 else "non-defective")
     at = f"score {decimals(one.scores[stage])}, threshold {decimals(one.threshold)}"
-    return Shown(kind, f"{one.path}: {what}, {at}", picture)
+    return CaptionedImage(kind, f"{one.path}: {what}, {at}", picture)
 
 
-def suspects(study: Study) -> list[Shown]:
+def suspects(study: Study) -> list[CaptionedImage]:
     """The images whose label is probably wrong, as far as they are shown."""
     return [
-        Shown(
+        CaptionedImage(
             f"labelled {'defective' if one.label else 'non-defective'}",
             f"{one.path}: {naming.types(one.defects) + ', ' if one.defects else ''}score {decimals(one.score)}",
             Picture(number, one.png),
@@ -128,7 +131,8 @@ def scores(study: Study) -> dict | None:
     """Of every image the int8 score while it was held out, its class and defects: what the slider counts over.
 
     Returns:
-        `threshold`, that of the delivered file; `ratio`, the false alarms that a miss costs by its rule, or 1;
+        `threshold`, that of the delivered file; `calibration` of the scores, for the thresholds of other ratios;
+        `ratio`, the false alarms that a miss costs by its rule, or 1;
         `command`, which delivers another one, with `THRESHOLD` in its place; `tiles` per square metre of belt, or None;
         `types` of defects in words; and `images`, each a list of score, label, defects, path and number.
     """
@@ -142,8 +146,10 @@ def scores(study: Study) -> dict | None:
         "--precisions=int8 --threshold=THRESHOLD --out=OUT"
     )
     ratio, tiles = delivery.rule.cost_ratio or COST_RATIO, delivery.tiles_per_square_metre
+    labels, held_out = (np.array([row[place] for row in rows]) for place in (1, 0))
     return {
         "threshold": delivery.threshold,
+        "calibration": dataclasses.asdict(calibration.fit(labels, held_out)),
         "ratio": ratio,
         "command": command,
         "tiles": tiles,

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from wool_tf.report import naming
 from wool_tf.report.plots import BLUE, GREY, PALE, VERMILION, Plot, drawn
-from wool_tf.study.board_results import Judged
+from wool_tf.study.board_results import ImageVerdict
 from wool_tf.study.results import Stage, Study
 
 DASHES = ((GREY, "--"), (BLUE, "-"), (VERMILION, ":"))
@@ -120,7 +120,9 @@ def reliability(study: Study) -> Plot | None:
     return drawn("Whether scores are probabilities", text, alt, draw, height=4.6, width=4.4)
 
 
-def _curves(judged: Sequence[Judged], stages: Sequence[Stage]) -> tuple[np.ndarray, list[tuple[Stage, np.ndarray]]]:
+def _curves(
+    judged: Sequence[ImageVerdict], stages: Sequence[Stage]
+) -> tuple[np.ndarray, list[tuple[Stage, np.ndarray]]]:
     """(n,) bool, which images are defective, and the scores of each stage."""
     return np.array([one.label == 1 for one in judged]), [(stage, _scores(judged, stage)) for stage in stages]
 
@@ -132,5 +134,5 @@ def _mark(axes: Axes, stage: Stage, colour: str, across: str, along: str) -> Non
         axes.plot(*point, mark, ms=7, mfc="white", mec=colour, mew=1.8, clip_on=False, zorder=4)
 
 
-def _scores(judged: Sequence[Judged], stage: Stage) -> np.ndarray:
+def _scores(judged: Sequence[ImageVerdict], stage: Stage) -> np.ndarray:
     return np.array([one.scores[stage.name] for one in judged])

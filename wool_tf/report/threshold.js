@@ -65,23 +65,11 @@
     list("alarm-images", alarms);
   };
 
-  // The rule of the delivery: of thresholds that cost the same the lowest, in the middle between two scores.
+  // The rule of the delivery: from the calibrated probability on at which both errors cost the same.
   const cheapest = () => {
     const cost = Number(ratio.value);
     if (!(cost > 0)) return;
-    const sorted = [...data.images].sort((a, b) => a[0] - b[0]);
-    let spent = sound.length;
-    let least = Infinity;
-    for (let place = 0; place <= sorted.length; place += 1) {
-      const below = place ? sorted[place - 1][0] : 0;
-      const limit = place < sorted.length ? sorted[place][0] : 1;
-      // Between equal scores there is no threshold; beyond the last it may be 1, where scores end.
-      if (spent < least && (!place || below < limit)) {
-        const middle = place < sorted.length ? score((odds(limit) + odds(below)) / 2) : (below + 1) / 2;
-        [least, threshold] = [spent, middle > below && middle < limit ? middle : limit];
-      }
-      if (place < sorted.length) spent += sorted[place][1] === 1 ? cost : -1;
-    }
+    threshold = score((-Math.log(cost) - data.calibration.offset) / data.calibration.slope);
     slider.value = odds(threshold);
     update();
   };

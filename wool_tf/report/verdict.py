@@ -10,17 +10,20 @@ from wool_tf.cells import percent
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import advice, naming
 from wool_tf.study.board_results import Advantage
-from wool_tf.study.results import Configuration, Delivered, Stage, Study
+from wool_tf.study.results import Configuration, DeliveredModel, Stage, Study
 from wool_tf.study.score_results import FROZEN, Baseline, Figures
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
+EQUALLED = "Fit for use, but no better than something simpler"
+"""Of a network that is recommended for its speed alone."""
 FEW_GROUPS = 20
 """Bootstrap intervals of fewer samples are known to be too narrow."""
 FEW_DEFECTIVE = 20
 TOLERATED_LOSS = 0.01
 """How much accuracy int8 may cost."""
 CHEAPER = 0.5
-"""Share of the unpruned network's multiply-accumulates from which on a network may merely equal its frozen features."""
+"""Share of the unpruned network's multiply-accumulates up to which a network that merely equals its frozen features has
+a use: its speed."""
 EQUAL = 20.0
 """False alarms of a thousand images that an equal may cost more, at the worst end of the interval."""
 
@@ -30,7 +33,7 @@ class Verdict:
     """What a reader wants to know first.
 
     Attributes:
-        kind: `FIT`, `NOT_FIT`, `UNKNOWN`, or `COMPARED` where nothing was delivered.
+        kind: `FIT`, `EQUALLED`, `NOT_FIT`, `UNKNOWN`, or `COMPARED` where nothing was delivered.
         reasons: why, a sentence each.
         advice: what to do next, in a sentence.
         command: the command that does it.
@@ -53,11 +56,12 @@ def verdict(study: Study) -> Verdict:
     model = shlex.quote(str(Path(study.out) / delivered.delivery.files[-1].name))
     told = "Try it on crops that it has never seen, then set up the board as BUILD.md says."
     command = f"python tflite/classify.py {model} NEW_CROPS --csv"
-    reasons = (*_equalled(study, delivered), _told(delivered), *_spared(study, delivered), *_unlisted(study))
-    return Verdict(FIT, reasons, told, command)
+    equals = tuple(_equalled(study, delivered))
+    reasons = (*equals, _told(delivered), *_spared(study, delivered), *_unlisted(study))
+    return Verdict(EQUALLED if equals else FIT, reasons, told, command)
 
 
-def _told(delivered: Delivered) -> str:
+def _told(delivered: DeliveredModel) -> str:
     metrics = delivered.at_rule.figures.complete[0]
     return (
         f"By the delivered rule for the threshold, {metrics.missed} of {metrics.defective} defective images would pass "
@@ -69,7 +73,7 @@ def _alarms(number: int) -> str:
     return "1 false alarm" if number == 1 else f"{number} false alarms"
 
 
-def _spared(study: Study, delivered: Delivered) -> list[str]:
+def _spared(study: Study, delivered: DeliveredModel) -> list[str]:
     ratio = delivered.delivery.rule.cost_ratio or COST_RATIO
     return [
         f"Against {naming.inline(_title(study, each))}, it spares {_cost(ratio, each.spared)} of 1000 images (95 % "
@@ -78,12 +82,12 @@ def _spared(study: Study, delivered: Delivered) -> list[str]:
     ]
 
 
-def _to_be_beaten(delivered: Delivered) -> list[Advantage]:
+def _to_be_beaten(delivered: DeliveredModel) -> list[Advantage]:
     """What a network has to be better than to be recommended."""
     return [each for each in delivered.delivery.advantages if not _is_equal_and_cheaper(delivered, each)]
 
 
-def _is_equal_and_cheaper(delivered: Delivered, each: Advantage) -> bool:
+def _is_equal_and_cheaper(delivered: DeliveredModel, each: Advantage) -> bool:
     """Whether the network only equals a baseline, as far as the images tell, but does so at a fraction of its cost.
 
     Frozen features need the whole unpruned network on the board, so they are simpler to train and not to use. That the
@@ -94,7 +98,7 @@ def _is_equal_and_cheaper(delivered: Delivered, each: Advantage) -> bool:
     return each.kind == FROZEN and share is not None and share <= CHEAPER and -EQUAL <= low <= 0 <= high
 
 
-def _equalled(study: Study, delivered: Delivered) -> Iterator[str]:
+def _equalled(study: Study, delivered: DeliveredModel) -> Iterator[str]:
     """What is as good without training, and what it would cost."""
     whole = delivered.configuration.baseline
     for each in delivered.delivery.advantages:
@@ -104,8 +108,8 @@ def _equalled(study: Study, delivered: Delivered) -> Iterator[str]:
             yield (
                 f"{_title(study, each)}, is as good, as far as these images tell: "
                 f"{_told_of(naming.best_known(_baseline(study, each)))}; the network makes {_more(ratio, each)}. "
-                f"But it needs the "
-                f"unpruned network, with {1 / share:.1f} times the multiply-accumulates."
+                f"It needs the unpruned network, with {1 / share:.1f} times the multiply-accumulates: take the pruned "
+                "one where that is too slow, and not for its accuracy."
             )
 
 
@@ -135,7 +139,7 @@ def _baseline(study: Study, each: Advantage) -> Baseline:
     return found
 
 
-def _too_little(study: Study, delivered: Delivered) -> Verdict | None:
+def _too_little(study: Study, delivered: DeliveredModel) -> Verdict | None:
     data = study.judged
     if data.groups >= FEW_GROUPS and data.defective >= FEW_DEFECTIVE:
         return None
@@ -147,7 +151,7 @@ def _too_little(study: Study, delivered: Delivered) -> Verdict | None:
     return Verdict(UNKNOWN, (reason, _told(delivered)), *advice.more_samples(study, needed))
 
 
-def _flattered(study: Study, delivered: Delivered) -> Verdict | None:
+def _flattered(study: Study, delivered: DeliveredModel) -> Verdict | None:
     """The figures are known to be too good, so that nothing follows from them."""
     flaw = _too_good(study)
     if flaw is None:
@@ -180,7 +184,7 @@ def _unlisted(study: Study) -> list[str]:
     return ["This holds only if no two images show the same product; no manifest says which do."]
 
 
-def _useless(study: Study, delivered: Delivered) -> Verdict | None:
+def _useless(study: Study, delivered: DeliveredModel) -> Verdict | None:
     majority = max(study.judged.defective, study.judged.sound) / study.judged.images
     accuracy = delivered.at_rule.figures.mean("accuracy")
     if accuracy is None or accuracy > majority:
@@ -192,7 +196,7 @@ def _useless(study: Study, delivered: Delivered) -> Verdict | None:
     return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study))
 
 
-def _beaten(study: Study, delivered: Delivered) -> Verdict | None:
+def _beaten(study: Study, delivered: DeliveredModel) -> Verdict | None:
     """Something simpler is as good: then no network is recommended."""
     found = [each for each in _to_be_beaten(delivered) if each.spared <= 0]
     if not found:
@@ -210,7 +214,7 @@ def _told_of(figures: Figures) -> str:
     return f"{metrics.missed} of {metrics.defective} missed, {_alarms(metrics.false_alarms)} on {metrics.sound}"
 
 
-def _missed_recall(study: Study, delivered: Delivered) -> Verdict | None:
+def _missed_recall(study: Study, delivered: DeliveredModel) -> Verdict | None:
     point = delivered.at_rule
     asked, found = delivered.delivery.rule.recall, point.figures.mean("recall")
     if asked is None or found is None or round(found, 3) >= asked:
@@ -226,7 +230,7 @@ def _missed_recall(study: Study, delivered: Delivered) -> Verdict | None:
     return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study))
 
 
-def _quantised(study: Study, delivered: Delivered) -> Verdict | None:
+def _quantised(study: Study, delivered: DeliveredModel) -> Verdict | None:
     before, after = (stage.figures.mean("accuracy") for stage in (delivered.float_stage, delivered.int8_stage))
     if before is None or after is None or before - after <= TOLERATED_LOSS:
         return None
@@ -238,7 +242,7 @@ def _quantised(study: Study, delivered: Delivered) -> Verdict | None:
     return Verdict(NOT_FIT, (reason, _told(delivered)), told, command)
 
 
-def _uncertain(study: Study, delivered: Delivered) -> Verdict | None:
+def _uncertain(study: Study, delivered: DeliveredModel) -> Verdict | None:
     """It looks better than what is simpler, and might not be."""
     found = [each for each in _to_be_beaten(delivered) if each.interval[0] <= 0]
     if not found:

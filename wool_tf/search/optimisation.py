@@ -30,17 +30,17 @@ HOPELESS = 5
 """When so many trials of one call have failed and no other has finished, the cause is not the settings tried."""
 
 
-class Failed(Exception):
+class TrialFailure(Exception):
     """A trial cannot be completed: its training diverges, for example."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
+class TrialSteps:
     """What a trial has to do.
 
     Attributes:
         steps: to be called in order; each returns figures, `log_loss` among them, those of the last being the trial's,
-            and raises `Failed` where it cannot. A step that is done before is done in no time.
+            and raises `TrialFailure` where it cannot. A step that is done before is done in no time.
         tidy: to be called when the trial has its result.
     """
 
@@ -77,7 +77,7 @@ def check_installed() -> None:
         raise WoolError("search.py: needs Optuna; install wool_tf[search]")
 
 
-class Study:
+class SearchStudy:
     """The trials in a journal.
 
     Arguments:
@@ -124,7 +124,7 @@ class Study:
 
     def run(
         self,
-        prepare: Callable[[int, Mapping], Work],
+        prepare: Callable[[int, Mapping], TrialSteps],
         left: Callable[[], bool],
         ended: Callable[[Trial], None],
         trials: int | None = None,
@@ -186,7 +186,7 @@ class Study:
         value = same.figures[OBJECTIVE] if same.state == "complete" else None
         return _told(self._study.tell(trial, value, TrialState[state]))
 
-    def _done(self, trial: "optuna.Trial", work: Work, left: Callable[[], bool]) -> Trial | None:
+    def _done(self, trial: "optuna.Trial", work: TrialSteps, left: Callable[[], bool]) -> Trial | None:
         """The trial at its end, or None where time has run out before."""
         from optuna.trial import TrialState
 
@@ -203,7 +203,7 @@ class Study:
                     break
             else:
                 state = TrialState.COMPLETE
-        except Failed as error:
+        except TrialFailure as error:
             value = None
             trial.set_user_attr("reason", str(error))
         ended = _told(self._study.tell(trial, value, state))

@@ -10,7 +10,7 @@ from wool_tf.errors import as_text
 from wool_tf.report.page import markdown
 from wool_tf.report.tables import Table
 from wool_tf.search.optimisation import OBJECTIVE, Trial
-from wool_tf.study.job import CropSource
+from wool_tf.study.crop_source import CropSource
 from wool_tf.training.config import TrainingConfig
 
 SHOWN = 10

@@ -11,12 +11,12 @@ from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
 from wool_tf.report.tables import Table
 from wool_tf.search import optimisation, outcome, space, trials
-from wool_tf.search.optimisation import OBJECTIVE, Study, Trial
+from wool_tf.search.optimisation import OBJECTIVE, SearchStudy, Trial
 from wool_tf.search.space import Choice, Range
 from wool_tf.study import driver, grid, manifest, units
 from wool_tf.study import run as studies
+from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Status
-from wool_tf.study.job import CropSource
 from wool_tf.training.config import TrainingConfig
 
 log = logging.getLogger(__name__)
@@ -88,13 +88,13 @@ def run(
     with driver.exclusive(out):
         made = _prepared(least, search, found, source, out, jobs, show)
         first = {name: getattr(base, name) for name in found}
-        remembered = Study(out / JOURNAL, found, first, base.seed)
+        remembered = SearchStudy(out / JOURNAL, found, first, base.seed)
         _tidy(remembered.trials, least, out)
 
         def report() -> Table | None:
             return _report(remembered, base, search, found, source, out, command)
 
-        def prepare(number: int, values: Mapping) -> optimisation.Work:
+        def prepare(number: int, values: Mapping) -> optimisation.TrialSteps:
             log.info(f"trial {number}: {' '.join(f'{name}={outcome.shown(value)}' for name, value in values.items())}")
             return made.work(space.with_values(least, values))
 
@@ -119,10 +119,10 @@ def _prepared(
     show: Callable[[Status], None],
 ) -> trials.Trials:
     # Checked, and fetched, before anything that takes long.
-    fetching = logs.Occasional(log, "fetching weights, byte")
+    fetching = logs.ProgressLog(log, "fetching weights, byte")
     initial_weights.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
     crops = studies.load(source, settings, out)
-    images = crops.for_network(settings.image_size, logs.Occasional(log, "resizing image"))
+    images = crops.for_network(settings.image_size, logs.ProgressLog(log, "resizing image"))
     (parts,) = grid.split(settings, images)
     quiet.import_keras()
     # Other values of these would be another search, not more of this one.
@@ -136,7 +136,7 @@ def _prepared(
 
 
 def _report(
-    remembered: Study,
+    remembered: SearchStudy,
     base: TrainingConfig,
     search: Search,
     found: Mapping[str, Choice | Range],

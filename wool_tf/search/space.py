@@ -45,7 +45,7 @@ class Range:
 
 
 @dataclasses.dataclass(frozen=True)
-class Times:
+class FactorRange:
     """From the value given divided by a factor to that value times it, both rounded towards it where it is whole."""
 
     factor: int
@@ -60,7 +60,7 @@ class Times:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tuned:
+class SearchParameter:
     """A setting that is searched for.
 
     Attributes:
@@ -69,22 +69,22 @@ class Tuned:
         optimizer: the only one that reads it, or None.
     """
 
-    values: Choice | Range | Times
+    values: Choice | Range | FactorRange
     ways: tuple[str, ...] = ALL
     optimizer: str | None = None
 
 
-SPACE: Mapping[str, Tuned] = {
-    "adam_learning_rate": Tuned(Times(10), optimizer="adam"),
-    "sgd_learning_rate": Tuned(Times(10), optimizer="sgd"),
-    "batch_size": Tuned(Choice((16, 32, 64))),
-    "weight_decay": Tuned(Choice((0.0, 1e-3, 1e-2, 1e-1))),
-    "schedule": Tuned(Choice(("cosine", "one_cycle"))),
-    "epochs": Tuned(Times(2), ("baseline", "hard")),
-    "finetune_epochs": Tuned(Times(2), ("hard",)),
-    "finetune_factor": Tuned(Range(0.1, 1.0), ("hard", "asfp")),
-    "distillation": Tuned(Choice((0.0, 0.5, 0.8)), ("hard",)),
-    "asfp_epochs": Tuned(Times(2), ("asfp",)),
+SPACE: Mapping[str, SearchParameter] = {
+    "adam_learning_rate": SearchParameter(FactorRange(10), optimizer="adam"),
+    "sgd_learning_rate": SearchParameter(FactorRange(10), optimizer="sgd"),
+    "batch_size": SearchParameter(Choice((16, 32, 64))),
+    "weight_decay": SearchParameter(Choice((0.0, 1e-3, 1e-2, 1e-1))),
+    "schedule": SearchParameter(Choice(("cosine", "one_cycle"))),
+    "epochs": SearchParameter(FactorRange(2), ("baseline", "hard")),
+    "finetune_epochs": SearchParameter(FactorRange(2), ("hard",)),
+    "finetune_factor": SearchParameter(Range(0.1, 1.0), ("hard", "asfp")),
+    "distillation": SearchParameter(Choice((0.0, 0.5, 0.8)), ("hard",)),
+    "asfp_epochs": SearchParameter(FactorRange(2), ("asfp",)),
 }
 """The search space. Epochs go to twice those given, so that no trial costs much more than twice the first one. What
 decides how large the network is, such as `recipe`, is a choice and not searched for: the least pruned would win."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import evaluate
-from wool_tf.search.optimisation import Failed, Work
+from wool_tf.search.optimisation import TrialFailure, TrialSteps
 from wool_tf.study import driver, grid, units
 from wool_tf.study.driver import Status, Unit
 from wool_tf.training.config import TrainingConfig
@@ -39,7 +39,7 @@ class Trials:
     jobs: int
     show: Callable[[Status], None]
 
-    def work(self, settings: TrainingConfig) -> Work:
+    def work(self, settings: TrainingConfig) -> TrialSteps:
         """The work of one trial: the unpruned network, then what follows it, if anything does.
 
         Arguments:
@@ -65,11 +65,11 @@ class Trials:
         # The first network has to stay while it is decided whether the trial goes on.
         first = [[dataclasses.replace(chain[0], keep=True)] for chain in chains]
         steps = [first, chains] if len(chains[0]) > 1 else [chains]
-        return Work([functools.partial(step, chosen) for chosen in steps], tidy)
+        return TrialSteps([functools.partial(step, chosen) for chosen in steps], tidy)
 
     def _figures(self, outcome: driver.Outcome, wanted: Sequence[Unit]) -> dict[str, float]:
         for name, attempts in outcome.failures.items():
-            raise Failed(f"{name}: {attempts[-1].reason} ({len(attempts)} attempts)")
+            raise TrialFailure(f"{name}: {attempts[-1].reason} ({len(attempts)} attempts)")
         found = [outcome.records[unit.name] for unit in wanted]
         indices = np.concatenate([record.held_out for record in found])
         return figures(self.images.labels[indices], np.concatenate([record.scores for record in found]))

@@ -87,7 +87,7 @@ class Campaign:
 
 
 @dataclasses.dataclass(frozen=True)
-class Scan:
+class SimulatedScan:
     """One scan.
 
     Attributes:
@@ -101,7 +101,7 @@ class Scan:
     boxes: tuple[tuple[str, tuple[int, int, int, int]], ...]
 
 
-def scans(campaign: Campaign, number: int) -> list[Scan]:
+def scans(campaign: Campaign, number: int) -> list[SimulatedScan]:
     """All scans of one sample, numbered from 0."""
     streams = [np.random.default_rng((campaign.seed, 2, number, part)) for part in range(4)]
     product = Product.draw(streams[0])
@@ -155,7 +155,7 @@ def _scan(
     lines: int,
     detector: xray.Detector,
     rng: np.random.Generator,
-) -> Scan:
+) -> SimulatedScan:
     wool = product.project(pose, lines, rng)
     boxes = []
     inclusions: dict[str, np.ndarray] = {}
@@ -169,7 +169,7 @@ def _scan(
         if box:
             boxes.append((defect.kind, box))
     mean, variance = xray.behind(wool, inclusions)
-    return Scan(detector.expose(mean, variance, rng), angle, tuple(boxes))
+    return SimulatedScan(detector.expose(mean, variance, rng), angle, tuple(boxes))
 
 
 def _box(shadow: np.ndarray, level: float) -> tuple[int, int, int, int] | None:

@@ -15,7 +15,7 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.study import baselines, doubts, image_results, results, sheets
+from wool_tf.study import baselines, contact_sheets, dataset_issues, image_results, results
 from wool_tf.study.baselines import Name, Repeats
 from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import BASELINE, INT8
@@ -62,8 +62,8 @@ def study(
         baselines=baselines.figures(evidence, compared),
         configurations=tuple(_configuration(config, evidence, int8) for config in configs),
         failures=tuple(_failure(unit, attempts) for unit, attempts in failures.items()),
-        sheets=tuple(sheets.build(images)),
-        suspects=doubts.suspects(images, evidence.judged, _unpruned_scores(configs, evidence)),
+        sheets=tuple(contact_sheets.build(images)),
+        suspects=dataset_issues.suspects(images, evidence.judged, _unpruned_scores(configs, evidence)),
         predicted_on="" if table is None else table.machine,
         held_out=_held_out(evidence),
     )
@@ -74,10 +74,10 @@ def _environments(found: Mapping[str, UnitRecord], name: str) -> tuple[str, ...]
     return tuple(sorted({str(value) for record in found.values() if (value := record.environment.get(name))}))
 
 
-def _held_out(evidence: Evidence) -> tuple[image_results.HeldOut, ...]:
+def _held_out(evidence: Evidence) -> tuple[image_results.HeldOutImage, ...]:
     images = evidence.images
     return tuple(
-        image_results.HeldOut(images.paths[index], int(images.labels[index]), str(images.groups[index]))
+        image_results.HeldOutImage(images.paths[index], int(images.labels[index]), str(images.groups[index]))
         for index in evidence.judged
     )
 
@@ -95,7 +95,7 @@ def data(images: Dataset, group_by: str) -> image_results.Data:
         skipped=tuple(images.skipped),
         side=images.images.shape[1],
         fingerprint=images.fingerprint,
-        alike=doubts.alike(images, group_by),
+        alike=dataset_issues.alike(images, group_by),
     )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.training.unit_records import Comparison
+from wool_tf.training.unit_records import ScoreDifference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Latencies:
 
 
 @dataclasses.dataclass(frozen=True)
-class Judged:
+class ImageVerdict:
     """An image as the folds' int8 files judged it while it was held out.
 
     Attributes:
@@ -121,7 +121,7 @@ class Advantage:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pointing:
+class PointingGame:
     """Whether heatmaps are highest where the defects are.
 
     Attributes:
@@ -155,7 +155,7 @@ class Delivery:
         advantages: over each baseline.
         judged: every image.
         pictures: of the images judged wrongly by the rule, and of some that were judged rightly.
-        pointing: Pointing over all images, or None where no boxes are known.
+        pointing: PointingGame over all images, or None where no boxes are known.
         tiles_per_square_metre: that the inspection of a belt judges, or None where the distance of pixels is not known.
     """
 
@@ -166,14 +166,14 @@ class Delivery:
     told: str
     threshold: float
     files: tuple[File, ...]
-    held_out: Comparison
-    delivered: Comparison
+    held_out: ScoreDifference
+    delivered: ScoreDifference
     operators: tuple[str, ...]
     latency: tuple[Latency, ...]
     latency_machine: str
     latency_warnings: tuple[str, ...]
     advantages: tuple[Advantage, ...]
-    judged: tuple[Judged, ...]
+    judged: tuple[ImageVerdict, ...]
     pictures: tuple[Picture, ...] = ()
-    pointing: Pointing | None = None
+    pointing: PointingGame | None = None
     tiles_per_square_metre: float | None = None

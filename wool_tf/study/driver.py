@@ -18,9 +18,9 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from wool_tf.errors import BadSetting, Diverged, Unwritable, WoolError, first_line
+from wool_tf.errors import BadSetting, Divergence, Unwritable, WoolError, first_line
 from wool_tf.study import cleanup, progress, units, workers
-from wool_tf.study.progress import Heartbeat, Orphaned, Status
+from wool_tf.study.progress import Heartbeat, OrphanedRun, Status
 from wool_tf.study.units import ATTEMPTS, Progress, Unit
 from wool_tf.training import unit_records
 from wool_tf.training.unit_records import Attempt, UnitRecord
@@ -74,7 +74,7 @@ def run(
                 _run_on_cluster(left, folder, scheduler, token)
             else:
                 _run_parallel(left, folder, min(jobs, len(left)), token)
-    except Orphaned:
+    except OrphanedRun:
         raise WoolError(f"{folder}: was deleted, or taken over by another run; start again") from None
     # A process that died has not removed the products of its chain.
     for chain in left:
@@ -142,7 +142,7 @@ def _run_parallel(chains: Sequence[Sequence[Unit]], folder: Path, jobs: int, tok
         try:
             workers.run(run_chain, [(chain, folder, token, os.getpid()) for chain in chains], jobs, folder)
             return
-        except workers.Died:
+        except workers.WorkerDeath:
             # Which of the processes died is not known: whatever was at work is tried again, alone.
             suspects = [(chain, unit) for chain in chains if (unit := progress.at_work(chain, folder))]
             if not suspects:
@@ -160,7 +160,7 @@ def _run_alone(chain: Sequence[Unit], unit: Unit, folder: Path, token: str) -> N
     """Runs one unit of a chain in a process of its own, with nothing beside it."""
     try:
         workers.run(run_chain, [(chain, folder, token, os.getpid(), unit.name)], 1, folder)
-    except workers.Died:
+    except workers.WorkerDeath:
         _note_death(unit, folder, "its process was killed again, though alone, most likely because memory ran out")
 
 
@@ -204,7 +204,7 @@ def run_chain(
 
     Raises:
         Unwritable: the folder cannot be written.
-        Orphaned: another run has taken the folder over.
+        OrphanedRun: another run has taken the folder over.
     """
     # Units that need one that failed cannot run, so what is left is determined again after each unit.
     names = [unit.name for unit in chain]
@@ -227,7 +227,7 @@ def _attempt(unit: Unit, folder: Path, beat: Heartbeat) -> None:
         unit_records.write(unit.record(folder), record)
     except Unwritable:
         raise
-    except Diverged as error:
+    except Divergence as error:
         units.note_failure(unit, folder, Attempt("diverged", str(error)))
     except Exception as error:  # Whatever it is, the other units can go on.
         known = isinstance(error, WoolError)

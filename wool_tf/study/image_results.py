@@ -4,7 +4,7 @@ import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
-class Alike:
+class NearDuplicate:
     """Two images that show the same thing, or nearly, and may be in different folds.
 
     Attributes:
@@ -79,11 +79,11 @@ class Data(ImageCounts):
     skipped: tuple[str, ...]
     side: int
     fingerprint: str
-    alike: tuple[Alike, ...] = ()
+    alike: tuple[NearDuplicate, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
-class HeldOut:
+class HeldOutImage:
     """An image that some fold held out: its path in the folder, its label (1 for defective), and its sample."""
 
     path: str

@@ -43,7 +43,7 @@ class Status:
     running: tuple[tuple[str, float, str], ...]
 
 
-class Orphaned(BaseException):
+class OrphanedRun(BaseException):
     """The run that this work was for has ended."""
 
 
@@ -70,7 +70,7 @@ class Heartbeat:
         if self.main is not None and self.main != os.getppid():
             os._exit(1)
         if records.read(self.folder / ".run") != self.token:
-            raise Orphaned
+            raise OrphanedRun
 
 
 def end(unit: Unit, folder: Path) -> None:

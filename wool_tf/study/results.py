@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wool_tf import records
 from wool_tf.study.board_results import Delivery
-from wool_tf.study.image_results import Data, HeldOut, ImageCounts, Sheet, Suspect
+from wool_tf.study.image_results import Data, HeldOutImage, ImageCounts, Sheet, Suspect
 from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
 from wool_tf.training.unit_records import History
 
@@ -116,7 +116,7 @@ class Failure:
 
 
 @dataclasses.dataclass(frozen=True)
-class Delivered:
+class DeliveredModel:
     """The delivered model together with its figures.
 
     Attributes:
@@ -180,7 +180,7 @@ class Study:
     suspects: tuple[Suspect, ...] = ()
     delivery: Delivery | None = None
     predicted_on: str = ""
-    held_out: tuple[HeldOut, ...] = ()
+    held_out: tuple[HeldOutImage, ...] = ()
     version: int = VERSION
 
     @property
@@ -201,14 +201,14 @@ class Study:
         return next((each for each in self.baselines if (each.kind, each.name) == (kind, name)), None)
 
     @property
-    def delivered(self) -> Delivered | None:
+    def delivered(self) -> DeliveredModel | None:
         """The delivery with the stages that it was made of, or None where nothing is delivered."""
         if self.delivery is None:
             return None
         chosen = next(one for one in self.configurations if one.name == self.delivery.configuration)
         before, after = chosen.stage(self.delivery.stage), chosen.stage(f"{self.delivery.stage}{INT8}")
         assert before is not None and after is not None, f"{chosen.name}: lacks a stage of what it delivers"
-        return Delivered(self.delivery, chosen, before, after)
+        return DeliveredModel(self.delivery, chosen, before, after)
 
 
 def write(path: Path, study: Study) -> None:

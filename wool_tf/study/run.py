@@ -14,19 +14,20 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import logs, quiet
-from wool_tf.data import native
+from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.naming import AS_NAMED
-from wool_tf.data.native import Crops
+from wool_tf.data.native_crops import Crops
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
 from wool_tf.simulation import simulated_crops
-from wool_tf.study import assemble, baselines, driver, estimate, grid, manifest, quantise, results, workers
+from wool_tf.study import assemble, baselines, delivery_units, driver, estimate, grid, manifest, results, workers
+from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Outcome, Status, Unit
 from wool_tf.study.evidence import Evidence
-from wool_tf.study.job import CropSource, Workers
 from wool_tf.study.results import Study
+from wool_tf.study.workers import Workers
 from wool_tf.training import recipes
 from wool_tf.training.config import TrainingConfig
 
@@ -144,11 +145,11 @@ def _concluded(request: Request, prepared: _Prepared, outcome: Outcome, out: Pat
         request.configs, evidence, compared, outcome.failures, request.command, given, request.delivers
     )
     if request.benchmark is not None:
-        from wool_tf.study import deliver
+        from wool_tf.study import board_model
 
         log.info("writing the model and timing it")
         (config,) = request.configs
-        delivery = deliver.deliver(
+        delivery = board_model.deliver(
             config, evidence, compared, prepared.crops, out / UNITS, out / MODEL, request.benchmark
         )
         study = dataclasses.replace(study, delivery=delivery)
@@ -182,12 +183,14 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
         if source.naming != AS_NAMED:
             raise BadSetting("data", None, "is missing; sample_from and labels say how its files are named")
         log.info(f"simulating {source.samples} samples")
-        telling = logs.Occasional(log, "simulating scan")
+        telling = logs.ProgressLog(log, "simulating scan")
         place = out / "simulated"
         folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
     log.info(f"reading {folder}")
-    telling = logs.Occasional(log, "reading image")
-    crops = native.load(folder, out / "cache", telling, source.on_bad_image, naming=source.naming, white=source.white)
+    telling = logs.ProgressLog(log, "reading image")
+    crops = native_crops.load(
+        folder, out / "cache", telling, source.on_bad_image, naming=source.naming, white=source.white
+    )
     images = crops.native
     for remark in images.remarks:
         log.info(remark)
@@ -222,19 +225,19 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
     first = request.configs[0]
     # Checked, and fetched, before anything that takes long.
     for config in request.configs:
-        fetching = logs.Occasional(log, "fetching weights, byte")
+        fetching = logs.ProgressLog(log, "fetching weights, byte")
         initial_weights.resolve(config.weights, config.initial_spec, 0, progress=fetching)
         recipes.table(config)
         recipes.of_rounds(config)
     crops = load(source, first, out)
     manifest.check_initial(request.configs, crops.native.fingerprint)
-    images = crops.for_network(first.image_size, logs.Occasional(log, "resizing image"))
+    images = crops.for_network(first.image_size, logs.ProgressLog(log, "resizing image"))
     folds = grid.split(first, images)
     trained = [parts[: first.first_folds or None] for parts in folds]
     _import_keras(request.delivers)
     curves = out / "tensorboard" if team.tensorboard else None
     if request.delivers:
-        chains = quantise.plan(first, images, crops.native, trained, out / UNITS, team.keep)
+        chains = delivery_units.plan(first, images, crops.native, trained, out / UNITS, team.keep)
     else:
         chains = [
             chain

@@ -1,6 +1,7 @@
 """Processes that work side by side: of this machine by joblib, of a cluster by Dask."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import platform
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from wool_tf import environment, quiet
 from wool_tf.errors import BadSetting, first_line
 from wool_tf.study import gpu_locks
-from wool_tf.study.progress import Orphaned
+from wool_tf.study.progress import OrphanedRun
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,7 +28,24 @@ ENVIRONMENT = (*environment.computing(1, "jax"), "TF_ENABLE_ONEDNN_OPTS")
 """What results depend on, and the machines of a cluster have to take over."""
 
 
-class Died(Exception):
+@dataclasses.dataclass(frozen=True)
+class Workers:
+    """Who does the work.
+
+    Attributes:
+        jobs: processes that train at the same time on this machine.
+        scheduler: address of a Dask cluster instead, or None.
+        keep: whether all networks are kept.
+        tensorboard: whether curves for TensorBoard are written.
+    """
+
+    jobs: int
+    scheduler: str | None = None
+    keep: bool = False
+    tensorboard: bool = False
+
+
+class WorkerDeath(Exception):
     """A worker process ended before its work was done; the others of its pool were ended too."""
 
 
@@ -41,7 +59,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         folder: where processes agree on who has which GPU.
 
     Raises:
-        Died: a process was killed.
+        WorkerDeath: a process was killed.
         Exception: what `work` raised; the other processes are ended at once.
     """
     # Not joblib.Parallel, which does the work of a single process in the calling one.
@@ -56,7 +74,7 @@ def run(work: Callable, tasks: Sequence[tuple], jobs: int, folder: Path) -> None
         # Ends the workers in the middle of their tasks.
         executor.shutdown(kill_workers=True)
         if isinstance(error, BrokenProcessPool):
-            raise Died from None
+            raise WorkerDeath from None
         raise
     # Idle workers would keep the memory of their GPUs from what comes next.
     executor.shutdown()
@@ -183,7 +201,7 @@ def _on_worker(variables: dict[str, str], software: dict[str, str], folder: Path
 
         work, task = pickle.loads(pickled)
         # The run has ended, so there is nothing left to report to.
-        with contextlib.suppress(Orphaned):
+        with contextlib.suppress(OrphanedRun):
             work(*task)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from wool_tf import seeds
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
-from wool_tf.networks import forward
+from wool_tf.networks import forward_pass
 from wool_tf.networks.batch_norm import BatchNormalization
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
@@ -78,7 +78,7 @@ def _statistics(
         # With momentum 0 the running values are those of the last batch.
         for norm in norms.values():
             norm.momentum = 0.0
-        forward.observe(model, batch)
+        forward_pass.observe(model, batch)
     finally:
         for name, norm in norms.items():
             norm.momentum = kept[name]

@@ -19,13 +19,13 @@ import keras
 import numpy as np
 
 from wool_tf import environment
-from wool_tf.errors import BadSetting, Diverged
+from wool_tf.errors import BadSetting, Divergence
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import complexity, initial_weights, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
-from wool_tf.pruning import compact, importance, plan
+from wool_tf.pruning import compaction, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
 from wool_tf.training import batch_norms, recipes, trainer
 from wool_tf.training.config import TrainingConfig
@@ -263,13 +263,13 @@ def _pruned(
 
 def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold) -> tuple[Weights, float]:
     """The compact weights, and the largest difference of a logit that it makes; refuses to go on if there is one."""
-    smaller = compact.gather(weights, chosen)
+    smaller = compaction.gather(weights, chosen)
     # Spread over all of them, for they are sorted by class where they come in class folders.
     images, checked = fold.dataset.images, fold.train[:: -(-len(fold.train) // CHECKED_IMAGES)]
     masked = trainer.logits(chosen.spec, weights, images, checked, mask=chosen)
     if not np.isfinite(masked).all():
-        raise Diverged("the trained network's outputs are not finite")
-    difference = compact.check_equal(masked, trainer.logits(chosen.compact, smaller, images, checked), stage.title)
+        raise Divergence("the trained network's outputs are not finite")
+    difference = compaction.check_equal(masked, trainer.logits(chosen.compact, smaller, images, checked), stage.title)
     return smaller, difference
 
 
@@ -286,7 +286,7 @@ def _scores(fold: Fold, spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> 
         return np.empty(0)
     logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out)
     if not np.isfinite(logits).all():
-        raise Diverged("the trained network's outputs are not finite")
+        raise Divergence("the trained network's outputs are not finite")
     return scoring.probabilities(logits)
 
 

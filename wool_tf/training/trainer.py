@@ -10,8 +10,8 @@ import numpy as np
 
 from wool_tf import environment
 from wool_tf.data.batches import augmented, per_epoch
-from wool_tf.errors import Diverged, WoolError
-from wool_tf.networks import forward, scoring
+from wool_tf.errors import Divergence, WoolError
+from wool_tf.networks import forward_pass, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
@@ -126,7 +126,7 @@ def train(
         The trained arrays, and the History, with `merit` where that is given.
 
     Raises:
-        Diverged: the loss or a weight was not finite.
+        Divergence: the loss or a weight was not finite.
         WoolError: the network is too narrow for the backend.
     """
     _check_stem(spec)
@@ -145,7 +145,7 @@ def train(
     trained = watch.best or network_weights.read(model)
     for key, array in trained.items():
         if not np.isfinite(array).all():
-            raise Diverged(f"{key} became infinite in the last step of the training")
+            raise Divergence(f"{key} became infinite in the last step of the training")
     return trained, watch.history
 
 
@@ -207,7 +207,7 @@ def _teaching(teacher: Teacher) -> Callable[[np.ndarray], np.ndarray]:
     """Gives the teacher's logits of normalised images."""
     model = _teachers(teacher.spec)
     network_weights.assign(model, teacher.weights)
-    return lambda images: forward.outputs(model, images, len(images))
+    return lambda images: forward_pass.outputs(model, images, len(images))
 
 
 # Keras traces a training step again for every model (some seconds), so one compiled model per architecture serves
@@ -294,7 +294,7 @@ class _Watch(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float]) -> None:
         if not np.isfinite(logs["loss"]):
-            raise Diverged(f"the training loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}")
+            raise Divergence(f"the training loss became {logs['loss']} in epoch {self.epoch + 1}, step {batch + 1}")
         done = (self.epoch + (batch + 1) / self.params["steps"]) / self.epochs
         self.progress(done, f"epoch {self.epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")
 

@@ -72,7 +72,7 @@ class Int8File:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class ScoreDifference:
     """How far a file's scores are from those of the network that it was made of, on the same images.
 
     Attributes:
@@ -129,7 +129,7 @@ class Result:
     bn_images: int | None = None
     file: Int8File | None = None
     heatmaps: tuple[tuple[tuple[float, ...], ...], ...] = ()
-    check: Comparison | None = None
+    check: ScoreDifference | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

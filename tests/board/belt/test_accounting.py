@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import rig
 from wool_board.belt.config import InspectionConfig, shortest_latency
 from wool_board.belt.events import Alarms, Events
-from wool_board.belt.inspector import Inspector
 from wool_board.belt.report import Report
+from wool_board.belt.row_inspector import RowInspector
 from wool_board.belt.rows import GAP
 from wool_board.belt.strip import BLOCK
 from wool_board.belt.tiles import Tiling, tiling
@@ -78,7 +78,7 @@ def inspect(belt: np.ndarray, runs, chunks, cut: Tiling, part: int, busy, draw) 
     told, events.tell = events.tell, lambda *a, **k: (told(*a, **k), told_at.append(inspector.strip.stop))
     arguments = (events, Alarms(events), Report(events, 60.0, config.mm))
     recognizer = DrawnRecognizer(cut.margin, draw)
-    inspector = Inspector(recognizer, cut, config, lambda: inspector.strip.stop + late[0], *arguments)
+    inspector = RowInspector(recognizer, cut, config, lambda: inspector.strip.stop + late[0], *arguments)
     add = inspector._rejects.add
 
     def add_spied(first: int, last: int, tiles: list, at: float) -> list:

@@ -11,7 +11,7 @@ import pytest
 import rig
 from rig import DEFECT, WOOL, accounted, kinds
 from wool_board.belt.line_check import AROUND, LineCheck
-from wool_board.image.flat_field import Correction
+from wool_board.image.flat_field import FlatField
 
 NOISE, WIDTH, MM = 20.0, 640, 0.5
 
@@ -37,7 +37,7 @@ class Lines:
         self.counts = np.rint(counts).astype("<u2")
         known = (self.gain + rng.normal(0, noise, width) / references**0.5).astype(np.float32)
         spread = np.full(width, noise, np.float32)
-        self.correction = Correction(np.zeros(width, np.float32), known, spread, (), 1e-4, references)
+        self.correction = FlatField(np.zeros(width, np.float32), known, spread, (), 1e-4, references)
 
     def broken(self, content: bytes, chunk: int = 50) -> np.ndarray:
         """Which lines of these bytes are found broken, looked at so many at a time."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wool_board.belt.lines import PIPE_BYTES, Block, LostLines, Reader, Ring, WriterGone
+from wool_board.belt.lines import PIPE_BYTES, LineBlock, LineReader, LostLines, Ring, WriterGone
 from wool_board.errors import WoolError
 from wool_board.image.scan_files import LineFormat
 
@@ -26,7 +26,7 @@ def drain(ring: Ring, seconds: float = 5.0) -> list:
     found, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         item = ring.take(1000, 0.05)
-        if isinstance(item, Block):
+        if isinstance(item, LineBlock):
             found.append((item.first, item.lines[:, 0].tolist()))
             ring.release(len(item.lines))
         elif item is not None:
@@ -47,7 +47,7 @@ def test_ring_against_a_list(data):
 
     def take():
         item = ring.take(data.draw(st.integers(1, 5)), 0)
-        if isinstance(item, Block):
+        if isinstance(item, LineBlock):
             for offset, line in enumerate(item.lines):
                 # A line is where its number says, whatever was lost before.
                 assert line.tolist() == [item.first + offset] * 4
@@ -83,7 +83,7 @@ def test_ring_against_a_list(data):
 def test_a_file_is_read_whole_however_slow_the_inspection(tmp_path):
     path = tmp_path / "lines.raw"
     path.write_bytes(numbered(1000).tobytes() + b"odd")
-    ring, reader = Ring(LAYOUT, 16), Reader(str(path), False, False)
+    ring, reader = Ring(LAYOUT, 16), LineReader(str(path), False, False)
     assert (reader.live, reader.size) == (False, 8003)
     with reader.reading(ring):
         found = drain(ring)
@@ -94,7 +94,7 @@ def test_a_file_is_read_whole_however_slow_the_inspection(tmp_path):
 def test_times_are_those_of_arrival(tmp_path):
     path = tmp_path / "fifo"
     os.mkfifo(path)
-    ring, reader = Ring(LAYOUT, 16), Reader(str(path), False, False)
+    ring, reader = Ring(LAYOUT, 16), LineReader(str(path), False, False)
     with reader.reading(ring), path.open("wb", buffering=0) as writer:
         times = []
         for number in range(3):
@@ -110,7 +110,7 @@ def test_times_are_those_of_arrival(tmp_path):
 def test_a_writer_is_not_held_up_when_nobody_takes_its_lines(tmp_path):
     path = tmp_path / "fifo"
     os.mkfifo(path)
-    ring, reader = Ring(LAYOUT, 50), Reader(str(path), False, False)
+    ring, reader = Ring(LAYOUT, 50), LineReader(str(path), False, False)
     assert reader.live
     count = 4 * PIPE_BYTES // LAYOUT.line_bytes
     lines = np.resize(numbered(60000), (count, 4)).tobytes()
@@ -138,7 +138,7 @@ def test_a_writer_is_not_held_up_when_nobody_takes_its_lines(tmp_path):
 def test_a_fifo_is_opened_again_for_another_writer(tmp_path):
     path = tmp_path / "fifo"
     os.mkfifo(path)
-    ring, reader = Ring(LAYOUT, 50), Reader(str(path), False, True)
+    ring, reader = Ring(LAYOUT, 50), LineReader(str(path), False, True)
     with reader.reading(ring):
         assert ring.take(5, 0.3) is None
         for writing in range(3):
@@ -146,7 +146,7 @@ def test_a_fifo_is_opened_again_for_another_writer(tmp_path):
                 writer.write(numbered(2, 2 * writing).tobytes() + b"x" * writing)
             found = []
             while len(found) < 2 and (item := ring.take(5, 30)):
-                if isinstance(item, Block):
+                if isinstance(item, LineBlock):
                     assert item.lines[:, 0].tolist() == [2 * writing, 2 * writing + 1]
                     ring.release(len(item.lines))
                 found.append(item)
@@ -158,7 +158,7 @@ def test_reading_ends_soon_without_a_writer(tmp_path):
     os.mkfifo(path)
     before = threading.active_count()
     started = time.monotonic()
-    with Reader(str(path), False, False).reading(Ring(LAYOUT, 5)):
+    with LineReader(str(path), False, False).reading(Ring(LAYOUT, 5)):
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
     assert time.monotonic() - started < 2
@@ -167,7 +167,7 @@ def test_reading_ends_soon_without_a_writer(tmp_path):
 def test_what_goes_wrong_in_reading_is_told(tmp_path):
     path = tmp_path / "lines.raw"
     path.write_bytes(numbered(10).tobytes())
-    ring, reader = Ring(LAYOUT, 50), Reader(str(path), False, False)
+    ring, reader = Ring(LAYOUT, 50), LineReader(str(path), False, False)
     reader._file.close()
     with reader.reading(ring):
         (left,) = drain(ring)
@@ -185,14 +185,14 @@ def test_what_goes_wrong_in_reading_is_told(tmp_path):
 def test_no_lines_to_be_had(tmp_path, make, reopen, said):
     make(tmp_path / "input")
     with pytest.raises(WoolError, match="input") as refused:
-        Reader(str(tmp_path / "input"), False, reopen)
+        LineReader(str(tmp_path / "input"), False, reopen)
     assert said in str(refused.value)
 
 
 def test_a_writer_that_comes_and_goes_while_the_fifo_is_opened_again_spoils_no_other(tmp_path):
     path = tmp_path / "fifo"
     os.mkfifo(path)
-    reader, ring, found = Reader(str(path), False, True), Ring(LAYOUT, 100), []
+    reader, ring, found = LineReader(str(path), False, True), Ring(LAYOUT, 100), []
     opened = reader._opened
 
     def hasty():
@@ -209,7 +209,7 @@ def test_a_writer_that_comes_and_goes_while_the_fifo_is_opened_again_spoils_no_o
         end = time.monotonic() + 20
         while time.monotonic() < end and len(marks) < 3:
             item = ring.take(1000, 0.05)
-            if isinstance(item, Block):
+            if isinstance(item, LineBlock):
                 lines += item.lines[:, 0].tolist()
                 ring.release(len(item.lines))
             elif item is not None:
@@ -224,14 +224,14 @@ def test_a_writer_that_comes_and_goes_while_the_fifo_is_opened_again_spoils_no_o
 def test_many_hasty_writers_lose_nothing_and_shift_nothing(tmp_path):
     path = tmp_path / "fifo"
     os.mkfifo(path)
-    reader, ring = Reader(str(path), False, True), Ring(LAYOUT, 10_000)
+    reader, ring = LineReader(str(path), False, True), Ring(LAYOUT, 10_000)
     lines, writers = [], 300
     with reader.reading(ring):
         threading.Thread(target=lambda: [path.write_bytes(numbered(1, n).tobytes()) for n in range(writers)]).start()
         end = time.monotonic() + 30
         while time.monotonic() < end and len(lines) < writers:
             item = ring.take(1000, 0.05)
-            if isinstance(item, Block):
+            if isinstance(item, LineBlock):
                 lines += item.lines[:, 0].tolist()
                 ring.release(len(item.lines))
             else:
@@ -243,7 +243,7 @@ def test_many_hasty_writers_lose_nothing_and_shift_nothing(tmp_path):
 def test_lines_in_the_pipe_are_known_before_they_are_read_where_their_writer_does_not_wait(tmp_path, recorded):
     fifo, layout = tmp_path / "lines", LineFormat(4, "uint16le")
     os.mkfifo(fifo)
-    reader, ring = Reader(str(fifo), recorded, False), Ring(layout, 20)
+    reader, ring = LineReader(str(fifo), recorded, False), Ring(layout, 20)
     writer = os.open(fifo, os.O_WRONLY)
     os.write(writer, bytes(7 * 8 + 3))
     ring.waiting = reader._waiting

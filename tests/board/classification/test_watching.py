@@ -19,8 +19,8 @@ from classifying import IMAGE_VARIANTS, SEEN, clean, command, expected, run, sav
 from PIL import Image
 
 import image_formats
-from wool_board.classification import moving
-from wool_board.classification import watching as watching_module
+from wool_board.classification import arrivals as watching_module
+from wool_board.classification import file_moves
 from wool_board.classification.classifier import picture_name
 
 
@@ -345,12 +345,12 @@ def test_nothing_that_is_moved_overwrites_anything(tmp_path):
     for number in range(4):
         path = save(tmp_path / "in" / "a.png", SEEN[number])
         os.utime(path, ns=(10**18, 10**18))
-        assert moving.move(path, tmp_path / "done" / "a.png", path.stat())
+        assert file_moves.move(path, tmp_path / "done" / "a.png", path.stat())
     kept = {np.asarray(Image.open(path)).tobytes() for path in (tmp_path / "done").iterdir()}
     assert kept == {pixels.tobytes() for pixels in SEEN[:4]}
     assert list((tmp_path / "in").iterdir()) == []
     with pytest.raises(FileNotFoundError):
-        moving.move(tmp_path / "in" / "gone.png", tmp_path / "done" / "gone.png", path.parent.stat())
+        file_moves.move(tmp_path / "in" / "gone.png", tmp_path / "done" / "gone.png", path.parent.stat())
     assert len(list((tmp_path / "done").iterdir())) == 4
 
 
@@ -361,7 +361,7 @@ def test_a_link_that_would_lead_nowhere_stays_where_it_is(tmp_path):
     image.write_bytes(b"image")
     link.symlink_to(Path("..", "real", "a.png"))
     with pytest.raises(OSError):
-        moving.move(link, done, link.stat())
+        file_moves.move(link, done, link.stat())
     assert link.is_symlink() and link.read_bytes() == b"image" and not list(done.parent.iterdir())
 
 

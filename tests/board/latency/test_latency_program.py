@@ -9,12 +9,14 @@ import zipfile
 import pytest
 
 from checkout import PROGRAMS
-from wool_board.latency import orders
-from wool_board.latency.orders import Grid, Orders
+from wool_board.latency import convolution_archive
+from wool_board.latency.convolution_archive import ArchiveContents, Grid
 from wool_tf.deploy import convolution_models
 from wool_tf.pruning import latency_table
 
-ORDERED = Orders((Grid(7, 2, 8, (1,), (1, 8)), Grid(3, 1, 4, (1, 8), (1, 8))), (Grid(3, 1, 4, (8,), (1, 2, 3)),))
+ORDERED = ArchiveContents(
+    (Grid(7, 2, 8, (1,), (1, 8)), Grid(3, 1, 4, (1, 8), (1, 8))), (Grid(3, 1, 4, (8,), (1, 2, 3)),)
+)
 
 
 def run(*arguments) -> subprocess.CompletedProcess:
@@ -58,9 +60,9 @@ def test_every_mistake_is_one_line(archive, tmp_path):
     ):  # fmt: skip
         with zipfile.ZipFile(tmp_path / name, "w") as made:
             if contents is not None:
-                made.writestr(orders.CONTENTS, json.dumps(contents))
+                made.writestr(convolution_archive.CONTENTS, json.dumps(contents))
     with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(lacking, "w") as made:
-        made.writestr(orders.CONTENTS, whole.read(orders.CONTENTS))
+        made.writestr(convolution_archive.CONTENTS, whole.read(convolution_archive.CONTENTS))
     out = f"--out={tmp_path / 't.json'}"
     for arguments, status, message in (
         (("missing.zip", out), 1, "missing.zip: cannot be read (No such file or directory)"),

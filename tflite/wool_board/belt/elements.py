@@ -16,7 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from wool_board.belt.events import Alarms
-from wool_board.image.flat_field import AIR, Correction
+from wool_board.image.flat_field import AIR, FlatField
 from wool_board.image.neighbours import local_median
 from wool_board.image.references import GAIN, MAX_RUN, NOISE
 
@@ -92,7 +92,7 @@ class ElementWatch:
         unrepaired: indices of elements that are ill, too many side by side to be repaired.
     """
 
-    def __init__(self, correction: Correction, alarms: Alarms):
+    def __init__(self, correction: FlatField, alarms: Alarms):
         self.correction = self._first = correction
         self.unrepaired: tuple[int, ...] = ()
         self._alarms, self._good = alarms, correction.good

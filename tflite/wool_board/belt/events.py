@@ -23,7 +23,7 @@ class Stream(Protocol):
     def flush(self) -> object: ...
 
 
-class Untold:
+class OmittedEvents:
     """Events that were left out: how many of each kind, and from where to where along the belt they were about."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class Events:
     """
 
     def __init__(self, stream: Stream, waiting: Callable[[], int] = lambda: 0, feed: Feed | None = None):
-        self.untold, self.feed = Untold(), feed
+        self.untold, self.feed = OmittedEvents(), feed
         self._stream, self._waiting = stream, waiting
 
     @property
@@ -79,7 +79,7 @@ class Events:
         if self.untold.events:
             # Not on the feed, whose readers are told of their own losses.
             self._write("untold", self.untold.fields())
-            self.untold = Untold()
+            self.untold = OmittedEvents()
 
     def flush(self) -> None:
         """Hands over what was told."""

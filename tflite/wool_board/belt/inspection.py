@@ -10,18 +10,18 @@ from wool_board.belt.beam import OpenBeam
 from wool_board.belt.config import InspectionConfig
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Position
-from wool_board.belt.inspector import CHUNK, Inspector
 from wool_board.belt.line_check import LineCheck
-from wool_board.belt.lines import Block, LostLines, Ring, WriterGone
+from wool_board.belt.lines import LineBlock, LostLines, Ring, WriterGone
 from wool_board.belt.monitor import Monitor
 from wool_board.belt.motion import EncoderCounts
 from wool_board.belt.report import Report
 from wool_board.belt.resumption import UNKNOWN, Resumption
+from wool_board.belt.row_inspector import CHUNK, RowInspector
+from wool_board.belt.standstill import StandstillWatch
 from wool_board.belt.state import State, StateWriter
-from wool_board.belt.stillness import StillWatch
 from wool_board.belt.strip import BLOCK
 from wool_board.belt.tiles import Tiling
-from wool_board.image.flat_field import Correction, grey
+from wool_board.image.flat_field import FlatField, grey
 from wool_board.machine import clocks
 from wool_board.model.recognizer import Recognizer
 
@@ -51,7 +51,7 @@ class Inspection:
     def __init__(
         self,
         recognizer: Recognizer,
-        correction: Correction,
+        correction: FlatField,
         tiling: Tiling,
         ring: Ring,
         config: InspectionConfig,
@@ -63,12 +63,12 @@ class Inspection:
         self._check, self._references = LineCheck(correction), correction.fingerprint
         self._ring, self._events = ring, events
         self._report = Report(events, config.report_seconds, config.mm)
-        self._inspector = Inspector(recognizer, tiling, config, self._arrived, events, self.alarms, self._report)
+        self._inspector = RowInspector(recognizer, tiling, config, self._arrived, events, self.alarms, self._report)
         self._inspector.begin(config.first)
         self._strip = self._inspector.strip
         self._heard = self._saved = time.monotonic()
         self._counts: EncoderCounts | None = None
-        self._still = StillWatch(correction, self.alarms) if config.position == "time" else None
+        self._still = StandstillWatch(correction, self.alarms) if config.position == "time" else None
         if config.position == "count":
             self._counts = EncoderCounts(config.layout.width, config.pixel_mm / config.count_mm, self.alarms)
         self._taken = 0
@@ -136,7 +136,7 @@ class Inspection:
         while not is_stopped():
             alive()
             item = self._ring.take(CHUNK, WAIT_SECONDS)
-            if isinstance(item, Block):
+            if isinstance(item, LineBlock):
                 self._add(item)
             elif isinstance(item, LostLines):
                 self._lose(item)
@@ -189,7 +189,7 @@ class Inspection:
             self._references,
         )
 
-    def _add(self, block: Block) -> None:
+    def _add(self, block: LineBlock) -> None:
         lines, arrived = block.lines[:, : self.config.layout.width], block.arrived
         if self._counts:
             chosen = self._counts.choose(block.lines)

@@ -8,7 +8,7 @@ than the product does from one to the next; lines of a detector whose elements a
 
 import numpy as np
 
-from wool_board.image.flat_field import BRIGHTER, Correction
+from wool_board.image.flat_field import BRIGHTER, FlatField
 
 PART = 160
 """Elements that are looked at together, and twice, four times as many …, and all; parts overlap by half."""
@@ -47,7 +47,7 @@ class LineCheck:
         correction: of the detector.
     """
 
-    def __init__(self, correction: Correction):
+    def __init__(self, correction: FlatField):
         good = np.zeros(len(correction.gain), bool)
         good[correction.good] = True
         # What is made of neighbours has no pattern of its own, nor have those beside it one that is theirs alone.
@@ -119,7 +119,7 @@ class LineCheck:
         return near
 
 
-def _noise(correction: Correction) -> float:
+def _noise(correction: FlatField) -> float:
     """Standard deviation of the references' noise in what `_detail` makes of the logarithm of the gain."""
     good = correction.good
     if not correction.lines or not len(good):

@@ -32,7 +32,7 @@ SPILL_BYTES = 1 << 16
 F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 
 
-class Block(NamedTuple):
+class LineBlock(NamedTuple):
     """Lines: the number of the first, (n, width) counts, and (n,) seconds at which they arrived."""
 
     first: int
@@ -153,7 +153,7 @@ class Ring:
             self._marks.append((self._written // self._line, WriterGone(stray, final, error)))
             self._changed.notify_all()
 
-    def take(self, most: int, seconds: float) -> Block | LostLines | WriterGone | None:
+    def take(self, most: int, seconds: float) -> LineBlock | LostLines | WriterGone | None:
         """What comes next, lines or what happened between them; None after so many seconds without any.
 
         The lines stay where they are until `release` is called.
@@ -168,7 +168,7 @@ class Ring:
                 return mark
             start = self._taken % self._capacity
             stop = min(start + most, self._capacity, start + self._ready())
-            return Block(self._taken + self._skipped, self._lines[start:stop], self._times[start:stop])
+            return LineBlock(self._taken + self._skipped, self._lines[start:stop], self._times[start:stop])
 
     def release(self, count: int) -> None:
         """So many of the lines that `take` gave are done with."""
@@ -194,7 +194,7 @@ class Ring:
         self._spilt = 0
 
 
-class Reader:
+class LineReader:
     """Reads lines with a thread of its own.
 
     Arguments:

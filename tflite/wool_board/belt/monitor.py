@@ -10,7 +10,7 @@ from wool_board.belt.beam import STILL_BRIGHT, OpenBeam
 from wool_board.belt.elements import ElementWatch, Span
 from wool_board.belt.events import Alarms
 from wool_board.image import saturation
-from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, Correction
+from wool_board.image.flat_field import BRIGHTER, BRIGHTER_SHARE, FlatField
 from wool_board.image.neighbours import local_median
 from wool_board.image.scan_files import LineFormat
 
@@ -62,7 +62,7 @@ class Monitor:
     """
 
     def __init__(
-        self, correction: Correction, layout: LineFormat, window: tuple[float, float], beam: OpenBeam, alarms: Alarms
+        self, correction: FlatField, layout: LineFormat, window: tuple[float, float], beam: OpenBeam, alarms: Alarms
     ):
         self._correction, self._black, self._beam, self._alarms = correction, window[1], beam, alarms
         self.elements = ElementWatch(correction, alarms)

@@ -1,8 +1,8 @@
 """Whether a line of the detector is a step of the belt: by the belt's encoder, by its counts, or by time alone.
 
 Lines that an encoder triggers are each a step further. Lines that come by time are so only while the belt runs at its
-speed. Where the encoder's count comes with each line, lines are chosen by it; where there is none, `stillness` tells as
-far as the product does.
+speed. Where the encoder's count comes with each line, lines are chosen by it; where there is none, `standstill` tells
+as far as the product does.
 """
 
 import math

@@ -11,7 +11,7 @@ from wool_board.belt.config import InspectionConfig, shortest_latency
 from wool_board.belt.events import Events
 from wool_board.belt.feed import Feed
 from wool_board.belt.inspection import Inspection
-from wool_board.belt.lines import Reader, Ring
+from wool_board.belt.lines import LineReader, Ring
 from wool_board.belt.resumption import Resumption, resume
 from wool_board.belt.state import StateWriter, claimed, read
 from wool_board.belt.tiles import Tiling, tiling
@@ -20,7 +20,7 @@ from wool_board.image.references import correction
 from wool_board.image.scan_files import LineFormat
 from wool_board.machine import clocks, cores
 from wool_board.machine.interruption import Interruption
-from wool_board.machine.outlet import Outlet
+from wool_board.machine.output_stream import OutputStream
 from wool_board.machine.watchdog import Watchdog
 from wool_board.model.recognizer import Recognizer
 
@@ -118,7 +118,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     corrected = correction(*references, raw=layout, detector=layout)
     recognizer = Recognizer(options.model, options.threads)
     cut = tiling(recognizer.side, recognizer.margin, options.width, options.overlap)
-    reader = Reader(options.input, options.recorded, options.reopen)
+    reader = LineReader(options.input, options.recorded, options.reopen)
     config = _config(options, recognizer, cut, reader.live)
     resumed = _resumed(options, config, corrected.fingerprint)
     if resumed:
@@ -126,9 +126,9 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
     count_mm = config.pixel_mm if options.count_mm is None else options.count_mm
     config = dataclasses.replace(config, position=options.position, count_mm=count_mm)
     ring, watchdog = _ring(options, config, cut), Watchdog()
-    outlet = Outlet(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
+    stream = OutputStream(sys.stdout.fileno(), not reader.live, lambda: interruption.asked)
     feed = Feed(options.feed) if options.feed else None
-    events = Events(outlet, lambda: outlet.waiting, feed)
+    events = Events(stream, lambda: stream.waiting, feed)
     inspection = Inspection(recognizer, corrected, cut, ring, config, events)
     interruption.work()
     about = {"repaired": corrected.bad, "width_checked": inspection.monitor.knows_pattern}
@@ -149,7 +149,7 @@ def _inspect(options: InspectionOptions, interruption: Interruption) -> None:
         stack.enter_context(reader.reading(ring))
         watchdog.ready()
         inspection.run(lambda: interruption.asked, watchdog.alive, writer, lambda: _look_at_age(inspection, written))
-        outlet.finish(END_SECONDS)
+        stream.finish(END_SECONDS)
         inspection.end(writer)
     interruption.check()
 
@@ -179,7 +179,7 @@ def _resumed(options: InspectionOptions, config: InspectionConfig, references: s
 def _look_at_start(
     inspection: Inspection,
     options: InspectionOptions,
-    reader: Reader,
+    reader: LineReader,
     ring: Ring,
     resumed: Resumption | None,
 ) -> None:

@@ -13,7 +13,7 @@ from wool_board.model.card import held_out
 from wool_board.model.recognizer import Recognizer
 
 STOPS = {"encoder": "no lines", "count": "counted", "time": "by texture"}
-"""By what a belt that stands is noticed; texture tells as far as `stillness` says."""
+"""By what a belt that stands is noticed; texture tells as far as `standstill` says."""
 
 
 def fields(

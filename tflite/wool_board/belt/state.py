@@ -36,10 +36,10 @@ class State:
         time: when, in seconds since 1970.
         level: attenuation of the open beam by the references.
         ended: whether the inspection came to its end.
-        untold: events that were left out and of which nobody was told: `Untold.fields()`, or None.
+        untold: events that were left out and of which nobody was told: `OmittedEvents.fields()`, or None.
         elements: that were ill, by what is wrong with them: `ElementWatch.ill`.
         boot, uptime, clock_set: how far that time is to be believed, as of `Moment`; earlier versions left none.
-        references: what tells the references from others, `Correction.fingerprint`; earlier versions left none.
+        references: what tells the references from others, `FlatField.fingerprint`; earlier versions left none.
     """
 
     along_mm: float
@@ -125,7 +125,7 @@ def _is_number(value: object, least: float, most: float) -> bool:
 
 
 def _are_untold(found: dict) -> bool:
-    """Whether it is what `Untold.fields` gives."""
+    """Whether it is what `OmittedEvents.fields` gives."""
     events, along = found["events"], found["along_mm"]
     counted = isinstance(events, dict) and all(_is_number(count, 0, MOST) for count in events.values())
     return counted and (along is None or (len(along) == 2 and all(_is_number(place, 0, MOST) for place in along)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_board.errors import BadFile, WoolError
-from wool_board.image.flat_field import Correction, grey
+from wool_board.image.flat_field import FlatField, grey
 from wool_board.model import card as cards
 from wool_board.model.network import invoke, opened
 
@@ -71,7 +71,7 @@ class TimedTile:
     def __init__(self, side: int):
         rng, self.side = np.random.default_rng(0), side
         dark, gain = (rng.normal(mean, 20, side).astype(np.float32) for mean in (400, 40_000))
-        self._correction = Correction(dark=dark, gain=gain, spread=gain / 100, bad=(side // 2,), floor=1e-3, lines=256)
+        self._correction = FlatField(dark=dark, gain=gain, spread=gain / 100, bad=(side // 2,), floor=1e-3, lines=256)
         self._counts = rng.integers(16_000, 40_000, (side, side), np.uint16)
 
     def run(self) -> float:

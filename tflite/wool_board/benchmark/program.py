@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from wool_board import whole_file
+from wool_board import atomic_file
 from wool_board.benchmark import candidates, memory, timing
 from wool_board.benchmark.table import table
 from wool_board.errors import UsageError, WoolError
@@ -95,6 +95,6 @@ def _check_writable(path: Path) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        whole_file.write(path, text.encode())
+        atomic_file.write(path, text.encode())
     except OSError as error:
         raise WoolError(f"--json={path}: cannot be written ({error.strerror})") from None

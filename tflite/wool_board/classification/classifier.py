@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wool_board.classification.output import Output
+from wool_board.classification.output import RecordWriter
 from wool_board.image import decoding
 from wool_board.model import heatmap
 from wool_board.model.recognizer import Recognizer
@@ -44,7 +44,7 @@ class Classifier:
         pictures: folder of pictures of that, or None.
     """
 
-    def __init__(self, recognizer: Recognizer, output: Output, maps: bool, pictures: Path | None):
+    def __init__(self, recognizer: Recognizer, output: RecordWriter, maps: bool, pictures: Path | None):
         self._recognizer, self.output = recognizer, output
         self._maps, self._pictures = maps, pictures
         self._told_of_range = False

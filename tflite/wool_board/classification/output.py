@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wool_board.command_line import one_line, say
-from wool_board.image import litter
+from wool_board.image import ignored_files
 from wool_board.image.folders import Unreadable
-from wool_board.machine.outlet import Outlet
+from wool_board.machine.output_stream import OutputStream
 
 PROGRAM = "classify.py"
 
 
-class Output:
+class RecordWriter:
     """Records on the standard output, each flushed, and complaints on the standard error.
 
     Arguments:
@@ -27,7 +27,7 @@ class Output:
     def __init__(self, form: Callable[[dict], str], header: str | None, is_stopped: Callable[[], bool]):
         self._form, self.complaints = form, 0
         self._is_stopped = is_stopped
-        self._outlet: Outlet | None = None
+        self._stream: OutputStream | None = None
         if header:
             self.line(header)
 
@@ -42,11 +42,11 @@ class Output:
             WoolError: nobody takes it.
             KeyboardInterrupt: the end was asked for before it was taken.
         """
-        if self._outlet is None:
-            self._outlet = Outlet(sys.stdout.fileno(), waits=True, is_stopped=self._is_stopped)
-        self._outlet.write(text + "\n")
-        self._outlet.flush()
-        if self._outlet.waiting:
+        if self._stream is None:
+            self._stream = OutputStream(sys.stdout.fileno(), waits=True, is_stopped=self._is_stopped)
+        self._stream.write(text + "\n")
+        self._stream.flush()
+        if self._stream.waiting:
             raise KeyboardInterrupt
 
     def complain(self, path: Path | str, reason: str) -> None:
@@ -59,17 +59,17 @@ class Output:
         say(f"{PROGRAM}: {one_line(path)}: {text}")
 
 
-def unreadable(output: Output) -> Unreadable:
+def unreadable(output: RecordWriter) -> Unreadable:
     """What complains of folders that cannot be read."""
     return lambda folder, error: output.complain(folder, f"cannot be read ({error.strerror})")
 
 
-def left_out(output: Output, folder: Path, paths: Sequence[str]) -> None:
+def left_out(output: RecordWriter, folder: Path, paths: Sequence[str]) -> None:
     """Tells what a folder holds that is litter, and complains of images whose format is not read, if there are any."""
     names = [os.path.relpath(path, folder) for path in paths]
-    found = [name for name in names if litter.is_litter(os.path.basename(name))]
+    found = [name for name in names if ignored_files.is_ignored(os.path.basename(name))]
     if found:
-        output.remark(folder, litter.told(found))
+        output.remark(folder, ignored_files.told(found))
     others = sorted(set(names) - set(found))
     if others:
         suffixes = ", ".join(sorted({os.path.splitext(name)[1].lower() for name in others}))

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wool_board.classification.arrivals import watch
 from wool_board.classification.classifier import Classifier, picture_name
-from wool_board.classification.output import COLUMNS, Output, csv_line, csv_row, left_out, text_line, unreadable
-from wool_board.classification.watching import watch
+from wool_board.classification.output import COLUMNS, RecordWriter, csv_line, csv_row, left_out, text_line, unreadable
 from wool_board.command_line import one_line
 from wool_board.errors import BadFile, WoolError
 from wool_board.exit_status import MISTAKE
@@ -105,7 +105,7 @@ def _make_folder(flag: str, folder: Path) -> None:
         raise WoolError(f"{flag}={one_line(folder)}: must be a folder that can be written")
 
 
-def _output(options: ClassificationOptions, interruption: Interruption) -> Output:
+def _output(options: ClassificationOptions, interruption: Interruption) -> RecordWriter:
     """Where records go, in the form that is asked for."""
     for stream in (sys.stdout, sys.stderr):
         # File names need not be text, and a service's locale need not know their letters.
@@ -116,10 +116,10 @@ def _output(options: ClassificationOptions, interruption: Interruption) -> Outpu
     if options.form == "csv":
         peak = [f"peak_{name}" for name in heatmap.Peak._fields] if options.heatmap else []
         header = csv_row([*COLUMNS, *peak])
-    return Output(forms[options.form], header, lambda: interruption.asked)
+    return RecordWriter(forms[options.form], header, lambda: interruption.asked)
 
 
-def _listed(given: tuple[Path, ...], output: Output) -> Iterator[tuple[Path, Path]]:
+def _listed(given: tuple[Path, ...], output: RecordWriter) -> Iterator[tuple[Path, Path]]:
     """The images that are asked for, and their names in the folder of pictures; complains of folders without any."""
     for path in given:
         if not os.path.isdir(path):

@@ -32,7 +32,7 @@ SQUARENESS = 0.02
 """How far an image may be from square, as a share of its longer side."""
 
 
-class Opened(NamedTuple):
+class OpenImage(NamedTuple):
     """An image that is open, what its head says, and its file."""
 
     image: Image.Image
@@ -131,7 +131,7 @@ def crop_size(path: Path) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Opened]:
+def opened(path: Path, formats: tuple[str, ...]) -> Iterator[OpenImage]:
     """An image that is open, and not decoded yet, while the context lasts; what its decoder raises is the file's fault.
 
     Arguments:
@@ -151,13 +151,13 @@ def opened(path: Path, formats: tuple[str, ...]) -> Iterator[Opened]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             kind = headers.format_of(file, formats)
             if kind == "DICOM":
-                yield Opened(*dicom.opened(file), file)
+                yield OpenImage(*dicom.opened(file), file)
                 return
             variant = headers.variant(file, kind)
             file.seek(0)
             with Image.open(file, formats=(kind,)) as image:
                 _check_single(image)
-                yield Opened(image, variant, file)
+                yield OpenImage(image, variant, file)
     except BadFile:
         raise
     except FileNotFoundError as error:
@@ -215,7 +215,7 @@ def _check_crop(image: Image.Image) -> None:
         raise BadFile(f"is {width}x{height} pixels; images must be square to within {SQUARENESS:.0%}: crop it")
 
 
-def _grey(found: Opened, white: int | None) -> Image.Image:
+def _grey(found: OpenImage, white: int | None) -> Image.Image:
     """An image as 8-bit grey: of colours the luma (ITU-R 601-2), of more bits as `to_grey`."""
     image, variant = found.pixels(), found.variant
     if variant.alpha:

@@ -21,7 +21,7 @@ BRIGHTER, BRIGHTER_SHARE = -0.2, 0.01
 
 
 @dataclasses.dataclass(frozen=True)
-class Correction:
+class FlatField:
     """Turns the raw lines of one detector into attenuation.
 
     Attributes:
@@ -102,7 +102,7 @@ def grey(attenuation: np.ndarray, window: tuple[float, float]) -> np.ndarray:
     return np.rint(shade, out=shade).astype(np.uint8)
 
 
-def corrected_already(width: int, open_beam: float) -> Correction:
+def corrected_already(width: int, open_beam: float) -> FlatField:
     """For scans without references: all elements are alike, and the open beam has so many counts above none."""
     none = np.zeros(width, np.float32)
-    return Correction(none, np.full(width, open_beam, np.float32), none, (), 1 / open_beam, 0)
+    return FlatField(none, np.full(width, open_beam, np.float32), none, (), 1 / open_beam, 0)

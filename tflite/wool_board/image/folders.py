@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wool_board.image.decoding import OTHER_SUFFIXES, SUFFIXES
-from wool_board.image.litter import is_litter
+from wool_board.image.ignored_files import is_ignored
 
 SETTLING = 1.0
 """Seconds for which a file must not have changed, unless it was renamed, before it is taken for complete."""
@@ -26,7 +26,7 @@ LeftOut = Callable[[str], None]
 
 
 def images(folder: str, unreadable: Unreadable, left_out: LeftOut) -> Iterator[os.DirEntry]:
-    """The entries of a folder and its subfolders that are named like images and are no `litter`."""
+    """The entries of a folder and its subfolders that are named like images and are no `ignored_files`."""
     waiting = [folder]
     visited: set[tuple[int, int]] = set()
     while waiting:
@@ -44,7 +44,7 @@ def images(folder: str, unreadable: Unreadable, left_out: LeftOut) -> Iterator[o
             unreadable(current, error)
             continue
         for entry in found:
-            if is_litter(entry.name):
+            if is_ignored(entry.name):
                 left_out(entry.path)
             elif _is_folder(entry):
                 waiting.append(entry.path)
@@ -142,7 +142,7 @@ class FolderWatch:
         for kind in (True, False):
             if kind in self._told_left_out:
                 continue
-            found = [path for path in paths if is_litter(os.path.basename(path)) == kind]
+            found = [path for path in paths if is_ignored(os.path.basename(path)) == kind]
             # Hidden files alone are what writers call files that are not complete yet: they come and go.
             if any(not os.path.basename(path).startswith(".") for path in found):
                 self._told_left_out.add(kind)

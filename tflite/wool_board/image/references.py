@@ -11,7 +11,7 @@ import numpy as np
 from wool_board.errors import BadFile, WoolError
 from wool_board.image import saturation, scan_files
 from wool_board.image.empty_belt import first_product
-from wool_board.image.flat_field import Correction
+from wool_board.image.flat_field import FlatField
 from wool_board.image.neighbours import local_median
 from wool_board.image.scan_files import LineFormat
 
@@ -45,7 +45,7 @@ def correction(
     raw: LineFormat | None,
     detector: LineFormat | None = None,
     white: int | None = None,
-) -> Correction:
+) -> FlatField:
     """The correction that a dark and a bright reference give.
 
     Bad are elements whose gain, noise or saturation breaks the rules GAIN, NOISE or SATURATED. The floor of the
@@ -85,7 +85,7 @@ def correction(
     floor = max(3 * np.median(spreads[0]), 1) / np.median(gain)
     indices = tuple(map(int, np.flatnonzero(bad)))
     counts, above, spread = (values.astype(np.float32) for values in (offset, gain, spreads[1]))
-    return Correction(counts, above, spread, indices, float(floor), len(bright))
+    return FlatField(counts, above, spread, indices, float(floor), len(bright))
 
 
 def _reference(

@@ -11,7 +11,7 @@ import numpy as np
 
 from wool_board.errors import BadFile
 from wool_board.image import decoding
-from wool_board.image.decoding import Opened
+from wool_board.image.decoding import OpenImage
 from wool_board.image.variants import Variant
 
 IMAGES = (".png", ".tif", ".tiff", ".dcm", ".dcn")
@@ -128,13 +128,13 @@ def _raw_size(file: Path, raw: LineFormat) -> tuple[int, int]:
     return raw.width, found // line
 
 
-def _opened(file: Path) -> AbstractContextManager[Opened]:
+def _opened(file: Path) -> AbstractContextManager[OpenImage]:
     if file.suffix.lower() not in IMAGES:
         raise BadFile(f"is not a scan; a scan ends in {', '.join((*IMAGES, *RAWS))}")
     return decoding.opened(file, FORMATS)
 
 
-def _check(found: Opened) -> None:
+def _check(found: OpenImage) -> None:
     width, height = found.image.size
     if width * height > decoding.MAX_PIXELS:
         most = f"at most {decoding.MAX_PIXELS:,} are decoded: cut it, or save it as raw lines"

@@ -6,11 +6,11 @@ import signal
 import time
 from pathlib import Path
 
-from wool_board import whole_file
+from wool_board import atomic_file
 from wool_board.benchmark import timing
 from wool_board.command_line import say
 from wool_board.errors import WoolError
-from wool_board.latency import measuring, orders
+from wool_board.latency import convolution_archive, measurement
 
 TELL_SECONDS = 15
 
@@ -43,7 +43,7 @@ def run(options: LatencyOptions) -> int:
         raise WoolError(f"--out={options.out}: must be a file in a folder that exists")
     document = measure(options.models, options.threads)
     try:
-        whole_file.write(options.out, json.dumps(document).encode() + b"\n")
+        atomic_file.write(options.out, json.dumps(document).encode() + b"\n")
     except OSError as error:
         raise WoolError(f"--out={options.out}: cannot be written ({error.strerror})") from None
     for warning in document["warnings"]:
@@ -53,7 +53,7 @@ def run(options: LatencyOptions) -> int:
 
 
 def measure(models: Path, threads: int) -> dict:
-    """The document of an archive, as `measuring.table` makes it; tells on the standard error how far it is.
+    """The document of an archive, as `measurement.table` makes it; tells on the standard error how far it is.
 
     Raises:
         WoolError: the archive is wrong, or a model does not run here.
@@ -66,4 +66,4 @@ def measure(models: Path, threads: int) -> dict:
             next_time = time.monotonic() + TELL_SECONDS
             say(f"{done / of:.0%} of {of:,} measurements")
 
-    return measuring.table(models, orders.read(models), threads, tell)
+    return measurement.table(models, convolution_archive.read(models), threads, tell)

@@ -20,7 +20,7 @@ LOGITS, HEATMAP = "logits", "heatmap"
 """What the signature of a file calls its outputs."""
 
 
-class Network:
+class TfliteNetwork:
     """A TFLite file, ready to run on crops.
 
     Arguments:

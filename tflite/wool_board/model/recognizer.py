@@ -7,7 +7,7 @@ import numpy as np
 
 from wool_board.errors import BadFile, WoolError
 from wool_board.model import card
-from wool_board.model.network import Network
+from wool_board.model.network import TfliteNetwork
 
 
 class Recognition(NamedTuple):
@@ -50,7 +50,7 @@ class Recognizer:
         self.white = card.white(self.card)
         self.threshold = float(self.card["decision"]["threshold"])
         try:
-            self._network = Network(path, threads)
+            self._network = TfliteNetwork(path, threads)
         except BadFile as bad:
             raise WoolError(f"{path}: {bad}") from None
         if self._network.input_shapes != [(1, self.side, self.side, 1)] or self._network.logits_shape != (1, 2):

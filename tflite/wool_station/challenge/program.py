@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 from wool_board.errors import UsageError, WoolError
-from wool_station.challenge import book
-from wool_station.challenge.book import FOUND, Order
-from wool_station.challenge.judging import GRACE_SECONDS
-from wool_station.store.reading import Reader
+from wool_station.challenge import records
+from wool_station.challenge.monitor import GRACE_SECONDS
+from wool_station.challenge.records import FOUND, Challenge
+from wool_station.store.reader import StoreReader
 
 LOOK_SECONDS = 0.2
 LONGEST_SECONDS = 10.0
@@ -33,17 +33,17 @@ def run(options: ChallengeOptions) -> int:
     Raises:
         WoolError: an option is wrong, or no recorder judges it.
     """
-    order = Order(options.operator, options.piece, options.seconds, _across(options.across_mm))
+    challenge = Challenge(options.operator, options.piece, options.seconds, _across(options.across_mm))
     try:
-        number = book.begin(options.store, order)
-        print(f"Put {order.piece} onto the belt now; it must be rejected within {order.seconds:g} s.", flush=True)
-        row = _closed(Reader(options.store), number, order.seconds + GRACE_SECONDS + LONGEST_SECONDS)
+        number = records.begin(options.store, challenge)
+        print(f"Put {options.piece} onto the belt now; it must be rejected within {options.seconds:g} s.", flush=True)
+        row = _closed(StoreReader(options.store), number, options.seconds + GRACE_SECONDS + LONGEST_SECONDS)
     except (OSError, sqlite3.Error) as error:
         raise WoolError(f"--store={options.store}: cannot be read or written ({error})") from None
     if row["outcome"] != FOUND:
-        raise WoolError(f"{order.piece}: was not found; what passed since it was found last is to be looked at again")
+        raise WoolError(f"{options.piece}: was not found; what passed since it was found last is to be looked at again")
     place = f"{row['start_mm'] / 1000:.2f} m, score {row['score']:.3f}"
-    print(f"{order.piece}: found after {row['told'] - row['time']:.1f} s, at {place}")
+    print(f"{options.piece}: found after {row['told'] - row['time']:.1f} s, at {place}")
     return 0
 
 
@@ -57,7 +57,7 @@ def _across(text: str | None) -> tuple[float, float] | None:
     return left, right
 
 
-def _closed(reader: Reader, number: int, seconds: float) -> sqlite3.Row:
+def _closed(reader: StoreReader, number: int, seconds: float) -> sqlite3.Row:
     """The row of a challenge, once it has an outcome."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

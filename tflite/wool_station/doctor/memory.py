@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from wool_station.doctor.finding import Finding
-from wool_station.store import lasting, lock
-from wool_station.store.reading import Reader
+from wool_station.store import lock, recorder_alarms
+from wool_station.store.reader import StoreReader
 
 RIGHTS = "are you root, or in the group wool? else see to the disk"
 
@@ -23,13 +23,13 @@ def check(folder: Path) -> Iterator[Finding]:
             yield Finding("memory", f"nobody writes to {folder} now", advice)
             return
         # Only for reading: what root made in the folder, the services could not write to.
-        with Reader(folder, "ro").connection() as database:
-            standing = lasting.standing(database) if database else []
+        with StoreReader(folder, "ro").connection() as database:
+            standing = recorder_alarms.standing(database) if database else []
     except (OSError, sqlite3.Error) as error:
         yield Finding("memory", f"{folder} cannot be read ({getattr(error, 'strerror', None) or error})", RIGHTS)
         return
     yield Finding("memory", f"is written to {folder}")
     # That the inspection is not heard of is found before.
     for alarm in standing:
-        if alarm["alarm"] != lasting.FEED_LOST:
+        if alarm["alarm"] != recorder_alarms.FEED_LOST:
             yield Finding("alarm", f"{alarm['alarm']}: {alarm['text']}", "docs/station.md says what to do about it")

@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from wool_station.store.corrections import VERDICTS, WITHDRAWN, WRONGLY_REJECTED, counting
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Correction:
 
 def collect(folder: Path) -> list[Correction]:
     """All corrections of a store in their order, each a crop or with the reason why not."""
-    reader = Reader(folder)
+    reader = StoreReader(folder)
     rows = reader.rows("SELECT * FROM corrections ORDER BY id")
     if not rows:
         return []
@@ -82,7 +82,7 @@ def _imaging(start: dict) -> Imaging:
     return Imaging(start["side"], (low, high), start["pixel_mm"])
 
 
-def _group(reader: Reader, station: str, row: sqlite3.Row) -> str:
+def _group(reader: StoreReader, station: str, row: sqlite3.Row) -> str:
     select = "SELECT product FROM products WHERE inspection = ? AND start_mm <= ? AND stop_mm >= ? LIMIT 1"
     middle = (row["start_mm"] + row["stop_mm"]) / 2
     products = reader.rows(select, row["inspection"], middle, middle)

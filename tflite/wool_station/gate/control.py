@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wool_station.feed import LOST
-from wool_station.gate.timeline import Geometry, Timeline
+from wool_station.gate.timeline import GateGeometry, Timeline
 
 NO_FEED, SILENT, DISTRUST, SETTINGS = "no_feed", "silent", "distrust", "settings"
 """Why no lane passes, besides what a timeline says: nobody is connected; no fresh clock message, since no lines come or
@@ -38,7 +38,7 @@ LEAST_LEAD_SECONDS = 0.02
 delays some of them, and the gate."""
 
 
-class Late(NamedTuple):
+class LateReject(NamedTuple):
     """A reject that was told when some of it had come to the gate: its number, and how much."""
 
     reject: int
@@ -67,7 +67,7 @@ class Control:
         timeout: seconds for which a clock message counts.
     """
 
-    def __init__(self, geometry: Geometry, timeout: float | None):
+    def __init__(self, geometry: GateGeometry, timeout: float | None):
         self.pixel_mm = 0.0
         self.timeout = timeout or 0.0
         self._geometry, self._given = geometry, timeout
@@ -92,7 +92,7 @@ class Control:
         """Until when what it says counts, in seconds of the system's monotonic clock."""
         return 0.0 if self._clock is None else self._clock + self.timeout
 
-    def hear(self, event: dict) -> list[Late | Note]:
+    def hear(self, event: dict) -> list[LateReject | Note]:
         """Takes notice of an event of the feed; returns what to say of it."""
         kind = event["event"]
         if kind == "start":
@@ -138,7 +138,7 @@ class Control:
             return self._timeline.reasons()
         return (why,) * self._geometry.count
 
-    def _begin(self, start: dict) -> list[Late | Note]:
+    def _begin(self, start: dict) -> list[LateReject | Note]:
         """An inspection begins, or is heard again: nothing that has passed so far is known."""
         self.pixel_mm, self._position = start["pixel_mm"], start["position"]
         speed = self.pixel_mm * start["lines_per_second"]
@@ -148,7 +148,7 @@ class Control:
         self._alarms.clear()
         self._said.clear()
         text = f"hears an inspection; its clock messages count for {1e3 * self.timeout:g} ms"
-        notes: list[Late | Note] = [Note("feed_heard", text)]
+        notes: list[LateReject | Note] = [Note("feed_heard", text)]
         width = start["width"] * self.pixel_mm
         outside = [lane for lane in self._geometry.lanes if lane[0] >= width]
         self._fits = not outside
@@ -179,7 +179,7 @@ class Control:
             text = "lines come by time: a belt that stands under no product or an even one shifts all positions"
             yield Note("position", f"{text}; use --position=count, or an encoder that triggers the lines")
 
-    def _once(self, note: Note) -> list[Late | Note]:
+    def _once(self, note: Note) -> list[LateReject | Note]:
         is_new = note not in self._said
         self._said.add(note)
         return [note] if is_new else []
@@ -194,6 +194,6 @@ class Control:
             self._alarms.discard(name)
         timeline.forget()
 
-    def _add(self, reject: dict, timeline: Timeline) -> list[Late | Note]:
+    def _add(self, reject: dict, timeline: Timeline) -> list[LateReject | Note]:
         late = timeline.reject(reject["along_mm"], reject["across_mm"])
-        return [Late(reject["reject"], round(late * self.pixel_mm, 1))] if late else []
+        return [LateReject(reject["reject"], round(late * self.pixel_mm, 1))] if late else []

@@ -17,7 +17,7 @@ START, SILENT = "start", "silent"
 """Why nothing passes, besides what is asked for: nobody has asked yet, or what was asked for counts no longer."""
 
 
-class Output(Protocol):
+class GateOutput(Protocol):
     """What moves the gates. It rests in reject before the first `write` and after `close`. What fails raises."""
 
     def write(self, passing: tuple[bool, ...]) -> None:
@@ -30,7 +30,7 @@ class Output(Protocol):
         """Rejects, and gives the output back."""
 
 
-class Nothing:
+class DryRunOutput:
     """An output that moves nothing, for a dry run."""
 
     def write(self, passing: tuple[bool, ...]) -> None:
@@ -43,7 +43,7 @@ class Nothing:
         pass
 
 
-class Asked(NamedTuple):
+class GateRequest(NamedTuple):
     """What was asked for.
 
     Attributes:
@@ -61,12 +61,12 @@ class Asked(NamedTuple):
         return tuple(reason is None for reason in self.reasons)
 
 
-class Change(NamedTuple):
+class OutputChange(NamedTuple):
     """An output that has changed: when, in seconds of the monotonic clock, and what had been asked for."""
 
     time: float
     passing: tuple[bool, ...]
-    asked: Asked
+    asked: GateRequest
 
     @property
     def reasons(self) -> tuple[str | None, ...]:
@@ -89,15 +89,15 @@ class Driver:
         forgotten: changes that nobody asked for in time.
     """
 
-    def __init__(self, output: Output, lanes: int, valid: float, beat: float):
+    def __init__(self, output: GateOutput, lanes: int, valid: float, beat: float):
         self.trouble: str | None = None
         self.failures = self.forgotten = 0
         self._output, self._valid, self._beat = output, valid, beat
-        self._asked = Asked((START,) * lanes, None, None)
+        self._asked = GateRequest((START,) * lanes, None, None)
         self._until = self._alive_until = 0.0
         self._changed = threading.Condition()
         self._is_new = self._is_stopped = False
-        self._changes: collections.deque[Change] = collections.deque(maxlen=MOST_CHANGES)
+        self._changes: collections.deque[OutputChange] = collections.deque(maxlen=MOST_CHANGES)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Driver":
@@ -115,7 +115,7 @@ class Driver:
         """Whether it still works."""
         return self._thread.is_alive()
 
-    def ask(self, asked: Asked, until: float) -> None:
+    def ask(self, asked: GateRequest, until: float) -> None:
         """Asks for a state, which counts until some time of the monotonic clock; then all is rejected."""
         with self._changed:
             # A later end must be known before the earlier one comes, but there is no hurry.
@@ -124,7 +124,7 @@ class Driver:
             if self._is_new:
                 self._changed.notify()
 
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[OutputChange]:
         """The changes since this was asked for last."""
         found = []
         while self._changes:
@@ -160,14 +160,14 @@ class Driver:
         return max(0.0, min(due, self._until if self._until > now else due) - now)
 
     def _write(
-        self, passing: tuple[bool, ...], asked: Asked, before: tuple[bool, ...] | None
+        self, passing: tuple[bool, ...], asked: GateRequest, before: tuple[bool, ...] | None
     ) -> tuple[bool, ...] | None:
         """Writes; returns what the output is known to be, None if that failed."""
         if not self._try(lambda: self._output.write(passing)):
             return None
         if passing != before:
             self.forgotten += len(self._changes) == MOST_CHANGES
-            self._changes.append(Change(time.monotonic(), passing, asked))
+            self._changes.append(OutputChange(time.monotonic(), passing, asked))
         return passing
 
     def _try(self, work: Callable[[], None]) -> bool:

@@ -11,13 +11,13 @@ from wool_board.errors import UsageError, WoolError
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station.feed import LOST, messages
-from wool_station.gate.control import Control, Late
+from wool_station.gate.control import Control, LateReject
 from wool_station.gate.drawing import Drawing
-from wool_station.gate.driver import Asked, Driver, Nothing, Output
+from wool_station.gate.driver import Driver, DryRunOutput, GateOutput, GateRequest
 from wool_station.gate.gpio import GpioOutput
 from wool_station.gate.modbus import ModbusOutput
 from wool_station.gate.report import GateReport
-from wool_station.gate.timeline import Geometry
+from wool_station.gate.timeline import GateGeometry
 from wool_station.log import Log
 
 GPIO_BEAT, MODBUS_BEAT = 0.02, 0.1
@@ -40,7 +40,7 @@ class GateOptions:
 
     Attributes:
         feed: socket of the inspection.
-        distance_mm, width_mm, lead_mm, hold_mm: as in `Geometry`.
+        distance_mm, width_mm, lead_mm, hold_mm: as in `GateGeometry`.
         lane: from and to where each gate reaches across the belt; empty: one gate over all of it.
         gpio: pins, one for each lane, or None.
         active_low: whether a pin lets pass by a low level.
@@ -72,8 +72,8 @@ class GateOptions:
     report_seconds: float
 
     @property
-    def geometry(self) -> Geometry:
-        return Geometry(self.distance_mm, self.width_mm, self.lead_mm, self.hold_mm, self.lane)
+    def geometry(self) -> GateGeometry:
+        return GateGeometry(self.distance_mm, self.width_mm, self.lead_mm, self.hold_mm, self.lane)
 
 
 def run(options: GateOptions) -> int:
@@ -145,7 +145,7 @@ class Gate:
 
     def _hear(self, event: dict) -> None:
         for note in self._control.hear(event):
-            if isinstance(note, Late):
+            if isinstance(note, LateReject):
                 self._report.count("late")
                 self._log.tell("late", **note._asdict())
             else:
@@ -153,7 +153,7 @@ class Gate:
         self._line = self._line if self._control.line is None else self._control.line
         now, clock = time.monotonic(), event.get("monotonic")
         reasons = self._control.reasons(now)
-        self._driver.ask(Asked(reasons, self._control.line, clock), self._control.until)
+        self._driver.ask(GateRequest(reasons, self._control.line, clock), self._control.until)
         if event["event"] == "clock":
             self._report.clock(self._control.step_mm, time.monotonic() - event["monotonic"], reasons)
         elif event["event"] == "reject":
@@ -201,13 +201,13 @@ class Gate:
         return "modbus {}:{}".format(*options.modbus) if options.modbus else "none"
 
 
-def _output(options: GateOptions) -> tuple[Output, float]:
+def _output(options: GateOptions) -> tuple[GateOutput, float]:
     """What moves the gates, and the seconds from one sign of life to the next."""
     if options.gpio:
         return GpioOutput(options.gpio, options.active_low, options.heartbeat_gpio), GPIO_BEAT
     if options.modbus:
         return ModbusOutput(*options.modbus, options.unit, options.coil), MODBUS_BEAT
-    return Nothing(), MODBUS_BEAT
+    return DryRunOutput(), MODBUS_BEAT
 
 
 def _check(options: GateOptions) -> None:

@@ -20,7 +20,7 @@ SLIP = 16
 
 
 @dataclasses.dataclass(frozen=True)
-class Geometry:
+class GateGeometry:
     """Where the gate is, and how far beyond its edges it acts.
 
     Attributes:
@@ -96,7 +96,7 @@ class Timeline:
         step: lines that the last clock message was further than the one before.
     """
 
-    def __init__(self, geometry: Geometry, pixel_mm: float):
+    def __init__(self, geometry: GateGeometry, pixel_mm: float):
         self.line: int | None = None
         self.step = 0
         self._geometry, self._pixel_mm = geometry, pixel_mm

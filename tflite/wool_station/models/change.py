@@ -15,7 +15,7 @@ NOTE = re.compile(r"[^\x00-\x1f\x7f]{0,200}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Change:
+class ModelChange:
     """An entry.
 
     Attributes:
@@ -37,7 +37,7 @@ class Change:
     note: str
 
     @classmethod
-    def now(cls, action: str, file: str, sha256: str, digest: str, operator: str, note: str) -> "Change":
+    def now(cls, action: str, file: str, sha256: str, digest: str, operator: str, note: str) -> "ModelChange":
         """An entry of this moment.
 
         Raises:
@@ -50,7 +50,7 @@ class Change:
         return cls(round(time.time(), 3), operator, action, file, sha256, digest, note)
 
     @classmethod
-    def of(cls, row: sqlite3.Row) -> "Change":
+    def of(cls, row: sqlite3.Row) -> "ModelChange":
         return cls(*(row[field.name] for field in dataclasses.fields(cls)))
 
     def put(self, database: sqlite3.Connection) -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import jinja2
 
-from wool_board import whole_file
+from wool_board import atomic_file
 from wool_board.errors import WoolError
 from wool_board.model.recognizer import Recognizer
-from wool_station.models.comparison import Comparison, Test
+from wool_station.models.comparison import McNemarTest, ModelComparison
 from wool_station.models.samples import CORRECTED, MOST, PASSED, REJECTED, samples
 from wool_station.report.content import moment
 from wool_station.store import schema
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 
 TEMPLATE = "differences.html.jinja"
 NICE = 10
@@ -46,9 +46,9 @@ def run(options: CompareOptions) -> int:
     """
     schema.check_store(options.store)
     os.nice(NICE)
-    models, reader = (Recognizer(options.first), Recognizer(options.second)), Reader(options.store)
+    models, reader = (Recognizer(options.first), Recognizer(options.second)), StoreReader(options.store)
     try:
-        comparison = Comparison(models, reader.inspections())
+        comparison = ModelComparison(models, reader.inspections())
         comparison.add(samples(reader))
     except (OSError, sqlite3.Error) as error:
         raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
@@ -60,7 +60,7 @@ def run(options: CompareOptions) -> int:
     return 0
 
 
-def _page(options: CompareOptions, models: tuple[Recognizer, Recognizer], comparison: Comparison) -> str:
+def _page(options: CompareOptions, models: tuple[Recognizer, Recognizer], comparison: ModelComparison) -> str:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -76,7 +76,7 @@ def _page(options: CompareOptions, models: tuple[Recognizer, Recognizer], compar
     )  # fmt: skip
 
 
-def _left_out(comparison: Comparison) -> list[str]:
+def _left_out(comparison: ModelComparison) -> list[str]:
     """Which pictures could not be judged, and why."""
     reasons = (comparison.left_out, "are of other crops than these models read"), (comparison.damaged, "are damaged")
     return [f"{count} {reason}" for count, reason in reasons if count]
@@ -84,12 +84,12 @@ def _left_out(comparison: Comparison) -> list[str]:
 
 def _write(out: Path, page: str) -> None:
     try:
-        whole_file.write(out, page.encode())
+        atomic_file.write(out, page.encode())
     except OSError as error:
         raise WoolError(f"{out}: cannot be written ({error.strerror})") from None
 
 
-def _told(comparison: Comparison) -> str:
+def _told(comparison: ModelComparison) -> str:
     lines = [
         f"{group.images} {NAMES[order]}: A calls {group.called[0]} defective, B {group.called[1]}; "
         f"A alone {group.only[0]}, B alone {group.only[1]}"
@@ -101,6 +101,6 @@ def _told(comparison: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _test(test: Test, other: str) -> str:
+def _test(test: McNemarTest, other: str) -> str:
     found = f"p = {test.p:.3g}, by products {test.p_products:.3g}" if sum(test.changed) else "nothing to test"
     return f"{test.changed[0]}, {other} {test.changed[1]}: {found}"

@@ -63,7 +63,7 @@ class Group:
 
 
 @dataclasses.dataclass(frozen=True)
-class Test:
+class McNemarTest:
     """Whether two models differ: how many judgements changed to each side, and how likely by chance.
 
     Attributes:
@@ -80,7 +80,7 @@ class Test:
     p_products: float
 
 
-class Comparison:
+class ModelComparison:
     """The judgements of two models.
 
     Arguments:
@@ -140,7 +140,7 @@ class Comparison:
     def images(self) -> int:
         return sum(group.images for group in self.groups.values())
 
-    def corrected(self) -> Test:
+    def corrected(self) -> McNemarTest:
         """Whether one model is right more often than the other, where operators said what is true."""
         bad, good = self.groups[CORRECTED, True], self.groups[CORRECTED, False]
         # Of wool without a defect, whoever calls it defective is wrong.
@@ -149,7 +149,7 @@ class Comparison:
         balance.subtract(good.products)
         return _test(changed, balance)
 
-    def uncorrected(self) -> Test:
+    def uncorrected(self) -> McNemarTest:
         """Whether one model calls more defective than the other, where nobody said what is true."""
         groups = self.groups[REJECTED, None], self.groups[PASSED, None]
         changed = sum(group.only[0] for group in groups), sum(group.only[1] for group in groups)
@@ -158,6 +158,6 @@ class Comparison:
         return _test(changed, balance)
 
 
-def _test(changed: tuple[int, int], balance: collections.Counter[int | None]) -> Test:
+def _test(changed: tuple[int, int], balance: collections.Counter[int | None]) -> McNemarTest:
     products = sum(each < 0 for each in balance.values()), sum(each > 0 for each in balance.values())
-    return Test(changed, p_value(*changed), products, p_value(*products))
+    return McNemarTest(changed, p_value(*changed), products, p_value(*products))

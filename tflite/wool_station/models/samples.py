@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from wool_station.store import volumes
 from wool_station.store.corrections import WITHDRAWN, WRONGLY_REJECTED, counting
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 
 MOST = 2000
 """Newest tiles that were rejected, and that passed: on a board a model takes some 50 ms for each."""
@@ -44,7 +44,7 @@ class Sample:
     png: bytes
 
 
-def samples(reader: Reader) -> Iterator[Sample]:
+def samples(reader: StoreReader) -> Iterator[Sample]:
     """All samples, corrections first; each place once."""
     rows = reader.rows("SELECT * FROM corrections ORDER BY id")
     places = set()

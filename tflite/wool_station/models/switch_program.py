@@ -8,10 +8,10 @@ import numpy as np
 
 from wool_board.errors import UsageError, WoolError
 from wool_board.model.recognizer import Recognizer
-from wool_station.models.change import USE, Change
-from wool_station.models.switching import Models
+from wool_station.models.active_model import Models
+from wool_station.models.change import USE, ModelChange
 from wool_station.report.content import moment
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 
 LIST = "list"
 
@@ -41,7 +41,7 @@ def run(options: ModelOptions) -> int:
     models = Models(options.models, options.store)
     try:
         if options.action == LIST:
-            print(_listed(models, Reader(options.store)))
+            print(_listed(models, StoreReader(options.store)))
             return 0
         if options.file is not None:
             _try(options.file)
@@ -64,15 +64,15 @@ def _try(file: Path) -> None:
         raise WoolError(f"{file}: gives an empty crop the score {score}, which is not a number from 0 to 1")
 
 
-def _listed(models: Models, reader: Reader) -> str:
+def _listed(models: Models, reader: StoreReader) -> str:
     present = models.current()
-    lines = [_line(Change.of(row)) for row in reader.rows("SELECT * FROM models ORDER BY id")]
+    lines = [_line(ModelChange.of(row)) for row in reader.rows("SELECT * FROM models ORDER BY id")]
     about = present and (present.sha256[:16] or "which is no model, or gone")
     in_use = f"in use: {present.file}, {about}" if present else "no model is in use"
     return "\n".join([*lines, in_use])
 
 
-def _line(change: Change) -> str:
+def _line(change: ModelChange) -> str:
     who = change.operator or "nobody known"
     return (
         f"{moment(change.time)}  {change.action:8}  {change.file}  {change.sha256[:16]}  {who}  {change.note}".rstrip()

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from wool_board.errors import UsageError, WoolError, in_one_line
-from wool_station.mqtt.letters import OFFLINE, STATE
-from wool_station.mqtt.outbox import Letter
+from wool_station.mqtt.messages import OFFLINE, STATE
+from wool_station.mqtt.outbox import Message
 
 MOST_UNACKNOWLEDGED = 20
-"""Letters that are on their way at once; those that a broker has not acknowledged when it goes away come again."""
+"""Messages that are on their way at once; those that a broker has not acknowledged when it goes away come again."""
 
 FIRST_DELAY, LONGEST_DELAY = 1, 30
 """Seconds from one try to connect to the next, and to that after many."""
@@ -82,7 +82,7 @@ class Client:
 
     @property
     def unacknowledged(self) -> int:
-        """Letters on their way."""
+        """Messages on their way."""
         with self._lock:
             return self._unacknowledged
 
@@ -92,11 +92,11 @@ class Client:
         with self._lock:
             return self._is_connected and self._unacknowledged < MOST_UNACKNOWLEDGED
 
-    def publish(self, letter: Letter) -> None:
-        """Sends a letter, at least once."""
+    def publish(self, message: Message) -> None:
+        """Sends a message, at least once."""
         with self._lock:
             self._unacknowledged += 1
-        self._paho.publish(f"{self._broker.topic}/{letter.topic}", letter.text, AT_LEAST_ONCE, letter.retain)
+        self._paho.publish(f"{self._broker.topic}/{message.topic}", message.text, AT_LEAST_ONCE, message.retain)
 
     def end(self) -> None:
         """Leaves; the broker then publishes no last will."""

@@ -12,10 +12,10 @@ from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station.feed import messages
 from wool_station.log import Log
+from wool_station.mqtt.alarm_reader import AlarmReader
 from wool_station.mqtt.client import Broker, Client
-from wool_station.mqtt.letters import OFFLINE, STATE, Letters
-from wool_station.mqtt.outbox import Letter, Outbox
-from wool_station.mqtt.own_alarms import OwnAlarms
+from wool_station.mqtt.messages import OFFLINE, STATE, MessageBuilder
+from wool_station.mqtt.outbox import Message, Outbox
 
 PORT, SECURE_PORT = 1883, 8883
 SILENCE_SECONDS = 0.1
@@ -82,8 +82,8 @@ class Publisher:
 
     def __init__(self, options: MqttOptions, client: Client, log: Log):
         self._client, self._log, self._seconds = client, log, options.health_seconds
-        self._letters, self._outbox, self._watchdog = Letters(), Outbox(options.most), Watchdog()
-        self._recorder = OwnAlarms(options.store) if options.store else None
+        self._builder, self._outbox, self._watchdog = MessageBuilder(), Outbox(options.most), Watchdog()
+        self._recorder = AlarmReader(options.store) if options.store else None
         self._trouble: str | None = ""
         self._store_trouble: str | None = None
         self._dropped = self._connections = 0
@@ -96,12 +96,12 @@ class Publisher:
     def run(self, feed: Path, is_stopped: Callable[[], bool]) -> None:
         """Works until it is to stop."""
         self._client.start()
-        self._outbox.put(self._letters.state())
+        self._outbox.put(self._builder.state())
         self._watchdog.ready()
         for event, _ in messages(feed, False, SILENCE_SECONDS, is_stopped):
             self._watchdog.alive()
-            for letter in self._letters.hear(event):
-                self._outbox.put(letter)
+            for message in self._builder.hear(event):
+                self._outbox.put(message)
             self._hear_recorder()
             self._pump()
             self._say()
@@ -111,8 +111,8 @@ class Publisher:
         if self._recorder is None:
             return
         if found := self._recorder.look():
-            for letter in self._letters.hear_recorder(found):
-                self._outbox.put(letter)
+            for message in self._builder.hear_recorder(found):
+                self._outbox.put(message)
         if self._recorder.trouble != self._store_trouble:
             self._store_trouble = self._recorder.trouble
             self.note("store", self._store_trouble or "the store is read")
@@ -122,15 +122,15 @@ class Publisher:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self._seconds
             waiting = len(self._outbox) + self._client.unacknowledged
-            self._outbox.put(self._letters.health(waiting, self._outbox.dropped))
-        while self._client.has_room and (letter := self._outbox.take()):
-            self._client.publish(letter)
+            self._outbox.put(self._builder.health(waiting, self._outbox.dropped))
+        while self._client.has_room and (message := self._outbox.take()):
+            self._client.publish(message)
 
     def _say(self) -> None:
         if self._client.connections != self._connections:
             # Before this, the broker may have published the last will.
             self._connections = self._client.connections
-            self._outbox.put(self._letters.state())
+            self._outbox.put(self._builder.state())
         if self._client.trouble != self._trouble:
             self._trouble = self._client.trouble
             self.note("broker", self._trouble or "connected")
@@ -141,11 +141,11 @@ class Publisher:
 
     def _end(self) -> None:
         """Publishes the rest, if the broker takes it, and that this is over."""
-        self._outbox.put(Letter(STATE, OFFLINE, True))
+        self._outbox.put(Message(STATE, OFFLINE, True))
         end = time.monotonic() + END_SECONDS
         while time.monotonic() < end and (len(self._outbox) or self._client.unacknowledged):
-            while self._client.has_room and (letter := self._outbox.take()):
-                self._client.publish(letter)
+            while self._client.has_room and (message := self._outbox.take()):
+                self._client.publish(message)
             time.sleep(0.01)
         left = len(self._outbox) + self._client.unacknowledged
         self._client.end()

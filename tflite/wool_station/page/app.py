@@ -15,13 +15,13 @@ from starlette.routing import Route
 
 from wool_board.errors import WoolError
 from wool_board.json_text import parsed
-from wool_station.challenge import book
+from wool_station.challenge import records
 from wool_station.page import access, state
 from wool_station.page.access import READ, WRITE, Gatekeeper
 from wool_station.page.live import Live, Subscriber
 from wool_station.store import corrections
 from wool_station.store.corrections import Statement, Subject
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 
 COOKIE = "wool_station"
 MOST_BODY = 4096
@@ -58,7 +58,7 @@ class Page(NamedTuple):
         secure: whether the page is reached by TLS.
     """
 
-    reader: Reader
+    reader: StoreReader
     live: Live
     gatekeeper: Gatekeeper
     machine: state.Machine
@@ -152,9 +152,9 @@ class Page(NamedTuple):
 
     async def challenge(self, request: Request) -> Response:
         said = await _body(request)
-        order = book.Order(_text(said, "operator").strip(), _text(said, "piece").strip())
-        number = await run_in_threadpool(book.begin, self.reader.folder, order)
-        return JSONResponse({"id": number, "seconds": order.seconds}, 201)
+        challenge = records.Challenge(_text(said, "operator").strip(), _text(said, "piece").strip())
+        number = await run_in_threadpool(records.begin, self.reader.folder, challenge)
+        return JSONResponse({"id": number, "seconds": challenge.seconds}, 201)
 
     async def log_in(self, request: Request) -> Response:
         token = _text(await _body(request), "token")

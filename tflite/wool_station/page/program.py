@@ -20,7 +20,7 @@ from wool_station.page.access import Gatekeeper, Hosts, Tokens
 from wool_station.page.connections import ImpatientProtocol
 from wool_station.page.guard import Guard
 from wool_station.page.live import Live
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 
 LOCAL = "127.0.0.1"
 TICK_SECONDS = 0.5
@@ -71,7 +71,7 @@ def run(options: ServeOptions) -> int:
     _check(options)
     interruption, live = Interruption(), Live(options.feed)
     page = app.Page(
-        Reader(options.store),
+        StoreReader(options.store),
         live,
         Gatekeeper(Tokens(options.tokens) if options.tokens else None),
         state.Machine(),

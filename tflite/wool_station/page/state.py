@@ -5,10 +5,10 @@ import threading
 import time
 
 from wool_board.machine import board
-from wool_station.challenge import book
-from wool_station.store import lasting, lock
+from wool_station.challenge import records
+from wool_station.store import lock, recorder_alarms
 from wool_station.store.corrections import VERDICTS
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 from wool_station.store.tile import StoredTile
 
 REJECTS, ALARMS, CORRECTIONS, TYPES, CHALLENGES, MODELS = 24, 20, 30, 20, 20, 5
@@ -41,7 +41,7 @@ def _names(bits: int) -> list[str]:
     return [name for number, name in enumerate(board.THROTTLING) if bits >> number & 1]
 
 
-def stored(reader: Reader) -> dict:
+def stored(reader: StoreReader) -> dict:
     """What the store says, and whether it is written; empty where there is none yet."""
     is_recorded = lock.is_taken(reader.folder)
     shift = reader.newest_shift(time.time())
@@ -64,7 +64,7 @@ def stored(reader: Reader) -> dict:
         "verdicts": VERDICTS,
         "recorded": is_recorded,
         "standing": _standing(reader),
-        "pieces": [vars(piece) | {"due": piece.due} for piece in book.due(reader)],
+        "pieces": [vars(piece) | {"due": piece.due} for piece in records.due(reader)],
         "challenges": [
             dict(row) for row in reader.rows("SELECT * FROM challenges ORDER BY id DESC LIMIT ?", CHALLENGES)
         ],
@@ -73,13 +73,13 @@ def stored(reader: Reader) -> dict:
     }
 
 
-def _standing(reader: Reader) -> list[dict]:
+def _standing(reader: StoreReader) -> list[dict]:
     """The recorder's own alarms that stand."""
     with reader.connection() as database:
-        return lasting.standing(database) if database else []
+        return recorder_alarms.standing(database) if database else []
 
 
-def _corrections(reader: Reader) -> list[dict]:
+def _corrections(reader: StoreReader) -> list[dict]:
     names = "id, time, operator, verdict, defect, tile, tile_time, start_mm, left_mm, png IS NOT NULL AS has_picture"
     return [dict(row) for row in reader.rows(f"SELECT {names} FROM corrections ORDER BY id DESC LIMIT ?", CORRECTIONS)]
 

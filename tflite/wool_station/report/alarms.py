@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from wool_station.report.period import Period
-from wool_station.store.lasting import SOURCE
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
+from wool_station.store.recorder_alarms import SOURCE
 
 MOST = 100_000
 """Events that are looked at: the latest."""
@@ -58,7 +58,7 @@ class _Alarm:
             self.since = None
 
 
-def alarms(reader: Reader, period: Period) -> list[AlarmRow]:
+def alarms(reader: StoreReader, period: Period) -> list[AlarmRow]:
     """The alarms that began or stood in a time, by name."""
     found: dict[str, _Alarm] = {}
     for event, ends in _events(reader, period):
@@ -73,7 +73,7 @@ def alarms(reader: Reader, period: Period) -> list[AlarmRow]:
     ]
 
 
-def _events(reader: Reader, period: Period) -> Iterator[tuple[dict, float]]:
+def _events(reader: StoreReader, period: Period) -> Iterator[tuple[dict, float]]:
     """The events of alarms in their order, each with when it is over at the latest."""
     starts = sorted(reader.inspections())
     for row in reader.rows(BEFORE, period.began):

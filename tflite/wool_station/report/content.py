@@ -6,12 +6,12 @@ import dataclasses
 import datetime
 import sqlite3
 
-from wool_station.challenge.book import FOUND, MISSED
+from wool_station.challenge.records import FOUND, MISSED
 from wool_station.report.alarms import AlarmRow, alarms
 from wool_station.report.period import Period
 from wool_station.store.batch import Minute
 from wool_station.store.corrections import VERDICTS, counting
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 from wool_station.store.tile import StoredTile
 
 LANES = 8
@@ -33,7 +33,7 @@ CHALLENGES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Shown:
+class RejectPicture:
     """A picture of a rejected tile: base64 of its PNG, cells of the heatmap, and its caption.
 
     Attributes:
@@ -79,7 +79,7 @@ class Content:
     unseen: list[tuple[str, int, float]]
     lanes: list[tuple[float, float, int, float]]
     types: list[tuple[str, int]]
-    pictures: list[Shown]
+    pictures: list[RejectPicture]
     rejected: int
     alarms: list[AlarmRow]
     corrections: list[tuple[str, ...]]
@@ -94,7 +94,7 @@ class Content:
         return self.total.seen_mm + self.total.unseen_mm
 
 
-def content(reader: Reader, period: Period) -> Content:
+def content(reader: StoreReader, period: Period) -> Content:
     """What a report of that time says."""
     starts, tiles = _starts(reader, period), reader.rejected(period.began, period.ends, MOST)
     rejects = reader.events("reject", period.began, period.ends, MOST)
@@ -131,7 +131,7 @@ def moment(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _starts(reader: Reader, period: Period) -> dict[int, dict]:
+def _starts(reader: StoreReader, period: Period) -> dict[int, dict]:
     """The inspections of which something was heard in this time."""
     select = "SELECT DISTINCT inspection FROM minutes WHERE minute >= ? AND minute < ? ORDER BY inspection"
     used = [row["inspection"] for row in reader.rows(select, period.began // 60, -(-period.ends // 60))]
@@ -146,7 +146,7 @@ def _inspection(start: dict) -> tuple[str, ...]:
     return moment(start["time"]), name, start["sha256"][:16], *about
 
 
-def _hours(reader: Reader, period: Period) -> list[tuple[str, Minute]]:
+def _hours(reader: StoreReader, period: Period) -> list[tuple[str, Minute]]:
     found, began = [], period.began
     while began < period.ends:
         ends = min(began + 3600, period.ends)
@@ -202,11 +202,11 @@ def _overlap(one: StoredTile, other: StoredTile) -> bool:
     )
 
 
-def _shown(reader: Reader, tile: StoredTile, start: dict | None) -> Shown:
+def _shown(reader: StoreReader, tile: StoredTile, start: dict | None) -> RejectPicture:
     png = reader.picture(tile.id) or b""
     margin = (start["side"] - start["seen"]) / 2 / start["side"] if start else 0.0
     place = f"{tile.start_mm / 1000:.2f} m, {tile.left_mm:.0f} to {tile.right_mm:.0f} mm across"
-    return Shown(
+    return RejectPicture(
         base64.b64encode(png).decode(), _cells(tile, margin), f"{moment(tile.time)}: {place}, score {tile.score:.3f}"
     )
 

@@ -5,7 +5,7 @@ import time
 from typing import NamedTuple
 
 from wool_board.errors import WoolError
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 
 LAST, CURRENT = "last", "current"
 
@@ -18,7 +18,7 @@ class Period(NamedTuple):
     ends: float
 
 
-def period(reader: Reader, text: str) -> Period:
+def period(reader: StoreReader, text: str) -> Period:
     """The time that a user means.
 
     Arguments:

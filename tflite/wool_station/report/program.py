@@ -7,12 +7,12 @@ from pathlib import Path
 
 import jinja2
 
-from wool_board import whole_file
+from wool_board import atomic_file
 from wool_board.errors import WoolError
 from wool_station.report.content import Content, content, moment
 from wool_station.report.period import period
 from wool_station.store import schema
-from wool_station.store.reading import Reader
+from wool_station.store.reader import StoreReader
 
 TEMPLATE = "page.html.jinja"
 WHY = {
@@ -41,13 +41,13 @@ def run(options: ReportOptions) -> int:
         WoolError: there is no such store or shift, or the file cannot be written.
     """
     schema.check_store(options.store)
-    reader = Reader(options.store)
+    reader = StoreReader(options.store)
     try:
         page = render(content(reader, period(reader, options.shift)))
     except (OSError, sqlite3.Error) as error:
         raise WoolError(f"--store={options.store}: cannot be read ({error})") from None
     try:
-        whole_file.write(options.out, page.encode())
+        atomic_file.write(options.out, page.encode())
     except OSError as error:
         raise WoolError(f"{options.out}: cannot be written ({error.strerror})") from None
     return 0

@@ -23,7 +23,7 @@ def png(pixels: bytes, height: int, width: int) -> bytes:
     return stream.getvalue()
 
 
-class Choice:
+class PictureSampling:
     """Chooses whose picture is kept: of every defective tile, and of a sample of the others.
 
     What wears a card out is what is written to it. Where all is called defective, because the window is wrong or the

@@ -10,12 +10,12 @@ from wool_board.errors import UsageError
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_station import feed
-from wool_station.challenge import book
-from wool_station.challenge.judging import Challenges
+from wool_station.challenge import records
+from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.store import shifts
-from wool_station.store.lasting import FEED_LOST, WATCHED
-from wool_station.store.pictures import Choice
+from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
+from wool_station.store.recorder_alarms import FEED_LOST, WATCHED
 from wool_station.watch.watch import Watch
 
 SILENCE_SECONDS = 0.5
@@ -61,12 +61,12 @@ def run(options: RecordOptions) -> int:
         KeyboardInterrupt: the end was asked for, and all that was heard is written.
     """
     _check(options)
-    defects, pieces = _defects(options.defect_percent), book.pieces(options.challenge)
+    defects, pieces = _defects(options.defect_percent), records.pieces(options.challenge)
     interruption, watchdog = Interruption(), Watchdog()
-    choice = Choice(options.sample, options.picture_mb_per_hour * MB)
+    choice = PictureSampling(options.sample, options.picture_mb_per_hour * MB)
     recorder = Recorder(options.store, round(options.budget_mb * MB), shifts.schedule(options.shifts), choice)
     watch = Watch(recorder.tell, recorder.note, defects, frozenset(recorder.standing) & WATCHED.keys())
-    challenges = Challenges(options.store, pieces, recorder.tell)
+    challenges = ChallengeMonitor(options.store, pieces, recorder.tell)
     interruption.work()
     watchdog.ready()
     try:

@@ -10,9 +10,9 @@ from pathlib import Path
 from wool_board import command_line
 from wool_station.store import schema
 from wool_station.store.batch import Batch, Event
-from wool_station.store.lasting import PICTURES_WITHHELD, SOURCE
-from wool_station.store.passing import Passing
-from wool_station.store.pictures import Choice, png
+from wool_station.store.belt_counts import BeltCounts
+from wool_station.store.pictures import PictureSampling, png
+from wool_station.store.recorder_alarms import PICTURES_WITHHELD, SOURCE
 from wool_station.store.shifts import Schedule, Shift
 from wool_station.store.store import Store, is_damage, is_fault
 from wool_station.store.tile import HeardTile
@@ -36,7 +36,7 @@ COUNTED = ("tile", "air", "clock", "pixels")
 """Events that are not kept one by one: there are too many of them."""
 
 PASSES = ("tile", "air", "unseen", "reject")
-"""Events that `Passing` has a method for."""
+"""Events that `BeltCounts` has a method for."""
 
 
 class Recorder:
@@ -58,13 +58,13 @@ class Recorder:
         folder: Path,
         budget: int,
         schedule: Schedule,
-        choice: Choice,
+        choice: PictureSampling,
         say: Callable[[str], None] = command_line.say,
     ):
         self._folder, self._budget, self._schedule, self._choice, self._say = folder, budget, schedule, choice, say
         self._batch, self._inspection = Batch(), 0
         self._store: Store | None = None
-        self._passing, self._follows = Passing(), False
+        self._counts, self._follows = BeltCounts(), False
         self._damage: sqlite3.Error | None = None
         self._shift: Shift | None = None
         self._due: float | None = None
@@ -150,7 +150,7 @@ class Recorder:
             self._put_aside(self._damage)
         self._store = Store(self._folder, self._budget)
         if not self._follows:
-            self._passing.follow(self._store.product, self._batch)
+            self._counts.follow(self._store.product, self._batch)
             self.standing |= set(self._store.standing())
             self._follows = True
             self._compare_clock(self._store.newest())
@@ -174,13 +174,13 @@ class Recorder:
         if self._store is not None:
             with contextlib.suppress(OSError, sqlite3.OperationalError):
                 known = self._store.heard_mm(self._inspection)
-        self._passing.begin(self._inspection, message["first_mm"] if known is None else known)
+        self._counts.begin(self._inspection, message["first_mm"] if known is None else known)
 
     def _count(self, message: dict) -> None:
         kind = message["event"]
         if kind not in PASSES:
             return
-        getattr(self._passing, kind)(message, self._batch)
+        getattr(self._counts, kind)(message, self._batch)
         if kind == "tile" and message["defective"]:
             tile = self._tile(message, message["time"])
             self._batch.tiles.setdefault(tile.key, tile)
@@ -202,7 +202,7 @@ class Recorder:
         return HeardTile(
             time=moment,
             inspection=self._inspection,
-            product=self._passing.product,
+            product=self._counts.product,
             start_mm=start,
             stop_mm=stop,
             left_mm=left,

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from wool_station.store import lasting, lock, schema, volumes
+from wool_station.store import lock, recorder_alarms, schema, volumes
 from wool_station.store.batch import Batch, Event, Minute
 from wool_station.store.tile import HeardTile
 
@@ -128,8 +128,8 @@ class Store:
         return row["time"] if row else None
 
     def standing(self) -> list[str]:
-        """Names of the recorder's own alarms that stood when it ended (`lasting`)."""
-        return [event["alarm"] for event in lasting.standing(self._database)]
+        """Names of the recorder's own alarms that stood when it ended (`recorder_alarms`)."""
+        return [event["alarm"] for event in recorder_alarms.standing(self._database)]
 
     def shrink(self) -> None:
         """Removes what is over the budget, the oldest pictures first; says what was removed in an event.
@@ -240,7 +240,7 @@ class Store:
 
     def _tell(self, body: dict) -> None:
         now = round(time.time(), 3)
-        about = json.dumps(body | {"time": now, "source": lasting.SOURCE})
+        about = json.dumps(body | {"time": now, "source": recorder_alarms.SOURCE})
         event = Event(now, 0, body["event"], body.get("alarm"), about)
         self._database.execute(PUT_EVENT, (*event, event.event, event.time, event.body))
 

@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from wool_station.store.lasting import WATCHED
+from wool_station.store.recorder_alarms import WATCHED
 from wool_station.watch.cusum import Cusum, limit
-from wool_station.watch.expected import Rates, Scores, rates
+from wool_station.watch.expectation import Rates, Scores, rates
 
 STRETCH_MM = 1000.0
 SAMPLES = 1_000_000

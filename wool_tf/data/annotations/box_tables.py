@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wool_board.json_text import parsed
-from wool_tf.data import tables
-from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull
+from wool_tf.data import csv_tables
+from wool_tf.data.annotations.listed_scans import Contents, ListedBox, ListedScan, hull
+from wool_tf.data.csv_tables import CsvTable
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.spelling import cleaned, said
-from wool_tf.data.tables import Table
 from wool_tf.errors import WoolError, quoted
 
 COLUMNS = ("scan", "sample", "x", "y", "width", "height", "defect")
@@ -27,7 +27,7 @@ class _BadRegion(Exception):
 def is_one(file: Path, sample_needed: bool) -> bool:
     """Whether a file is a table of boxes, as far as its first line tells."""
     try:
-        header = tables.read(file).header
+        header = csv_tables.read(file).header
     except (WoolError, OSError):
         return False
     return set(VIA) <= set(header) or not _missing(header, sample_needed)
@@ -46,7 +46,7 @@ def read(file: Path, locate: Callable[[str], str], bad: BadFiles, sample_needed:
         WoolError: it is no such table.
         OSError: it cannot be read.
     """
-    table = tables.read(file)
+    table = csv_tables.read(file)
     if set(VIA) <= set(table.header):
         return _from_via(file.name, table, locate, bad)
     if _missing(table.header, sample_needed):
@@ -59,7 +59,7 @@ def _missing(header: tuple[str, ...], sample_needed: bool) -> list[str]:
     return [name for name in COLUMNS if name not in header and (sample_needed or name != "sample")]
 
 
-def _from_rows(name: str, table: Table, locate: Callable[[str], str], bad: BadFiles) -> Contents:
+def _from_rows(name: str, table: CsvTable, locate: Callable[[str], str], bad: BadFiles) -> Contents:
     scans: dict[str, ListedScan] = {}
     boxes: list[ListedBox] = []
     clean: set[str] = set()
@@ -85,7 +85,7 @@ def _from_rows(name: str, table: Table, locate: Callable[[str], str], bad: BadFi
     return Contents(list(scans.values()), boxes, table.remarks)
 
 
-def _from_via(name: str, table: Table, locate: Callable[[str], str], bad: BadFiles) -> Contents:
+def _from_via(name: str, table: CsvTable, locate: Callable[[str], str], bad: BadFiles) -> Contents:
     scans: dict[str, ListedScan] = {}
     boxes: list[ListedBox] = []
     for line, row in table.rows:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable
 from pathlib import Path, PurePosixPath
 
 from wool_board.json_text import parsed
-from wool_tf.data import tables
-from wool_tf.data.annotations import foreign
-from wool_tf.data.annotations.contents import Contents, ListedBox, ListedScan, hull, whole
+from wool_tf.data import csv_tables
+from wool_tf.data.annotations import unsupported_exports
+from wool_tf.data.annotations.listed_scans import Contents, ListedBox, ListedScan, hull, whole
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import original
 from wool_tf.data.spelling import cleaned
@@ -32,7 +32,7 @@ def document(file: Path) -> tuple[object, list[str]]:
         OSError: the file cannot be read.
     """
     try:
-        text, remarks = tables.text(file)
+        text, remarks = csv_tables.text(file)
         return parsed(text), remarks
     except ValueError as error:
         raise WoolError(f"{file}: is not JSON ({error})") from None
@@ -60,7 +60,7 @@ def read(file: Path, locate: Callable[[str], str], bad: BadFiles) -> Contents:
 def _by_id(file: Path, found: object, kind: str, bad: BadFiles) -> dict[Hashable, dict]:
     records = found.get(kind) if isinstance(found, dict) else None
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        other = foreign.of_json(found)
+        other = unsupported_exports.of_json(found)
         raise WoolError(f"{file}: is {other}" if other else f"{file}: is not COCO; {kind!r} must be a list of objects")
     known: dict[Hashable, dict] = {}
     for position, record in enumerate(records):

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from wool_board.image import litter
-from wool_tf.data.annotations import box_tables, coco, foreign
-from wool_tf.data.annotations.contents import Contents
+from wool_board.image import ignored_files
+from wool_tf.data.annotations import box_tables, coco, unsupported_exports
+from wool_tf.data.annotations.listed_scans import Contents
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.spelling import Folder
 from wool_tf.errors import WoolError
@@ -48,7 +48,8 @@ def find(folder: Path, sample_needed: bool) -> Path:
     if found:
         several = f"both {COCO} and {TABLE}" if named else ", ".join(str(file.relative_to(folder)) for file in found)
         raise WoolError(f"{folder}: has {several}; give one of them" + ("" if named else f", and call it {COCO}"))
-    advice = f"; {foreign.told(folder) or _deeper(folder, sample_needed) or _unknown(folder)}".removesuffix("; ")
+    reason = unsupported_exports.told(folder) or _deeper(folder, sample_needed) or _unknown(folder)
+    advice = f"; {reason}" if reason else ""
     raise WoolError(f"{folder}: has neither {COCO} nor {TABLE}; give one of them{advice}")
 
 
@@ -56,12 +57,16 @@ def _beside(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     """The files with these suffixes where tools export annotations to."""
     for place in (folder, folder / "annotations"):
         names = sorted(os.listdir(place)) if place.is_dir() else []
-        yield from (place / name for name in names if name.lower().endswith(suffixes) and not litter.is_litter(name))
+        yield from (
+            place / name for name in names if name.lower().endswith(suffixes) and not ignored_files.is_ignored(name)
+        )
 
 
 def _deeper(folder: Path, sample_needed: bool) -> str:
     """Which folder in the folder holds an export, as those of Roboflow's parts do."""
-    names = sorted(name for name in os.listdir(folder) if not litter.is_litter(name) and os.path.isdir(folder / name))
+    names = sorted(
+        name for name in os.listdir(folder) if not ignored_files.is_ignored(name) and os.path.isdir(folder / name)
+    )
     found = (file for name in names for file in _exported(folder / name, sample_needed))
     file = next(found, None)
     return f"there is {file.relative_to(folder)}: give {file.parent} as the folder" if file else ""

@@ -17,16 +17,16 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 
 from wool_board.errors import BadFile
-from wool_board.image import litter, scan_files
+from wool_board.image import ignored_files, scan_files
 from wool_board.image.scan_files import LineFormat
 from wool_tf.data import listed_paths
 from wool_tf.data.annotations import files
 from wool_tf.data.annotations.coco import NO_NAME
-from wool_tf.data.annotations.contents import ListedBox, ListedScan, whole
+from wool_tf.data.annotations.listed_scans import ListedBox, ListedScan, whole
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import SampleNaming
 from wool_tf.data.sample_bits import SampleBits
-from wool_tf.data.sources import is_litter
+from wool_tf.data.sources import is_ignored
 from wool_tf.data.spelling import Spellings, cleaned, is_missing, nfc
 from wool_tf.errors import BadSetting, WoolError, quoted
 from wool_tf.settings import setting
@@ -181,12 +181,12 @@ def with_references(found: tuple[Scan, ...], folder: Path, config: ScanConfig) -
 def _without_litter(listed: Iterable[ListedScan]) -> list[ListedScan]:
     kept, ignored = [], []
     for item in listed:
-        if is_litter(item.path):
+        if is_ignored(item.path):
             ignored.append(item.path)
         else:
             kept.append(item)
     if ignored:
-        log.info(litter.told(ignored))
+        log.info(ignored_files.told(ignored))
     return kept
 
 

@@ -17,7 +17,7 @@ import tf_keras
 
 from wool_tf.data import pixels
 from wool_tf.deploy import graph, stem
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.deploy.qat import resnet
 from wool_tf.networks import weights
 
@@ -70,12 +70,12 @@ def set_known_ranges(model: tf_keras.Model) -> None:
             _set(ends, (-largest, largest))
 
 
-def to_tflite(model: tf_keras.Model, geometry: Geometry, heatmap: bool, images: np.ndarray) -> bytes:
+def to_tflite(model: tf_keras.Model, geometry: CropGeometry, heatmap: bool, images: np.ndarray) -> bytes:
     """The file of a quantised network, from native crops to logits and a heatmap.
 
     Arguments:
         model: of `quantised`.
-        geometry: Geometry.
+        geometry: CropGeometry.
         heatmap: whether there is one.
         images: (n, height, width) of uint8, as the network reads them, that the range of the heatmap is taken from.
     """
@@ -104,7 +104,7 @@ def to_tflite(model: tf_keras.Model, geometry: Geometry, heatmap: bool, images: 
     return stem.rearranged(converter.convert())
 
 
-def _resized(image: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+def _resized(image: tf.Tensor, geometry: CropGeometry) -> tf.Tensor:
     """What `graph.resized` computes, every step rounded: the ends of the range clamp as well."""
     return graph.resized(_rounded(image, (0, 255)), geometry, lambda values: _rounded(values, GREY_RANGE))
 

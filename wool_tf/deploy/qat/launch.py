@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf import files
-from wool_tf.deploy.geometry import Geometry
+from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.errors import Unwritable, WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
@@ -84,14 +84,14 @@ def convert(
         images: (n, side, side) of uint8, may be a memory map. Native crops, all to be trained on.
         labels: (n,) of int, below the number of classes.
         course: QatConfig.
-        side, heatmap: as for `convert.convert`.
+        side, heatmap: as for `tflite_file.convert`.
         progress: told of every epoch: the finished share of them and a few words.
 
     Raises:
         WoolError: the arguments do not fit, the training diverged, the file is not what it should be, or the process
             failed.
     """
-    geometry = Geometry.of(spec, side, heatmap)
+    geometry = CropGeometry.of(spec, side, heatmap)
     _check_images(images, labels, geometry.side, spec.classes)
     request = {"course": dataclasses.asdict(course), "side": geometry.side, "heatmap": heatmap}
     with tempfile.TemporaryDirectory(prefix="wool_tf-qat-") as name:
@@ -168,13 +168,13 @@ def answer(folder: Path) -> int:
 
 
 def _answered(folder: Path, progress: Callable[[float, str], None]) -> bytes:
-    from wool_tf.deploy.qat import fine_tuning
+    from wool_tf.deploy.qat import training
 
     request = json.loads((folder / _REQUEST).read_text())
     spec, arrays = weights.load(folder / _NETWORK)
     images, labels = np.load(folder / _IMAGES, mmap_mode="r"), np.load(folder / _LABELS)
-    course, geometry = QatConfig(**request["course"]), Geometry(request["side"], spec.input_shape[0])
-    return fine_tuning.fine_tuned(spec, arrays, images, labels, course, geometry, request["heatmap"], progress)
+    course, geometry = QatConfig(**request["course"]), CropGeometry(request["side"], spec.input_shape[0])
+    return training.fine_tune(spec, arrays, images, labels, course, geometry, request["heatmap"], progress)
 
 
 if __name__ == "__main__":

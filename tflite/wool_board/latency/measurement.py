@@ -1,0 +1,89 @@
+"""Times the convolutions of an archive one by one."""
+
+import dataclasses
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from wool_board.benchmark.candidates import random_pixels, runtime
+from wool_board.errors import BadFile, WoolError
+from wool_board.latency.convolution_archive import ArchiveContents, Grid
+from wool_board.machine import board
+from wool_board.model.network import invoke, opened
+
+TABLE_VERSION = 1
+PASSES = 3
+"""Each convolution is timed so often, with all others between, and the shortest time counts: whatever disturbs a
+measurement makes it longer, and nothing disturbs all of it."""
+WARM_UP_RUNS = 2
+LEAST_RUNS = 5
+LEAST_SECONDS = 0.01
+"""A convolution is run until it had both."""
+
+Progress = Callable[[int, int], None]
+"""Called with the models timed so far and the models in all."""
+
+
+def table(path: Path, wanted: ArchiveContents, threads: int, progress: Progress) -> dict:
+    """Times every convolution of an archive.
+
+    Arguments:
+        path: of the archive.
+        wanted: what `convolution_archive.read` says of it.
+        threads: CPU threads, at least 1.
+        progress: `Progress`.
+
+    Returns:
+        The document that the program writes: `version`; `machine`, with what was seen of it meanwhile; `runtime`;
+        `threads`; `warnings`; `grids` and `sweeps`: of each Grid the attributes, and `ms`, the milliseconds of a run, a
+        list for each number of channels read, with a number for each number of channels written.
+
+    Raises:
+        WoolError: a model does not run here.
+    """
+    watch = board.MachineWatch()
+    names, best = wanted.models(), dict[str, float]()
+    with zipfile.ZipFile(path) as archive, watch.timed():
+        for number in range(PASSES):
+            for done, name in enumerate(names, start=1):
+                best[name] = min(best.get(name, np.inf), _timed(archive.read(name), name, threads))
+                progress(number * len(names) + done, PASSES * len(names))
+            watch.sample()
+    machine = watch.result()
+    return {
+        "version": TABLE_VERSION,
+        "machine": machine,
+        "runtime": runtime(),
+        "threads": threads,
+        "warnings": board.find_warnings(machine),
+        "grids": [_entry(grid, best) for grid in wanted.grids],
+        "sweeps": [_entry(grid, best) for grid in wanted.sweeps],
+    }
+
+
+def _timed(model: bytes, name: str, threads: int) -> float:
+    """The median of some runs in milliseconds."""
+    try:
+        interpreter = opened(model, threads)
+    except BadFile as bad:
+        raise WoolError(f"{name}: {bad}") from None
+    for tensor in interpreter.get_input_details():
+        interpreter.set_tensor(tensor["index"], random_pixels(tensor["shape"], tensor["dtype"]))
+    for _ in range(WARM_UP_RUNS):
+        invoke(interpreter)
+    times: list[float] = []
+    end = time.perf_counter() + LEAST_SECONDS
+    while len(times) < LEAST_RUNS or time.perf_counter() < end:
+        started = time.perf_counter()
+        interpreter.invoke()
+        times.append(time.perf_counter() - started)
+    return 1e3 * float(np.median(times))
+
+
+def _entry(grid: Grid, best: dict[str, float]) -> dict:
+    ms = {(reads, writes): round(best[name], 6) for reads, writes, name in grid.models()}
+    rows = [[ms[reads, writes] for writes in grid.writes] for reads in grid.reads]
+    return dataclasses.asdict(grid) | {"ms": rows}

@@ -1,0 +1,102 @@
+"""Streams a belt through the inspection with a gate beside it, as on a board, and keeps what both say."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from wool_board.exit_status import INTERRUPTED
+from wool_tf.belt.detector import DetectorStream, LineTimes
+from wool_tf.belt.gate import edges
+from wool_tf.belt.gate.edges import GatePlace
+from wool_tf.belt.layout import Belt
+from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.service import Service
+
+OF_FEED = ("feed_heard", "feed_lost")
+"""Notes of the gate that come with every inspection that begins and ends."""
+
+END_SECONDS = 1.0
+"""For what has come to the gate last."""
+
+
+class GateRun(NamedTuple):
+    """What was said.
+
+    Attributes:
+        inspection, gate: events of both programs.
+        written: the lines.
+        stood: seconds for which the belt stood, because the detector's process was not let run.
+    """
+
+    inspection: list[dict]
+    gate: list[dict]
+    written: LineTimes
+    stood: float
+
+
+def run(belt: Belt, inspection: list, gate: list, place: GatePlace, lines_per_second: float, lines: int) -> GateRun:
+    """Streams a belt.
+
+    Arguments:
+        belt: Belt.
+        inspection: command of the inspection: program and model, and whatever differs from the defaults.
+        gate: command of the gate: program, beside which the units are, and its output.
+        place: of the gate.
+        lines_per_second: of the belt.
+        lines: how many; the belt over and over if it has less.
+
+    Raises:
+        WoolError: a program ends with an error.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        feed = Path(made) / "feed"
+        detector = DetectorStream(belt, Path(made) / "lines", lines_per_second, lines)
+        inspect = inspecting(belt, [*inspection, detector.fifo], Path(made), feed, lines_per_second)
+        services = [Service.named(Path(gate[0]).parent, name) for name in ("inspect", "gate")]
+        programs = [Program(*one) for one in zip((inspect, gating(gate, feed, place)), services, strict=True)]
+        with programs[0] as inspector, programs[1] as ejector:
+            inspector.wait_for(has_said("start"))
+            ejector.wait_for(has_said("feed_heard"))
+            with detector:
+                detector.wait()
+            inspector.end(0, None)
+            # The last product is to leave the gate: but lines, and so the gate's clock, have come to their end.
+            time.sleep(END_SECONDS)
+            ejector.end(INTERRUPTED)
+    return GateRun(inspector.said, ejector.said, detector.written, detector.stood)
+
+
+def inspecting(belt: Belt, inspection: list, folder: Path, feed: Path, lines_per_second: float) -> list:
+    """The command of an inspection of a belt, with a feed; its references are in a folder where they are no files."""
+    dark, bright = belt.references(folder)
+    about = [f"--dark={dark}", f"--bright={bright}", f"--width={belt.width}", f"--type={belt.type}"]
+    return [*inspection, *about, f"--lines_per_second={lines_per_second:g}", f"--feed={feed}"]
+
+
+def gating(gate: list, feed: Path, place: GatePlace) -> list:
+    """The command of a gate at a place."""
+    return [*gate, f"--feed={feed}", *(f"--{name}={mm:g}" for name, mm in place.__dict__.items())]
+
+
+def figures(run: GateRun, place: GatePlace) -> dict:
+    """What the gate did, as JSON values.
+
+    Returns:
+        `edges` (see `edges.Edge`), `missed_mm` and `needless_mm` (see `edges.GateRecord`), `unseen_mm`,
+        `stood_seconds`, `gate`: its own last summary, and `notes`: what it said of its settings and its output.
+    """
+    spans = [event["along_mm"] for event in run.inspection if event["event"] in ("reject", "unseen")]
+    outputs = [event for event in run.gate if event["event"] == "output"]
+    record = edges.judge(outputs, spans, place, run.written, run.inspection[0]["pixel_mm"])
+    notes = {event["text"]: None for event in run.gate if event["event"] == "note" and event["name"] not in OF_FEED}
+    unseen = [event["along_mm"] for event in run.inspection if event["event"] == "unseen"]
+    return {
+        "edges": [edge._asdict() for edge in record.edges],
+        "missed_mm": record.missed_mm,
+        "needless_mm": record.needless_mm,
+        "unseen_mm": sum(stop - start for start, stop in unseen),
+        "stood_seconds": round(run.stood, 2),
+        "gate": run.gate[-1],
+        "notes": list(notes),
+    }

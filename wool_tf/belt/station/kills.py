@@ -1,0 +1,260 @@
+"""Every program of the station is killed again and again while the belt passes: what did the gate do meanwhile?"""
+
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from wool_station.store.reader import StoreReader
+from wool_tf.belt.detector import DetectorStream, LineTimes
+from wool_tf.belt.gate import edges
+from wool_tf.belt.gate.edges import GatePlace, Stretch
+from wool_tf.belt.layout import Belt
+from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.service import Service
+from wool_tf.belt.station import run as station_run
+from wool_tf.belt.station.run import GATE, INSPECT, Commands, Station, key
+from wool_tf.belt.streaming import ROUNDING
+
+PAUSE_SECONDS = (2.0, 10.0)
+"""From a start to the next kill, at least and at most: some come while the gate does not pass yet."""
+
+RELAY_SECONDS = 0.2
+"""After which a relay that watches the gate's signs of life takes the supply from the valve."""
+
+LOOK_SECONDS = 0.5
+KILLED = "killed"
+
+
+class Kill(NamedTuple):
+    """A program that was killed, and when it was dead, in seconds of the monotonic clock."""
+
+    name: str
+    time: float
+
+
+def run(
+    belt: Belt,
+    commands: Commands,
+    place: GatePlace,
+    lines_per_second: float,
+    times: int,
+    seed: int,
+    say: Callable[[str], None],
+) -> dict:
+    """Kills each program some times at random moments, and starts it as its service would.
+
+    Arguments:
+        belt, commands, place, lines_per_second: see `station_run.run`.
+        times: that each is killed.
+        seed: of which is killed when.
+        say: is told how far it is.
+
+    Returns:
+        See `account`; `store`: records that were seen in the store and how many of them were lost, the same of
+        corrections that were acknowledged; `rejects`: told, recorded and published; `page`; `scheduled` (see
+        `Station.figures`); `stood_seconds` for which the belt stood.
+
+    Raises:
+        WoolError: a program ends with an error, or does not begin anew.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        detector = DetectorStream(belt, folder / "lines", lines_per_second, None)
+        more = [detector.fifo, f"--state={folder / 'state.json'}"]
+        station = station_run.beside(belt, commands, place, folder, lines_per_second, more)
+        seen = StoreObserver(station)
+        with station.working(), detector, seen:
+            kills = _kill(station, commands.board, times, random.Random(seed), say)
+        inspections = placed(station.programs[INSPECT], detector.openings)
+        told = {key(event) for events, _ in inspections for event in events if event["event"] == "reject"}
+        figures = station.figures()
+        return {
+            **account(inspections, station.programs[GATE].said, kills, place, detector.written),
+            "store": seen.lost(),
+            "rejects": {
+                "told": len(told),
+                "recorded": figures["recorded_rejects"],
+                "published": figures["published_rejects"],
+            },
+            "page": figures["page"],
+            "peak_memory_mb": figures["peak_memory_mb"],
+            "scheduled": figures["scheduled"],
+            "stood_seconds": round(detector.stood, 2),
+        }
+
+
+def _kill(station: Station, board: Path, times: int, rng: random.Random, say: Callable[[str], None]) -> list[Kill]:
+    names = [name for name in station.programs for _ in range(times)]
+    rng.shuffle(names)
+    kills: list[Kill] = []
+    for number, name in enumerate(names, start=1):
+        time.sleep(rng.uniform(*PAUSE_SECONDS))
+        program = station.programs[name]
+        kills.append(Kill(name, program.kill()))
+        say(f"{number} of {len(names)}: {name} killed")
+        time.sleep(Service.named(board, name).restart_seconds)
+        program.start()
+    for name in (INSPECT, GATE):
+        station.programs[name].wait_for(has_said("start" if name == INSPECT else "feed_heard"))
+    time.sleep(PAUSE_SECONDS[1])
+    return kills
+
+
+class StoreObserver:
+    """What anybody could see in the store, for as long as the context lasts.
+
+    Arguments:
+        station: whose store, and whose client at the page.
+    """
+
+    def __init__(self, station: Station):
+        self._station, self._reader = station, StoreReader(station.store)
+        self._records: set[tuple] = set()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> "StoreObserver":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def lost(self) -> dict:
+        """What was seen or acknowledged, and how much of it is there no longer."""
+        select = "SELECT operator FROM corrections"
+        operators = {row["operator"] for row in self._reader.rows(select)}
+        said = set(self._station.client.corrections)
+        return {
+            "seen": len(self._records),
+            "lost": len(self._records - self._there()),
+            "corrections": len(said),
+            "lost_corrections": len(said - operators),
+        }
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK_SECONDS):
+            self._records |= self._there()
+
+    def _there(self) -> set[tuple]:
+        tiles = self._reader.rows("SELECT inspection, start_mm, left_mm FROM tiles")
+        return {tuple(row) for row in (*tiles, *self._reader.rows("SELECT time, event, body FROM events"))}
+
+
+Inspected = tuple[list[dict], int]
+"""What an inspection said, and the number of the first line that it was given."""
+
+
+def placed(inspection: Program, openings: list[tuple[float, int]]) -> list[Inspected]:
+    """What each inspection that was given lines said.
+
+    Arguments:
+        inspection: the program.
+        openings: see `DetectorStream`.
+    """
+    found: dict[int, int] = {}
+    for moment, line in openings:
+        found.setdefault(sum(began <= moment for began in inspection.began) - 1, line)
+    return [(inspection.runs[number], line) for number, line in sorted(found.items()) if inspection.runs[number]]
+
+
+def account(
+    inspections: list[Inspected], gate: list[dict], kills: list[Kill], place: GatePlace, written: LineTimes
+) -> dict:
+    """What the gate did, as JSON values.
+
+    Arguments:
+        inspections: see `placed`.
+        gate: events of the gate.
+        kills: in their order.
+        place: of the gate.
+        written: the lines.
+
+    Returns:
+        `belt_mm`: that came; `due_mm`: that had to be rejected; `missed_mm`: of that, what passed, if the pin of a
+        dead gate lets nothing pass; `missed_without_input_mm`: if it stays as it was until a relay notices; `kills`: of
+        each program how often it was killed, how often the gate let pass then, and how many millimetres were rejected
+        needlessly after it, in the mean.
+    """
+    pixel = inspections[0][0][0]["pixel_mm"]
+    due = [(a + place.distance_mm, b + place.distance_mm + place.width_mm) for a, b in to_reject(inspections, written)]
+    told = [event for event in gate if event["event"] == "output"]
+    outputs = with_deaths(told, kills, 0.0)
+    held = edges.rejecting(with_deaths(told, kills, RELAY_SECONDS), written, pixel)
+    rejected, end = edges.rejecting(outputs, written, pixel), float(written.lines[-1]) * pixel
+    due = edges.joined(due)
+    missed, missed_held = (
+        edges.length(due, end) - edges.common(due, [one[:2] for one in spans], end) for spans in (rejected, held)
+    )
+    return {
+        "belt_mm": round(end, 1),
+        "due_mm": round(edges.length(due, end), 1),
+        "missed_mm": round(missed, 1),
+        "missed_without_input_mm": round(missed_held, 1),
+        "kills": _after(kills, outputs, rejected, due, place, written, pixel),
+    }
+
+
+def to_reject(inspections: list[Inspected], written: LineTimes) -> list[Stretch]:
+    """What of the belt, from and to in millimetres, nobody may call good.
+
+    That is what an inspection rejected, called defective or did not see, and all that none has accounted for: what was
+    on its way when it was killed, and what passed before the next one read.
+    """
+    pixel = inspections[0][0][0]["pixel_mm"]
+    bad, known = [], []
+    for events, first in inspections:
+        shift = first * pixel - events[0]["first_mm"]
+        for event in events:
+            kind = event["event"]
+            if kind not in ("tile", "air", "unseen", "reject"):
+                continue
+            start, stop = (max(first * pixel, place + shift) for place in event["along_mm"])
+            if kind in ("reject", "unseen") or (kind == "tile" and event["defective"]):
+                bad.append((start, stop))
+            if kind in ("tile", "air", "unseen"):
+                known.append((start, stop))
+    ends = [(0.0, 0.0), *edges.joined(known), (float(written.lines[-1]) * pixel, float("inf"))]
+    gaps = [(before[1], after[0]) for before, after in zip(ends, ends[1:], strict=False)]
+    return edges.joined((start, stop) for start, stop in [*bad, *gaps] if stop - start > ROUNDING)
+
+
+def with_deaths(outputs: list[dict], kills: list[Kill], seconds: float) -> list[dict]:
+    """The outputs of a gate, and that it lets nothing pass so many seconds after each of its deaths."""
+    # What it did in the milliseconds before it died, and had no time to say, is not known.
+    why = {"passing": [False], "why": [KILLED]}
+    deaths = [{"monotonic": kill.time + seconds, **why} for kill in kills if kill.name == GATE]
+    return sorted([*outputs, *deaths], key=lambda output: output["monotonic"])
+
+
+def _after(
+    kills: list[Kill],
+    outputs: list[dict],
+    rejected: list[tuple[float, float, str]],
+    due: list[Stretch],
+    place: GatePlace,
+    written: LineTimes,
+    pixel: float,
+) -> dict:
+    """For each program what followed when it was killed."""
+    wide = edges.joined((start - place.lead_mm, stop + place.hold_mm) for start, stop in due)
+    found: dict[str, dict] = {}
+    ends = [*(kill.time for kill in kills[1:]), float(written.seconds[-1])]
+    for kill, until in zip(kills, ends, strict=True):
+        begin, end = (written.at(moment) * pixel for moment in (kill.time, until))
+        here = [(max(start, begin), min(stop, end)) for start, stop, _ in rejected if start < end and begin < stop]
+        needless = edges.length(here, end) - edges.common(here, wide, end)
+        before = [output["passing"][0] for output in outputs if output["monotonic"] < kill.time]
+        entry = found.setdefault(kill.name, {"kills": 0, "while_passing": 0, "needless_mm": 0.0})
+        entry["kills"] += 1
+        entry["while_passing"] += bool(before and before[-1])
+        entry["needless_mm"] += needless
+    return {
+        name: entry | {"needless_mm": round(entry["needless_mm"] / entry["kills"])}
+        for name, entry in sorted(found.items())
+    }

@@ -1,0 +1,207 @@
+"""The station beside an inspection, with somebody at its page and a broker for what it publishes, all as processes."""
+
+import contextlib
+import json
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from wool_board.exit_status import INTERRUPTED
+from wool_station.store.reader import StoreReader
+from wool_tf.belt import scoring
+from wool_tf.belt.detector import DetectorStream
+from wool_tf.belt.gate import run as gate_run
+from wool_tf.belt.gate.edges import GatePlace
+from wool_tf.belt.gate.run import GateRun
+from wool_tf.belt.layout import Belt
+from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.service import Service
+from wool_tf.belt.station import broker
+from wool_tf.belt.station.broker import Mosquitto, Subscriber
+from wool_tf.belt.station.page_client import PageClient
+from wool_tf.belt.streaming import InspectionLog, StreamRun
+
+INSPECT, GATE, RECORD, PAGE, MQTT = "inspect", "gate", "record", "page", "mqtt"
+"""The programs, as their services are called."""
+
+TOPIC = "wool/line"
+SAMPLE_SECONDS = 1.0
+"""From one look at the memory of the programs to the next."""
+
+CORRECT_EACH = 5
+"""Looks at the memory, from one correction on the page to the next."""
+
+END_SECONDS = 1.0
+"""For what was told last to come to where it is kept."""
+
+
+class Commands(NamedTuple):
+    """What runs: the folder of the board's programs, and inspection and gate as commands without their places."""
+
+    board: Path
+    inspection: list
+    gate: list
+
+
+class Station:
+    """Memory, page and MQTT beside an inspection, and a gate and the inspection itself if wanted.
+
+    Arguments:
+        board: folder of the programs of the board, `tflite/`.
+        folder: for the store and settings, which must be there.
+        feed: socket of the inspection.
+        others: commands of `INSPECT` and `GATE`, where they are to run.
+
+    Attributes:
+        programs: by name; without `MQTT` where this machine has no broker.
+        store: folder of the recorder.
+        client: at the page.
+        subscriber: at the broker, or None.
+    """
+
+    def __init__(self, board: Path, folder: Path, feed: Path, others: dict[str, list]):
+        self.store, self._folder = folder / "store", folder
+        port, station, given = broker.free_port(), board / "station.py", [f"--feed={feed}"]
+        kept = [*given, f"--store={self.store}"]
+        self.programs: dict[str, Program] = {}
+        self._board = board
+        for name, command in others.items():
+            self._add(name, command)
+        self._add(RECORD, [station, "record", *kept])
+        self._add(PAGE, [station, "serve", *kept, f"--port={port}"])
+        self.client = PageClient(port)
+        self.subscriber: Subscriber | None = None
+        self._mqtt = [board / "mqtt.py", *given, f"--topic={TOPIC}"]
+        self._ended = threading.Event()
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator["Station"]:
+        """Runs it; when the context ends the inspection's lines must have ended, and all programs do as they are asked.
+
+        Raises:
+            WoolError: one does not begin, or ends with an error.
+        """
+        with contextlib.ExitStack() as stack:
+            if broker.PROGRAM:
+                made = stack.enter_context(Mosquitto(self._folder))
+                self.subscriber = stack.enter_context(Subscriber(made.port, TOPIC))
+                self._add(MQTT, [*self._mqtt, f"--broker=127.0.0.1:{made.port}"])
+            for program in self.programs.values():
+                stack.enter_context(program)
+            self._wait()
+            stack.enter_context(self.client)
+            watcher = threading.Thread(target=self._watch, daemon=True)
+            watcher.start()
+            try:
+                yield self
+            finally:
+                self._ended.set()
+                watcher.join()
+            if INSPECT in self.programs:
+                self.programs[INSPECT].end(0, None)
+                time.sleep(END_SECONDS)
+            for name, program in self.programs.items():
+                if name != INSPECT:
+                    program.end(INTERRUPTED)
+
+    def figures(self) -> dict:
+        """What came through, the memory of the programs in MB (10⁶ bytes), and whether they had the priority of their
+        services, as JSON values."""
+        return {
+            "peak_memory_mb": {name: program.peak_mb for name, program in sorted(self.programs.items())},
+            "memory_mb": {name: scoring.quarters(program.memory) for name, program in sorted(self.programs.items())},
+            "page": self.client.figures(),
+            "recorded_rejects": len({key(event) for event in self.recorded()}),
+            "scheduled": all(program.is_scheduled for program in self.programs.values()),
+            "published_rejects": None if self.subscriber is None else len(set(map(key, self.subscriber.of("reject")))),
+        }
+
+    def recorded(self) -> list[dict]:
+        """The rejects in the store."""
+        rows = StoreReader(self.store).rows("SELECT body FROM events WHERE event = 'reject'")
+        return [json.loads(row["body"]) for row in rows]
+
+    def _add(self, name: str, command: list) -> None:
+        self.programs[name] = Program(command, Service.named(self._board, name))
+
+    def _wait(self) -> None:
+        """Until all work."""
+        if INSPECT in self.programs:
+            self.programs[INSPECT].wait_for(has_said("start"))
+            for name in self.programs.keys() & {GATE}:
+                self.programs[name].wait_for(has_said("feed_heard"))
+        # It says its address once it listens.
+        self.programs[PAGE].wait_for(bool)
+        if MQTT in self.programs:
+            self.programs[MQTT].wait_for(has_said("broker"))
+
+    def _watch(self) -> None:
+        count = 0
+        while not self._ended.wait(SAMPLE_SECONDS):
+            for program in self.programs.values():
+                program.sample()
+            count += 1
+            if count % CORRECT_EACH == 0:
+                self.client.correct()
+
+
+def key(reject: dict) -> tuple:
+    """What tells a reject, or a part of one, from all others."""
+    return reject["time"], reject["reject"], reject.get("part")
+
+
+def run(belt: Belt, commands: Commands, place: GatePlace, lines_per_second: float, lines: int) -> dict:
+    """Streams a belt with all of the station beside the inspection.
+
+    Arguments:
+        belt: Belt.
+        commands: of the programs.
+        place: of the gate.
+        lines_per_second: of the belt.
+        lines: how many.
+
+    Returns:
+        `inspection` (see `scoring.judge`), `gate` (see `gate_run.figures`) and `station` (see `Station.figures`), with
+        `told_rejects`, and parts of them, as JSON values.
+
+    Raises:
+        WoolError: a program ends with an error.
+    """
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        detector = DetectorStream(belt, folder / "lines", lines_per_second, lines)
+        station = beside(belt, commands, place, folder, lines_per_second, [detector.fifo])
+        with station.working(), detector:
+            began = time.monotonic()
+            detector.wait()
+            seconds = time.monotonic() - began
+        inspected, written = station.programs[INSPECT].said, detector.written
+        said = InspectionLog()
+        for event in inspected:
+            said.hear(event)
+        ran = StreamRun(said, lines, seconds, detector.longest_write, tuple(station.programs[INSPECT].memory))
+        told = {key(event) for event in inspected if event["event"] == "reject"}
+        return {
+            "inspection": scoring.judge(belt, ran),
+            "gate": gate_run.figures(GateRun(inspected, station.programs[GATE].said, written, detector.stood), place),
+            "station": {"told_rejects": len(told), **station.figures()},
+        }
+
+
+def beside(
+    belt: Belt, commands: Commands, place: GatePlace, folder: Path, lines_per_second: float, more: list
+) -> Station:
+    """A station with inspection and gate.
+
+    Arguments:
+        belt, commands, place, lines_per_second: see `run`.
+        folder: for all that is made.
+        more: arguments of the inspection.
+    """
+    feed = folder / "feed"
+    inspect = gate_run.inspecting(belt, [*commands.inspection, *more], folder, feed, lines_per_second)
+    gate = gate_run.gating(commands.gate, feed, place)
+    return Station(commands.board, folder, feed, {INSPECT: inspect, GATE: gate})

@@ -1,0 +1,85 @@
+"""A study with its report: what the scripts of experiments/ call."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wool_tf.errors import BadSetting
+from wool_tf.study import document_upgrade, results, run
+from wool_tf.study.crop_source import CropSource
+from wool_tf.study.driver import Status
+from wool_tf.study.results import Study
+from wool_tf.study.run import Request
+from wool_tf.study.workers import Workers
+
+log = logging.getLogger(__name__)
+
+NAMES = ("report", "prune_kfold", "train_kfold", "pytorch_kfold")
+"""Of the documents that the scripts leave in the folder of a run."""
+
+
+def publish(request: Request, source: CropSource, out: Path, team: Workers, show: Callable[[Status], None]) -> Study:
+    """Runs a study, or goes on with the one that is in the folder, and writes its report.
+
+    Arguments:
+        request: Request.
+        source: CropSource.
+        out: folder of the study.
+        team: who does the work.
+        show: told the status of the training about twice a second.
+
+    Returns:
+        The Study, which is also in `NAME.json`, `NAME.html` and `NAME.md` of the folder, with tables I and II as
+        `NAME-table1.csv` and, if anything was pruned, `NAME-table2.csv`. It lists units that failed.
+
+    Raises:
+        WoolError: the data, a setting or the folder is not as it must be, or a network of a delivery could not be
+            trained.
+    """
+    study = run.run(request, source, out, team, show)
+    # Not at the top: they import matplotlib and scikit-learn, and most mistakes are found before anything is drawn.
+    from wool_tf.report import export, page
+
+    log.info("writing the report")
+    page.write(study, out, request.name)
+    export.write(study, out, request.name)
+    return study
+
+
+def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
+    """Makes the pages of runs again from their documents.
+
+    Arguments:
+        runs: folders, of which every document is taken, or documents.
+        baseline: folder or document of a run that they are compared with, or None.
+
+    Returns:
+        The pages (HTML); each has a Markdown file and tables beside it.
+
+    Raises:
+        WoolError: a folder holds no document, or one cannot be read or is of another version.
+    """
+    from wool_tf.report import export, page
+
+    before = [] if baseline is None else [_documents("baseline", baseline)[0]]
+    others = [document_upgrade.completed(results.read(document), document.parent) for document in before]
+    written = []
+    for document in (found for folder in runs for found in _documents("runs", folder)):
+        study = document_upgrade.completed(results.read(document), document.parent, others)
+        # Each of two runs on the same images may tell which those of the other are.
+        compared = [document_upgrade.completed(other, before[0].parent, [study]) for other in others]
+        page.write(study, document.parent, document.stem, *compared)
+        export.write(study, document.parent, document.stem)
+        written.append(document.with_suffix(".html"))
+    return written
+
+
+def _documents(setting: str, run: Path) -> list[Path]:
+    """The documents of a run, that of a delivery first."""
+    if run.is_file():
+        return [run]
+    found = [path for name in NAMES if (path := run / f"{name}.json").is_file()]
+    if not found:
+        names = ", ".join(f"{name}.json" for name in NAMES)
+        raise BadSetting(setting, run, f"holds none of {names}; give the folder of a run that has ended")
+    return found

@@ -1,0 +1,234 @@
+"""From the units of a study to the model that goes to a board, and what its report says of it."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wool_tf import files, records
+from wool_tf.data.imaging import Imaging
+from wool_tf.data.native_crops import Crops
+from wool_tf.errors import WoolError
+from wool_tf.evaluation import bootstrap, operating_points
+from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
+from wool_tf.study import baselines, board_results, contact_sheets, localisation
+from wool_tf.study.baselines import Name, Repeats
+from wool_tf.study.board_results import Latencies
+from wool_tf.study.delivery_units import compared_with_float, final_name
+from wool_tf.study.evidence import Evidence, Pool
+from wool_tf.study.grid import fold_name
+from wool_tf.study.results import BASELINE, INT8
+from wool_tf.training.config import TrainingConfig
+from wool_tf.training.unit_records import Int8File, ScoreDifference
+
+if TYPE_CHECKING:
+    from wool_tf.deploy.model_folder import DeliveryMetrics
+
+OVERLAP = 0.5
+"""Share of a tile that the next one shows as well: the default of the inspection program."""
+SHOWN_RIGHT = 4
+"""Images of each class that were judged rightly and are shown all the same."""
+SHOWN_WRONG = 60
+"""Images that were judged wrongly and are shown, at most."""
+
+
+def deliver(
+    config: TrainingConfig,
+    evidence: Evidence,
+    compared: Mapping[Name, Repeats],
+    crops: Crops,
+    units: Path,
+    folder: Path,
+    benchmark: Path,
+) -> board_results.Delivery:
+    """Writes the model into a folder, times it, and says what is known of it.
+
+    The threshold that goes with the model comes from the scores of the folds' int8 networks, each on the images that it
+    had not seen; what the card and the report state of it comes from thresholds that were chosen in the same way on the
+    other folds.
+
+    Arguments:
+        config: TrainingConfig.
+        evidence: Evidence; the rule for the threshold is its first.
+        compared: what `baselines.judged` gives.
+        crops: Crops of the folder.
+        units: folder of the records and networks; all units of the study are done.
+        folder: of the model.
+        benchmark: the board's benchmark program.
+
+    Raises:
+        WoolError: a network cannot be read, a file cannot be written, or the program fails.
+    """
+    # It imports TensorFlow.
+    from wool_tf.deploy import model_folder as board
+
+    rule, int8 = evidence.rules[0], f"{config.final}{INT8}"
+    pools = {stage: _pool(evidence, config, stage) for stage in (*config.stages, int8)}
+    final = units / final_name(config) / f"{config.final}.safetensors"
+    # The unpruned network that is timed is the one of the first fold.
+    unpruned = units / fold_name(config.configuration, 0, 0) / f"{BASELINE}.safetensors"
+    held_out = {BASELINE: len(evidence.folds[0][0]), config.final: 0, int8: 0}
+    judged = [_about(evidence, config, pools, stage, number) for stage, number in held_out.items()]
+    spec, about, check = _of_all_images(config, evidence)
+    converted = final.with_name(f"{int8}.tflite")
+    tflite = board.write(folder, unpruned, final, converted, judged, crops.imaging, crops.native)
+    latency = _timed(benchmark, tflite, folder / "latency.json")
+    images = _judged(evidence, pools, int8)
+    maps, covered = localisation.heatmaps(config, evidence.folds[0], evidence.records), localisation.seen(config)
+    side = crops.imaging.side
+    return board_results.Delivery(
+        configuration=config.configuration,
+        stage=config.final,
+        spec=spec,
+        rule=rule,
+        told=judged[-1].rule,
+        threshold=judged[-1].threshold,
+        files=tuple(_file(path) for path in tflite.values()),
+        held_out=compared_with_float(evidence.labels, pools[config.final][0], pools[int8][0]),
+        delivered=check,
+        operators=about.operators,
+        latency=latency.models,
+        latency_machine=latency.machine.cpu or platform.machine(),
+        latency_warnings=latency.warnings,
+        advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
+        judged=images,
+        pictures=_pictures(evidence, images, int8, side, maps, covered),
+        pointing=localisation.pointing(evidence.images, side, maps, covered),
+        tiles_per_square_metre=_tiles(crops.imaging, covered),
+    )
+
+
+def _of_all_images(config: TrainingConfig, evidence: Evidence) -> tuple[dict, Int8File, ScoreDifference]:
+    """Of the network of all images the config of its spec, its int8 file, and how far that is from it.
+
+    Raises:
+        WoolError: a record lacks one of these.
+    """
+    name = final_name(config)
+    whole, converted = (evidence.records[f"{name}/{stage}"] for stage in (config.final, f"{config.final}{INT8}"))
+    if whole.spec is None or converted.file is None or converted.check is None:
+        raise WoolError(f"{name}: its records lack the network, its int8 file or how far that is from it; remove them")
+    return whole.spec, converted.file, converted.check
+
+
+def _advantages(
+    evidence: Evidence, compared: Mapping[Name, Repeats], called: np.ndarray
+) -> tuple[board_results.Advantage, ...]:
+    """What the model, which calls these images defective, spares against each baseline, image by image."""
+    rule, labels = evidence.rules[0], evidence.labels
+    ratio = rule.cost_ratio or COST_RATIO
+    model = _costs(labels, called, ratio)
+    found = []
+    for (kind, name), repeats in compared.items():
+        theirs = baselines.called_by(kind, evidence, repeats, rule)
+        spared = 1000 * (_costs(labels, theirs, ratio) - model)
+        ends = bootstrap.interval(spared, evidence.draws)
+        found.append(board_results.Advantage(kind, name, float(spared.mean()), ends))
+    return tuple(found)
+
+
+def _tiles(imaging: Imaging, covered: tuple[float, float]) -> float | None:
+    """Tiles on a square metre of belt, where what the network sees of each overlaps the next by `OVERLAP` both ways."""
+    if imaging.pixel_mm is None:
+        return None
+    seen = imaging.side * (covered[1] - covered[0])
+    return 1 / (seen * imaging.pixel_mm / 1000 * (1 - OVERLAP)) ** 2
+
+
+def _costs(labels: np.ndarray, called: np.ndarray, ratio: float) -> np.ndarray:
+    """(n,) what the judgement of each image costs, in false alarms."""
+    return np.where(labels == 1, ratio * ~called, called)
+
+
+def _pool(evidence: Evidence, config: TrainingConfig, stage: str) -> Pool:
+    """Of the first repeat, which is complete."""
+    pool = evidence.pools(evidence.found(config, stage))[0]
+    assert pool is not None, f"{stage}: a unit is missing in a study whose units are all done"
+    return pool
+
+
+def _about(
+    evidence: Evidence, config: TrainingConfig, pools: Mapping[str, Pool], stage: str, held_out: int
+) -> "DeliveryMetrics":
+    """What goes onto the card of a network of a stage that held out so many of the images."""
+    from wool_tf.deploy import card
+    from wool_tf.deploy.model_folder import DeliveryMetrics
+
+    rule, labels, folds = evidence.rules[0], evidence.labels, len(evidence.folds[0])
+    scores, fold_of = pools[stage]
+    threshold, told = rule.made(labels, lambda: scores, of_folds(folds, config.folds))
+    float_threshold, _ = rule.made(labels, lambda: pools[stage.removesuffix(INT8)][0])
+    _, achieved = rule.out_of_fold(labels, scores, fold_of)
+    these = f"{folds} files, this one among them" if held_out else f"{folds} other files"
+    at = "a threshold that was given" if rule.threshold is not None else "a threshold chosen on the other folds"
+    of = f"{these}, one of each fold, on the images that it held out, at {at}"
+    about = {"of": of, "images": len(labels), **records.plain(achieved)}
+    about["score_quantiles"] = card.score_quantiles(labels, scores)
+    return DeliveryMetrics(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
+
+
+def _timed(program: Path, tflite: dict[str, Path], path: Path) -> Latencies:
+    """The latencies, measured once for the same files."""
+    digests = {name: files.sha256(file) for name, file in tflite.items()}
+    found = records.read_as(path, Latencies)
+    if found is None or found.files != digests:
+        from wool_tf.deploy import model_folder as board
+
+        document = {"files": digests, **board.latency(program, tflite)}
+        records.write(path, document)
+        found = records.typed(document, Latencies, str(path))
+    return found
+
+
+def _file(path: Path) -> board_results.File:
+    name = f"{path.parent.name}/{path.name}"
+    return board_results.File(name, path.stem.split("-")[-1], path.stat().st_size, files.sha256(path))
+
+
+def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[board_results.ImageVerdict, ...]:
+    """Every image that was held out, as it was judged then."""
+    images, (scores, fold_of) = evidence.images, pools[int8]
+    limits, _ = operating_points.cross_fitted(evidence.labels, scores, fold_of, evidence.rules[0].chosen)
+    return tuple(
+        board_results.ImageVerdict(
+            path=images.paths[index],
+            label=int(images.labels[index]),
+            group=str(images.groups[index]),
+            defects=str(images.defects[index]),
+            fold=int(fold_of[place]),
+            scores={stage: float(found[place]) for stage, (found, _) in pools.items()},
+            threshold=float(limits[fold_of[place]]),
+        )
+        for place, index in enumerate(evidence.judged)
+    )
+
+
+def _pictures(
+    evidence: Evidence,
+    judged: Sequence[board_results.ImageVerdict],
+    int8: str,
+    side: int,
+    maps: Mapping[int, np.ndarray],
+    covered: tuple[float, float],
+) -> tuple[board_results.Picture, ...]:
+    """Of the images judged wrongly by the rule, the worst first, and of some of each class judged rightly."""
+    margins = np.array([one.scores[int8] - one.threshold for one in judged])
+    truth = np.array([one.label == 1 for one in judged])
+    mistaken = np.array([one.wrong(int8) for one in judged])
+    wrong = np.flatnonzero(mistaken)
+    wrong = wrong[np.argsort(-np.abs(margins[wrong]), kind="stable")][:SHOWN_WRONG]
+    right = [np.flatnonzero(~mistaken & (truth == kind))[:SHOWN_RIGHT] for kind in (True, False)]
+    images = evidence.images
+    return tuple(
+        board_results.Picture(
+            image=place,
+            png=contact_sheets.png(images.images[index]),
+            heatmap=tuple(map(tuple, maps[index].tolist())),
+            seen=covered,
+            boxes=localisation.boxes(images.boxes[index], side) if images.boxes else (),
+        )
+        for place in np.concatenate([wrong, *right]).tolist()
+        for index in [int(evidence.judged[place])]
+    )
