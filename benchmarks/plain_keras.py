@@ -17,7 +17,6 @@ from keras import layers
 
 from wool_tf.data.batches import augmented, centre_crop, per_epoch
 from wool_tf.data.pixels import normalise
-from wool_tf.evaluation.metrics import evaluate
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import Block, Convolution, ResNetSpec
@@ -27,6 +26,7 @@ from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
 from wool_tf.training.methods import Stage
 from wool_tf.training.trainer import Progress
+from wool_tf.training.unit_records import Result
 
 EPOCHS, FINETUNE_EPOCHS = 30, 20
 BATCH = 16
@@ -45,14 +45,14 @@ def stages(settings: TrainingConfig) -> list[Stage]:
     return found
 
 
-def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
+def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """Trains the unpruned network from the initial weights."""
     model = network(settings.initial_spec)
     network_weights.assign(model, methods.initial(fold, settings))
     return _fitted(model, stage, fold, settings, progress)
 
 
-def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
+def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """One round: masks the filters with the smallest L1 norms until as many are left as the stage's spec has."""
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     model = network(settings.initial_spec)
@@ -65,7 +65,7 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress)
     return _fitted(model, stage, fold, settings, progress)
 
 
-def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> dict:
+def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
     """One whole training with kernels zeroed after every epoch."""
     model = network(settings.initial_spec)
     network_weights.assign(model, methods.initial(fold, settings))
@@ -129,7 +129,7 @@ def _fitted(
     settings: TrainingConfig,
     progress: Progress,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> dict:
+) -> Result:
     """Trains a model, saves it, and returns what a record of ours says of the held-out images."""
     images, labels, side = fold.dataset.images, fold.dataset.labels, settings.image_size
     model.compile(
@@ -149,7 +149,7 @@ def _fitted(
     )
     model.save_weights(_file(fold, stage.name))
     logits = keras.ops.convert_to_numpy(model(normalise(centre_crop(images[fold.held_out], side)), training=False))
-    return {"metrics": evaluate(labels[fold.held_out], scoring.probabilities(logits))}
+    return methods.result(stage.name, fold, fold.seed(settings, stage.name), scoring.probabilities(logits))
 
 
 def _file(fold: Fold, stage: str) -> Path:

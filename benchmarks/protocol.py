@@ -175,10 +175,10 @@ def _done(stage, fold, settings: TrainingConfig) -> StageCost:
     def progress(share: float, _what: str) -> None:
         ends.setdefault(int(share * epochs + 1e-6), time.process_time())
 
-    record = stage.run(fold, settings, progress)
+    found = stage.run(fold, settings, progress)
     taken = time.process_time() - started
     epoch = (ends[epochs] - ends[1]) / (epochs - 1) if epochs > 1 else None
-    return StageCost(epochs, taken, epoch, _peak_mib(), record["metrics"].accuracy)
+    return StageCost(epochs, taken, epoch, _peak_mib(), found.metrics.accuracy)
 
 
 def _peak_mib() -> float:

@@ -34,9 +34,10 @@ def main() -> None:
     out = None if _OUT.value is None else console.path("out", _OUT.value)
     documents = {value: boards.read(console.file("files", value)) for value in _FILES.value}
     if _NETWORK.value is not None:
-        documents["now"] = _measure(console.file("network", _NETWORK.value))
+        measured = _measure(console.file("network", _NETWORK.value))
+        documents["now"] = boards.of_measurement(measured)
         if out is not None:
-            records.write(out / "workstation.json", documents["now"])
+            records.write(out / "workstation.json", measured)
     comparison = boards.compare(documents, _REFERENCE.value)
     print(boards.to_text(comparison))
     if out is not None:

@@ -17,6 +17,7 @@ from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import Study
 from wool_tf.study.score_results import FROZEN, THRESHOLDING
 from wool_tf.training.config import TrainingConfig
+from wool_tf.training.unit_records import History, ScoreDifference, UnitRecord
 
 PARAMS = {"baseline": 11170114, "1": 5502211, "2": 2701987, "3": 1330126, "10": 9051222, "20": 7160318, "30": 5502211}
 LOSSES = {"baseline": 0.0, "hard1": 0.1, "hard2": 0.2, "hard3": 0.5, "asfp10": 0.5, "asfp20": 0.9, "asfp30": 1.4,
@@ -55,7 +56,7 @@ def config(optimizer: str = "adam", weights: str = "none", **changes) -> Trainin
     return TrainingConfig(optimizer=optimizer, weights=weights, **shared | changes)
 
 
-def record(stage: str, labels: np.ndarray, held_out: np.ndarray, scores: np.ndarray) -> dict:
+def record(stage: str, labels: np.ndarray, held_out: np.ndarray, scores: np.ndarray) -> UnitRecord:
     """What a unit leaves; widths and figures are made up."""
     name = stage.removesuffix("-int8")
     params = PARAMS[name if name == "baseline" else name.lstrip("abcdefghijklmnopqrstuvwxyz")]
@@ -63,24 +64,25 @@ def record(stage: str, labels: np.ndarray, held_out: np.ndarray, scores: np.ndar
         "spec": SPEC,
         "params": params,
         "macs": 13 * params,
-        "history": {"loss": [0.4, 0.1], "accuracy": [0.9, 1.0], "learning_rate": [0.001, 0.0005]},
+        "history": History((0.4, 0.1), (0.9, 1.0), (0.001, 0.0005)),
         "mask_difference": None if stage == "baseline" else 1.2e-6,
         "removed": dict.fromkeys(GROUPS, 0.0 if stage == "baseline" else 0.3),
-        "before_finetuning": None if stage == "baseline" else _plain(0.9),
+        "before_finetuning": None if stage == "baseline" else Metrics(0.9, 0.9, 0.9, 0.9, 0.95, 0.95, ((9, 1), (1, 9))),
     }
-    return {
-        "stage": stage,
-        "seconds": 10.0,
-        "environment": {"commit": "abc123", "processor": "one (avx2)"},
-        "held_out": held_out.tolist(),
-        "scores": scores.tolist(),
-        "metrics": dataclasses.asdict(evaluate(labels[held_out], scores)),
+    return UnitRecord(
+        stage=stage,
+        seed=0,
+        images="0123456789abcdef" * 4,
+        environment={"commit": "abc123", "processor": "one (avx2)"},
+        held_out=tuple(held_out.tolist()),
+        scores=tuple(scores.tolist()),
+        metrics=evaluate(labels[held_out], scores),
+        started=0.0,
+        seconds=10.0,
+        attempts=(),
+        kept=True,
         **({} if stage.endswith("-int8") else network),
-    }
-
-
-def _plain(accuracy: float) -> dict:
-    return dataclasses.asdict(Metrics(accuracy, 0.9, 0.9, 0.9, 0.95, 0.95, ((9, 1), (1, 9))))
+    )
 
 
 @dataclasses.dataclass
@@ -172,7 +174,7 @@ def delivery(given: Made) -> board_results.Delivery:
             ("compact int8", 1402112, 0.51),
         )  # fmt: skip
     ]
-    check = board_results.ScoreDifference(len(labels), 0.994, 0.004, 0.05)
+    check = ScoreDifference(len(labels), 0.994, 0.004, 0.05)
     maps = {int(index): np.eye(7)[:, ::-1] * (index % 3 - 0.5) for index in evidence.judged}
     return board_results.Delivery(
         configuration=one.configuration,
@@ -234,8 +236,8 @@ def configuration(*stages, depth=18, optimizer="adam", weights="none", **changes
 
 def written(*configurations, **changes) -> Study:
     """A study written by hand."""
-    data = image_results.Data("data/crops", 400, 200, 50, True, "sample", 0, (), 36, "0123456789abcdef" * 4)
+    data = image_results.Data(400, 200, 50, "data/crops", True, "sample", 0, (), 36, "0123456789abcdef" * 4)
     given = {"title": "Study on crops", "command": "python x.py", "out": "runs/x", "settings": {"select": "last"},
              "environment": {}, "commits": (), "processors": (), "seconds": 1.0, "data": data,
-             "folds": ((image_results.FoldSize(200, 100, 25),) * 2,) * 5, "baselines": ()}  # fmt: skip
+             "folds": ((image_results.ImageCounts(200, 100, 25),) * 2,) * 5, "baselines": ()}  # fmt: skip
     return Study(configurations=configurations, **given | changes)

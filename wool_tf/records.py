@@ -34,14 +34,18 @@ def plain(document: object) -> dict:
 def read(path: Path) -> object:
     """The document of a file, or None where the file is missing or was damaged, so that its unit has to run again."""
     try:
-        return _parsed(path)
+        return parse(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
 
 
-def _parsed(path: Path) -> object:
-    """The document of a file; raises ValueError where `write` could not have written it."""
-    document = parsed(path.read_bytes())
+def parse(content: bytes) -> object:
+    """A document.
+
+    Raises:
+        ValueError: `write` could not have written it.
+    """
+    document = parsed(content)
     # Python reads NaN, Infinity and 1e999, which are no JSON.
     json.dumps(document, allow_nan=False)
     return document
@@ -70,6 +74,14 @@ def typed(document: object, kind: type[T], name: str) -> T:
         raise WoolError(f"{name}: {first_line(error)}; it is damaged, or of another version of wool_tf") from None
 
 
+def read_as(path: Path, kind: type[T]) -> T | None:
+    """The document of a file as a dataclass, or None where the file is missing, or damaged in whatever way."""
+    try:
+        return msgspec.convert(read(path), kind)
+    except msgspec.ValidationError:
+        return None
+
+
 def load(path: Path, kind: type[T], version: int) -> T:
     """The document of a file as a dataclass.
 
@@ -82,7 +94,7 @@ def load(path: Path, kind: type[T], version: int) -> T:
         WoolError: the file cannot be read, is damaged or of another version.
     """
     try:
-        document = _parsed(path)
+        document = parse(path.read_bytes())
     except OSError as error:
         raise WoolError(f"{path}: cannot be read ({error.strerror}); give a document of a study") from None
     except ValueError:

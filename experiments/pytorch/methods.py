@@ -18,7 +18,7 @@ from torch import nn
 
 from pytorch import networks, training
 from wool_tf.errors import Divergence
-from wool_tf.evaluation.metrics import evaluate
+from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
@@ -28,6 +28,7 @@ from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
 from wool_tf.training.methods import Stage
 from wool_tf.training.trainer import Course, Progress
+from wool_tf.training.unit_records import History, Result
 
 
 def stages(settings: TrainingConfig) -> list[Stage]:
@@ -48,14 +49,14 @@ def stages(settings: TrainingConfig) -> list[Stage]:
     return found
 
 
-def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
+def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """Trains the unpruned network from the initial weights."""
     network = networks.module(stage.spec, methods.initial(fold, settings))
     history = _train(network, stage, fold, settings, settings.learning_rate, progress)
     return _finish(network, stage, fold, settings, history)
 
 
-def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
+def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """One round: prunes the network of the stage before and fine-tunes it."""
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
@@ -64,10 +65,10 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress)
     _reestimate(network, stage, fold, settings)
     before = _metrics(network, stage, fold)
     history = _train(network, stage, fold, settings, settings.finetune_rate, progress)
-    return _finish(network, stage, fold, settings, history, before_finetuning=before)
+    return dataclasses.replace(_finish(network, stage, fold, settings, history), before_finetuning=before)
 
 
-def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> dict:
+def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
     """One whole training with kernels zeroed after every epoch."""
     network = networks.module(stage.spec, methods.initial(fold, settings))
 
@@ -77,7 +78,7 @@ def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
     history = _train(network, stage, fold, settings, settings.learning_rate, progress, zero)
     kept = sum(int((parameter != 0).sum()) for parameter in network.parameters() if parameter.ndim > 1)
     kept += sum(parameter.numel() for parameter in network.parameters() if parameter.ndim == 1)
-    return _finish(network, stage, fold, settings, history, params=kept)
+    return dataclasses.replace(_finish(network, stage, fold, settings, history), params=kept)
 
 
 def prune(network: nn.Module, spec: ResNetSpec, smaller: ResNetSpec) -> None:
@@ -109,8 +110,8 @@ def zero_filters(network: nn.Module, spec: ResNetSpec, rate: float) -> None:
             kernel[weakest] = 0
 
 
-def _train(network, stage, fold, settings, rate, progress, after_epoch=None) -> dict[str, list[float]]:
-    history = training.train(
+def _train(network, stage, fold, settings, rate, progress, after_epoch=None) -> History:
+    history, _ = training.train(
         network,
         fold.dataset.images,
         fold.dataset.labels,
@@ -122,7 +123,6 @@ def _train(network, stage, fold, settings, rate, progress, after_epoch=None) -> 
         after_epoch,
         teacher=methods.teacher(stage, fold, settings),
     )
-    del history["step_losses"]
     return history
 
 
@@ -140,14 +140,14 @@ def _scores(network: nn.Module, stage: Stage, fold: Fold) -> np.ndarray:
     return scoring.probabilities(found)
 
 
-def _metrics(network: nn.Module, stage: Stage, fold: Fold):
+def _metrics(network: nn.Module, stage: Stage, fold: Fold) -> Metrics:
     return evaluate(fold.dataset.labels[fold.held_out], _scores(network, stage, fold))
 
 
-def _finish(network, stage, fold, settings, history, **more) -> dict:
-    """Re-estimates batch norms, writes the checkpoint and returns the record."""
+def _finish(network, stage, fold, settings, history) -> Result:
+    """Re-estimates batch norms, writes the checkpoint and returns the result."""
     _reestimate(network, stage, fold, settings)
     network_weights.save(fold.checkpoint(stage.name), stage.spec, networks.arrays(network))
-    record = methods.network_record(stage, fold, settings, history)
-    record |= {"framework": f"PyTorch {torch.__version__}, Torch-Pruning {torch_pruning.__version__}", **more}
-    return record | methods.held_out_record(fold, _scores(network, stage, fold))
+    found = methods.network_result(stage, fold, settings, history, _scores(network, stage, fold))
+    versions = {"torch": str(torch.__version__), "torch-pruning": str(torch_pruning.__version__)}
+    return dataclasses.replace(found, environment=found.environment | versions)

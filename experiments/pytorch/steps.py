@@ -90,7 +90,8 @@ def theirs(beginning: FirstSteps, precision: str) -> list[float]:
     """The losses in PyTorch, with a precision of `PRECISIONS`."""
     network = networks.module(beginning.spec, beginning.weights, getattr(torch, precision))
     given = network, *beginning.batches, beginning.spec.input_shape[0], beginning.course, 0, _silent
-    return training.train(*given, most_steps=beginning.steps, teacher=beginning.teacher)["step_losses"]
+    _, losses = training.train(*given, most_steps=beginning.steps, teacher=beginning.teacher)
+    return losses
 
 
 def _silent(_share: float, _what: str) -> None:

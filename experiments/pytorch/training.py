@@ -11,6 +11,7 @@ from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Divergence
 from wool_tf.training.distillation import TEMPERATURE, Teacher
 from wool_tf.training.trainer import SGD_MOMENTUM, Course, Progress
+from wool_tf.training.unit_records import History
 
 ADAM_EPSILON = 1e-7
 BETAS = 0.9, 0.999
@@ -70,7 +71,7 @@ def train(
     after_epoch: Callable[[int], None] | None = None,
     most_steps: int | None = None,
     teacher: Teacher | None = None,
-) -> dict[str, list[float]]:
+) -> tuple[History, list[float]]:
     """Trains a network where it is, on the very batches that `trainer.train` would give it.
 
     Arguments:
@@ -82,7 +83,7 @@ def train(
         teacher: as for `trainer.train`.
 
     Returns:
-        Per epoch `loss`, `accuracy` and `learning_rate`; `step_losses` of all steps.
+        The History, and the losses of all steps.
 
     Raises:
         Divergence: the loss was not finite.
@@ -90,14 +91,13 @@ def train(
     dtype = next(network.parameters()).dtype
     batches = augmented(images, labels, chosen, side, course.batch_size, seed)
     per = per_epoch(len(chosen), course.batch_size)
-    steps, history = Steps(network, course), {"loss": [], "accuracy": [], "learning_rate": []}
-    losses: list[float] = []
+    steps, history, losses = Steps(network, course), History((), (), ()), list[float]()
     loss_of = _loss(teacher, dtype)
     network.train()
     for epoch in range(course.epochs):
         right, rate = 0, 0.0
         for number in range(per):
-            rate = course.rate(epoch * per + number, course.epochs * per, history["loss"])
+            rate = course.rate(epoch * per + number, course.epochs * per, history.loss)
             pixels, classes = next(batches)
             truth = torch.from_numpy(classes).long()
             steps.optimizer.zero_grad(set_to_none=True)
@@ -112,13 +112,12 @@ def train(
             right += int((found.argmax(dim=1) == truth).sum())
             progress((epoch + (number + 1) / per) / course.epochs, f"epoch {epoch + 1}/{course.epochs}")
             if len(losses) == most_steps:
-                return history | {"step_losses": losses}
-        history["loss"].append(float(np.mean(losses[-per:])))
-        history["accuracy"].append(right / (per * course.batch_size))
-        history["learning_rate"].append(rate)
+                return history, losses
+        mean = float(np.mean(losses[-per:]))
+        history = history.followed_by(History((mean,), (right / (per * course.batch_size),), (rate,)))
         if after_epoch is not None:
             after_epoch(epoch)
-    return history | {"step_losses": losses}
+    return history, losses
 
 
 def _loss(

@@ -111,9 +111,9 @@ def test_history_tells_every_epoch(images):
     network = networks.module(SPEC, weights.initial(SPEC, seed=7))
     told = []
     course = Course(epochs=2, batch_size=6, optimizer="adam", learning_rate=1e-3)
-    history = training.train(
+    history, losses = training.train(
         network, images.images, images.labels, np.arange(12), SIDE, course, 0, lambda *_: None, told.append
     )
     assert told == [0, 1]
-    assert len(history["loss"]) == len(history["learning_rate"]) == 2 and len(history["step_losses"]) == 4
-    assert history["loss"][0] == pytest.approx(np.mean(history["step_losses"][:2]))
+    assert len(history.loss) == len(history.learning_rate) == 2 and len(losses) == 4
+    assert history.loss[0] == pytest.approx(np.mean(losses[:2]))

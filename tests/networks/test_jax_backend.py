@@ -87,7 +87,7 @@ for optimizer, rate, mask, callbacks in (("sgd", 0.001, chosen, ()), ("adam", 0.
     trained, history = trainer.train(
         spec, arrays, images, labels, np.arange(12), course, 0, lambda *_: None, mask, callbacks
     )
-    found[f"{optimizer} losses"] = np.array(history["loss"])
+    found[f"{optimizer} losses"] = np.array(history.loss)
     found[f"{optimizer} scores"] = trainer.logits(spec, trained, images, np.arange(12), mask=mask)
     estimated = batch_norms.reestimated(spec, arrays, images, np.arange(12), 11, 0, mask)
     found[f"{optimizer} statistics"] = np.concatenate([a for key, a in estimated.items() if "running" in key])

@@ -14,17 +14,22 @@ def model(file: str, p50: float, **facts) -> dict:
     return {"file": file, "bytes": 11_200_000, "threads": 1, "runtime": "LiteRT 2.3.0", **times, **facts}
 
 
-def document(board: str | None, *models: dict, warnings: tuple[str, ...] = ()) -> dict:
+def written(board: str | None, *models: dict, warnings: tuple[str, ...] = ()) -> dict:
     machine = {"board": board, "cpu": "Cortex-A76", "architecture": "aarch64"}
     return {"machine": machine, "warnings": list(warnings), "models": list(models)}
 
 
-PI5 = document(
+def document(*what, **more) -> boards.Document:
+    return boards.of_measurement(written(*what, **more))
+
+
+PI5_WRITTEN = written(
     "Raspberry Pi 5",
     model("models/float.tflite", 80.0, precision="fp32"),
     model("models/int8.tflite", 20.0, precision="int8", threads=4),
     warnings=("the CPU reached 81 °C\nand more",),
 )
+PI5 = boards.of_measurement(PI5_WRITTEN)
 PI4 = document("Raspberry Pi 4", model("int8.tflite", 50.0, precision=None))
 
 
@@ -87,13 +92,15 @@ def test_machines_and_files_of_one_name_are_told_apart():
     assert [row.model for row in found.rows] == [f"{name}int8.tflite" for name in ("a/", "b/", "b/", "", "")]
 
 
-def written(path: Path, content) -> Path:
+def filed(path: Path, content) -> Path:
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
 
 
 def test_a_document_is_read_as_it_was_written(tmp_path):
-    assert boards.read(written(tmp_path / "pi5.json", PI5)) == PI5
+    found = boards.read(filed(tmp_path / "pi5.json", PI5_WRITTEN | {"warm_up_runs": 3}))
+    assert found == PI5 and (found.models[1].threads, found.models[1].p95_ms) == (4, 40.0)
+    assert found.machine == boards.Machine("Raspberry Pi 5", "Cortex-A76", "aarch64")
 
 
 @pytest.mark.parametrize(
@@ -101,22 +108,22 @@ def test_a_document_is_read_as_it_was_written(tmp_path):
     [
         ("", "is not JSON"),
         ("\x00\xff", "is not JSON"),
-        ([], "is no document of benchmark.py (not an object)"),
-        ({}, "(machine is missing)"),
-        ({"machine": {}, "warnings": [1], "models": []}, "(warnings are missing)"),
-        ({"machine": {}, "warnings": [], "models": []}, "(models are missing)"),
-        ({"machine": {}, "warnings": [], "models": {}}, "(models are missing)"),
-        (document("a", 3), "(models[0] is not an object)"),
-        (document("a", model("a", 1.0), {}), "(models[1] has no file)"),
-        (document("a", model("a", 1.0, runtime=None)), "(models[0] has no runtime)"),
-        (document("a", model("a", 1.0, p95_ms=None)), "(models[0] has no p95_ms above 0)"),
-        (document("a", model("a", 1.0, p95_ms=float("nan"))), "(models[0] has no p95_ms above 0)"),
-        (document("a", model("a", 1.0, threads=True)), "(models[0] has no threads above 0)"),
-        (document("a", model("a", 1.0, bytes=0)), "(models[0] has no bytes above 0)"),
+        ([], "is no document of benchmark.py (Expected `object`, got `array`); measure again with --json=FILE"),
+        ({}, "(Object missing required field `machine`)"),
+        ({"machine": {}, "warnings": [1], "models": []}, "(Expected `str`, got `int` - at `$.warnings[0]`)"),
+        ({"machine": {}, "warnings": [], "models": []}, "(Expected `array` of length >= 1 - at `$.models`)"),
+        ({"machine": {}, "warnings": [], "models": {}}, "(Expected `array`, got `object` - at `$.models`)"),
+        (written("a", 3), "(Expected `object`, got `int` - at `$.models[0]`)"),
+        (written("a", model("a", 1.0), {}), "(Object missing required field `file` - at `$.models[1]`)"),
+        (written("a", model("a", 1.0, runtime=None)), "(Expected `str`, got `null` - at `$.models[0].runtime`)"),
+        (written("a", model("a", 1.0, p95_ms=None)), "(Expected `float`, got `null` - at `$.models[0].p95_ms`)"),
+        (written("a", model("a", 1.0, p95_ms=float("nan"))), "is not JSON"),
+        (written("a", model("a", 1.0, threads=True)), "(Expected `int`, got `bool` - at `$.models[0].threads`)"),
+        (written("a", model("a", 1.0, bytes=0)), "(Expected `int` >= 1 - at `$.models[0].bytes`)"),
     ],
 )
 def test_other_files_are_refused_in_one_line(content, said, tmp_path):
-    path = written(tmp_path / "file.json", content)
+    path = filed(tmp_path / "file.json", content)
     with pytest.raises(WoolError) as refused:
         boards.read(path)
     (line,) = str(refused.value).splitlines()

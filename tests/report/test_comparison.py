@@ -1,16 +1,15 @@
 """What changed from one run to another."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 
 import scripts
 import study_sample
-from wool_tf import records
 from wool_tf.report import comparison, page, publication
 from wool_tf.study import document_upgrade, results
+from wool_tf.training import unit_records
 
 
 @pytest.fixture
@@ -120,7 +119,7 @@ def test_documents_that_name_no_image_are_compared_by_their_means(pair):
 def stored(given, folder, **changes):
     """The records of a run's units, and its document as earlier versions wrote it: without names and scores."""
     for unit, record in given.evidence.records.items():
-        records.write(folder / "units" / f"{unit}.json", record | {"started": 0.0, "attempts": [], "kept": True})
+        unit_records.write(folder / "units" / f"{unit}.json", record)
     study = given.study(**changes)
     bare = tuple(
         dataclasses.replace(one, stages=tuple(dataclasses.replace(stage, scores=()) for stage in one.stages))
@@ -159,8 +158,8 @@ def test_older_documents_are_compared_image_by_image_with_a_run_that_names_the_i
 
     # A record that is not what the document's figures are of counts as none.
     path = next((tmp_path / "old" / "units").glob("*/repeat0/fold0/baseline.json"))
-    record = json.loads(path.read_text())
-    records.write(path, record | {"scores": [1 - score for score in record["scores"]]})
+    record = unit_records.read(path)
+    unit_records.write(path, dataclasses.replace(record, scores=tuple(1 - score for score in record.scores)))
     assert "a fold has no record" in compared(tmp_path / "new", tmp_path / "old")
 
 

@@ -13,7 +13,7 @@ from wool_tf.report import claims, findings, paper
 from wool_tf.report.error_rates import per_thousand
 from wool_tf.report.verdict import COMPARED, EQUALLED, FIT, NOT_FIT, UNKNOWN, smallest, verdict
 from wool_tf.study.board_results import Advantage
-from wool_tf.study.image_results import FoldSize
+from wool_tf.study.image_results import ImageCounts
 from wool_tf.study.results import Failure
 from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, OperatingPoint
 
@@ -52,7 +52,7 @@ def test_what_speaks_against_the_figures():
     whole = written(configuration(*stages))
     data = dataclasses.replace(whole.data, groups=12, grouped=False, group_by="scan", skipped=("a", "b"))
     failures = tuple(Failure(f"u{number}", 2, "") for number in range(5))
-    folds = ((FoldSize(200, 0, 6), FoldSize(200, 200, 6)),)
+    folds = ((ImageCounts(200, 0, 6), ImageCounts(200, 200, 6)),)
     found = findings.warnings(
         dataclasses.replace(whole, data=data, failures=failures, folds=folds, settings={"select": "best"},
                             commits=("abc", "def"), processors=("slow one (avx2)", "slow one (avx2), a GPU"))

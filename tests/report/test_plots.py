@@ -13,7 +13,7 @@ from test_quality import of_the_paper
 
 from study_sample import configuration, stage, written
 from wool_tf.report import naming, plots, schedule_plots, score_plots, tradeoff_plots
-from wool_tf.study.results import History
+from wool_tf.training.unit_records import History
 
 BUILDERS = (plots.verdict, plots.accuracy, plots.changes, plots.training, plots.latency, score_plots.roc,
             score_plots.precision_recall, score_plots.reliability)  # fmt: skip

@@ -24,6 +24,7 @@ from wool_tf.study import results, score_results
 from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import Study
 from wool_tf.study.score_results import FROZEN, THRESHOLDING
+from wool_tf.training.unit_records import Attempt
 
 ONE = (("adam", "none"),)
 FEW = {"rounds": 1, "controls": (), "asfp_rates": (), "final": "hard1"}
@@ -45,7 +46,7 @@ def study(given) -> Study:
 def pool(given: study_sample.Made, repeat: int, stage: str) -> np.ndarray:
     scores = np.empty(len(given.evidence.images.labels))
     for fold, part in enumerate(given.evidence.folds[repeat]):
-        scores[part] = given.evidence.records[f"resnet18-adam-none/repeat{repeat}/fold{fold}/{stage}"]["scores"]
+        scores[part] = given.evidence.records[f"resnet18-adam-none/repeat{repeat}/fold{fold}/{stage}"].scores
     return scores
 
 
@@ -214,7 +215,7 @@ def test_frozen_features_are_measured_once_for_the_weights_that_several_start_fr
 def test_a_repeat_without_a_fold_has_no_figures(given, study):
     unit = "resnet18-adam-none/repeat1/fold3/hard1"
     some = left(given, unit)
-    some.failures = {unit: [{"kind": "diverged", "reason": "first"}, {"kind": "died", "reason": "memory"}]}
+    some.failures = {unit: (Attempt("diverged", "first"), Attempt("died", "memory"))}
     found = some.study()
     whole, pruned = found.configurations[0].stages
     assert whole == study.configurations[0].stages[0]
@@ -238,19 +239,19 @@ def test_nothing_is_made_up_where_nothing_is_complete(given):
 
 
 def replaced(given, unit: str, **changes) -> study_sample.Made:
-    records = given.evidence.records | {unit: given.evidence.records[unit] | changes}
+    records = given.evidence.records | {unit: dataclasses.replace(given.evidence.records[unit], **changes)}
     return dataclasses.replace(given, evidence=dataclasses.replace(given.evidence, records=records))
 
 
 def test_records_that_are_not_of_this_study_are_refused(given):
     unit = "resnet18-adam-none/repeat0/fold0/baseline"
-    scores = given.evidence.records[unit]["scores"]
-    other = given.evidence.records["resnet18-adam-none/repeat0/fold1/baseline"]["held_out"]
+    scores = given.evidence.records[unit].scores
+    other = given.evidence.records["resnet18-adam-none/repeat0/fold1/baseline"].held_out
     for changes, message in (
         ({"held_out": other}, f"{unit}: its record is of other folds"),
-        ({"scores": [float("nan"), *scores[1:]]}, f"{unit}: its scores are not finite"),
+        ({"scores": (float("nan"), *scores[1:])}, f"{unit}: its scores are not finite"),
         ({"scores": scores[1:]}, f"{unit}: its scores are .*not one per image"),
-        ({"metrics": None}, f"{unit}: Expected .*is damaged, or of another version"),
+        ({"metrics": None}, f"{unit}: its scores are .*without metrics"),
     ):
         with pytest.raises(WoolError, match=message):
             replaced(given, unit, **changes).study()
@@ -292,7 +293,9 @@ def of_the_paper(recipes, monkeypatch) -> Study:
                 scores = np.where(right == (labels == 1), 0.9, 0.1)
                 for fold, part in enumerate(parts[repeat]):
                     found = study_sample.record(stage, np.array([0, 1]), np.arange(2), np.array([0.1, 0.9]))
-                    found |= {"held_out": part.tolist(), "scores": scores[part].tolist()}
+                    found = dataclasses.replace(
+                        found, held_out=tuple(part.tolist()), scores=tuple(scores[part].tolist())
+                    )
                     records[f"{one.configuration}/repeat{repeat}/fold{fold}/{stage}"] = found
     return study_sample.Made(configs, Evidence(images, parts, records, ()), {}, {}).study()
 

@@ -14,14 +14,21 @@ import pytest
 from wool_tf import records
 from wool_tf.errors import Divergence, Unwritable, WoolError
 from wool_tf.study import driver, progress
-from wool_tf.study.units import WRITTEN, Unit, todo
+from wool_tf.study.units import Unit, todo
+from wool_tf.training import unit_records
+from wool_tf.training.unit_records import Attempt, Result, UnitRecord
+
+
+def result(name="", attempt=0) -> Result:
+    """A result that says the name of its unit, and the number of the attempt in place of a seed."""
+    return Result(stage=name, seed=attempt, images="", environment={})
 
 
 def work(name, log, progress, attempt):
     progress(0.5, "half")
     with open(log, "a") as file:
         file.write(f"{name}\n")
-    return {"name": name, "attempt": attempt}
+    return result(name, attempt)
 
 
 def fail(log, error, times, progress, attempt):
@@ -30,7 +37,7 @@ def fail(log, error, times, progress, attempt):
         file.write("x")
     if len(log.read_text()) <= times:
         raise error
-    return {"attempt": attempt}
+    return result(attempt=attempt)
 
 
 def die(log, times, progress, attempt):
@@ -40,7 +47,7 @@ def die(log, times, progress, attempt):
         file.write("x")
     if len(log.read_text()) <= times:
         os.kill(os.getpid(), signal.SIGKILL)
-    return {"attempt": attempt}
+    return result(attempt=attempt)
 
 
 def linger(work, report, attempt):
@@ -53,7 +60,7 @@ def linger(work, report, attempt):
 def leave(path, progress, attempt):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{path.name}")
-    return {}
+    return result()
 
 
 def silent(status):
@@ -72,8 +79,8 @@ def test_every_unit_once_and_in_the_order_of_its_chain(tmp_path, jobs):
     done = log.read_text().split()
     assert sorted(done) == ["a/1", "a/2", "a/3", "b/1", "b/2"]
     assert [name for name in done if name[0] == "a"] == ["a/1", "a/2", "a/3"]
-    assert {name: record["name"] for name, record in found.items()} == {name: name for name in done}
-    assert all(record["seconds"] >= 0 for record in found.values())
+    assert {name: record.stage for name, record in found.items()} == {name: name for name in done}
+    assert all(record.seconds >= 0 for record in found.values())
     driver.run(chains, folder, jobs, silent)
     assert log.read_text().split() == done
     assert not [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
@@ -94,26 +101,26 @@ def test_a_unit_that_fails_twice_is_noted_and_the_others_go_on(tmp_path, jobs):
     ]
     found = driver.run([chain, units(log, "b/1")], folder, jobs, silent)
     assert sorted(found.records) == ["a/1", "a/4", "b/1"]
-    assert found.failures == {"a/2": [{"kind": "error", "reason": "this image is bad"}] * 2}
+    assert found.failures == {"a/2": (Attempt("error", "this image is bad"),) * 2}
     assert count.read_text() == "xx"
 
 
 def test_what_failed_has_another_chance_in_the_next_run(tmp_path):
     chain = [failing(tmp_path / "count", RuntimeError("no room\nfor anything"), 2)]
     first = driver.run([chain], tmp_path, 1, silent).failures["a/2"]
-    assert [attempt["reason"] for attempt in first] == ["RuntimeError: no room"] * 2
-    assert "Traceback" in first[0]["details"]
-    assert driver.run([chain], tmp_path, 1, silent).records["a/2"]["attempt"] == 0
+    assert [attempt.reason for attempt in first] == ["RuntimeError: no room"] * 2
+    assert "Traceback" in first[0].details
+    assert driver.run([chain], tmp_path, 1, silent).records["a/2"].seed == 0
 
 
 def test_training_that_ran_off_is_tried_with_another_number_whoever_goes_on(tmp_path):
     chain = [failing(tmp_path / "count", Divergence("loss is nan"), 1)]
     record = driver.run([chain], tmp_path, 1, silent).records["a/2"]
-    assert record["attempt"] == 1
-    assert record["attempts"] == [{"kind": "diverged", "reason": "loss is nan"}]
+    assert record.seed == 1
+    assert record.attempts == (Attempt("diverged", "loss is nan"),)
     # The second attempt was under way when the first run was killed: the next one must not begin at the first again.
     (tmp_path / "a/2.json").unlink()
-    assert driver.run([chain], tmp_path, 1, silent).records["a/2"]["attempt"] == 1
+    assert driver.run([chain], tmp_path, 1, silent).records["a/2"].seed == 1
 
 
 def test_training_that_ran_off_twice_is_not_tried_again(tmp_path):
@@ -139,9 +146,9 @@ def test_a_process_that_is_killed_is_replaced_and_its_unit_tried_once_more(tmp_p
     assert {"a/1", "a/3", "b/1", "c/1", "d/1"} <= set(found.records)
     assert count.read_text() == "xx"
     if times == 1:
-        assert found.records["a/2"]["attempt"] == 0 and not found.failures
+        assert found.records["a/2"].seed == 0 and not found.failures
     else:
-        assert [attempt["kind"] for attempt in found.failures["a/2"]] == ["died", "died"]
+        assert [attempt.kind for attempt in found.failures["a/2"]] == ["died", "died"]
         # The next run would try again, and a plan says so.
         assert [[unit.name for unit in left] for left in driver.plan(chains, folder)] == [["a/2"], [], [], []]
         assert driver.done(chains, folder) == 5
@@ -153,7 +160,7 @@ def together(log, progress, attempt):
         with open(log, "a") as file:
             file.write(what)
         time.sleep(0.2)
-    return {}
+    return result()
 
 
 def test_a_single_job_is_one_at_a_time(tmp_path):
@@ -316,7 +323,7 @@ def test_other_units_of_a_chain_go_on_when_the_cluster_has_given_one_up(tmp_path
     chain = [*units(log, "a/1"), deadly, *units(log, "a/3"), dataclasses.replace(*units(log, "a/4"), needs=("a/2",))]
     found = driver.run([chain, units(log, "b/1")], tmp_path, 1, silent, "tcp://host:8786")
     assert sorted(found.records) == ["a/1", "a/3", "b/1"]
-    assert [attempt["kind"] for attempt in found.failures["a/2"]] == ["died", "died"]
+    assert [attempt.kind for attempt in found.failures["a/2"]] == ["died", "died"]
     assert (tmp_path / "count").read_text() == "xxx"
 
 
@@ -329,7 +336,7 @@ def test_a_cluster_that_does_not_see_the_folder_is_one_line(tmp_path, monkeypatc
 def test_a_run_ends_when_its_folder_is_another_ones(tmp_path):
     def take_over(progress, attempt):
         records.write(tmp_path / ".run", "somebody else")
-        return {}
+        return result()
 
     with pytest.raises(WoolError, match="taken over by another run"):
         driver.run([[Unit("a/1", take_over, 1.0)]], tmp_path, 1, silent)
@@ -342,12 +349,13 @@ def test_a_damaged_record_is_made_again(tmp_path, damage):
     driver.run(chains, tmp_path, 1, silent)
     (tmp_path / "a/1.json").write_text(damage)
     (tmp_path / "a/1.failed.json").write_text(damage)
-    assert driver.run(chains, tmp_path, 1, silent).records["a/1"]["name"] == "a/1"
+    assert driver.run(chains, tmp_path, 1, silent).records["a/1"].stage == "a/1"
 
 
 def test_status(tmp_path):
     seen = []
-    records.write(tmp_path / "a/1.json", {"name": "a/1", **dict.fromkeys(WRITTEN, 0)})
+    record = UnitRecord(**vars(result("a/1")), started=0.0, seconds=0.0, attempts=(), kept=False)
+    unit_records.write(tmp_path / "a/1.json", record)
     driver.run([units(tmp_path / "log", "a/1", "a/2", "a/3", "a/4")], tmp_path, 1, seen.append)
     assert (seen[0].share, seen[0].finished, seen[0].units, seen[0].remaining) == (0.25, 1, 4, None)
     assert (seen[-1].share, seen[-1].finished) == (1.0, 4)

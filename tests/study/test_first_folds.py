@@ -24,7 +24,7 @@ def test_figures_are_those_of_the_images_of_these_folds():
     held_out = np.concatenate(made.evidence.folds[0])
     scores = np.full(len(made.evidence.images.labels), np.nan)
     for fold, part in enumerate(made.evidence.folds[0]):
-        scores[part] = made.evidence.records[f"resnet18-adam-imagenet/repeat0/fold{fold}/hard3"]["scores"]
+        scores[part] = made.evidence.records[f"resnet18-adam-imagenet/repeat0/fold{fold}/hard3"].scores
     truth = made.evidence.images.labels[held_out]
     assert 0 < len(held_out) < len(scores) and np.isfinite(scores[held_out]).all()
 

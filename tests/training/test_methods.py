@@ -18,6 +18,7 @@ from wool_tf.pruning import callbacks
 from wool_tf.training import batch_norms, methods, trainer
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
+from wool_tf.training.unit_records import History, Result
 
 FULL = ResNetSpec.full(18, 2, (32, 32, 1))
 # Two rounds leave what oneDNN can train, and 30 % of it is a number of filters that neither 20 % nor 40 % would give.
@@ -28,6 +29,7 @@ SETTINGS = TrainingConfig(
     asfp_finetune_epochs=0, recipe="paper-text",
 )  # fmt: skip
 IMAGES = 16
+UNTRAINED = History((), (), ())
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,8 +73,8 @@ def fold_of(dataset: Dataset, folder) -> Fold:
     return Fold("narrow/repeat0/fold0", 0, dataset, np.setdiff1d(np.arange(IMAGES), held_out), held_out, folder)
 
 
-def run(settings: TrainingConfig, fold: Fold, *names: str) -> dict[str, dict]:
-    """The records of stages, in order."""
+def run(settings: TrainingConfig, fold: Fold, *names: str) -> dict[str, Result]:
+    """The results of stages, in order."""
     stages = {stage.name: stage for stage in methods.stages(settings)}
     return {name: stages[name].run(fold, settings, lambda *_: None) for name in names}
 
@@ -82,7 +84,7 @@ zeroed = []
 
 
 @pytest.fixture(scope="module")
-def protocol(dataset, tmp_path_factory) -> tuple[Fold, dict[str, dict]]:
+def protocol(dataset, tmp_path_factory) -> tuple[Fold, dict[str, Result]]:
     """A fold with all of its stages, and their records."""
     fold, settings = fold_of(dataset, tmp_path_factory.mktemp("fold")), narrow()
     zero = callbacks.zero_filters
@@ -106,12 +108,12 @@ def test_every_stage_leaves_a_network_and_scores_of_the_held_out_images(protocol
     assert list(records) == ["baseline", "hard1", "hard2", "asfp30", "random1", "random2", "scratch2"]
     for name, record in records.items():
         spec, arrays = loaded(fold, name)
-        assert spec == ResNetSpec.from_config(record["spec"])
-        assert record["params"] == sum(a.size for key, a in arrays.items() if "running" not in key)
+        assert spec == ResNetSpec.from_config(record.spec)
+        assert record.params == sum(a.size for key, a in arrays.items() if "running" not in key)
         scores = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, fold.held_out))
-        assert record["scores"] == pytest.approx(scores.tolist())
-        assert record["held_out"] == [0, 1, 2, 3]
-        assert len(record["history"]["loss"]) == {"hard": 1, "rand": 1, "asfp": 3}.get(name[:4], 2)
+        assert record.scores == pytest.approx(scores.tolist())
+        assert record.held_out == (0, 1, 2, 3)
+        assert len(record.history.loss) == {"hard": 1, "rand": 1, "asfp": 3}.get(name[:4], 2)
 
 
 def test_widths_are_those_that_thirty_percent_leave(protocol):
@@ -125,7 +127,7 @@ def test_widths_are_those_that_thirty_percent_leave(protocol):
 def test_hard_pruning_removes_the_filters_of_the_smallest_l1_norms(dataset, protocol, monkeypatch):
     """Of every inner convolution; without training, what is left is a part of the baseline, in its order."""
     fold, _ = protocol
-    monkeypatch.setattr(trainer, "train", lambda spec, weights, *_: (weights, {}))
+    monkeypatch.setattr(trainer, "train", lambda spec, weights, *_: (weights, UNTRAINED))
     _, before = loaded(fold, "baseline")
     stage = next(stage for stage in methods.stages(narrow()) if stage.name == "hard1")
     elsewhere = dataclasses.replace(fold, folder=fold.folder / "untrained")
@@ -147,8 +149,8 @@ def test_hard_pruning_removes_the_filters_of_the_smallest_l1_norms(dataset, prot
 def test_what_was_removed_did_nothing_and_stays_away(protocol):
     """The second round starts from the first round's network: its filters are fewer, and none has come back."""
     fold, records = protocol
-    assert all(records[name]["mask_difference"] <= 1e-4 for name in records if name[:4] in ("hard", "asfp", "rand"))
-    assert records["baseline"]["mask_difference"] is None
+    assert all(records[name].mask_difference <= 1e-4 for name in records if name[:4] in ("hard", "asfp", "rand"))
+    assert records["baseline"].mask_difference is None
     first, second = (loaded(fold, name)[0] for name in ("hard1", "hard2"))
     assert all(second.width(group) < first.width(group) for group in first.by_group())
 
@@ -173,7 +175,7 @@ def test_asfp_zeroes_more_after_every_epoch_and_the_goal_exactly_in_the_end(prot
         kept = sorted(set(range(20)) - gone[2][conv.name])
         assert np.array_equal(arrays[f"{conv.norm}.running_var"], left[f"{conv.norm}.running_var"][kept])
         assert not _zeros(arrays[f"{conv.name}.weight"])
-    assert records["asfp30"]["mask_difference"] <= 1e-4
+    assert records["asfp30"].mask_difference <= 1e-4
 
 
 @pytest.mark.parametrize("precision", ["float64"], indirect=True)
@@ -195,7 +197,7 @@ def test_fine_tuning_masked_or_compact_is_the_same_and_brings_nothing_back(datas
     found = {}
     for finetune in ("masked", "compact"):
         record = run(narrow(finetune=finetune, batch_size=8), fold, "hard1")["hard1"]
-        found[finetune] = loaded(fold, "hard1"), record["scores"]
+        found[finetune] = loaded(fold, "hard1"), record.scores
     (one_spec, one), (other_spec, other) = found["masked"][0], found["compact"][0]
     assert one_spec == other_spec == full.resized(dict.fromkeys(SPEC.by_group(), 9))
     for key in one:
@@ -230,7 +232,7 @@ def test_asfp_removes_of_every_group_what_its_rate_says(depth, recipe):
 def test_records_say_what_share_of_each_group_is_gone(protocol):
     _, records = protocol
     for name, share in {"baseline": 0, "hard1": 0.3, "hard2": 0.5, "asfp30": 0.3}.items():
-        assert records[name]["removed"] == pytest.approx(dict.fromkeys(SPEC.by_group(), share))
+        assert records[name].removed == pytest.approx(dict.fromkeys(SPEC.by_group(), share))
 
 
 def test_batch_norms_are_reestimated_before_fine_tuning_and_at_the_end(dataset, tmp_path, monkeypatch):
@@ -244,9 +246,9 @@ def test_batch_norms_are_reestimated_before_fine_tuning_and_at_the_end(dataset, 
 
     monkeypatch.setattr(trainer, "train", watched)
     records = run(settings, fold, "baseline", "hard1", "asfp30")
-    assert [len(record["history"]["loss"]) for record in records.values()] == [2, 1, 5]
+    assert [len(record.history.loss) for record in records.values()] == [2, 1, 5]
     assert [spec.width("layer1") for spec, _ in started] == [20, 14, 20, 14]
-    assert all(records[name]["before_finetuning"].confusion for name in ("hard1", "asfp30"))
+    assert all(records[name].before_finetuning.confusion for name in ("hard1", "asfp30"))
     networks = [*(loaded(fold, name) for name in records), started[1], started[3]]
     for spec, arrays in networks:
         again = batch_norms.reestimated(
@@ -262,7 +264,7 @@ def test_controls_prune_by_lot_and_train_from_scratch(dataset, protocol, tmp_pat
 
     def watched(spec, weights, *given):
         started[spec] = weights
-        return weights, {}
+        return weights, UNTRAINED
 
     monkeypatch.setattr(trainer, "train", watched)
     chosen = []
@@ -314,9 +316,9 @@ def test_the_epoch_is_chosen_on_the_held_out_images_and_never_for_asfp(consolida
     assert told.pop(SPEC) is not None
     records |= run(settings, fold, "asfp30")
     assert len(told) == (2 if consolidation else 1) and set(told.values()) == {None}
-    merits = records["baseline"]["history"]["merit"]
-    assert len(merits) == 2 and max(merits) == records["baseline"]["metrics"].accuracy
-    assert "merit" not in records["asfp30"]["history"]
+    merits = records["baseline"].history.merit
+    assert len(merits) == 2 and max(merits) == records["baseline"].metrics.accuracy
+    assert records["asfp30"].history.merit == ()
 
 
 def test_another_attempt_writes_curves_of_its_own(dataset, tmp_path):
@@ -330,7 +332,7 @@ def test_another_attempt_writes_curves_of_its_own(dataset, tmp_path):
 
 def test_a_network_that_gives_no_number_is_no_result(dataset, tmp_path, monkeypatch):
     def broken(spec, weights, *_):
-        return weights | {"fc.weight": np.full_like(weights["fc.weight"], 3e38)}, {}
+        return weights | {"fc.weight": np.full_like(weights["fc.weight"], 3e38)}, UNTRAINED
 
     monkeypatch.setattr(trainer, "train", broken)
     fold = fold_of(dataset, tmp_path)

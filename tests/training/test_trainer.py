@@ -41,8 +41,8 @@ def test_it_learns_what_can_be_seen(images):
     trained, history = train(images, epochs=20)
     scores = scoring.probabilities(trainer.logits(SPEC, trained, images, ALL))
     assert ((scores >= 0.5) == LABELS).mean() > 0.9
-    assert history["loss"][-1] < history["loss"][0]
-    assert len(history["accuracy"]) == len(history["learning_rate"]) == 20
+    assert history.loss[-1] < history.loss[0]
+    assert len(history.accuracy) == len(history.learning_rate) == 20
 
 
 def test_it_learns_what_its_teacher_says_against_the_labels(images):
@@ -55,7 +55,7 @@ def test_it_learns_what_its_teacher_says_against_the_labels(images):
     wanted, scores = (scoring.probabilities(trainer.logits(SPEC, each, images, ALL)) for each in (known, trained))
     assert ((scores >= 0.5) == (wanted >= 0.5)).mean() > 0.9
     assert ((scores >= 0.5) == useless).mean() < 0.7
-    assert history["loss"][-1] < history["loss"][0]
+    assert history.loss[-1] < history.loss[0]
 
 
 def test_nothing_is_left_of_an_earlier_training(images):
@@ -101,14 +101,14 @@ def test_every_step_has_the_rate_of_the_schedule(images, monkeypatch):
     monkeypatch.setattr(schedule, "on_train_batch_begin", watched)
     _, history = train(images, epochs=3, learning_rate=2e-3)
     assert rates == pytest.approx([1e-3 * (1 + np.cos(np.pi * step / 9)) for step in range(9)], rel=1e-5)
-    assert history["learning_rate"] == pytest.approx(rates[2::3])
+    assert history.learning_rate == pytest.approx(rates[2::3])
 
 
 def test_the_learning_rate_falls_on_plateaus(images):
     # So small a rate that the loss only wanders: new minima become rare.
     plateau = {"schedule": "plateau", "plateau_patience": 1, "plateau_factor": 0.1}
     _, history = train(images, epochs=12, learning_rate=1e-9, **plateau)
-    rates = history["learning_rate"]
+    rates = history.learning_rate
     assert rates[0] == pytest.approx(1e-9)
     assert rates[-1] < 2e-10
     assert all(later <= earlier for earlier, later in zip(rates, rates[1:], strict=False))
@@ -133,7 +133,7 @@ def test_the_best_epoch_is_kept_the_earliest_of_equals(images):
         return next(merits)
 
     trained, history = train(images, epochs=4, merit=merit)
-    assert history["merit"] == [0.5, 0.9, 0.9, 0.2]
+    assert history.merit == (0.5, 0.9, 0.9, 0.2)
     assert all((trained[key] == seen[1][key]).all() for key in trained)
     assert len(seen) == 4
 

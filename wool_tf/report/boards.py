@@ -3,15 +3,16 @@
 import csv
 import dataclasses
 import io
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
-from wool_board.json_text import parsed
+import msgspec
+
+from wool_tf import records
 from wool_tf.cells import aligned, count, plain, ratio, significant
-from wool_tf.errors import BadSetting, WoolError
+from wool_tf.errors import BadSetting, WoolError, first_line
 
-NUMBERS = ("bytes", "threads", "p50_ms", "p95_ms", "images_per_second")
 HEADER = ("#", "Board", "Model", "Precision", "Runtime", "Threads", "File", "p50 ms", "p95 ms", "Images/s", "Faster")
 ALIGN = "rllllrrrrrr"
 TEXT = (
@@ -19,6 +20,42 @@ TEXT = (
     "p50 is than in row {}. What was measured together took turns; between measurements only the program is the same. "
     "PyTorch and ONNX Runtime were given a normalised image of the network's size, TFLite files get there themselves."
 )
+
+
+Whole = Annotated[int, msgspec.Meta(gt=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What a machine calls itself, its processor and its architecture, as far as it knows."""
+
+    board: str | None = None
+    cpu: str | None = None
+    architecture: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model that was timed; attributes as those of `BoardTimes`, but that `file` is a path."""
+
+    file: str
+    runtime: str
+    threads: Whole
+    bytes: Whole
+    p50_ms: Positive
+    p95_ms: Positive
+    images_per_second: Positive
+    precision: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """What `tflite/benchmark.py --json` writes, as far as it is compared."""
+
+    machine: Machine
+    warnings: tuple[str, ...]
+    models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,25 +103,33 @@ class BoardComparison:
         return [f"{board}: {text}" for board, texts in self.warnings.items() for text in texts]
 
 
-def read(path: Path) -> dict:
-    """A document that `tflite/benchmark.py --json` wrote.
+def read(path: Path) -> Document:
+    """The document that `tflite/benchmark.py --json` wrote.
 
     Raises:
         WoolError: the file cannot be read, or is no such document.
     """
     try:
-        document = parsed(path.read_bytes())
+        return of_measurement(records.parse(path.read_bytes()))
     except OSError as error:
         raise WoolError(f"{path}: cannot be read ({error.strerror})") from None
+    except msgspec.ValidationError as error:
+        reason = first_line(error)
+        raise WoolError(f"{path}: is no document of benchmark.py ({reason}); measure again with --json=FILE") from None
     except ValueError:
         raise WoolError(f"{path}: is not JSON; give files that benchmark.py --json=FILE wrote") from None
-    flaw = _flaw(document)
-    if flaw:
-        raise WoolError(f"{path}: is no document of benchmark.py ({flaw}); measure again with --json=FILE")
-    return document
 
 
-def compare(documents: Mapping[str, Mapping], reference: int) -> BoardComparison:
+def of_measurement(measured: object) -> Document:
+    """The document of a measurement, as `timing.document` of the boards' program gives it.
+
+    Raises:
+        msgspec.ValidationError: it is none.
+    """
+    return msgspec.convert(measured, Document)
+
+
+def compare(documents: Mapping[str, Document], reference: int) -> BoardComparison:
     """Puts documents side by side.
 
     Arguments:
@@ -97,11 +142,11 @@ def compare(documents: Mapping[str, Mapping], reference: int) -> BoardComparison
     rows, warnings = [], {}
     for name, label in _labels(documents).items():
         document = documents[name]
-        names = _names([model["file"] for model in document["models"]])
-        for model in document["models"]:
-            figures = {name: model[name] for name in NUMBERS}
-            rows.append(BoardTimes(label, names[model["file"]], model.get("precision"), model["runtime"], **figures))
-        warnings[label] = tuple(map(_line, document["warnings"]))
+        names = _names([model.file for model in document.models])
+        for model in document.models:
+            figures = model.threads, model.bytes, model.p50_ms, model.p95_ms, model.images_per_second
+            rows.append(BoardTimes(label, names[model.file], model.precision, model.runtime, *figures))
+        warnings[label] = tuple(map(_line, document.warnings))
     if not 1 <= reference <= len(rows):
         raise BadSetting("reference", reference, f"must be the number of a row, 1 to {len(rows)}")
     return BoardComparison(tuple(rows), reference - 1, warnings)
@@ -156,12 +201,12 @@ def _cells(comparison: BoardComparison) -> list[tuple[str, ...]]:
     ]
 
 
-def _labels(documents: Mapping[str, Mapping]) -> dict[str, str]:
+def _labels(documents: Mapping[str, Document]) -> dict[str, str]:
     """What each machine calls itself, with the name of the document where several say the same."""
     called = {}
     for name, document in documents.items():
-        machine = document["machine"]
-        called[name] = _line(machine.get("board") or machine.get("cpu") or machine.get("architecture") or name)
+        machine = document.machine
+        called[name] = _line(machine.board or machine.cpu or machine.architecture or name)
     labels = list(called.values())
     return {name: f"{label} ({name})" if labels.count(label) > 1 else label for name, label in called.items()}
 
@@ -173,33 +218,5 @@ def _names(models: Sequence[str]) -> dict[str, str]:
     return {file: _line(file if names.count(Path(file).name) > 1 else Path(file).name) for file in different}
 
 
-def _line(text: object) -> str:
-    return " ".join(str(text).split())
-
-
-def _flaw(document: object) -> str | None:
-    """What a document lacks."""
-    if not isinstance(document, dict):
-        return "not an object"
-    if not isinstance(document.get("machine"), dict):
-        return "machine is missing"
-    warnings, models = document.get("warnings"), document.get("models")
-    if not isinstance(warnings, list) or not all(isinstance(warning, str) for warning in warnings):
-        return "warnings are missing"
-    if not isinstance(models, list) or not models:
-        return "models are missing"
-    for number, model in enumerate(models):
-        if not isinstance(model, dict):
-            return f"models[{number}] is not an object"
-        for name in ("file", "runtime"):
-            if not isinstance(model.get(name), str):
-                return f"models[{number}] has no {name}"
-        for name in NUMBERS:
-            if not _positive(model.get(name)):
-                return f"models[{number}] has no {name} above 0"
-    return None
-
-
-def _positive(value: object) -> bool:
-    """Whether a value of a JSON document is a number above 0, and neither true nor infinite."""
-    return isinstance(value, int | float) and value is not True and math.isfinite(value) and value > 0
+def _line(text: str) -> str:
+    return " ".join(text.split())

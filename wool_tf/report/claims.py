@@ -15,7 +15,7 @@ from wool_tf.report import naming, paper
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Configuration, Stage, Study
-from wool_tf.study.score_results import THRESHOLDING
+from wool_tf.study.score_results import THRESHOLDING, Baseline
 
 HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "cannot be told"
 NOR_THERE = "does not hold, nor in the paper’s tables"
@@ -70,7 +70,11 @@ def _rows(study: Study, one: Configuration) -> Iterator[Cells]:
     if not final.figures.complete:
         return
     yield _accuracy(study, one, final)
-    yield from _against_thresholding(study, one, final)
+    simple = study.baseline(THRESHOLDING)
+    if simple is not None:
+        yield _more_accurate(study, one, final, simple)
+    if simple is not None and simple.figures.mean("recall"):
+        yield _more_found(study, one, final, simple)
     if hard:
         yield _largest_drop(study, one, hard)
         yield _shares(study, one, hard, "params", "parameters", PARAMETERS)
@@ -143,29 +147,30 @@ def _accuracy(study: Study, one: Configuration, final: Stage) -> Cells:
     return naming.label(study, one), "more than 98 % accuracy with a pruned network", _span(reported, " %"), here, held
 
 
-def _against_thresholding(study: Study, one: Configuration, final: Stage) -> Iterator[Cells]:
-    simple = study.baseline(THRESHOLDING)
-    if simple is None:
-        return
-    for name, factor, claim in (
-        ("accuracy", 1.0, "at least 16.96 points more accurate than thresholding"),
-        ("recall", 1 + MORE_FOUND, "finds 20 % more defective products than thresholding"),
-    ):
-        ours, theirs = final.figures.known_mean(name), simple.figures.known_mean(name)
-        if not theirs:
-            continue
-        around, around_theirs = final.interval.get(name), simple.interval.get(name)
-        scaled = None if around_theirs is None else (factor * around_theirs[0], factor * around_theirs[1])
-        ends = _difference(ours, around, factor * theirs, scaled)
-        held = _judged(ends, ADVANTAGE if name == "accuracy" else 0.0)
-        of_both = f"({percent(ours)} against {percent(theirs)} %)"
-        if name == "accuracy":
-            here = f"{points(ours - theirs)} points {of_both}, 95 %: {points(ends[0])} to {points(ends[1])}"
-            highest = float(naming.PAPER_THRESHOLDING.rpartition("–")[2])
-            reported = _span([after[-1] - highest for _, after in _reported(one, HARD) if after], " points")
-        else:
-            here, reported = f"{points(ours / theirs - 1, 1)} % {of_both}", MISSING
-        yield naming.label(study, one), claim, reported, here, held
+def _more_accurate(study: Study, one: Configuration, final: Stage, simple: Baseline) -> Cells:
+    """Against thresholding."""
+    ours, theirs = (each.figures.known_mean("accuracy") for each in (final, simple))
+    ends = _difference(ours, final.interval.get("accuracy"), theirs, simple.interval.get("accuracy"))
+    here = f"{points(ours - theirs)} points {_of_both(ours, theirs)}, 95 %: {points(ends[0])} to {points(ends[1])}"
+    highest = float(naming.PAPER_THRESHOLDING.rpartition("–")[2])
+    reported = _span([after[-1] - highest for _, after in _reported(one, HARD) if after], " points")
+    claim = "at least 16.96 points more accurate than thresholding"
+    return naming.label(study, one), claim, reported, here, _judged(ends, ADVANTAGE)
+
+
+def _more_found(study: Study, one: Configuration, final: Stage, simple: Baseline) -> Cells:
+    """Against thresholding, which finds some."""
+    ours, theirs = (each.figures.known_mean("recall") for each in (final, simple))
+    factor, around = 1 + MORE_FOUND, simple.interval.get("recall")
+    scaled = None if around is None else (factor * around[0], factor * around[1])
+    ends = _difference(ours, final.interval.get("recall"), factor * theirs, scaled)
+    here = f"{points(ours / theirs - 1, 1)} % {_of_both(ours, theirs)}"
+    claim = "finds 20 % more defective products than thresholding"
+    return naming.label(study, one), claim, MISSING, here, _judged(ends, 0.0)
+
+
+def _of_both(ours: float, theirs: float) -> str:
+    return f"({percent(ours)} against {percent(theirs)} %)"
 
 
 def _largest_drop(study: Study, one: Configuration, hard: Sequence[Stage]) -> Cells:

@@ -69,10 +69,10 @@ class Trials:
 
     def _figures(self, outcome: driver.Outcome, wanted: Sequence[Unit]) -> dict[str, float]:
         for name, attempts in outcome.failures.items():
-            raise TrialFailure(f"{name}: {attempts[-1]['reason']} ({len(attempts)} attempts)")
+            raise TrialFailure(f"{name}: {attempts[-1].reason} ({len(attempts)} attempts)")
         found = [outcome.records[unit.name] for unit in wanted]
-        indices = np.concatenate([record["held_out"] for record in found])
-        return figures(self.images.labels[indices], np.concatenate([record["scores"] for record in found]))
+        indices = np.concatenate([record.held_out for record in found])
+        return figures(self.images.labels[indices], np.concatenate([record.scores for record in found]))
 
 
 def figures(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:

@@ -21,6 +21,7 @@ from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training import recipes
 from wool_tf.training.config import TrainingConfig
+from wool_tf.training.unit_records import Attempt, UnitRecord
 
 OF_CONFIGURATION = ("depth", "optimizer", "weights")
 """What the configurations of a study differ in."""
@@ -30,7 +31,7 @@ def study(
     configs: Sequence[TrainingConfig],
     evidence: Evidence,
     compared: Mapping[Name, Repeats],
-    failures: Mapping[str, Sequence[Mapping]],
+    failures: Mapping[str, Sequence[Attempt]],
     command: str,
     out: Path,
     int8: bool = False,
@@ -41,22 +42,21 @@ def study(
         configs: of each configuration, alike but for `OF_CONFIGURATION`.
         evidence: Evidence.
         compared: what `baselines.judged` gives.
-        failures: the attempts of each unit that failed, each with `kind` and `reason`.
+        failures: the attempts of each unit that failed.
         command: the command line.
         out: folder of the study.
         int8: whether the final stage was converted on every fold.
     """
     images, found, table = evidence.images, evidence.records, recipes.table(configs[0])
-    abouts = [one.get("environment") or {} for one in found.values()]
     return results.Study(
         title=f"Study on {Path(images.folder).resolve().name}",
         command=command,
         out=str(out),
         settings=_settings(configs),
         environment=environment.describe(),
-        commits=tuple(sorted({about["commit"] for about in abouts if about.get("commit")})),
-        processors=tuple(sorted({about["processor"] for about in abouts if about.get("processor")})),
-        seconds=float(sum(record.get("seconds") or 0 for record in found.values())),
+        commits=_environments(found, "commit"),
+        processors=_environments(found, "processor"),
+        seconds=float(sum(record.seconds for record in found.values())),
         data=data(images, configs[0].group_by),
         folds=tuple(tuple(_size(images, part) for part in parts) for parts in evidence.folds),
         baselines=baselines.figures(evidence, compared),
@@ -67,6 +67,11 @@ def study(
         predicted_on="" if table is None else table.machine,
         held_out=_held_out(evidence),
     )
+
+
+def _environments(found: Mapping[str, UnitRecord], name: str) -> tuple[str, ...]:
+    """What records say of a part of the environment that they were made in, each once."""
+    return tuple(sorted({str(value) for record in found.values() if (value := record.environment.get(name))}))
 
 
 def _held_out(evidence: Evidence) -> tuple[image_results.HeldOutImage, ...]:
@@ -112,12 +117,12 @@ def _settings(configs: Sequence[TrainingConfig]) -> dict[str, object]:
     return shared
 
 
-def _size(images: Dataset, part: np.ndarray) -> image_results.FoldSize:
-    return image_results.FoldSize(len(part), int(images.labels[part].sum()), len(set(images.groups[part])))
+def _size(images: Dataset, part: np.ndarray) -> image_results.ImageCounts:
+    return image_results.ImageCounts(len(part), int(images.labels[part].sum()), len(set(images.groups[part])))
 
 
-def _failure(unit: str, attempts: Sequence[Mapping]) -> results.Failure:
-    return results.Failure(unit, len(attempts), f"{attempts[-1]['kind']}: {attempts[-1]['reason']}")
+def _failure(unit: str, attempts: Sequence[Attempt]) -> results.Failure:
+    return results.Failure(unit, len(attempts), f"{attempts[-1].kind}: {attempts[-1].reason}")
 
 
 def _configuration(config: TrainingConfig, evidence: Evidence, int8: bool) -> results.Configuration:
@@ -164,7 +169,8 @@ def _stage(config: TrainingConfig, name: str, title: str, evidence: Evidence) ->
     found = evidence.found(config, name)
     present = [one for repeat in found for one in repeat if one is not None]
     pools = evidence.pools(found)
-    figures, interval = evidence.figures(pools, [THRESHOLD] * len(pools), [one.metrics for one in present])
+    of_folds = [one.metrics for one in present if one.metrics]
+    figures, interval = evidence.figures(pools, [THRESHOLD] * len(pools), of_folds)
     first = present[0] if present else None
     spec = ResNetSpec.from_config(first.spec) if first and first.spec else None
     differences = [one.mask_difference for one in present if one.mask_difference is not None]

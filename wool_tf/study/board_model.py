@@ -10,15 +10,18 @@ import numpy as np
 from wool_tf import files, records
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.native_crops import Crops
+from wool_tf.errors import WoolError
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
 from wool_tf.study import baselines, board_results, contact_sheets, localisation
 from wool_tf.study.baselines import Name, Repeats
-from wool_tf.study.delivery_units import final_name
+from wool_tf.study.board_results import Latencies
+from wool_tf.study.delivery_units import compared_with_float, final_name
 from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
+from wool_tf.training.unit_records import Int8File, ScoreDifference
 
 if TYPE_CHECKING:
     from wool_tf.deploy.model_folder import DeliveryMetrics
@@ -58,8 +61,7 @@ def deliver(
     Raises:
         WoolError: a network cannot be read, a file cannot be written, or the program fails.
     """
-    # They import TensorFlow.
-    from wool_tf.deploy import agreement
+    # It imports TensorFlow.
     from wool_tf.deploy import model_folder as board
 
     rule, int8 = evidence.rules[0], f"{config.final}{INT8}"
@@ -69,33 +71,46 @@ def deliver(
     unpruned = units / fold_name(config.configuration, 0, 0) / f"{BASELINE}.safetensors"
     held_out = {BASELINE: len(evidence.folds[0][0]), config.final: 0, int8: 0}
     judged = [_about(evidence, config, pools, stage, number) for stage, number in held_out.items()]
-    file = final.with_name(f"{int8}.tflite")
-    tflite = board.write(folder, unpruned, final, file, judged, crops.imaging, crops.native)
+    spec, about, check = _of_all_images(config, evidence)
+    converted = final.with_name(f"{int8}.tflite")
+    tflite = board.write(folder, unpruned, final, converted, judged, crops.imaging, crops.native)
     latency = _timed(benchmark, tflite, folder / "latency.json")
-    record = evidence.records[f"{final_name(config)}/{int8}"]
     images = _judged(evidence, pools, int8)
     maps, covered = localisation.heatmaps(config, evidence.folds[0], evidence.records), localisation.seen(config)
     side = crops.imaging.side
     return board_results.Delivery(
         configuration=config.configuration,
         stage=config.final,
-        spec=evidence.records[f"{final_name(config)}/{config.final}"]["spec"],
+        spec=spec,
         rule=rule,
         told=judged[-1].rule,
         threshold=judged[-1].threshold,
         files=tuple(_file(path) for path in tflite.values()),
-        held_out=_compared(agreement.compare(evidence.labels, pools[config.final][0], pools[int8][0])),
-        delivered=_compared(record["check"]),
-        operators=tuple(record["file"]["operators"]),
-        latency=tuple(records.typed(row, board_results.Latency, "latency.json") for row in latency["models"]),
-        latency_machine=latency["machine"].get("cpu") or platform.machine(),
-        latency_warnings=tuple(latency["warnings"]),
+        held_out=compared_with_float(evidence.labels, pools[config.final][0], pools[int8][0]),
+        delivered=check,
+        operators=about.operators,
+        latency=latency.models,
+        latency_machine=latency.machine.cpu or platform.machine(),
+        latency_warnings=latency.warnings,
         advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
         judged=images,
         pictures=_pictures(evidence, images, int8, side, maps, covered),
         pointing=localisation.pointing(evidence.images, side, maps, covered),
         tiles_per_square_metre=_tiles(crops.imaging, covered),
     )
+
+
+def _of_all_images(config: TrainingConfig, evidence: Evidence) -> tuple[dict, Int8File, ScoreDifference]:
+    """Of the network of all images the config of its spec, its int8 file, and how far that is from it.
+
+    Raises:
+        WoolError: a record lacks one of these.
+    """
+    name = final_name(config)
+    whole, converted = (evidence.records[f"{name}/{stage}"] for stage in (config.final, f"{config.final}{INT8}"))
+    if whole.spec is None or converted.file is None or converted.check is None:
+        raise WoolError(f"{name}: its records lack the network, its int8 file or how far that is from it; remove them")
+    return whole.spec, converted.file, converted.check
 
 
 def _advantages(
@@ -154,25 +169,22 @@ def _about(
     return DeliveryMetrics(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
 
 
-def _timed(program: Path, tflite: dict[str, Path], record: Path) -> dict:
+def _timed(program: Path, tflite: dict[str, Path], path: Path) -> Latencies:
     """The latencies, measured once for the same files."""
-    digests = {name: files.sha256(path) for name, path in tflite.items()}
-    found = records.read_object(record, "files")
-    if found is None or found["files"] != digests:
+    digests = {name: files.sha256(file) for name, file in tflite.items()}
+    found = records.read_as(path, Latencies)
+    if found is None or found.files != digests:
         from wool_tf.deploy import model_folder as board
 
-        found = {"files": digests, **board.latency(program, tflite)}
-        records.write(record, found)
+        document = {"files": digests, **board.latency(program, tflite)}
+        records.write(path, document)
+        found = records.typed(document, Latencies, str(path))
     return found
 
 
 def _file(path: Path) -> board_results.File:
     name = f"{path.parent.name}/{path.name}"
     return board_results.File(name, path.stem.split("-")[-1], path.stat().st_size, files.sha256(path))
-
-
-def _compared(check: Mapping) -> board_results.ScoreDifference:
-    return records.typed(check, board_results.ScoreDifference, "comparison of int8 with float")
 
 
 def _judged(evidence: Evidence, pools: Mapping[str, Pool], int8: str) -> tuple[board_results.ImageVerdict, ...]:

@@ -3,22 +3,7 @@
 import dataclasses
 
 from wool_tf.evaluation.thresholds import ThresholdRule
-
-
-@dataclasses.dataclass(frozen=True)
-class ScoreDifference:
-    """How far a file's scores are from those of the network that it was made of, on the same images.
-
-    Attributes:
-        images: how many were compared.
-        agreement: share of them that are judged alike at 0.5.
-        mean_difference, max_difference: of the scores, absolute.
-    """
-
-    images: int
-    agreement: float
-    mean_difference: float
-    max_difference: float
+from wool_tf.training.unit_records import ScoreDifference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +28,30 @@ class Latency:
     p99_ms: float
     mean_ms: float
     images_per_second: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What a board's benchmark program says of the machine, as far as a report tells it."""
+
+    cpu: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Latencies:
+    """A measurement by the board's benchmark program, `latency.json`.
+
+    Attributes:
+        files: SHA-256 of the files that were timed, in hex, by name.
+        machine: Machine.
+        models: of every file.
+        warnings: what makes the times doubtful.
+    """
+
+    files: dict[str, str]
+    machine: Machine
+    models: tuple[Latency, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)

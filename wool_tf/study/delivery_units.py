@@ -1,12 +1,13 @@
 """The units of a study that delivers a model: every fold's stages, int8 files of the final one, and all images."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from wool_tf import files, quiet
+from wool_tf import files, quiet, records
 from wool_tf.data.dataset import Dataset
 from wool_tf.networks import initial_weights
 from wool_tf.study import grid
@@ -14,6 +15,7 @@ from wool_tf.study.driver import Progress, Unit
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
+from wool_tf.training.unit_records import Int8File, Result, ScoreDifference
 
 DIGITS = 4
 """Of logits in heatmaps, which are for the eye."""
@@ -78,14 +80,16 @@ def _with_int8(chain: Sequence[Unit], fold: Fold, crops: Dataset, config: Traini
     return found
 
 
-def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, progress: Progress, attempt: int) -> dict:
+def quantise(
+    stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, progress: Progress, attempt: int
+) -> Result:
     """Converts the network of a stage of a fold to int8 and scores the held-out images with it.
 
     The network of all images has none, and is compared with its float form on some images that it was trained on.
     Nothing in it is random, so that another attempt is the same.
 
     Returns:
-        The record; the file lies beside the checkpoint.
+        The result; the file lies beside the checkpoint.
     """
     quiet.import_keras()
     from wool_tf.deploy import agreement, calibration_set, saliency, tflite_file
@@ -100,15 +104,22 @@ def quantise(stage: str, fold: Fold, crops: Dataset, config: TrainingConfig, pro
     files.write(fold.folder / f"{stage}{INT8}.tflite", tflite)
 
     progress(0.6, "scoring with int8")
-    record = {"stage": f"{stage}{INT8}", "file": tflite_file.describe(tflite)}
-    record |= grid.provenance(fold, config, "calibration")
+    scores = agreement.predict(tflite, images[fold.held_out])
+    found = methods.result(f"{stage}{INT8}", fold, fold.seed(config, "calibration"), scores)
+    found = dataclasses.replace(found, file=records.typed(tflite_file.describe(tflite), Int8File, "int8 file"))
     if len(fold.held_out):
-        scores = agreement.predict(tflite, images[fold.held_out]).astype(np.float64)
         progress(0.8, "drawing where it sees defects")
         seen = saliency.maps(spec, arrays, fold.dataset.images, fold.held_out)
-        heatmaps = [[[round(float(cell), DIGITS) for cell in row] for row in one] for one in seen]
-        return record | methods.held_out_record(fold, scores) | {"heatmaps": heatmaps}
+        rounded = tuple(tuple(tuple(round(float(cell), DIGITS) for cell in row) for row in one) for one in seen)
+        return dataclasses.replace(found, heatmaps=rounded)
     compared = calibration_set.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
-    by_int8 = agreement.predict(tflite, images[compared]).astype(np.float64)
+    by_int8 = agreement.predict(tflite, images[compared])
     by_float = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
-    return record | {"check": agreement.compare(labels[compared], by_float, by_int8)}
+    return dataclasses.replace(found, check=compared_with_float(labels[compared], by_float, by_int8))
+
+
+def compared_with_float(labels: np.ndarray, by_float: np.ndarray, by_int8: np.ndarray) -> ScoreDifference:
+    """How far int8 scores are from float ones of the same images; arguments as for `agreement.compare`."""
+    from wool_tf.deploy import agreement
+
+    return records.typed(agreement.compare(labels, by_float, by_int8), ScoreDifference, "comparison of int8 with float")

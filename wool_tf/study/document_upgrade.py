@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf import records
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.metrics import THRESHOLD
-from wool_tf.study.evidence import Trained
 from wool_tf.study.grid import fold_name
 from wool_tf.study.image_results import HeldOutImage
 from wool_tf.study.results import Configuration, Stage, Study
+from wool_tf.training import unit_records
 
 Scores = dict[int, float]
 """By index of an image in the order of the crops, what the network that held it out said of it."""
@@ -58,15 +57,13 @@ def _scores(units: Path, study: Study, one: Configuration, stage: Stage) -> Scor
     """Of the first repeat; nothing where a fold is missing."""
     scores: Scores = {}
     for number in range(len(study.folds[0])):
-        name = f"{fold_name(one.name, 0, number)}/{stage.name}"
-        record = records.read_object(units / f"{name}.json", "held_out", "scores")
         try:
-            trained = None if record is None else records.typed(record, Trained, name)
+            record = unit_records.read(units / f"{fold_name(one.name, 0, number)}/{stage.name}.json")
         except WoolError:
-            trained = None
-        if trained is None or len(trained.held_out) != len(trained.scores):
+            record = None
+        if record is None or len(record.held_out) != len(record.scores):
             return {}
-        scores |= dict(zip(trained.held_out, trained.scores, strict=True))
+        scores |= dict(zip(record.held_out, record.scores, strict=True))
     return scores
 
 

@@ -18,11 +18,12 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from wool_tf import records
 from wool_tf.errors import BadSetting, Divergence, Unwritable, WoolError, first_line
 from wool_tf.study import cleanup, progress, units, workers
 from wool_tf.study.progress import Heartbeat, OrphanedRun, Status
 from wool_tf.study.units import ATTEMPTS, Progress, Unit
+from wool_tf.training import unit_records
+from wool_tf.training.unit_records import Attempt, UnitRecord
 
 __all__ = ["Outcome", "Progress", "Status", "Unit", "done", "exclusive", "plan", "run", "run_chain"]
 
@@ -33,12 +34,11 @@ class Outcome:
 
     Attributes:
         records: the record of every unit that is done, by its name.
-        failures: of every unit that failed for good, its attempts: a `kind` and a `reason` each. Units that need such a
-            one are in neither.
+        failures: of every unit that failed for good, its attempts. Units that need such a one are in neither.
     """
 
-    records: dict[str, dict]
-    failures: dict[str, list[dict]]
+    records: dict[str, UnitRecord]
+    failures: dict[str, tuple[Attempt, ...]]
 
 
 def run(
@@ -59,7 +59,8 @@ def run(
             path.
 
     Raises:
-        WoolError: the folder cannot be written, or the cluster cannot be reached; finished units keep their records.
+        WoolError: the folder cannot be written, a record is of another version, or the cluster cannot be reached;
+            finished units keep their records.
     """
     # The longest first, so that no worker is left alone with it at the end.
     ordered = sorted(chains, key=lambda chain: -sum(unit.cost for unit in chain))
@@ -164,7 +165,7 @@ def _run_alone(chain: Sequence[Unit], unit: Unit, folder: Path, token: str) -> N
 
 
 def _note_death(unit: Unit, folder: Path, reason: str) -> None:
-    units.note_failure(unit, folder, "died", reason)
+    units.note_failure(unit, folder, Attempt("died", reason))
     progress.end(unit, folder)
 
 
@@ -217,19 +218,19 @@ def run_chain(
 def _attempt(unit: Unit, folder: Path, beat: Heartbeat) -> None:
     started, clock = time.time(), time.monotonic()
     beat(0, "starting")
-    diverged = [attempt for attempt in units.attempts(unit, folder) if attempt["kind"] == "diverged"]
+    diverged = tuple(attempt for attempt in units.attempts(unit, folder) if attempt.kind == "diverged")
     try:
-        document = unit.run(beat, len(diverged))
+        found = unit.run(beat, len(diverged))
         beat.check()
-        record = document | {"started": started, "seconds": time.monotonic() - clock, "attempts": diverged}
-        record["kept"] = unit.keep
-        records.write(unit.record(folder), record)
+        seconds = time.monotonic() - clock
+        record = UnitRecord(**vars(found), started=started, seconds=seconds, attempts=diverged, kept=unit.keep)
+        unit_records.write(unit.record(folder), record)
     except Unwritable:
         raise
     except Divergence as error:
-        units.note_failure(unit, folder, "diverged", str(error))
+        units.note_failure(unit, folder, Attempt("diverged", str(error)))
     except Exception as error:  # Whatever it is, the other units can go on.
         known = isinstance(error, WoolError)
         reason = str(error) if known else f"{type(error).__name__}: {first_line(error)}"
-        units.note_failure(unit, folder, "error", reason, "" if known else traceback.format_exc())
+        units.note_failure(unit, folder, Attempt("error", reason, "" if known else traceback.format_exc()))
     progress.end(unit, folder)

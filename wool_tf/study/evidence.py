@@ -6,42 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wool_tf import records
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.study import results, score_results
+from wool_tf.study import score_results
 from wool_tf.study.grid import fold_name
 from wool_tf.training.config import TrainingConfig
+from wool_tf.training.unit_records import UnitRecord
 
 Pool = tuple[np.ndarray, np.ndarray]
 """Out-of-fold scores of the judged images, and the fold that held each out."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """What a study reads of the record of a fold's network, or of its int8 file.
-
-    Attributes:
-        held_out: indices of the images that it judged.
-        scores: what it said of them.
-        metrics: at 0.5.
-        params, macs, spec, removed, mask_difference, history: of the network; int8 files have none of their own.
-        before_finetuning: metrics right after filters had gone.
-    """
-
-    held_out: list[int]
-    scores: list[float]
-    metrics: Metrics
-    params: int | None = None
-    macs: int | None = None
-    spec: dict | None = None
-    removed: dict[str, float] = dataclasses.field(default_factory=dict)
-    mask_difference: float | None = None
-    before_finetuning: Metrics | None = None
-    history: results.History | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +33,7 @@ class Evidence:
 
     images: Dataset
     folds: Sequence[Sequence[np.ndarray]]
-    records: Mapping[str, Mapping]
+    records: Mapping[str, UnitRecord]
     rules: Sequence[ThresholdRule]
 
     @functools.cached_property
@@ -75,11 +51,11 @@ class Evidence:
         """(draws, n) how often each judged image occurs when samples are drawn anew."""
         return bootstrap.draw(self.labels, self.images.groups[self.judged])
 
-    def found(self, config: TrainingConfig, stage: str) -> list[list[Trained | None]]:
+    def found(self, config: TrainingConfig, stage: str) -> list[list[UnitRecord | None]]:
         """For each repeat the record of each fold.
 
         Raises:
-            WoolError: a record is damaged, or of other folds.
+            WoolError: a record is of other folds, or lacks scores of images that were held out.
         """
         return [
             [
@@ -89,17 +65,18 @@ class Evidence:
             for repeat, parts in enumerate(self.folds)
         ]
 
-    def _record(self, unit: str, part: np.ndarray) -> Trained | None:
-        if unit not in self.records:
+    def _record(self, unit: str, part: np.ndarray) -> UnitRecord | None:
+        record = self.records.get(unit)
+        if record is None:
             return None
-        record = records.typed(self.records[unit], Trained, unit)
         if not np.array_equal(record.held_out, part):
             raise WoolError(f"{unit}: its record is of other folds than this run's; run it in a folder of its own")
-        if len(record.scores) != len(part) or not np.isfinite(record.scores).all():
-            raise WoolError(f"{unit}: its scores are not finite, or not one per image; remove its record")
+        if record.metrics is None or len(record.scores) != len(part) or not np.isfinite(record.scores).all():
+            rule = "its scores are not finite, not one per image, or without metrics; remove its record"
+            raise WoolError(f"{unit}: {rule}")
         return record
 
-    def pools(self, found: Sequence[Sequence[Trained | None]]) -> list[Pool | None]:
+    def pools(self, found: Sequence[Sequence[UnitRecord | None]]) -> list[Pool | None]:
         """For each repeat its out-of-fold scores, None where a fold is missing."""
         pools: list[Pool | None] = []
         for folds in found:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wool_tf import environment, quiet, seeds
+from wool_tf import quiet, seeds
 from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import BadSetting
@@ -17,6 +17,7 @@ from wool_tf.networks.spec import DEPTHS
 from wool_tf.study.driver import Progress, Unit
 from wool_tf.training.config import OPTIMIZERS, TrainingConfig
 from wool_tf.training.fold import Fold
+from wool_tf.training.unit_records import Result
 
 if TYPE_CHECKING:
     # It imports Keras.
@@ -149,16 +150,6 @@ def _unit(stage: "Stage", fold: Fold, settings: TrainingConfig, keep: bool, prot
 
 def _work(
     protocol: Protocol | None, stage: str, fold: Fold, settings: TrainingConfig, progress: Progress, attempt: int
-) -> dict:
+) -> Result:
     (found,) = (each for each in _stages(protocol, settings) if each.name == stage)
-    fold = dataclasses.replace(fold, attempt=attempt)
-    return found.run(fold, settings, progress) | provenance(fold, settings, stage)
-
-
-def provenance(fold: Fold, settings: TrainingConfig, stage: str) -> dict:
-    """What every record says of where it comes from: `seed`, `images` (a fingerprint) and `environment`."""
-    return {
-        "seed": fold.seed(settings, stage),
-        "images": fold.dataset.fingerprint,
-        "environment": environment.describe(),
-    }
+    return found.run(dataclasses.replace(fold, attempt=attempt), settings, progress)

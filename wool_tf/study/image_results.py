@@ -39,13 +39,30 @@ class Suspect:
 
 
 @dataclasses.dataclass(frozen=True)
-class Data:
-    """The images.
+class ImageCounts:
+    """How many images there are: in all, in what one fold holds out, or in what several do together.
+
+    Attributes:
+        images, defective: how many.
+        groups: number of physical samples.
+    """
+
+    images: int
+    defective: int
+    groups: int
+
+    @property
+    def sound(self) -> int:
+        """Number of non-defective images."""
+        return self.images - self.defective
+
+
+@dataclasses.dataclass(frozen=True)
+class Data(ImageCounts):
+    """The images, and how many there are.
 
     Attributes:
         folder: of the crops.
-        images, defective: how many.
-        groups: number of physical samples.
         grouped: whether the folder says which images belong to one sample.
         group_by: what two folds never share.
         unlisted: images beside the manifest, which are not used.
@@ -56,9 +73,6 @@ class Data:
     """
 
     folder: str
-    images: int
-    defective: int
-    groups: int
     grouped: bool
     group_by: str
     unlisted: int
@@ -66,25 +80,6 @@ class Data:
     side: int
     fingerprint: str
     alike: tuple[NearDuplicate, ...] = ()
-
-    @property
-    def sound(self) -> int:
-        """Number of non-defective images."""
-        return self.images - self.defective
-
-
-@dataclasses.dataclass(frozen=True)
-class FoldSize:
-    """How many images and samples one fold holds out, or several together."""
-
-    images: int
-    defective: int
-    groups: int
-
-    @property
-    def sound(self) -> int:
-        """Number of non-defective images."""
-        return self.images - self.defective
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,10 +6,12 @@ import numpy as np
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.pixels import middle
+from wool_tf.errors import WoolError
 from wool_tf.study.board_results import PointingGame
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
+from wool_tf.training.unit_records import UnitRecord
 
 Shares = tuple[float, float, float, float]
 """Left, top, right and bottom end of a box, as shares of the side of an image."""
@@ -36,7 +38,7 @@ def seen(config: TrainingConfig) -> tuple[float, float]:
 
 
 def heatmaps(
-    config: TrainingConfig, folds: Sequence[np.ndarray], found: Mapping[str, Mapping]
+    config: TrainingConfig, folds: Sequence[np.ndarray], found: Mapping[str, UnitRecord]
 ) -> dict[int, np.ndarray]:
     """Of each image of the first repeat the heatmap by the network that held it out, (rows, columns) in logits.
 
@@ -46,11 +48,16 @@ def heatmaps(
         config: TrainingConfig.
         folds: held-out indices of each fold of the first repeat.
         found: the records, by unit.
+
+    Raises:
+        WoolError: a record has not one heatmap per image.
     """
     maps: dict[int, np.ndarray] = {}
     for number, part in enumerate(folds):
-        record = found[f"{fold_name(config.configuration, 0, number)}/{config.final}{INT8}"]
-        maps |= {int(index): np.array(one) for index, one in zip(part, record["heatmaps"], strict=True)}
+        unit = f"{fold_name(config.configuration, 0, number)}/{config.final}{INT8}"
+        if len(found[unit].heatmaps) != len(part):
+            raise WoolError(f"{unit}: has not one heatmap per image; remove its record")
+        maps |= {int(index): np.array(one) for index, one in zip(part, found[unit].heatmaps, strict=True)}
     return maps
 
 

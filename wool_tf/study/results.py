@@ -9,22 +9,14 @@ from pathlib import Path
 
 from wool_tf import records
 from wool_tf.study.board_results import Delivery
-from wool_tf.study.image_results import Data, FoldSize, HeldOutImage, Sheet, Suspect
+from wool_tf.study.image_results import Data, HeldOutImage, ImageCounts, Sheet, Suspect
 from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
+from wool_tf.training.unit_records import History
 
 VERSION = 3
 BASELINE = "baseline"
 INT8 = "-int8"
 """Ends the name of the stage that holds a stage's int8 files."""
-
-
-@dataclasses.dataclass(frozen=True)
-class History:
-    """How one fold was trained: by epoch the training loss, the training accuracy, and the learning rate."""
-
-    loss: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    learning_rate: tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +172,7 @@ class Study:
     processors: tuple[str, ...]
     seconds: float
     data: Data
-    folds: tuple[tuple[FoldSize, ...], ...]
+    folds: tuple[tuple[ImageCounts, ...], ...]
     baselines: tuple[Baseline, ...]
     configurations: tuple[Configuration, ...]
     failures: tuple[Failure, ...] = ()
@@ -192,12 +184,12 @@ class Study:
     version: int = VERSION
 
     @property
-    def judged(self) -> FoldSize:
+    def judged(self) -> ImageCounts:
         """What all trained folds of a repeat hold out: every image, unless only the first folds were trained."""
         folds = self.folds[0]
         # Where folds part the images of a group, it is in several of them.
         groups = min(self.data.groups, sum(one.groups for one in folds))
-        return FoldSize(sum(one.images for one in folds), sum(one.defective for one in folds), groups)
+        return ImageCounts(sum(one.images for one in folds), sum(one.defective for one in folds), groups)
 
     @property
     def optimistic(self) -> bool:

@@ -214,7 +214,7 @@ def _check(request: Request) -> None:
 def _check_complete(outcome: Outcome) -> None:
     for name, attempts in outcome.failures.items():
         raise WoolError(
-            f"{name}: {attempts[-1]['reason']} ({len(attempts)} attempts); everything else is kept: change what it "
+            f"{name}: {attempts[-1].reason} ({len(attempts)} attempts); everything else is kept: change what it "
             "says, in a new folder if that is a setting of the training, or start again"
         )
 

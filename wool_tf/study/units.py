@@ -6,10 +6,10 @@ from pathlib import Path
 
 from wool_tf import records
 from wool_tf.errors import Unwritable
+from wool_tf.training import unit_records
+from wool_tf.training.unit_records import Attempt, Result, UnitRecord
 
 ATTEMPTS = 2
-WRITTEN = ("started", "seconds", "attempts", "kept")
-"""What the driver adds to every record; a file without it is not one."""
 
 Progress = Callable[[float, str], None]
 
@@ -20,8 +20,8 @@ class Unit:
 
     Attributes:
         name: `resnet18-adam-none/repeat0/fold0/hard1`; its record is `<name>.json` in the folder of the records.
-        run: does the work and returns the record. Is told how to report progress, and the number of the attempt, from
-            0. Must be picklable.
+        run: does the work and returns what it found. Is told how to report progress, and the number of the attempt,
+            from 0. Must be picklable.
         cost: expected time, in any unit that is the same for all.
         product: file that the work leaves besides the record, or None.
         needs: names of earlier units of the chain whose products the work reads.
@@ -29,7 +29,7 @@ class Unit:
     """
 
     name: str
-    run: Callable[[Progress, int], dict]
+    run: Callable[[Progress, int], Result]
     cost: float
     product: Path | None = None
     needs: tuple[str, ...] = ()
@@ -49,9 +49,21 @@ class Unit:
         return self.product is not None and not self.product.exists()
 
 
-def record(unit: Unit, folder: Path) -> dict | None:
-    """The record of a unit, or None where it is missing or damaged: then the unit is not done."""
-    return records.read_object(unit.record(folder), *WRITTEN)
+@dataclasses.dataclass(frozen=True)
+class _Note:
+    """The note of a unit's failed attempts."""
+
+    unit: str
+    attempts: tuple[Attempt, ...]
+
+
+def record(unit: Unit, folder: Path) -> UnitRecord | None:
+    """The record of a unit, or None where it is missing or damaged: then the unit is not done.
+
+    Raises:
+        WoolError: as `unit_records.read`.
+    """
+    return unit_records.read(unit.record(folder))
 
 
 def todo(chain: Sequence[Unit], folder: Path, ignore_machine_failures: bool = False) -> list[Unit]:
@@ -84,23 +96,22 @@ def failed(unit: Unit, folder: Path) -> bool:
     return _exhausted(unit, folder) and (unit.lost or record(unit, folder) is None)
 
 
-def attempts(unit: Unit, folder: Path) -> list[dict]:
-    """The failed attempts of a unit, each with its `kind` (diverged, died or error) and `reason`."""
-    found = records.read_object(unit.failure(folder), "attempts")
-    return found["attempts"] if found else []
+def attempts(unit: Unit, folder: Path) -> tuple[Attempt, ...]:
+    """The failed attempts of a unit; a damaged note counts as none."""
+    found = records.read_as(unit.failure(folder), _Note)
+    return found.attempts if found else ()
 
 
-def note_failure(unit: Unit, folder: Path, kind: str, reason: str, details: str = "") -> None:
+def note_failure(unit: Unit, folder: Path, attempt: Attempt) -> None:
     """Adds a failed attempt to the note of a unit."""
-    attempt = {"kind": kind, "reason": reason} | ({"details": details} if details else {})
-    _note(unit, folder, [*attempts(unit, folder), attempt])
+    _note(unit, folder, (*attempts(unit, folder), attempt))
 
 
 def clear_machine_failures(units: Sequence[Unit], folder: Path) -> None:
     """Clears failures other than divergence, which may have had causes outside of the work: they are tried again."""
     for unit in units:
         found = attempts(unit, folder)
-        kept = [attempt for attempt in found if attempt["kind"] == "diverged"]
+        kept = tuple(attempt for attempt in found if attempt.kind == "diverged")
         if kept and kept != found:
             _note(unit, folder, kept)
         elif not kept:
@@ -110,7 +121,10 @@ def clear_machine_failures(units: Sequence[Unit], folder: Path) -> None:
 def drop_products(chain: Sequence[Unit], folder: Path) -> None:
     """Removes what a chain with nothing left to do need not keep; what an earlier run was to keep stays."""
     for unit in chain:
-        if unit.product is not None and not unit.keep and not (record(unit, folder) or {}).get("kept"):
+        if unit.product is None or unit.keep:
+            continue
+        found = record(unit, folder)
+        if found is None or not found.kept:
             remove(unit.product)
 
 
@@ -129,12 +143,12 @@ def remove(path: Path) -> None:
 
 
 def _exhausted(unit: Unit, folder: Path, ignore_machine_failures: bool = False) -> bool:
-    kinds = [attempt["kind"] for attempt in attempts(unit, folder)]
+    kinds = [attempt.kind for attempt in attempts(unit, folder)]
     if ignore_machine_failures:
         kinds = [kind for kind in kinds if kind == "diverged"]
     # By kind: how often training may diverge must not depend on how often the machine fails.
     return any(kinds.count(kind) >= ATTEMPTS for kind in kinds)
 
 
-def _note(unit: Unit, folder: Path, found: list[dict]) -> None:
-    records.write(unit.failure(folder), {"unit": unit.name, "attempts": found})
+def _note(unit: Unit, folder: Path, found: tuple[Attempt, ...]) -> None:
+    records.write(unit.failure(folder), _Note(unit.name, found))

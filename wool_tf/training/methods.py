@@ -18,6 +18,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from wool_tf import environment
 from wool_tf.errors import BadSetting, Divergence
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import complexity, initial_weights, scoring
@@ -31,6 +32,7 @@ from wool_tf.training.config import TrainingConfig
 from wool_tf.training.distillation import Teacher
 from wool_tf.training.fold import Fold
 from wool_tf.training.trainer import Course, Progress
+from wool_tf.training.unit_records import History, Result
 
 CHECKED_IMAGES = 32
 """Training images on which masked and compact network are compared."""
@@ -44,7 +46,7 @@ class Stage:
         name: of records and columns: `baseline`, `hard1`, `asfp30`.
         title: what a reader calls it.
         after: name of the stage that it continues, or None where it starts from the initial weights.
-        method: trains the network of a fold, writes its checkpoint and returns its record.
+        method: trains the network of a fold, writes its checkpoint and returns the Result.
         spec: of the resulting network.
         trained: spec of the network while it is trained.
         epochs: of its training.
@@ -56,7 +58,7 @@ class Stage:
     name: str
     title: str
     after: str | None
-    method: Callable[["Stage", Fold, TrainingConfig, Progress], dict]
+    method: Callable[["Stage", Fold, TrainingConfig, Progress], Result]
     spec: ResNetSpec
     trained: ResNetSpec
     epochs: int
@@ -69,8 +71,8 @@ class Stage:
         """Names of the stages whose networks it needs."""
         return tuple(dict.fromkeys(name for name in (self.after, self.teacher) if name is not None))
 
-    def run(self, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
-        """Does the stage for a fold: writes its checkpoint and returns its record."""
+    def run(self, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
+        """Does the stage for a fold: writes its checkpoint and returns the Result."""
         return self.method(self, fold, settings, progress)
 
     def macs(self, images: int) -> int:
@@ -110,14 +112,14 @@ def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -
     return listed
 
 
-def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
+def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """Trains the unpruned network from the initial weights."""
     course = Course.of(settings, stage.epochs, settings.learning_rate)
     trained, history = _train(stage, fold, settings, course, initial(fold, settings), progress)
     return _finish(stage, fold, settings, trained, history)
 
 
-def scratch(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> dict:
+def scratch(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """Control: trains the architecture that pruning ends with from random weights, as long as the baseline."""
     course = Course.of(settings, stage.epochs, settings.learning_rate)
     initial = initial_weights.resolve("none", stage.spec, fold.seed(settings, "scratch"))
@@ -132,7 +134,7 @@ def hard(
     progress: Progress,
     recipe: plan.Recipe | plan.Widths,
     criterion: str | None = None,
-) -> dict:
+) -> Result:
     """One round: prunes the network of the stage before and fine-tunes it.
 
     The compact network is fine-tuned, or the masked one and made compact afterwards; the kept weights come out the
@@ -145,17 +147,17 @@ def hard(
     scores = importance.scores(weights, spec, criterion or recipe.criterion, seed)
     chosen = plan.make(spec, scores, recipe)
     course = Course.of(settings, stage.epochs, settings.finetune_rate)
-    smaller, pruned = _pruned(weights, chosen, stage, fold, settings)
+    smaller, difference, before = _pruned(weights, chosen, stage, fold, settings)
     if settings.finetune == "masked":
         weights = _reestimated(spec, weights, fold, settings, mask=chosen)
         weights, history = _train(stage, fold, settings, course, weights, progress, mask=chosen)
-        smaller, pruned["mask_difference"] = _removed(weights, chosen, stage, fold)
+        smaller, difference = _removed(weights, chosen, stage, fold)
     else:
         smaller, history = _train(stage, fold, settings, course, smaller, progress)
-    return _finish(stage, fold, settings, smaller, history, **pruned)
+    return _finish(stage, fold, settings, smaller, history, difference, before)
 
 
-def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> dict:
+def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
     """One whole training with kernels zeroed after every epoch; after the last one the filters are removed.
 
     A zeroed filter's batch norm still emits its constant until the filter is removed. Re-estimated batch norms undo
@@ -166,14 +168,14 @@ def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress,
     told, pruning = _part(progress, 0, share), AsymptoticSoftPruning(_asfp_recipe(settings, goal))
     weights, history = _train(stage, fold, settings, course, initial(fold, settings), told, callbacks=[pruning])
     assert pruning.plan is not None, "the last epoch makes the plan"
-    smaller, pruned = _pruned(weights, pruning.plan, stage, fold, settings)
+    smaller, difference, before = _pruned(weights, pruning.plan, stage, fold, settings)
     if stage.consolidation:
         compacted = dataclasses.replace(stage, name=f"{stage.name} consolidation", trained=stage.spec)
         course = Course.of(settings, stage.consolidation, settings.finetune_rate)
         told = _part(progress, share, 1)
         smaller, more = _train(compacted, fold, settings, course, smaller, told)
-        history = {name: values + more[name] for name, values in history.items()}
-    return _finish(stage, fold, settings, smaller, history, **pruned)
+        history = history.followed_by(more)
+    return _finish(stage, fold, settings, smaller, history, difference, before)
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:
@@ -206,7 +208,7 @@ def _train(
     progress: Progress,
     mask: plan.Plan | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> tuple[Weights, dict[str, list[float]]]:
+) -> tuple[Weights, History]:
     dataset = fold.dataset
 
     def merit(trained: Weights) -> float:
@@ -252,12 +254,11 @@ def _log(stage: Stage, fold: Fold) -> Path | None:
 
 def _pruned(
     weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold, settings: TrainingConfig
-) -> tuple[Weights, dict]:
-    """The compact weights with batch norms re-estimated, and what the record says of the step."""
+) -> tuple[Weights, float, Metrics | None]:
+    """The compact weights with batch norms re-estimated, and the record's `mask_difference` and `before_finetuning`."""
     smaller, difference = _removed(weights, chosen, stage, fold)
     smaller = _reestimated(stage.spec, smaller, fold, settings)
-    before = _held_out_metrics(fold, stage.spec, smaller)
-    return smaller, {"mask_difference": difference, "before_finetuning": before}
+    return smaller, difference, _metrics(fold, _scores(fold, stage.spec, smaller))
 
 
 def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold) -> tuple[Weights, float]:
@@ -279,12 +280,19 @@ def _reestimated(
     return batch_norms.reestimated(spec, weights, fold.dataset.images, fold.train, settings.bn_images, seed, mask)
 
 
-def _held_out_metrics(fold: Fold, spec: ResNetSpec, weights: Mapping) -> Metrics | None:
-    """What a network is worth on the held-out images, or None where there are none."""
+def _scores(fold: Fold, spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(held_out,) probability of "defective"."""
     if not len(fold.held_out):
-        return None
+        return np.empty(0)
     logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out)
-    return evaluate(fold.dataset.labels[fold.held_out], scoring.probabilities(logits))
+    if not np.isfinite(logits).all():
+        raise Divergence("the trained network's outputs are not finite")
+    return scoring.probabilities(logits)
+
+
+def _metrics(fold: Fold, scores: np.ndarray) -> Metrics | None:
+    """What scores of the held-out images are worth, or None where there are none."""
+    return evaluate(fold.dataset.labels[fold.held_out], scores) if len(scores) else None
 
 
 def _finish(
@@ -292,42 +300,46 @@ def _finish(
     fold: Fold,
     settings: TrainingConfig,
     weights: Mapping[str, np.ndarray],
-    history: Mapping[str, list[float]],
-    **pruned: object,
-) -> dict:
-    """Re-estimates batch norms, writes the checkpoint and returns the record."""
-    spec = stage.spec
-    weights = _reestimated(spec, weights, fold, settings)
-    logits = trainer.logits(spec, weights, fold.dataset.images, fold.held_out) if len(fold.held_out) else np.zeros(2)
-    if not np.isfinite(logits).all():
-        raise Divergence("the trained network's outputs are not finite")
-    network_weights.save(fold.checkpoint(stage.name), spec, weights)
-    record = network_record(stage, fold, settings, history) | {"mask_difference": None, **pruned}
-    if len(fold.held_out):
-        record |= held_out_record(fold, scoring.probabilities(logits))
-    return record
+    history: History,
+    mask_difference: float | None = None,
+    before_finetuning: Metrics | None = None,
+) -> Result:
+    """Re-estimates batch norms, writes the checkpoint and returns the result."""
+    weights = _reestimated(stage.spec, weights, fold, settings)
+    found = network_result(stage, fold, settings, history, _scores(fold, stage.spec, weights))
+    network_weights.save(fold.checkpoint(stage.name), stage.spec, weights)
+    return dataclasses.replace(found, mask_difference=mask_difference, before_finetuning=before_finetuning)
 
 
-def network_record(
-    stage: Stage, fold: Fold, settings: TrainingConfig, history: Mapping[str, list[float]]
-) -> dict[str, object]:
-    """What a record says of the network of a stage and of its training."""
+def network_result(stage: Stage, fold: Fold, settings: TrainingConfig, history: History, scores: np.ndarray) -> Result:
+    """The result of a stage that pruned nothing, by the scores of the held-out images."""
     spec, full = stage.spec, settings.initial_spec.by_group()
-    return {
-        "stage": stage.name,
-        "spec": spec.get_config(),
-        "params": complexity.parameters(spec),
-        "macs": complexity.macs(spec),
-        "removed": {group: 1 - width / full[group] for group, width in spec.by_group().items()},
-        "history": history,
-        "bn_images": min(settings.bn_images, len(fold.train)),
-    }
+    return dataclasses.replace(
+        result(stage.name, fold, fold.seed(settings, stage.name), scores),
+        spec=spec.get_config(),
+        params=complexity.parameters(spec),
+        macs=complexity.macs(spec),
+        removed={group: 1 - width / full[group] for group, width in spec.by_group().items()},
+        history=history,
+        bn_images=min(settings.bn_images, len(fold.train)),
+    )
 
 
-def held_out_record(fold: Fold, scores: np.ndarray) -> dict:
-    """What a record says of the held-out images: their indices, scores and metrics."""
-    return {
-        "held_out": fold.held_out.tolist(),
-        "scores": scores.tolist(),
-        "metrics": evaluate(fold.dataset.labels[fold.held_out], scores),
-    }
+def result(stage: str, fold: Fold, seed: int, scores: np.ndarray) -> Result:
+    """What the result of every unit says: where it comes from, and how it judges the held-out images, if there are any.
+
+    Arguments:
+        stage: name of the stage.
+        fold: Fold.
+        seed: of the work.
+        scores: (held_out,) probability of "defective".
+    """
+    return Result(
+        stage=stage,
+        seed=seed,
+        images=fold.dataset.fingerprint,
+        environment=environment.describe(),
+        held_out=tuple(fold.held_out.tolist()),
+        scores=tuple(scores.tolist()),
+        metrics=_metrics(fold, scores),
+    )

@@ -87,7 +87,7 @@ def run(settings: TrainingConfig, share: float, images: Dataset, progress: Progr
         "samples": len(set(images.groups[train])),
         "fingerprint": images.fingerprint,
         "epochs": settings.epochs,
-        "loss": history["loss"][-1],
+        "loss": history.loss[-1],
         "held_out": {"images": len(held_out), "accuracy": worth.accuracy, "auc": worth.auc},
         "versions": environment.binding(),
     }

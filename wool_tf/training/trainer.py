@@ -21,6 +21,7 @@ from wool_tf.pruning.plan import Plan
 from wool_tf.training import distillation, schedules
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.distillation import Teacher
+from wool_tf.training.unit_records import History
 
 SGD_MOMENTUM = 0.9
 KEPT_MODELS = 12
@@ -103,7 +104,7 @@ def train(
     merit: Callable[[Weights], float] | None = None,
     log: Path | None = None,
     teacher: Teacher | None = None,
-) -> tuple[Weights, dict[str, list[float]]]:
+) -> tuple[Weights, History]:
     """Trains from the given weights.
 
     Arguments:
@@ -122,7 +123,7 @@ def train(
         teacher: the network whose scores are learned besides the labels, or None.
 
     Returns:
-        The trained arrays, and per epoch `loss`, `accuracy` and `learning_rate`, and `merit` where that is given.
+        The trained arrays, and the History, with `merit` where that is given.
 
     Raises:
         Divergence: the loss or a weight was not finite.
@@ -278,7 +279,15 @@ class _Watch(keras.callbacks.Callback):
         self.epochs, self.progress, self.merit = epochs, progress, merit
         self.epoch = 0
         self.best: Weights | None = None
-        self.history: dict[str, list[float]] = {"loss": [], "accuracy": [], "learning_rate": []}
+        self.losses: list[float] = []
+        self.accuracies: list[float] = []
+        self.rates: list[float] = []
+        self.merits: list[float] = []
+
+    @property
+    def history(self) -> History:
+        """Of the epochs that are over."""
+        return History(*map(tuple, (self.losses, self.accuracies, self.rates, self.merits)))
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
@@ -290,14 +299,13 @@ class _Watch(keras.callbacks.Callback):
         self.progress(done, f"epoch {self.epoch + 1}/{self.epochs}, loss {logs['loss']:.3f}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        self.history["loss"].append(float(logs["loss"]))
-        self.history["accuracy"].append(float(logs["accuracy"]))
-        self.history["learning_rate"].append(float(self.model.optimizer.learning_rate))
+        self.losses.append(float(logs["loss"]))
+        self.accuracies.append(float(logs["accuracy"]))
+        self.rates.append(float(self.model.optimizer.learning_rate))
         if self.merit:
             self._compare(self.merit, network_weights.read(self.model))
 
     def _compare(self, merit: Callable[[Weights], float], weights: Weights) -> None:
-        merits = self.history.setdefault("merit", [])
-        merits.append(merit(weights))
-        if merits[-1] > max(merits[:-1], default=-np.inf):
+        self.merits.append(merit(weights))
+        if self.merits[-1] > max(self.merits[:-1], default=-np.inf):
             self.best = weights
