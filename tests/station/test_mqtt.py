@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-import inspected
+import fake_feed
 import mqtt
 import station_programs
 from checkout import PROGRAMS, environment
@@ -187,7 +187,7 @@ def test_alarms_of_the_recorder_are_published(tmp_path, broker):
     # A test piece is due as soon as product passes.
     record = "record", f"--feed={feed}", f"--store={store}", "--challenge=ball-3mm:60"
     subscriber = Subscriber(broker.port, TOPIC)
-    with inspected.served(feed, [(inspected.start(), b""), *inspected.tile(1)]):
+    with fake_feed.served(feed, [(fake_feed.start(), b""), *fake_feed.tile(1)]):
         with published(tmp_path, broker.port, f"--store={store}"):
             until(lambda: subscriber.of("state"))
             assert subscriber.of("state")[-1]["alarms"] == []
