@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from classifying import SEEN, save
+from classify_runs import SEEN, save
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from board_crops import SIDE
-from classifying import IMAGE_VARIANTS, SEEN, bad_files, expected, records, run, save
+from classify_runs import IMAGE_VARIANTS, SEEN, bad_files, expected, records, run, save
 from PIL import Image
 
 import image_formats

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from board_crops import SIDE
-from classifying import SEEN, bad_files, clean, command, expected, records, run, save
+from classify_runs import SEEN, bad_files, clean, command, expected, records, run, save
 from PIL import Image
 
 from wool_board.model.recognizer import Recognizer

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from classifying import SEEN, clean, command, expected, records, run, save
+from classify_runs import SEEN, clean, command, expected, records, run, save
 
 import classify
 from checkout import PROGRAMS
