@@ -114,7 +114,7 @@ class ThresholdRule:
 
 def _clear_of(scores: np.ndarray, alike: np.ndarray, threshold: float) -> float:
     """The threshold, or where scores are so near that rounding might part them, one below all of these."""
-    near = np.abs(calibration.log_odds(scores) - calibration.log_odds(threshold)) <= ties.SAME
+    near = np.abs(calibration.log_odds(scores) - calibration.log_odds(np.array(threshold))) <= ties.SAME
     if not near.any():
         return threshold
     least = alike[near].min()
