@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import inspected
+import fake_feed
 from wool_station.store import shifts, volumes
 from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
@@ -29,10 +29,10 @@ def main(folder: Path, number: int) -> None:
     volumes.write = _telling(volumes.write)
     Store._checkpoint = _telling_log(Store._checkpoint)
     recorder = Recorder(folder, BUDGET, shifts.schedule("00:00"), PictureSampling(0, 1e12))
-    recorder.take(inspected.start(inspected.STARTED + number), b"")
+    recorder.take(fake_feed.start(fake_feed.STARTED + number), b"")
     while True:
         for _ in range(PER_COMMIT):
-            for message in [*inspected.tile(number, defective=True), inspected.reject(number, number, number + 1)]:
+            for message in [*fake_feed.tile(number, defective=True), fake_feed.reject(number, number, number + 1)]:
                 recorder.take(*message)
             number += 1
         if recorder.commit():

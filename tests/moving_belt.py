@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-import inspected
+import fake_feed
 
 SIDE, SEEN, WIDTH, PIXEL_MM, STEP = 244, 224, 640, 0.8, 112
 LINES_PER_SECOND = 1250.0
@@ -45,7 +45,7 @@ def picture() -> np.ndarray:
 
 def start() -> dict:
     about = {"width": WIDTH, "pixel_mm": PIXEL_MM, "seen": SEEN, "threshold": 0.62, "window": [0.05, 1.4]}
-    return inspected.start(round(time.time(), 3), side=SIDE, **about) | {"seen": SEEN}
+    return fake_feed.start(round(time.time(), 3), side=SIDE, **about) | {"seen": SEEN}
 
 
 class MovingBelt:
@@ -57,7 +57,7 @@ class MovingBelt:
         self.tiles, self._covered = 0, 0.0
 
     def say(self, event: dict, payload: bytes = b"") -> None:
-        content = inspected.framed(event, payload)
+        content = fake_feed.framed(event, payload)
         for reader in list(self._readers):
             try:
                 reader.sendall(content)
@@ -67,8 +67,8 @@ class MovingBelt:
 
     def greet(self, reader: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            reader.sendall(inspected.framed(self._start))
-            reader.sendall(inspected.framed(*inspected.alarm("old_references", True, self._start["time"])))
+            reader.sendall(fake_feed.framed(self._start))
+            reader.sendall(fake_feed.framed(*fake_feed.alarm("old_references", True, self._start["time"])))
         self._readers.append(reader)
 
     def run(self, ended: threading.Event) -> None:
@@ -96,7 +96,7 @@ class MovingBelt:
         self._covered = max(self._covered, along[1])
         if found:
             across = [round(element * PIXEL_MM, 1) for element in (min(found), max(found) + SEEN)]
-            self.say(inspected.reject(self.tiles, *along, moment)[0] | {"across_mm": across})
+            self.say(fake_feed.reject(self.tiles, *along, moment)[0] | {"across_mm": across})
 
     def _air(self, moment: float, line: int) -> None:
         end = round(line * PIXEL_MM, 1)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 import checkout
-import forked
+import forked_scripts
 
 FOLDER = checkout.EXPERIMENTS
 
@@ -21,7 +21,7 @@ def run(script: str, *flags, **options) -> subprocess.CompletedProcess:
 
 def check(script: str, *flags, **options) -> subprocess.CompletedProcess:
     """The same of a script that ends before it trains anything, in a tenth of the time."""
-    return forked.run(FOLDER / script, *flags, **options)
+    return forked_scripts.run(FOLDER / script, *flags, **options)
 
 
 def refusal(script: str, *flags, **options) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 import benchmark
 import classify
-import forked
+import forked_scripts
 import gate
 import inspect_line
 import mqtt
@@ -89,7 +89,7 @@ def test_a_script_knows_the_flags(words):
     # A flagfile that a run will have written is not there yet.
     given = [word for word in words[1:] if not word.startswith("--flagfile=runs/")]
     more = ["--out=x"] if words[0].endswith(("reproduce.py", "kfold.py")) and len(given) < len(words) - 1 else []
-    finished = forked.run(ROOT / words[0], *given, *more, "--only_check_args", cwd=ROOT)
+    finished = forked_scripts.run(ROOT / words[0], *given, *more, "--only_check_args", cwd=ROOT)
     assert (finished.returncode, finished.stderr) == (0, ""), COMMANDS[words]
 
 

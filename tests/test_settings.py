@@ -13,7 +13,7 @@ import settings_page
 from wool_tf import settings
 from wool_tf.errors import BadSetting, as_text
 from wool_tf.settings import setting
-from wool_tf.study import manifest
+from wool_tf.study import run_binding
 from wool_tf.training.config import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,7 +95,7 @@ def test_what_a_folder_is_bound_to():
     """What the code that trains reads decides: the plain epochs after ASFP have the rate of fine-tuning."""
     base = dict(controls=(), final="baseline")
     bound = {
-        (rounds, rates): set(manifest._binding(TrainingConfig(rounds=rounds, asfp_rates=rates, **base)))
+        (rounds, rates): set(run_binding._binding(TrainingConfig(rounds=rounds, asfp_rates=rates, **base)))
         for rounds in (0, 2)
         for rates in ((), (0.3,))
     }

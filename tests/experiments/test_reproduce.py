@@ -161,7 +161,7 @@ def test_the_same_command_again_has_nothing_to_train(finished, crops, narrow):
 
 @pytest.mark.slow
 def test_what_is_missing_is_made_again(finished, crops, narrow):
-    """By two jobs; which units that are, `tests/study/test_driver.py` holds."""
+    """By two jobs; which units that are, `tests/study/test_unit_products.py` holds."""
     out, _ = finished
     before = figures(out)
     run = out / "units/resnet18-adam-narrow"

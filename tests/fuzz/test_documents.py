@@ -17,7 +17,7 @@ from wool_board.machine.clocks import Moment
 from wool_tf import records
 from wool_tf.errors import WoolError
 from wool_tf.report import boards
-from wool_tf.study import manifest, results, units
+from wool_tf.study import results, run_binding, units
 from wool_tf.study.units import Unit
 from wool_tf.training.config import TrainingConfig
 
@@ -102,7 +102,7 @@ def test_folds_of_runs(tmp_path):
     def attempt(rng: random.Random) -> str:
         (tmp_path / "folds.json").write_bytes(written(plain + plain, rng))
         try:
-            manifest.claim_folds(tmp_path, FOLDS)
+            run_binding.claim_folds(tmp_path, FOLDS)
             assert json.loads((tmp_path / "folds.json").read_bytes())[0] == plain[0]
             return "goes on"
         except WoolError as error:
@@ -157,7 +157,7 @@ def test_whose_a_folder_is(tmp_path):
     configs = [TrainingConfig(depth=depth, rounds=1, final="hard1") for depth in (18, 34)]
     source = {"native crops": "cd" * 32, "imaging": {"side": 48, "window": [0.0, 1.1], "pixel_mm": None}}
     whole = tmp_path / "whole"
-    manifest.claim(whole, configs, Images(), source=source)
+    run_binding.claim(whole, configs, Images(), source=source)
     plain = json.loads((whole / "run.json").read_bytes())
     out = tmp_path / "out"
     (out / "units").mkdir(parents=True)
@@ -165,7 +165,7 @@ def test_whose_a_folder_is(tmp_path):
     def attempt(rng: random.Random) -> str:
         (out / "run.json").write_bytes(written(plain, rng))
         try:
-            remark = manifest.claim(out, configs[: rng.choice((1, 2))], Images(), source=source)
+            remark = run_binding.claim(out, configs[: rng.choice((1, 2))], Images(), source=source)
         except WoolError as error:
             return refused(error)
         assert remark is None or "\n" not in remark

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import checkout
-import inspected
+import fake_feed
 import station_programs
 import stores
 from wool_board.errors import WoolError
@@ -77,14 +77,14 @@ class Server:
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     recorder = Recorder(folder / "store", 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
-    for message in [(inspected.start(), b""), *inspected.tile(1, defective=True), *inspected.tile(2)]:
+    for message in [(fake_feed.start(), b""), *fake_feed.tile(1, defective=True), *fake_feed.tile(2)]:
         recorder.take(*message)
     recorder.close()
     tokens = folder / "tokens"
     tokens.write_text(f"# Of this station.\nread {READER}\nwrite {WRITER}\n")
     tokens.chmod(0o640)
     options = [f"--feed={folder}/feed", f"--store={folder}/store", f"--tokens={tokens}", "--port=0"]
-    with inspected.served(folder / "feed", [(inspected.start(), b"")]):
+    with fake_feed.served(folder / "feed", [(fake_feed.start(), b"")]):
         with station_programs.running("serve", *options) as process:
             address = process.stdout.readline()
             yield Server(folder / "store", int(re.fullmatch(r"http://127\.0\.0\.1:(\d+)/\n", address)[1]))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-import inspected
+import fake_feed
 import station_programs
 import stores
 from wool_board.errors import BadSetting, WoolError
@@ -33,7 +33,7 @@ class Station:
             monkeypatch.setattr(module.time, "time", lambda: self.now)
         self.recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
         self.challenges = ChallengeMonitor(folder, {BALL: 60.0} if pieces is None else pieces, self.recorder.tell)
-        self.hear(inspected.start(self.now), inspected.air(0, 1000, self.now)[0])
+        self.hear(fake_feed.start(self.now), fake_feed.air(0, 1000, self.now)[0])
         self.recorder.commit()
         self.challenges.tick()
 
@@ -43,14 +43,14 @@ class Station:
             self.challenges.take(message)
 
     def reject(self, start=1200.0, left=0.0, after=5.0):
-        event = inspected.reject(1, start, start + 20, round(self.now + after, 3))[0]
+        event = fake_feed.reject(1, start, start + 20, round(self.now + after, 3))[0]
         self.hear(event | {"across_mm": [left, left + 20.0]})
 
     def put(self, piece=BALL, across=None, seconds=30.0):
         return records.begin(self.folder, Challenge("Anna", piece, seconds, across))
 
     def tile(self):
-        self.hear(inspected.tile(1, along=1300.0, moment=self.now)[0][0])
+        self.hear(fake_feed.tile(1, along=1300.0, moment=self.now)[0][0])
 
     def outcome(self, number):
         self.challenges.tick()
@@ -112,7 +112,7 @@ def test_each_piece_needs_a_reject_of_its_own(station):
 
 def test_a_place_before_a_restart_of_the_inspection_says_nothing_of_one_behind_it(station):
     number = station.put()
-    station.hear(inspected.start(station.now + 2))
+    station.hear(fake_feed.start(station.now + 2))
     station.reject(start=300.0)
     assert station.outcome(number)[0] == "found"
 
@@ -235,12 +235,12 @@ def test_a_challenge_that_is_wrong_is_one_line(wrong, rule):
 def test_through_the_programs_a_piece_is_found_and_another_is_not(tmp_path):
     """`record` hears an inspection on a socket; `challenge` puts two pieces through, one of which is rejected."""
     now, feed, store = time.time(), tmp_path / "feed", tmp_path / "store"
-    messages = [(inspected.start(now), b""), inspected.air(0, 500, now), *inspected.tile(1, along=500.0, moment=now)]
+    messages = [(fake_feed.start(now), b""), fake_feed.air(0, 500, now), *fake_feed.tile(1, along=500.0, moment=now)]
     # However slow this machine is, one of them is told within the time of the first piece.
-    messages += [inspected.reject(number, 600 + 40 * number, 620, now + 30 * number) for number in range(20)]
-    with inspected.served(feed, messages):
+    messages += [fake_feed.reject(number, 600 + 40 * number, 620, now + 30 * number) for number in range(20)]
+    with fake_feed.served(feed, messages):
         with station_programs.running("record", f"--feed={feed}", f"--store={store}", f"--challenge={BALL}:60"):
-            inspected.wait_until(lambda: stores.is_made(store) and stores.rows(store, "SELECT * FROM pieces"), 40)
+            fake_feed.wait_until(lambda: stores.is_made(store) and stores.rows(store, "SELECT * FROM pieces"), 40)
             put = "challenge", f"--store={store}", f"--piece={BALL}", "--operator=Anna"
             found = station_programs.run(*put, "--seconds=60")
             assert (found.returncode, found.stderr) == (0, "")
@@ -248,7 +248,7 @@ def test_through_the_programs_a_piece_is_found_and_another_is_not(tmp_path):
             missed = station_programs.run(*put, "--seconds=1", "--across_mm=80,90")
             assert missed.returncode == 1
             assert missed.stderr.startswith("station.py: steel ball 3 mm: was not found; what passed since")
-            inspected.wait_until(lambda: "challenge_failed" in {e["alarm"] for e in stores.events(store, "alarm")})
+            fake_feed.wait_until(lambda: "challenge_failed" in {e["alarm"] for e in stores.events(store, "alarm")})
     line = station_programs.refusal("challenge", f"--store={store}", "--piece=ball", "--operator=Anna")
     assert line == "station.py: piece: must be one of steel ball 3 mm"
     line = station_programs.refusal("challenge", f"--store={tmp_path}", "--piece=ball", "--operator=Anna")

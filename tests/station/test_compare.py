@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
-import inspected
+import fake_feed
 import station_programs
 import stores
 from wool_board.errors import WoolError
@@ -28,10 +28,10 @@ from wool_station.store.recorder import Recorder
 class Model:
     """Calls the tiles of some numbers defective, by their very pixels."""
 
-    def __init__(self, *defective, side=inspected.SIDE, window=(0.0, 1.0), threshold=0.5):
+    def __init__(self, *defective, side=fake_feed.SIDE, window=(0.0, 1.0), threshold=0.5):
         self.side, self.threshold = side, threshold
         self.card = {"input": {"window": window and list(window)}, "model": {"sha256": "ab" * 32}}
-        self._defective = [inspected.pixels(number) for number in defective]
+        self._defective = [fake_feed.pixels(number) for number in defective]
 
     def recognize(self, pixels):
         found = any(np.array_equal(pixels, each) for each in self._defective)
@@ -49,13 +49,13 @@ def store(tmp_path):
     defective."""
     folder = tmp_path / "store"
     recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), PictureSampling(1, 1e12))
-    recorder.take(inspected.start(), b"")
+    recorder.take(fake_feed.start(), b"")
     for number in range(12):
         along = place(number)
-        for message in inspected.tile(number, number in (1, 4, 5, 10), along=along):
+        for message in fake_feed.tile(number, number in (1, 4, 5, 10), along=along):
             recorder.take(*message)
         if number % 3 == 2:
-            recorder.take(*inspected.air(along + 20, along + 40))
+            recorder.take(*fake_feed.air(along + 20, along + 40))
     recorder.close()
     products = stores.rows(folder, "SELECT product, count(*) FROM tiles GROUP BY product")
     assert products == [(1, 3), (2, 3), (3, 3), (4, 3)]
@@ -157,9 +157,9 @@ def real_models(tmp_path_factory):
     spec = spec.resized({group: 3 for group in spec.by_group()})
     arrays = weights.initial(spec, seed=0)
     arrays["fc.weight"] = np.random.default_rng(1).normal(0, 30, arrays["fc.weight"].shape).astype(np.float32)
-    side = inspected.SIDE
+    side = fake_feed.SIDE
     tflite = tflite_file.convert(resnet.restored(spec, arrays), "fp32", side=side)
-    scores = agreement.predict(tflite, np.stack([inspected.pixels(number) for number in range(12)]))
+    scores = agreement.predict(tflite, np.stack([fake_feed.pixels(number) for number in range(12)]))
     ordered = np.sort(scores)
     assert ordered[2] < ordered[3] and ordered[8] < ordered[9]
     folder, files = tmp_path_factory.mktemp("models"), []
@@ -226,7 +226,7 @@ def broken(model, path):
 
 def test_a_store_without_pictures_is_one_line(real_models, tmp_path):
     recorder = Recorder(tmp_path / "store", 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
-    recorder.take(inspected.start(), b"")
+    recorder.take(fake_feed.start(), b"")
     recorder.close()
     assert sqlite3.connect(tmp_path / "store/station.sqlite").execute("SELECT count(*) FROM tiles").fetchone() == (0,)
     line = station_programs.refusal("compare", f"--store={tmp_path / 'store'}", *real_models, tmp_path / "out.html")

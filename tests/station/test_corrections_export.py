@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import inspected
+import fake_feed
 import station_programs
 import stores
 from wool_board.errors import WoolError
@@ -19,7 +19,7 @@ from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 from wool_tf.data import dataset, folds, imaging
 
-INSPECTION = round(1e3 * inspected.STARTED)
+INSPECTION = round(1e3 * fake_feed.STARTED)
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def store(tmp_path):
     """Three products of four defective tiles each, at 0, 100 and 200 mm, and two tiles that passed."""
     folder = tmp_path / "store"
     recorder = Recorder(folder, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e12))
-    messages = [(inspected.start(), b"")]
+    messages = [(fake_feed.start(), b"")]
     for product in range(3):
-        messages += [inspected.air(100.0 * product - 20, 100.0 * product)] if product else []
+        messages += [fake_feed.air(100.0 * product - 20, 100.0 * product)] if product else []
         for number in range(5 * product, 5 * product + 4):
-            messages += inspected.tile(number, defective=True)
+            messages += fake_feed.tile(number, defective=True)
     for message in messages:
         recorder.take(*message)
     recorder.close()
@@ -51,7 +51,7 @@ def say(store, along, verdict, defect="", operator="Anna", **subject) -> int:
 def missed(store, along, number, defect="") -> int:
     """What an operator says of a tile that passed and is not in the store."""
     stream = io.BytesIO()
-    Image.fromarray(inspected.pixels(number)).save(stream, "PNG")
+    Image.fromarray(fake_feed.pixels(number)).save(stream, "PNG")
     about = Subject(None, 5.0, INSPECTION, along, along + 20, 0.0, 20.0, 0.2, False, stream.getvalue())
     return corrections.put(store, Statement("Bert", "missed", defect), about)
 
@@ -74,16 +74,16 @@ def test_training_reads_the_very_pixels_with_what_was_said(store, tmp_path):
     missed(store, 205.0, 77, "crack")
     out = tmp_path / "crops"
     assert exported(store, out) == f"{out}: 2 defective, 2 non_defective, of 3 products\n"
-    found = dataset.load(out, inspected.SIDE, tmp_path / "cache")
+    found = dataset.load(out, fake_feed.SIDE, tmp_path / "cache")
     shown = {label + defect: np.asarray(image) for image, label, defect in
              zip(found.images, (f"{label}" for label in found.labels), found.defects, strict=True)}  # fmt: skip
     assert sorted(shown) == ["0", "1crack", "1pore"]
-    assert np.array_equal(shown["1pore"], inspected.pixels(5)) and np.array_equal(shown["1crack"], inspected.pixels(77))
+    assert np.array_equal(shown["1pore"], fake_feed.pixels(5)) and np.array_equal(shown["1crack"], fake_feed.pixels(77))
     sound = [image for image, label in zip(found.images, found.labels, strict=True) if label == 0]
     assert {image.tobytes() for image in map(np.asarray, sound)} == {
-        inspected.pixels(number).tobytes() for number in (0, 11)
+        fake_feed.pixels(number).tobytes() for number in (0, 11)
     }
-    assert imaging.read(out) == imaging.Imaging(inspected.SIDE, (0.0, 1.0), inspected.PIXEL_MM, None)
+    assert imaging.read(out) == imaging.Imaging(fake_feed.SIDE, (0.0, 1.0), fake_feed.PIXEL_MM, None)
 
 
 def test_crops_of_one_product_are_of_one_group_and_of_others_of_others(store, tmp_path):
@@ -96,7 +96,7 @@ def test_crops_of_one_product_are_of_one_group_and_of_others_of_others(store, tm
         )
     missed(store, 130.0, 78)
     exported(store, tmp_path / "crops")
-    found = dataset.load(tmp_path / "crops", inspected.SIDE, tmp_path / "cache")
+    found = dataset.load(tmp_path / "crops", fake_feed.SIDE, tmp_path / "cache")
     assert found.grouped
     paths = {name: group for name, group in zip(found.paths, found.groups, strict=True)}
     by_correction = [paths[name] for name in sorted(paths)]
@@ -129,8 +129,8 @@ def test_what_was_said_last_counts_and_all_of_it_is_listed(store, tmp_path):
 def test_crops_that_another_model_saw_otherwise_are_left_out(store, tmp_path):
     say(store, 0.0, "wrongly_rejected")
     recorder = Recorder(store, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e12))
-    recorder.take(inspected.start(inspected.STARTED + 100, window=[0.0, 2.0]), b"")
-    for message in [inspected.air(0, 500), *inspected.tile(30, defective=True)]:
+    recorder.take(fake_feed.start(fake_feed.STARTED + 100, window=[0.0, 2.0]), b"")
+    for message in [fake_feed.air(0, 500), *fake_feed.tile(30, defective=True)]:
         recorder.take(*message)
     recorder.close()
     say(store, 600.0, "defect", "pore")
@@ -161,7 +161,7 @@ def test_folds_of_the_crops_share_no_product(store, tmp_path):
     for along in (0.0, 20.0, 40.0, 100.0, 120.0, 200.0, 220.0):
         say(store, along, *(("wrongly_rejected",) if along % 40 else ("defect", "pore")))
     exported(store, tmp_path / "crops")
-    found = dataset.load(tmp_path / "crops", inspected.SIDE, tmp_path / "cache")
+    found = dataset.load(tmp_path / "crops", fake_feed.SIDE, tmp_path / "cache")
     held_out = folds.split(found.labels, found.groups, 3, seed=0)
     # Products begin at 0, 100 and 200 mm.
     places = {

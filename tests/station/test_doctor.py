@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import fake_feed
 import gate
 import inspect_line
-import inspected
 from checkout import PROGRAMS, ROOT, environment
 from wool_board.errors import BadFile
 from wool_station.doctor import inspection, machine, memory, services, settings
@@ -94,13 +94,13 @@ def test_references_that_are_well_old_and_missing(tmp_path):
     ("alarms", "text"),
     [
         ([], "none stands"),
-        ([inspected.alarm("stall", True), inspected.alarm("late"), inspected.alarm("no_air", True)], "no_air, stall"),
-        ([inspected.alarm("stall", True), inspected.alarm("stall", False)], "none stands"),
+        ([fake_feed.alarm("stall", True), fake_feed.alarm("late"), fake_feed.alarm("no_air", True)], "no_air, stall"),
+        ([fake_feed.alarm("stall", True), fake_feed.alarm("stall", False)], "none stands"),
     ],
 )
 def test_the_feed_says_which_alarms_stand(tmp_path, alarms, text):
-    heard = [(inspected.start(), b""), *alarms, ({"event": "clock"}, b"")]
-    with inspected.served(tmp_path / "feed", heard):
+    heard = [(fake_feed.start(), b""), *alarms, ({"event": "clock"}, b"")]
+    with fake_feed.served(tmp_path / "feed", heard):
         answers, stand = inspection.feed(tmp_path / "feed")
     assert (answers.advice, stand.text, stand.advice == "") == ("", text, text == "none stands")
 
@@ -108,7 +108,7 @@ def test_the_feed_says_which_alarms_stand(tmp_path, alarms, text):
 def test_a_feed_that_is_silent_full_or_not_there_is_not_well(tmp_path, monkeypatch):
     monkeypatch.setattr(inspection, "FEED_SECONDS", 0.1)
     for said, text in ([], "nothing came"), ([({"event": "refused", "text": "full"}, b"")], "eight readers"):
-        with inspected.served(tmp_path / "feed", said):
+        with fake_feed.served(tmp_path / "feed", said):
             (found,) = inspection.feed(tmp_path / "feed")
         assert text in found.text and found.advice
     (found,) = inspection.feed(tmp_path / "feed")

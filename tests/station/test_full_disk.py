@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-import inspected
+import fake_feed
 import moving_belt
 import station_programs
 import stores
@@ -59,11 +59,11 @@ def test_a_disk_that_fills_up_and_has_room_again(disk, tmp_path):
             command, stderr=subprocess.PIPE, text=True, env=station_programs.checkout.environment()
         )
         try:
-            inspected.wait_until(lambda: stores.is_made(store) and ask(address, "/api/state")[1]["rejects"], 60)
+            fake_feed.wait_until(lambda: stores.is_made(store) and ask(address, "/api/state")[1]["rejects"], 60)
             before = ask(address, "/api/state")[1]
             tile = before["rejects"][0]["id"]
             fill(disk / "full")
-            inspected.wait_until(lambda: not ask(address, "/api/state")[1].get("recorded", True), 60)
+            fake_feed.wait_until(lambda: not ask(address, "/api/state")[1].get("recorded", True), 60)
             said = {"tile": tile, "verdict": "wrongly_rejected", "operator": "Anna"}
             assert ask(address, "/api/corrections", said) == (
                 503,
@@ -73,10 +73,10 @@ def test_a_disk_that_fills_up_and_has_room_again(disk, tmp_path):
             time.sleep(10)
             assert belt.tiles > told
             (disk / "full").unlink()
-            inspected.wait_until(lambda: ask(address, "/api/state")[1]["recorded"], 60)
+            fake_feed.wait_until(lambda: ask(address, "/api/state")[1]["recorded"], 60)
             status, answer = ask(address, "/api/corrections", said)
             assert status == 201 and answer["id"] == 1
-            inspected.wait_until(
+            fake_feed.wait_until(
                 lambda: any(one["alarm"] == "store_unwritten" for one in stores.events(store, "alarm"))
             )
         finally:

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-import inspected
+import fake_feed
 import stores
 from wool_board.errors import WoolError
 from wool_board.mcnemar import p_value
@@ -46,7 +46,7 @@ class Place:
         self.models.mkdir()
         self.elsewhere.mkdir()
         recorder = Recorder(self.store, 10**9, shifts.schedule("06:00"), PictureSampling(0, 1e9))
-        recorder.take(inspected.start(), b"")
+        recorder.take(fake_feed.start(), b"")
         recorder.close()
         self.files = {name: model(self.elsewhere / f"{name}.tflite", name) for name in "abc"}
 

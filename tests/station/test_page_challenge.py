@@ -8,7 +8,7 @@ import time
 import pytest
 
 import browser
-import inspected
+import fake_feed
 import station_programs
 import stores
 
@@ -19,13 +19,13 @@ BALL = "ball 3 mm"
 def station(folder, *options):
     """Recorder and page beside an inspection that rejects something each half a minute; host and port of the page."""
     now, feed, store = time.time(), folder / "feed", folder / "store"
-    messages = [(inspected.start(now), b""), inspected.air(0, 500, now), *inspected.tile(1, along=500.0, moment=now)]
+    messages = [(fake_feed.start(now), b""), fake_feed.air(0, 500, now), *fake_feed.tile(1, along=500.0, moment=now)]
     # However slow this machine is, one of them is told within the time of a piece.
-    messages += [inspected.reject(number, 600 + 40 * number, 620, now + 30 * number) for number in range(20)]
-    with inspected.served(feed, messages):
+    messages += [fake_feed.reject(number, 600 + 40 * number, 620, now + 30 * number) for number in range(20)]
+    with fake_feed.served(feed, messages):
         with station_programs.running("record", f"--feed={feed}", f"--store={store}", f"--challenge={BALL}:60"):
             # The alarm and, 5 seconds after the first message, the shift are in the store.
-            inspected.wait_until(lambda: stores.is_made(store) and stores.events(store, "alarm"), 60)
+            fake_feed.wait_until(lambda: stores.is_made(store) and stores.events(store, "alarm"), 60)
             with station_programs.running("serve", f"--feed={feed}", f"--store={store}", "--port=0", *options) as page:
                 yield page.stdout.readline().strip().removeprefix("http://").rstrip("/")
 
@@ -60,8 +60,8 @@ def test_who_may_write_may_put_a_piece_through_and_the_state_says_what_became_of
         assert ask(host, "/api/challenges", order, writer) == (
             400, {"error": f"piece: {BALL} is still awaited; put the next one through after it"}
         )  # fmt: skip
-        inspected.wait_until(lambda: stores.rows(tmp_path / "store", "SELECT outcome FROM challenges") == [("found",)])
-        inspected.wait_until(lambda: not ask(host, "/api/state", token=reader)[1]["standing"])
+        fake_feed.wait_until(lambda: stores.rows(tmp_path / "store", "SELECT outcome FROM challenges") == [("found",)])
+        fake_feed.wait_until(lambda: not ask(host, "/api/state", token=reader)[1]["standing"])
         state = ask(host, "/api/state", token=reader)[1]
         ((piece, outcome, start),) = [(one["piece"], one["outcome"], one["start_mm"]) for one in state["challenges"]]
         assert (piece, outcome) == (BALL, "found") and start >= 600 and (start - 600) % 40 == 0

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import browser
-import inspected
+import fake_feed
 import moving_belt
 import station_programs
 import stores
@@ -163,7 +163,7 @@ def test_the_page_says_when_nothing_is_recorded(tmp_path):
     with moving_belt.moving(feed), station_programs.running("serve", *given, "--port=0") as process:
         with browser.browser() as page:
             with station_programs.running("record", *given):
-                inspected.wait_until(lambda: stores.is_made(store), 60)
+                fake_feed.wait_until(lambda: stores.is_made(store), 60)
                 page.show(process.stdout.readline().strip())
                 page.wait(f"{text}.startsWith('Inspecting, with')")
             page.wait(f"{text}.includes('nothing is recorded')")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-import inspected
+import fake_feed
 from wool_board.errors import WoolError
 from wool_station.page import state
 from wool_station.report.period import period
@@ -28,8 +28,8 @@ def test_what_a_clock_put_into_the_future_hides_nothing_of_now(tmp_path, monkeyp
         monkeypatch.setattr(time, "time", lambda ahead=ahead: real() + ahead)
         moment = now + ahead
         for message in (
-            (inspected.start(moment), b""), *inspected.tile(number, True, moment=moment),
-            inspected.alarm(f"alarm{number}", True, moment), inspected.reject(number, 0, 20, moment),
+            (fake_feed.start(moment), b""), *fake_feed.tile(number, True, moment=moment),
+            fake_feed.alarm(f"alarm{number}", True, moment), fake_feed.reject(number, 0, 20, moment),
         ):  # fmt: skip
             written.take(*message)
         assert written.commit()
@@ -43,7 +43,7 @@ def test_what_a_clock_put_into_the_future_hides_nothing_of_now(tmp_path, monkeyp
 
 def test_a_shift_of_the_future_alone_is_none(tmp_path):
     written = recorder(tmp_path)
-    written.take(inspected.start(), b"")
+    written.take(fake_feed.start(), b"")
     written.close()
     database = sqlite3.connect(tmp_path / "station.sqlite")
     database.execute("UPDATE shifts SET began = began + ?, ends = ends + ?", (DAY, DAY))
@@ -56,7 +56,7 @@ def test_a_store_says_whether_somebody_writes_to_it(tmp_path):
     reader = StoreReader(tmp_path / "store")
     assert state.stored(reader)["recorded"] is False
     written = recorder(tmp_path / "store")
-    written.take(inspected.start(), b"")
+    written.take(fake_feed.start(), b"")
     written.commit()
     assert state.stored(reader)["recorded"] is True
     with pytest.raises(WoolError, match="another recorder writes there"):

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import checkout
-import inspected
+import fake_feed
 import killed_recorder as killed
 import stores
 from wool_station.store import volumes
@@ -104,7 +104,7 @@ def look(folder: Path, acknowledged: set[int]) -> None:
     tiles = {round(along / 20) for (along,) in stores.rows(folder, "SELECT start_mm FROM tiles")}
     assert tiles == numbers, "half of a transaction is there"
     for along, pixels in stores.pictures(folder).items():
-        assert np.array_equal(pixels, inspected.pixels(round(along / 20)))
+        assert np.array_equal(pixels, fake_feed.pixels(round(along / 20)))
 
 
 def kill_often(folder: Path, times: int, seed: int) -> None:

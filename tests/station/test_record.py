@@ -5,20 +5,20 @@ import contextlib
 import numpy as np
 import pytest
 
-import inspected
+import fake_feed
 import station_programs
 import stores
 
 
 def test_it_records_what_the_feed_says_until_it_is_told_to_end(tmp_path):
-    messages = [(inspected.start(), b""), *inspected.tile(1, defective=True), inspected.reject(1, 20, 40)]
+    messages = [(fake_feed.start(), b""), *fake_feed.tile(1, defective=True), fake_feed.reject(1, 20, 40)]
     folder = tmp_path / "store"
-    with inspected.served(tmp_path / "feed", messages):
+    with fake_feed.served(tmp_path / "feed", messages):
         with station_programs.running("record", f"--feed={tmp_path / 'feed'}", f"--store={folder}"):
-            inspected.wait_until(lambda: stores.is_made(folder))
+            fake_feed.wait_until(lambda: stores.is_made(folder))
             # Nothing is asked for at once, and all of it is there at the end.
-            inspected.wait_until(lambda: stores.rows(folder, "SELECT count(*) FROM tiles") == [(1,)])
-    assert np.array_equal(stores.pictures(folder)[20.0], inspected.pixels(1))
+            fake_feed.wait_until(lambda: stores.rows(folder, "SELECT count(*) FROM tiles") == [(1,)])
+    assert np.array_equal(stores.pictures(folder)[20.0], fake_feed.pixels(1))
     assert [event["reject"] for event in stores.events(folder, "reject")] == [1]
     assert len(stores.rows(folder, "SELECT name FROM shifts")) == 1
 
@@ -26,10 +26,10 @@ def test_it_records_what_the_feed_says_until_it_is_told_to_end(tmp_path):
 def test_it_waits_for_an_inspection_and_says_so_in_the_store(tmp_path):
     folder = tmp_path / "store"
     with station_programs.running("record", f"--feed={tmp_path / 'feed'}", f"--store={folder}"):
-        inspected.wait_until(lambda: stores.is_made(folder))
-        inspected.wait_until(lambda: stores.events(folder, "alarm"))
-        with inspected.served(tmp_path / "feed", [(inspected.start(), b"")]):
-            inspected.wait_until(lambda: len(stores.events(folder, "alarm")) == 2)
+        fake_feed.wait_until(lambda: stores.is_made(folder))
+        fake_feed.wait_until(lambda: stores.events(folder, "alarm"))
+        with fake_feed.served(tmp_path / "feed", [(fake_feed.start(), b"")]):
+            fake_feed.wait_until(lambda: len(stores.events(folder, "alarm")) == 2)
     began, ended, *_ = stores.events(folder, "alarm")
     assert [began["alarm"], began["on"], ended["on"]] == ["feed_lost", True, False]
     assert "no inspection listens there" in began["why"] and ended["seconds"] > 0
@@ -38,11 +38,11 @@ def test_it_waits_for_an_inspection_and_says_so_in_the_store(tmp_path):
 def test_that_an_inspection_was_not_heard_of_ends_though_the_recorder_was_killed_meanwhile(tmp_path):
     folder, options = tmp_path / "store", (f"--feed={tmp_path / 'feed'}", f"--store={tmp_path / 'store'}")
     with contextlib.suppress(AssertionError), station_programs.running("record", *options) as process:
-        inspected.wait_until(lambda: stores.is_made(folder) and stores.events(folder, "alarm"))
+        fake_feed.wait_until(lambda: stores.is_made(folder) and stores.events(folder, "alarm"))
         process.kill()
-    with inspected.served(tmp_path / "feed", [(inspected.start(), b"")]):
+    with fake_feed.served(tmp_path / "feed", [(fake_feed.start(), b"")]):
         with station_programs.running("record", *options):
-            inspected.wait_until(lambda: len(stores.events(folder, "alarm")) == 2)
+            fake_feed.wait_until(lambda: len(stores.events(folder, "alarm")) == 2)
     assert [(event["alarm"], event["on"]) for event in stores.events(folder, "alarm")][:2] == [
         ("feed_lost", True), ("feed_lost", False)
     ]  # fmt: skip

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-import inspected
+import fake_feed
 import rig
 import station_programs
 import stores
@@ -27,10 +27,10 @@ def test_the_store_has_what_the_inspection_told(tmp_path):
     flags, folder, feed = DETECTOR.references(tmp_path), tmp_path / "store", tmp_path / "feed"
     with station_programs.running("record", f"--feed={feed}", f"--store={folder}"):
         process = rig.start(*flags, f"--feed={feed}", "--window=0,1", "--pixel_mm=0.5", "--recorded")
-        inspected.wait_until(lambda: stores.is_made(folder) and stores.rows(folder, "SELECT * FROM inspections"))
+        fake_feed.wait_until(lambda: stores.is_made(folder) and stores.rows(folder, "SELECT * FROM inspections"))
         output, errors = process.communicate(lines([(200, 30), (204, 70), (800, 50)]), timeout=60)
         assert process.returncode == 0, errors
-        inspected.wait_until(lambda: any(event["final"] for event in stores.events(folder, "summary")))
+        fake_feed.wait_until(lambda: any(event["final"] for event in stores.events(folder, "summary")))
     told = rig.events(output.decode())
     for kind in ("reject", "unseen", "summary"):
         assert stores.events(folder, kind) == rig.kinds(told, kind)

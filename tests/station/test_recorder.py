@@ -8,7 +8,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-import inspected
+import fake_feed
 import stores
 from wool_board.errors import BadSetting, WoolError
 from wool_station.store import recorder as recording
@@ -38,31 +38,31 @@ def hear(target: Recorder, *messages) -> None:
 
 def test_every_defective_tile_is_kept_with_its_pixels_and_heatmap(tmp_path):
     heard = recorder(tmp_path)
-    hear(heard, (inspected.start(), b""))
+    hear(heard, (fake_feed.start(), b""))
     for number in range(6):
-        hear(heard, *inspected.tile(number, defective=number in (2, 5)))
+        hear(heard, *fake_feed.tile(number, defective=number in (2, 5)))
     heard.close()
     found = stores.pictures(tmp_path)
     assert sorted(found) == [40.0, 100.0]
-    assert np.array_equal(found[40.0], inspected.pixels(2)) and np.array_equal(found[100.0], inspected.pixels(5))
+    assert np.array_equal(found[40.0], fake_feed.pixels(2)) and np.array_equal(found[100.0], fake_feed.pixels(5))
     select = "SELECT rows, columns, heatmap, score, defective, left_mm, right_mm FROM tiles WHERE start_mm = 40"
-    assert stores.rows(tmp_path, select) == [(5, 5, inspected.heatmap(2), 0.9, 1, 0.0, 20.0)]
+    assert stores.rows(tmp_path, select) == [(5, 5, fake_feed.heatmap(2), 0.9, 1, 0.0, 20.0)]
 
 
 def test_a_picture_that_comes_after_its_record_was_written_joins_it(tmp_path):
     heard = recorder(tmp_path)
-    event, shown = inspected.tile(3, defective=True)
-    hear(heard, (inspected.start(), b""), event)
+    event, shown = fake_feed.tile(3, defective=True)
+    hear(heard, (fake_feed.start(), b""), event)
     assert heard.commit()
     hear(heard, shown)
     heard.close()
-    assert stores.rows(tmp_path, "SELECT time FROM tiles") == [(inspected.STARTED + 3,)]
+    assert stores.rows(tmp_path, "SELECT time FROM tiles") == [(fake_feed.STARTED + 3,)]
     assert list(stores.pictures(tmp_path)) == [60.0]
 
 
 def test_a_tile_whose_pixels_the_feed_dropped_is_kept_without_a_picture(tmp_path):
     heard = recorder(tmp_path)
-    hear(heard, (inspected.start(), b""), inspected.tile(1, defective=True)[0])
+    hear(heard, (fake_feed.start(), b""), fake_feed.tile(1, defective=True)[0])
     hear(heard, ({"event": "dropped", "pixels": 1, "events": 0}, b""))
     heard.close()
     assert stores.rows(tmp_path, "SELECT start_mm, volume, heatmap FROM tiles") == [(20.0, None, None)]
@@ -71,9 +71,9 @@ def test_a_tile_whose_pixels_the_feed_dropped_is_kept_without_a_picture(tmp_path
 
 def test_about_one_of_so_many_tiles_that_pass_is_kept(tmp_path):
     heard = recorder(tmp_path, sample=10)
-    hear(heard, (inspected.start(), b""))
+    hear(heard, (fake_feed.start(), b""))
     for number in range(1000):
-        hear(heard, *inspected.tile(number))
+        hear(heard, *fake_feed.tile(number))
     heard.close()
     # Four standard deviations of a binomial distribution with mean 100.
     assert 62 <= len(stores.pictures(tmp_path)) <= 138
@@ -81,11 +81,11 @@ def test_about_one_of_so_many_tiles_that_pass_is_kept(tmp_path):
 
 def test_what_passed_is_counted_once_though_rows_overlap(tmp_path):
     heard = recorder(tmp_path)
-    hear(heard, (inspected.start(), b""), inspected.air(0, 100))
+    hear(heard, (fake_feed.start(), b""), fake_feed.air(0, 100))
     for along in (100.0, 110.0, 120.0):
         for left in (0.0, 15.0):
-            hear(heard, inspected.tile(0, along=along, left=left, moment=inspected.STARTED)[0])
-    hear(heard, inspected.unseen(140, 165), inspected.air(165, 200), inspected.reject(1, 100, 120))
+            hear(heard, fake_feed.tile(0, along=along, left=left, moment=fake_feed.STARTED)[0])
+    hear(heard, fake_feed.unseen(140, 165), fake_feed.air(165, 200), fake_feed.reject(1, 100, 120))
     heard.close()
     select = "SELECT tiles, defective, rejects, seen_mm, air_mm, unseen_mm, untold_mm FROM minutes"
     assert stores.rows(tmp_path, select) == [(6, 0, 1, 40.0, 135.0, 25.0, 0.0)]
@@ -96,11 +96,11 @@ def test_what_passed_is_counted_once_though_rows_overlap(tmp_path):
 
 def test_what_the_recorder_did_not_hear_of_is_counted_as_such(tmp_path):
     heard = recorder(tmp_path)
-    hear(heard, (inspected.start(), b""), inspected.air(0, 100), inspected.air(130, 200))
+    hear(heard, (fake_feed.start(), b""), fake_feed.air(0, 100), fake_feed.air(130, 200))
     heard.close()
     # It comes back to the same inspection, which has gone on.
     again = recorder(tmp_path)
-    hear(again, (inspected.start(), b""), inspected.air(250, 300))
+    hear(again, (fake_feed.start(), b""), fake_feed.air(250, 300))
     again.close()
     found = stores.rows(tmp_path, "SELECT air_mm, untold_mm FROM minutes")
     assert found == [(220.0, 80.0)]
@@ -108,14 +108,14 @@ def test_what_the_recorder_did_not_hear_of_is_counted_as_such(tmp_path):
 
 def test_products_go_from_air_to_air_and_over_restarts(tmp_path):
     heard = recorder(tmp_path)
-    hear(heard, (inspected.start(), b""), inspected.tile(0)[0], inspected.tile(1)[0], inspected.air(40, 60))
-    hear(heard, inspected.tile(3)[0])
+    hear(heard, (fake_feed.start(), b""), fake_feed.tile(0)[0], fake_feed.tile(1)[0], fake_feed.air(40, 60))
+    hear(heard, fake_feed.tile(3)[0])
     heard.close()
     again = recorder(tmp_path)
-    later = inspected.start(inspected.STARTED + 50, first_mm=80)
-    hear(again, (later, b""), inspected.tile(4)[0], inspected.air(100, 120), inspected.tile(6)[0])
+    later = fake_feed.start(fake_feed.STARTED + 50, first_mm=80)
+    hear(again, (later, b""), fake_feed.tile(4)[0], fake_feed.air(100, 120), fake_feed.tile(6)[0])
     again.close()
-    first, second = (round(1e3 * time) for time in (inspected.STARTED, inspected.STARTED + 50))
+    first, second = (round(1e3 * time) for time in (fake_feed.STARTED, fake_feed.STARTED + 50))
     select = "SELECT product, inspection, start_mm, stop_mm FROM products ORDER BY product, inspection"
     assert stores.rows(tmp_path, select) == [
         (1, first, 0, 40), (2, first, 60, 80), (2, second, 80, 100), (3, second, 120, 140)
@@ -124,10 +124,10 @@ def test_products_go_from_air_to_air_and_over_restarts(tmp_path):
 
 def test_alarms_that_the_feed_repeats_are_kept_once(tmp_path):
     heard = recorder(tmp_path)
-    standing = inspected.alarm("beam_drift", True)
-    hear(heard, (inspected.start(), b""), standing, inspected.alarm("late"))
+    standing = fake_feed.alarm("beam_drift", True)
+    hear(heard, (fake_feed.start(), b""), standing, fake_feed.alarm("late"))
     assert heard.commit()
-    hear(heard, (inspected.start(), b""), standing)
+    hear(heard, (fake_feed.start(), b""), standing)
     heard.close()
     assert [event["alarm"] for event in stores.events(tmp_path, "alarm")] == ["beam_drift", "late"]
 
@@ -135,10 +135,10 @@ def test_alarms_that_the_feed_repeats_are_kept_once(tmp_path):
 def test_the_oldest_pictures_go_first_and_it_is_said(tmp_path):
     budget = 1 << 20
     heard = recorder(tmp_path, budget=budget)
-    hear(heard, (inspected.start(), b""))
+    hear(heard, (fake_feed.start(), b""))
     # A picture of noise is about 2.4 kB; of 16 volumes each has some 27.
     for number in range(800):
-        hear(heard, *inspected.tile(number, defective=True))
+        hear(heard, *fake_feed.tile(number, defective=True))
         if number % 10 == 9:
             assert heard.commit()
     heard.close()
@@ -154,9 +154,9 @@ def test_the_oldest_pictures_go_first_and_it_is_said(tmp_path):
 
 def test_records_go_only_where_they_alone_are_too_many_and_never_silently(tmp_path):
     heard = recorder(tmp_path, budget=1 << 19)
-    hear(heard, (inspected.start(), b""))
+    hear(heard, (fake_feed.start(), b""))
     for number in range(4000):
-        hear(heard, inspected.reject(number, number, number + 20, inspected.STARTED + number))
+        hear(heard, fake_feed.reject(number, number, number + 20, fake_feed.STARTED + number))
     assert heard.commit()
     heard.close()
     (told, *_) = [event for event in stores.events(tmp_path, "alarm") if event["alarm"] == "records_removed"]
@@ -172,9 +172,9 @@ def test_records_go_only_where_they_alone_are_too_many_and_never_silently(tmp_pa
 def test_more_pictures_than_an_hour_allows_are_withheld_counted_and_told(tmp_path):
     # In ten minutes 60 kB, which are some 25 pictures of 2.4 kB.
     heard = recorder(tmp_path, hourly=360_000)
-    hear(heard, (inspected.start(), b""))
+    hear(heard, (fake_feed.start(), b""))
     for number in range(100):
-        hear(heard, *inspected.tile(number, defective=True))
+        hear(heard, *fake_feed.tile(number, defective=True))
     heard.tick()
     heard.close()
     assert 20 <= len(stores.pictures(tmp_path)) <= 30
@@ -191,9 +191,9 @@ def test_more_pictures_than_an_hour_allows_are_withheld_counted_and_told(tmp_pat
 def test_a_disk_that_takes_nothing_is_one_line_and_it_goes_on_when_there_is_room(tmp_path, monkeypatch, fault):
     said = Lines()
     heard = recorder(tmp_path, said=said)
-    hear(heard, (inspected.start(), b""))
+    hear(heard, (fake_feed.start(), b""))
     for number in range(3):
-        hear(heard, *inspected.tile(number, defective=True))
+        hear(heard, *fake_feed.tile(number, defective=True))
         with monkeypatch.context() as broken:
             broken.setattr(volumes, "write", _raising(fault))
             assert not heard.commit()
@@ -217,11 +217,11 @@ def _raising(fault):
 def test_pictures_that_no_disk_takes_are_given_up_before_their_records(tmp_path, monkeypatch):
     monkeypatch.setattr(recording, "MOST_WAITING_BYTES", 5000)
     heard = recorder(tmp_path, said=Lines())
-    hear(heard, (inspected.start(), b""))
+    hear(heard, (fake_feed.start(), b""))
     with monkeypatch.context() as broken:
         broken.setattr(volumes, "write", _raising(OSError(errno.ENOSPC, "full")))
         for number in range(4):
-            hear(heard, *inspected.tile(number, defective=True))
+            hear(heard, *fake_feed.tile(number, defective=True))
             heard.commit()
     assert heard.commit()
     heard.close()
@@ -236,7 +236,7 @@ def test_a_folder_that_cannot_be_made_is_one_line_and_is_made_when_it_can(tmp_pa
     (tmp_path / "disk").write_text("in the way")
     said = Lines()
     heard = recorder(tmp_path / "disk" / "store", said=said)
-    hear(heard, (inspected.start(), b""), *inspected.tile(7, defective=True))
+    hear(heard, (fake_feed.start(), b""), *fake_feed.tile(7, defective=True))
     assert not heard.commit() and len(said) == 1
     (tmp_path / "disk").unlink()
     assert heard.commit()
@@ -246,13 +246,13 @@ def test_a_folder_that_cannot_be_made_is_one_line_and_is_made_when_it_can(tmp_pa
 
 def test_products_that_were_heard_before_the_store_could_be_opened_follow_the_last_one(tmp_path, monkeypatch):
     before = recorder(tmp_path)
-    hear(before, (inspected.start(), b""), inspected.air(0, 20), inspected.tile(1)[0])
+    hear(before, (fake_feed.start(), b""), fake_feed.air(0, 20), fake_feed.tile(1)[0])
     before.close()
     with monkeypatch.context() as broken:
         broken.setattr(recording, "Store", _raising(OSError(errno.EROFS, "Read-only file system")))
         heard = recorder(tmp_path)
-        hear(heard, (inspected.start(), b""), inspected.tile(2)[0], inspected.air(60, 80))
-        hear(heard, *inspected.tile(4, defective=True))
+        hear(heard, (fake_feed.start(), b""), fake_feed.tile(2)[0], fake_feed.air(60, 80))
+        hear(heard, *fake_feed.tile(4, defective=True))
     heard.close()
     assert stores.rows(tmp_path, "SELECT product, start_mm, stop_mm FROM products") == [(2, 20, 60), (3, 80, 100)]
     assert stores.rows(tmp_path, "SELECT product FROM tiles") == [(3,)]
@@ -264,7 +264,7 @@ def test_a_damaged_database_is_put_aside_and_a_new_one_begins(tmp_path):
     (tmp_path / "pictures" / "00000001.pack").write_bytes(b"pictures")
     said = Lines()
     heard = recorder(tmp_path, said=said)
-    hear(heard, (inspected.start(), b""), *inspected.tile(1, defective=True))
+    hear(heard, (fake_feed.start(), b""), *fake_feed.tile(1, defective=True))
     heard.tick()
     heard.close()
     (aside,) = tmp_path.glob("damaged-*")
@@ -277,11 +277,11 @@ def test_a_damaged_database_is_put_aside_and_a_new_one_begins(tmp_path):
 
 def test_a_volume_that_somebody_removed_is_told_and_its_tiles_have_no_picture(tmp_path):
     heard = recorder(tmp_path)
-    hear(heard, (inspected.start(), b""), *inspected.tile(1, defective=True))
+    hear(heard, (fake_feed.start(), b""), *fake_feed.tile(1, defective=True))
     heard.close()
     os.remove(tmp_path / "pictures" / "00000001.pack")
     again = recorder(tmp_path)
-    hear(again, (inspected.start(), b""), *inspected.tile(2, defective=True))
+    hear(again, (fake_feed.start(), b""), *fake_feed.tile(2, defective=True))
     again.close()
     assert stores.rows(tmp_path, "SELECT start_mm FROM tiles WHERE volume IS NULL") == [(20.0,)]
     assert [event["alarm"] for event in stores.events(tmp_path, "alarm")] == ["pictures_missing"]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-import inspected
+import fake_feed
 import station_programs
 import stores
 from wool_station.report.alarms import alarms
@@ -19,7 +19,7 @@ from wool_station.store.pictures import PictureSampling
 from wool_station.store.reader import StoreReader
 from wool_station.store.recorder import Recorder
 
-BEGAN = inspected.STARTED
+BEGAN = fake_feed.STARTED
 ENDS = BEGAN + 8 * 3600
 NAME = "2025-11-26T06:00"
 EVIL = "<script>alert(1)</script>"
@@ -38,7 +38,7 @@ def utc(monkeypatch):
 def made(folder, *messages, start=None):
     """A store that has heard these messages in the shift that began at `BEGAN`."""
     recorder = Recorder(folder, 10**9, shifts.schedule("06:00,14:00,22:00"), PictureSampling(0, 1e12))
-    for message in [(start or inspected.start(), b""), *messages]:
+    for message in [(start or fake_feed.start(), b""), *messages]:
         recorder.take(*message)
     recorder.close()
     database = sqlite3.connect(folder / "station.sqlite")
@@ -102,21 +102,21 @@ def store(tmp_path):
     hour = 3600.0
     return made(
         tmp_path / "store",
-        inspected.air(0, 1000, BEGAN + 10),
-        *inspected.tile(50, True, along=1000.0, moment=BEGAN + 20),
-        *inspected.tile(51, False, along=1020.0, moment=BEGAN + 21),
-        *inspected.tile(52, True, along=1040.0, left=25.0, moment=BEGAN + hour + 5),
-        inspected.unseen(1060, 1100, BEGAN + hour + 6),
-        inspected.air(1600, 2000, BEGAN + hour + 7),
-        inspected.reject(1, 1000, 1020, BEGAN + 22),
-        inspected.reject(2, 1040, 1060, BEGAN + hour + 8),
-        inspected.alarm("beam_drift", True, BEGAN + 100),
-        inspected.alarm("beam_drift", False, BEGAN + 1000),
-        inspected.alarm("late", None, BEGAN + 1100),
-        inspected.alarm("stall", True, ENDS - 300),
+        fake_feed.air(0, 1000, BEGAN + 10),
+        *fake_feed.tile(50, True, along=1000.0, moment=BEGAN + 20),
+        *fake_feed.tile(51, False, along=1020.0, moment=BEGAN + 21),
+        *fake_feed.tile(52, True, along=1040.0, left=25.0, moment=BEGAN + hour + 5),
+        fake_feed.unseen(1060, 1100, BEGAN + hour + 6),
+        fake_feed.air(1600, 2000, BEGAN + hour + 7),
+        fake_feed.reject(1, 1000, 1020, BEGAN + 22),
+        fake_feed.reject(2, 1040, 1060, BEGAN + hour + 8),
+        fake_feed.alarm("beam_drift", True, BEGAN + 100),
+        fake_feed.alarm("beam_drift", False, BEGAN + 1000),
+        fake_feed.alarm("late", None, BEGAN + 1100),
+        fake_feed.alarm("stall", True, ENDS - 300),
         # Of the next shift.
-        inspected.reject(3, 1040, 1060, ENDS + 8),
-        *inspected.tile(60, True, along=2000.0, moment=ENDS + 5),
+        fake_feed.reject(3, 1040, 1060, ENDS + 8),
+        *fake_feed.tile(60, True, along=2000.0, moment=ENDS + 5),
     )
 
 
@@ -148,22 +148,22 @@ def test_alarms_with_how_long_they_stood(store, tmp_path):
 
 def test_an_alarm_that_stood_before_is_one_of_this_shift(tmp_path):
     store = made(
-        tmp_path / "store", inspected.alarm("no_air", True, BEGAN - 50), inspected.alarm("no_air", False, BEGAN + 60)
+        tmp_path / "store", fake_feed.alarm("no_air", True, BEGAN - 50), fake_feed.alarm("no_air", False, BEGAN + 60)
     )
     assert [row[:3] for row in report(store, tmp_path).rows["Alarms"][1:]] == [["no_air", "1", "1.0"]]
 
 
 def test_alarms_of_an_inspection_end_with_it_and_those_of_the_recorder_do_not(tmp_path):
-    own = inspected.alarm("challenge_failed", True, BEGAN + 100)[0] | {"source": "recorder"}
+    own = fake_feed.alarm("challenge_failed", True, BEGAN + 100)[0] | {"source": "recorder"}
     store = made(
         tmp_path / "store",
-        inspected.alarm("no_writer", True, BEGAN + 100),
-        inspected.alarm("stall", True, BEGAN + 100),
+        fake_feed.alarm("no_writer", True, BEGAN + 100),
+        fake_feed.alarm("stall", True, BEGAN + 100),
         (own, b""),
         # Killed, it said no more of its alarms; the next one has one of them again.
-        (inspected.start(BEGAN + 700), b""),
-        inspected.alarm("stall", True, BEGAN + 1000),
-        inspected.alarm("stall", False, BEGAN + 1300),
+        (fake_feed.start(BEGAN + 700), b""),
+        fake_feed.alarm("stall", True, BEGAN + 1000),
+        fake_feed.alarm("stall", False, BEGAN + 1300),
     )
     rows = report(store, tmp_path).rows["Alarms"][1:]
     assert [row[:3] for row in rows] == [
@@ -213,9 +213,9 @@ def test_test_pieces_with_since_when_all_is_in_doubt_and_changes_of_the_model(st
 
 
 def test_what_others_wrote_is_text_and_the_page_needs_nothing_else(tmp_path):
-    evil = inspected.alarm(EVIL, True, BEGAN + 5)
+    evil = fake_feed.alarm(EVIL, True, BEGAN + 5)
     store = made(
-        tmp_path / "store", evil, *inspected.tile(1, True, moment=BEGAN + 6), start=inspected.start(model=f"m/{EVIL}")
+        tmp_path / "store", evil, *fake_feed.tile(1, True, moment=BEGAN + 6), start=fake_feed.start(model=f"m/{EVIL}")
     )
     page = report(store, tmp_path)
     assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "object")]

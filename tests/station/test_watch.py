@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, binomtest, kstest, norm
 
-import inspected
+import fake_feed
 import stores
 from wool_station.store import recorder_alarms, shifts
 from wool_station.store.pictures import PictureSampling
@@ -46,7 +46,7 @@ class Belt:
     def __init__(self, about, defects=(0.0, 0.02), standing=frozenset()):
         self.alarms, self.notes, self.number = [], [], 0
         self.watch = Watch(self._told, self.notes.append, defects, standing)
-        self.watch.take(inspected.start(threshold=THRESHOLD, held_out=about))
+        self.watch.take(fake_feed.start(threshold=THRESHOLD, held_out=about))
 
     def _told(self, alarm, on, text, **_):
         if on != (alarm in self.standing):
@@ -225,13 +225,13 @@ def test_an_alarm_outlasts_the_recorder(tmp_path):
 
     about = held_out(np.random.default_rng(0), continuous)
     first = recorder()
-    first.take(inspected.start(held_out=about), b"")
+    first.take(fake_feed.start(held_out=about), b"")
     first.tell("scores_high", True, recorder_alarms.WATCHED["scores_high"])
     first.close()
     second = recorder()
     assert second.standing == {"scores_high"}
     watched = Watch(second.tell, second.note, (0.0, 0.02), frozenset(second.standing))
-    watched.take(inspected.start(held_out=about))
+    watched.take(fake_feed.start(held_out=about))
     for number in range(40):
         score, at = 0.1, number * 1000.0
         watched.take({"event": "tile", "score": score, "defective": False, "along_mm": [at, at + 20.0]})

@@ -1,7 +1,6 @@
-"""Units that only sleep or fail: order, resumption, status, and what is left by a process that is killed."""
+"""Units that only sleep or fail: order, resumption, other tries, and what becomes of a folder and its workers."""
 
 import dataclasses
-import errno
 import functools
 import os
 import signal
@@ -10,65 +9,13 @@ import sys
 import time
 
 import pytest
+from driven_units import die, failing, result, silent, units
 
 from wool_tf import records
 from wool_tf.errors import Divergence, Unwritable, WoolError
-from wool_tf.study import driver, progress
-from wool_tf.study.units import Unit, todo
-from wool_tf.training import unit_records
-from wool_tf.training.unit_records import Attempt, Result, UnitRecord
-
-
-def result(name="", attempt=0) -> Result:
-    """A result that says the name of its unit, and the number of the attempt in place of a seed."""
-    return Result(stage=name, seed=attempt, images="", environment={})
-
-
-def work(name, log, progress, attempt):
-    progress(0.5, "half")
-    with open(log, "a") as file:
-        file.write(f"{name}\n")
-    return result(name, attempt)
-
-
-def fail(log, error, times, progress, attempt):
-    """Fails so many times, counted in a file: another process may be the next to try."""
-    with open(log, "a") as file:
-        file.write("x")
-    if len(log.read_text()) <= times:
-        raise error
-    return result(attempt=attempt)
-
-
-def die(log, times, progress, attempt):
-    """The process of the work is killed so many times."""
-    progress(0.1, "about to die")
-    with open(log, "a") as file:
-        file.write("x")
-    if len(log.read_text()) <= times:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result(attempt=attempt)
-
-
-def linger(work, report, attempt):
-    time.sleep(progress.BEAT_SECONDS + 0.1)  # What is said before is not passed on.
-    report(0.5, "half")
-    time.sleep(0.3)
-    return work(report, attempt)
-
-
-def leave(path, progress, attempt):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{path.name}")
-    return result()
-
-
-def silent(status):
-    pass
-
-
-def units(log, *names) -> list[Unit]:
-    return [Unit(name, functools.partial(work, name, log), 1.0) for name in names]
+from wool_tf.study import driver
+from wool_tf.study.units import Unit
+from wool_tf.training.unit_records import Attempt
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -84,10 +31,6 @@ def test_every_unit_once_and_in_the_order_of_its_chain(tmp_path, jobs):
     driver.run(chains, folder, jobs, silent)
     assert log.read_text().split() == done
     assert not [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
-
-
-def failing(log, error, times, name="a/2", **options) -> Unit:
-    return Unit(name, functools.partial(fail, log, error, times), 1.0, **options)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -169,127 +112,6 @@ def test_a_single_job_is_one_at_a_time(tmp_path):
     assert (tmp_path / "log").read_text() == "be" * 4
 
 
-def products(folder, keep) -> list[Unit]:
-    return [
-        Unit(f"a/{number}", functools.partial(leave, folder / f"{number}.bin"), 1.0, folder / f"{number}.bin",
-             (f"a/{number - 1}",) if number > 1 else (), keep)
-        for number in (1, 2, 3)
-    ]  # fmt: skip
-
-
-def test_products_go_when_their_chain_is_done(tmp_path):
-    driver.run([products(tmp_path, keep=False)], tmp_path, 1, silent)
-    assert not list(tmp_path.glob("*.bin"))
-    assert driver.plan([products(tmp_path, keep=False)], tmp_path) == [[]]
-    assert len(driver.run([products(tmp_path, keep=True)], tmp_path, 1, silent).records) == 3
-    assert len(list(tmp_path.glob("*.bin"))) == 3
-
-
-def test_what_an_earlier_run_kept_stays(tmp_path):
-    driver.run([products(tmp_path, keep=True)], tmp_path, 1, silent)
-    (tmp_path / "a/3.json").unlink()
-    driver.run([products(tmp_path, keep=False)], tmp_path, 1, silent)
-    assert sorted(path.name for path in tmp_path.glob("*.bin")) == ["1.bin", "2.bin"]
-
-
-def test_what_a_missing_unit_needs_is_made_again_and_nothing_else(tmp_path):
-    chain = products(tmp_path, keep=False)
-    driver.run([chain], tmp_path, 1, silent)
-    (tmp_path / "a/3.json").unlink()
-    assert [[unit.name for unit in left] for left in driver.plan([chain], tmp_path)] == [["a/1", "a/2", "a/3"]]
-    (tmp_path / "2.bin").write_text("2.bin")
-    assert [[unit.name for unit in left] for left in driver.plan([chain], tmp_path)] == [["a/3"]]
-
-
-@pytest.mark.parametrize(("jobs", "deadly"), [(1, False), (2, True)])
-def test_a_lost_product_that_cannot_be_made_again_ends_only_what_needs_it(tmp_path, jobs, deadly):
-    """The record of the first unit is there, its product is not, and making it fails: the run must not try for ever."""
-    first, second, third = products(tmp_path, keep=False)
-    driver.run([[first, second, third]], tmp_path, 1, silent)
-    (tmp_path / "a/3.json").unlink()
-    (tmp_path / "2.bin").write_text("2.bin")
-    again = functools.partial(die if deadly else fail, tmp_path / "count",
-                              *([9] if deadly else [RuntimeError("no"), 9]))  # fmt: skip
-    fourth = dataclasses.replace(third, name="a/4", product=tmp_path / "4.bin", needs=("a/1",))
-    chain = [dataclasses.replace(first, run=again), second, third, fourth]
-    found = driver.run([chain, units(tmp_path / "log", "b/1")], tmp_path, jobs, silent)
-    assert (tmp_path / "count").read_text() == "xx"
-    assert sorted(found.records) == ["a/1", "a/2", "a/3", "b/1"]
-    assert list(found.failures) == ["a/1"]
-
-
-def test_every_product_that_a_unit_needs_is_made_again(tmp_path):
-    first, second, third = products(tmp_path, keep=False)
-    chain = [first, second, dataclasses.replace(third, needs=("a/2", "a/1"))]
-    driver.run([chain], tmp_path, 1, silent)
-    (tmp_path / "a/3.json").unlink()
-    assert [unit.name for unit in todo(chain, tmp_path)] == ["a/1", "a/2", "a/3"]
-    (tmp_path / "2.bin").write_text("2.bin")
-    assert [unit.name for unit in todo(chain, tmp_path)] == ["a/1", "a/3"]
-
-
-def test_products_that_a_killed_run_left_go_at_the_next_start(tmp_path):
-    chains = [products(tmp_path, keep=False), units(tmp_path / "log", "b/1")]
-    driver.run(chains, tmp_path, 1, silent)
-    # Killed after the last record, before anything was removed.
-    for number in (1, 2, 3):
-        (tmp_path / f"{number}.bin").write_text("")
-    driver.run(chains, tmp_path, 1, silent)
-    assert not list(tmp_path.glob("*.bin"))
-
-
-def test_products_of_a_chain_whose_process_died_go(tmp_path):
-    first, second, _ = products(tmp_path, keep=False)
-    deadly = Unit("a/3", functools.partial(die, tmp_path / "count", 9), 1.0, tmp_path / "3.bin", "a/2", False)
-    driver.run([[first, second, deadly], units(tmp_path / "log", "b/1")], tmp_path, 2, silent)
-    assert not list(tmp_path.glob("*.bin"))
-
-
-def _dead() -> int:
-    """The number of a process that has ended."""
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    return ended.pid
-
-
-def test_what_processes_that_are_dead_have_left_goes_and_nothing_else(tmp_path):
-    units_, dead, alive = tmp_path / "units/a/repeat0/fold0", _dead(), os.getppid()
-    ours = [f"units/a/repeat0/fold0/.baseline.safetensors.{dead}", f"units/a/repeat0/fold0/.hard1.json.{dead}",
-            "units/a/repeat0/fold0/hard1.progress", "units/a/repeat0/fold0/hard1.progress-new",
-            f"units/..run.{dead}", f".prune_kfold.html.{dead}", f"model/.compact-int8.tflite.{dead}",
-            f"cache/images-35-0123.npy.{dead}.tmp", f"simulated/.scans.{dead}.partial/scans/1.png",
-            f".run.json.{os.getpid()}"]  # fmt: skip
-    others = [f"units/a/repeat0/fold0/.baseline.safetensors.{alive}", f"cache/images-35-0123.npy.{alive}.tmp",
-              "units/a/repeat0/fold0/baseline.json", f"notes.{dead}", f".notes.{dead}", f"deep/er/.run.json.{dead}",
-              f"simulated/scans/.scans.{dead}.partial"]  # fmt: skip
-    for name in ours + others:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("{}")
-    with driver.exclusive(tmp_path):
-        driver.run([units(tmp_path / "log", "a/1")], tmp_path / "units", 1, silent)
-    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert left - {"log", ".lock", "units/a/1.json"} == set(others)
-    assert units_.is_dir() and not (tmp_path / f"simulated/.scans.{dead}.partial").exists()
-
-
-@pytest.mark.parametrize("name", ["a/1.progress", "a/1.failed.json", "1.bin", "a/1.json"])
-def test_what_cannot_be_removed_is_one_line(tmp_path, monkeypatch, name):
-    """As on a disk that is read-only by now."""
-    chain = products(tmp_path, keep=False)
-    driver.run([chain], tmp_path, 1, silent)
-    (tmp_path / name).write_text("{}")
-    unlink = driver.Path.unlink
-
-    def refuse(path, missing_ok=False):
-        if path.name == name.rpartition("/")[2]:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        unlink(path, missing_ok)
-
-    monkeypatch.setattr(driver.Path, "unlink", refuse)
-    with pytest.raises(Unwritable, match=f"{name}: cannot be removed .Read-only file system"):
-        driver.run([chain], tmp_path, 1, silent)
-
-
 class Died(BaseException):
     """What no unit survives."""
 
@@ -350,43 +172,6 @@ def test_a_damaged_record_is_made_again(tmp_path, damage):
     (tmp_path / "a/1.json").write_text(damage)
     (tmp_path / "a/1.failed.json").write_text(damage)
     assert driver.run(chains, tmp_path, 1, silent).records["a/1"].stage == "a/1"
-
-
-def test_status(tmp_path):
-    seen = []
-    record = UnitRecord(**vars(result("a/1")), started=0.0, seconds=0.0, attempts=(), kept=False)
-    unit_records.write(tmp_path / "a/1.json", record)
-    driver.run([units(tmp_path / "log", "a/1", "a/2", "a/3", "a/4")], tmp_path, 1, seen.append)
-    assert (seen[0].share, seen[0].finished, seen[0].units, seen[0].remaining) == (0.25, 1, 4, None)
-    assert (seen[-1].share, seen[-1].finished) == (1.0, 4)
-    assert seen[-1].remaining == 0
-
-
-def test_status_shows_units_that_are_made_again_and_the_end_once(tmp_path, monkeypatch):
-    """Their records are there all the time, so that a record alone does not tell that they are done."""
-    monkeypatch.setattr(progress, "POLL_SECONDS", 0.01)
-    first, second, third = products(tmp_path, keep=False)
-    driver.run([[first, second, third]], tmp_path, 1, silent)
-    (tmp_path / "a/3.json").unlink()
-    slow = dataclasses.replace(first, run=functools.partial(linger, first.run))
-    seen = []
-    driver.run([[slow, second, third]], tmp_path, 1, seen.append)
-    assert (seen[0].share, seen[0].finished, seen[0].units) == (0.0, 0, 3)
-    assert {(0.5, "half")} <= {unit[1:] for status in seen for unit in status.running if unit[0] == "a/1"}
-    shares = [status.share for status in seen]
-    assert shares == sorted(shares) and shares.count(1.0) == 1
-    assert [status.finished for status in seen].count(3) == 1
-    seen.clear()
-    driver.run([[slow, second, third]], tmp_path, 1, seen.append)
-    assert [status.finished for status in seen] == [3]
-
-
-def test_what_failed_is_no_longer_left_in_the_status(tmp_path):
-    seen, log = [], tmp_path / "log"
-    first = failing(tmp_path / "count", WoolError("bad"), 9, "a/1")
-    chain = [first, dataclasses.replace(*units(log, "a/2"), needs=("a/1",))]
-    driver.run([chain, units(log, "b/1", "b/2")], tmp_path, 1, seen.append)
-    assert (seen[-1].finished, seen[-1].units, seen[-1].remaining) == (2, 4, 0)
 
 
 def test_a_folder_has_one_run(tmp_path):
@@ -450,15 +235,3 @@ def _commands(part: str) -> list[str]:
         except OSError:
             continue
     return found
-
-
-def test_nothing_is_said_of_the_time_left_after_a_few_steps(tmp_path, monkeypatch):
-    """0.1 % after half a minute, most of which went into compiling, would be eight hours."""
-    (unit,) = units(tmp_path / "log", "a/1")
-    clock = iter([0.0, 30.0, 60.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    watcher = progress.Watcher([unit], [unit], tmp_path)
-    path = unit.record(tmp_path).with_suffix(progress.SUFFIX)
-    for share, remaining in ((0.001, None), (0.5, pytest.approx(30.0))):
-        records.write(path, [share, "epoch 1"])
-        assert watcher.status().remaining == remaining

@@ -10,7 +10,7 @@ from wool_tf import devices, environment, records
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
-from wool_tf.study import grid, manifest
+from wool_tf.study import grid, run_binding
 from wool_tf.training import methods
 from wool_tf.training.config import TrainingConfig
 
@@ -114,12 +114,12 @@ def test_the_grid_is_in_the_order_of_the_paper():
 
 
 def test_a_folder_may_go_on_with_more_configurations_but_not_with_other_settings(images, tmp_path):
-    manifest.claim(tmp_path, [SETTINGS], images)
+    run_binding.claim(tmp_path, [SETTINGS], images)
     others = dataclasses.replace(SETTINGS, repeats=5, rounds=2, controls=(), final="baseline")
     more = grid.grid(others, (18, 50), ("sgd",), ("none",))
-    manifest.claim(tmp_path, more, images)
+    run_binding.claim(tmp_path, more, images)
     assert len(records.read(tmp_path / "run.json")["contents of weights"]) == 3
-    manifest.claim(tmp_path, [SETTINGS], images)
+    run_binding.claim(tmp_path, [SETTINGS], images)
     for changed, what in (
         (dataclasses.replace(SETTINGS, seed=1), "^seed=1: the run in .* has 0; choose another folder$"),
         (
@@ -128,69 +128,69 @@ def test_a_folder_may_go_on_with_more_configurations_but_not_with_other_settings
         ),
     ):
         with pytest.raises(WoolError, match=what):
-            manifest.claim(tmp_path, [changed], images)
+            run_binding.claim(tmp_path, [changed], images)
     with pytest.raises(WoolError, match="other images"):
-        manifest.claim(tmp_path, [SETTINGS], dataclasses.replace(images, fingerprint="g"))
+        run_binding.claim(tmp_path, [SETTINGS], dataclasses.replace(images, fingerprint="g"))
 
 
 def test_a_folder_is_bound_to_what_its_crops_are_made_of(images, tmp_path):
     source = {"native crops": "f", "imaging": {"side": 40, "window": [0.0, 1.5], "pixel_mm": None}}
-    manifest.claim(tmp_path, [SETTINGS], images, source=source)
-    manifest.claim(tmp_path, [SETTINGS], images, source=source)
+    run_binding.claim(tmp_path, [SETTINGS], images, source=source)
+    run_binding.claim(tmp_path, [SETTINGS], images, source=source)
     for name, other in (("native crops", "g"), ("imaging", source["imaging"] | {"window": None})):
         with pytest.raises(WoolError, match=f"holds a run with other {name}; choose another folder$"):
-            manifest.claim(tmp_path, [SETTINGS], images, source=source | {name: other})
+            run_binding.claim(tmp_path, [SETTINGS], images, source=source | {name: other})
 
 
 def test_processors_that_are_no_names_are_damage(images, tmp_path):
-    manifest.claim(tmp_path, [SETTINGS], images)
+    run_binding.claim(tmp_path, [SETTINGS], images)
     found = records.read(tmp_path / "run.json")
     records.write(tmp_path / "run.json", found | {"processors": [1]})
     with pytest.raises(WoolError, match="its run.json is damaged, or of another version; choose another folder$"):
-        manifest.claim(tmp_path, [SETTINGS], images)
+        run_binding.claim(tmp_path, [SETTINGS], images)
 
 
 def test_what_a_damaged_run_has_is_told_in_one_line(images, tmp_path):
-    manifest.claim(tmp_path, [SETTINGS], images)
+    run_binding.claim(tmp_path, [SETTINGS], images)
     found = records.read(tmp_path / "run.json")
     found["settings"]["seed"] = "a\nb" * 1000
     records.write(tmp_path / "run.json", found)
     with pytest.raises(WoolError, match="^seed=0: the run in .* has (a ba? ?)+; choose another folder$") as caught:
-        manifest.claim(tmp_path, [SETTINGS], images)
+        run_binding.claim(tmp_path, [SETTINGS], images)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
 def test_folds_that_cannot_be_written_again_count_as_none(tmp_path):
     parts = [[np.array([0, 3]), np.array([1, 2])]]
     (tmp_path / "folds.json").write_text("[[[0, 3], [1, 2]], [[NaN]]]")
-    manifest.claim_folds(tmp_path, parts)
+    run_binding.claim_folds(tmp_path, parts)
     assert records.read(tmp_path / "folds.json") == [[[0, 3], [1, 2]]]
 
 
 def test_another_way_to_compute_is_refused_and_another_processor_is_said(images, tmp_path, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     monkeypatch.setattr(environment, "processor", lambda: "slow one (avx2)")
-    assert manifest.claim(tmp_path, [SETTINGS], images) is None
-    assert manifest.claim(tmp_path, [SETTINGS], images) is None
+    assert run_binding.claim(tmp_path, [SETTINGS], images) is None
+    assert run_binding.claim(tmp_path, [SETTINGS], images) is None
     monkeypatch.setattr(environment, "processor", lambda: "fast one (avx2, avx512f)")
-    remark = manifest.claim(tmp_path, [SETTINGS], images)
+    remark = run_binding.claim(tmp_path, [SETTINGS], images)
     assert "slow one (avx2)" in remark and "fast one (avx2, avx512f)" in remark
     assert records.read(tmp_path / "run.json")["processors"] == ["slow one (avx2)", "fast one (avx2, avx512f)"]
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "true")
-    assert manifest.claim(tmp_path, [SETTINGS], images)
+    assert run_binding.claim(tmp_path, [SETTINGS], images)
     for name, value in (("TF_ENABLE_ONEDNN_OPTS", "0"), ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")):
         with monkeypatch.context() as patch, pytest.raises(WoolError, match="other arithmetic"):
             patch.setenv(name, value)
-            manifest.claim(tmp_path, [SETTINGS], images)
+            run_binding.claim(tmp_path, [SETTINGS], images)
 
 
 @pytest.mark.parametrize("package", ["keras", "numpy", "ai-edge-litert"])
 def test_other_versions_of_what_results_depend_on_are_refused(package, images, tmp_path, monkeypatch):
-    manifest.claim(tmp_path, [SETTINGS], images)
+    run_binding.claim(tmp_path, [SETTINGS], images)
     installed = environment._version
     monkeypatch.setattr(environment, "_version", lambda name: "0.1" if name == package else installed(name))
     with pytest.raises(WoolError, match="other versions"):
-        manifest.claim(tmp_path, [SETTINGS], images)
+        run_binding.claim(tmp_path, [SETTINGS], images)
 
 
 def test_a_gpu_is_another_processor(tmp_path, monkeypatch):
@@ -207,10 +207,10 @@ def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path
     (tmp_path / "mine.pth").write_bytes(b"one")
     settings = dataclasses.replace(SETTINGS, weights=str(tmp_path / "mine.pth"))
     assert settings.configuration == "resnet18-adam-mine"
-    manifest.claim(tmp_path, [settings], images)
+    run_binding.claim(tmp_path, [settings], images)
     (tmp_path / "mine.pth").write_bytes(b"two")
     with pytest.raises(WoolError, match="other contents of weights"):
-        manifest.claim(tmp_path, [settings], images)
+        run_binding.claim(tmp_path, [settings], images)
 
 
 def test_initial_weights_of_a_run_with_these_images_are_refused(tmp_path):
@@ -218,22 +218,22 @@ def test_initial_weights_of_a_run_with_these_images_are_refused(tmp_path):
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"weights")
     settings = [SETTINGS, dataclasses.replace(SETTINGS, weights=str(checkpoint))]
-    manifest.check_initial(settings, "f")
+    run_binding.check_initial(settings, "f")
     records.write(tmp_path / "run/run.json", {"native crops": "f"})
-    manifest.check_initial(settings, "g")
-    manifest.check_initial([SETTINGS], "f")
+    run_binding.check_initial(settings, "g")
+    run_binding.check_initial([SETTINGS], "f")
     with pytest.raises(WoolError, match="^weights=.*baseline.safetensors: was trained on these images, so that"):
-        manifest.check_initial(settings, "f")
+        run_binding.check_initial(settings, "f")
 
 
 def test_other_folds_do_not_mix_and_more_repeats_may_come(tmp_path):
     one, other = [np.array([0, 2]), np.array([1, 3])], [np.array([0, 1]), np.array([2, 3])]
-    manifest.claim_folds(tmp_path, [one])
-    manifest.claim_folds(tmp_path, [one, other])
-    manifest.claim_folds(tmp_path, [one])
+    run_binding.claim_folds(tmp_path, [one])
+    run_binding.claim_folds(tmp_path, [one, other])
+    run_binding.claim_folds(tmp_path, [one])
     assert records.read(tmp_path / "folds.json") == [[[0, 2], [1, 3]], [[0, 1], [2, 3]]]
     with pytest.raises(WoolError, match="with other folds"):
-        manifest.claim_folds(tmp_path, [other])
+        run_binding.claim_folds(tmp_path, [other])
 
 
 BASELINE = dataclasses.replace(SETTINGS, rounds=0, asfp_rates=(), controls=(), final="baseline")
@@ -241,35 +241,35 @@ BASELINE = dataclasses.replace(SETTINGS, rounds=0, asfp_rates=(), controls=(), f
 
 def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
     pruning = {"finetune_epochs": 3, "finetune_factor": 0.5, "asfp_epochs": 7, "align": 8, "recipe": "paper-text"}
-    manifest.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
+    run_binding.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
     # Nothing was pruned yet, so that other settings of pruning may follow; then those bind, each of its own kind.
-    manifest.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_rates=())], images)
+    run_binding.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_rates=())], images)
     for name, value in pruning.items():
         changed = dataclasses.replace(SETTINGS, **{name: value})
         if name == "asfp_epochs":
-            manifest.claim(tmp_path, [changed], images, write=False)
+            run_binding.claim(tmp_path, [changed], images, write=False)
         else:
             with pytest.raises(WoolError, match=f"{name}="):
-                manifest.claim(tmp_path, [changed], images)
-    manifest.claim(tmp_path, [SETTINGS], images)
+                run_binding.claim(tmp_path, [changed], images)
+    run_binding.claim(tmp_path, [SETTINGS], images)
     with pytest.raises(WoolError, match="^asfp_epochs=7: the run in .* has 15;"):
-        manifest.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
+        run_binding.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
     # The baseline goes on whatever it says of pruning, and what binds stays.
-    manifest.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
+    run_binding.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
     with pytest.raises(WoolError, match="^asfp_epochs=7: the run in .* has 15;"):
-        manifest.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
+        run_binding.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
     with pytest.raises(WoolError, match="^epochs=2: the run in .* has 15;"):
-        manifest.claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
+        run_binding.claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
 
 
 def test_folders_of_earlier_runs_stay_theirs(images, tmp_path):
     """Every setting stood in `run.json` then, also those of pruning in a folder of baselines."""
-    manifest.claim(tmp_path, [SETTINGS], images)
+    run_binding.claim(tmp_path, [SETTINGS], images)
     document = records.read(tmp_path / "run.json")
     assert set(document["settings"]) == {
-        field.name for field in dataclasses.fields(SETTINGS) if field.name not in manifest.CHOICES
+        field.name for field in dataclasses.fields(SETTINGS) if field.name not in run_binding.CHOICES
     }
-    manifest.claim(tmp_path, [SETTINGS], images)
+    run_binding.claim(tmp_path, [SETTINGS], images)
     assert records.read(tmp_path / "run.json") == document
 
 

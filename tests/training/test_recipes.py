@@ -10,7 +10,7 @@ from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import latency, latency_table, plan
-from wool_tf.study import manifest
+from wool_tf.study import run_binding
 from wool_tf.training import methods, recipes
 from wool_tf.training.config import TrainingConfig
 
@@ -121,11 +121,11 @@ def test_a_damaged_table_is_told_by_its_setting(table):
 def test_a_folder_is_bound_to_what_the_table_says_and_not_to_where_it_lies(table, tmp_path):
     moved = tmp_path / "other.json"
     moved.write_bytes(table.read_bytes())
-    assert manifest._binding(settings(table)) == manifest._binding(settings(moved))
+    assert run_binding._binding(settings(table)) == run_binding._binding(settings(moved))
     moved.write_text(json.dumps(json.loads(moved.read_text()) | {"threads": 2}))
-    assert manifest._binding(settings(table)) != manifest._binding(settings(moved))
+    assert run_binding._binding(settings(table)) != run_binding._binding(settings(moved))
     # With a recipe of the paper a table changes no network.
-    assert manifest._binding(TrainingConfig(latency_table=str(table))) == manifest._binding(TrainingConfig())
+    assert run_binding._binding(TrainingConfig(latency_table=str(table))) == run_binding._binding(TrainingConfig())
 
 
 def test_random_weights_count_every_filter_alike():

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from wool_board.image.decoding import SUFFIXES
 from wool_tf import files
-from wool_tf.data import listed_paths, sources
+from wool_tf.data import crop_entries, listed_paths
+from wool_tf.data.crop_entries import CLASSES, COLUMNS, MANIFEST, BadFiles, Entry, has_manifest, printable
 from wool_tf.data.naming import CropNaming
-from wool_tf.data.sources import CLASSES, COLUMNS, MANIFEST, BadFiles, Entry, has_manifest, printable
 from wool_tf.data.spelling import nfc
 from wool_tf.errors import WoolError
 
@@ -54,10 +54,10 @@ def entries(folder: Path, bad: BadFiles, naming: CropNaming) -> Listing:
 
 
 def _entries(folder: Path, bad: BadFiles, naming: CropNaming) -> Listing:
-    listing = sources.from_manifest if has_manifest(folder) else sources.from_class_folders
+    listing = crop_entries.from_manifest if has_manifest(folder) else crop_entries.from_class_folders
     listed, remarks = listing(folder, naming, bad)
     listed.sort(key=lambda entry: nfc(entry.path))
-    classes = [name for names in sources.class_folders(folder, naming) for name in names]
+    classes = [name for names in crop_entries.class_folders(folder, naming) for name in names]
     unlisted = _unlisted(folder, classes, listed) if has_manifest(folder) else 0
     kept, digests = _existing(folder, classes, _of_one_sample(listed, bad), bad)
     return Listing(kept, digests, unlisted, tuple(remarks))
@@ -78,7 +78,9 @@ def _of_one_sample(listed: Iterable[Entry], bad: BadFiles) -> Iterator[Entry]:
 def _unlisted(folder: Path, classes: Iterable[str], listed: Iterable[Entry]) -> int:
     known = {entry.path for entry in listed}
     found = (f"{name}/{file}" for name in classes for file in os.listdir(folder / name))
-    return sum(path.lower().endswith(SUFFIXES) and path not in known and not sources.is_ignored(path) for path in found)
+    return sum(
+        path.lower().endswith(SUFFIXES) and path not in known and not crop_entries.is_ignored(path) for path in found
+    )
 
 
 def _existing(

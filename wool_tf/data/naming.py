@@ -85,7 +85,7 @@ class CropNaming(SampleNaming):
 
     @property
     def labels(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The labels of each class in the order of `sources.CLASSES`, cleaned."""
+        """The labels of each class in the order of `crop_entries.CLASSES`, cleaned."""
         sound, defective = (tuple(map(cleaned, each)) for each in (self.non_defective_label, self.defective_label))
         return sound, defective
 

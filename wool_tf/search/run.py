@@ -13,7 +13,7 @@ from wool_tf.report.tables import Table
 from wool_tf.search import optimisation, outcome, space, trials
 from wool_tf.search.optimisation import OBJECTIVE, SearchStudy, Trial
 from wool_tf.search.space import Choice, Range
-from wool_tf.study import driver, grid, manifest, units
+from wool_tf.study import driver, grid, run_binding, units
 from wool_tf.study import run as studies
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Status
@@ -126,12 +126,12 @@ def _prepared(
     (parts,) = grid.split(settings, images)
     quiet.import_keras()
     # Other values of these would be another search, not more of this one.
-    bound = {name: getattr(settings, name) for name in manifest.CHOICES} | {"asfp_rates": list(settings.asfp_rates)}
+    bound = {name: getattr(settings, name) for name in run_binding.CHOICES} | {"asfp_rates": list(settings.asfp_rates)}
     bound |= {"controls": [], "first_folds": search.first_folds, "space": _words(found)}
     binding = crops.binding() | {"stage, first_folds, network or search space": bound}
-    if remark := manifest.claim(out, [settings], images, source=binding):
+    if remark := run_binding.claim(out, [settings], images, source=binding):
         log.info(remark)
-    manifest.claim_folds(out, [parts])
+    run_binding.claim_folds(out, [parts])
     return trials.Trials(images, parts[: search.first_folds], out, jobs, show)
 
 

@@ -22,7 +22,7 @@ from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
 from wool_tf.simulation import simulated_crops
-from wool_tf.study import assemble, baselines, delivery_units, driver, estimate, grid, manifest, results, workers
+from wool_tf.study import assemble, baselines, delivery_units, driver, estimate, grid, results, run_binding, workers
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Outcome, Status, Unit
 from wool_tf.study.evidence import Evidence
@@ -124,9 +124,9 @@ def run(
     _check(request)
     with driver.exclusive(out):
         prepared = _prepared(request, source, out, team)
-        if remark := manifest.claim(out, request.configs, prepared.images, source=_binding(request, prepared)):
+        if remark := run_binding.claim(out, request.configs, prepared.images, source=_binding(request, prepared)):
             log.info(remark)
-        manifest.claim_folds(out, prepared.folds)
+        run_binding.claim_folds(out, prepared.folds)
         total = sum(map(len, prepared.chains))
         log.info(f"training {total:,} networks of {len(request.configs)} configurations, {team.jobs} at a time")
         outcome = driver.run(prepared.chains, out / UNITS, team.jobs, show, team.scheduler)
@@ -163,7 +163,7 @@ def plan(request: Request, source: CropSource, out: Path, team: Workers) -> Work
     _check(request)
     with driver.exclusive(out):
         prepared = _prepared(request, source, out, team)
-        manifest.claim(out, request.configs, prepared.images, write=False, source=_binding(request, prepared))
+        run_binding.claim(out, request.configs, prepared.images, write=False, source=_binding(request, prepared))
         left, done = driver.plan(prepared.chains, out / UNITS), driver.done(prepared.chains, out / UNITS)
     names = [config.configuration for config in request.configs]
     by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
@@ -230,7 +230,7 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
         recipes.table(config)
         recipes.of_rounds(config)
     crops = load(source, first, out)
-    manifest.check_initial(request.configs, crops.native.fingerprint)
+    run_binding.check_initial(request.configs, crops.native.fingerprint)
     images = crops.for_network(first.image_size, logs.ProgressLog(log, "resizing image"))
     folds = grid.split(first, images)
     trained = [parts[: first.first_folds or None] for parts in folds]

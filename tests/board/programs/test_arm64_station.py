@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import inspected
+import fake_feed
 import rig
 import stores
 from checkout import PROGRAMS, ROOT
@@ -113,14 +113,14 @@ def test_a_reject_comes_to_the_gate_the_memory_the_page_and_the_report(board_mod
             ("page", "station.py", "serve", *given, "--port=0"),
         ):
             stack.enter_context(running(settings, logs[name], *words))
-        inspected.wait_until(lambda: "feed_heard" in logs["gate"].read_text() and stores.is_made(store), 300)
-        inspected.wait_until(lambda: logs["page"].read_text().endswith("/\n"), 300)
+        fake_feed.wait_until(lambda: "feed_heard" in logs["gate"].read_text() and stores.is_made(store), 300)
+        fake_feed.wait_until(lambda: logs["page"].read_text().endswith("/\n"), 300)
         port = int(re.search(r":(\d+)/", logs["page"].read_text())[1])
         with open(fifo, "wb", buffering=0) as stream:
             for number in range(0, len(content), 2 * WIDTH):
                 stream.write(content[number : number + 2 * WIDTH])
                 time.sleep(1 / LINES_PER_SECOND)
-            inspected.wait_until(lambda: state(port)["rejects"], 300)
+            fake_feed.wait_until(lambda: state(port)["rejects"], 300)
             shown = state(port)
     rejects = [event for event in told(logs["inspect"]) if event["event"] == "reject"]
     assert rejects and [one["reject"] for one in stores.events(store, "reject")] == [one["reject"] for one in rejects]
@@ -143,4 +143,4 @@ def test_the_doctor_and_mqtt_begin(settings, tmp_path):
     assert done.stderr == "" and re.search(r"\d not ok$", done.stdout)
     log = tmp_path / "mqtt.log"
     with running(settings, log, "mqtt.py", f"--feed={tmp_path / 'feed'}", "--broker=127.0.0.1:9"):
-        inspected.wait_until(lambda: log.read_text().count("\n") > 0, 60)
+        fake_feed.wait_until(lambda: log.read_text().count("\n") > 0, 60)

@@ -23,10 +23,10 @@ from wool_tf.data import listed_paths
 from wool_tf.data.annotations import files
 from wool_tf.data.annotations.coco import NO_NAME
 from wool_tf.data.annotations.listed_scans import ListedBox, ListedScan, whole
+from wool_tf.data.crop_entries import is_ignored
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import SampleNaming
 from wool_tf.data.sample_bits import SampleBits
-from wool_tf.data.sources import is_ignored
 from wool_tf.data.spelling import Spellings, cleaned, is_missing, nfc
 from wool_tf.errors import BadSetting, WoolError, quoted
 from wool_tf.settings import setting

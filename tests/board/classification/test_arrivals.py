@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from board_crops import crops
-from classifying import IMAGE_VARIANTS, SEEN, clean, command, expected, run, save
+from classify_runs import IMAGE_VARIANTS, SEEN, clean, command, expected, run, save
 from PIL import Image
 
 import image_formats

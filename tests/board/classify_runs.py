@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from board_crops import crops
+from board_crops import SIDE, crops
 from PIL import Image
 
 from checkout import PROGRAMS
@@ -49,3 +49,29 @@ def expected(model: Path, seen: np.ndarray = SEEN) -> list[float]:
     from wool_tf.deploy import agreement
 
     return [round(float(score), 6) for score in agreement.predict(model.read_bytes(), seen)]
+
+
+def bad_files(folder: Path) -> dict[str, str]:
+    """Files that cannot be used, and why."""
+    good = save(folder / "good.png", SEEN[0]).read_bytes()
+    (folder / "cut.png").write_bytes(good[: len(good) // 2])
+    (folder / "text.png").write_text("no image\n")
+    (folder / "empty.jpg").write_bytes(b"")
+    save(folder / "oblong.png", np.zeros((100, 97), np.uint8))
+    Image.fromarray(np.zeros((SIDE, SIDE), np.float32)).save(folder / "float.tif")
+    pages = [Image.fromarray(pixels) for pixels in SEEN[:2]]
+    pages[0].save(folder / "pages.tif", save_all=True, append_images=pages[1:])
+    os.mkfifo(folder / "fifo.png")
+    (folder / "nowhere.png").symlink_to(folder / "gone")
+    (folder / "round.png").symlink_to(folder / "round.png")
+    return {
+        "cut.png": "cannot be decoded (",
+        "empty.jpg": "is not a readable PNG, TIFF, JPEG or DICOM image",
+        "fifo.png": "is not a file",
+        "float.tif": "has 32-bit pixels; save it with 8 or 16 bits",
+        "nowhere.png": "cannot be read (No such file or directory)",
+        "oblong.png": "is 97x100 pixels; images must be square to within 2%: crop it",
+        "pages.tif": "holds 2 images; give one per file",
+        "round.png": "cannot be read (Too many levels of symbolic links)",
+        "text.png": "is not a readable PNG, TIFF, JPEG or DICOM image",
+    }
