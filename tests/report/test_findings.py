@@ -9,7 +9,7 @@ import pytest
 from study_sample import configuration, delivered, figures, made, stage, written
 from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.report import claims, findings, paper
+from wool_tf.report import advice, claims, findings, paper
 from wool_tf.report.error_rates import per_thousand
 from wool_tf.report.verdict import COMPARED, EQUALLED, FIT, NOT_FIT, UNKNOWN, smallest, verdict
 from wool_tf.study.board_results import Advantage
@@ -136,6 +136,23 @@ def test_no_model_is_recommended_where_something_simpler_is_as_good(delivered):
         assert found.kind == NOT_FIT
         assert "is as good or better" in found.reasons[0]
         assert found.command.startswith("python experiments/search.py --data=data/campaign")
+
+
+def test_commands_read_the_images_as_the_study_did(delivered):
+    """And search with its settings."""
+    named = "--defective_label=bad", "--bits=12", "--on_bad_image=skip"
+    study = dataclasses.replace(
+        delivered,
+        command="python experiments/reproduce.py --data=data/campaign --out runs/x --defective_label bad --bits=12 "
+        "--on_bad_image=skip --image_size=64",
+        settings=delivered.settings | {"image_size": 64, "epochs": 6, "repeats": 2},
+    )
+    worse = changed(study, advantages=(Advantage(THRESHOLDING, "", -1.0, (-9.0, 9.0)),))
+    search = verdict(worse).command
+    assert all(flag in search for flag in (*named, "--image_size=64", "--epochs=6")) and "--repeats" not in search
+    assert all(flag in " ".join(advice.converting(study)) for flag in named)
+    one = study.configurations[0]
+    assert all(flag in advice.delivering(study, one, one.stages[0]) for flag in named)
 
 
 def test_a_network_that_only_equals_something_simpler_is_recommended_for_its_speed_alone(delivered):

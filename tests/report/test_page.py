@@ -108,7 +108,6 @@ def test_the_slider_has_every_held_out_score(pages, delivered):
     for row, one in zip(data["images"], delivered.delivery.judged, strict=True):
         assert row[0] == one.scores[name]
     assert "--threshold=THRESHOLD" in data["command"]
-    assert data["ratio"] == delivered.delivery.rule.cost_ratio == 3
 
 
 def test_the_slider_counts_as_the_scores_do(delivered, tmp_path):
@@ -171,6 +170,10 @@ def test_what_the_slider_delivers_is_what_it_counts(change, delivered, tmp_path)
         window.run("document.getElementById('width').value = 2")
         window.run("document.getElementById('width').dispatchEvent(new Event('input'))")
         assert counted(window)[0] == study.delivery.threshold
+        odds = np.log(study.delivery.threshold / (1 - study.delivery.threshold))
+        found = calibration.fit(labels, scores)
+        told = float(window.run("document.getElementById('ratio').value"))
+        assert told == pytest.approx(np.exp(-found.slope * odds - found.offset), rel=0.01)
         for cost in (0.01, 1, 3, 10, 1000):
             window.run(f"document.getElementById('ratio').value = {cost}")
             window.run("document.getElementById('ratio').dispatchEvent(new Event('input'))")

@@ -2,19 +2,51 @@
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from wool_tf.data.naming import CropNaming
+from wool_tf.data.sample_bits import SampleBits
 from wool_tf.study.results import Configuration, Stage, Study
 from wool_tf.training.config import TrainingConfig
 
 FOLDS = "--first_folds=0"
 NOT_DELIVERED = ("repeats", "controls", "select")
 """Settings of a comparison that `experiments/reproduce.py` does not have."""
+NOT_SEARCHED = (*NOT_DELIVERED, "first_folds", "final")
+"""Settings that `experiments/search.py` does not have."""
+OF_IMAGES = (
+    "on_bad_image",
+    *(field.name for kind in (CropNaming, SampleBits) for field in dataclasses.fields(kind)),
+)
+"""Flags, besides `--data`, that every script which reads crops has."""
 
 
 def words(study: Study) -> list[str]:
-    """Of the command of a study."""
-    return shlex.split(study.command) if study.command else ["python", "experiments/reproduce.py"]
+    """Of the command of a study; of one that a document gives with a quote left open, those between spaces."""
+    try:
+        return shlex.split(study.command) or ["python", "experiments/reproduce.py"]
+    except ValueError:
+        return study.command.split()
+
+
+def of_images(study: Study) -> list[str]:
+    """The flags that say which images a study is of and how they are read, as its command has them."""
+    return [f"--data={study.data.folder}", *_flags(words(study), OF_IMAGES)]
+
+
+def _flags(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Those of some names, with their values, whether these follow in the same word or in the next.
+
+    >>> _flags(["x.py", "--bits=12", "--out", "a", "--white", "4000"], ("bits", "white"))
+    ['--bits=12', '--white=4000']
+    """
+    found = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, given, _ = word.partition("=")
+        if name.startswith("-") and name.lstrip("-") in names:
+            found.append(word if given else f"{word}={following}")
+    return found
 
 
 def without(words: Sequence[str], *flags: str) -> list[str]:
@@ -58,16 +90,31 @@ def delivering(study: Study, one: Configuration, stage: Stage) -> str:
     own = {"depth": one.depth, "optimizer": one.optimizer, "weights": one.weights, "final": stage.name}
     if not stage.name.startswith("asfp"):
         own["asfp_rates"] = ""
+    flags = [*_as_flags(own), *_settings(study, (*own, *NOT_DELIVERED))]
+    reproduce = "python", "experiments/reproduce.py"
+    return shlex.join([*reproduce, *of_images(study), *flags, f"--out={study.out}-delivered"])
+
+
+def converting(study: Study) -> list[str]:
+    """The command that converts the delivered network anew, without what for and where to."""
+    network = Path(study.out) / "model" / "compact.safetensors"
+    return ["python", "experiments/convert.py", f"--network={network}", *of_images(study)]
+
+
+def _settings(study: Study, leave_out: Sequence[str]) -> list[str]:
+    """The flags of those settings of a study that are not the defaults."""
     defaults = {each.name: each.default for each in dataclasses.fields(TrainingConfig)}
-    kept = {
-        name: value
-        for name, value in study.settings.items()
-        if name in defaults and name not in (*own, *NOT_DELIVERED) and value is not None and value != defaults[name]
-    }
-    flags = [f"--{name}={_written(value)}" for name, value in (own | kept).items()]
-    return shlex.join(
-        ["python", "experiments/reproduce.py", f"--data={study.data.folder}", *flags, f"--out={study.out}-delivered"]
+    return _as_flags(
+        {
+            name: value
+            for name, value in study.settings.items()
+            if name in defaults and name not in leave_out and value is not None and value != defaults[name]
+        }
     )
+
+
+def _as_flags(values: Mapping[str, object]) -> list[str]:
+    return [f"--{name}={_written(value)}" for name, value in values.items()]
 
 
 def _written(value: object) -> str:
@@ -87,7 +134,7 @@ def better_training(study: Study, weights: str = "") -> tuple[str, str]:
         kept = without(words(study), "out", "weights")
         command = shlex.join([*kept, "--weights=imagenet", f"--out={study.out}-imagenet"])
         return "Start from ImageNet weights instead of random ones; they learn more from few images.", command
-    data = shlex.quote(study.data.folder)
-    weights = shlex.quote(weights or str(study.settings.get("weights")))
-    command = f"python experiments/search.py --data={data} --weights={weights} --out=search"
+    weights = weights or str(study.settings.get("weights"))
+    flags = [f"--weights={weights}", *_settings(study, ("weights", *NOT_SEARCHED))]
+    command = shlex.join(["python", "experiments/search.py", *of_images(study), *flags, "--out=search"])
     return "Look at the images judged wrongly, then search for better settings of the training.", command

@@ -7,8 +7,7 @@ import numpy as np
 
 from wool_tf.cells import decimals, percent
 from wool_tf.evaluation import calibration
-from wool_tf.evaluation.thresholds import COST_RATIO
-from wool_tf.report import naming
+from wool_tf.report import advice, naming
 from wool_tf.study.board_results import ImageVerdict, Picture
 from wool_tf.study.image_results import Sheet
 from wool_tf.study.results import Study
@@ -131,8 +130,8 @@ def scores(study: Study) -> dict | None:
     """Of every image the int8 score while it was held out, its class and defects: what the slider counts over.
 
     Returns:
-        `threshold`, that of the delivered file; `calibration` of the scores, for the thresholds of other ratios;
-        `ratio`, the false alarms that a miss costs by its rule, or 1;
+        `threshold`, that of the delivered file; `calibration` of the scores, by which a threshold and what a miss costs
+        belong together;
         `command`, which delivers another one, with `THRESHOLD` in its place; `tiles` per square metre of belt, or None;
         `types` of defects in words; and `images`, each a list of score, label, defects, path and number.
     """
@@ -140,19 +139,13 @@ def scores(study: Study) -> dict | None:
         return None
     delivery, stage = study.delivered.delivery, study.delivered.int8_stage.name
     rows = [[one.scores[stage], one.label, one.defects, one.path, number] for number, one in enumerate(delivery.judged)]
-    network, data = shlex.quote(f"{study.out}/model/compact.safetensors"), shlex.quote(study.data.folder)
-    command = (
-        f"python experiments/convert.py --network={network} --data={data} "
-        "--precisions=int8 --threshold=THRESHOLD --out=OUT"
-    )
-    ratio, tiles = delivery.rule.cost_ratio or COST_RATIO, delivery.tiles_per_square_metre
+    command = shlex.join([*advice.converting(study), "--precisions=int8", "--threshold=THRESHOLD", "--out=OUT"])
     labels, held_out = (np.array([row[place] for row in rows]) for place in (1, 0))
     return {
         "threshold": delivery.threshold,
         "calibration": dataclasses.asdict(calibration.fit(labels, held_out)),
-        "ratio": ratio,
         "command": command,
-        "tiles": tiles,
+        "tiles": delivery.tiles_per_square_metre,
         "types": naming.TYPES,
         "images": rows,
     }

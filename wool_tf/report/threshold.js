@@ -66,7 +66,7 @@
   };
 
   // The rule of the delivery: from the calibrated probability on at which both errors cost the same.
-  const cheapest = () => {
+  const fromRatio = () => {
     const cost = Number(ratio.value);
     if (!(cost > 0)) return;
     threshold = score((-Math.log(cost) - data.calibration.offset) / data.calibration.slope);
@@ -74,15 +74,22 @@
     update();
   };
 
+  // What a miss costs where this threshold is the right one.
+  const showRatio = () => {
+    const cost = Math.exp(-data.calibration.slope * odds(threshold) - data.calibration.offset);
+    ratio.value = Number(cost.toPrecision(3));
+  };
+
   slider.addEventListener("input", () => {
     const moved = score(Number(slider.value));
     threshold = Number(moved.toFixed(digits(moved)));
+    showRatio();
     update();
   });
-  ratio.addEventListener("input", cheapest);
+  ratio.addEventListener("input", fromRatio);
   if (data.tiles) document.getElementById("width").addEventListener("input", update);
   slider.value = odds(data.threshold);
-  ratio.value = data.ratio;
+  showRatio();
   update();
   document.getElementById("slider").hidden = false;
 })();

@@ -235,10 +235,8 @@ def _quantised(study: Study, delivered: DeliveredModel) -> Verdict | None:
     if before is None or after is None or before - after <= TOLERATED_LOSS:
         return None
     reason = f"Conversion to int8 lowers accuracy at the threshold 0.5 from {percent(before)} to {percent(after)} %."
-    network = shlex.quote(str(Path(study.out) / "model" / "compact.safetensors"))
-    data = shlex.quote(study.data.folder)
     told = "Fine-tune it for int8 (quantisation-aware training) and compare."
-    command = f"python experiments/convert.py --network={network} --data={data} --precisions=qat --out=qat"
+    command = shlex.join([*advice.converting(study), "--precisions=qat", "--out=qat"])
     return Verdict(NOT_FIT, (reason, _told(delivered)), told, command)
 
 
