@@ -1,83 +1,22 @@
 """The package of a board in a clean Debian 12: installed, looked at by the doctor, upgraded, removed, purged."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-from checkout import ROOT
+from debian import newer
 
 UNITS = ("inspect", "record", "page", "gate", "mqtt")
-NOT_LOOKED_AT = {"root", "proc", "dev", "sys"}
-"""What the kernel shows, where processes come and go, and where this test puts its files."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for chroot"),
-    pytest.mark.skipif(not shutil.which("debootstrap"), reason="needs debootstrap"),
-]
-
-
-def run(*command, check: bool = True) -> subprocess.CompletedProcess:
-    finished = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    assert finished.returncode == 0 or not check, finished.stdout + finished.stderr
-    return finished
-
-
-class Board:
-    """A tree of Debian with nothing but its base, Python and systemd (which does not run)."""
-
-    def __init__(self, tree: Path):
-        self.tree = tree
-
-    def run(self, *command, check: bool = True) -> subprocess.CompletedProcess:
-        return run("chroot", self.tree, *command, check=check)
-
-    def named_wool(self) -> set[str]:
-        """All there is whose name has the word, but for dpkg's own notes."""
-        found = set()
-        for folder, folders, files in os.walk(self.tree):
-            here = Path(folder).relative_to(self.tree)
-            if here == Path():
-                folders[:] = set(folders) - NOT_LOOKED_AT
-            found |= {f"/{here / name}" for name in (*folders, *files) if "wool" in name}
-        return {path for path in found if "/dpkg/info/" not in path}
-
-
-@pytest.fixture(scope="module")
-def board(tmp_path_factory):
-    tree = tmp_path_factory.mktemp("debian") / "tree"
-    run("debootstrap", "--variant=minbase", "--include=systemd,python3,udev", "bookworm", tree)
-    for name in ("null", "urandom", "zero"):
-        (tree / "dev" / name).unlink(missing_ok=True)
-        run("cp", "-a", f"/dev/{name}", tree / "dev")
-    run("mount", "-t", "proc", "proc", tree / "proc")
-    yield Board(tree)
-    run("umount", tree / "proc")
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("package")
-    run(sys.executable, ROOT / "installer" / "build_package.py", "--arch=amd64", f"--out={out}")
-    return next(out.glob("wool-station_*_amd64.deb"))
-
-
-def newer(package: Path, folder: Path) -> Path:
-    """The same package, with a higher version and one more file."""
-    run("dpkg-deb", "-R", package, folder / "tree")
-    control = folder / "tree/DEBIAN/control"
-    control.write_text(re.sub(r"^Version: .*", "Version: 99.0", control.read_text(), flags=re.M))
-    (folder / "tree/opt/wool/tflite/new.txt").write_text("new\n")
-    run("dpkg-deb", "--root-owner-group", "-Znone", "--build", folder / "tree", folder / "newer.deb")
-    return folder / "newer.deb"
+pytestmark = pytest.mark.slow
 
 
 def test_from_the_first_installation_to_nothing(board, package, tmp_path):
+    with board.mounted():
+        _whole_life(board, package, tmp_path)
+
+
+def _whole_life(board, package, tmp_path):
     shutil.copy(package, board.tree / "root/first.deb")
     board.run("dpkg", "-i", "/root/first.deb")
     assert board.run("dpkg", "--verify", "wool-station").stdout == ""
