@@ -111,7 +111,7 @@ def test_values_beyond_the_bits_given_are_refused_by_name(tmp_path):
     folder = write(tmp_path / "crops", scenes(), 5000)
     with pytest.raises(
         WoolError,
-        match="crops: defective/7.png has values up to 5000, beyond 4095, the highest value by --bits, --white",
+        match="crops: defective/7.png has values up to 5000, beyond 4095, the highest value by `bits`, `white`",
     ):
         load(folder, white=4095)
     assert len(load(folder, white=4095, on_bad_image="skip").native.paths) == 7
@@ -223,7 +223,7 @@ def test_one_image_in_twenty_of_another_detector_is_refused_by_name(tmp_path, ca
         assert load(folder).imaging.white == 65535
         return
     with pytest.raises(
-        WoolError, match="defective/1.png has values up to 60000, beyond 4095, the highest value by --bits, --white"
+        WoolError, match="defective/1.png has values up to 60000, beyond 4095, the highest value by `bits`, `white`"
     ):
         load(folder)
     assert "which 2 of 40 exceed by far; give --bits or --white if that is wrong" in caplog.text

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import itertools
 import json
-import math
 import os
 import shutil
 import signal
@@ -14,6 +13,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,6 +22,7 @@ from checkout import EXPERIMENTS, environment
 from wool_tf import records
 from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
+from wool_tf.evaluation import calibration
 from wool_tf.study import results, run
 from wool_tf.study.results import Study
 from wool_tf.training.config import TrainingConfig
@@ -68,19 +69,13 @@ def test_a_run_leaves_report_model_and_results(finished):
     assert not list(out.rglob("*.progress"))
 
 
-def judged_by_the_others(pairs, fold_of) -> int:
-    """Images that are judged rightly where each of two folds decides at the best threshold for the other one."""
+def judged_by_the_others(scores, labels, fold_of) -> int:
+    """Images that are judged rightly where two folds decide at the threshold that the other one's calibration gives."""
+    scores, labels, fold_of = map(np.array, (scores, labels, fold_of))
     total = 0
-    for fold in (0, 1):
-        own = [pair for pair, at in zip(pairs, fold_of, strict=True) if at == fold]
-        other = [pair for pair, at in zip(pairs, fold_of, strict=True) if at != fold]
-        scores = sorted(score for score, _ in other)
-        # Between two scores at the middle of their log odds, at the ends halfway to 0 and 1; of equals the lowest.
-        odds = [math.log(score / (1 - score)) for score in scores]
-        middles = [1 / (1 + math.exp(-(low + high) / 2)) for low, high in itertools.pairwise(odds)]
-        tried = [scores[0] / 2, *middles, (scores[-1] + 1) / 2]
-        best = max(tried, key=lambda at: (sum((score >= at) == label for score, label in other), -at))
-        total += sum((score >= best) == label for score, label in own)
+    for own in (fold_of == 0, fold_of == 1):
+        least = calibration.fit(labels[~own], scores[~own]).threshold(1.0)
+        total += int(((scores[own] >= least) == labels[own]).sum())
     return total
 
 
@@ -101,14 +96,10 @@ def test_the_model_carries_its_card(finished, crops):
     study = read(out)
     scores = [one.scores["hard1-int8"] for one in study.delivery.judged]
     labels = [one.label for one in study.delivery.judged]
-    pairs, fold_of = list(zip(scores, labels, strict=True)), [one.fold for one in study.delivery.judged]
-
-    def right(at, chosen):
-        return sum((score >= at) == label for score, label in chosen)
-
-    # No other threshold judges more of the held-out images rightly.
-    assert right(card["decision"]["threshold"], pairs) == max(right(at, pairs) for at in [*scores, 2])
-    assert card["metrics"]["accuracy"] == judged_by_the_others(pairs, fold_of) / len(labels)
+    fold_of = [one.fold for one in study.delivery.judged]
+    expected = calibration.fit(np.array(labels), np.array(scores)).threshold(1.0)
+    assert card["decision"]["threshold"] == pytest.approx(expected)
+    assert card["metrics"]["accuracy"] == judged_by_the_others(scores, labels, fold_of) / len(labels)
     of = "2 other files, one of each fold, on the images that it held out, at a threshold chosen on the other folds"
     assert (card["metrics"]["of"], card["metrics"]["images"]) == (of, len(labels))
     assert card["training"]["images"] == len(labels)

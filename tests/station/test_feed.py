@@ -208,7 +208,8 @@ def test_a_feed_that_fails_is_an_alarm_and_the_inspection_goes_on(flags, tmp_pat
         "import sys, rig\nfrom wool_board.belt import feed\n"
         "def broken(self): raise RuntimeError('no more')\n"
         "feed.Feed._tick = broken\n"
-        "sys.exit(rig.main(['model', *sys.argv[1:]], 0.0))"
+        # Long enough for the thread of the feed to begin.
+        "sys.exit(rig.main(['model', *sys.argv[1:]], 0.02))"
     )
     command = [sys.executable, "-c", code, *flags, "--recorded", f"--feed={tmp_path / 'feed'}"]
     finished = subprocess.run(
