@@ -50,7 +50,7 @@ def write(convolution: Convolution, folder: Path) -> Path:
     shape = (1, side, side, channels)
     function = tf.function(lambda image: tf.nn.conv2d(image, weights, 1, "SAME"))
     traced = function.get_concrete_function(tf.TensorSpec(shape, tf.float32))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([traced], tf.Module())
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: [[rng.normal(size=shape).astype(np.float32)]]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
