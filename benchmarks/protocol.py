@@ -34,6 +34,8 @@ from wool_tf.cells import MISSING, aligned
 from wool_tf.training.config import TrainingConfig
 
 OURS, PYTORCH, PLAIN = "ours", "PyTorch", "plain Keras"
+TORCH = "torch", "torchvision", "torch_pruning"
+"""What the extra torch installs."""
 CONTENDERS = {OURS: "wool_tf.training.methods", PYTORCH: "pytorch.protocol", PLAIN: "plain_keras"}
 """The module of each, whose `stages` gives the stages."""
 OTHERS = (PYTORCH, PLAIN)
@@ -75,8 +77,9 @@ def main() -> None:
         raise WoolError(f"--without={','.join(_WITHOUT.value)}: must be of {', '.join(OTHERS)}")
     settings = _settings()
     without = {*OTHERS} if _QUICK.value else {*_WITHOUT.value}
-    if PYTORCH not in without and importlib.util.find_spec("torch_pruning") is None:
-        print("PyTorch is left out: it needs the extra torch")
+    missing = [package for package in TORCH if importlib.util.find_spec(package) is None]
+    if PYTORCH not in without and missing:
+        print(f"PyTorch is left out: {', '.join(missing)} is not installed; pip install wool_tf[torch]")
         without.add(PYTORCH)
     names = [name for name in CONTENDERS if name not in without]
     console.set_computing_environment(1)
@@ -127,15 +130,15 @@ def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -
     found: dict[str, dict[str, StageCost]] = {}
     for stage in settings.stages:
         for name, pipe in pipes.items():
-            pipe.send(stage)
-            done = _received(pipe, name)
+            done = _asked(pipe, name, stage)
             found.setdefault(stage, {})[name] = done
             print(f"{stage:12}{name:14}{done.cpu_seconds:8.1f} s, {100 * done.accuracy:.1f} %", flush=True)
     return found
 
 
-def _received(pipe: Connection, name: str) -> StageCost:
+def _asked(pipe: Connection, name: str, stage: str) -> StageCost:
     try:
+        pipe.send(stage)
         found = pipe.recv()
     except (EOFError, OSError):
         raise WoolError(f"{name}: its process has died, see above; leave it out with --without") from None
