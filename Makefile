@@ -1,7 +1,7 @@
 # make demo       the main job on simulated crops, from set-up to report
 # make test       the tests
 # make coverage   the tests, and which lines they reach
-# make bench      all benchmarks, in half an hour on two cores; figures go to build/bench
+# make bench      all benchmarks, in 12 to 30 minutes on two cores; figures go to build/bench
 # make lint       style, format and types
 # make board      the Debian package of a board, in build/ (ARCH=amd64 for a PC instead of a Raspberry Pi)
 # make board-test installs, upgrades and removes it in a clean Debian tree (as root; takes minutes)
