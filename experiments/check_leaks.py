@@ -48,7 +48,7 @@ def main() -> None:
         names, kinds, values = nuisance.features(data, chosen)
         alike = near_duplicates.find(data.images, data.groups, _SEED.value)
     for remark in (*data.remarks, *(f"skipped: {reason}" for reason in data.skipped)):
-        print(remark, file=sys.stderr)
+        print(console.told(remark), file=sys.stderr)
     labels, groups = data.labels[chosen], data.groups[chosen]
     parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
     progress = logs.ProgressLog(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")

@@ -13,7 +13,7 @@ from pathlib import Path
 from absl import app, flags
 
 import parsing
-from wool_board.errors import DISK_FAULTS
+from wool_board.errors import DISK_FAULTS, named
 from wool_board.exit_status import GRACE_SECONDS, INTERRUPTED
 from wool_tf import environment
 from wool_tf.cells import duration
@@ -175,6 +175,11 @@ def numbers(flag: str, values: Sequence[str], kind: type) -> tuple:
         raise WoolError(f"--{flag}={','.join(values)}: must be numbers with commas between them") from None
 
 
+def told(text: str) -> str:
+    """What the library says, with settings as the user knows them."""
+    return named(text, _flag)
+
+
 def _flag(field: str) -> str:
     """A setting as the user knows it: as a flag, if the script has one of that name."""
     return f"--{field}" if field in flags.FLAGS else field
@@ -202,7 +207,7 @@ class Display(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """One step of the library, in a line."""
-        self.say(record.getMessage())
+        self.say(told(record.getMessage()))
 
     def say(self, text: str) -> None:
         """One step, in a line."""

@@ -30,7 +30,7 @@ BOARD = Path(__file__).resolve().parents[1] / "tflite"
 def main() -> None:
     from wool_tf.belt.gate import run as gate_run
 
-    display, speeds, place, given = console.Display(), _SPEED.values, _PLACE.place(), _BELT.given()
+    display, speeds, place, given = console.Display(), _SPEED.values, gate_flags.place(_PLACE), _BELT.given()
     laid, rate = given.belt, given.lines_per_second
     display.say(
         f"{len(laid.scans)} scans, {laid.lines:,} lines; the gate is {place.distance_mm:g} mm behind the detector"

@@ -49,7 +49,7 @@ def main() -> None:
     if _KILLS.value and len(speeds) > 1:
         raise WoolError(f"--speed={','.join(map('{:g}'.format, speeds))}: must be one number with --kills")
     hours = None if _HOURS.value is None else streaming_flags.above_zero(_HOURS)
-    place, given = _PLACE.place(), _BELT.given()
+    place, given = gate_flags.place(_PLACE), _BELT.given()
     if not broker.PROGRAM:
         display.say("without MQTT: this machine has no mosquitto; apt-get install mosquitto")
     belt = given.belt

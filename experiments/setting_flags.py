@@ -31,7 +31,8 @@ def define(config: type, without: Sequence[str] = (), names: Mapping[str, str] |
     found, kinds = {}, settings.types_of(config)
     for field, declared in settings.declared(config).items():
         if field not in without:
-            default = getattr(config, field)
+            # A field without a default has no attribute of the class.
+            default = getattr(config, field, None)
             default = [as_text(item) for item in default] if isinstance(default, tuple) else default
             make = _DEFINE.get(kinds[field], flags.DEFINE_list)
             found[field] = make((names or {}).get(field, field), default, declared.explained)

@@ -41,7 +41,7 @@ def main() -> None:
 
     console.Display()
     document = verification.run(source, models, threads)
-    print(verification.to_text(document))
+    print(console.told(verification.to_text(document)))
     if out is not None:
         records.write(out, document)
     verification.check(document, setting_flags.build(verification.Bounds, _BOUNDS))

@@ -20,7 +20,10 @@ def _with_examples(*patterns: str) -> list[str]:
 
 
 MODULES = _with_examples("wool_tf/**/*.py", "tflite/**/*.py", "experiments/*.py")
-DOCUMENTS = _with_examples("*.md", "docs/*.md", "wool_tf/**/*.md")
+PATTERNS = "*.md", "docs/*.md", "wool_tf/**/*.md"
+DOCUMENTS = _with_examples(*PATTERNS)
+PLACES = "", "wool_tf", "tflite", "tflite/wool_board", "tflite/wool_station"
+"""Folders that documents leave out of the paths of modules."""
 
 
 def test_examples_are_found():
@@ -45,3 +48,11 @@ def test_documents(path):
     outcome = doctest.testfile(str(ROOT / path), module_relative=False, encoding="utf-8")
     assert outcome.failed == 0
     assert outcome.attempted > 0
+
+
+@pytest.mark.parametrize("path", sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern)), ids=str)
+def test_modules_that_a_document_names_are_there(path):
+    named = set(re.findall(r"`([\w./]+/\w+\.py)`|\b(tests/[\w/]+\.py)", path.read_text(encoding="utf-8")))
+    places = [path.parent, *(ROOT / place for place in PLACES)]
+    missing = [name for name in map("".join, named) if not any((place / name).is_file() for place in places)]
+    assert not missing

@@ -64,7 +64,7 @@ def documented() -> dict[tuple[str, ...], str]:
             line = re.sub(rf"^(    (?:\(?cd \S+ && )?)(?:sudo )?({'|'.join(INSTALLED)}) ", _copied, line)
             # Code is indented in documents, and stands behind the sign of a comment in flagfiles.
             code = re.match(r"(?: {4}|# )((?!.*[…]).*?(?:experiments|tflite|tflite\.new)/\w+\.py\b.*)", line)
-            if code is None or not re.search(r"python\S* |^\s*experiments/", code[1]):
+            if code is None or not re.search(r"python\S* |^\s*(?:\w+=\S+ )*experiments/", code[1]):
                 continue
             words = shlex.split(code[1].replace("(cd ", "").replace(")", ""), comments=True)
             start = next(at for at, word in enumerate(words) if re.search(r"(experiments|tflite\S*)/\w+\.py$", word))

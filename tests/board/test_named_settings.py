@@ -7,9 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 import settings_page
-from checkout import PROGRAMS
+from checkout import PROGRAMS, ROOT
 from wool_board.options import called
 from wool_board.settings import declared
+from wool_tf.data.crops import CropConfig
+from wool_tf.data.naming import CropNaming
+from wool_tf.training.config import TrainingConfig
 
 FLAGS = {called(config)(field) for config in settings_page.PROGRAMS.values() for field in declared(config)}
 PROGRAM_MODULES = "*program.py", "options.py"
@@ -45,3 +48,15 @@ def test_no_message_of_the_library_names_a_flag(path):
 
 def test_modules_and_flags_are_found():
     assert len(MODULES) > 100 and {"--width", "--lane", "--name", "--budget_mb"} <= FLAGS
+
+
+TRAINING_FLAGS = {f"--{field}" for config in (TrainingConfig, CropNaming, CropConfig) for field in declared(config)}
+TRAINING_MODULES = [path for path in sorted((ROOT / "wool_tf").rglob("*.py"))
+                    if path.relative_to(ROOT / "wool_tf").parts[0] not in ("report", "belt")]  # fmt: skip
+"""But for what prints commands for the reader of a report, and what runs the programs of a board."""
+
+
+@pytest.mark.parametrize("path", TRAINING_MODULES, ids=lambda path: "/".join(path.parts[-3:]))
+def test_no_message_of_training_names_a_flag(path):
+    found = {flag for text in _texts(path) for flag in re.findall(r"--\w+", text) if flag in TRAINING_FLAGS}
+    assert not found, "name the field in backticks; the script writes it as a flag"

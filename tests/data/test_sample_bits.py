@@ -73,7 +73,7 @@ def test_it_is_said_in_one_line_that_can_be_overruled(tmp_path, caplog):
         (line,) = caplog.messages
         assert line == (
             f"{folder}: no value of its 16-bit images is above 4000: taken for 12 bits, with 4095 as the highest "
-            "value; give --bits or --white if that is wrong"
+            "value; give `bits` or `white` if that is wrong"
         )
     caplog.clear()
     dark = by_path(load(folder, white=65535))
@@ -186,7 +186,7 @@ def test_specks_do_not_turn_12_bits_into_16(tmp_path, caplog, where):
     assert found.imaging.white == 4095
     assert caplog.messages == [
         f"{folder}: no value of its 16-bit images is above 4095 but specks in 1 of them, which are clipped: taken for "
-        "12 bits, with 4095 as the highest value; give --bits or --white if that is wrong"
+        "12 bits, with 4095 as the highest value; give `bits` or `white` if that is wrong"
     ]
     clipped = by_path(found)["defective/1.png"]
     assert (clipped[hot] == 255).all()
@@ -226,7 +226,7 @@ def test_one_image_in_twenty_of_another_detector_is_refused_by_name(tmp_path, ca
         WoolError, match="defective/1.png has values up to 60000, beyond 4095, the highest value by `bits`, `white`"
     ):
         load(folder)
-    assert "which 2 of 40 exceed by far; give --bits or --white if that is wrong" in caplog.text
+    assert "which 2 of 40 exceed by far; give `bits` or `white` if that is wrong" in caplog.text
     kept = load(folder, on_bad_image="skip")
     assert (kept.imaging.white, len(kept.native.paths)) == (4095, 38)
 

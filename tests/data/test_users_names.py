@@ -65,9 +65,9 @@ def test_class_names_of_the_user(folder):
         "has neither a manifest.csv nor the folders defective/ and non_defective/; found Fehlerhaft/, Gut/, Riss/"
         in line
     )
-    assert line.endswith("; map them with --defective_label and --non_defective_label")
+    assert line.endswith("; map them with `defective_label` and `non_defective_label`")
     with pytest.raises(
-        WoolError, match="no folder non_defective/; .*; found Gut/, Riss/; map one with --non_defective_label"
+        WoolError, match="no folder non_defective/; .*; found Gut/, Riss/; map one with `non_defective_label`"
     ):
         brought(folder, defective_label=("Fehlerhaft",))
     both = brought(folder, defective_label=("Fehlerhaft", "Riss"), non_defective_label=("Gut",))
@@ -86,7 +86,7 @@ def test_labels_of_the_user_in_a_table_of_excel(folder):
         load(folder)
     assert str(caught.value).endswith(
         "manifest.csv: labels must be non_defective or defective; found Fehlerhaft, Gut; map them with "
-        "--defective_label and --non_defective_label"
+        "`defective_label` and `non_defective_label`"
     )
     data = brought(folder, defective_label=("Fehlerhaft",), non_defective_label=("Gut",))
     assert data.groups.tolist() == ["Prüf 1", "Prüf 2"] and data.labels.tolist() == [1, 0]
@@ -101,7 +101,7 @@ def test_the_sample_in_the_names_of_files(folder):
     assert data.groups.tolist() == ["S0", "S1", "S0", "S1"] and data.grouped
     assert data.fingerprint != load(folder).fingerprint
     os.rename(folder / "defective/S0_defective.png", folder / "defective/x.png")
-    with pytest.raises(WoolError, match="defective/x.png has a name in which --sample_from finds no sample"):
+    with pytest.raises(WoolError, match="defective/x.png has a name in which `sample_from` finds no sample"):
         brought(folder, sample_from=r"^(S\d)_")
 
 
@@ -114,4 +114,4 @@ def test_the_sample_in_the_names_where_a_manifest_names_none(folder):
     manifest(folder, ROWS)
     data = brought(folder, sample_from=r"(\d)")
     assert data.groups.tolist() == ["A", "B"]
-    assert data.remarks == ("--sample_from is not used: manifest.csv names the group of every image",)
+    assert data.remarks == ("`sample_from` is not used: manifest.csv names the group of every image",)

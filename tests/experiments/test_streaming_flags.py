@@ -49,3 +49,15 @@ def test_the_usual_rate_is_that_of_the_program(script):
     assert inspect_line.parse(["m", "--dark=d", "--bright=b"]).lines_per_second == 1250
     # A script's help ends with status 1.
     assert "(default: '1250.0')" in scripts.check(script, "--help").stdout
+
+
+@pytest.mark.parametrize("script", ["measure_gate.py", "measure_station.py"])
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--width_mm=-1", "--width_mm=-1: must be above 0 and finite"),
+        ("--lead_mm=1500", "--lead_mm=1500: must be below --distance_mm=1500"),
+    ],
+)
+def test_a_gate_is_where_its_program_allows_it(script, flag, said, tmp_path):
+    assert scripts.refusal(script, f"--scans={tmp_path}", MODEL, flag) == f"error: {said}"

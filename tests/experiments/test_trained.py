@@ -143,7 +143,7 @@ def test_folds_of_a_run_with_other_images_are_refused(source):
         if fits:
             assert looked_at(source)
         else:
-            with pytest.raises(WoolError, match="^folds=.*: is of a run with other images than .*--sample_from"):
+            with pytest.raises(WoolError, match="^folds=.*: is of a run with other images than .*`sample_from`"):
                 looked_at(source)
 
 
@@ -169,7 +169,7 @@ def test_the_images_of_the_training_read_in_another_range_are_refused(beside, cl
     for white, now in ((None, 4095), (4000, 4000)):
         with pytest.raises(WoolError) as refused:
             looked_at(dataclasses.replace(trained, white=white))
-        rule = f"in training, the highest value of {clipped.data} was 3900, and {now} is now; give --white=3900"
+        rule = f"in training, the highest value of {clipped.data} was 3900, and {now} is now; give `white`=3900"
         assert str(refused.value) == f"white: {rule}"
 
 

@@ -169,7 +169,7 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
     assert document["data"] == {"folder": str(source.data), "images": 16, "defective": 8, "held_out": False}
     text = verification.to_text(document)
     assert text.startswith("16 images, which may have trained the network and its threshold, of ")
-    assert text.splitlines()[-1].endswith("so all figures may be better than on new images: give --folds and --fold of "
+    assert text.splitlines()[-1].endswith("so all figures may be better than on new images: give `folds` and `fold` of "
                                           "the run that trained it")  # fmt: skip
 
 
@@ -201,7 +201,7 @@ def test_images_that_a_board_would_read_in_another_range_are_refused(source, tmp
         with pytest.raises(BadSetting) as refused:
             verification.run(dataclasses.replace(own, white=white), [model], 1)
         taken = f"{own.data} is read with {read} as its highest value, and a board with {model} takes 2000"
-        assert str(refused.value) == f"white: {taken}; give --white=2000, or convert the network with {read}"
+        assert str(refused.value) == f"white: {taken}; give `white`=2000, or convert the network with {read}"
 
 
 def test_files_without_a_card_or_changed_ones_are_refused(source, models, tmp_path):

@@ -16,6 +16,7 @@ import gate
 import rig
 from checkout import PROGRAMS, TESTS, environment
 from rig import DEFECT, WOOL, kinds
+from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate import run as gate_run
 
@@ -23,7 +24,7 @@ DETECTOR, MM, RATE = rig.Detector(), 0.5, 400
 DEFECTS = (300, 330, 700, 1200, 1240, 1600)
 """Lines of defects; 0.2 m/s."""
 
-PLACE = edges.GatePlace(150, 20, 50, 10)
+PLACE = GateGeometry(150, 20, 50, 10)
 
 
 class SimulatedBelt:

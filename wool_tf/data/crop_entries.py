@@ -19,8 +19,8 @@ CLASSES = ("non_defective", "defective")
 MANIFEST = "manifest.csv"
 COLUMNS = ("path", "label", "group")
 OPTIONAL = ("defect", "scan", "boxes")
-FLAGS = "--defective_label and --non_defective_label"
-NO_SAMPLE = "has a name in which --sample_from finds no sample"
+LABELS = "`defective_label` and `non_defective_label`"
+NO_SAMPLE = "has a name in which `sample_from` finds no sample"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +121,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
         entries.append(Entry(path, found, names["groups"].read(group), types, scan, boxes))
     remarks = [*table.remarks, *(line for each in names.values() for line in each.remarks()), *_ignored(ignored)]
     if naming.sample_from is not None and not by_name:
-        remarks.append(f"--sample_from is not used: {MANIFEST} names the group of every image")
+        remarks.append(f"`sample_from` is not used: {MANIFEST} names the group of every image")
     return entries, remarks
 
 
@@ -140,7 +140,7 @@ def _check_labels(manifest: Path, table: csv_tables.CsvTable, naming: CropNaming
     labels = {cleaned(table.chosen(row, ["label"])[0]) for _, row in table.rows} - {""}
     if labels and not any(naming.label(label) is not None for label in labels):
         found = _some(sorted(labels))
-        raise WoolError(f"{manifest}: labels must be {_wanted(naming)}; found {found}; map them with {FLAGS}")
+        raise WoolError(f"{manifest}: labels must be {_wanted(naming)}; found {found}; map them with {LABELS}")
 
 
 def _wanted(naming: CropNaming) -> str:
@@ -157,7 +157,7 @@ def _row_flaw(path: str, label: str, group: str, naming: CropNaming) -> str | No
         return "path is empty"
     if naming.label(label) is None:
         told = f"label of {quoted(path)} must be {_wanted(naming)}, got {quoted(label)}"
-        return f"{told}; correct it, or map it with {FLAGS}"
+        return f"{told}; correct it, or map it with {LABELS}"
     if not group and naming.sample_from is not None:
         return f"{quoted(path)} {NO_SAMPLE}"
     if not group:
@@ -237,10 +237,10 @@ def _check_folders(folder: Path, found: Iterable[list[str]], naming: CropNaming)
     others = [f"{name}/" for name in _folders(folder) if name not in (*sound, *defective)]
     first, second = (f"{labels[0]}/" for labels in reversed(naming.labels))
     if not sound and not defective:
-        advice = f"found {_some(others)}; map them with {FLAGS}" if others else "add either"
+        advice = f"found {_some(others)}; map them with {LABELS}" if others else "add either"
         raise WoolError(f"{folder}: has neither a {MANIFEST} nor the folders {first} and {second}; {advice}")
-    missing, flag = (first, "--defective_label") if sound else (second, "--non_defective_label")
-    advice = f"; found {_some(others)}; map one with {flag}" if others else ""
+    missing, setting = (first, "`defective_label`") if sound else (second, "`non_defective_label`")
+    advice = f"; found {_some(others)}; map one with {setting}" if others else ""
     raise WoolError(f"{folder}: no folder {missing}; both classes are needed{advice}")
 
 

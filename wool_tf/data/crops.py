@@ -21,6 +21,7 @@ from wool_board.image.decoding import SUFFIXES
 from wool_board.image.flat_field import grey
 from wool_board.image.ignored_files import is_ignored
 from wool_board.json_text import parsed
+from wool_board.model.card import MAX_PIXEL_MM
 from wool_tf import files
 from wool_tf.data import frames, sample_bits, windows
 from wool_tf.data.annotations import scans
@@ -65,7 +66,9 @@ class CropConfig(ScanConfig):
         "LOW,HIGH: attenuation shown as white and as black; default: 0 and the 99.9th percentile of what all scans "
         "show, without pixels that the beam does not reach.",
     )
-    pixel_mm: float = setting(0.8, "Distance of pixels in mm, written into imaging.json.", above=0, below=math.inf)
+    pixel_mm: float = setting(
+        0.8, "Distance of pixels in mm, written into imaging.json.", above=0, at_most=MAX_PIXEL_MM
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -3,14 +3,13 @@
 import collections
 import dataclasses
 import json
-import math
 from pathlib import Path
-from typing import TypeGuard
 
 from wool_board.errors import BadFile
 from wool_board.image import decoding
 from wool_board.image.variants import BITS, WHITE
 from wool_board.json_text import parsed
+from wool_board.model.card import MAX_PIXEL_MM, is_length, is_whole, is_window, is_within
 from wool_tf.data import listing
 from wool_tf.data.crops import IMAGING
 from wool_tf.data.listing import BadFiles
@@ -79,25 +78,14 @@ def _white(file: Path, said: dict) -> int | None:
         raise WoolError(f"{file}: {error}") from None
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_side(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _is_window(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)) and value[0] < value[1]
-
-
 _RULES = {
-    "window": ("two numbers, the lower one first", _is_window),
-    "pixel_mm": ("a number above 0", lambda value: _is_number(value) and value > 0),
-    "crop": ("a whole number above 0", _is_side),
-    "bits": ("a whole number from 8 to 16", lambda value: _is_side(value) and value in BITS),
-    "white": ("a whole number from 255 to 65535", lambda value: _is_side(value) and value in WHITE),
+    "window": ("two numbers, the lower one first", is_window),
+    "pixel_mm": (f"a number above 0 and at most {MAX_PIXEL_MM:g}", is_length),
+    "crop": ("a whole number above 0", lambda value: is_whole(value, 1)),
+    "bits": ("a whole number from 8 to 16", lambda value: is_within(value, BITS)),
+    "white": ("a whole number from 255 to 65535", lambda value: is_within(value, WHITE)),
 }
+"""What the file may say, in words and as a test; the card of a board model takes it over."""
 
 
 def _commonest(folder: Path, naming: CropNaming) -> int:

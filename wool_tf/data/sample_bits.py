@@ -207,5 +207,5 @@ def _told(folder: Path, what: str, found: Sequence[SampleRange]) -> int | None:
     line += f": taken for {bits} bits, with {top} as the highest value"
     if others:
         line += f", which {others} of {len(found)} exceed by far"
-    log.info(f"{line}; give --bits or --white if that is wrong")
+    log.info(f"{line}; give `bits` or `white` if that is wrong")
     return top

@@ -24,7 +24,7 @@ from wool_tf.networks.weights import Weights
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".safetensors", ".keras")
-SAME = "give the same folder, and the same --sample_from, labels and --bits or --white as then"
+SAME = "give the same folder, and the same `sample_from`, labels and `bits` or `white` as then"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,7 +221,7 @@ def _check_white(source: NetworkSource, crops: Crops, cache: Path) -> None:
         return
     if then == bound["native crops"]:
         now = f"{crops.imaging.white} is now" if crops.imaging.white else "no other value is known now"
-        rule = f"in training, the highest value of {source.data} was {white}, and {now}; give --white={white}"
+        rule = f"in training, the highest value of {source.data} was {white}, and {now}; give `white`={white}"
         raise BadSetting("white", None, rule)
 
 

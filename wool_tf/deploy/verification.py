@@ -121,7 +121,7 @@ def _check_white(path: Path, about: Mapping, white: int | None, source: NetworkS
     stated = stated_white(dict(about)) or FULL
     if white not in (None, stated):
         rule = f"{source.data} is read with {white} as its highest value, and a board with {path} takes {stated}"
-        raise BadSetting("white", None, f"{rule}; give --white={stated}, or convert the network with {white}")
+        raise BadSetting("white", None, f"{rule}; give `white`={stated}, or convert the network with {white}")
 
 
 def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
@@ -158,7 +158,7 @@ def to_text(document: Mapping) -> str:
 def _flattered(document: Mapping) -> list[str]:
     """What makes the figures too good, a line each: images that trained the network, or chose a threshold."""
     if not document["data"]["held_out"]:
-        advice = "so all figures may be better than on new images: give --folds and --fold of the run that trained it"
+        advice = "so all figures may be better than on new images: give `folds` and `fold` of the run that trained it"
         return [f"no image is known to be one that the network was not trained on, {advice}"]
     names = [Path(model["file"]).name for model in document["models"] if OF_FOLDS in model["rule"]]
     told = "its threshold was chosen on these images, too, and both its lines are a little too good"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wool_board.belt.tiles import OVERLAP
 from wool_tf import files, records
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.native_crops import Crops
@@ -26,8 +27,6 @@ from wool_tf.training.unit_records import Int8File, ScoreDifference
 if TYPE_CHECKING:
     from wool_tf.deploy.model_folder import DeliveryMetrics
 
-OVERLAP = 0.5
-"""Share of a tile that the next one shows as well: the default of the inspection program."""
 SHOWN_RIGHT = 4
 """Images of each class that were judged rightly and are shown all the same."""
 SHOWN_WRONG = 60

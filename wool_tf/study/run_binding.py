@@ -32,7 +32,7 @@ def claim(
         configs: settings of every configuration; they differ in `CHOICES` at most.
         images: Dataset.
         write: whether the folder is claimed; otherwise only asked whether it could be.
-        source: what else the results depend on, JSON values by name, as `native.Crops.binding` gives it.
+        source: what else the results depend on, JSON values by name, as `native_crops.Crops.binding` gives it.
 
     Returns:
         A remark where the run goes on with another processor than before, or None.

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import LineTimes
-from wool_tf.belt.gate.edges import Edge, GatePlace, joined, judge
+from wool_tf.belt.gate.edges import Edge, joined, judge
 
-PLACE = GatePlace(100.0, 10.0, 5.0, 3.0)
+PLACE = GateGeometry(100.0, 10.0, 5.0, 3.0)
 WRITTEN = LineTimes(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
 """100 lines of 2 mm in a second: 200 mm a second."""
 

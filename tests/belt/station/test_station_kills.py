@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from checkout import PROGRAMS
+from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import LineTimes
-from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.programs.program import Program
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.station import kills
 from wool_tf.belt.station.kills import Kill, account, placed, to_reject, with_deaths
 
-PLACE = GatePlace(100.0, 10.0, 5.0, 3.0)
+PLACE = GateGeometry(100.0, 10.0, 5.0, 3.0)
 WRITTEN = LineTimes(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
 """100 lines of 2 mm in a second: 200 mm a second."""
 

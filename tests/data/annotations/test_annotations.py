@@ -201,9 +201,9 @@ def test_scans_are_found_in_either_form_of_their_names(folder, form, table):
 def test_the_sample_is_in_the_names_of_the_files(folder):
     (folder / "annotations.json").write_text(json.dumps(bare(coco())))
     assert [scan.sample for scan in scans(folder, sample_from="^([ab])")] == ["a", "b"]
-    with pytest.raises(WoolError, match="image 2: scans/b.png: --sample_from finds no sample in the name 'b.png'"):
+    with pytest.raises(WoolError, match="image 2: scans/b.png: `sample_from` finds no sample in the name 'b.png'"):
         scans(folder, sample_from="(a)")
-    with pytest.raises(WoolError, match="sample of scans/a.png is missing; .* or give --sample_from"):
+    with pytest.raises(WoolError, match="sample of scans/a.png is missing; .* or give `sample_from`"):
         scans(folder)
     # A sample that is given is not looked for.
     (folder / "annotations.json").write_text(json.dumps(coco()))
@@ -235,7 +235,7 @@ def test_references_that_nobody_names_are_told(folder, caplog):
     assert found[0].dark == ""
     assert (
         said(caplog)[-1].startswith("bright.png and dark.png lie in ")
-        and "give --dark and --bright" in said(caplog)[-1]
+        and "give `dark` and `bright`" in said(caplog)[-1]
     )
 
 

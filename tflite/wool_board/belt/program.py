@@ -15,7 +15,7 @@ from wool_board.belt.lines import LineReader, Ring
 from wool_board.belt.motion import POSITIONS
 from wool_board.belt.resumption import Resumption, resume
 from wool_board.belt.state import StateWriter, claimed, read
-from wool_board.belt.tiles import Tiling, tiling
+from wool_board.belt.tiles import OVERLAP, Tiling, tiling
 from wool_board.errors import BadSetting, UsageError
 from wool_board.image.references import correction
 from wool_board.image.scan_files import TYPES, LineFormat
@@ -75,7 +75,7 @@ class InspectionOptions:
         None, "Distance of lines and of elements; by default the card's.", at_least=LEAST_PIXEL_MM, at_most=MOST
     )
     lines_per_second: float = option(LINES_PER_SECOND, "Lines at full speed.", above=0, at_most=MOST)
-    overlap: float = option(0.5, "Share of a tile that the next one shows as well.", at_least=0, below=1)
+    overlap: float = option(OVERLAP, "Share of a tile that the next one shows as well.", at_least=0, below=1)
     part_mm: float | None = option(
         None,
         "Length from which on a reject is told in parts; by default twice what a tile sees.",

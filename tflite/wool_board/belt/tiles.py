@@ -12,6 +12,9 @@ just touches.
 import dataclasses
 import math
 
+OVERLAP = 0.5
+"""Share of what a tile sees that the next one sees as well, where nothing else is asked for."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Level:

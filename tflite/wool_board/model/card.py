@@ -12,7 +12,7 @@ import sys
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard
 
 from wool_board.errors import WoolError, in_one_line
 from wool_board.image.variants import BITS, WHITE
@@ -83,7 +83,7 @@ def confusion(card: dict) -> list[list[int]] | None:
         (passed, alarms), (missed, found) = counts
     except (KeyError, TypeError, ValueError):
         return None
-    return counts if all(_is_whole(count, 0) for count in (passed, alarms, missed, found)) else None
+    return counts if all(is_whole(count, 0) for count in (passed, alarms, missed, found)) else None
 
 
 def held_out(card: dict) -> dict | None:
@@ -106,7 +106,7 @@ def held_out(card: dict) -> dict | None:
 
 
 def _are_quantiles(values: object) -> bool:
-    if not isinstance(values, list) or len(values) != SCORE_QUANTILES or not all(map(_is_number, values)):
+    if not isinstance(values, list) or len(values) != SCORE_QUANTILES or not all(map(is_number, values)):
         return False
     return (
         0 <= values[0] and values[-1] <= 1 and all(one <= more for one, more in zip(values, values[1:], strict=False))
@@ -156,17 +156,17 @@ def _is_bare(file: BinaryIO) -> bool:
 def _flaw(card: dict) -> str | None:
     """The first of the fields that the programs go by that is not as it must be."""
     fields = {
-        "model.bytes": lambda: _is_whole(card["model"]["bytes"], 1),
+        "model.bytes": lambda: is_whole(card["model"]["bytes"], 1),
         "model.sha256": lambda: bool(re.fullmatch("[0-9a-f]{64}", card["model"]["sha256"])),
-        "input.side": lambda: _is_whole(card["input"]["side"], 1) and card["input"]["side"] <= MAX_SIDE,
+        "input.side": lambda: is_whole(card["input"]["side"], 1) and card["input"]["side"] <= MAX_SIDE,
         "input.margin": lambda: _is_margin(card["input"]["margin"], card["input"]["side"]),
-        "input.window": lambda: _is_window(card["input"].get("window")),
-        "input.pixel_mm": lambda: _is_length(card["input"].get("pixel_mm")),
+        "input.window": lambda: is_window(card["input"].get("window")),
+        "input.pixel_mm": lambda: is_length(card["input"].get("pixel_mm")),
         # Of 16-bit images; cards without either field mean all 16 bits.
-        "input.white": lambda: _is_within(card["input"].get("white"), WHITE),
-        "input.bits": lambda: _is_within(card["input"].get("bits"), BITS),
+        "input.white": lambda: is_within(card["input"].get("white"), WHITE),
+        "input.bits": lambda: is_within(card["input"].get("bits"), BITS),
         "decision.threshold": lambda: (
-            _is_number(card["decision"]["threshold"]) and 0 <= card["decision"]["threshold"] <= MAX_THRESHOLD
+            is_number(card["decision"]["threshold"]) and 0 <= card["decision"]["threshold"] <= MAX_THRESHOLD
         ),
         "labels": lambda: list(map(type, card["labels"])) == [str, str],
         "precision": lambda: isinstance(card.get("precision"), str | None),
@@ -180,7 +180,7 @@ def _flaw(card: dict) -> str | None:
     return None
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether it is a finite number; JSON's `true` is none, though Python takes it for one."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
@@ -188,27 +188,30 @@ def _is_number(value: object) -> bool:
     return abs(value) <= sys.float_info.max
 
 
-def _is_whole(value: object, least: int) -> bool:
+def is_whole(value: object, least: int) -> bool:
+    """Whether it is a whole number, and at least another one."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _is_margin(margin: float, side: int) -> bool:
     """Whether a margin leaves something to be seen, in whole pixels."""
-    return _is_number(margin) and 0 <= margin and 2 * math.ceil(margin) < side
+    return is_number(margin) and 0 <= margin and 2 * math.ceil(margin) < side
 
 
-def _is_window(window: object) -> bool:
+def is_window(window: object) -> bool:
     """Whether it is LOW, HIGH; a model for crops that nobody knows the window of has none."""
     if window is None:
         return True
-    return isinstance(window, list) and len(window) == 2 and all(map(_is_number, window)) and window[0] < window[1]
+    return isinstance(window, list) and len(window) == 2 and all(map(is_number, window)) and window[0] < window[1]
 
 
-def _is_length(millimetres: float | None) -> bool:
-    return millimetres is None or (_is_number(millimetres) and 0 < millimetres <= MAX_PIXEL_MM)
+def is_length(millimetres: object) -> bool:
+    """Whether it may be the distance of pixels, where that is known."""
+    return millimetres is None or (is_number(millimetres) and 0 < millimetres <= MAX_PIXEL_MM)
 
 
-def _is_within(value: object, allowed: range) -> bool:
+def is_within(value: object, allowed: range) -> bool:
+    """Whether it is one of these whole numbers, where it is known."""
     return value is None or value in allowed and not isinstance(value, bool | float)
 
 

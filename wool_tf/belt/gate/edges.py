@@ -4,17 +4,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import LineTimes
-
-
-@dataclasses.dataclass(frozen=True)
-class GatePlace:
-    """Where a gate is: as the options of `tflite/gate.py`, in millimetres."""
-
-    distance_mm: float
-    width_mm: float
-    lead_mm: float
-    hold_mm: float
 
 
 class Edge(NamedTuple):
@@ -50,7 +41,7 @@ Stretch = tuple[float, float]
 
 
 def judge(
-    outputs: list[dict], stretches: Iterable[Stretch], place: GatePlace, written: LineTimes, pixel_mm: float
+    outputs: list[dict], stretches: Iterable[Stretch], place: GateGeometry, written: LineTimes, pixel_mm: float
 ) -> GateRecord:
     """Compares what a gate of one lane did with what it was told.
 

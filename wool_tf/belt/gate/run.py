@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
+from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import DetectorStream, LineTimes
 from wool_tf.belt.gate import edges
-from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program, has_said
 from wool_tf.belt.programs.service import Service
@@ -35,7 +35,7 @@ class GateRun(NamedTuple):
     stood: float
 
 
-def run(belt: Belt, inspection: list, gate: list, place: GatePlace, lines_per_second: float, lines: int) -> GateRun:
+def run(belt: Belt, inspection: list, gate: list, place: GateGeometry, lines_per_second: float, lines: int) -> GateRun:
     """Streams a belt.
 
     Arguments:
@@ -74,12 +74,13 @@ def inspecting(belt: Belt, inspection: list, folder: Path, feed: Path, lines_per
     return [*inspection, *about, f"--lines_per_second={lines_per_second:g}", f"--feed={feed}"]
 
 
-def gating(gate: list, feed: Path, place: GatePlace) -> list:
-    """The command of a gate at a place."""
-    return [*gate, f"--feed={feed}", *(f"--{name}={mm:g}" for name, mm in place.__dict__.items())]
+def gating(gate: list, feed: Path, place: GateGeometry) -> list:
+    """The command of a gate of one lane at a place."""
+    measures = ("distance_mm", "width_mm", "lead_mm", "hold_mm")
+    return [*gate, f"--feed={feed}", *(f"--{name}={getattr(place, name):g}" for name in measures)]
 
 
-def figures(run: GateRun, place: GatePlace) -> dict:
+def figures(run: GateRun, place: GateGeometry) -> dict:
     """What the gate did, as JSON values.
 
     Returns:

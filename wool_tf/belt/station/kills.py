@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from wool_station.gate.timeline import GateGeometry
 from wool_station.store.reader import StoreReader
 from wool_tf.belt.detector import DetectorStream, LineTimes
 from wool_tf.belt.gate import edges
-from wool_tf.belt.gate.edges import GatePlace, Stretch
+from wool_tf.belt.gate.edges import Stretch
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program, has_said
 from wool_tf.belt.programs.service import Service
@@ -39,7 +40,7 @@ class Kill(NamedTuple):
 def run(
     belt: Belt,
     commands: Commands,
-    place: GatePlace,
+    place: GateGeometry,
     lines_per_second: float,
     times: int,
     seed: int,
@@ -164,7 +165,7 @@ def placed(inspection: Program, openings: list[tuple[float, int]]) -> list[Inspe
 
 
 def account(
-    inspections: list[Inspected], gate: list[dict], kills: list[Kill], place: GatePlace, written: LineTimes
+    inspections: list[Inspected], gate: list[dict], kills: list[Kill], place: GateGeometry, written: LineTimes
 ) -> dict:
     """What the gate did, as JSON values.
 
@@ -237,7 +238,7 @@ def _after(
     outputs: list[dict],
     rejected: list[tuple[float, float, str]],
     due: list[Stretch],
-    place: GatePlace,
+    place: GateGeometry,
     written: LineTimes,
     pixel: float,
 ) -> dict:

@@ -5,9 +5,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt import streaming
 from wool_tf.belt.gate import run as gate_run
-from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.station.run import GATE, Commands, Station
 from wool_tf.belt.streaming import StreamRun
@@ -27,7 +27,7 @@ def alone(belt: Belt, commands: Commands, lines_per_second: float, lines: int) -
 
 
 def accompanied(
-    belt: Belt, commands: Commands, place: GatePlace, lines_per_second: float, lines: int
+    belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, lines: int
 ) -> tuple[StreamRun, dict]:
     """The same with the station beside it, whose figures are returned, too (`Station.figures`)."""
     program, model, *more = commands.inspection
@@ -41,7 +41,7 @@ def accompanied(
 
 
 def compare(
-    belt: Belt, commands: Commands, place: GatePlace, lines_per_second: float, pairs: int, say: Callable[[str], None]
+    belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, pairs: int, say: Callable[[str], None]
 ) -> dict:
     """Lets the belt pass some times without the station and with it, in turn, so that both see the machine alike.
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
+from wool_station.gate.timeline import GateGeometry
 from wool_station.store.reader import StoreReader
 from wool_tf.belt import scoring
 from wool_tf.belt.detector import DetectorStream
 from wool_tf.belt.gate import run as gate_run
-from wool_tf.belt.gate.edges import GatePlace
 from wool_tf.belt.gate.run import GateRun
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program, has_said
@@ -153,7 +153,7 @@ def key(reject: dict) -> tuple:
     return reject["time"], reject["reject"], reject.get("part")
 
 
-def run(belt: Belt, commands: Commands, place: GatePlace, lines_per_second: float, lines: int) -> dict:
+def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, lines: int) -> dict:
     """Streams a belt with all of the station beside the inspection.
 
     Arguments:
@@ -192,7 +192,7 @@ def run(belt: Belt, commands: Commands, place: GatePlace, lines_per_second: floa
 
 
 def beside(
-    belt: Belt, commands: Commands, place: GatePlace, folder: Path, lines_per_second: float, more: list
+    belt: Belt, commands: Commands, place: GateGeometry, folder: Path, lines_per_second: float, more: list
 ) -> Station:
     """A station with inspection and gate.
 

@@ -173,7 +173,7 @@ def with_references(found: tuple[Scan, ...], folder: Path, config: ScanConfig) -
     beside = sorted(name for name in os.listdir(folder) if name.lower().startswith(("dark.", "bright.")))
     if beside and not config.open_beam:
         log.info(
-            f"{' and '.join(beside)} lie in {folder} and are not used; if they are references, give --dark and --bright"
+            f"{' and '.join(beside)} lie in {folder} and are not used; if they are references, give `dark` and `bright`"
         )
     return found
 
@@ -239,9 +239,9 @@ def _checked_size(root: Path, item: ListedScan, raw: LineFormat | None) -> tuple
 def _listing_flaw(root: Path, item: ListedScan, sample: str, config: ScanConfig) -> str | None:
     reason = _file_flaw(root, item.path)
     if not reason and not sample and config.sample_from is not None:
-        return f"{item.path}: --sample_from finds no sample in the name {quoted(item.name)}"
+        return f"{item.path}: `sample_from` finds no sample in the name {quoted(item.name)}"
     if not reason and not (sample and sample.isprintable()):
-        return f"sample of {item.path} is missing; name the physical sample, or give --sample_from"
+        return f"sample of {item.path} is missing; name the physical sample, or give `sample_from`"
     if not reason and bool(item.dark) != bool(item.bright):
         return f"{item.path} has one reference, but dark and bright go together"
     for name in filter(None, (item.dark, item.bright)):
@@ -296,7 +296,7 @@ def _checked_box(mark: ListedBox, scan: Scan, types: dict[str, str]) -> Box:
     if not width or not height:
         raise _NoArea
     if mark.defect not in types:
-        remedy = "correct it, or add it to --defects or to --invisible"
+        remedy = "correct it, or add it to `defects` or to `invisible`"
         raise _BadBox(f"defect {quoted(mark.defect)} is none of {', '.join(types.values())}; {remedy}")
     if max(width, height) <= 1 and max(x + width, y + height) <= 1 and not (width == height == 1):
         raise _BadBox(f"{shown} is smaller than a pixel in the first one; are these shares of the image? Export pixels")
