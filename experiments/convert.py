@@ -49,28 +49,28 @@ flags.adopt_module_key_flags(network_flags)
 
 
 def main() -> None:
-    decision = threshold_flags.rule(_THRESHOLD)
-    course = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
+    threshold_rule = threshold_flags.rule(_THRESHOLD)
+    qat = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
     source, threads = network_flags.source(), network_flags.THREADS.value
     out = console.output("out", _OUT.value, data=source.data)
     console.set_computing_environment(threads)
 
     from wool_tf.deploy import conversion
 
-    order = conversion.ConversionRequest(
+    request = conversion.ConversionRequest(
         out=out,
         precisions=tuple(_PRECISIONS.value),
-        decision=decision,
+        threshold_rule=threshold_rule,
         side=_SIDE.value,
         calibration_images=_CALIBRATION.value,
         heatmap=_HEATMAP.value,
         c_array=_C_ARRAY.value,
         seed=_SEED.value,
         threads=threads,
-        course=course,
+        qat=qat,
     )
     console.Display()
-    conversion.run(source, order)
+    conversion.run(source, request)
 
 
 if __name__ == "__main__":

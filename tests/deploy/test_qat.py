@@ -22,12 +22,12 @@ def ignore(done: float, what: str) -> None:
     pass
 
 
-def request(spec=TINY, images=None, labels=(0, 1), course=None, **settings):
+def request(spec=TINY, images=None, labels=(0, 1), config=None, **settings):
     """Fine-tunes random weights."""
     images = np.zeros((2, 35, 35), np.uint8) if images is None else images
     settings = {"progress": ignore} | settings
     return launch.convert(
-        spec, weights.initial(spec, 0), images, np.array(labels), course or launch.QatConfig(), **settings
+        spec, weights.initial(spec, 0), images, np.array(labels), config or launch.QatConfig(), **settings
     )
 
 
@@ -54,14 +54,14 @@ def stand_in(tmp_path, monkeypatch):
 def test_the_process_gets_the_request_and_gives_the_file(stand_in, tmp_path):
     stand_in(f"cp -r $folder {tmp_path}/seen; printf model > $folder/qat.tflite")
     images, arrays = np.arange(2 * 48 * 48).reshape(2, 48, 48).astype(np.uint8), weights.initial(TINY, 0)
-    assert request(images=images, course=launch.QatConfig(3, 2, 0.5, 7), side=48, heatmap=True) == b"model"
+    assert request(images=images, config=launch.QatConfig(3, 2, 0.5, 7), side=48, heatmap=True) == b"model"
     seen = tmp_path / "seen"
     spec, found = weights.load(seen / "network.safetensors")
     assert spec == TINY and all(np.array_equal(found[key], arrays[key]) for key in arrays)
     np.testing.assert_array_equal(np.load(seen / "images.npy", allow_pickle=False), images)
     np.testing.assert_array_equal(np.load(seen / "labels.npy", allow_pickle=False), [0, 1])
     course = {"epochs": 3, "batch_size": 2, "learning_rate": 0.5, "seed": 7}
-    assert json.loads((seen / "request.json").read_text()) == {"course": course, "side": 48, "heatmap": True}
+    assert json.loads((seen / "request.json").read_text()) == {"config": course, "side": 48, "heatmap": True}
 
 
 def test_progress_is_passed_on(stand_in):
@@ -215,10 +215,10 @@ def test_a_course_without_steps_of_any_length_changes_little_of_native_crops_and
     side = SIDE * 2
     images = np.kron(pictures(20, seed=3), np.ones((1, 2, 2), np.uint8))
     told, arrays = [], weights.read(odd.model)
-    course = launch.QatConfig(epochs=2, batch_size=8, learning_rate=0)
+    config = launch.QatConfig(epochs=2, batch_size=8, learning_rate=0)
     labels = np.arange(20) % 2
     tflite = launch.convert(
-        odd.model.spec, arrays, images, labels, course, side, True, progress=lambda *words: told.append(words)
+        odd.model.spec, arrays, images, labels, config, side, True, progress=lambda *words: told.append(words)
     )
     assert [done for done, _ in told] == [0.5, 1.0]
     assert [what[:9] for _, what in told] == ["epoch 1/2", "epoch 2/2"]
@@ -269,10 +269,10 @@ def test_learns_and_gives_the_same_bytes_again():
 
 
 @pytest.mark.slow
-def test_a_course_that_diverges_is_one_line():
-    course = launch.QatConfig(epochs=3, batch_size=2, learning_rate=3e38)
+def test_a_training_that_diverges_is_one_line():
+    config = launch.QatConfig(epochs=3, batch_size=2, learning_rate=3e38)
     with pytest.raises(WoolError, match="^[^\n]* became [^\n]* the fine-tuning; lower its learning rate$"):
-        request(course=course)
+        request(config=config)
 
 
 @pytest.mark.slow

@@ -44,8 +44,8 @@ def ran(place, crops):
     return scripts.run("convert.py", *where, *flags, f"--folds={place / 'folds.json'}", "--fold=0")
 
 
-def order(out, *precisions, **others) -> ConversionRequest:
-    return ConversionRequest(out, precisions, **{"decision": ThresholdRule(cost_ratio=1.0)} | others)
+def request(out, *precisions, **others) -> ConversionRequest:
+    return ConversionRequest(out, precisions, **{"threshold_rule": ThresholdRule(cost_ratio=1.0)} | others)
 
 
 class Lines(logging.Handler):
@@ -65,7 +65,7 @@ def made(source, *given, **others) -> tuple[list[dict], list[str]]:
     logger.setLevel(logging.INFO)
     logger.addHandler(lines)
     try:
-        paths = run(source, order(*given, **others))
+        paths = run(source, request(*given, **others))
     finally:
         logger.removeHandler(lines)
     return [json.loads(path.with_suffix(".json").read_text()) for path in paths], lines.said
@@ -127,7 +127,7 @@ def test_held_out_images_change_neither_file_nor_threshold(ran, place, source, c
     before = json.loads((place / "board" / "net-int8.json").read_text())
     assert card["training"]["fingerprint"] != before["training"]["fingerprint"]
     assert card["metrics"] != before["metrics"]
-    # So the same order gives the same bytes, too.
+    # So the same request gives the same bytes, too.
     assert card["model"] == before["model"]
     # Floats may round in another way where they lie elsewhere in memory.
     assert card["decision"].pop("float_threshold") == pytest.approx(before["decision"].pop("float_threshold"), rel=1e-5)
@@ -139,7 +139,7 @@ def test_without_folds_all_images_train_and_there_are_no_metrics(source, crops, 
     shutil.copytree(crops, imaged)
     (imaged / "imaging.json").write_text(json.dumps({"crop": IMAGE_SIZE, "window": [0, 1.5], "pixel_mm": 0.4}))
     given = NetworkSource(source.network, imaged)
-    (card,), said = made(given, tmp_path / "out", "fp32", decision=ThresholdRule(recall=1.0))
+    (card,), said = made(given, tmp_path / "out", "fp32", threshold_rule=ThresholdRule(recall=1.0))
     assert said[0] == f"16 training images, 0 held out, crops of {IMAGE_SIZE} pixels"
     assert "held-out" not in said[-1]
     assert card["metrics"] is None
@@ -153,7 +153,7 @@ def test_without_folds_all_images_train_and_there_are_no_metrics(source, crops, 
 def test_quantisation_aware_training(source, crops, tmp_path):
     from wool_tf.deploy.qat.launch import QatConfig
 
-    (card,), said = made(source, tmp_path, "qat", course=QatConfig(epochs=1))
+    (card,), said = made(source, tmp_path, "qat", qat=QatConfig(epochs=1))
     assert any(line.startswith("qat: 100%, epoch 1/1") for line in said)
     assert (card["precision"], card["metrics"]["images"]) == ("qat", 8)
     _, called, labels = trained_networks.seen(tmp_path / "net-qat.tflite", crops)

@@ -35,29 +35,29 @@ class ConversionRequest:
     Attributes:
         out: folder of the files.
         precisions: of `tflite_file.PRECISIONS`, and `qat`.
-        decision: ThresholdRule.
+        threshold_rule: ThresholdRule.
         side: of native crops in pixels; None: as `imaging.read` finds it.
         calibration_images: images that ranges of 8-bit files are taken from, at most.
         heatmap: whether the files say where the defect is.
         c_array: whether the files of `INTEGER` precisions are also written as C source.
         seed: base of every random number.
         threads: of the interpreter.
-        course: how `qat` fine-tunes.
+        qat: how it fine-tunes, of the precision `qat`.
     """
 
     out: Path
     precisions: tuple[str, ...]
-    decision: ThresholdRule
+    threshold_rule: ThresholdRule
     side: int | None = None
     calibration_images: int = calibration_set.IMAGES
     heatmap: bool = False
     c_array: bool = False
     seed: int = 0
     threads: int = 1
-    course: launch.QatConfig = launch.QatConfig()
+    qat: launch.QatConfig = launch.QatConfig()
 
 
-def run(source: NetworkSource, order: ConversionRequest) -> list[Path]:
+def run(source: NetworkSource, request: ConversionRequest) -> list[Path]:
     """Makes a TFLite file of each precision, with its card inside and beside it.
 
     The threshold of each file is chosen on the training images, by that file's own scores. Networks remember the images
@@ -65,7 +65,7 @@ def run(source: NetworkSource, order: ConversionRequest) -> list[Path]:
 
     Arguments:
         source: NetworkSource; held-out images are kept out of everything but the metrics of the cards, which say so.
-        order: ConversionRequest.
+        request: ConversionRequest.
 
     Returns:
         The TFLite files, in order.
@@ -74,53 +74,55 @@ def run(source: NetworkSource, order: ConversionRequest) -> list[Path]:
         WoolError: a file is unusable, a network cannot be converted, or a file is not what it should be.
     """
     quiet.import_keras()
-    _check(source, order)
+    _check(source, request)
     with tempfile.TemporaryDirectory() as cache:
         trained = opened(source, Path(cache))
-        crops = trained.load(order.side)
+        crops = trained.load(request.side)
         counts = f"{len(trained.train):,} training images, {len(trained.held_out):,} held out"
         log.info(f"{counts}, crops of {crops.imaging.side} pixels")
-        work = _Work(order, trained, crops)
+        work = _Work(request, trained, crops)
         if len(trained.held_out):
             by_float = dataclasses.asdict(metrics.evaluate(trained.images.labels[trained.held_out], work.by_float))
             log.info(f"{source.network}, float at {metrics.THRESHOLD:g}; held-out images: {_told(by_float)}")
-        return [_made(source.network, precision, work) for precision in order.precisions]
+        return [_made(source.network, precision, work) for precision in request.precisions]
 
 
-def _check(source: NetworkSource, order: ConversionRequest) -> None:
+def _check(source: NetworkSource, request: ConversionRequest) -> None:
     from wool_tf.deploy import tflite_file
 
-    known, given = (*tflite_file.PRECISIONS, QAT), ",".join(order.precisions)
-    if not order.precisions or not set(order.precisions) <= set(known):
+    known, given = (*tflite_file.PRECISIONS, QAT), ",".join(request.precisions)
+    if not request.precisions or not set(request.precisions) <= set(known):
         raise BadSetting("precisions", given, f"must be of {', '.join(known)}")
-    if len(set(order.precisions)) < len(order.precisions):
+    if len(set(request.precisions)) < len(request.precisions):
         raise BadSetting("precisions", given, "name each once")
-    if order.c_array and not set(order.precisions) & set(INTEGER):
+    if request.c_array and not set(request.precisions) & set(INTEGER):
         raise BadSetting("c_array", None, f"is for {' and '.join(INTEGER)}; add one of them to the precisions {given}")
-    if order.out.resolve() == source.network.resolve().parent:
-        raise BadSetting("out", order.out, "is the network's folder, which has files of the same names; give another")
+    if request.out.resolve() == source.network.resolve().parent:
+        raise BadSetting("out", request.out, "is the network's folder, which has files of the same names; give another")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Work:
     """What all files are made with: the crops that they read, and what the network says of them."""
 
-    order: ConversionRequest
+    request: ConversionRequest
     trained: TrainedNetwork
     crops: Crops
 
     @functools.cached_property
     def calibration(self) -> np.ndarray:
         """(n, side, side) of uint8."""
-        seed = seeds.derive(self.order.seed, "calibration")
+        seed = seeds.derive(self.request.seed, "calibration")
         crops, train = self.crops.native, self.trained.train
-        return crops.images[calibration_set.choose(crops.labels, train, seed, self.order.calibration_images)]
+        return crops.images[calibration_set.choose(crops.labels, train, seed, self.request.calibration_images)]
 
     @functools.cached_property
     def float_threshold(self) -> float:
         """By the rule for the files, the threshold of the network itself."""
         trained = self.trained
-        return self.order.decision.made(trained.images.labels[trained.train], lambda: trained.scores(trained.train))[0]
+        return self.request.threshold_rule.made(
+            trained.images.labels[trained.train], lambda: trained.scores(trained.train)
+        )[0]
 
     @functools.cached_property
     def by_float(self) -> np.ndarray:
@@ -130,14 +132,14 @@ class _Work:
 
 def _made(network: Path, precision: str, work: _Work) -> Path:
     """Writes the file of one precision, and what goes with it."""
-    order, trained, crops = work.order, work.trained, work.crops.native
+    request, trained, crops = work.request, work.trained, work.crops.native
     log.info(f"making {precision}")
     tflite = _converted(precision, work)
 
     def score(chosen: np.ndarray) -> np.ndarray:
-        return agreement.predict(tflite, crops.images, order.threads, chosen)
+        return agreement.predict(tflite, crops.images, request.threads, chosen)
 
-    threshold, rule = order.decision.made(trained.images.labels[trained.train], lambda: score(trained.train))
+    threshold, rule = request.threshold_rule.made(trained.images.labels[trained.train], lambda: score(trained.train))
     achieved = _achieved(work, score(trained.held_out), threshold) if len(trained.held_out) else None
     about = card.make(
         tflite,
@@ -154,12 +156,12 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
     )
     content, name = card.attach(tflite, about), f"{network.stem}-{precision}"
     about = card.read(content)
-    path = order.out / f"{name}.tflite"
+    path = request.out / f"{name}.tflite"
     files.write(path, content)
     files.write(path.with_suffix(".json"), card.text(about).encode())
-    if order.c_array and precision in INTEGER:
+    if request.c_array and precision in INTEGER:
         for file, text in microcontroller.c_array(tflite, about, name).items():
-            files.write(order.out / file, text.encode())
+            files.write(request.out / file, text.encode())
     operators = f"{len(checks.describe(tflite)['operators'])} kinds of operators, all run by XNNPACK"
     held_out = f"; held-out images: {_told(achieved)}" if achieved else ""
     log.info(f"{path}: {len(content):,} bytes, threshold {threshold:.4f}, {operators}{held_out}")
@@ -170,7 +172,7 @@ def _converted(precision: str, work: _Work) -> bytes:
     from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet
 
-    order, trained, crops, side = work.order, work.trained, work.crops.native, work.crops.imaging.side
+    request, trained, crops, side = work.request, work.trained, work.crops.native, work.crops.imaging.side
     if precision == QAT:
         images, labels = crops.images[trained.train], crops.labels[trained.train]
         return launch.convert(
@@ -178,13 +180,13 @@ def _converted(precision: str, work: _Work) -> bytes:
             trained.arrays,
             images,
             labels,
-            order.course,
+            request.qat,
             side,
-            order.heatmap,
+            request.heatmap,
             progress=lambda share, what: log.info(f"qat: {share:.0%}, {what}"),
         )
     model = resnet.restored(trained.spec, trained.arrays)
-    return tflite_file.convert(model, precision, work.calibration, side, order.heatmap)
+    return tflite_file.convert(model, precision, work.calibration, side, request.heatmap)
 
 
 def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
@@ -192,7 +194,7 @@ def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
     labels = work.trained.images.labels[work.trained.held_out]
     compared = agreement.compare(labels, work.by_float, scores, threshold)
     return {
-        "of": OWN if work.order.decision.threshold is None else GIVEN,
+        "of": OWN if work.request.threshold_rule.threshold is None else GIVEN,
         "images": len(labels),
         **dataclasses.asdict(metrics.evaluate(labels, scores, threshold)),
         "score_quantiles": card.score_quantiles(labels, scores),

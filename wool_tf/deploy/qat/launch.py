@@ -67,7 +67,7 @@ def convert(
     arrays: Mapping[str, np.ndarray],
     images: np.ndarray,
     labels: np.ndarray,
-    course: QatConfig,
+    config: QatConfig,
     side: int | None = None,
     heatmap: bool = False,
     *,
@@ -83,7 +83,7 @@ def convert(
         arrays: its trained weights, by torchvision's keys.
         images: (n, side, side) of uint8, may be a memory map. Native crops, all to be trained on.
         labels: (n,) of int, below the number of classes.
-        course: QatConfig.
+        config: QatConfig.
         side, heatmap: as for `tflite_file.convert`.
         progress: told of every epoch: the finished share of them and a few words.
 
@@ -93,7 +93,7 @@ def convert(
     """
     geometry = CropGeometry.of(spec, side, heatmap)
     _check_images(images, labels, geometry.side, spec.classes)
-    request = {"course": dataclasses.asdict(course), "side": geometry.side, "heatmap": heatmap}
+    request = {"config": dataclasses.asdict(config), "side": geometry.side, "heatmap": heatmap}
     with tempfile.TemporaryDirectory(prefix="wool_tf-qat-") as name:
         folder = Path(name)
         try:
@@ -173,8 +173,8 @@ def _answered(folder: Path, progress: Callable[[float, str], None]) -> bytes:
     request = json.loads((folder / _REQUEST).read_text())
     spec, arrays = weights.load(folder / _NETWORK)
     images, labels = np.load(folder / _IMAGES, mmap_mode="r"), np.load(folder / _LABELS)
-    course, geometry = QatConfig(**request["course"]), CropGeometry(request["side"], spec.input_shape[0])
-    return training.fine_tune(spec, arrays, images, labels, course, geometry, request["heatmap"], progress)
+    config, geometry = QatConfig(**request["config"]), CropGeometry(request["side"], spec.input_shape[0])
+    return training.fine_tune(spec, arrays, images, labels, config, geometry, request["heatmap"], progress)
 
 
 if __name__ == "__main__":

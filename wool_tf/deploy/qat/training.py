@@ -33,7 +33,7 @@ def fine_tune(
     arrays: Weights,
     images: np.ndarray,
     labels: np.ndarray,
-    course: QatConfig,
+    config: QatConfig,
     geometry: CropGeometry,
     heatmap: bool,
     progress: Callable[[float, str], None],
@@ -41,11 +41,11 @@ def fine_tune(
     """As `launch.convert`, in this process; arguments are as there."""
     loaded = _loaded(images, geometry)
     network = resnet.build(spec, arrays)
-    typical = seeds.generator(course.seed, "ranges").permutation(len(loaded))[:RANGE_IMAGES]
+    typical = seeds.generator(config.seed, "ranges").permutation(len(loaded))[:RANGE_IMAGES]
     middle = centre_crop(loaded[np.sort(typical)], geometry.image_size)
     resnet.check_agreement(network, arrays, pixels.normalise(middle[:COMPARED]))
     model = fake_quantisation.quantised(network, middle)
-    _train(model, loaded, labels, course, progress)
+    _train(model, loaded, labels, config, progress)
     with quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tflite = fake_quantisation.to_tflite(model, geometry, heatmap, middle)
@@ -64,19 +64,19 @@ def _train(
     model: tf_keras.Model,
     images: np.ndarray,
     labels: np.ndarray,
-    course: QatConfig,
+    config: QatConfig,
     progress: Callable[[float, str], None],
 ) -> None:
-    if course.epochs == 0:
+    if config.epochs == 0:
         return
-    side, steps = model.spec.input_shape[0], per_epoch(len(images), course.batch_size)
-    rate = tf_keras.optimizers.schedules.CosineDecay(float(course.learning_rate), steps * course.epochs)
+    side, steps = model.spec.input_shape[0], per_epoch(len(images), config.batch_size)
+    rate = tf_keras.optimizers.schedules.CosineDecay(float(config.learning_rate), steps * config.epochs)
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(tf_keras.optimizers.Adam(rate), loss)
-    seed = seeds.derive(course.seed, "batches")
-    batches = augmented(images, labels, np.arange(len(images)), side, course.batch_size, seed)
-    watch = _Watch(course.epochs, progress)
-    model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch], verbose=0)
+    seed = seeds.derive(config.seed, "batches")
+    batches = augmented(images, labels, np.arange(len(images)), side, config.batch_size, seed)
+    watch = _Watch(config.epochs, progress)
+    model.fit(batches, epochs=config.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch], verbose=0)
     for variable in model.trainable_variables:
         if not np.isfinite(variable.numpy()).all():
             raise Divergence(f"{variable.name} became infinite in the fine-tuning; lower its learning rate")
