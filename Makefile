@@ -44,7 +44,7 @@ bench: $(READY)
 	@$(VENV)/bin/python benchmarks/loading.py --folder=build/bench/crops --images=10000 --json=build/bench/loading.json
 	@$(VENV)/bin/python benchmarks/finetune.py --json=build/bench/finetune.json
 	@$(VENV)/bin/python benchmarks/protocol.py --without="plain Keras" --json=build/bench/protocol.json
-	@$(VENV)/bin/python -c 'import torch' 2>/dev/null && $(VENV)/bin/python benchmarks/training.py --depths=18 --sizes=64,112 --batches=16 --json=build/bench/training.json || echo "training.py is left out: it needs PyTorch (the extra torch)"
+	@if $(VENV)/bin/python -c 'import torch' 2>/dev/null; then $(VENV)/bin/python benchmarks/training.py --depths=18 --sizes=64,112 --batches=16 --json=build/bench/training.json; else echo "training.py is left out: it needs PyTorch (the extra torch)"; fi
 	@rm -rf build/bench/crops
 
 lint: $(READY)

@@ -40,7 +40,7 @@ from wool_tf.cells import aligned
 from wool_tf.networks.spec import ResNetSpec
 
 SECTIONS = ("operators", "compiled", "start", "batches", "threads")
-WAYS = ("interpreter", "compiled", "cache")
+WAYS = ("interpreter", "compiled", "cache", "compared")
 _MODEL = flags.DEFINE_string("model", None, "TFLite file; default: a compact network in int8.")
 _DEPTH = flags.DEFINE_integer("depth", 18, "Depth of the ResNet, without --model.")
 _SIDE = flags.DEFINE_integer("image_size", 112, "Side of its input in pixels.", lower_bound=32)
@@ -57,7 +57,7 @@ _CACHE = flags.DEFINE_string("cache", "", "File of the weight cache; used by the
 
 def main() -> None:
     if _START.value:
-        print(json.dumps(_started(_MODEL.value, _START.value)))
+        print(json.dumps(_started(Path(_MODEL.value), _START.value)))
         return
     unknown = sorted(set(_SECTIONS.value) - set(SECTIONS))
     if unknown:
@@ -136,13 +136,11 @@ def _operators(model: Path) -> dict:
 
 
 def _compiled(model: Path) -> dict:
-    """CompiledModel beside the interpreter, if it does not die here."""
-    died = _child(model, "compiled", "")
-    if "died" in died:
-        print("", f"compiled: CompiledModel cannot be used here: {died['died']}", sep="\n")
-        return died
-    times = _measured({"interpreter": _interpreter(model), "CompiledModel": _compiled_run(model, 1, "")})
-    found = {name: own.figures() | own.compared(times["interpreter"]) for name, own in times.items()}
+    """CompiledModel beside the interpreter, in a process of its own: it may die, and prints notes until its end."""
+    found = _child(model, "compared", "")
+    if "died" in found:
+        print("", f"compiled: CompiledModel cannot be used here: {found['died']}", sep="\n")
+        return found
     _compare("compiled", found)
     return found
 
@@ -161,8 +159,7 @@ def _compiled_run(model: Path, threads: int, cache: str) -> Callable[[], object]
     from ai_edge_litert.options import CpuOptions, Options
 
     cpu = CpuOptions(num_threads=threads, xnnpack_weight_cache_path=cache)
-    with quiet.quiet():
-        compiled = CompiledModel.from_file(str(model), options=Options(cpu_options=cpu))
+    compiled = CompiledModel.from_file(str(model), options=Options(cpu_options=cpu))
     (image, *_), (logits, *_) = operators.ends(model.read_bytes())
     inputs, outputs = compiled.create_input_buffers(0), compiled.create_output_buffers(0)
     pixels = random_pixels(*image)
@@ -204,7 +201,9 @@ def _median(children: list[dict]) -> dict:
 
 def _child(model: Path, way: str, cache: str) -> dict:
     """What a process of its own finds of a way to start, or how it died."""
-    command = [sys.executable, __file__, f"--model={model}", f"--start={way}", f"--cache={cache}"]
+    given = {"model": model, "start": way, "cache": cache}
+    same = {flag.name: flag.value for flag in (_ROUNDS, _TURN, _QUICK)}
+    command = [sys.executable, __file__, *(f"--{name}={value}" for name, value in (given | same).items())]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode < 0:
         return {"died": signal.Signals(-ran.returncode).name}
@@ -214,17 +213,24 @@ def _child(model: Path, way: str, cache: str) -> dict:
         return {"died": (ran.stderr.strip().splitlines() or ["it said nothing"])[-1]}
 
 
-def _started(model: str, way: str) -> dict:
+def _started(model: Path, way: str) -> dict:
+    """What a process that is started for it finds of a way."""
     with quiet.quiet():
         import ai_edge_litert.compiled_model
         import ai_edge_litert.interpreter  # noqa: F401
 
+        if way == "compared":
+            return _compared(model)
         started = time.process_time()
-        path = Path(model)
-        run = _interpreter(path) if way == "interpreter" else _compiled_run(path, 1, _CACHE.value)
+        run = _interpreter(model) if way == "interpreter" else _compiled_run(model, 1, _CACHE.value)
         loaded = time.process_time()
         run()
         return {"load_ms": 1e3 * (loaded - started), "first_ms": 1e3 * (time.process_time() - loaded)}
+
+
+def _compared(model: Path) -> dict:
+    times = _measured({"interpreter": _interpreter(model), "CompiledModel": _compiled_run(model, 1, "")})
+    return {name: own.figures() | own.compared(times["interpreter"]) for name, own in times.items()}
 
 
 def _batches(model: Path) -> dict:

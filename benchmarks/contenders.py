@@ -76,6 +76,17 @@ def compact_plan(full: ResNetSpec) -> plan.Plan:
     return left
 
 
+def random_weights(spec: ResNetSpec) -> weights.Weights:
+    """Weights with shifts of batch norms that differ, as after a training.
+
+    Where they are all 0, the exporter to ONNX shares one array between convolutions, and ONNX Runtime computes those of
+    8-bit files in float32.
+    """
+    rng = np.random.default_rng(0)
+    shifts = {conv.norm: rng.normal(0, 0.1, spec.width(conv.writes)) for conv in spec.convolutions()}
+    return weights.initial(spec, 0) | {f"{norm}.bias": shift.astype(np.float32) for norm, shift in shifts.items()}
+
+
 def board_model(case: Case, network: str, precision: str) -> Path:
     """The TFLite file of a network, converted unless it is there."""
     spec = case.networks[network]
@@ -94,7 +105,7 @@ def converted(spec: ResNetSpec, precision: str) -> bytes:
 
     side = pixels.load_size(spec.input_shape[0])
     images = np.random.default_rng(0).integers(0, 256, (CALIBRATION_IMAGES, side, side), np.uint8)
-    return tflite_file.convert(resnet.restored(spec, weights.initial(spec, seed=0)), precision, images)
+    return tflite_file.convert(resnet.restored(spec, random_weights(spec)), precision, images)
 
 
 def tflite(case: Case) -> list[Contender]:
@@ -112,9 +123,7 @@ def pytorch(case: Case) -> list[Contender]:
     from wool_tf.deploy import torch_resnet
 
     return [
-        Contender(
-            name, "PyTorch", "fp32", spec, _torch_run(torch_resnet.restored(spec, weights.initial(spec, 0)), case)
-        )
+        Contender(name, "PyTorch", "fp32", spec, _torch_run(torch_resnet.restored(spec, random_weights(spec)), case))
         for name, spec in case.networks.items()
     ]
 
@@ -136,7 +145,7 @@ def compiled(case: Case) -> list[Contender]:
     torch._dynamo.reset()
     found = []
     for name, spec in case.networks.items():
-        network = torch_resnet.restored(spec, weights.initial(spec, 0))
+        network = torch_resnet.restored(spec, random_weights(spec))
         run = _torch_run(torch.compile(network.to(memory_format=torch.channels_last), dynamic=False), case)
         try:
             run()
@@ -154,7 +163,7 @@ def torch_pruning(case: Case) -> list[Contender]:
     from wool_tf.deploy import torch_resnet
 
     left = compact_plan(case.full)
-    network = torch_resnet.restored(case.full, weights.initial(case.full, 0))
+    network = torch_resnet.restored(case.full, random_weights(case.full))
     image = torch.from_numpy(workstation.random_image(case.full))
     graph = pruning.DependencyGraph().build_dependency(network, example_inputs=image)
     # The first convolution that writes to a channel group; the others follow from it.
@@ -172,7 +181,7 @@ def onnx_runtime(case: Case) -> list[Contender]:
     """ONNX Runtime in float32, and statically quantised with a scale for each channel."""
     found = []
     for name, spec in case.networks.items():
-        model = workstation.to_onnx(spec, weights.initial(spec, 0))
+        model = workstation.to_onnx(spec, random_weights(spec))
         for precision, content in (
             ("fp32", model),
             ("int8", exports.quantised(model, iter([workstation.random_image(spec)]))),

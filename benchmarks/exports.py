@@ -5,12 +5,13 @@ import dataclasses
 import importlib.util
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from wool_board.model.network import probability
+from wool_tf import quiet
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
 from wool_tf.deploy import workstation
@@ -115,13 +116,38 @@ def onnx_runtime(source: Source) -> Iterator[Export]:
 def executorch(source: Source) -> Iterator[Export]:
     """With XNNPACK, in float32 and statically quantised with a scale for each channel."""
     import torch
+
+    # Its exporter warns of what it calls itself, and torchao of kernels for GPUs.
+    with quiet.quiet():
+        loaded = _executorch_methods(_executorch_files(source))
+    for precision, (content, program, method) in loaded.items():
+        # A method works on the bytes of its file, and does not keep them alive.
+        def score(image: np.ndarray, method=method, alive=(program, content)) -> float:
+            return _probability(method.execute([torch.from_numpy(source.read(image))])[0].numpy())
+
+        yield Export("ExecuTorch", precision, len(content), score)
+
+
+def _executorch_methods(files: Mapping[str, bytes]) -> dict[str, tuple]:
+    """By precision the content of a file, its program and its method, which runs with one thread."""
+    from executorch.extension.pybindings import portable_lib
+    from executorch.runtime import Runtime
+
+    # Otherwise it has a thread for each core; methods that were loaded before keep theirs.
+    portable_lib._unsafe_reset_threadpool(1)
+    programs = {precision: Runtime.get().load_program(content) for precision, content in files.items()}
+    return {name: (files[name], program, program.load_method("forward")) for name, program in programs.items()}
+
+
+def _executorch_files(source: Source) -> dict[str, bytes]:
+    """The files of both precisions."""
+    import torch
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
         get_symmetric_quantization_config,
     )
     from executorch.exir import to_edge_transform_and_lower
-    from executorch.runtime import Runtime
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
     from wool_tf.deploy import torch_resnet
@@ -132,17 +158,11 @@ def executorch(source: Source) -> Iterator[Export]:
     observed = prepare_pt2e(torch.export.export(network, example).module(), quantizer)
     for image in source.calibration:
         observed(torch.from_numpy(source.read(image)))
+    files = {}
     for precision, module in (("fp32", network), ("int8", convert_pt2e(observed))):
-        exported = torch.export.export(module, example)
-        content = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()]).to_executorch().buffer
-        program = Runtime.get().load_program(content)
-        method = program.load_method("forward")
-
-        # A method works on the bytes of its file, and does not keep them alive.
-        def score(image: np.ndarray, method=method, alive=(program, content)) -> float:
-            return _probability(method.execute([torch.from_numpy(source.read(image))])[0].numpy())
-
-        yield Export("ExecuTorch", precision, len(content), score)
+        lowered = to_edge_transform_and_lower(torch.export.export(module, example), partitioner=[XnnpackPartitioner()])
+        files[precision] = lowered.to_executorch().buffer
+    return files
 
 
 RUNTIMES = {

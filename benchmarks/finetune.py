@@ -1,25 +1,31 @@
 """What fine-tuning the compact network saves against the masked one: time per step, in turns in one process.
 
-python benchmarks/finetune.py --image_size=64 --rounds=20
+python benchmarks/finetune.py --image_size=64 --rounds=5
+
+A turn is a few steps; the first ones, which trace and warm up, do not count. Ratios are medians over turns with their
+quartiles; with one thread, times are processor time.
 """
 
 import program_folders  # noqa: F401
 
-import time
+import functools
 
 import numpy as np
 from absl import flags
 
 import console
 import documents
+import turns
 from wool_tf import quiet
 
 _SIDE = flags.DEFINE_integer("image_size", 64, "Side of the input in pixels.", lower_bound=32)
 _BATCH = flags.DEFINE_integer("batch_size", 16, "Images per step.", lower_bound=1)
-_ROUNDS = flags.DEFINE_integer("rounds", 20, "Timed steps of each network.", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each network.", lower_bound=3)
 _THREADS = flags.DEFINE_integer("threads", 1, "Threads.", lower_bound=1)
 _JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "Images of 32 pixels and one step: shows that it works, and no speed.")
+_QUICK = flags.DEFINE_bool("quick", False, "Images of 32 pixels and one turn: shows that it works, and no speed.")
+
+REFERENCE = "masked, full width"
 
 
 def main() -> None:
@@ -30,29 +36,23 @@ def main() -> None:
     from wool_tf.pruning import plan
     from wool_tf.pruning.layers import MaskedResNet
 
+    print(documents.heading(), flush=True)
     side, batch, rounds = (32, 2, 1) if _QUICK.value else (_SIDE.value, _BATCH.value, _ROUNDS.value)
     spec = ResNetSpec.full(18, 2, (side, side, 1))
-    networks = {"masked, full width": _ready(MaskedResNet(spec))}
+    networks = {REFERENCE: _ready(MaskedResNet(spec))}
     for number in (1, 2, 3):
         spec = plan.pruned(spec, plan.named("paper-text", 18))
         networks[f"compact, round {number}"] = _ready(ResNet(spec))
     rng = np.random.default_rng(0)
     images = rng.normal(size=(batch, *spec.input_shape)).astype(np.float32)
     labels = rng.integers(0, 2, batch)
-    times = {name: [] for name in networks}
-    for step in range(rounds + 2):
-        for name, network in networks.items():
-            started = time.perf_counter()
-            network.train_on_batch(images, labels)
-            # The first steps trace and warm up.
-            if step >= 2:
-                times[name].append(time.perf_counter() - started)
-    reference = np.median(times["masked, full width"])
-    for name, seconds in times.items():
-        median = np.median(seconds)
-        print(f"{name:20}  {1e3 * median:8.1f} ms per step  {reference / median:5.2f} × as fast as masked")
-    seconds = {name: float(np.median(found)) for name, found in times.items()}
-    documents.write(_JSON.value, image_size=side, batch_size=batch, seconds=seconds)
+    steps = {name: functools.partial(network.train_on_batch, images, labels) for name, network in networks.items()}
+    times = turns.measure(steps, _THREADS.value, rounds, turn_seconds=0.0)
+    rows = [{"network": name, **own.figures(), **own.compared(times[REFERENCE])} for name, own in times.items()]
+    for row in rows:
+        ratio = "{ratio:.2f} × ({quartiles[0]:.2f}–{quartiles[1]:.2f})".format(**row)
+        print(f"{row['network']:20}  {row['p50_ms']:8.1f} ms per step  {ratio} as fast as masked")
+    documents.write(_JSON.value, image_size=side, batch_size=batch, rows=rows)
 
 
 def _ready(network):

@@ -52,6 +52,7 @@ def main() -> None:
     if crops != _images():
         raise WoolError(f"--folder={folder}: holds {crops} crops, not --images={_images()}; give a new folder")
     shutil.rmtree(folder / "cache", ignore_errors=True)
+    print(documents.heading())
     print(f"{'':22}{'images':>8}{'seconds':>10}{'ms each':>9}{'own MB':>9}{'with mapped MB':>16}")
     held, rows = {}, []
     for name, loader, images in (

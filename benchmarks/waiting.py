@@ -23,7 +23,6 @@ import console
 import contenders
 import documents
 from wool_tf import WoolError, quiet
-from wool_tf.cells import aligned
 from wool_tf.networks.spec import ResNetSpec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,19 +43,14 @@ def main() -> None:
         raise WoolError(f"--parts={','.join(_PARTS.value)}: must be of {', '.join(PARTS)}")
     works = {"help": _help, "conversion": _conversion, "simulator": _simulator, "leaks": _leaks, "plan": _plan}
     parts = ["help"] if _QUICK.value else _PARTS.value
-    print(documents.heading(), flush=True)
+    print(documents.heading(), f"{'':60}{'processor, s':>14}{'wall, s':>9}", sep="\n", flush=True)
     rows = []
     with tempfile.TemporaryDirectory() as made:
         for part in parts:
             for row in works[part](Path(made)):
                 rows.append(row)
-                print(f"{row['what']:60}{row['cpu_seconds']:9.2f}{row['wall_seconds']:9.2f}", flush=True)
+                print(f"{row['what']:60}{row['cpu_seconds']:14.2f}{row['wall_seconds']:9.2f}", flush=True)
             documents.write(_JSON.value, rows=rows)
-    print("", *aligned([["", "processor, s", "wall, s"], *map(_cells, rows)], "lrr"), sep="\n")
-
-
-def _cells(row: dict) -> list[str]:
-    return [row["what"], f"{row['cpu_seconds']:.2f}", f"{row['wall_seconds']:.2f}"]
 
 
 def _timed(what: str, *command: object) -> dict:

@@ -3,12 +3,14 @@
 import io
 import logging
 import os
+import select
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from absl import app, flags
 
@@ -63,6 +65,8 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
     try:
         _run(main, lambda: asked)
     except BrokenPipeError:
+        if not _is_closed(sys.stdout):
+            raise
         # The reader of the output, head perhaps, has closed it; nothing is left to be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
@@ -89,6 +93,13 @@ def _run(main: Callable[[], None], is_asked: Callable[[], bool]) -> None:
         if is_asked():
             raise KeyboardInterrupt from None
         raise
+
+
+def _is_closed(output: TextIO) -> bool:
+    """Whether nobody reads what is written; another pipe, to a process that has died perhaps, may be broken, too."""
+    watched = select.poll()
+    watched.register(output.fileno(), 0)
+    return bool(watched.poll(0))
 
 
 def _finished(main: Callable[[], None]) -> None:

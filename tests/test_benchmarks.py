@@ -13,12 +13,26 @@ import turns
 from checkout import ROOT, environment
 
 PROGRAMS = sorted(path for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text())
-COMMANDS = re.findall(r"python (benchmarks/\w+\.py[^&|\n]*)", (ROOT / "Makefile").read_text())
+COMMANDS = re.findall(r"python (benchmarks/\w+\.py[^&|;\n]*)", (ROOT / "Makefile").read_text())
 
 
 def test_make_runs_all_of_them():
     assert sorted(command.split()[0] for command in COMMANDS) == [f"benchmarks/{path.name}" for path in PROGRAMS]
     assert all("--json=build/bench/" in command for command in COMMANDS)
+
+
+@pytest.mark.parametrize("failing", [path.name for path in PROGRAMS])
+def test_a_failure_of_any_of_them_is_one_of_make(failing, tmp_path):
+    python = tmp_path / "environment" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\ncase "$1" in benchmarks/{failing}) exit 3;; esac\n')
+    python.chmod(0o755)
+    for name in ("setup.cfg", "pyproject.toml", "constraints.txt", "environment/.ready"):
+        (tmp_path / name).touch()
+    command = ["make", "-C", tmp_path, "-f", ROOT / "Makefile", "bench", "VENV=environment"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode, ran.stdout
+    assert "Error 3" in ran.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.split()[0])
@@ -35,7 +49,10 @@ def test_a_quick_run_says_something_and_writes_it(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "waiting.py"), "--quick", f"--json={tmp_path / 'found.json'}"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     assert (finished.returncode, finished.stderr) == (0, "")
-    assert "--help" in finished.stdout
+    heading, columns, row = finished.stdout.splitlines()
+    assert "cores" in heading
+    assert columns.split("  ")[-2:] == ["processor, s", "wall, s"]
+    assert "--help" in row
     assert '"cpu_seconds"' in (tmp_path / "found.json").read_text()
 
 
@@ -98,3 +115,52 @@ def test_operators_of_a_file_come_to_the_whole(tmp_path):
     opened = Interpreter(model_content=part.content)
     opened.allocate_tensors()
     assert opened.get_input_details()[0]["shape"].tolist() == [1, 6, 6, 8]
+
+
+def test_what_compiled_model_says_of_itself_is_not_told(tmp_path):
+    import best_convolution
+
+    model = best_convolution.write(best_convolution.Convolution(3, 8, 6), tmp_path)
+    command = [ROOT / "benchmarks" / "board_options.py", "--quick", f"--model={model}", "--sections=compiled,start"]
+    finished = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, env=environment()
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "CompiledModel" in finished.stdout
+
+
+def test_executorch_computes_with_one_thread():
+    pytest.importorskip("executorch")
+    import exports
+    from wool_tf.networks import weights
+    from wool_tf.networks.spec import ResNetSpec
+
+    spec = ResNetSpec.full(18, 2, (32, 32, 1))
+    spec = spec.resized({group: 8 for group in spec.by_group()})
+    images = np.random.default_rng(0).integers(0, 256, (2, 40, 40), np.uint8)
+    found = list(exports.executorch(exports.Source(spec, weights.initial(spec, seed=0), images)))
+    assert [export.precision for export in found] == ["fp32", "int8"]
+    assert all(0 < export.score(images[0]) < 1 for export in found)
+    from executorch.extension.pybindings import portable_lib
+
+    assert portable_lib._threadpool_get_thread_count() == 1
+
+
+def test_onnx_runtime_multiplies_eight_bits(tmp_path):
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    pytest.importorskip("torch")
+    import contenders
+    import exports
+    from wool_tf.deploy import workstation
+    from wool_tf.networks.spec import ResNetSpec
+
+    spec = ResNetSpec.full(18, 2, (32, 32, 1))
+    spec = spec.resized({group: 8 for group in spec.by_group()})
+    model = workstation.to_onnx(spec, contenders.random_weights(spec))
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    quantised = exports.quantised(model, iter([workstation.random_image(spec)]))
+    onnxruntime.InferenceSession(quantised, options, providers=["CPUExecutionProvider"])
+    operators = [node.op_type for node in onnx.load(options.optimized_model_filepath).graph.node]
+    assert "Conv" not in operators
+    assert operators.count("QLinearConv") == len(list(spec.convolutions()))

@@ -92,6 +92,33 @@ def test_what_fails_on_the_way_out_prints_no_traceback(how):
     assert (running.returncode, errors) == (130, "\ninterrupted; the same command starts again\n")
 
 
+BROKEN = """
+import os
+import console
+
+def main():
+    {}
+
+console.run(main)
+"""
+
+
+def test_a_pipe_that_is_not_the_output_is_no_end():
+    code = BROKEN.format("reads, writes = os.pipe(); os.close(reads); os.write(writes, b'to a process that has died')")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(EXPERIMENTS),
+                         check=False)  # fmt: skip
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("BrokenPipeError: [Errno 32] Broken pipe\n")
+
+
+def test_an_output_that_nobody_reads_any_more_is_an_end():
+    code = BROKEN.format("print('x' * 1_000_000, flush=True)")
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=environment(EXPERIMENTS)) as running:  # fmt: skip
+        running.stdout.close()
+        assert (running.wait(timeout=20), running.stderr.read()) == (0, "")
+
+
 def test_what_joblib_keeps_track_of_is_not_told():
     code = (
         "import os\nfrom wool_tf import quiet\nquiet.start_tracker()\n"
