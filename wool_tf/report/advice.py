@@ -32,21 +32,7 @@ def words(study: Study) -> list[str]:
 
 def of_images(study: Study) -> list[str]:
     """The flags that say which images a study is of and how they are read, as its command has them."""
-    return [f"--data={study.data.folder}", *_flags(words(study), OF_IMAGES)]
-
-
-def _flags(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Those of some names, with their values, whether these follow in the same word or in the next.
-
-    >>> _flags(["x.py", "--bits=12", "--out", "a", "--white", "4000"], ("bits", "white"))
-    ['--bits=12', '--white=4000']
-    """
-    found = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        name, given, _ = word.partition("=")
-        if name.startswith("-") and name.lstrip("-") in names:
-            found.append(word if given else f"{word}={following}")
-    return found
+    return [f"--data={study.data.folder}", *_parted(words(study), OF_IMAGES)[1]]
 
 
 def without(words: Sequence[str], *flags: str) -> list[str]:
@@ -55,17 +41,29 @@ def without(words: Sequence[str], *flags: str) -> list[str]:
     >>> without(["python", "x.py", "--out", "runs/x", "--weights=none"], "out", "weights")
     ['python', 'x.py']
     """
+    return _parted(words, flags)[0]
+
+
+def _parted(words: Sequence[str], flags: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of a command less some flags, and these, each with its value in one word.
+
+    >>> _parted(["x.py", "--bits=12", "--out", "a", "--white", "4000"], ("bits", "white"))
+    (['x.py', '--out', 'a'], ['--bits=12', '--white=4000'])
+    """
     kept: list[str] = []
+    taken: list[str] = []
     value_follows = False
     for word in words:
         name, given, _ = word.partition("=")
         if value_follows:
+            taken[-1] += f"={word}"
             value_follows = False
         elif name.startswith("-") and name.lstrip("-") in flags:
+            taken.append(word)
             value_follows = not given
         else:
             kept.append(word)
-    return kept
+    return kept, taken
 
 
 def more_samples(study: Study, needed: int) -> tuple[str, str]:
