@@ -1,6 +1,8 @@
-"""What importing Keras leaves behind."""
+"""What importing Keras leaves behind, and what comes before it."""
 
 import gc
+import subprocess
+import sys
 
 from wool_tf import quiet
 
@@ -12,3 +14,13 @@ def test_garbage_is_collected_again_once_keras_is_imported():
     made = [[] for _ in range(100)]
     quiet.import_keras()
     assert gc.isenabled() and gc.get_freeze_count() == frozen and made
+
+
+def test_triton_is_imported_before_tensorflow(tmp_path):
+    # A real one, imported after TensorFlow, ends the process: no message, no traceback of Python's.
+    note = "import sys; early = 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    (tmp_path / "triton.py").write_text(note)
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from wool_tf import quiet; quiet.import_keras()"
+    program += "; import tensorflow; sys.exit(0 if sys.modules['triton'].early else 'late')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]

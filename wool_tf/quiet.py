@@ -58,9 +58,20 @@ def import_keras() -> None:
         return
     try:
         with quiet(), _uncollected():
+            _import_triton()
             import keras  # noqa: F401
     except (ImportError, ValueError) as error:
         raise WoolError(f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be imported ({error})") from None
+
+
+def _import_triton() -> None:
+    """Imports Triton, which CUDA builds of PyTorch bring, where it is installed.
+
+    TensorFlow since 2.20 puts its LLVM into the symbols of the whole process, so that a Triton that is imported after
+    it ends the process (tensorflow/tensorflow#124205); PyTorch imports it late, when it compiles or exports.
+    """
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401
 
 
 @contextlib.contextmanager
