@@ -72,12 +72,12 @@ def documented() -> dict[tuple[str, ...], str]:
         text = re.sub(r"\\\n\s*", "", _text(path))
         for line in text.splitlines():
             # On a board, programs are called by the names that the package gives them.
-            line = re.sub(rf"^(    (?:\(?cd \S+ && )?)(?:sudo )?({'|'.join(INSTALLED)}) ", _copied, line)
+            line = re.sub(rf"^(    )(?:sudo )?({'|'.join(INSTALLED)}) ", _copied, line)
             # Code is indented in documents, and stands behind the sign of a comment in flagfiles.
             code = re.match(rf"(?: {{4}}|# )((?!.*[…]).*?(?:{FOLDERS})/\w+\.py\b.*)", line)
             if code is None or not re.search(r"python\S* |^\s*(?:\w+=\S+ )*(?:experiments|benchmarks)/", code[1]):
                 continue
-            words = shlex.split(code[1].replace("(cd ", "").replace(")", ""), comments=True)
+            words = shlex.split(code[1], comments=True)
             start = next(at for at, word in enumerate(words) if re.search(rf"({FOLDERS})/\w+\.py$", word))
             end = next((at for at in range(start, len(words)) if words[at].startswith(SHELL)), len(words))
             found.setdefault(tuple(words[start:end]), path.name)
