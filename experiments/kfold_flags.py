@@ -49,7 +49,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     weights = [console.weights("weights", value) for value in _WEIGHTS.value]
     console.set_computing_environment(base.threads)
     workers = training_flags.workers(
-        base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
+        base.threads, scheduler=_SCHEDULER.value, keep_checkpoints=_KEEP.value, tensorboard=_TENSORBOARD.value
     )
     display = console.Display()
 

@@ -40,7 +40,7 @@ def main() -> None:
     try:
         benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
         request = Request([settings], [rule], command, "report", benchmark)
-        team = training_flags.workers(settings.threads, keep=_KEEP.value)
+        team = training_flags.workers(settings.threads, keep_checkpoints=_KEEP.value)
         study = publication.publish(request, source, out, team, display.show)
     finally:
         display.close()

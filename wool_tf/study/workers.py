@@ -35,13 +35,13 @@ class Workers:
     Attributes:
         jobs: processes that train at the same time on this machine.
         scheduler: address of a Dask cluster instead, or None.
-        keep: whether all networks are kept.
+        keep_checkpoints: whether all networks are kept.
         tensorboard: whether curves for TensorBoard are written.
     """
 
     jobs: int
     scheduler: str | None = None
-    keep: bool = False
+    keep_checkpoints: bool = False
     tensorboard: bool = False
 
 
