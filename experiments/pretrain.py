@@ -34,12 +34,10 @@ _WIDTH = flags.DEFINE_float(
     "width", 0.5, "Share of the filters of each layer, with --weights=none.", lower_bound=0.1, upper_bound=1
 )
 _USED = "depth", "weights", "image_size", "folds", "seed", "batch_size", "adam_learning_rate", "epochs", "threads"
-_SETTINGS = setting_flags.define(TrainingConfig, setting_flags.all_but(TrainingConfig, _USED))
+_SETTINGS = setting_flags.define(
+    TrainingConfig, only=_USED, defaults={"image_size": 64, "epochs": 30, "adam_learning_rate": 2e-3}
+)
 
-flags.set_default(_SETTINGS["weights"], "none")
-flags.set_default(_SETTINGS["image_size"], 64)
-flags.set_default(_SETTINGS["epochs"], 30)
-flags.set_default(_SETTINGS["adam_learning_rate"], 2e-3)
 flags.adopt_module_key_flags(crop_flags)
 
 

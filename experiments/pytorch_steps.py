@@ -27,7 +27,7 @@ from wool_tf.training.config import OPTIMIZERS, TrainingConfig
 
 _CROPS = crop_flags.define(required=True)
 _USED = "depth", "weights", "image_size", "batch_size", "adam_learning_rate", "sgd_learning_rate", "epochs", "threads"
-_SETTINGS = setting_flags.define(TrainingConfig, setting_flags.all_but(TrainingConfig, _USED))
+_SETTINGS = setting_flags.define(TrainingConfig, only=_USED)
 _STEPS = flags.DEFINE_integer("steps", 20, "Steps that are compared.", lower_bound=1)
 
 flags.adopt_module_key_flags(crop_flags)
