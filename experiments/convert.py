@@ -41,17 +41,16 @@ _HEATMAP = flags.DEFINE_bool("heatmap", False, "Files say where the defect is, t
 _C_ARRAY = flags.DEFINE_bool("c_array", False, "Write int8 and qat files as C source as well, for microcontrollers.")
 _THRESHOLD = threshold_flags.define()
 _QAT = setting_flags.define(
-    QatConfig, names={name: f"qat_{name}" for name in ("epochs", "batch_size", "learning_rate")}, without=("seed",)
+    QatConfig, names={name: f"qat_{name}" for name in ("epochs", "batch_size", "learning_rate")}
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
 flags.adopt_module_key_flags(network_flags)
 
 
 def main() -> None:
     threshold_rule = threshold_flags.rule(_THRESHOLD)
-    qat = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
-    source, threads = network_flags.source(), network_flags.THREADS.value
+    qat = setting_flags.build(QatConfig, _QAT)
+    source, threads = network_flags.source(), network_flags.threads()
     out = console.output("out", _OUT.value, data=source.data)
     console.set_computing_environment(threads)
 
@@ -65,7 +64,7 @@ def main() -> None:
         calibration_images=_CALIBRATION.value,
         heatmap=_HEATMAP.value,
         c_array=_C_ARRAY.value,
-        seed=_SEED.value,
+        seed=qat.seed,
         threads=threads,
         qat=qat,
     )

@@ -12,8 +12,6 @@ import startup  # noqa: F401
 
 from pathlib import Path
 
-from absl import flags
-
 import console
 import gate_flags
 import streaming_flags
@@ -22,7 +20,7 @@ import streaming_table
 _BELT = streaming_flags.define()
 _SPEED = streaming_flags.define_speed(unlimited=False)
 _PLACE = gate_flags.define()
-_THREADS = flags.DEFINE_integer("threads", 1, "CPU threads of the network.", lower_bound=1)
+_THREADS = gate_flags.define_threads()
 
 BOARD = Path(__file__).resolve().parents[1] / "tflite"
 
@@ -35,7 +33,7 @@ def main() -> None:
     display.say(
         f"{len(laid.scans)} scans, {laid.lines:,} lines; the gate is {place.distance_mm:g} mm behind the detector"
     )
-    inspection = [BOARD / "inspect_line.py", given.model, f"--threads={_THREADS.value}"]
+    inspection = [BOARD / "inspect_line.py", given.model, f"--threads={gate_flags.threads(_THREADS)}"]
     gate = [BOARD / "gate.py", "--gpio=17"]
     runs = {}
     for speed in speeds:

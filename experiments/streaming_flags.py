@@ -9,12 +9,16 @@ from absl import flags
 
 import console
 import scan_flags
-from wool_board.belt.config import LINES_PER_SECOND
+import setting_flags
+from wool_board.belt.program import InspectionOptions
 from wool_tf import WoolError
 from wool_tf.data.annotations.scans import ScanConfig
+from wool_tf.settings import Setting
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
+
+_HOURS = Setting("Instead, as many lines as the belt has in so many hours, without a limit.", above=0, below=math.inf)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +50,7 @@ class StreamingFlags:
 
     _scans: scan_flags.ScanFlags
     _model: flags.FlagHolder
-    _rate: flags.FlagHolder
+    _rate: setting_flags.Holders
     _samples: flags.FlagHolder
     _limit: flags.FlagHolder
     _gap: flags.FlagHolder
@@ -56,7 +60,8 @@ class StreamingFlags:
         """Checks what the flags say, and lays the scans on a belt."""
         from wool_tf.belt import layout
 
-        folder, rate, model = self._scans.folder, above_zero(self._rate), console.file("model", self._model.value)
+        rate = setting_flags.values(InspectionOptions, self._rate)["lines_per_second"]
+        folder, model = self._scans.folder, console.file("model", self._model.value)
         out = console.output("json", self._json.value, scans=folder) if self._json.value else None
         belt = layout.lay(folder, self._scans.config, self._samples.value, self._limit.value, self._gap.value)
         return StreamingInputs(belt, model, rate, out)
@@ -87,7 +92,7 @@ def define() -> StreamingFlags:
     return StreamingFlags(
         scan_flags.define(ScanConfig),
         flags.DEFINE_string("model", None, "TFLite file with its card.", required=True),
-        flags.DEFINE_float("lines_per_second", LINES_PER_SECOND, "Lines of the detector in a second of real time."),
+        setting_flags.define(InspectionOptions, only=("lines_per_second",)),
         flags.DEFINE_list("samples", [], "Samples whose scans are streamed; default: all."),
         flags.DEFINE_integer("limit", 0, "Scans on the belt at most; 0: all.", lower_bound=0),
         flags.DEFINE_integer("gap_lines", 375, "Lines of air between two scans.", lower_bound=1),
@@ -102,8 +107,12 @@ def define_speed(unlimited: bool) -> SpeedFlag:
     return SpeedFlag(flags.DEFINE_list("speed", ["1"], text), unlimited)
 
 
-def above_zero(holder: flags.FlagHolder) -> float:
-    """The value of a flag that must be a finite number above 0."""
-    if not 0 < holder.value < math.inf:
-        raise WoolError(f"--{holder.name}={holder.value:g}: must be above 0")
+def define_hours() -> flags.FlagHolder:
+    """Defines the flag of a long run."""
+    return flags.DEFINE_float("hours", None, _HOURS.explained)
+
+
+def hours(holder: flags.FlagHolder) -> float | None:
+    """How long that run is, or None for none."""
+    _HOURS.check(holder.name, holder.value)
     return holder.value

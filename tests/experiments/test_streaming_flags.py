@@ -21,8 +21,8 @@ def test_what_passes(script):
 @pytest.mark.parametrize(
     ("flag", "said"),
     [
-        ("--lines_per_second=0", "--lines_per_second=0: must be above 0"),
-        ("--lines_per_second=inf", "--lines_per_second=inf: must be above 0"),
+        ("--lines_per_second=0", "--lines_per_second=0: must be above 0 and at most 1e+09"),
+        ("--lines_per_second=inf", "--lines_per_second=inf: must be above 0 and at most 1e+09"),
         ("--model=no.tflite", "--model=no.tflite: no such file; give a file"),
         ("--json={}/out.json", "--json={}/out.json: must not lie in --scans={}, which is read; give another place"),
     ],
