@@ -14,7 +14,6 @@ import startup  # noqa: F401
 import logging
 import sys
 import tempfile
-from pathlib import Path
 
 import console
 import crop_flags
@@ -26,22 +25,17 @@ _SETTINGS = setting_flags.define(TrainingConfig, only=("folds", "seed"))
 
 
 def main() -> None:
-    folder, naming = _CROPS.folder, _CROPS.naming
-    assert folder is not None, "the flag is required"
     # Crops are looked at as a network of the usual size gets them.
     settings = setting_flags.build(TrainingConfig, _SETTINGS)
     console.set_computing_environment(1)
 
     from wool_tf import logs
     from wool_tf.audit import leaks, nuisance
-    from wool_tf.data import folds, native_crops, near_duplicates
+    from wool_tf.data import folds, near_duplicates
 
     console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
-        crops = native_crops.load(
-            folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming, white=_CROPS.white
-        )
-        data = crops.for_network(settings.image_size)
+        data = _CROPS.load(cache).for_network(settings.image_size)
         chosen = folds.whole_groups(data.groups, nuisance.MOST, settings.seed)
         names, kinds, values = nuisance.features(data, chosen)
         alike = near_duplicates.find(data.images, data.groups, settings.seed)

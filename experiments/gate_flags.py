@@ -3,8 +3,6 @@
 from absl import flags
 
 import setting_flags
-from wool_board.belt.program import InspectionOptions
-from wool_board.machine import cores
 from wool_station.gate.timeline import GateGeometry
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.
@@ -17,18 +15,6 @@ USUAL = {"distance_mm": 1500, "width_mm": 100}
 def define() -> setting_flags.Holders:
     """Defines the flags of a gate with one lane."""
     return setting_flags.define(GateGeometry, without=("lanes",), defaults=USUAL)
-
-
-def define_threads() -> setting_flags.Holders:
-    """Defines the flag of the inspection's threads."""
-    return setting_flags.define(InspectionOptions, only=("threads",))
-
-
-def threads(holders: setting_flags.Holders) -> int:
-    """How many threads the inspection has."""
-    found = setting_flags.values(InspectionOptions, holders)["threads"]
-    cores.check_threads(found)
-    return found
 
 
 def place(holders: setting_flags.Holders) -> GateGeometry:

@@ -17,10 +17,9 @@ import gate_flags
 import streaming_flags
 import streaming_table
 
-_BELT = streaming_flags.define()
+_BELT = streaming_flags.define("threads")
 _SPEED = streaming_flags.define_speed(unlimited=False)
 _PLACE = gate_flags.define()
-_THREADS = gate_flags.define_threads()
 
 BOARD = Path(__file__).resolve().parents[1] / "tflite"
 
@@ -33,7 +32,7 @@ def main() -> None:
     display.say(
         f"{len(laid.scans)} scans, {laid.lines:,} lines; the gate is {place.distance_mm:g} mm behind the detector"
     )
-    inspection = [BOARD / "inspect_line.py", given.model, f"--threads={gate_flags.threads(_THREADS)}"]
+    inspection = [BOARD / "inspect_line.py", given.model, f"--threads={_BELT.config.threads}"]
     gate = [BOARD / "gate.py", "--gpio=17"]
     runs = {}
     for speed in speeds:

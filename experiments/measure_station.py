@@ -28,14 +28,12 @@ import streaming_table
 from wool_tf import WoolError
 from wool_tf.training.config import TrainingConfig
 
-_BELT = streaming_flags.define()
+_BELT = streaming_flags.define("threads", "hours")
 _SPEED = streaming_flags.define_speed(unlimited=False)
 _PLACE = gate_flags.define()
-_THREADS = gate_flags.define_threads()
 _PAIRS = flags.DEFINE_integer("pairs", 5, "Runs as fast as possible, each with the station and without.", lower_bound=0)
 _KILLS = flags.DEFINE_integer("kills", None, "Instead, how often each program is killed.", lower_bound=1)
 _SEED = setting_flags.define(TrainingConfig, only=("seed",))
-_HOURS = streaming_flags.define_hours()
 
 BOARD = Path(__file__).resolve().parents[1] / "tflite"
 PROGRAM = BOARD / "inspect_line.py"
@@ -46,8 +44,7 @@ def main() -> None:
     from wool_tf.belt.station.run import Commands
 
     display, speeds = console.Display(), _SPEED.values
-    hours, threads = streaming_flags.hours(_HOURS), gate_flags.threads(_THREADS)
-    seed = setting_flags.build(TrainingConfig, _SEED).seed
+    hours, seed = _BELT.config.hours, setting_flags.build(TrainingConfig, _SEED).seed
     if _KILLS.value and hours is not None:
         raise WoolError("--kills and --hours: give one of them")
     if _KILLS.value and len(speeds) > 1:
@@ -57,7 +54,9 @@ def main() -> None:
         display.say("without MQTT: this machine has no mosquitto; apt-get install mosquitto")
     belt = given.belt
     display.say(f"{len(belt.scans)} scans, {belt.lines:,} lines, {len(belt.boxes)} visible defects")
-    commands = Commands(BOARD, [PROGRAM, given.model, f"--threads={threads}"], [BOARD / "gate.py", "--gpio=17"])
+    commands = Commands(
+        BOARD, [PROGRAM, given.model, f"--threads={_BELT.config.threads}"], [BOARD / "gate.py", "--gpio=17"]
+    )
     if _KILLS.value:
         found = _killed(given, commands, place, speeds[0], seed, display)
     elif hours is not None:

@@ -18,7 +18,6 @@ import logging
 import shlex
 import sys
 import tempfile
-from pathlib import Path
 
 from absl import flags
 
@@ -48,15 +47,11 @@ def main() -> None:
     display = console.Display()
 
     from wool_tf import quiet
-    from wool_tf.data import native_crops
 
     with tempfile.TemporaryDirectory() as cache:
         log = logging.getLogger("wool_tf")
         reading, training = logs.ProgressLog(log, "reading image"), logs.ProgressLog(log, "training, per mille")
-        crops = native_crops.load(
-            _CROPS.folder, Path(cache), reading, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
-        )
-        images = crops.for_network(settings.image_size)
+        images = _CROPS.load(cache, reading).for_network(settings.image_size)
         quiet.import_keras()
         from wool_tf.training import pretraining
 

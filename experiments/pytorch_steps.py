@@ -14,7 +14,6 @@ import dataclasses
 import importlib.util
 import itertools
 import tempfile
-from pathlib import Path
 
 import numpy as np
 from absl import flags
@@ -44,14 +43,8 @@ def main() -> None:
         TrainingConfig, _SETTINGS, weights=console.weights("weights", _SETTINGS["weights"].value)
     )
     console.set_computing_environment(settings.threads)
-    from wool_tf.data import native_crops
-
     with tempfile.TemporaryDirectory() as cache:
-        crops = native_crops.load(
-            _CROPS.folder, Path(cache), None, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
-        )
-        images = crops.for_network(settings.image_size)
-        _compare(settings, images)
+        _compare(settings, _CROPS.load(cache).for_network(settings.image_size))
 
 
 def _compare(settings: TrainingConfig, images) -> None:

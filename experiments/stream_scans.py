@@ -22,9 +22,8 @@ import console
 import streaming_flags
 import streaming_table
 
-_BELT = streaming_flags.define()
+_BELT = streaming_flags.define("hours")
 _SPEED = streaming_flags.define_speed(unlimited=True)
-_HOURS = streaming_flags.define_hours()
 
 PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
@@ -32,7 +31,7 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 def main() -> None:
     from wool_tf.belt import scoring, streaming
 
-    display, hours = console.Display(), streaming_flags.hours(_HOURS)
+    display, hours = console.Display(), _BELT.config.hours
     speeds, given = _SPEED.values if hours is None else [0.0], _BELT.given()
     laid, rate = given.belt, given.lines_per_second
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")

@@ -11,14 +11,38 @@ import console
 import scan_flags
 import setting_flags
 from wool_board.belt.program import InspectionOptions
+from wool_board.machine import cores
 from wool_tf import WoolError
 from wool_tf.data.annotations.scans import ScanConfig
-from wool_tf.settings import Setting
+from wool_tf.settings import check, same, setting
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
 
-_HOURS = Setting("Instead, as many lines as the belt has in so many hours, without a limit.", above=0, below=math.inf)
+
+@dataclasses.dataclass(frozen=True)
+class StreamingConfig:
+    """How scans pass, and with what the inspection does its work.
+
+    Raises:
+        BadSetting: a value breaks its rule.
+    """
+
+    lines_per_second: float = same(InspectionOptions, "lines_per_second")
+    threads: int = same(InspectionOptions, "threads")
+    samples: tuple[str, ...] = setting((), "Samples whose scans are streamed; default: all.")
+    limit: int = setting(0, "Scans on the belt at most; 0: all.", at_least=0)
+    gap_lines: int = setting(375, "Lines of air between two scans.", at_least=1)
+    hours: float | None = setting(
+        None,
+        "Instead, as many lines as the belt has in so many hours, without a limit.",
+        above=0,
+        below=math.inf,
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        cores.check_threads(self.threads)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,21 +74,22 @@ class StreamingFlags:
 
     _scans: scan_flags.ScanFlags
     _model: flags.FlagHolder
-    _rate: setting_flags.Holders
-    _samples: flags.FlagHolder
-    _limit: flags.FlagHolder
-    _gap: flags.FlagHolder
+    _config: setting_flags.Holders
     _json: flags.FlagHolder
+
+    @property
+    def config(self) -> StreamingConfig:
+        """How scans pass."""
+        return setting_flags.build(StreamingConfig, self._config)
 
     def given(self) -> StreamingInputs:
         """Checks what the flags say, and lays the scans on a belt."""
         from wool_tf.belt import layout
 
-        rate = setting_flags.values(InspectionOptions, self._rate)["lines_per_second"]
-        folder, model = self._scans.folder, console.file("model", self._model.value)
+        folder, config, model = self._scans.folder, self.config, console.file("model", self._model.value)
         out = console.output("json", self._json.value, scans=folder) if self._json.value else None
-        belt = layout.lay(folder, self._scans.config, self._samples.value, self._limit.value, self._gap.value)
-        return StreamingInputs(belt, model, rate, out)
+        belt = layout.lay(folder, self._scans.config, config.samples, config.limit, config.gap_lines)
+        return StreamingInputs(belt, model, config.lines_per_second, out)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,15 +112,12 @@ class SpeedFlag:
         return speeds
 
 
-def define() -> StreamingFlags:
-    """Defines the flags."""
+def define(*others: str) -> StreamingFlags:
+    """Defines the flags, and those of other fields of `StreamingConfig` that not every script has: threads, hours."""
     return StreamingFlags(
         scan_flags.define(ScanConfig),
         flags.DEFINE_string("model", None, "TFLite file with its card.", required=True),
-        setting_flags.define(InspectionOptions, only=("lines_per_second",)),
-        flags.DEFINE_list("samples", [], "Samples whose scans are streamed; default: all."),
-        flags.DEFINE_integer("limit", 0, "Scans on the belt at most; 0: all.", lower_bound=0),
-        flags.DEFINE_integer("gap_lines", 375, "Lines of air between two scans.", lower_bound=1),
+        setting_flags.define(StreamingConfig, without={"threads", "hours"}.difference(others)),
         flags.DEFINE_string("json", None, "File that all figures are written to."),
     )
 
@@ -105,14 +127,3 @@ def define_speed(unlimited: bool) -> SpeedFlag:
     no_limit = "; 0: no limit" if unlimited else ""
     text = f"Multiples of real time, with commas between them{no_limit}."
     return SpeedFlag(flags.DEFINE_list("speed", ["1"], text), unlimited)
-
-
-def define_hours() -> flags.FlagHolder:
-    """Defines the flag of a long run."""
-    return flags.DEFINE_float("hours", None, _HOURS.explained)
-
-
-def hours(holder: flags.FlagHolder) -> float | None:
-    """How long that run is, or None for none."""
-    _HOURS.check(holder.name, holder.value)
-    return holder.value

@@ -15,6 +15,7 @@ from wool_tf.data.annotations.scans import ScanConfig
 from wool_tf.data.crops import CropConfig
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
+from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.search.config import Search
@@ -81,6 +82,11 @@ scans. A network's board model reads its images with the range that its crops we
 `CropConfig` in `wool_tf/data/crops.py`, for `crop_scans.py`; {shared} are settings of `stream_scans.py`, too.
 
 {crops}
+## Conversion
+
+`ConversionRequest` in `wool_tf/deploy/conversion.py`, for `convert.py`.
+
+{conversion}
 ## Quantisation-aware fine-tuning
 
 `QatConfig` in `wool_tf/deploy/qat/launch.py`, for `convert.py --precisions=qat`.
@@ -120,6 +126,7 @@ def pages() -> dict[Path, str]:
         samples=settings.to_markdown(SampleBits),
         crops=settings.to_markdown(CropConfig),
         shared=", ".join(f"`--{name}`" for name in settings.declared(ScanConfig)),
+        conversion=settings.to_markdown(ConversionRequest),
         qat=settings.to_markdown(QatConfig, QAT),
     )
     programs = "\n".join(f"## {name}\n\n{options.to_markdown(config)}" for name, config in PROGRAMS.items())
