@@ -16,6 +16,7 @@ belt has in that time, as fast as possible: does the memory stay as it is? On a 
 
 import startup  # noqa: F401
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -26,10 +27,10 @@ import setting_flags
 import streaming_flags
 import streaming_table
 from wool_tf import WoolError
+from wool_tf.errors import as_text
 from wool_tf.training.config import TrainingConfig
 
-_BELT = streaming_flags.define("threads", "hours")
-_SPEED = streaming_flags.define_speed(unlimited=False)
+_BELT = streaming_flags.define("speed", "threads", "hours", config=streaming_flags.PacedConfig)
 _PLACE = gate_flags.define()
 _PAIRS = flags.DEFINE_integer("pairs", 5, "Runs as fast as possible, each with the station and without.", lower_bound=0)
 _KILLS = flags.DEFINE_integer("kills", None, "Instead, how often each program is killed.", lower_bound=1)
@@ -43,20 +44,18 @@ def main() -> None:
     from wool_tf.belt.station import broker
     from wool_tf.belt.station.run import Commands
 
-    display, speeds = console.Display(), _SPEED.values
-    hours, seed = _BELT.config.hours, setting_flags.build(TrainingConfig, _SEED).seed
+    display, config = console.Display(), _BELT.config
+    speeds, hours, seed = config.speed, config.hours, setting_flags.build(TrainingConfig, _SEED).seed
     if _KILLS.value and hours is not None:
         raise WoolError("--kills and --hours: give one of them")
     if _KILLS.value and len(speeds) > 1:
-        raise WoolError(f"--speed={','.join(map('{:g}'.format, speeds))}: must be one number with --kills")
+        raise WoolError(f"--speed={as_text(speeds)}: must be one number with --kills")
     place, given = gate_flags.place(_PLACE), _BELT.given()
     if not broker.PROGRAM:
         display.say("without MQTT: this machine has no mosquitto; apt-get install mosquitto")
     belt = given.belt
     display.say(f"{len(belt.scans)} scans, {belt.lines:,} lines, {len(belt.boxes)} visible defects")
-    commands = Commands(
-        BOARD, [PROGRAM, given.model, f"--threads={_BELT.config.threads}"], [BOARD / "gate.py", "--gpio=17"]
-    )
+    commands = Commands(BOARD, [PROGRAM, given.model, f"--threads={config.threads}"], [BOARD / "gate.py", "--gpio=17"])
     if _KILLS.value:
         found = _killed(given, commands, place, speeds[0], seed, display)
     elif hours is not None:
@@ -73,7 +72,7 @@ def _say_priority(station: dict, display) -> None:
         )
 
 
-def _streamed(given, commands, place, speeds: list[float], display) -> dict:
+def _streamed(given, commands, place, speeds: Sequence[float], display) -> dict:
     """At each speed, and then as fast as possible."""
     from wool_tf.belt.station import pace
     from wool_tf.belt.station import run as station_run

@@ -22,8 +22,7 @@ import console
 import streaming_flags
 import streaming_table
 
-_BELT = streaming_flags.define("hours")
-_SPEED = streaming_flags.define_speed(unlimited=True)
+_BELT = streaming_flags.define("speed", "hours")
 
 PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
@@ -31,8 +30,8 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 def main() -> None:
     from wool_tf.belt import scoring, streaming
 
-    display, hours = console.Display(), _BELT.config.hours
-    speeds, given = _SPEED.values if hours is None else [0.0], _BELT.given()
+    display, config, given = console.Display(), _BELT.config, _BELT.given()
+    hours, speeds = config.hours, config.speed if config.hours is None else (0.0,)
     laid, rate = given.belt, given.lines_per_second
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")
     runs = {}

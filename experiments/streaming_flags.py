@@ -12,8 +12,8 @@ import scan_flags
 import setting_flags
 from wool_board.belt.program import InspectionOptions
 from wool_board.machine import cores
-from wool_tf import WoolError
 from wool_tf.data.annotations.scans import ScanConfig
+from wool_tf.errors import BadSetting
 from wool_tf.settings import check, same, setting
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.
@@ -33,6 +33,7 @@ class StreamingConfig:
     samples: tuple[str, ...] = setting((), "Samples whose scans are streamed; default: all.")
     limit: int = setting(0, "Scans on the belt at most; 0: all.", at_least=0)
     gap_lines: int = setting(375, "Lines of air between two scans.", at_least=1)
+    speed: tuple[float, ...] = setting((1.0,), "Multiples of real time; 0: no limit.", at_least=0, below=math.inf)
     hours: float | None = setting(
         None,
         "Instead, as many lines as the belt has in so many hours, without a limit.",
@@ -42,7 +43,16 @@ class StreamingConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        if not self.speed:
+            raise BadSetting("speed", self.speed, "give at least one value")
         cores.check_threads(self.threads)
+
+
+@dataclasses.dataclass(frozen=True)
+class PacedConfig(StreamingConfig):
+    """The same where scans pass at a speed always."""
+
+    speed: tuple[float, ...] = same(StreamingConfig, "speed", help="Multiples of real time.", at_least=None, above=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +82,7 @@ class StreamingInputs:
 class StreamingFlags:
     """The flags once they are defined; what they say is known when they are parsed."""
 
+    _type: type[StreamingConfig]
     _scans: scan_flags.ScanFlags
     _model: flags.FlagHolder
     _config: setting_flags.Holders
@@ -80,7 +91,7 @@ class StreamingFlags:
     @property
     def config(self) -> StreamingConfig:
         """How scans pass."""
-        return setting_flags.build(StreamingConfig, self._config)
+        return setting_flags.build(self._type, self._config)
 
     def given(self) -> StreamingInputs:
         """Checks what the flags say, and lays the scans on a belt."""
@@ -92,38 +103,17 @@ class StreamingFlags:
         return StreamingInputs(belt, model, config.lines_per_second, out)
 
 
-@dataclasses.dataclass(frozen=True)
-class SpeedFlag:
-    """The flag of speeds once it is defined."""
+def define(*others: str, config: type[StreamingConfig] = StreamingConfig) -> StreamingFlags:
+    """Defines the flags.
 
-    _speed: flags.FlagHolder
-    _unlimited: bool
-
-    @property
-    def values(self) -> list[float]:
-        """Multiples of real time, 0 for no limit."""
-        rule = "of 0 or more" if self._unlimited else "above 0"
-        try:
-            speeds = [float(value) for value in self._speed.value]
-        except ValueError:
-            speeds = []
-        if not speeds or not all((self._unlimited or speed) and 0 <= speed < math.inf for speed in speeds):
-            raise WoolError(f"--speed={','.join(self._speed.value)}: must be numbers {rule}, with commas between them")
-        return speeds
-
-
-def define(*others: str) -> StreamingFlags:
-    """Defines the flags, and those of other fields of `StreamingConfig` that not every script has: threads, hours."""
+    Arguments:
+        others: fields of the settings that get a flag, too, though not every script has them.
+        config: StreamingConfig, or one with other rules.
+    """
     return StreamingFlags(
+        config,
         scan_flags.define(ScanConfig),
         flags.DEFINE_string("model", None, "TFLite file with its card.", required=True),
-        setting_flags.define(StreamingConfig, without={"threads", "hours"}.difference(others)),
+        setting_flags.define(config, without={"speed", "threads", "hours"}.difference(others)),
         flags.DEFINE_string("json", None, "File that all figures are written to."),
     )
-
-
-def define_speed(unlimited: bool) -> SpeedFlag:
-    """Defines `--speed`; 0, which is no limit, is allowed or not."""
-    no_limit = "; 0: no limit" if unlimited else ""
-    text = f"Multiples of real time, with commas between them{no_limit}."
-    return SpeedFlag(flags.DEFINE_list("speed", ["1"], text), unlimited)
