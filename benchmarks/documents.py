@@ -16,7 +16,7 @@ from wool_tf import environment, files, quiet
 # --help shows the flags that are defined by calls of this module as those of the benchmark that calls.
 flags.disclaim_key_flags()
 
-OTHERS = ("torch", "torch-pruning", "onnx", "onnxruntime")
+OTHERS = ("torch", "torchvision", "torch-pruning", "onnx", "onnxruntime", "executorch")
 """Packages that only comparisons use."""
 
 
