@@ -235,7 +235,7 @@ sys.argv = ["reproduce.py", "--help"]
 try:
     runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 finally:
-    print(sorted({{"tensorflow", "keras", "sklearn", "matplotlib"}} & set(sys.modules)), file=sys.stderr)
+    print(sorted({{"tensorflow", "keras", "scipy", "sklearn", "matplotlib"}} & set(sys.modules)), file=sys.stderr)
 """
     env = environment(EXPERIMENTS)
     finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)

@@ -14,8 +14,6 @@ others, see "Where the threshold comes from" in docs/results.md.
 import dataclasses
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit
 
 from wool_tf.evaluation import ties
 
@@ -50,7 +48,7 @@ class Calibration:
         >>> round(Calibration(1.0, 0.0).threshold(3.0), 6)
         0.25
         """
-        return float(expit((-np.log(ratio) - self.offset) / self.slope))
+        return float(probability((-np.log(ratio) - self.offset) / self.slope))
 
 
 def fit(labels: np.ndarray, scores: np.ndarray) -> Calibration:
@@ -60,12 +58,15 @@ def fit(labels: np.ndarray, scores: np.ndarray) -> Calibration:
         labels: (n,) of 0 and 1.
         scores: (n,) float, 0 to 1; of images that the network was not trained on.
     """
+    # SciPy takes longer to import than --help may.
+    from scipy.optimize import minimize
+
     signs, odds = np.where(np.asarray(labels) == 1, 1.0, -1.0), log_odds(scores)
 
     def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
         change = (numbers - (1.0, 0.0)) / SPREAD
         margins = signs * (numbers[0] * odds + numbers[1])
-        slopes = -signs * expit(-margins)
+        slopes = -signs * probability(-margins)
         value = np.logaddexp(0, -margins).sum() + np.log1p(change**2).sum()
         return value, np.array([slopes @ odds, slopes.sum()]) + 2 * change / (1 + change**2) / SPREAD
 
@@ -78,3 +79,10 @@ def fit(labels: np.ndarray, scores: np.ndarray) -> Calibration:
 def log_odds(scores: np.ndarray) -> np.ndarray:
     """(n,) float, the log odds of (n,) scores from 0 to 1, finite of 0 and 1, too."""
     return np.clip(ties.margins(scores), -_FARTHEST, _FARTHEST)
+
+
+def probability(odds: np.ndarray | float) -> np.ndarray:
+    """(n,) float, 0 to 1, what (n,) log odds stand for."""
+    from scipy.special import expit
+
+    return expit(odds)

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy.special import expit
 
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation import calibration, metrics, operating_points, ties
@@ -127,5 +126,5 @@ def _between(passed: np.ndarray, called: np.ndarray) -> float:
     if not len(passed):
         return high / 2
     low = float(passed.max())
-    middle = float(expit(calibration.log_odds(np.array([low, high])).mean()))
+    middle = float(calibration.probability(calibration.log_odds(np.array([low, high])).mean()))
     return middle if low < middle < high else high
