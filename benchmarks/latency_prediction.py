@@ -39,7 +39,7 @@ def main() -> None:
     networks = _networks(table)
     quiet.import_keras()
     with tempfile.TemporaryDirectory() as folder:
-        timed = [TimedModel({"file": _converted(spec, Path(folder))}, _THREADS.value) for spec in networks.values()]
+        timed = [TimedModel(_converted(spec, Path(folder)), _THREADS.value) for spec in networks.values()]
         times = timing.measure(timed, 3 if _QUICK.value else _RUNS.value)
     rows = [
         {
@@ -83,7 +83,7 @@ def _networks(table) -> dict:
     return found
 
 
-def _converted(spec, folder: Path) -> str:
+def _converted(spec, folder: Path) -> Path:
     from wool_tf.data import pixels
     from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet, weights

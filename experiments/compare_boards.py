@@ -10,11 +10,13 @@ torch and onnx. --out gets boards.md, boards.csv, and of a measurement workstati
 
 import startup  # noqa: F401
 
+import dataclasses
 from pathlib import Path
 
 from absl import flags
 
 import console
+from wool_board.benchmark.document import BenchmarkDocument
 from wool_tf import WoolError
 
 _FILES = flags.DEFINE_list("files", [], "JSON files that tflite/benchmark.py wrote, with commas between them.")
@@ -35,7 +37,7 @@ def main() -> None:
     documents = {value: boards.read(console.file("files", value)) for value in _FILES.value}
     if _NETWORK.value is not None:
         measured = _measure(console.file("network", _NETWORK.value))
-        documents["now"] = boards.of_measurement(measured)
+        documents["now"] = measured
         if out is not None:
             records.write(out / "workstation.json", measured)
     comparison = boards.compare(documents, _REFERENCE.value)
@@ -45,13 +47,14 @@ def main() -> None:
         files.write(out / "boards.csv", boards.to_csv(comparison).encode())
 
 
-def _measure(network: Path) -> dict:
+def _measure(network: Path) -> BenchmarkDocument:
     """The document of a measurement by the very program of the boards."""
     from wool_board.benchmark import timing
     from wool_tf.deploy import workstation
 
     threads, notes = timing.usable(console.numbers("threads", _THREADS.value, int))
-    return timing.document(workstation.loader(network), threads, _RUNS.value) | {"notes": notes}
+    found = timing.document(*workstation.candidates(network), threads, _RUNS.value)
+    return dataclasses.replace(found, notes=tuple(notes))
 
 
 if __name__ == "__main__":

@@ -31,30 +31,6 @@ class Latency:
 
 
 @dataclasses.dataclass(frozen=True)
-class Machine:
-    """What a board's benchmark program says of the machine, as far as a report tells it."""
-
-    cpu: str | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Latencies:
-    """A measurement by the board's benchmark program, `latency.json`.
-
-    Attributes:
-        files: SHA-256 of the files that were timed, in hex, by name.
-        machine: Machine.
-        models: of every file.
-        warnings: what makes the times doubtful.
-    """
-
-    files: dict[str, str]
-    machine: Machine
-    models: tuple[Latency, ...]
-    warnings: tuple[str, ...]
-
-
-@dataclasses.dataclass(frozen=True)
 class ImageVerdict:
     """An image as the folds' int8 files judged it while it was held out.
 
