@@ -1,7 +1,5 @@
 """Two models on the pictures of a store: what each finds, who is right, and what cannot be compared."""
 
-import hashlib
-import io
 import json
 import re
 import sqlite3
@@ -10,10 +8,12 @@ import zipfile
 import numpy as np
 import pytest
 
+import card_sample
 import fake_feed
 import station_programs
 import stores
 from wool_board.errors import WoolError
+from wool_board.model.card import CardInput
 from wool_board.model.recognizer import Recognition
 from wool_station.models import samples as sampling
 from wool_station.models.comparison import ModelComparison
@@ -30,7 +30,7 @@ class Model:
 
     def __init__(self, *defective, side=fake_feed.SIDE, window=(0.0, 1.0), threshold=0.5):
         self.side, self.threshold = side, threshold
-        self.card = {"input": {"window": window and list(window)}, "model": {"sha256": "ab" * 32}}
+        self.card = card_sample.card(input=CardInput(side=side, margin=0.0, pixels="", window=window))
         self._defective = [fake_feed.pixels(number) for number in defective]
 
     def recognize(self, pixels):
@@ -214,13 +214,8 @@ def broken(model, path):
     """A model whose card is right and whose network does not run."""
     with zipfile.ZipFile(model) as archive:
         card = json.loads(archive.read("card.json"))
-    content = b"\0\0\0\0TFL3" + bytes(200)
-    card["model"] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    file = io.BytesIO(content)
-    file.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("card.json", json.dumps(card))
-    path.write_bytes(file.getvalue())
+    del card["model"]
+    path.write_bytes(card_sample.attached(b"\0\0\0\0TFL3" + bytes(200), **card))
     return path
 
 

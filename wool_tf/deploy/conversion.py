@@ -155,7 +155,6 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
         metrics=achieved,
     )
     content, name = card.attach(tflite, about), f"{network.stem}-{precision}"
-    about = card.read(content)
     path = request.out / f"{name}.tflite"
     files.write(path, content)
     files.write(path.with_suffix(".json"), card.text(about).encode())

@@ -89,9 +89,8 @@ def write(
             fingerprint=crops.fingerprint,
         )
         written[name] = folder / f"{name}.tflite"
-        content = card.attach(tflite, made)
-        files.write(written[name], content)
-        files.write(written[name].with_suffix(".json"), card.text(card.read(content)).encode())
+        files.write(written[name], card.attach(tflite, made))
+        files.write(written[name].with_suffix(".json"), card.text(made).encode())
     spec, arrays = networks[COMPACT_FLOAT]
     record = parsed(final.with_suffix(".json").read_bytes())
     records.write(folder / "compact.json", record | native_crops.binding(crops, imaging))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_board.image.variants import FULL
-from wool_board.model.card import white as stated_white
+from wool_board.model.card import Card
 from wool_tf import environment, quiet
 from wool_tf.cells import MISSING, aligned, decimals
 from wool_tf.deploy import agreement, card
@@ -80,7 +80,7 @@ def run(source: NetworkSource, models: Sequence[Path], threads: int) -> dict:
         rows = []
         for path in models:
             log.info(f"{path}: scoring {len(chosen):,} images")
-            crops = trained.load(cards[path]["input"]["side"]).native.images
+            crops = trained.load(cards[path].input.side).native.images
             found = agreement.predict(contents[path], crops, threads, chosen)
             rows.append({"file": str(path), "bytes": len(contents[path])})
             rows[-1] |= _judged(cards[path], labels, expected, found)
@@ -102,37 +102,40 @@ def _content(path: Path) -> bytes:
         raise BadSetting("models", path, f"cannot be read ({error.strerror or error})") from None
 
 
-def _check_same(path: Path, about: Mapping, network: Path, digest: str) -> None:
-    if about["network"]["weights_sha256"] != digest:
+def _check_same(path: Path, about: Card, network: Path, digest: str) -> None:
+    if about.network.weights_sha256 != digest:
         raise BadSetting("models", path, f"was made of another network than {network}, as its card says; give that one")
+    if about.decision.float_threshold is None:
+        raise BadSetting("models", path, "its card lacks `decision.float_threshold`, as old ones do; convert it anew")
 
 
-def _check_unseen(path: Path, about: Mapping, trained: TrainedNetwork, source: NetworkSource) -> None:
+def _check_unseen(path: Path, about: Card, trained: TrainedNetwork, source: NetworkSource) -> None:
     """Notices files whose network, calibration or threshold may come from the held-out images, as their cards say."""
-    stated = about["training"]["images"]
+    stated = about.training.images
     if source.held is not None and stated != len(trained.train):
         left = f"fold {source.held.fold} leaves {len(trained.train):,}"
         made = f"was made with {stated:,} training images, as its card says, and {left}"
         raise BadSetting("models", path, f"{made}; convert the network with the same folds and fold")
 
 
-def _check_white(path: Path, about: Mapping, white: int | None, source: NetworkSource) -> None:
+def _check_white(path: Path, about: Card, white: int | None, source: NetworkSource) -> None:
     """Notices images of 16 bits that a board would read with another highest value, as the card says."""
-    stated = stated_white(dict(about)) or FULL
+    stated = about.input.white or FULL
     if white not in (None, stated):
         rule = f"{source.data} is read with {white} as its highest value, and a board with {path} takes {stated}"
         raise BadSetting("white", None, f"{rule}; give `white`={stated}, or convert the network with {white}")
 
 
-def _judged(about: Mapping, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
+def _judged(about: Card, labels: np.ndarray, expected: np.ndarray, found: np.ndarray) -> dict:
     """What a file with this card says, beside what the network says."""
-    threshold, own = about["decision"]["threshold"], about["decision"]["float_threshold"]
+    threshold, own = about.decision.threshold, about.decision.float_threshold
+    assert own is not None, "a card without it was let through"
     compared = agreement.compare(labels, expected, found, threshold)
     achieved, by_rule = metrics.evaluate(labels, found, threshold), metrics.evaluate(labels, expected, own)
     return {
-        "precision": about["precision"],
+        "precision": about.precision,
         "threshold": threshold,
-        "rule": about["decision"]["rule"],
+        "rule": about.decision.rule,
         **dataclasses.asdict(achieved),
         "float_by_rule": {"threshold": own, **dataclasses.asdict(by_rule)},
         "accuracy_drop": by_rule.accuracy - achieved.accuracy,

@@ -10,7 +10,7 @@ import numpy as np
 from wool_board.benchmark.document import ModelFacts
 from wool_board.errors import BadFile, WoolError
 from wool_board.image.flat_field import FlatField, grey
-from wool_board.model import card as cards
+from wool_board.model import card_file
 from wool_board.model.network import invoke, opened
 
 
@@ -97,8 +97,10 @@ def describe(path: Path) -> ModelFacts:
     network = precision = card = None
     if has_card:
         try:
-            found = cards.read(path)
-            network, precision, card = _network(found), found.get("precision"), "right"
+            found = card_file.read(path)
+            about = found.network
+            network = f"ResNet-{about.spec['depth']}, {about.params / 1e6:.2f} M parameters"
+            precision, card = found.precision, "right"
         except WoolError as error:
             card = f"wrong: {str(error).removeprefix(f'{path}: ')}"
     return ModelFacts(file=str(path), bytes=size, runtime=runtime(), network=network, precision=precision, card=card)
@@ -114,13 +116,6 @@ def _side(shapes: list[tuple[int, ...]]) -> int | None:
     if len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0] == (1, shapes[0][1], shapes[0][1], 1):
         return shapes[0][1]
     return None
-
-
-def _network(card: dict) -> str | None:
-    try:
-        return f"ResNet-{card['network']['spec']['depth']}, {card['network']['params'] / 1e6:.2f} M parameters"
-    except (KeyError, TypeError, OverflowError):
-        return None
 
 
 def runtime() -> str:
