@@ -1,4 +1,4 @@
-"""What a TFLite file says of images, and how far that is from what the network says."""
+"""What a TFLite file says of images."""
 
 import numpy as np
 
@@ -33,35 +33,3 @@ def predict(tflite: bytes, images: np.ndarray, threads: int = 1, chosen: np.ndar
         raise WoolError(f"images: the model reads {height}×{width} pixels, got images of shape {images.shape[1:]}")
     indices = range(len(images)) if chosen is None else chosen
     return np.array([network.run(images[index]) for index in indices], np.float64)
-
-
-def compare(labels: np.ndarray, float_scores: np.ndarray, quantised_scores: np.ndarray, threshold: float = 0.5) -> dict:
-    """How far a quantised network is from the one that it was made of, on the same images.
-
-    Arguments:
-        labels: (n,) of 0 or 1, 1 for defective.
-        float_scores, quantised_scores: (n,) of float. Probabilities that the images are defective.
-        threshold: float. Images with this score or more are called defective.
-
-    Returns:
-        `images`, their number; `agreement`, the share on which both decide the same; `mean_difference` and
-        `max_difference` of the scores; `accuracy_float` and `accuracy_int8`; `recall_float` and `recall_int8`, the
-        share of the defective images that is found, None where there is none. Shares are 0 to 1.
-    """
-    labels = np.asarray(labels) == 1
-    difference = np.abs(np.asarray(float_scores, np.float64) - quantised_scores)
-    by_float, by_int8 = np.asarray(float_scores) >= threshold, np.asarray(quantised_scores) >= threshold
-    return {
-        "images": len(labels),
-        "agreement": _share(by_float == by_int8),
-        "mean_difference": float(difference.mean()),
-        "max_difference": float(difference.max()),
-        "accuracy_float": _share(by_float == labels),
-        "accuracy_int8": _share(by_int8 == labels),
-        "recall_float": _share(by_float[labels]),
-        "recall_int8": _share(by_int8[labels]),
-    }
-
-
-def _share(true: np.ndarray) -> float | None:
-    return float(true.mean()) if len(true) else None

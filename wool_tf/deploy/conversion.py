@@ -16,6 +16,7 @@ from wool_tf.deploy.qat import launch
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
+from wool_tf.evaluation.agreement import compare
 from wool_tf.evaluation.thresholds import ThresholdRule
 
 log = logging.getLogger(__name__)
@@ -191,13 +192,12 @@ def _converted(precision: str, work: _Work) -> bytes:
 def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
     """What a file achieves on the held-out images, and what the network does at its own threshold."""
     labels = work.trained.images.labels[work.trained.held_out]
-    compared = agreement.compare(labels, work.by_float, scores, threshold)
+    difference = dataclasses.asdict(compare(work.by_float, scores, threshold))
     return {
         "of": OWN if work.request.threshold_rule.threshold is None else GIVEN,
-        "images": len(labels),
         **dataclasses.asdict(metrics.evaluate(labels, scores, threshold)),
         "score_quantiles": card.score_quantiles(labels, scores),
-        **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
+        **difference,
         "float": {"threshold": metrics.THRESHOLD, **dataclasses.asdict(metrics.evaluate(labels, work.by_float))},
     }
 

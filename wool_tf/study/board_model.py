@@ -14,16 +14,17 @@ from wool_tf import files, records
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.native_crops import Crops
 from wool_tf.errors import WoolError
-from wool_tf.evaluation import bootstrap, operating_points
+from wool_tf.evaluation import agreement, bootstrap, operating_points
+from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
 from wool_tf.study import baselines, board_results, contact_sheets, localisation
 from wool_tf.study.baselines import Name, Repeats
-from wool_tf.study.delivery_units import compared_with_float, final_name
+from wool_tf.study.delivery_units import final_name
 from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import Int8File, ScoreDifference
+from wool_tf.training.unit_records import Int8File
 
 if TYPE_CHECKING:
     from wool_tf.deploy.model_folder import DeliveryMetrics
@@ -110,7 +111,7 @@ def deliver(
         told=judged[-1].rule,
         threshold=judged[-1].threshold,
         files=tuple(_file(path) for path in tflite.values()),
-        held_out=compared_with_float(evidence.labels, pools[config.final][0], pools[int8][0]),
+        held_out=agreement.compare(pools[config.final][0], pools[int8][0]),
         delivered=check,
         operators=about.operators,
         latency=timed.latencies(),

@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.training.unit_records import ScoreDifference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Delivery:
         told: the same in words, with the images that it was chosen on.
         threshold: on the card of the int8 file.
         files: what was written.
-        held_out: int8 against float over the held-out images of all folds.
+        held_out: int8 against float, at 0.5, over the held-out images of all folds.
         delivered: the same of the delivered files, on images that they were trained on.
         operators: kinds of operators of the int8 file.
         latency: of every model that was timed, the unpruned network first.

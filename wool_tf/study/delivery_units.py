@@ -9,13 +9,14 @@ import numpy as np
 
 from wool_tf import files, quiet, records
 from wool_tf.data.dataset import Dataset
+from wool_tf.evaluation.agreement import compare
 from wool_tf.networks import initial_weights
 from wool_tf.study import grid
 from wool_tf.study.driver import Progress, Unit
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.unit_records import Int8File, Result, ScoreDifference
+from wool_tf.training.unit_records import Int8File, Result
 
 DIGITS = 4
 """Of logits in heatmaps, which are for the eye."""
@@ -115,11 +116,4 @@ def quantise(
     compared = calibration_set.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
     by_int8 = agreement.predict(tflite, images[compared])
     by_float = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
-    return dataclasses.replace(found, check=compared_with_float(labels[compared], by_float, by_int8))
-
-
-def compared_with_float(labels: np.ndarray, by_float: np.ndarray, by_int8: np.ndarray) -> ScoreDifference:
-    """How far int8 scores are from float ones of the same images; arguments as for `agreement.compare`."""
-    from wool_tf.deploy import agreement
-
-    return records.typed(agreement.compare(labels, by_float, by_int8), ScoreDifference, "comparison of int8 with float")
+    return dataclasses.replace(found, check=compare(by_float, by_int8))
