@@ -190,7 +190,7 @@ def test_the_arena_is_the_smallest_in_which_the_model_runs(odd, reference, capfd
 
 
 def test_a_microcontroller_decides_as_a_board(odd, reference):
-    from wool_tf.deploy.agreement import predict
+    from wool_tf.deploy.tflite_scores import predict
 
     interpreter = reference.Interpreter.from_bytes(odd.int8, arena_size=microcontroller.LARGEST_ARENA)
     logits = in_micro(interpreter, odd.images).astype(int)

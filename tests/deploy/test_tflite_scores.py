@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from deploy_networks import network
 
-from wool_tf.deploy.agreement import predict
 from wool_tf.deploy.tflite_file import convert
+from wool_tf.deploy.tflite_scores import predict
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import ResNetSpec
 

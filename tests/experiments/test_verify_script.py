@@ -67,7 +67,7 @@ def document(ran):
 
 
 def test_the_figures_are_those_of_the_scores(document, source, models):
-    from wool_tf.deploy import agreement
+    from wool_tf.deploy import tflite_scores
     from wool_tf.deploy.trained_network import opened
 
     labels = trained_networks.labelled(source.data)[1][HELD_OUT]
@@ -90,7 +90,7 @@ def test_the_figures_are_those_of_the_scores(document, source, models):
         assert row["float_by_rule"]["recall"] == pytest.approx(recall_score(labels, by_float >= 0.4))
         assert row["accuracy_drop"] == pytest.approx(accuracy_score(labels, by_float >= 0.4) - row["accuracy"])
         images, _ = trained_networks.labelled(source.data)
-        np.testing.assert_allclose(scores, agreement.predict(path.read_bytes(), images, chosen=np.array(HELD_OUT)))
+        np.testing.assert_allclose(scores, tflite_scores.predict(path.read_bytes(), images, chosen=np.array(HELD_OUT)))
 
 
 def test_the_table_has_both_thresholds(ran, document):

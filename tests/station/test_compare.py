@@ -149,7 +149,7 @@ def real_models(tmp_path_factory):
     """Two files of one network with random weights, A with a threshold below all its scores of the tiles of `store` but
     three, B with one above all but three."""
     from wool_tf.data.imaging import Imaging
-    from wool_tf.deploy import agreement, card, tflite_file
+    from wool_tf.deploy import card, tflite_file, tflite_scores
     from wool_tf.networks import resnet, weights
     from wool_tf.networks.spec import ResNetSpec
 
@@ -159,7 +159,7 @@ def real_models(tmp_path_factory):
     arrays["fc.weight"] = np.random.default_rng(1).normal(0, 30, arrays["fc.weight"].shape).astype(np.float32)
     side = fake_feed.SIDE
     tflite = tflite_file.convert(resnet.restored(spec, arrays), "fp32", side=side)
-    scores = agreement.predict(tflite, np.stack([fake_feed.pixels(number) for number in range(12)]))
+    scores = tflite_scores.predict(tflite, np.stack([fake_feed.pixels(number) for number in range(12)]))
     ordered = np.sort(scores)
     assert ordered[2] < ordered[3] and ordered[8] < ordered[9]
     folder, files = tmp_path_factory.mktemp("models"), []

@@ -11,7 +11,7 @@ import numpy as np
 
 from wool_tf import files, quiet, seeds
 from wool_tf.data.native_crops import Crops
-from wool_tf.deploy import agreement, calibration_set, card, checks, microcontroller
+from wool_tf.deploy import calibration_set, card, checks, microcontroller, tflite_scores
 from wool_tf.deploy.qat import launch
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
@@ -138,7 +138,7 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
     tflite = _converted(precision, work)
 
     def score(chosen: np.ndarray) -> np.ndarray:
-        return agreement.predict(tflite, crops.images, request.threads, chosen)
+        return tflite_scores.predict(tflite, crops.images, request.threads, chosen)
 
     threshold, rule = request.threshold_rule.made(trained.images.labels[trained.train], lambda: score(trained.train))
     achieved = _achieved(work, score(trained.held_out), threshold) if len(trained.held_out) else None

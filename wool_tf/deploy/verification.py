@@ -12,7 +12,7 @@ from wool_board.image.variants import FULL
 from wool_board.model.card import Card
 from wool_tf import environment, quiet
 from wool_tf.cells import MISSING, aligned, decimals
-from wool_tf.deploy import agreement, card
+from wool_tf.deploy import card, tflite_scores
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
@@ -141,7 +141,7 @@ def run(source: NetworkSource, models: Sequence[Path], threads: int) -> Verifica
         for path in models:
             log.info(f"{path}: scoring {len(chosen):,} images")
             crops = trained.load(cards[path].input.side).native.images
-            found = agreement.predict(contents[path], crops, threads, chosen)
+            found = tflite_scores.predict(contents[path], crops, threads, chosen)
             rows.append(_judged(path, len(contents[path]), cards[path], labels, expected, found))
     held_out = bool(len(trained.held_out))
     return Verification(

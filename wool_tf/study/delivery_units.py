@@ -93,7 +93,7 @@ def quantise(
         The result; the file lies beside the checkpoint.
     """
     quiet.import_keras()
-    from wool_tf.deploy import agreement, calibration_set, saliency, tflite_file
+    from wool_tf.deploy import calibration_set, saliency, tflite_file, tflite_scores
     from wool_tf.networks import resnet, scoring, weights
     from wool_tf.training import methods, trainer
 
@@ -105,7 +105,7 @@ def quantise(
     files.write(fold.folder / f"{stage}{INT8}.tflite", tflite)
 
     progress(0.6, "scoring with int8")
-    scores = agreement.predict(tflite, images[fold.held_out])
+    scores = tflite_scores.predict(tflite, images[fold.held_out])
     found = methods.result(f"{stage}{INT8}", fold, fold.seed(config, "calibration"), scores)
     found = dataclasses.replace(found, file=records.typed(tflite_file.describe(tflite), Int8File, "int8 file"))
     if len(fold.held_out):
@@ -114,6 +114,6 @@ def quantise(
         rounded = tuple(tuple(tuple(round(float(cell), DIGITS) for cell in row) for row in one) for one in seen)
         return dataclasses.replace(found, heatmaps=rounded)
     compared = calibration_set.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
-    by_int8 = agreement.predict(tflite, images[compared])
+    by_int8 = tflite_scores.predict(tflite, images[compared])
     by_float = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
     return dataclasses.replace(found, check=compare(by_float, by_int8))

@@ -83,12 +83,12 @@ def test_outputs_without_names_are_told_by_their_shapes(heatmap_first, board_mod
 
 @pytest.mark.parametrize("name", ["int8", "int8-heatmap", "fp32-heatmap"])
 def test_scores_are_those_of_the_library(name, board_models):
-    from wool_tf.deploy import agreement
+    from wool_tf.deploy import tflite_scores
 
     path = board_models[name]
     recognizer = Recognizer(path)
     results = [recognizer.recognize(crop) for crop in SEEN]
-    np.testing.assert_array_equal([result.score for result in results], agreement.predict(path.read_bytes(), SEEN))
+    np.testing.assert_array_equal([result.score for result in results], tflite_scores.predict(path.read_bytes(), SEEN))
     assert {result.defective for result in results} == {True, False}
 
 
