@@ -1,7 +1,8 @@
 # make demo       the main job on simulated crops, from set-up to report
 # make test       the tests
 # make coverage   the tests, and which lines they reach
-# make bench      all benchmarks, in 12 to 30 minutes on two cores; figures go to build/bench
+# make bench      all benchmarks, in 12 to 30 minutes on two cores; figures go to build/bench. With alternatives beside
+#                 ours: .venv/bin/pip install -c constraints.txt -e '.[torch,onnx,executorch]'
 # make lint       style, format and types
 # make board      the Debian package of a board, in build/ (ARCH=amd64 for a PC instead of a Raspberry Pi)
 # make board-test installs, upgrades and removes it in a clean Debian tree (as root; takes minutes)
@@ -33,7 +34,7 @@ coverage: $(READY)
 
 bench: $(READY)
 	@echo "== benchmarks, one after the other: leave the machine alone meanwhile"
-	@rm -rf build/bench/crops && mkdir -p build/bench
+	@rm -rf build/bench && mkdir -p build/bench
 	@$(VENV)/bin/python benchmarks/inference.py --rounds=3 --turn_seconds=0.3 --json=build/bench/inference.json
 	@$(VENV)/bin/python benchmarks/agreement.py --json=build/bench/agreement.json
 	@$(VENV)/bin/python benchmarks/board_options.py --json=build/bench/board_options.json

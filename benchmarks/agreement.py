@@ -40,7 +40,7 @@ SAMPLES, QUICK_SAMPLES = 30, 8
 CALIBRATION_IMAGES = 100
 HEADER = ("runtime", "numbers", "bytes", "accuracy %", "AUC", "agreement %", "mean diff.", "largest", "p50", "p99, ms")
 REFERENCE = "TFLite fp32"
-REMEDY = "pip install -e '.[torch,onnx]' executorch"
+REMEDY = "pip install -e '.[torch,onnx,executorch]'"
 
 
 @dataclasses.dataclass(frozen=True)

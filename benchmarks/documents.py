@@ -11,7 +11,7 @@ from pathlib import Path
 import console
 from wool_tf import environment, files, quiet
 
-OTHERS = ("torch", "torch-pruning", "onnx", "onnxruntime")
+OTHERS = ("torch", "torchvision", "torch-pruning", "onnx", "onnxruntime", "executorch")
 """Packages that only comparisons use."""
 
 

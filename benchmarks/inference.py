@@ -61,6 +61,8 @@ def main() -> None:
             groups.append(_measured(Case(_full(depth, side), count, folder), runtimes))
             print(_text(groups[-1]), flush=True)
             documents.write(_JSON.value, left_out=left_out, groups=groups)
+    if failed := {reason: None for group in groups for reason in group["failed"]}:
+        raise WoolError(f"not measured: {'; '.join(failed)}; all others are above")
 
 
 def _runtimes() -> tuple[list[str], list[str]]:

@@ -12,8 +12,8 @@ import numpy as np
 PERCENTILES = (50, 90, 99)
 SETTLING = 2
 """Runs at the start of a turn that are not timed: in them a work fetches its data into the caches again."""
-FEWEST, MOST = 3, 50
-"""Timed runs in a turn; between them, as many as fill it."""
+FEWEST = 3
+"""Timed runs in a turn; more, where more are needed to fill it."""
 
 
 class Times:
@@ -57,7 +57,7 @@ def measure(
         works: by name, what a run is.
         threads: that a run uses.
         rounds: turns of each work, at least 1.
-        turn_seconds: length of a turn, about; at least `FEWEST` and at most `MOST` runs are timed in one.
+        turn_seconds: length of a turn, about; at least `FEWEST` runs are timed in one.
 
     Returns:
         The times of each work by its name.
@@ -80,7 +80,7 @@ def _runs(work: Callable[[], object], seconds: float) -> int:
         work()
     started = time.perf_counter()
     work()
-    return int(np.clip(seconds / (time.perf_counter() - started), FEWEST, MOST))
+    return max(FEWEST, int(seconds / (time.perf_counter() - started)))
 
 
 def _timed(work: Callable[[], object], clock: Callable[[], float]) -> tuple[float, float]:

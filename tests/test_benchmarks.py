@@ -93,6 +93,42 @@ def test_what_is_waited_for_are_commands_that_scripts_know(tmp_path):
         assert (finished.returncode, finished.stderr) == (0, ""), command
 
 
+# Two runtimes of which one fails, without a network.
+WITH_A_FAILURE = """
+import sys
+
+import console
+import contenders
+import inference
+from wool_tf import WoolError
+
+
+def present(case):
+    return [
+        contenders.Contender(network, "TFLite", precision, case.full, int)
+        for network, precision in (("unpruned", "fp32"), ("compact", "int8"))
+    ]
+
+
+def broken(case):
+    raise WoolError("a compiler that fails")
+
+
+contenders.RUNTIMES = {"tflite": (present, ()), "compiled": (broken, ())}
+console.run(inference.main)
+"""
+
+
+def test_a_runtime_that_fails_costs_no_figures_and_is_told_by_the_status(tmp_path):
+    found = {"env": environment(ROOT / "benchmarks", ROOT / "experiments"), "text": True, "capture_output": True}
+    given = ["--quick", "--runtimes=tflite,compiled", f"--json={tmp_path / 'found.json'}"]
+    finished = subprocess.run([sys.executable, "-c", WITH_A_FAILURE, *given], check=False, **found)
+    assert finished.returncode == 1, finished.stderr
+    assert finished.stderr.strip() == "error: not measured: a compiler that fails; all others are above"
+    assert "compact int8 is" in finished.stdout
+    assert '"failed"' in (tmp_path / "found.json").read_text()
+
+
 def test_works_take_turns_and_are_compared():
     order = []
     times = turns.measure({"one": lambda: order.append(1), "two": lambda: order.append(2)}, 1, 2, 0.0)

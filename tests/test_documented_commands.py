@@ -1,8 +1,10 @@
 """Every command of a script or program that the documents show is one that it understands."""
 
+import ast
 import importlib.util
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,9 @@ import station
 from checkout import PROGRAMS as PROGRAMS_FOLDER
 from checkout import ROOT
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("experiments/flagfiles/*.cfg")])
+PATTERNS = ("*.md", "docs/*.md", "benchmarks/*.md", "experiments/flagfiles/*.cfg", "experiments/*.py",
+            "benchmarks/*.py", "tflite/*.py")  # fmt: skip
+DOCUMENTS = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
 
 
 def _of_the_board(name: str):
@@ -45,6 +49,7 @@ INSTALLED = {
     "wool-mqtt": "mqtt",
 }
 """Programs by the names that the board's package gives them."""
+FOLDERS = r"experiments|benchmarks|tflite\S*"
 SHELL = ("|", ">", "<", "&&", ";", "#")
 """What ends the arguments of a command."""
 
@@ -54,27 +59,33 @@ def _copied(called: re.Match) -> str:
     return f"{called[1]}python tflite/{INSTALLED[called[2]]}.py "
 
 
+def _text(path: Path) -> str:
+    """What a reader is shown: of a program its docstring."""
+    text = path.read_text()
+    return text if path.suffix != ".py" else ast.get_docstring(ast.parse(text)) or ""
+
+
 def documented() -> dict[tuple[str, ...], str]:
     """The words of each command, from the script on, with the document that shows it first."""
     found = {}
     for path in DOCUMENTS:
-        text = re.sub(r"\\\n\s*", "", path.read_text())
+        text = re.sub(r"\\\n\s*", "", _text(path))
         for line in text.splitlines():
             # On a board, programs are called by the names that the package gives them.
-            line = re.sub(rf"^(    (?:\(?cd \S+ && )?)(?:sudo )?({'|'.join(INSTALLED)}) ", _copied, line)
+            line = re.sub(rf"^(    )(?:sudo )?({'|'.join(INSTALLED)}) ", _copied, line)
             # Code is indented in documents, and stands behind the sign of a comment in flagfiles.
-            code = re.match(r"(?: {4}|# )((?!.*[…]).*?(?:experiments|tflite|tflite\.new)/\w+\.py\b.*)", line)
-            if code is None or not re.search(r"python\S* |^\s*(?:\w+=\S+ )*experiments/", code[1]):
+            code = re.match(rf"(?: {{4}}|# )((?!.*[…]).*?(?:{FOLDERS})/\w+\.py\b.*)", line)
+            if code is None or not re.search(r"python\S* |^\s*(?:\w+=\S+ )*(?:experiments|benchmarks)/", code[1]):
                 continue
-            words = shlex.split(code[1].replace("(cd ", "").replace(")", ""), comments=True)
-            start = next(at for at, word in enumerate(words) if re.search(r"(experiments|tflite\S*)/\w+\.py$", word))
+            words = shlex.split(code[1], comments=True)
+            start = next(at for at, word in enumerate(words) if re.search(rf"({FOLDERS})/\w+\.py$", word))
             end = next((at for at in range(start, len(words)) if words[at].startswith(SHELL)), len(words))
             found.setdefault(tuple(words[start:end]), path.name)
     return found
 
 
 COMMANDS = documented()
-SCRIPTS = [words for words in COMMANDS if words[0].startswith("experiments/")]
+SCRIPTS = [words for words in COMMANDS if words[0].startswith(("experiments/", "benchmarks/"))]
 PROGRAMS = [words for words in COMMANDS if words[0].startswith("tflite")]
 
 

@@ -23,7 +23,7 @@ def quiet() -> Iterator[None]:
         os.dup2(notes.fileno(), 2)
         try:
             yield
-        except (WoolError, KeyboardInterrupt):  # They say all by themselves.
+        except (WoolError, KeyboardInterrupt):  # Their messages say what is wrong.
             raise
         except BaseException:
             sys.stderr.flush()

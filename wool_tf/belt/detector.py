@@ -1,7 +1,6 @@
 """A detector: lines come at an even speed into a FIFO, whether anybody takes them or not."""
 
 import os
-import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wool_tf.belt import streaming
+from wool_tf.belt.background import Background
 from wool_tf.belt.layout import Belt
 
 CHUNK_SECONDS = 0.002
@@ -32,7 +32,7 @@ class LineTimes(NamedTuple):
         return float(np.interp(seconds, self.seconds, self.lines))
 
 
-class DetectorStream:
+class DetectorStream(Background):
     """Writes lines in a thread of its own as long as the context lasts, or until all are written.
 
     Arguments:
@@ -49,6 +49,7 @@ class DetectorStream:
     """
 
     def __init__(self, belt: Belt, fifo: Path, lines_per_second: float, lines: int | None):
+        super().__init__()
         os.mkfifo(fifo)
         self.fifo = fifo
         self.openings: list[tuple[float, int]] = []
@@ -57,20 +58,6 @@ class DetectorStream:
         self._seconds: list[float] = []
         self._counts: list[int] = []
         self._writing: int | None = None
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> "DetectorStream":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    def wait(self) -> None:
-        """Waits until all lines are written."""
-        self._thread.join()
 
     @property
     def written(self) -> LineTimes:
@@ -88,7 +75,7 @@ class DetectorStream:
                 if late > LATE_SECONDS:
                     began, self.stood = began + late, self.stood + late
                     self._note(time.monotonic(), total)
-                if self._stopped.is_set():
+                if self._ended.is_set():
                     break
                 self._put(chunk.tobytes(), total)
                 total += len(chunk)

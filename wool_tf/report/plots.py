@@ -32,7 +32,7 @@ MARKS = (-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50)
 WIDTH = 6.6
 PIXELS_PER_INCH = 106
 NARROWEST = 4
-"""Percentage points that an axis of accuracies spans at least, so that no hair's breadth looks like a gulf."""
+"""Percentage points that an axis of accuracies spans at least, so that a small difference does not look large."""
 STYLE = {
     "svg.hashsalt": "wool_tf",
     "font.size": 9.5,

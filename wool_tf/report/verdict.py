@@ -6,7 +6,11 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from wool_tf.cells import percent
+from wool_tf.evaluation import paired_comparison
+from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.report import advice, naming
 from wool_tf.study.board_results import Advantage
@@ -281,7 +285,10 @@ def _accuracy(each: Baseline) -> float:
 
 
 def smallest(study: Study, above: float = 0.0) -> tuple[Configuration, Stage] | None:
-    """The stage with the fewest parameters whose accuracy lies within the interval of the most accurate one.
+    """The stage with the fewest parameters that the images cannot tell from the most accurate one.
+
+    They tell two apart where the interval of the difference, image by image in the first repeat, leaves out 0. It is
+    too narrow where few images change sides, so that in doubt the larger network is kept.
 
     Arguments:
         study: Study.
@@ -294,8 +301,20 @@ def smallest(study: Study, above: float = 0.0) -> tuple[Configuration, Stage] | 
     ]
     if not found:
         return None
-    lowest = max(found, key=lambda each: each[0])[2].interval["accuracy"][0]
-    equal = [(one, stage) for accuracy, one, stage in found if accuracy >= lowest and accuracy > above]
-    if not equal:
-        return None
-    return min(equal, key=lambda pair: pair[1].params or math.inf)
+    best = max(found, key=lambda each: each[0])[2]
+    equal = [
+        (one, stage)
+        for accuracy, one, stage in found
+        if accuracy > above and (stage is best or _is_equal(study, stage, best))
+    ]
+    return min(equal, key=lambda pair: pair[1].params or math.inf, default=None)
+
+
+def _is_equal(study: Study, stage: Stage, best: Stage) -> bool:
+    """Whether the images cannot tell a stage from a better one; they do not say so where its scores are not known."""
+    if not (stage.scores and best.scores):
+        return False
+    labels = np.array([one.label for one in study.held_out])
+    groups = np.array([one.group for one in study.held_out])
+    judged = (np.array(each.scores) >= THRESHOLD for each in (best, stage))
+    return paired_comparison.compare(labels, groups, *judged).interval[1] >= 0

@@ -76,15 +76,15 @@ def chords(normals: np.ndarray, distances: np.ndarray, pose: Pose, x: np.ndarray
     """
     normals = normals @ pose.turn.T
     distances = distances + normals @ pose.place
-    low: float | np.ndarray = 0.0
-    high: float | np.ndarray = SOURCE
+    shape = np.broadcast_shapes(x.shape, y.shape)
+    low, high = np.zeros(shape), np.full(shape, SOURCE)
     for normal, distance in zip(normals, distances, strict=True):
         # At height z the ray is at (x · (1 - z / SOURCE), y): how fast it nears the plane, and how far it is at z = 0.
         speed = normal[2] - normal[0] * x / SOURCE
-        speed = np.where(np.abs(speed) < 1e-9, 1e-9, speed)
+        speed[np.abs(speed) < 1e-9] = 1e-9
         crossing = (distance - normal[0] * x - normal[1] * y) / speed
-        low = np.where(speed < 0, np.maximum(low, crossing), low)
-        high = np.where(speed > 0, np.minimum(high, crossing), high)
+        np.maximum(low, crossing, out=low, where=speed < 0)
+        np.minimum(high, crossing, out=high, where=speed > 0)
     return np.maximum(high - low, 0) * np.sqrt(1 + (x / SOURCE) ** 2)
 
 

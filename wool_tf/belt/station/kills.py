@@ -2,7 +2,6 @@
 
 import random
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import NamedTuple
 
 from wool_station.gate.timeline import GateGeometry
 from wool_station.store.reader import StoreReader
+from wool_tf.belt.background import Background
 from wool_tf.belt.detector import DetectorStream, LineTimes
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import Stretch
@@ -105,7 +105,7 @@ def _kill(station: Station, board: Path, times: int, rng: random.Random, say: Ca
     return kills
 
 
-class StoreObserver:
+class StoreObserver(Background):
     """What anybody could see in the store, for as long as the context lasts.
 
     Arguments:
@@ -113,18 +113,9 @@ class StoreObserver:
     """
 
     def __init__(self, station: Station):
+        super().__init__()
         self._station, self._reader = station, StoreReader(station.store)
         self._records: set[tuple] = set()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> "StoreObserver":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
 
     def lost(self) -> dict:
         """What was seen or acknowledged, and how much of it is there no longer."""
@@ -138,7 +129,7 @@ class StoreObserver:
             "lost_corrections": len(said - operators),
         }
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
             self._records |= self._there()
 

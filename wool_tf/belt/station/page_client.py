@@ -2,15 +2,16 @@
 
 import http.client
 import json
-import threading
 import time
+
+from wool_tf.belt.background import Background
 
 RETRY_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0
 """A page gets a sign of life more often than this."""
 
 
-class PageClient:
+class PageClient(Background):
     """A reader of the page's events, in a thread of its own; connects again whenever it is lost.
 
     Arguments:
@@ -24,20 +25,11 @@ class PageClient:
     """
 
     def __init__(self, port: int):
+        super().__init__()
         self.tiles = self.dropped = self.connections = 0
         self.worst_seconds = 0.0
         self.corrections: list[str] = []
         self._port, self._said = port, 0
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> "PageClient":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._thread.join()
 
     def figures(self) -> dict:
         """As JSON values."""
@@ -70,13 +62,13 @@ class PageClient:
             connection.close()
 
     def _run(self) -> None:
-        while not self._stopped.is_set():
+        while not self._ended.is_set():
             try:
                 self._read()
             except (OSError, ValueError, http.client.HTTPException):
                 # It is away, or went away in the middle of a message.
                 pass
-            self._stopped.wait(RETRY_SECONDS)
+            self._ended.wait(RETRY_SECONDS)
 
     def _read(self) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_SECONDS)
@@ -84,7 +76,7 @@ class PageClient:
             connection.request("GET", "/api/events")
             answer = connection.getresponse()
             self.connections += answer.status == http.client.OK
-            while not self._stopped.is_set() and (line := answer.readline()):
+            while not self._ended.is_set() and (line := answer.readline()):
                 if line.startswith(b"data: "):
                     self._hear(json.loads(line[6:]))
         finally:
