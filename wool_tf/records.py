@@ -11,7 +11,7 @@ import msgspec
 
 from wool_board.json_text import parsed
 from wool_tf import files
-from wool_tf.errors import WoolError, first_line
+from wool_tf.errors import WoolError, in_one_line
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ def typed(document: object, kind: type[T], name: str) -> T:
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
-        raise WoolError(f"{name}: {first_line(error)}; it is damaged, or of another version of wool_tf") from None
+        raise WoolError(f"{name}: {in_one_line(error)}; it is damaged, or of another version of wool_tf") from None
 
 
 def read_as(path: Path, kind: type[T]) -> T | None:

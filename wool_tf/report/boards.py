@@ -11,7 +11,7 @@ import msgspec
 from wool_board.benchmark.document import BenchmarkDocument
 from wool_tf import records
 from wool_tf.cells import aligned, count, plain, ratio, significant
-from wool_tf.errors import BadSetting, WoolError, first_line
+from wool_tf.errors import BadSetting, WoolError, in_one_line
 
 HEADER = ("#", "Board", "Model", "Precision", "Runtime", "Threads", "File", "p50 ms", "p95 ms", "Images/s", "Faster")
 ALIGN = "rllllrrrrrr"
@@ -78,7 +78,7 @@ def read(path: Path) -> BenchmarkDocument:
     except OSError as error:
         raise WoolError(f"{path}: cannot be read ({error.strerror})") from None
     except msgspec.ValidationError as error:
-        reason = first_line(error)
+        reason = in_one_line(error)
         raise WoolError(f"{path}: is no document of benchmark.py ({reason}); measure again with --json=FILE") from None
     except ValueError:
         raise WoolError(f"{path}: is not JSON; give files that benchmark.py --json=FILE wrote") from None
