@@ -24,8 +24,9 @@ import documents
 import exports
 import simulated
 import turns
+from wool_board.columns import aligned
 from wool_tf import quiet
-from wool_tf.cells import MISSING, aligned, decimals
+from wool_tf.cells import MISSING, decimals
 from wool_tf.networks.initial_weights import SIMULATED
 
 _NETWORK = flags.DEFINE_string("network", str(SIMULATED["simulated64"]), "Checkpoint of the network.")

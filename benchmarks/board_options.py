@@ -34,9 +34,9 @@ import documents
 import operators
 import turns
 from wool_board.benchmark.candidates import random_pixels
+from wool_board.columns import aligned
 from wool_board.model.network import opened
 from wool_tf import WoolError, quiet
-from wool_tf.cells import aligned
 from wool_tf.networks.spec import ResNetSpec
 
 SECTIONS = ("operators", "compiled", "start", "batches", "threads")

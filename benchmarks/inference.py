@@ -27,8 +27,8 @@ import documents
 import turns
 from contenders import Case, Contender
 from wool_board.benchmark.candidates import TimedModel
+from wool_board.columns import aligned
 from wool_tf import WoolError, quiet
-from wool_tf.cells import aligned
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
 

@@ -29,8 +29,9 @@ from absl import flags
 import console
 import documents
 import simulated
+from wool_board.columns import aligned
 from wool_tf import WoolError, quiet
-from wool_tf.cells import MISSING, aligned
+from wool_tf.cells import MISSING
 from wool_tf.training.config import TrainingConfig
 
 OURS, PYTORCH, PLAIN = "ours", "PyTorch", "plain Keras"

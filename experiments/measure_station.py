@@ -143,8 +143,8 @@ def _lasting(given, commands, place, hours: float, display) -> dict:
 
 def _killed(given, commands, place, speed: float, display) -> dict:
     """Programs are killed at random."""
+    from wool_board.columns import aligned
     from wool_tf.belt.station import kills
-    from wool_tf.cells import aligned
 
     rate = given.lines_per_second * speed
     found = kills.run(given.belt, commands, place, rate, _KILLS.value, _SEED.value, display.say)

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.columns import aligned
 from wool_board.image.variants import FULL
 from wool_board.model.card import Card
 from wool_tf import environment, quiet
-from wool_tf.cells import MISSING, aligned, decimals
+from wool_tf.cells import MISSING, decimals
 from wool_tf.deploy import card, tflite_scores
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting

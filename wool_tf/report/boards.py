@@ -9,8 +9,9 @@ from pathlib import Path
 import msgspec
 
 from wool_board.benchmark.document import BenchmarkDocument
+from wool_board.columns import aligned
 from wool_tf import records
-from wool_tf.cells import aligned, count, plain, ratio, significant
+from wool_tf.cells import count, plain, ratio, significant
 from wool_tf.errors import BadSetting, WoolError, in_one_line
 
 HEADER = ("#", "Board", "Model", "Precision", "Runtime", "Threads", "File", "p50 ms", "p95 ms", "Images/s", "Faster")

@@ -4,8 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from wool_board.columns import aligned
 from wool_tf import files, records
-from wool_tf.cells import aligned, decimals, percent, plain, significant
+from wool_tf.cells import decimals, percent, plain, significant
 from wool_tf.errors import as_text
 from wool_tf.report.page import markdown
 from wool_tf.report.tables import Table

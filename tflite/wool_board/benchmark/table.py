@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from wool_board.benchmark.document import BenchmarkDocument, ModelTimes
+from wool_board.columns import aligned
 from wool_board.machine.board import MachineFacts
 
 STEPS = ("p50_ms", "p90_ms", "p95_ms", "p99_ms")
@@ -22,7 +23,7 @@ def table(document: BenchmarkDocument) -> str:
         ram = "–" if model.memory_mb is None else f"{model.memory_mb:.1f}"
         first = (model.file, f"{model.bytes / 1e6:.2f}", str(model.threads))
         rows.append((*first, *times, f"{model.images_per_second:.1f}", ram))
-    lines += _aligned(rows)
+    lines += aligned(rows, "l" + "r" * (len(header) - 1))
     for tile in document.preprocessing:
         told = ", ".join(f"{name.removesuffix('_ms')} {getattr(tile, name):.2f}" for name in STEPS)
         lines.append(f"before it, counts to pixels of a tile of {tile.side}×{tile.side}, 1 thread: {told} ms")
@@ -56,12 +57,3 @@ def _cards(models: Sequence[ModelTimes]) -> list[str]:
             parts = (model.precision, model.network, f"card {model.card}")
             said[model.file] = ", ".join(part for part in parts if part)
     return [f"{file}: {text}" for file, text in said.items()]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for first, *rest in rows:
-        cells = [first.ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
-        lines.append("  ".join(cells))
-    return lines
