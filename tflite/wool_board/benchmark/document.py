@@ -31,7 +31,7 @@ class ModelFacts:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Times:
+class RunTimes:
     """Mean and percentiles of the runs of something, in milliseconds above 0.
 
     Attributes:
@@ -48,12 +48,12 @@ class Times:
     runs: int
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(Times):
+        for field in dataclasses.fields(RunTimes):
             _check_positive(field.name, getattr(self, field.name))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelTimes(Times, ModelFacts):
+class ModelTimes(RunTimes, ModelFacts):
     """A model, and how long it takes.
 
     Attributes:
@@ -73,7 +73,7 @@ class ModelTimes(Times, ModelFacts):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TileTimes(Times):
+class TileTimes(RunTimes):
     """How long the way from counts to the pixels of a tile takes, of `side` lines and elements."""
 
     side: int

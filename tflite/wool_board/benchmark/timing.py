@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from wool_board.benchmark.document import BenchmarkDocument, ModelFacts, ModelTimes, Times
+from wool_board.benchmark.document import BenchmarkDocument, ModelFacts, ModelTimes, RunTimes
 from wool_board.errors import BadSetting
 from wool_board.machine import board, cores
 
@@ -88,11 +88,13 @@ def measure(models: Sequence, runs: int, between: Callable[[], None] = lambda: N
     return np.array(times).T
 
 
-def figures(times: np.ndarray) -> Times:
+def figures(times: np.ndarray) -> RunTimes:
     """What is told of one model, from the milliseconds of its runs."""
     p50, p90, p95, p99 = map(rounded, np.percentile(times, (50, 90, 95, 99)))
     mean, speed = rounded(times.mean()), rounded(1e3 / times.mean())
-    return Times(mean_ms=mean, p50_ms=p50, p90_ms=p90, p95_ms=p95, p99_ms=p99, images_per_second=speed, runs=len(times))
+    return RunTimes(
+        mean_ms=mean, p50_ms=p50, p90_ms=p90, p95_ms=p95, p99_ms=p99, images_per_second=speed, runs=len(times)
+    )
 
 
 def rounded(number: float) -> float:
