@@ -82,7 +82,7 @@ def test_names_and_shapes_are_those_of_a_checkpoint(spec):
     from wool_tf.deploy import torch_resnet
 
     with torch.device("meta"):
-        state = torch_resnet.ResNet(spec).state_dict()
+        state = torch_resnet.TorchResNet(spec).state_dict()
     found = {key: tuple(tensor.shape) for key, tensor in state.items() if not key.endswith("num_batches_tracked")}
     assert found == weights.shapes(spec)
 
