@@ -33,8 +33,7 @@ _NETWORK = flags.DEFINE_string("network", str(SIMULATED["simulated64"]), "Checkp
 _DATA = flags.DEFINE_string("data", None, "Folder of crops; default: simulated ones.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each export.", lower_bound=3)
 _TURN = flags.DEFINE_float("turn_seconds", 0.3, "Length of a turn; at least three runs are timed in each.")
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "Few images and two rounds: shows that it works, and no speed.")
+_JSON, _QUICK = documents.define("Few images and two rounds")
 
 SAMPLES, QUICK_SAMPLES = 30, 8
 """Simulated samples."""

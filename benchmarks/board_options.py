@@ -32,25 +32,25 @@ import console
 import contenders
 import documents
 import operators
+import setting_flags
 import turns
 from wool_board.benchmark.candidates import random_pixels
 from wool_board.columns import aligned
 from wool_board.model.network import opened
 from wool_tf import WoolError, quiet
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.training.config import TrainingConfig
 
 SECTIONS = ("operators", "compiled", "start", "batches", "threads")
 WAYS = ("interpreter", "compiled", "cache", "compared")
 _MODEL = flags.DEFINE_string("model", None, "TFLite file; default: a compact network in int8.")
-_DEPTH = flags.DEFINE_integer("depth", 18, "Depth of the ResNet, without --model.")
-_SIDE = flags.DEFINE_integer("image_size", 112, "Side of its input in pixels.", lower_bound=32)
+_NETWORK = setting_flags.define(TrainingConfig, only=("depth", "image_size"), defaults={"image_size": 112})
 _SECTIONS = flags.DEFINE_list("sections", list(SECTIONS), "What is measured.")
 _THREADS = flags.DEFINE_integer("threads", 2, "Threads of the section `threads`.", lower_bound=2)
 _BATCHES = flags.DEFINE_list("batches", ["2", "4", "8"], "Tiles at once.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each way.", lower_bound=2)
 _TURN = flags.DEFINE_float("turn_seconds", 0.3, "Length of a turn.")
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "A tiny network and two rounds: shows that it works, and no speed.")
+_JSON, _QUICK = documents.define("A tiny network and two rounds")
 _START = flags.DEFINE_enum("start", None, WAYS, "Start in this process; used by the benchmark itself.")
 _CACHE = flags.DEFINE_string("cache", "", "File of the weight cache; used by the benchmark itself.")
 
@@ -73,15 +73,17 @@ def main() -> None:
 
 
 def _described() -> str:
-    return f"compact ResNet-{_DEPTH.value}, {_SIDE.value} pixels, int8"
+    network = setting_flags.build(TrainingConfig, _NETWORK)
+    return f"compact ResNet-{network.depth}, {network.image_size} pixels, int8"
 
 
 def _made(folder: Path) -> Path:
     """A compact network in int8."""
     console.set_computing_environment(1)
     quiet.import_keras()
-    side = 64 if _QUICK.value else _SIDE.value
-    full = ResNetSpec.full(_DEPTH.value, 2, (side, side, 1))
+    network = setting_flags.build(TrainingConfig, _NETWORK)
+    side = 64 if _QUICK.value else network.image_size
+    full = ResNetSpec.full(network.depth, 2, (side, side, 1))
     if _QUICK.value:
         full = full.resized({group: width // 8 for group, width in full.by_group().items()})
     return contenders.board_model(contenders.Case(full, 1, folder), "compact", "int8")

@@ -8,11 +8,22 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from absl import flags
+
 import console
 from wool_tf import environment, files, quiet
 
+# --help shows the flags that are defined by calls of this module as those of the benchmark that calls.
+flags.disclaim_key_flags()
+
 OTHERS = ("torch", "torchvision", "torch-pruning", "onnx", "onnxruntime", "executorch")
 """Packages that only comparisons use."""
+
+
+def define(quick: str) -> tuple[flags.FlagHolder, flags.FlagHolder]:
+    """Defines and returns `--json`, the file for `write`, and `--quick`, of which the words say what it measures."""
+    json_flag = flags.DEFINE_string("json", None, "File for the figures.")
+    return json_flag, flags.DEFINE_bool("quick", False, f"{quick}: shows that it works, and no speed.")
 
 
 def write(path: str | None, **parts: object) -> None:

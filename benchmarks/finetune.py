@@ -15,21 +15,23 @@ from absl import flags
 
 import console
 import documents
+import setting_flags
 import turns
 from wool_tf import quiet
+from wool_tf.training.config import TrainingConfig
 
-_SIDE = flags.DEFINE_integer("image_size", 64, "Side of the input in pixels.", lower_bound=32)
-_BATCH = flags.DEFINE_integer("batch_size", 16, "Images per step.", lower_bound=1)
+_SETTINGS = setting_flags.define(
+    TrainingConfig, only=("image_size", "batch_size", "threads"), defaults={"image_size": 64, "batch_size": 16}
+)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each network.", lower_bound=3)
-_THREADS = flags.DEFINE_integer("threads", 1, "Threads.", lower_bound=1)
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "Images of 32 pixels and one turn: shows that it works, and no speed.")
+_JSON, _QUICK = documents.define("Images of 32 pixels and one turn")
 
 REFERENCE = "masked, full width"
 
 
 def main() -> None:
-    console.set_computing_environment(_THREADS.value)
+    given = setting_flags.build(TrainingConfig, _SETTINGS)
+    console.set_computing_environment(given.threads)
     quiet.import_keras()
     from wool_tf.networks.resnet import ResNet
     from wool_tf.networks.spec import ResNetSpec
@@ -37,7 +39,7 @@ def main() -> None:
     from wool_tf.pruning.layers import MaskedResNet
 
     print(documents.heading(), flush=True)
-    side, batch, rounds = (32, 2, 1) if _QUICK.value else (_SIDE.value, _BATCH.value, _ROUNDS.value)
+    side, batch, rounds = (32, 2, 1) if _QUICK.value else (given.image_size, given.batch_size, _ROUNDS.value)
     spec = ResNetSpec.full(18, 2, (side, side, 1))
     networks = {REFERENCE: _ready(MaskedResNet(spec))}
     for number in (1, 2, 3):
@@ -47,7 +49,7 @@ def main() -> None:
     images = rng.normal(size=(batch, *spec.input_shape)).astype(np.float32)
     labels = rng.integers(0, 2, batch)
     steps = {name: functools.partial(network.train_on_batch, images, labels) for name, network in networks.items()}
-    times = turns.measure(steps, _THREADS.value, rounds, turn_seconds=0.0)
+    times = turns.measure(steps, given.threads, rounds, turn_seconds=0.0)
     rows = [{"network": name, **own.figures(), **own.compared(times[REFERENCE])} for name, own in times.items()]
     for row in rows:
         ratio = "{ratio:.2f} × ({quartiles[0]:.2f}–{quartiles[1]:.2f})".format(**row)

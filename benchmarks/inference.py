@@ -24,6 +24,7 @@ import best_convolution
 import console
 import contenders
 import documents
+import setting_flags
 import turns
 from contenders import Case, Contender
 from wool_board.benchmark.candidates import TimedModel
@@ -31,18 +32,18 @@ from wool_board.columns import aligned
 from wool_tf import WoolError, quiet
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.training.config import TrainingConfig
 
-_DEPTHS = flags.DEFINE_list("depths", ["18", "50"], "Depths of the ResNets.")
-_SIZES = flags.DEFINE_list("sizes", ["112", "224"], "Sides of the input in pixels.")
-_THREADS = flags.DEFINE_list("threads", ["1", "2"], "Numbers of threads.")
+_NAMES = {"depth": "depths", "image_size": "sizes", "threads": "threads"}
+_USUAL = {"depth": (18, 50), "image_size": (112, 224), "threads": (1, 2)}
+_CASES = setting_flags.define(TrainingConfig, only=_NAMES, names=_NAMES, defaults=_USUAL, several=True)
 _RUNTIMES = flags.DEFINE_list("runtimes", list(contenders.RUNTIMES), "What runs the networks; tflite is the reference.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Turns of each network.", lower_bound=3)
 _TURN = flags.DEFINE_float("turn_seconds", 0.5, "Length of a turn; at least three runs are timed in each.")
 _MODELS = flags.DEFINE_string(
     "models", None, "Folder that keeps TFLite files for the next run; default: none are kept."
 )
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "Tiny networks and two rounds: shows that it works, and no speed.")
+_JSON, _QUICK = documents.define("Tiny networks and two rounds")
 
 HEADER = ("network", "runtime", "numbers", "p50", "p90", "p99, ms", "×", "quartiles", "GMAC/s", "of the best")
 REFERENCE = "unpruned, TFLite fp32"
@@ -50,14 +51,14 @@ GOAL = "compact, TFLite int8"
 
 
 def main() -> None:
-    depths, sizes, threads = (console.numbers(holder.name, holder.value, int) for holder in (_DEPTHS, _SIZES, _THREADS))
+    cases = setting_flags.values(TrainingConfig, _CASES)
     runtimes, left_out = _runtimes()
-    console.set_computing_environment(max(threads))
+    console.set_computing_environment(max(cases["threads"]))
     quiet.import_keras()
     print(documents.heading(), *left_out, sep="\n", flush=True)
     groups = []
     with _folder() as folder:
-        for depth, side, count in [(18, 64, 1)] if _QUICK.value else itertools.product(depths, sizes, threads):
+        for depth, side, count in [(18, 64, 1)] if _QUICK.value else itertools.product(*cases.values()):
             groups.append(_measured(Case(_full(depth, side), count, folder), runtimes))
             print(_text(groups[-1]), flush=True)
             documents.write(_JSON.value, left_out=left_out, groups=groups)

@@ -27,16 +27,17 @@ from absl import flags
 import console
 import contenders
 import documents
+import setting_flags
 from wool_tf import WoolError, quiet
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.training.config import TrainingConfig
 
 _MODEL = flags.DEFINE_string("model", None, "Board model with its card; default: a compact network in int8.")
-_SIDE = flags.DEFINE_integer("image_size", 112, "Side of the input of that network in pixels.", lower_bound=32)
+_SIDE = setting_flags.define(TrainingConfig, only=("image_size",), defaults={"image_size": 112})
 _LINES = flags.DEFINE_integer("lines", 40_000, "Lines of the belt.", lower_bound=1000)
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "Inspections.", lower_bound=1)
 _PROFILE = flags.DEFINE_bool("profile", False, "Print where the rest of the time goes; that slows it down.")
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "A tiny network and few lines: shows that it works, and no speed.")
+_JSON, _QUICK = documents.define("A tiny network and few lines")
 _INSPECTED = flags.DEFINE_string("inspected", None, "Folder to inspect in this process; used by the benchmark itself.")
 
 WIDTH, PIXEL_MM = 640, 0.8
@@ -98,7 +99,7 @@ def _model(folder: Path) -> bytes:
     from wool_tf.deploy import card
     from wool_tf.networks import weights
 
-    side = 64 if _QUICK.value else _SIDE.value
+    side = 64 if _QUICK.value else setting_flags.build(TrainingConfig, _SIDE).image_size
     full = ResNetSpec.full(18, 2, (side, side, 1))
     if _QUICK.value:
         full = full.resized({group: width // 8 for group, width in full.by_group().items()})

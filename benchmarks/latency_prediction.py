@@ -16,31 +16,32 @@ from absl import flags
 
 import console
 import documents
+import setting_flags
+from wool_board.benchmark.program import BenchmarkOptions
 from wool_tf import quiet
 from wool_tf.errors import WoolError
+from wool_tf.training.config import TrainingConfig
 
 _TABLE = flags.DEFINE_string("table", None, "Table of latency_table.py.", required=True)
-_SIDE = flags.DEFINE_integer("image_size", 64, "Side of the input in pixels.", lower_bound=32)
-_DEPTH = flags.DEFINE_integer("depth", 18, "Depth of the ResNet.")
+_SETTINGS = setting_flags.define(TrainingConfig, only=("depth", "image_size", "threads"), defaults={"image_size": 64})
 _RATIOS = flags.DEFINE_list("ratios", ["0.3", "0.2", "0.15", "0.1"], "Targets of the recipe latency.")
-_RUNS = flags.DEFINE_integer("runs", 200, "Timed runs of each network.", lower_bound=1)
-_THREADS = flags.DEFINE_integer("threads", 1, "Threads.", lower_bound=1)
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "A few runs: shows that it works, and no speed.")
+_RUNS = setting_flags.define(BenchmarkOptions, only=("runs",))
+_JSON, _QUICK = documents.define("A few runs")
 
 
 def main() -> None:
-    console.set_computing_environment(_THREADS.value)
+    given, timed_runs = setting_flags.build(TrainingConfig, _SETTINGS), setting_flags.values(BenchmarkOptions, _RUNS)
+    console.set_computing_environment(given.threads)
     from wool_board.benchmark import timing
     from wool_board.benchmark.candidates import TimedModel
     from wool_tf.pruning import latency_table
 
     table = latency_table.read(console.file("table", _TABLE.value))
-    networks = _networks(table)
+    networks = _networks(table, given)
     quiet.import_keras()
     with tempfile.TemporaryDirectory() as folder:
-        timed = [TimedModel(_converted(spec, Path(folder)), _THREADS.value) for spec in networks.values()]
-        times = timing.measure(timed, 3 if _QUICK.value else _RUNS.value)
+        timed = [TimedModel(_converted(spec, Path(folder)), given.threads) for spec in networks.values()]
+        times = timing.measure(timed, 3 if _QUICK.value else timed_runs["runs"])
     rows = [
         {
             "network": name,
@@ -61,11 +62,11 @@ def main() -> None:
     documents.write(_JSON.value, table=table.machine, networks=rows)
 
 
-def _networks(table) -> dict:
+def _networks(table, given: TrainingConfig) -> dict:
     from wool_tf.networks.spec import ResNetSpec
     from wool_tf.pruning import latency, latency_table, plan
 
-    whole = spec = ResNetSpec.full(_DEPTH.value, 2, (_SIDE.value, _SIDE.value, 1))
+    whole = spec = ResNetSpec.full(given.depth, 2, (given.image_size, given.image_size, 1))
     found = {"unpruned": whole}
     for number in (1, 2, 3):
         spec = plan.pruned(spec, plan.named("paper-table3", whole.depth))
@@ -88,7 +89,7 @@ def _converted(spec, folder: Path) -> Path:
     from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet, weights
 
-    side = pixels.load_size(_SIDE.value)
+    side = pixels.load_size(spec.input_shape[0])
     crops = np.random.default_rng(0).integers(0, 256, (4, side, side), np.uint8)
     path = folder / f"{len(list(folder.iterdir()))}.tflite"
     path.write_bytes(tflite_file.convert(resnet.restored(spec, weights.initial(spec, 0)), "int8", crops))

@@ -31,8 +31,7 @@ from wool_tf.data import dataset
 _FOLDER = flags.DEFINE_string("folder", None, "New folder for the crops and the cache.", required=True)
 _IMAGES = flags.DEFINE_integer("images", 100_000, "Crops.", lower_bound=2)
 _NAIVE = flags.DEFINE_integer("naive_images", 2000, "Crops that the naive loader loads.", lower_bound=2)
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "Twenty crops: shows that it works, and no speed.")
+_JSON, _QUICK = documents.define("Twenty crops")
 _LOADER = flags.DEFINE_enum("loader", None, ("load", "naive"), "Load in this process; used by the benchmark itself.")
 
 SIDE = 244

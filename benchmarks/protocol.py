@@ -28,6 +28,7 @@ from absl import flags
 
 import console
 import documents
+import setting_flags
 import simulated
 from wool_board.columns import aligned
 from wool_tf import WoolError, quiet
@@ -42,12 +43,11 @@ CONTENDERS = {OURS: "wool_tf.training.methods", PYTORCH: "pytorch.protocol", PLA
 OTHERS = (PYTORCH, PLAIN)
 
 _DATA = flags.DEFINE_string("data", None, "Folder of crops; default: simulated ones.")
-_WEIGHTS = flags.DEFINE_string("weights", "simulated64", "Initial weights, as for prune_kfold.py.")
-_SIDE = flags.DEFINE_integer("image_size", 64, "Side of the network's input in pixels.", lower_bound=32)
-_FOLDS = flags.DEFINE_integer("folds", 10, "Folds that the images are divided into; the first one is trained.")
+_SETTINGS = setting_flags.define(
+    TrainingConfig, only=("weights", "image_size", "folds"), defaults={"weights": "simulated64", "image_size": 64}
+)
 _WITHOUT = flags.DEFINE_list("without", [], f"Whom to leave out, of {', '.join(OTHERS)}.")
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "Few images, one epoch, ours alone: shows that it works, and no speed.")
+_JSON, _QUICK = documents.define("Few images, one epoch, ours alone")
 
 SAMPLES, QUICK_SAMPLES = 30, 6
 """Simulated samples."""
@@ -104,19 +104,10 @@ def main() -> None:
 
 def _settings() -> TrainingConfig:
     """All seven stages."""
-    weights = console.weights("weights", _WEIGHTS.value)
-    short = (
-        {"epochs": 1, "finetune_epochs": 1, "asfp_epochs": 1, "rounds": 1, "asfp_rates": (), "folds": 2}
-        if _QUICK.value
-        else {}
-    )
-    given = {
-        "asfp_rates": (0.1, 0.2, 0.3),
-        "weights": weights,
-        "image_size": _SIDE.value,
-        "folds": _FOLDS.value,
-    } | short
-    return TrainingConfig(final="baseline", **given)
+    given = {"weights": console.weights("weights", _SETTINGS["weights"].value), "asfp_rates": (0.1, 0.2, 0.3)}
+    if _QUICK.value:
+        given |= {"epochs": 1, "finetune_epochs": 1, "asfp_epochs": 1, "rounds": 1, "asfp_rates": (), "folds": 2}
+    return setting_flags.build(TrainingConfig, _SETTINGS, final="baseline", **given)
 
 
 def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -> dict[str, dict[str, StageCost]]:

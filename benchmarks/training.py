@@ -19,15 +19,16 @@ from absl import flags
 
 import console
 import documents
+import setting_flags
 from wool_tf import WoolError, environment, quiet
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.training.config import TrainingConfig
 
-_DEPTHS = flags.DEFINE_list("depths", ["18", "50"], "Depths of the ResNets.")
-_SIZES = flags.DEFINE_list("sizes", ["64", "112", "224"], "Sides of the input in pixels.")
-_BATCHES = flags.DEFINE_list("batches", ["16", "32"], "Images per step.")
+_NAMES = {"depth": "depths", "image_size": "sizes", "batch_size": "batches"}
+_USUAL = {"depth": (18, 50), "image_size": (64, 112, 224), "batch_size": (16, 32)}
+_CASES = setting_flags.define(TrainingConfig, only=_NAMES, names=_NAMES, defaults=_USUAL, several=True)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Timed steps of each.", lower_bound=3)
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "One small case: shows that it works, and no speed.")
+_JSON, _QUICK = documents.define("One small case")
 
 WARM_UP = 2
 HEADER = (
@@ -43,8 +44,7 @@ def main() -> None:
         raise WoolError("PyTorch is not installed; install wool_tf[torch]") from None
     quiet.import_keras()
     torch.set_num_threads(1)
-    lists = ((holder.name, holder.value) for holder in (_DEPTHS, _SIZES, _BATCHES))
-    cases = itertools.product(*(console.numbers(name, values, int) for name, values in lists))
+    cases = itertools.product(*setting_flags.values(TrainingConfig, _CASES).values())
     print(f"{environment.processor()}; CPU time of a step, and of its forward pass in brackets\n{HEADER}")
     rows = []
     cases = [(18, 64, 2)] if _QUICK.value else cases

@@ -22,16 +22,17 @@ from absl import flags
 import console
 import contenders
 import documents
+import setting_flags
 from wool_tf import WoolError, quiet
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.training.config import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("help", "conversion", "simulator", "leaks", "plan")
 _PARTS = flags.DEFINE_list("parts", list(PARTS), "What is timed; leaks and plan need the crops of simulator.")
 _CROPS = flags.DEFINE_integer("crops", 200, "Crops that are simulated and looked at, about.", lower_bound=8)
-_SIDE = flags.DEFINE_integer("image_size", 224, "Side of the network's input of conversion and plan in pixels.")
-_JSON = flags.DEFINE_string("json", None, "File for the figures.")
-_QUICK = flags.DEFINE_bool("quick", False, "The help of one script alone: shows that it works, and no speed.")
+_SIDE = setting_flags.define(TrainingConfig, only=("image_size",))
+_JSON, _QUICK = documents.define("The help of one script alone")
 
 CROPS_PER_SAMPLE = 3
 """About; three scans of a sample give as many crops."""
@@ -83,13 +84,14 @@ def _conversion(_: Path) -> list[dict]:
     """A compact ResNet-18 as a file of each precision, in this process."""
     console.set_computing_environment(1)
     quiet.import_keras()
-    full = ResNetSpec.full(18, 2, (_SIDE.value, _SIDE.value, 1))
+    side = setting_flags.build(TrainingConfig, _SIDE).image_size
+    full = ResNetSpec.full(18, 2, (side, side, 1))
     spec, found = contenders.compact_plan(full).compact, []
     for precision in contenders.PRECISIONS:
         wall, cpu = time.perf_counter(), time.process_time()
         contenders.converted(spec, precision)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        what = f"conversion of a compact ResNet-18, {_SIDE.value} pixels, {precision}"
+        what = f"conversion of a compact ResNet-18, {side} pixels, {precision}"
         found.append({"what": what, "cpu_seconds": round(cpu, 3), "wall_seconds": round(wall, 3)})
     return found
 
@@ -125,14 +127,9 @@ def _leaks(folder: Path) -> list[dict]:
 
 
 def _plan(folder: Path) -> list[dict]:
-    given = [
-        f"--data={_cut(folder)}",
-        "--optimizers=adam",
-        f"--out={folder / 'run'}",
-        f"--image_size={_SIDE.value}",
-        "--plan",
-    ]
-    return [_timed(f"prune_kfold.py --plan, {_SIDE.value} pixels", ROOT / "experiments" / "prune_kfold.py", *given)]
+    side, script = setting_flags.build(TrainingConfig, _SIDE).image_size, ROOT / "experiments" / "prune_kfold.py"
+    given = f"--data={_cut(folder)}", "--optimizers=adam", f"--out={folder / 'run'}", f"--image_size={side}", "--plan"
+    return [_timed(f"prune_kfold.py --plan, {side} pixels", script, *given)]
 
 
 if __name__ == "__main__":

@@ -14,45 +14,37 @@ import startup  # noqa: F401
 import logging
 import sys
 import tempfile
-from pathlib import Path
-
-from absl import flags
 
 import console
 import crop_flags
+import setting_flags
+from wool_tf.training.config import TrainingConfig
 
 _CROPS = crop_flags.define(required=True)
-_FOLDS = flags.DEFINE_integer("folds", 10, "Folds of the cross-validation.")
-_SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
-
-IMAGE_SIZE = 224
-"""Crops are looked at as a network of the usual size gets them."""
+_SETTINGS = setting_flags.define(TrainingConfig, only=("folds", "seed"))
 
 
 def main() -> None:
-    folder, naming = _CROPS.folder, _CROPS.naming
-    assert folder is not None, "the flag is required"
+    # Crops are looked at as a network of the usual size gets them.
+    settings = setting_flags.build(TrainingConfig, _SETTINGS)
     console.set_computing_environment(1)
 
     from wool_tf import logs
     from wool_tf.audit import leaks, nuisance
-    from wool_tf.data import folds, native_crops, near_duplicates
+    from wool_tf.data import folds, near_duplicates
 
     console.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
-        crops = native_crops.load(
-            folder, Path(cache), on_bad_image=_CROPS.on_bad_image, naming=naming, white=_CROPS.white
-        )
-        data = crops.for_network(IMAGE_SIZE)
-        chosen = folds.whole_groups(data.groups, nuisance.MOST, _SEED.value)
+        data = _CROPS.load(cache).for_network(settings.image_size)
+        chosen = folds.whole_groups(data.groups, nuisance.MOST, settings.seed)
         names, kinds, values = nuisance.features(data, chosen)
-        alike = near_duplicates.find(data.images, data.groups, _SEED.value)
+        alike = near_duplicates.find(data.images, data.groups, settings.seed)
     for remark in (*data.remarks, *(f"skipped: {reason}" for reason in data.skipped)):
         print(console.told(remark), file=sys.stderr)
     labels, groups = data.labels[chosen], data.groups[chosen]
-    parts = folds.split(labels, groups, _FOLDS.value, _SEED.value)
+    parts = folds.split(labels, groups, settings.folds, settings.seed)
     progress = logs.ProgressLog(logging.getLogger(leaks.__name__), "guessing with labels exchanged,")
-    rows = leaks.audit(names, kinds, values, labels, groups, parts, _SEED.value, progress)
+    rows = leaks.audit(names, kinds, values, labels, groups, parts, settings.seed, progress)
     print(leaks.to_text(rows))
     same = sorted(set(names) - {row.name for row in rows})
     print(f"\n{len(chosen)} of {len(data.labels)} crops, {100 * labels.mean():.1f} % of them defective")

@@ -16,13 +16,15 @@ from pathlib import Path
 from absl import flags
 
 import console
+import setting_flags
+from wool_board.benchmark import timing
 from wool_board.benchmark.document import BenchmarkDocument
+from wool_board.benchmark.program import BenchmarkOptions
 from wool_tf import WoolError
 
 _FILES = flags.DEFINE_list("files", [], "JSON files that tflite/benchmark.py wrote, with commas between them.")
 _NETWORK = flags.DEFINE_string("network", None, "Checkpoint (.safetensors) to measure in PyTorch and ONNX Runtime.")
-_THREADS = flags.DEFINE_list("threads", ["1"], "CPU threads of that measurement; several: 1,2,4.")
-_RUNS = flags.DEFINE_integer("runs", 200, "Runs of that measurement that are timed.", lower_bound=1)
+_TIMING = setting_flags.define(BenchmarkOptions, only=("threads", "runs"))
 _REFERENCE = flags.DEFINE_integer("reference", 1, "Number of the row that all others are compared with.", lower_bound=1)
 _OUT = flags.DEFINE_string("out", None, "Folder for the table as Markdown and CSV, and for the measurement.")
 
@@ -49,11 +51,11 @@ def main() -> None:
 
 def _measure(network: Path) -> BenchmarkDocument:
     """The document of a measurement by the very program of the boards."""
-    from wool_board.benchmark import timing
     from wool_tf.deploy import workstation
 
-    threads, notes = timing.usable(console.numbers("threads", _THREADS.value, int))
-    found = timing.document(*workstation.candidates(network), threads, _RUNS.value)
+    given = setting_flags.values(BenchmarkOptions, _TIMING)
+    threads, notes = timing.usable(given["threads"])
+    found = timing.document(*workstation.candidates(network), threads, given["runs"])
     return dataclasses.replace(found, notes=tuple(notes))
 
 

@@ -11,24 +11,25 @@ import startup  # noqa: F401
 from absl import flags
 
 import console
-from wool_tf.networks.spec import DEPTHS, REDUCTION
+import setting_flags
+from wool_tf.networks.spec import DEPTHS
 from wool_tf.pruning.plan import RECIPES
 from wool_tf.report import complexity
+from wool_tf.training.config import TrainingConfig
 
 _RECIPE = flags.DEFINE_enum("recipe", complexity.PAPER_RECIPE, RECIPES, "What a round of pruning removes.")
 _FORMAT = flags.DEFINE_enum("format", "table", ("table", "json"), "How to print it.")
 _LAYERS = flags.DEFINE_bool("layers", False, "List the cost of every layer, too.")
-_DEPTH = flags.DEFINE_multi_integer("depth", DEPTHS, "Depth of the ResNet; without it, all five")
+_DEPTH = {"depth": flags.DEFINE_multi_integer("depth", DEPTHS, "Depth of the ResNet; without it, all five.")}
 _CLASSES = flags.DEFINE_integer("classes", complexity.PAPER_CLASSES, "Outputs of the network.", lower_bound=1)
-_SIDE = flags.DEFINE_integer(
-    "image_size", complexity.PAPER_INPUT[0], "Side of the network's input in pixels.", lower_bound=REDUCTION
-)
+_SIDE = setting_flags.define(TrainingConfig, only=("image_size",), defaults={"image_size": complexity.PAPER_INPUT[0]})
 _CHANNELS = flags.DEFINE_enum("channels", str(complexity.PAPER_INPUT[2]), ("1", "3"), "Channels of the input.")
 
 
 def main() -> None:
-    input_shape = (_SIDE.value, _SIDE.value, int(_CHANNELS.value))
-    rows = complexity.rows(_RECIPE.value, _DEPTH.value, _CLASSES.value, input_shape)
+    side = setting_flags.build(TrainingConfig, _SIDE).image_size
+    depths = setting_flags.values(TrainingConfig, _DEPTH)["depth"]
+    rows = complexity.rows(_RECIPE.value, depths, _CLASSES.value, (side, side, int(_CHANNELS.value)))
     printed = complexity.to_json if _FORMAT.value == "json" else complexity.to_text
     print(printed(rows, _LAYERS.value))
 

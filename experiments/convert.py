@@ -15,60 +15,36 @@ not, and can be given as --threshold.
 
 import startup  # noqa: F401
 
+import dataclasses
+
 from absl import flags
 
 import console
 import network_flags
 import setting_flags
 import threshold_flags
-from wool_tf.deploy import calibration_set
+from wool_tf.deploy import conversion
+from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.qat.launch import QatConfig
 
 _OUT = flags.DEFINE_string("out", None, "Folder for the files.", required=True)
-_PRECISIONS = flags.DEFINE_list(
-    "precisions", ["fp32", "fp16", "dynamic", "int8", "int8-float-io"], "Which files, of these and qat."
-)
-_CALIBRATION = flags.DEFINE_integer(
-    "calibration_images",
-    calibration_set.IMAGES,
-    "Training images that the ranges of 8-bit files are taken from.",
-    lower_bound=2,
-)
-_SIDE = flags.DEFINE_integer(
-    "side", None, "Side of a crop in pixels; default: as imaging.json says, or the commonest.", lower_bound=1
-)
-_HEATMAP = flags.DEFINE_bool("heatmap", False, "Files say where the defect is, too.")
-_C_ARRAY = flags.DEFINE_bool("c_array", False, "Write int8 and qat files as C source as well, for microcontrollers.")
 _THRESHOLD = threshold_flags.define()
+_REQUEST = setting_flags.define(ConversionRequest)
 _QAT = setting_flags.define(
     QatConfig, names={name: f"qat_{name}" for name in ("epochs", "batch_size", "learning_rate")}, without=("seed",)
 )
-_SEED = flags.DEFINE_integer("seed", 0, "Base of every random number.", lower_bound=0)
 
 flags.adopt_module_key_flags(network_flags)
 
 
 def main() -> None:
-    threshold_rule = threshold_flags.rule(_THRESHOLD)
-    qat = setting_flags.build(QatConfig, _QAT, seed=_SEED.value)
-    source, threads = network_flags.source(), network_flags.THREADS.value
-    out = console.output("out", _OUT.value, data=source.data)
+    rule, threads = threshold_flags.rule(_THRESHOLD), network_flags.threads()
+    given = {"out": console.path("out", _OUT.value), "threshold_rule": rule, "threads": threads}
+    request = setting_flags.build(ConversionRequest, _REQUEST, **given)
+    request = dataclasses.replace(request, qat=setting_flags.build(QatConfig, _QAT, seed=request.seed))
+    source = network_flags.source()
+    console.output("out", _OUT.value, data=source.data)
     console.set_computing_environment(threads)
-
-    from wool_tf.deploy import conversion
-
-    request = conversion.ConversionRequest(
-        out=out,
-        precisions=tuple(_PRECISIONS.value),
-        threshold_rule=threshold_rule,
-        side=_SIDE.value,
-        calibration_images=_CALIBRATION.value,
-        heatmap=_HEATMAP.value,
-        c_array=_C_ARRAY.value,
-        seed=_SEED.value,
-        threads=threads,
-        qat=qat,
-    )
     console.Display()
     conversion.run(source, request)
 

@@ -1,14 +1,17 @@
 """Flags of every script that reads crops: the folder, how its names are meant, and what to do about bad files."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
 
 import console
 import setting_flags
+from wool_tf.data import native_crops
 from wool_tf.data.dataset import ON_BAD_IMAGE
 from wool_tf.data.naming import CropNaming
+from wool_tf.data.native_crops import Crops
 from wool_tf.data.sample_bits import SampleBits
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.
@@ -43,6 +46,12 @@ class CropFlags:
     def white(self) -> int | None:
         """The highest value of samples in 16-bit crops, or None where it is to be found."""
         return setting_flags.build(SampleBits, self._samples).given_white
+
+    def load(self, cache: str, progress: Callable[[int, int], None] | None = None) -> Crops:
+        """The crops of the required folder, by way of another one that keeps what was decoded."""
+        assert self.folder is not None, "the flag is required"
+        given = (self.folder, Path(cache), progress, self.on_bad_image)
+        return native_crops.load(*given, naming=self.naming, white=self.white)
 
 
 def define(required: bool) -> CropFlags:

@@ -14,10 +14,7 @@ USUAL = {"distance_mm": 1500, "width_mm": 100}
 
 def define() -> setting_flags.Holders:
     """Defines the flags of a gate with one lane."""
-    holders = setting_flags.define(GateGeometry, without=("lanes",))
-    for field, usual in USUAL.items():
-        flags.set_default(holders[field], usual)
-    return holders
+    return setting_flags.define(GateGeometry, without=("lanes",), defaults=USUAL)
 
 
 def place(holders: setting_flags.Holders) -> GateGeometry:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 import console
+import setting_flags
 import threshold_flags
 import training_flags
 from wool_tf.cells import duration
 from wool_tf.evaluation.thresholds import COST_RATIO
 from wool_tf.study.results import Study
+from wool_tf.study.workers import Workers
 from wool_tf.training import config
 
 if TYPE_CHECKING:
@@ -21,18 +23,16 @@ REQUIRED_RECALL = 0.99
 FAILED = 2
 """Exit status of a run that has come to its end without some of its networks."""
 
-_DEPTHS = flags.DEFINE_list("depths", ["18"], "Depths of the ResNets: of 18, 34, 50, 101 and 152.")
-_OPTIMIZERS = flags.DEFINE_list("optimizers", list(config.OPTIMIZERS), "Optimizers.")
-_WEIGHTS = flags.DEFINE_list("weights", ["none"], "Initial weights: none, imagenet, simulated, simulated64, or files.")
-_SCHEDULER = flags.DEFINE_string("scheduler", None, "Address of a Dask cluster that does the work.")
-_KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep every network, not only its record.")
-_TENSORBOARD = flags.DEFINE_bool("tensorboard", False, "Write training curves for TensorBoard.")
-_THRESHOLDS = threshold_flags.define(without=("threshold",))
-_PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
-
+_AXES = {"depth": "depths", "optimizer": "optimizers", "weights": "weights"}
+_GRID = setting_flags.define(
+    config.TrainingConfig, only=_AXES, names=_AXES, defaults={"optimizer": config.OPTIMIZERS}, several=True
+)
+_WORKERS = setting_flags.define(Workers)
 # The report has figures at a threshold of either kind, so that both have a default.
-flags.set_default(_THRESHOLDS["recall"], REQUIRED_RECALL)
-flags.set_default(_THRESHOLDS["cost_ratio"], COST_RATIO)
+_THRESHOLDS = threshold_flags.define(
+    without=("threshold",), defaults={"recall": REQUIRED_RECALL, "cost_ratio": COST_RATIO}
+)
+_PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
 
 
 def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = None) -> int:
@@ -45,22 +45,19 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     """
     rules = tuple(threshold_flags.rule({field: _THRESHOLDS[field]}) for field in ("recall", "cost_ratio"))
     out, source = training_flags.out(), training_flags.source()
-    depths = console.numbers("depths", _DEPTHS.value, int)
-    weights = [console.weights("weights", value) for value in _WEIGHTS.value]
+    axes = setting_flags.values(config.TrainingConfig, _GRID)
+    weights = [console.weights("weights", value) for value in axes["weights"]]
     console.set_computing_environment(base.threads)
-    workers = training_flags.workers(
-        base.threads, scheduler=_SCHEDULER.value, keep=_KEEP.value, tensorboard=_TENSORBOARD.value
-    )
-    display = console.Display()
+    workers, display = training_flags.workers(_WORKERS, base.threads), console.Display()
 
     from wool_tf.report import export, publication
     from wool_tf.study import grid, run
 
-    configs = grid.grid(base, depths, _OPTIMIZERS.value, weights)
+    configs = grid.grid(base, axes["depth"], axes["optimizer"], weights)
     request = run.Request(configs, rules, shlex.join(["python", *sys.argv]), name, protocol=protocol)
     given = (request, source, out, workers)
     if _PLAN.value:
-        _tell(run.plan(*given), display)
+        _tell(run.plan(*given), workers.scheduler, display)
         return 0
     try:
         found = publication.publish(*given, display.show)
@@ -71,11 +68,11 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     return _failed(found, display)
 
 
-def _tell(plan, display: console.Display) -> None:
+def _tell(plan, scheduler: str | None, display: console.Display) -> None:
     for name, left in plan.left.items():
         display.say(f"{name}: {left:,} networks to train")
     where = f"--jobs={plan.workers}"
-    if _SCHEDULER.value is not None:
+    if scheduler is not None:
         where = f"the {plan.workers} workers of the cluster, if each is as fast as this machine"
     display.say(f"{plan.units:,} networks, {plan.done:,} of them done; about {duration(plan.seconds)} with {where}")
 

@@ -19,12 +19,17 @@ from pathlib import Path
 from absl import flags
 
 import console
+import setting_flags
+from wool_board.latency import program
+from wool_board.latency.program import LatencyOptions
+from wool_board.machine import cores
 from wool_tf.errors import WoolError
-from wool_tf.networks.spec import REDUCTION, ResNetSpec
+from wool_tf.networks.spec import ResNetSpec
+from wool_tf.training.config import TrainingConfig
 
-_DEPTHS = flags.DEFINE_list("depths", ["18"], "Depths of the ResNets: of 18, 34, 50, 101 and 152.")
-_SIDE = flags.DEFINE_integer("image_size", 224, "Side of the network's input in pixels.", lower_bound=REDUCTION)
-_THREADS = flags.DEFINE_integer("threads", 1, "CPU threads that the board will use.", lower_bound=1)
+_DEPTHS = setting_flags.define(TrainingConfig, only=("depth",), names={"depth": "depths"}, several=True)
+_SIDE = setting_flags.define(TrainingConfig, only=("image_size",))
+_THREADS = setting_flags.define(LatencyOptions, only=("threads",))
 _OUT = flags.DEFINE_string("out", None, "File of the table.")
 _MODELS = flags.DEFINE_string("models", None, "File for the convolutions instead, to be measured on a board.")
 
@@ -32,18 +37,19 @@ _MODELS = flags.DEFINE_string("models", None, "File for the convolutions instead
 def main() -> None:
     if (_OUT.value is None) == (_MODELS.value is None):
         raise WoolError("--out, --models: give one of them: the file of a table, or one to be measured on a board")
-    shape = (_SIDE.value, _SIDE.value, 1)
-    specs = [ResNetSpec.full(depth, 2, shape) for depth in console.numbers("depths", _DEPTHS.value, int)]
-    if not specs:
-        raise WoolError("--depths=: give at least one")
+    side = setting_flags.build(TrainingConfig, _SIDE).image_size
+    depths = setting_flags.values(TrainingConfig, _DEPTHS)["depth"]
+    threads = setting_flags.values(LatencyOptions, _THREADS)["threads"]
+    specs = [ResNetSpec.full(depth, 2, (side, side, 1)) for depth in depths]
     if _MODELS.value is not None:
         print(f"{_written(console.output('models', _MODELS.value), specs):,} convolutions: {_MODELS.value}")
         return
+    cores.check_threads(threads)
     out = console.output("out", _OUT.value)
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder) / "convolutions.zip"
         print(f"{_written(models, specs):,} convolutions")
-        _measure(models, out)
+        program.run(LatencyOptions(models, out, threads))
 
 
 def _written(path: Path, specs: list[ResNetSpec]) -> int:
@@ -51,12 +57,6 @@ def _written(path: Path, specs: list[ResNetSpec]) -> int:
     from wool_tf.pruning import latency_table
 
     return convolution_models.write(path, latency_table.to_measure(specs))
-
-
-def _measure(models: Path, out: Path) -> None:
-    from wool_board.latency import program
-
-    program.run(program.LatencyOptions(models, out, _THREADS.value))
 
 
 if __name__ == "__main__":

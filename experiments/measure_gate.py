@@ -12,17 +12,13 @@ import startup  # noqa: F401
 
 from pathlib import Path
 
-from absl import flags
-
 import console
 import gate_flags
 import streaming_flags
 import streaming_table
 
-_BELT = streaming_flags.define()
-_SPEED = streaming_flags.define_speed(unlimited=False)
+_BELT = streaming_flags.define("speed", "threads", config=streaming_flags.PacedConfig)
 _PLACE = gate_flags.define()
-_THREADS = flags.DEFINE_integer("threads", 1, "CPU threads of the network.", lower_bound=1)
 
 BOARD = Path(__file__).resolve().parents[1] / "tflite"
 
@@ -30,15 +26,15 @@ BOARD = Path(__file__).resolve().parents[1] / "tflite"
 def main() -> None:
     from wool_tf.belt.gate import run as gate_run
 
-    display, speeds, place, given = console.Display(), _SPEED.values, gate_flags.place(_PLACE), _BELT.given()
+    display, config, place, given = console.Display(), _BELT.config, gate_flags.place(_PLACE), _BELT.given()
     laid, rate = given.belt, given.lines_per_second
     display.say(
         f"{len(laid.scans)} scans, {laid.lines:,} lines; the gate is {place.distance_mm:g} mm behind the detector"
     )
-    inspection = [BOARD / "inspect_line.py", given.model, f"--threads={_THREADS.value}"]
+    inspection = [BOARD / "inspect_line.py", given.model, f"--threads={config.threads}"]
     gate = [BOARD / "gate.py", "--gpio=17"]
     runs = {}
-    for speed in speeds:
+    for speed in config.speed:
         display.say(f"{speed:g} times real time, {rate:g} lines/s each")
         run = gate_run.run(laid, inspection, gate, place, rate * speed, laid.lines)
         runs[f"{speed:g}"] = gate_run.figures(run, place)

@@ -16,24 +16,25 @@ belt has in that time, as fast as possible: does the memory stay as it is? On a 
 
 import startup  # noqa: F401
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 
 import console
 import gate_flags
+import setting_flags
 import streaming_flags
 import streaming_table
 from wool_tf import WoolError
+from wool_tf.errors import as_text
+from wool_tf.training.config import TrainingConfig
 
-_BELT = streaming_flags.define()
-_SPEED = streaming_flags.define_speed(unlimited=False)
+_BELT = streaming_flags.define("speed", "threads", "hours", config=streaming_flags.PacedConfig)
 _PLACE = gate_flags.define()
-_THREADS = flags.DEFINE_integer("threads", 1, "CPU threads of the network.", lower_bound=1)
 _PAIRS = flags.DEFINE_integer("pairs", 5, "Runs as fast as possible, each with the station and without.", lower_bound=0)
 _KILLS = flags.DEFINE_integer("kills", None, "Instead, how often each program is killed.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Of when which program is killed.", lower_bound=0)
-_HOURS = flags.DEFINE_float("hours", None, "Instead, as many lines as the belt has in so many hours, without a limit.")
+_SEED = setting_flags.define(TrainingConfig, only=("seed",))
 
 BOARD = Path(__file__).resolve().parents[1] / "tflite"
 PROGRAM = BOARD / "inspect_line.py"
@@ -43,20 +44,20 @@ def main() -> None:
     from wool_tf.belt.station import broker
     from wool_tf.belt.station.run import Commands
 
-    display, speeds = console.Display(), _SPEED.values
-    if _KILLS.value and _HOURS.value is not None:
+    display, config = console.Display(), _BELT.config
+    speeds, hours, seed = config.speed, config.hours, setting_flags.build(TrainingConfig, _SEED).seed
+    if _KILLS.value and hours is not None:
         raise WoolError("--kills and --hours: give one of them")
     if _KILLS.value and len(speeds) > 1:
-        raise WoolError(f"--speed={','.join(map('{:g}'.format, speeds))}: must be one number with --kills")
-    hours = None if _HOURS.value is None else streaming_flags.above_zero(_HOURS)
+        raise WoolError(f"--speed={as_text(speeds)}: must be one number with --kills")
     place, given = gate_flags.place(_PLACE), _BELT.given()
     if not broker.PROGRAM:
         display.say("without MQTT: this machine has no mosquitto; apt-get install mosquitto")
     belt = given.belt
     display.say(f"{len(belt.scans)} scans, {belt.lines:,} lines, {len(belt.boxes)} visible defects")
-    commands = Commands(BOARD, [PROGRAM, given.model, f"--threads={_THREADS.value}"], [BOARD / "gate.py", "--gpio=17"])
+    commands = Commands(BOARD, [PROGRAM, given.model, f"--threads={config.threads}"], [BOARD / "gate.py", "--gpio=17"])
     if _KILLS.value:
-        found = _killed(given, commands, place, speeds[0], display)
+        found = _killed(given, commands, place, speeds[0], seed, display)
     elif hours is not None:
         found = _lasting(given, commands, place, hours, display)
     else:
@@ -71,7 +72,7 @@ def _say_priority(station: dict, display) -> None:
         )
 
 
-def _streamed(given, commands, place, speeds: list[float], display) -> dict:
+def _streamed(given, commands, place, speeds: Sequence[float], display) -> dict:
     """At each speed, and then as fast as possible."""
     from wool_tf.belt.station import pace
     from wool_tf.belt.station import run as station_run
@@ -141,13 +142,13 @@ def _lasting(given, commands, place, hours: float, display) -> dict:
     return {"hours": hours, "inspection": figures, "station": station}
 
 
-def _killed(given, commands, place, speed: float, display) -> dict:
+def _killed(given, commands, place, speed: float, seed: int, display) -> dict:
     """Programs are killed at random."""
     from wool_board.columns import aligned
     from wool_tf.belt.station import kills
 
     rate = given.lines_per_second * speed
-    found = kills.run(given.belt, commands, place, rate, _KILLS.value, _SEED.value, display.say)
+    found = kills.run(given.belt, commands, place, rate, _KILLS.value, seed, display.say)
     _say_priority(found, display)
     rows = [["killed", "times", "gate passed", "then rejected needlessly, mm each"]]
     for name, kill in found["kills"].items():

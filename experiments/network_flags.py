@@ -4,15 +4,22 @@ from absl import flags
 
 import console
 import crop_flags
+import setting_flags
 from wool_tf import WoolError
 from wool_tf.deploy.trained_network import Held, NetworkSource
+from wool_tf.training.config import TrainingConfig
 
 _NETWORK = flags.DEFINE_string("network", None, "The network: a checkpoint (.safetensors) or .keras.", required=True)
 _CROPS = crop_flags.define(required=True)
 _FOLDS = flags.DEFINE_string("folds", None, "The folds.json of the run that trained the network.")
 _REPEAT = flags.DEFINE_integer("repeat", 0, "Repeat of the cross-validation in --folds, from 0.", lower_bound=0)
 _FOLD = flags.DEFINE_integer("fold", None, "The fold that the network held out, from 0.", lower_bound=0)
-THREADS = flags.DEFINE_integer("threads", 1, "Threads that compute.", lower_bound=1)
+_THREADS = setting_flags.define(TrainingConfig, only=("threads",))
+
+
+def threads() -> int:
+    """How many threads compute."""
+    return setting_flags.build(TrainingConfig, _THREADS).threads
 
 
 def source() -> NetworkSource:

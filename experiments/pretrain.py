@@ -18,7 +18,6 @@ import logging
 import shlex
 import sys
 import tempfile
-from pathlib import Path
 
 from absl import flags
 
@@ -34,12 +33,10 @@ _WIDTH = flags.DEFINE_float(
     "width", 0.5, "Share of the filters of each layer, with --weights=none.", lower_bound=0.1, upper_bound=1
 )
 _USED = "depth", "weights", "image_size", "folds", "seed", "batch_size", "adam_learning_rate", "epochs", "threads"
-_SETTINGS = setting_flags.define(TrainingConfig, setting_flags.all_but(TrainingConfig, _USED))
+_SETTINGS = setting_flags.define(
+    TrainingConfig, only=_USED, defaults={"image_size": 64, "epochs": 30, "adam_learning_rate": 2e-3}
+)
 
-flags.set_default(_SETTINGS["weights"], "none")
-flags.set_default(_SETTINGS["image_size"], 64)
-flags.set_default(_SETTINGS["epochs"], 30)
-flags.set_default(_SETTINGS["adam_learning_rate"], 2e-3)
 flags.adopt_module_key_flags(crop_flags)
 
 
@@ -50,15 +47,11 @@ def main() -> None:
     display = console.Display()
 
     from wool_tf import quiet
-    from wool_tf.data import native_crops
 
     with tempfile.TemporaryDirectory() as cache:
         log = logging.getLogger("wool_tf")
         reading, training = logs.ProgressLog(log, "reading image"), logs.ProgressLog(log, "training, per mille")
-        crops = native_crops.load(
-            _CROPS.folder, Path(cache), reading, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
-        )
-        images = crops.for_network(settings.image_size)
+        images = _CROPS.load(cache, reading).for_network(settings.image_size)
         quiet.import_keras()
         from wool_tf.training import pretraining
 

@@ -14,7 +14,6 @@ import dataclasses
 import importlib.util
 import itertools
 import tempfile
-from pathlib import Path
 
 import numpy as np
 from absl import flags
@@ -27,7 +26,7 @@ from wool_tf.training.config import OPTIMIZERS, TrainingConfig
 
 _CROPS = crop_flags.define(required=True)
 _USED = "depth", "weights", "image_size", "batch_size", "adam_learning_rate", "sgd_learning_rate", "epochs", "threads"
-_SETTINGS = setting_flags.define(TrainingConfig, setting_flags.all_but(TrainingConfig, _USED))
+_SETTINGS = setting_flags.define(TrainingConfig, only=_USED)
 _STEPS = flags.DEFINE_integer("steps", 20, "Steps that are compared.", lower_bound=1)
 
 flags.adopt_module_key_flags(crop_flags)
@@ -44,14 +43,8 @@ def main() -> None:
         TrainingConfig, _SETTINGS, weights=console.weights("weights", _SETTINGS["weights"].value)
     )
     console.set_computing_environment(settings.threads)
-    from wool_tf.data import native_crops
-
     with tempfile.TemporaryDirectory() as cache:
-        crops = native_crops.load(
-            _CROPS.folder, Path(cache), None, _CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white
-        )
-        images = crops.for_network(settings.image_size)
-        _compare(settings, images)
+        _compare(settings, _CROPS.load(cache).for_network(settings.image_size))
 
 
 def _compare(settings: TrainingConfig, images) -> None:

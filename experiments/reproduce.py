@@ -15,12 +15,14 @@ from pathlib import Path
 from absl import flags
 
 import console
+import setting_flags
 import threshold_flags
 import training_flags
+from wool_tf.study.workers import Workers
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-_KEEP = flags.DEFINE_bool("keep_checkpoints", False, "Keep the networks of all folds, not only of the first.")
+_WORKERS = setting_flags.define(Workers, only=("jobs", "keep_checkpoints"))
 _THRESHOLD = threshold_flags.define()
 _SETTINGS = training_flags.define(without=("repeats", "controls", "select"))
 
@@ -40,7 +42,7 @@ def main() -> None:
     try:
         benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
         request = Request([settings], [rule], command, "report", benchmark)
-        team = training_flags.workers(settings.threads, keep=_KEEP.value)
+        team = training_flags.workers(_WORKERS, settings.threads)
         study = publication.publish(request, source, out, team, display.show)
     finally:
         display.close()

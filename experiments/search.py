@@ -18,27 +18,22 @@ import sys
 from absl import flags
 
 import console
+import setting_flags
 import training_flags
-from wool_tf.search import space
+from wool_tf.search.config import Search
+from wool_tf.study.workers import Workers
 
-_STAGE = flags.DEFINE_string(
-    "stage", "hard3", f"Stage whose network is to become good. What is tried for it:\n{space.described()}"
+_SEARCH = setting_flags.define(Search)
+_WORKERS = setting_flags.define(Workers, only=("jobs",))
+_SETTINGS = training_flags.define(
+    without=("first_folds", "repeats", "controls", "select", "final"), defaults={"folds": 5}
 )
-_FIRST_FOLDS = flags.DEFINE_integer("first_folds", 2, "Folds that each trial trains, the first ones of --folds.")
-_HOURS = flags.DEFINE_float(
-    "hours",
-    2.0,
-    "Hours of this call, and of each further one; no training begins after them, and one at work ends.",
-)
-_TRIALS = flags.DEFINE_integer("trials", None, "Trials after which the search is over, of all calls together.")
-_SETTINGS = training_flags.define(without=("first_folds", "repeats", "controls", "select", "final"))
 
-flags.set_default(_SETTINGS["folds"], 5)
 flags.adopt_module_key_flags(training_flags)
 
 
 def main() -> None:
-    base = training_flags.settings(_SETTINGS, final="baseline")
+    base, search = training_flags.settings(_SETTINGS, final="baseline"), setting_flags.build(Search, _SEARCH)
     out, source = training_flags.out(), training_flags.source()
     console.set_computing_environment(base.threads)
     display = console.Display()
@@ -48,10 +43,10 @@ def main() -> None:
     try:
         best = run.run(
             base=base,
-            search=run.Search(_STAGE.value, _FIRST_FOLDS.value, _HOURS.value, _TRIALS.value),
+            search=search,
             source=source,
             out=out,
-            jobs=training_flags.workers(base.threads).jobs,
+            jobs=training_flags.workers(_WORKERS, base.threads).jobs,
             command=shlex.join(["python", *sys.argv]),
             show=display.show,
         )

@@ -18,15 +18,11 @@ import startup  # noqa: F401
 
 from pathlib import Path
 
-from absl import flags
-
 import console
 import streaming_flags
 import streaming_table
 
-_BELT = streaming_flags.define()
-_SPEED = streaming_flags.define_speed(unlimited=True)
-_HOURS = flags.DEFINE_float("hours", None, "Instead, as many lines as the belt has in so many hours, without a limit.")
+_BELT = streaming_flags.define("speed", "hours")
 
 PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 
@@ -34,8 +30,8 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 def main() -> None:
     from wool_tf.belt import scoring, streaming
 
-    display, hours = console.Display(), None if _HOURS.value is None else streaming_flags.above_zero(_HOURS)
-    speeds, given = _SPEED.values if hours is None else [0.0], _BELT.given()
+    display, config, given = console.Display(), _BELT.config, _BELT.given()
+    hours, speeds = config.hours, config.speed if config.hours is None else (0.0,)
     laid, rate = given.belt, given.lines_per_second
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")
     runs = {}

@@ -9,12 +9,50 @@ from absl import flags
 
 import console
 import scan_flags
-from wool_board.belt.config import LINES_PER_SECOND
-from wool_tf import WoolError
+import setting_flags
+from wool_board.belt.program import InspectionOptions
+from wool_board.machine import cores
 from wool_tf.data.annotations.scans import ScanConfig
+from wool_tf.errors import BadSetting
+from wool_tf.settings import check, same, setting
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
+
+
+@dataclasses.dataclass(frozen=True)
+class StreamingConfig:
+    """How scans pass, and with what the inspection does its work.
+
+    Raises:
+        BadSetting: a value breaks its rule.
+    """
+
+    lines_per_second: float = same(InspectionOptions, "lines_per_second")
+    threads: int = same(InspectionOptions, "threads")
+    samples: tuple[str, ...] = setting((), "Samples whose scans are streamed; default: all.")
+    limit: int = setting(0, "Scans on the belt at most; 0: all.", at_least=0)
+    gap_lines: int = setting(375, "Lines of air between two scans.", at_least=1)
+    speed: tuple[float, ...] = setting((1.0,), "Multiples of real time; 0: no limit.", at_least=0, below=math.inf)
+    hours: float | None = setting(
+        None,
+        "Instead, as many lines as the belt has in so many hours, without a limit.",
+        above=0,
+        below=math.inf,
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        if not self.speed:
+            raise BadSetting("speed", self.speed, "give at least one value")
+        cores.check_threads(self.threads)
+
+
+@dataclasses.dataclass(frozen=True)
+class PacedConfig(StreamingConfig):
+    """The same where scans pass at a speed always."""
+
+    speed: tuple[float, ...] = same(StreamingConfig, "speed", help="Multiples of real time.", at_least=None, above=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,66 +82,38 @@ class StreamingInputs:
 class StreamingFlags:
     """The flags once they are defined; what they say is known when they are parsed."""
 
+    _type: type[StreamingConfig]
     _scans: scan_flags.ScanFlags
     _model: flags.FlagHolder
-    _rate: flags.FlagHolder
-    _samples: flags.FlagHolder
-    _limit: flags.FlagHolder
-    _gap: flags.FlagHolder
+    _config: setting_flags.Holders
     _json: flags.FlagHolder
+
+    @property
+    def config(self) -> StreamingConfig:
+        """How scans pass."""
+        return setting_flags.build(self._type, self._config)
 
     def given(self) -> StreamingInputs:
         """Checks what the flags say, and lays the scans on a belt."""
         from wool_tf.belt import layout
 
-        folder, rate, model = self._scans.folder, above_zero(self._rate), console.file("model", self._model.value)
+        folder, config, model = self._scans.folder, self.config, console.file("model", self._model.value)
         out = console.output("json", self._json.value, scans=folder) if self._json.value else None
-        belt = layout.lay(folder, self._scans.config, self._samples.value, self._limit.value, self._gap.value)
-        return StreamingInputs(belt, model, rate, out)
+        belt = layout.lay(folder, self._scans.config, config.samples, config.limit, config.gap_lines)
+        return StreamingInputs(belt, model, config.lines_per_second, out)
 
 
-@dataclasses.dataclass(frozen=True)
-class SpeedFlag:
-    """The flag of speeds once it is defined."""
+def define(*others: str, config: type[StreamingConfig] = StreamingConfig) -> StreamingFlags:
+    """Defines the flags.
 
-    _speed: flags.FlagHolder
-    _unlimited: bool
-
-    @property
-    def values(self) -> list[float]:
-        """Multiples of real time, 0 for no limit."""
-        rule = "of 0 or more" if self._unlimited else "above 0"
-        try:
-            speeds = [float(value) for value in self._speed.value]
-        except ValueError:
-            speeds = []
-        if not speeds or not all((self._unlimited or speed) and 0 <= speed < math.inf for speed in speeds):
-            raise WoolError(f"--speed={','.join(self._speed.value)}: must be numbers {rule}, with commas between them")
-        return speeds
-
-
-def define() -> StreamingFlags:
-    """Defines the flags."""
+    Arguments:
+        others: fields of the settings that get a flag, too, though not every script has them.
+        config: StreamingConfig, or one with other rules.
+    """
     return StreamingFlags(
+        config,
         scan_flags.define(ScanConfig),
         flags.DEFINE_string("model", None, "TFLite file with its card.", required=True),
-        flags.DEFINE_float("lines_per_second", LINES_PER_SECOND, "Lines of the detector in a second of real time."),
-        flags.DEFINE_list("samples", [], "Samples whose scans are streamed; default: all."),
-        flags.DEFINE_integer("limit", 0, "Scans on the belt at most; 0: all.", lower_bound=0),
-        flags.DEFINE_integer("gap_lines", 375, "Lines of air between two scans.", lower_bound=1),
+        setting_flags.define(config, without={"speed", "threads", "hours"}.difference(others)),
         flags.DEFINE_string("json", None, "File that all figures are written to."),
     )
-
-
-def define_speed(unlimited: bool) -> SpeedFlag:
-    """Defines `--speed`; 0, which is no limit, is allowed or not."""
-    no_limit = "; 0: no limit" if unlimited else ""
-    text = f"Multiples of real time, with commas between them{no_limit}."
-    return SpeedFlag(flags.DEFINE_list("speed", ["1"], text), unlimited)
-
-
-def above_zero(holder: flags.FlagHolder) -> float:
-    """The value of a flag that must be a finite number above 0."""
-    if not 0 < holder.value < math.inf:
-        raise WoolError(f"--{holder.name}={holder.value:g}: must be above 0")
-    return holder.value

@@ -1,7 +1,5 @@
 """The flags by which scripts are told how to choose a threshold: itself, a required recall, or a cost ratio."""
 
-from collections.abc import Sequence
-
 from absl import flags
 
 import setting_flags
@@ -11,9 +9,9 @@ from wool_tf.evaluation.thresholds import ThresholdRule
 flags.disclaim_key_flags()
 
 
-def define(without: Sequence[str] = ()) -> setting_flags.Holders:
-    """Defines a flag for each field of ThresholdRule but those that a script has no use for."""
-    return setting_flags.define(ThresholdRule, without, {"recall": "required_recall"})
+def define(**others) -> setting_flags.Holders:
+    """Defines a flag for each field of ThresholdRule, as `setting_flags.define` does with these arguments."""
+    return setting_flags.define(ThresholdRule, names={"recall": "required_recall"}, **others)
 
 
 def rule(holders: setting_flags.Holders) -> ThresholdRule:

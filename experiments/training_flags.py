@@ -1,7 +1,7 @@
 """Flags of the scripts that train: one per field of the settings, and those that say with what and by whom."""
 
+import dataclasses
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -15,16 +15,12 @@ from wool_tf.training.config import TrainingConfig
 
 _CROPS = crop_flags.define(required=False)
 _OUT = flags.DEFINE_string("out", None, "Folder of the run: report, records and results.", required=True)
-_SAMPLES = flags.DEFINE_integer("samples", 153, "Simulated samples, where there is no --data.", lower_bound=8)
-_CONTRAST = flags.DEFINE_float("contrast", 1.0, "How visible simulated defects are, 0.5 to 4; 1 is like the paper.")
-_JOBS = flags.DEFINE_integer(
-    "jobs", None, "Processes that train at a time; default: GPUs, or cores / threads.", lower_bound=1
-)
+_SIMULATION = setting_flags.define(CropSource)
 
 
-def define(without: Sequence[str] = ()) -> setting_flags.Holders:
-    """Defines a flag for every field of the settings, but those that a script has another use for."""
-    return setting_flags.define(TrainingConfig, without)
+def define(**others) -> setting_flags.Holders:
+    """Defines a flag for every field of the settings, as `setting_flags.define` does with these arguments."""
+    return setting_flags.define(TrainingConfig, **others)
 
 
 def settings(holders: setting_flags.Holders, **others) -> TrainingConfig:
@@ -44,11 +40,14 @@ def out() -> Path:
 
 def source() -> CropSource:
     """Where the crops come from."""
-    return CropSource(_CROPS.folder, _SAMPLES.value, _CONTRAST.value, _CROPS.on_bad_image, _CROPS.naming, _CROPS.white)
+    crops = dict(folder=_CROPS.folder, on_bad_image=_CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white)
+    return setting_flags.build(CropSource, _SIMULATION, **crops)
 
 
-def workers(threads: int, **others) -> Workers:
+def workers(holders: setting_flags.Holders, threads: int) -> Workers:
     """Who does the work."""
     from wool_tf import devices
 
-    return Workers(_JOBS.value or len(devices.visible()) or max(1, len(os.sched_getaffinity(0)) // threads), **others)
+    team = setting_flags.build(Workers, holders)
+    usual = len(devices.visible()) or max(1, len(os.sched_getaffinity(0)) // threads)
+    return dataclasses.replace(team, jobs=team.jobs or usual)

@@ -32,7 +32,7 @@ flags.adopt_module_key_flags(network_flags)
 def main() -> None:
     if not _MODELS.value:
         raise WoolError("--models=: is empty; give one or more files with commas between them")
-    source, threads = network_flags.source(), network_flags.THREADS.value
+    source, threads = network_flags.source(), network_flags.threads()
     models = [console.file("models", value) for value in _MODELS.value]
     out = None if _JSON.value is None else console.output("json", _JSON.value, data=source.data)
     console.set_computing_environment(threads)

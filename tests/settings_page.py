@@ -15,8 +15,13 @@ from wool_tf.data.annotations.scans import ScanConfig
 from wool_tf.data.crops import CropConfig
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
+from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.search.config import Search
+from wool_tf.simulation.campaign import Campaign
+from wool_tf.study.crop_source import CropSource
+from wool_tf.study.workers import Workers
 from wool_tf.training.config import TrainingConfig
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -37,6 +42,23 @@ default of `search.py` for `--folds` is 5. The last column says which results de
 results refuses another value, and needs another `--out`.
 
 {training}
+## Simulated scans
+
+`Campaign` in `wool_tf/simulation/campaign.py`, for `simulate_scans.py`. The scripts that train have its `--samples`, at
+least {least_samples}, and `--contrast`, for crops where there is no `--data`; their `--seed` is that of the scans, too.
+
+{simulation}
+## Search
+
+`Search` in `wool_tf/search/config.py`, for `search.py`.
+
+{search}
+## Processes
+
+`Workers` in `wool_tf/study/workers.py`, for the k-fold scripts; `reproduce.py` has no `--scheduler` and no
+`--tensorboard`, `search.py` and `simulate_scans.py` have `--jobs` alone.
+
+{workers}
 ## Threshold
 
 `ThresholdRule` in `wool_tf/evaluation/thresholds.py`, for `reproduce.py` and `convert.py`: give one of the three. The
@@ -60,6 +82,11 @@ scans. A network's board model reads its images with the range that its crops we
 `CropConfig` in `wool_tf/data/crops.py`, for `crop_scans.py`; {shared} are settings of `stream_scans.py`, too.
 
 {crops}
+## Conversion
+
+`ConversionRequest` in `wool_tf/deploy/conversion.py`, for `convert.py`.
+
+{conversion}
 ## Quantisation-aware fine-tuning
 
 `QatConfig` in `wool_tf/deploy/qat/launch.py`, for `convert.py --precisions=qat`.
@@ -90,11 +117,16 @@ def pages() -> dict[Path, str]:
     """The documents by their files."""
     training = TRAINING.format(
         training=settings.to_markdown(TrainingConfig),
+        least_samples=settings.declared(CropSource)["samples"].at_least,
+        simulation=settings.to_markdown(Campaign),
+        search=settings.to_markdown(Search),
+        workers=settings.to_markdown(Workers),
         threshold=settings.to_markdown(ThresholdRule, {"recall": "required_recall"}),
         naming=settings.to_markdown(CropNaming),
         samples=settings.to_markdown(SampleBits),
         crops=settings.to_markdown(CropConfig),
         shared=", ".join(f"`--{name}`" for name in settings.declared(ScanConfig)),
+        conversion=settings.to_markdown(ConversionRequest),
         qat=settings.to_markdown(QatConfig, QAT),
     )
     programs = "\n".join(f"## {name}\n\n{options.to_markdown(config)}" for name, config in PROGRAMS.items())

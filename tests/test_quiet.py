@@ -24,3 +24,18 @@ def test_triton_is_imported_before_tensorflow(tmp_path):
     program += "; import tensorflow; sys.exit(0 if sys.modules['triton'].early else 'late')"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-500:]
+
+
+def test_many_short_trainings_say_nothing():
+    program = """
+from wool_tf import quiet
+quiet.import_keras()
+import tensorflow as tf
+for _ in range(9):
+    tf.function(lambda value: value + 1)(tf.constant(1.0))
+traced = tf.function(lambda value: value)
+for number in range(9):
+    traced(number)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "retracing" not in done.stderr

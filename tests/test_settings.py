@@ -1,10 +1,12 @@
 """Settings are what their declarations say, and so are the documents and flagfiles that speak of them."""
 
+import ast
 import dataclasses
 import math
 import pickle
 import re
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,12 @@ from wool_tf import settings
 from wool_tf.errors import BadSetting, as_text
 from wool_tf.settings import setting
 from wool_tf.study import run_binding
+from wool_tf.study.crop_source import CropSource
 from wool_tf.training.config import TrainingConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGFILES = sorted((ROOT / "experiments" / "flagfiles").glob("*.cfg"))
-ELSEWHERE = {"out", "data", "samples", "contrast"}
+ELSEWHERE = {"out", "data"}
 """Flags of flagfiles that say with what a script works, and are no settings."""
 SINGLE = {"depths": "depth", "optimizers": "optimizer"}
 
@@ -72,6 +75,21 @@ def test_a_refusal_names_field_value_and_rule(given, message):
     assert str(pickle.loads(pickle.dumps(refused.value))) == message
 
 
+def test_a_declaration_can_be_that_of_another_dataclass():
+    @dataclasses.dataclass(frozen=True)
+    class Other:
+        count: int = settings.same(Sample, "count", at_least=8)
+        share: float = settings.same(Sample, "share")
+
+        def __post_init__(self):
+            settings.check(self)
+
+    assert Other(8) == Other(8, Sample.share)
+    assert settings.declared(Other)["share"] == settings.declared(Sample)["share"]
+    with pytest.raises(BadSetting, match="^count=7: must be at least 8$"):
+        Other(7)
+
+
 def test_a_mistake_is_told_by_the_names_that_the_user_knows():
     error = BadSetting(("recall", "cost_ratio"), None, "give one").renamed({"recall": "required_recall"})
     assert error.told(lambda name: f"--{name}") == "--required_recall and --cost_ratio: give one"
@@ -89,6 +107,44 @@ def test_every_setting_of_a_training_is_declared_and_its_default_allowed():
     fields = {field.name for field in dataclasses.fields(TrainingConfig)}
     assert set(settings.declared(TrainingConfig)) == fields
     TrainingConfig()
+
+
+def _nodes(*folders: str) -> Iterator[tuple[str, ast.AST]]:
+    """What the modules of folders consist of, with their names."""
+    for path in (path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))):
+        yield from ((path.name, node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+MADE = {
+    node.target.id
+    for _, node in _nodes("wool_tf", "experiments")
+    if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call)
+    if isinstance(node.value.func, ast.Name) and node.value.func.id in ("setting", "same")
+}
+"""Settings that are declared at their fields."""
+
+OTHER = {
+    ("complexity.py", "recipe"): "without `latency`",
+    ("complexity.py", "depth"): "may be given several times",
+    ("network_flags.py", "folds"): "the file of a run",
+    ("scan_flags.py", "scans"): "a folder",
+    ("board_options.py", "threads"): "of the section that compares one thread with several",
+    **{(f"{name}.py", "rounds"): "turns of what is timed" for name in ("agreement", "board_options", "finetune",
+                                                                       "inference", "inspection", "training")},
+}  # fmt: skip
+"""Flags that mean something else than the setting of their name."""
+
+
+def test_no_script_defines_a_flag_anew_for_a_setting():
+    by_hand = {
+        (name, node.args[0].value)
+        for name, node in _nodes("experiments", "benchmarks")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr.startswith("DEFINE_")
+        if isinstance(node.args[0], ast.Constant)
+    }
+    assert len(MADE) > 70 and len(by_hand) > 40
+    found = {(name, flag) for name, flag in by_hand if flag in MADE}
+    assert found == set(OTHER), "make the flag with setting_flags.define, or say here what else it means"
 
 
 def test_what_a_folder_is_bound_to():
@@ -128,7 +184,8 @@ def test_flagfiles_give_values_that_are_allowed(path):
     given = re.findall(r"^--(\w+)=(.*)$", path.read_text(), re.MULTILINE)
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     assert len(given) == len(lines)
-    kinds, declared = typing.get_type_hints(TrainingConfig), settings.declared(TrainingConfig)
+    kinds = typing.get_type_hints(CropSource) | typing.get_type_hints(TrainingConfig)
+    declared = settings.declared(CropSource) | settings.declared(TrainingConfig)
     for name, text in given:
         if name in ELSEWHERE:
             continue

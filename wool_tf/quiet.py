@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import logging
 import os
 import shutil
 import sys
@@ -56,6 +57,8 @@ def import_keras() -> None:
     """
     if "keras" in sys.modules:
         return
+    # Its warnings, as that a function was traced often, are for those who write TensorFlow programs.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         with quiet(), _uncollected():
             _import_triton()

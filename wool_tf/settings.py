@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from wool_board.settings import Setting, check, declared, table, types_of
 
-__all__ = ["BindingSetting", "Binds", "Setting", "binding", "check", "declared", "setting", "to_markdown", "types_of"]
+__all__ = [
+    "BindingSetting", "Binds", "Setting", "binding", "check", "declared", "same", "setting", "to_markdown", "types_of"
+]  # fmt: skip
 
 Binds = Literal["always", "choice", "hard", "asfp", "pruning"]
 _BINDS = {
@@ -47,6 +49,11 @@ def setting(
 ) -> Any:
     """A field of a dataclass with its declaration; the arguments are those of `BindingSetting`."""
     return BindingSetting(help, at_least, above, at_most, below, tuple(choices), binds).field(default)
+
+
+def same(config: type, name: str, **changes: object) -> Any:
+    """A field with the default and declaration of another dataclass's field, but for changes of the declaration."""
+    return dataclasses.replace(declared(config)[name], **changes).field(getattr(config, name))
 
 
 def binding(config: type, *kinds: Binds) -> tuple[str, ...]:

@@ -77,11 +77,11 @@ def test_layers_add_up():
 @pytest.mark.parametrize(
     ("flag", "named"),
     [
-        ("--depth=19", "got 19"),
+        ("--depth=19", "--depth=19: each must be one of 18, 34, 50, 101, 152"),
         ("--depth=eighteen", "eighteen"),
         ("--recipe=mine", "--recipe=mine"),
         ("--format=xml", "--format=xml"),
-        ("--image_size=31", "--image_size=31: 31 is not integer >= 32"),
+        ("--image_size=31", "--image_size=31: must be at least 32"),
         ("--channels=2", "--channels=2: value should be one of <1|3>"),
         ("--classes=0", "--classes=0: 0 is not a positive integer"),
         ("--colour", "colour"),

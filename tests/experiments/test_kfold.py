@@ -174,11 +174,11 @@ def test_other_settings_do_not_mix_with_old_results(finished, crops):
 @pytest.mark.parametrize(
     ("flag", "rule"),
     [
-        ("--depths=18,19", "--depths=18,19: must be of 18, 34, 50, 101, 152"),
+        ("--depths=18,19", "--depths=18,19: each must be one of 18, 34, 50, 101, 152"),
         ("--depths=deep", "numbers with commas"),
         ("--depths=", "at least one value"),
         ("--depths=18,18", "occurs twice"),
-        ("--optimizers=lion", "--optimizers=lion: must be of adam, sgd"),
+        ("--optimizers=lion", "--optimizers=lion: each must be one of adam, sgd"),
         ("--weights=/nowhere.pth", "/nowhere.pth"),
         ("--controls=luck", "random, scratch"),
         ("--required_recall=1.2", "at most 1"),

@@ -23,7 +23,7 @@ def test_writes_the_archive_for_a_board(tmp_path):
         (["--out=t.json", "--models=c.zip"], "--out, --models: give one of them"),
         (["--out="], "--out=: is empty; give a path"),
         (["--models="], "--models=: is empty; give a path"),
-        (["--models=c.zip", "--depths=19"], "depth: must be one of 18, 34, 50, 101, 152, got 19"),
+        (["--models=c.zip", "--depths=19"], "--depths=19: each must be one of 18, 34, 50, 101, 152"),
         (["--models=c.zip", "--depths=x"], "--depths=x: must be numbers"),
         (["--models=c.zip", "--depths="], "--depths=: give at least one"),
         (["--models=c.zip", "--image_size=31"], "--image_size"),

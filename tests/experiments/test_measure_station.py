@@ -82,8 +82,8 @@ def test_hours_of_lines_pass_with_the_station_beside(scans, slow_program, tmp_pa
     [
         (["--kills=1", "--hours=1"], "--kills and --hours: give one of them"),
         (["--kills=1", "--speed=1,2"], "--speed=1,2: must be one number with --kills"),
-        (["--hours=0"], "--hours=0: must be above 0"),
-        (["--speed=0"], "--speed=0: must be numbers above 0, with commas between them"),
+        (["--hours=0"], "--hours=0: must be above 0 and finite"),
+        (["--speed=0"], "--speed=0: each must be above 0 and finite"),
     ],
 )
 def test_wrong_flags_get_one_line(flags, said, tmp_path):

@@ -14,7 +14,7 @@ import scripts
 from wool_tf.errors import WoolError
 from wool_tf.search import outcome
 from wool_tf.search import run as searching
-from wool_tf.search.run import Search
+from wool_tf.search.config import Search
 from wool_tf.study import grid
 from wool_tf.study.crop_source import CropSource
 from wool_tf.training.config import TrainingConfig

@@ -45,11 +45,11 @@ def test_any_campaign_is_kept_exactly(samples, data):
 @pytest.mark.parametrize(
     "wrong,line",
     [
-        ({"samples": 1}, "samples=1: must be from 2 to 99999"),
+        ({"samples": 1}, "samples=1: must be at least 2 and at most 99999"),
         ({"clean": 153}, "clean=153: must be from 1 to 152"),
         ({"clean": 0}, "clean=0: must be from 1 to 152"),
         ({"scans": 152}, "scans=152: must be from 153 to 459"),
-        ({"seed": -1}, "seed=-1: must be from 0 to 4294967295"),
+        ({"seed": -1}, "seed=-1: must be at least 0 and at most 4294967295"),
     ],
 )
 def test_numbers_out_of_range(wrong, line):

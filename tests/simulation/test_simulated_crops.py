@@ -5,16 +5,13 @@ import csv
 import pytest
 
 from wool_tf.data import dataset
-from wool_tf.simulation import campaign, simulated_crops
+from wool_tf.simulation import simulated_crops
+from wool_tf.simulation.campaign import Campaign
 
 
-def test_as_many_samples_as_in_the_paper_are_its_campaign():
-    assert simulated_crops.scaled_campaign(153, 0, 1.0) == campaign.Campaign()
-
-
-@pytest.mark.parametrize("samples", [2, 8, 45, 1000])
-def test_other_numbers_keep_its_shares(samples):
-    campaign = simulated_crops.scaled_campaign(samples, 3, 2.0)
+@pytest.mark.parametrize("samples", [2, 8, 45, 153, 1000])
+def test_other_numbers_keep_the_shares_of_the_paper(samples):
+    campaign = Campaign(samples, seed=3, contrast=2.0)
     assert campaign.samples == samples and campaign.seed == 3 and campaign.contrast == 2.0
     assert abs(campaign.clean / samples - 70 / 153) <= 0.5 / samples + 1e-9
     assert abs(campaign.scans / samples - 316 / 153) <= 0.5 / samples + 1e-9

@@ -18,6 +18,7 @@ from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.agreement import compare
 from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.settings import check, setting
 
 log = logging.getLogger(__name__)
 
@@ -31,31 +32,31 @@ INTEGER = ("int8", QAT)
 
 @dataclasses.dataclass(frozen=True)
 class ConversionRequest:
-    """What is to be made.
+    """What is to be made: files in the folder `out`, by `threads`.
 
-    Attributes:
-        out: folder of the files.
-        precisions: of `tflite_file.PRECISIONS`, and `qat`.
-        threshold_rule: ThresholdRule.
-        side: of native crops in pixels; None: as `imaging.read` finds it.
-        calibration_images: images that ranges of 8-bit files are taken from, at most.
-        heatmap: whether the files say where the defect is.
-        c_array: whether the files of `INTEGER` precisions are also written as C source.
-        seed: base of every random number.
-        threads: of the interpreter.
-        qat: how it fine-tunes, of the precision `qat`.
+    Raises:
+        BadSetting: a value breaks its rule.
     """
 
     out: Path
-    precisions: tuple[str, ...]
-    threshold_rule: ThresholdRule
-    side: int | None = None
-    calibration_images: int = calibration_set.IMAGES
-    heatmap: bool = False
-    c_array: bool = False
-    seed: int = 0
+    precisions: tuple[str, ...] = setting(
+        ("fp32", "fp16", "dynamic", "int8", "int8-float-io"), "Which files, of these and qat."
+    )
+    threshold_rule: ThresholdRule = ThresholdRule()
+    calibration_images: int = setting(
+        calibration_set.IMAGES, "Training images that the ranges of 8-bit files are taken from.", at_least=2
+    )
+    side: int | None = setting(
+        None, "Side of a crop in pixels; default: as imaging.json says, or the commonest.", at_least=1
+    )
+    heatmap: bool = setting(False, "Files say where the defect is, too.")
+    c_array: bool = setting(False, "Write int8 and qat files as C source as well, for microcontrollers.")
+    seed: int = setting(0, "Base of every random number.", at_least=0)
     threads: int = 1
     qat: launch.QatConfig = launch.QatConfig()
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def run(source: NetworkSource, request: ConversionRequest) -> list[Path]:

@@ -1,6 +1,5 @@
 """One search from the crops to a flagfile."""
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
 from wool_tf.report.tables import Table
 from wool_tf.search import optimisation, outcome, space, trials
+from wool_tf.search.config import Search
 from wool_tf.search.optimisation import OBJECTIVE, SearchStudy, Trial
 from wool_tf.search.space import Choice, Range
 from wool_tf.study import driver, grid, run_binding, units
@@ -22,32 +22,6 @@ from wool_tf.training.config import TrainingConfig
 log = logging.getLogger(__name__)
 
 JOURNAL = "study.journal"
-
-
-@dataclasses.dataclass(frozen=True)
-class Search:
-    """What is searched for, and how long.
-
-    Attributes:
-        stage: whose network is to become good.
-        first_folds: folds that are trained, the first ones of the cross-validation.
-        hours: of one call; no training begins after them.
-        trials: of all calls together, or None.
-
-    Raises:
-        WoolError: a value breaks its rule.
-    """
-
-    stage: str
-    first_folds: int
-    hours: float
-    trials: int | None = None
-
-    def __post_init__(self) -> None:
-        if not self.hours > 0:
-            raise BadSetting("hours", self.hours, "must be above 0")
-        if self.trials is not None and self.trials < 1:
-            raise BadSetting("trials", self.trials, "must be at least 1")
 
 
 def run(

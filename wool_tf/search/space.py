@@ -148,8 +148,8 @@ def restricted(base: TrainingConfig, stage: str) -> TrainingConfig:
 
 
 def described() -> str:
-    """The whole space in words, a line for each setting."""
-    return "\n".join(
-        f"  {name}: {tuned.values}" + ("" if tuned.ways == ALL else f" ({' and '.join(tuned.ways)})")
+    """The whole space in words."""
+    return "; ".join(
+        f"{name}: {tuned.values}" + ("" if tuned.ways == ALL else f" ({' and '.join(tuned.ways)})")
         for name, tuned in SPACE.items()
     )

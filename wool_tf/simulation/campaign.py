@@ -20,6 +20,7 @@ from PIL import Image
 from wool_board.json_text import parsed
 from wool_tf import quiet
 from wool_tf.errors import BadSetting, WoolError
+from wool_tf.settings import check, setting
 from wool_tf.simulation import defects, projection, xray
 from wool_tf.simulation.projection import BELT, Pose, rotation
 from wool_tf.simulation.wool import Product
@@ -27,6 +28,9 @@ from wool_tf.simulation.wool import Product
 SETTINGS = "simulation.json"
 VERSION = 5
 """Raise it when the same campaign gives other images."""
+
+SHARES = {"clean": 70 / 153, "scans": 316 / 153}
+"""Of the number of samples, in the paper."""
 
 VIEWS = 3
 LEAST_LINES = 320
@@ -44,34 +48,26 @@ REFERENCE_LINES = 400
 
 @dataclasses.dataclass(frozen=True)
 class Campaign:
-    """What is scanned.
-
-    Arguments:
-        samples: int. Physical samples, at least 2.
-        clean: int. How many of them have no visible defect; from 1 to samples - 1.
-        scans: int. Scans of all samples together; each gets 1 to 3.
-        seed: int, at least 0.
-        contrast: float. Scale of how visible defects are, from 0.5 to 4; at 1 thresholding does as in the paper.
+    """What is scanned; by default what the paper scanned, and of other numbers of samples the same shares.
 
     Raises:
-        WoolError: a number is out of its range.
+        BadSetting: a value breaks its rule.
     """
 
-    samples: int = 153
-    clean: int = 70
-    scans: int = 316
-    seed: int = 0
-    contrast: float = 1.0
+    samples: int = setting(153, "Physical samples.", at_least=2, at_most=99999)
+    clean: int = setting(None, "Samples without a visible defect, not all of them; default: the paper's share.")
+    scans: int = setting(None, f"Scans of all samples, 1 to {VIEWS} of each; default: the paper's share.")
+    seed: int = setting(0, "Base of every random number.", at_least=0, at_most=2**32 - 1)
+    contrast: float = setting(
+        1.0, "How visible the defects are; at 1 thresholding does as in the paper.", at_least=0.5, at_most=4
+    )
 
     def __post_init__(self) -> None:
-        ranges = {
-            "samples": (2, 99999),
-            "clean": (1, self.samples - 1),
-            "scans": (self.samples, VIEWS * self.samples),
-            "seed": (0, 2**32 - 1),
-            "contrast": (0.5, 4),
-        }
+        check(self)
+        ranges = {"clean": (1, self.samples - 1), "scans": (self.samples, VIEWS * self.samples)}
         for name, (least, most) in ranges.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, min(max(round(self.samples * SHARES[name]), least), most))
             if not least <= getattr(self, name) <= most:
                 raise BadSetting(name, getattr(self, name), f"must be from {least} to {most}")
 

@@ -13,14 +13,7 @@ from wool_tf.simulation.campaign import write as write_scans
 
 log = logging.getLogger(__name__)
 
-PAPER = Campaign()
 PAPER_CROPS = CropConfig(defective=242, non_defective=236)
-
-
-def scaled_campaign(samples: int, seed: int, contrast: float) -> Campaign:
-    """A campaign of so many samples, with the paper's shares of clean samples and of scans."""
-    clean = min(max(round(samples * PAPER.clean / PAPER.samples), 1), samples - 1)
-    return Campaign(samples, clean, round(samples * PAPER.scans / PAPER.samples), seed, contrast)
 
 
 def write(
@@ -45,8 +38,8 @@ def write(
     Raises:
         WoolError: the folder holds something else, or cannot be written.
     """
-    wanted = PAPER_CROPS if samples == PAPER.samples else CropConfig()
+    wanted = PAPER_CROPS if samples == Campaign.samples else CropConfig()
     jobs = len(os.sched_getaffinity(0))
-    write_scans(folder / "scans", scaled_campaign(samples, seed, contrast), jobs, progress)
+    write_scans(folder / "scans", Campaign(samples, seed=seed, contrast=contrast), jobs, progress)
     crops.write(folder / "scans", folder / "crops", dataclasses.replace(wanted, seed=seed))
     return folder / "crops"

@@ -237,13 +237,13 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
     _import_keras(request.delivers)
     curves = out / "tensorboard" if team.tensorboard else None
     if request.delivers:
-        chains = delivery_units.plan(first, images, crops.native, trained, out / UNITS, team.keep)
+        chains = delivery_units.plan(first, images, crops.native, trained, out / UNITS, team.keep_checkpoints)
     else:
         chains = [
             chain
             for config in request.configs
             for fold in grid.all_folds(config, images, trained, out / UNITS, curves)
-            for chain in grid.chains(config, fold, team.keep, request.protocol)
+            for chain in grid.chains(config, fold, team.keep_checkpoints, request.protocol)
         ]
     return _Prepared(crops, images, folds, trained, chains)
 

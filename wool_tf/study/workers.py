@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from wool_tf import environment, quiet
 from wool_tf.errors import BadSetting, in_one_line
+from wool_tf.settings import check, setting
 from wool_tf.study import gpu_locks
 from wool_tf.study.progress import OrphanedRun
 
@@ -32,17 +33,21 @@ ENVIRONMENT = (*environment.computing(1, "jax"), "TF_ENABLE_ONEDNN_OPTS")
 class Workers:
     """Who does the work.
 
-    Attributes:
-        jobs: processes that train at the same time on this machine.
-        scheduler: address of a Dask cluster instead, or None.
-        keep: whether all networks are kept.
-        tensorboard: whether curves for TensorBoard are written.
+    Raises:
+        BadSetting: a value breaks its rule.
     """
 
-    jobs: int
-    scheduler: str | None = None
-    keep: bool = False
-    tensorboard: bool = False
+    jobs: int = setting(
+        None,
+        "Processes that work at a time; default: as many as there are GPUs, or cores for their threads.",
+        at_least=1,
+    )
+    scheduler: str | None = setting(None, "Address of a Dask cluster that does the work instead.")
+    keep_checkpoints: bool = setting(False, "Keep the networks of all folds, not only their records.")
+    tensorboard: bool = setting(False, "Write training curves for TensorBoard.")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 class WorkerDeath(Exception):

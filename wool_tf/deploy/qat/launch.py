@@ -56,7 +56,7 @@ class QatConfig:
         at_least=0,
         below=math.inf,
     )
-    seed: int = setting(0, "Base of the random numbers for the order of the images and their augmentation.", at_least=0)
+    seed: int = setting(0, "Base of every random number.", at_least=0)
 
     def __post_init__(self) -> None:
         check(self)
