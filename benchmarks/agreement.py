@@ -24,8 +24,9 @@ import documents
 import exports
 import simulated
 import turns
+from wool_board.columns import aligned
 from wool_tf import quiet
-from wool_tf.cells import MISSING, aligned, decimals
+from wool_tf.cells import MISSING, decimals
 from wool_tf.networks.initial_weights import SIMULATED
 
 _NETWORK = flags.DEFINE_string("network", str(SIMULATED["simulated64"]), "Checkpoint of the network.")
@@ -44,7 +45,7 @@ REMEDY = "pip install -e '.[torch,onnx,executorch]'"
 
 @dataclasses.dataclass(frozen=True)
 class ExportMetrics:
-    """What an export says of the images, beside the network in Keras: metrics, and `agreement.compare`'s figures."""
+    """What an export says of the images, beside the network in Keras: metrics, and a `ScoreDifference`'s figures."""
 
     accuracy: float
     auc: float | None
@@ -90,13 +91,11 @@ def main() -> None:
 
 
 def _judged(export: exports.Export, images: np.ndarray, labels: np.ndarray, expected: np.ndarray) -> ExportMetrics:
-    from wool_tf.deploy import agreement
-    from wool_tf.evaluation import metrics
+    from wool_tf.evaluation import agreement, metrics
 
     scores = np.array([export.score(image) for image in images])
-    achieved, compared = metrics.evaluate(labels, scores), agreement.compare(labels, expected, scores)
-    far = (compared[name] for name in ("agreement", "mean_difference", "max_difference"))
-    return ExportMetrics(achieved.accuracy, achieved.auc, *far)
+    achieved, far = metrics.evaluate(labels, scores), agreement.compare(expected, scores)
+    return ExportMetrics(achieved.accuracy, achieved.auc, far.agreement, far.mean_difference, far.max_difference)
 
 
 def _text(found: list[exports.Export], judged: list[ExportMetrics], times: dict[str, turns.Times], images: int) -> str:

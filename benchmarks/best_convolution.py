@@ -11,7 +11,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Convolution:
+class SquareConvolution:
     """A convolution with padding.
 
     Attributes:
@@ -34,11 +34,11 @@ class Convolution:
         return f"{self.kernel}×{self.kernel}, {self.channels} channels, {self.side}×{self.side} pixels"
 
 
-CONVOLUTIONS = (Convolution(3, 256, 28), Convolution(3, 512, 14), Convolution(1, 512, 28))
+CONVOLUTIONS = (SquareConvolution(3, 256, 28), SquareConvolution(3, 512, 14), SquareConvolution(1, 512, 28))
 """Which one is best depends on the processor's caches."""
 
 
-def write(convolution: Convolution, folder: Path) -> Path:
+def write(convolution: SquareConvolution, folder: Path) -> Path:
     """Writes the TFLite file of a convolution with random weights; returns its path."""
     import tensorflow as tf
 

@@ -35,9 +35,9 @@ import operators
 import setting_flags
 import turns
 from wool_board.benchmark.candidates import random_pixels
+from wool_board.columns import aligned
 from wool_board.model.network import opened
 from wool_tf import WoolError, quiet
-from wool_tf.cells import aligned
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig
 

@@ -113,7 +113,7 @@ def tflite(case: Case) -> list[Contender]:
     found = []
     for network, spec in case.networks.items():
         for precision in PRECISIONS:
-            model = TimedModel({"file": board_model(case, network, precision)}, case.threads)
+            model = TimedModel(board_model(case, network, precision), case.threads)
             found.append(Contender(network, "TFLite", precision, spec, model.run))
     return found
 
@@ -186,7 +186,7 @@ def onnx_runtime(case: Case) -> list[Contender]:
             ("fp32", model),
             ("int8", exports.quantised(model, iter([workstation.random_image(spec)]))),
         ):
-            session = workstation.OnnxRuntime({}, content, spec, case.threads)
+            session = workstation.OnnxRuntime(content, spec, case.threads)
             found.append(Contender(name, "ONNX Runtime", precision, spec, session.run))
     return found
 

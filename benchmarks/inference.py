@@ -28,8 +28,8 @@ import setting_flags
 import turns
 from contenders import Case, Contender
 from wool_board.benchmark.candidates import TimedModel
+from wool_board.columns import aligned
 from wool_tf import WoolError, quiet
-from wool_tf.cells import aligned
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig
@@ -105,7 +105,7 @@ def _measured(case: Case, runtimes: list[str]) -> dict:
     best = {convolution.name: convolution for convolution in best_convolution.CONVOLUTIONS[: 1 if _QUICK.value else 3]}
     works = {contender.name: contender.run for contender in found}
     for name, convolution in best.items():
-        works[name] = TimedModel({"file": best_convolution.write(convolution, case.folder)}, case.threads).run
+        works[name] = TimedModel(best_convolution.write(convolution, case.folder), case.threads).run
     times = turns.measure(works, case.threads, 2 if _QUICK.value else _ROUNDS.value, _TURN.value * (not _QUICK.value))
     reached = {name: convolution.macs / times[name].median * 1e3 for name, convolution in best.items()}
     fastest = max(reached, key=reached.__getitem__)

@@ -40,7 +40,7 @@ def main() -> None:
     networks = _networks(table, given)
     quiet.import_keras()
     with tempfile.TemporaryDirectory() as folder:
-        timed = [TimedModel({"file": _converted(spec, Path(folder))}, given.threads) for spec in networks.values()]
+        timed = [TimedModel(_converted(spec, Path(folder)), given.threads) for spec in networks.values()]
         times = timing.measure(timed, 3 if _QUICK.value else timed_runs["runs"])
     rows = [
         {
@@ -84,7 +84,7 @@ def _networks(table, given: TrainingConfig) -> dict:
     return found
 
 
-def _converted(spec, folder: Path) -> str:
+def _converted(spec, folder: Path) -> Path:
     from wool_tf.data import pixels
     from wool_tf.deploy import tflite_file
     from wool_tf.networks import resnet, weights

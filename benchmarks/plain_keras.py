@@ -24,7 +24,7 @@ from wool_tf.pruning.schedules import asymptotic
 from wool_tf.training import methods
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.methods import Stage
+from wool_tf.training.methods import TrainingStage
 from wool_tf.training.trainer import Progress
 from wool_tf.training.unit_records import Result
 
@@ -33,7 +33,7 @@ BATCH = 16
 LEARNING_RATE = 1e-3
 
 
-def stages(settings: TrainingConfig) -> list[Stage]:
+def stages(settings: TrainingConfig) -> list[TrainingStage]:
     """The stages of a run, with epochs of their own; of the settings the size, the rates and the weights count."""
     found = []
     for stage in methods.stages(settings):
@@ -45,14 +45,14 @@ def stages(settings: TrainingConfig) -> list[Stage]:
     return found
 
 
-def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
+def baseline(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """Trains the unpruned network from the initial weights."""
     model = network(settings.initial_spec)
     network_weights.assign(model, methods.initial(fold, settings))
     return _fitted(model, stage, fold, settings, progress)
 
 
-def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
+def hard(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """One round: masks the filters with the smallest L1 norms until as many are left as the stage's spec has."""
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     model = network(settings.initial_spec)
@@ -65,7 +65,7 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress)
     return _fitted(model, stage, fold, settings, progress)
 
 
-def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
+def asfp(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
     """One whole training with kernels zeroed after every epoch."""
     model = network(settings.initial_spec)
     network_weights.assign(model, methods.initial(fold, settings))
@@ -124,7 +124,7 @@ def _unit(conv: Convolution, spec: ResNetSpec, features: keras.KerasTensor) -> k
 
 def _fitted(
     model: keras.Model,
-    stage: Stage,
+    stage: TrainingStage,
     fold: Fold,
     settings: TrainingConfig,
     progress: Progress,

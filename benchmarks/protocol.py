@@ -30,8 +30,9 @@ import console
 import documents
 import setting_flags
 import simulated
+from wool_board.columns import aligned
 from wool_tf import WoolError, quiet
-from wool_tf.cells import MISSING, aligned
+from wool_tf.cells import MISSING
 from wool_tf.training.config import TrainingConfig
 
 OURS, PYTORCH, PLAIN = "ours", "PyTorch", "plain Keras"

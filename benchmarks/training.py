@@ -85,9 +85,9 @@ def _keras(spec: ResNetSpec, images: np.ndarray, labels: np.ndarray) -> dict[str
 def _torch(spec: ResNetSpec, images: np.ndarray, labels: np.ndarray) -> dict[str, Callable[[], object]]:
     import torch
 
-    from wool_tf.deploy.torch_resnet import ResNet
+    from wool_tf.deploy.torch_resnet import TorchResNet
 
-    model = ResNet(spec).to(memory_format=torch.channels_last).train()
+    model = TorchResNet(spec).to(memory_format=torch.channels_last).train()
     given = torch.from_numpy(images.transpose(0, 3, 1, 2)).to(memory_format=torch.channels_last)
     truth, optimizer = torch.from_numpy(labels), torch.optim.Adam(model.parameters(), 1e-3)
 

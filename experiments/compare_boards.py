@@ -10,6 +10,7 @@ torch and onnx. --out gets boards.md, boards.csv, and of a measurement workstati
 
 import startup  # noqa: F401
 
+import dataclasses
 from pathlib import Path
 
 from absl import flags
@@ -17,6 +18,7 @@ from absl import flags
 import console
 import setting_flags
 from wool_board.benchmark import timing
+from wool_board.benchmark.document import BenchmarkDocument
 from wool_board.benchmark.program import BenchmarkOptions
 from wool_tf import WoolError
 
@@ -37,7 +39,7 @@ def main() -> None:
     documents = {value: boards.read(console.file("files", value)) for value in _FILES.value}
     if _NETWORK.value is not None:
         measured = _measure(console.file("network", _NETWORK.value))
-        documents["now"] = boards.of_measurement(measured)
+        documents["now"] = measured
         if out is not None:
             records.write(out / "workstation.json", measured)
     comparison = boards.compare(documents, _REFERENCE.value)
@@ -47,13 +49,14 @@ def main() -> None:
         files.write(out / "boards.csv", boards.to_csv(comparison).encode())
 
 
-def _measure(network: Path) -> dict:
+def _measure(network: Path) -> BenchmarkDocument:
     """The document of a measurement by the very program of the boards."""
     from wool_tf.deploy import workstation
 
     given = setting_flags.values(BenchmarkOptions, _TIMING)
     threads, notes = timing.usable(given["threads"])
-    return timing.document(workstation.loader(network), threads, given["runs"]) | {"notes": notes}
+    found = timing.document(*workstation.candidates(network), threads, given["runs"])
+    return dataclasses.replace(found, notes=tuple(notes))
 
 
 if __name__ == "__main__":

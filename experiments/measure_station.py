@@ -144,8 +144,8 @@ def _lasting(given, commands, place, hours: float, display) -> dict:
 
 def _killed(given, commands, place, speed: float, seed: int, display) -> dict:
     """Programs are killed at random."""
+    from wool_board.columns import aligned
     from wool_tf.belt.station import kills
-    from wool_tf.cells import aligned
 
     rate = given.lines_per_second * speed
     found = kills.run(given.belt, commands, place, rate, _KILLS.value, seed, display.say)

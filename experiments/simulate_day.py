@@ -44,7 +44,7 @@ def main() -> None:
 
 def _table(found: dict) -> str:
     """The account, a row for each hour, and what is said of the whole day."""
-    from wool_tf.cells import aligned
+    from wool_board.columns import aligned
 
     names = sorted({name for hour in found["hours"] for name in hour["defects"]})
     rows = [["hour", *found["shares_m"], *(f"found of {name}" for name in names), "false rejects per m"]]

@@ -22,7 +22,7 @@ class SpeedTable:
 
     def text(self) -> str:
         """All rows, aligned."""
-        from wool_tf.cells import aligned
+        from wool_board.columns import aligned
 
         return "\n".join(aligned(self._rows, "l" + "r" * len(self._runs)))
 

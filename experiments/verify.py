@@ -40,11 +40,11 @@ def main() -> None:
     from wool_tf import records
 
     console.Display()
-    document = verification.run(source, models, threads)
-    print(console.told(verification.to_text(document)))
+    found = verification.run(source, models, threads)
+    print(console.told(verification.to_text(found)))
     if out is not None:
-        records.write(out, document)
-    verification.check(document, setting_flags.build(verification.Bounds, _BOUNDS))
+        records.write(out, found)
+    verification.check(found, setting_flags.build(verification.Bounds, _BOUNDS))
 
 
 if __name__ == "__main__":

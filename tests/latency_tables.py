@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wool_board.machine.board import MachineFacts
 from wool_tf import records
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import latency_table
@@ -27,7 +28,7 @@ def in_steps(step: int) -> Rule:
 def document(specs: Sequence[ResNetSpec], rule: Rule = by_macs) -> Document:
     wanted = latency_table.to_measure(specs)
     measured = [tuple(_measured(grid, rule) for grid in grids) for grids in (wanted.grids, wanted.sweeps)]
-    return Document(latency_table.VERSION, {"cpu": "a slide rule"}, "LiteRT 0", 1, (), *measured)
+    return Document(latency_table.VERSION, MachineFacts(cpu="a slide rule"), "LiteRT 0", 1, (), *measured)
 
 
 def table(spec: ResNetSpec, rule: Rule = by_macs) -> LatencyTable:

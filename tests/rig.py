@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+import card_sample
 import checkout
 from wool_board.belt import inspection, lines, program
 from wool_board.belt.config import InspectionConfig
@@ -19,6 +20,7 @@ from wool_board.belt.motion import with_counts
 from wool_board.belt.tiles import tiling
 from wool_board.image.references import correction
 from wool_board.image.scan_files import LineFormat
+from wool_board.model.card import CardInput
 from wool_board.model.recognizer import Recognition
 
 SIDE, MARGIN, WINDOW = 48, 4, (0.0, 1.0)
@@ -29,12 +31,9 @@ SPACING = 40000
 DEFECT, WOOL = 0.9, 0.3
 """Attenuations: what `FakeRecognizer` calls a defect, and product that it does not."""
 
-CARD = {
-    "format": 1,
-    "precision": "int8",
-    "input": {"side": SIDE, "margin": float(MARGIN), "window": WINDOW, "pixel_mm": 0.5},
-    "model": {"bytes": 0, "sha256": "0" * 64},
-}
+CARD = card_sample.card(
+    input=CardInput(side=SIDE, margin=float(MARGIN), pixels="", window=tuple(WINDOW), pixel_mm=0.5), metrics=None
+)
 
 
 class FakeRecognizer:

@@ -145,7 +145,7 @@ def test_operators_of_a_file_come_to_the_whole(tmp_path):
 
     import best_convolution
 
-    convolution = best_convolution.Convolution(3, 8, 6)
+    convolution = best_convolution.SquareConvolution(3, 8, 6)
     (part,) = operators.split(best_convolution.write(convolution, tmp_path).read_bytes())
     assert (part.kind, part.output, part.macs) == ("CONV_2D 3×3, stride 1", (1, 6, 6, 8), convolution.macs)
     opened = Interpreter(model_content=part.content)
@@ -156,7 +156,7 @@ def test_operators_of_a_file_come_to_the_whole(tmp_path):
 def test_what_compiled_model_says_of_itself_is_not_told(tmp_path):
     import best_convolution
 
-    model = best_convolution.write(best_convolution.Convolution(3, 8, 6), tmp_path)
+    model = best_convolution.write(best_convolution.SquareConvolution(3, 8, 6), tmp_path)
     command = [ROOT / "benchmarks" / "board_options.py", "--quick", f"--model={model}", "--sections=compiled,start"]
     finished = subprocess.run(
         [sys.executable, *command], capture_output=True, text=True, check=False, env=environment()

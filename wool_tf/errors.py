@@ -1,8 +1,8 @@
 """The exceptions that are one line for the user; the programs on a board raise some of them, too."""
 
-from wool_board.errors import LONGEST, BadSetting, WoolError, as_text
+from wool_board.errors import LONGEST, BadSetting, WoolError, as_text, in_one_line
 
-__all__ = ["BadSetting", "Divergence", "Unwritable", "WoolError", "as_text", "first_line", "quoted", "shortened"]
+__all__ = ["BadSetting", "Divergence", "Unwritable", "WoolError", "as_text", "in_one_line", "quoted", "shortened"]
 
 
 class Unwritable(WoolError):
@@ -11,11 +11,6 @@ class Unwritable(WoolError):
 
 class Divergence(WoolError):
     """A training diverged: its numbers are not finite. With other random numbers it may converge."""
-
-
-def first_line(error: Exception) -> str:
-    """What another library says of a mistake, as far as it fits into one line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def quoted(value: object) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from wool_board.json_text import parsed
 from wool_tf import files
-from wool_tf.errors import WoolError, first_line
+from wool_tf.errors import WoolError, in_one_line
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ def typed(document: object, kind: type[T], name: str) -> T:
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
-        raise WoolError(f"{name}: {first_line(error)}; it is damaged, or of another version of wool_tf") from None
+        raise WoolError(f"{name}: {in_one_line(error)}; it is damaged, or of another version of wool_tf") from None
 
 
 def read_as(path: Path, kind: type[T]) -> T | None:
@@ -82,13 +82,14 @@ def read_as(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def load(path: Path, kind: type[T], version: int) -> T:
+def load(path: Path, kind: type[T], version: int, work: str) -> T:
     """The document of a file as a dataclass.
 
     Arguments:
         path: of the file.
         kind: the dataclass.
         version: that the document must have under `version`.
+        work: what wrote it, `study`.
 
     Raises:
         WoolError: the file cannot be read, is damaged or of another version.
@@ -96,11 +97,11 @@ def load(path: Path, kind: type[T], version: int) -> T:
     try:
         document = parse(path.read_bytes())
     except OSError as error:
-        raise WoolError(f"{path}: cannot be read ({error.strerror}); give a document of a study") from None
+        raise WoolError(f"{path}: cannot be read ({error.strerror}); give a document of a {work}") from None
     except ValueError:
-        raise WoolError(f"{path}: is damaged; run the study again, finished networks are kept") from None
+        raise WoolError(f"{path}: is damaged; run the {work} again, finished networks are kept") from None
     found = document.get("version") if isinstance(document, dict) else None
     if found != version:
         said = " ".join(str(found)[:40].split())
-        raise WoolError(f"{path}: is of version {said}, not {version}; run the study again with this wool_tf")
+        raise WoolError(f"{path}: is of version {said}, not {version}; run the {work} again with this wool_tf")
     return typed(document, kind, str(path))

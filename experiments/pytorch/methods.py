@@ -26,12 +26,12 @@ from wool_tf.pruning.schedules import asymptotic
 from wool_tf.training import methods
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.methods import Stage
+from wool_tf.training.methods import TrainingStage
 from wool_tf.training.trainer import Course, Progress
 from wool_tf.training.unit_records import History, Result
 
 
-def stages(settings: TrainingConfig) -> list[Stage]:
+def stages(settings: TrainingConfig) -> list[TrainingStage]:
     """The stages of a run, but for controls."""
     if settings.controls:
         settings = dataclasses.replace(settings, controls=())
@@ -49,14 +49,14 @@ def stages(settings: TrainingConfig) -> list[Stage]:
     return found
 
 
-def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
+def baseline(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """Trains the unpruned network from the initial weights."""
     network = networks.module(stage.spec, methods.initial(fold, settings))
     history = _train(network, stage, fold, settings, settings.learning_rate, progress)
     return _finish(network, stage, fold, settings, history)
 
 
-def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
+def hard(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """One round: prunes the network of the stage before and fine-tunes it."""
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
@@ -68,7 +68,7 @@ def hard(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress)
     return dataclasses.replace(_finish(network, stage, fold, settings, history), before_finetuning=before)
 
 
-def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
+def asfp(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
     """One whole training with kernels zeroed after every epoch."""
     network = networks.module(stage.spec, methods.initial(fold, settings))
 
@@ -126,21 +126,21 @@ def _train(network, stage, fold, settings, rate, progress, after_epoch=None) -> 
     return history
 
 
-def _reestimate(network: nn.Module, stage: Stage, fold: Fold, settings: TrainingConfig) -> None:
+def _reestimate(network: nn.Module, stage: TrainingStage, fold: Fold, settings: TrainingConfig) -> None:
     if settings.bn_images:
         seed = fold.seed(settings, "batch norms")
         chosen = np.random.default_rng(seed).permutation(fold.train)[: settings.bn_images]
         networks.reestimate(network, fold.dataset.images, chosen, stage.spec.input_shape[0])
 
 
-def _scores(network: nn.Module, stage: Stage, fold: Fold) -> np.ndarray:
+def _scores(network: nn.Module, stage: TrainingStage, fold: Fold) -> np.ndarray:
     found = networks.logits(network, fold.dataset.images, fold.held_out, stage.spec.input_shape[0])
     if not np.isfinite(found).all():
         raise Divergence("the trained network's outputs are not finite")
     return scoring.probabilities(found)
 
 
-def _metrics(network: nn.Module, stage: Stage, fold: Fold) -> Metrics:
+def _metrics(network: nn.Module, stage: TrainingStage, fold: Fold) -> Metrics:
     return evaluate(fold.dataset.labels[fold.held_out], _scores(network, stage, fold))
 
 

@@ -6,10 +6,10 @@ from wool_tf import quiet
 from wool_tf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
-    from wool_tf.training.methods import Stage
+    from wool_tf.training.methods import TrainingStage
 
 
-def stages(settings: TrainingConfig) -> "list[Stage]":
+def stages(settings: TrainingConfig) -> "list[TrainingStage]":
     """The stages of a run, but for controls."""
     quiet.import_keras()
     import torch

@@ -46,9 +46,9 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 
 
 def expected(model: Path, seen: np.ndarray = SEEN) -> list[float]:
-    from wool_tf.deploy import agreement
+    from wool_tf.deploy import tflite_scores
 
-    return [round(float(score), 6) for score in agreement.predict(model.read_bytes(), seen)]
+    return [round(float(score), 6) for score in tflite_scores.predict(model.read_bytes(), seen)]
 
 
 def bad_files(folder: Path) -> dict[str, str]:

@@ -28,7 +28,7 @@ def board_models(tmp_path_factory) -> Models:
 
 def _write_models(folder: Path) -> None:
     from wool_tf.data.imaging import Imaging
-    from wool_tf.deploy import agreement, card, tflite_file
+    from wool_tf.deploy import card, tflite_file, tflite_scores
     from wool_tf.networks import weights
     from wool_tf.networks.resnet import ResNet
     from wool_tf.networks.spec import ResNetSpec
@@ -46,7 +46,7 @@ def _write_models(folder: Path) -> None:
         "int8": tflite_file.convert(model, "int8", seen, SIDE),
         "int8-heatmap": tflite_file.convert(model, "int8", seen, SIDE, heatmap=True),
     }
-    threshold = float(np.median(agreement.predict(models["fp32-heatmap"], seen)))
+    threshold = float(np.median(tflite_scores.predict(models["fp32-heatmap"], seen)))
     facts = {"threshold": threshold, "rule": "half of the crops", "float_threshold": threshold}
     facts |= {"fingerprint": "0" * 64, "images": len(seen)}
     files, imaging = Models(folder), Imaging(SIDE, (0.0, 1.071), 0.8)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 import shutil
@@ -8,6 +9,8 @@ import pytest
 from deploy_networks import SIDE, network, pictures
 from scipy.special import expit
 
+import card_sample
+from wool_board.model.card import Card, CardDecision, CardInput, CardModel
 from wool_tf.deploy import microcontroller
 from wool_tf.errors import WoolError
 
@@ -54,17 +57,11 @@ int main() {
 """
 
 
-def card(threshold: float = 0.37) -> dict:
-    return {
-        "format": 1,
-        "precision": "int8",
-        "labels": ["non_defective", "defective"],
-        "decision": {"threshold": threshold, "rule": "a miss costs as much as 1 false alarm, on 430 training images"},
-        "input": {"side": SIDE, "margin": 0.0, "pixels": "grey, 255 is air", "window": [0.0, 1.071], "pixel_mm": 0.8},
-        "heatmap": None,
-        "network": {"params": 1000, "macs": 2000, "weights_sha256": "ab" * 32},
-        "training": {"fingerprint": "cd" * 32, "images": 430},
-    }
+def card(flatbuffer: bytes, threshold: float = 0.37, side: int = SIDE) -> Card:
+    decision = CardDecision(threshold=threshold, rule="a miss costs as much as 3 false alarms, on 430 training images")
+    image = CardInput(side=side, margin=0.0, pixels="grey, 255 is air", window=(0.0, 1.071), pixel_mm=0.8)
+    model = CardModel(bytes=len(flatbuffer), sha256="ef" * 32)
+    return card_sample.card(decision=decision, input=image, model=model)
 
 
 def opened(tflite: bytes, **settings):
@@ -95,7 +92,7 @@ def reference():
 def test_the_compiled_array_is_the_model_and_its_header_the_card(odd, unmeasured, tmp_path):
     if not shutil.which("g++"):
         pytest.skip("needs g++")
-    texts = microcontroller.c_array(odd.int8, card(), "compact-int8")
+    texts = microcontroller.c_array(odd.int8, card(odd.int8), "compact-int8")
     assert sorted(texts) == ["compact-int8.cc", "compact-int8.h"]
     for name, text in (texts | {"main.cc": PROGRAM}).items():
         (tmp_path / name).write_text(text)
@@ -111,7 +108,7 @@ def test_the_compiled_array_is_the_model_and_its_header_the_card(odd, unmeasured
     assert list(map(int, counts.split())) == [1, len(found), len(found), 0]
     image, logits = quantisation(odd.int8)
     assert list(map(float, numbers.split())) == pytest.approx([0, SIDE, 0.37, *image, *logits], rel=1e-6)
-    assert labels.decode().split() == card()["labels"]
+    assert labels.decode().split() == list(card_sample.card().labels)
     first, second = np.arange(-128, 128, 5), np.arange(-128, 128)
     expected = expit((second[np.newaxis] - first[:, np.newaxis]) * logits[0]) >= 0.37
     assert 0 < expected.mean() < 1
@@ -122,12 +119,12 @@ def test_the_compiled_array_is_the_model_and_its_header_the_card(odd, unmeasured
 def test_some_thresholds_call_everything_defective_or_nothing(odd, unmeasured, threshold, least):
     (_, scale), margin = quantisation(odd.int8), 255
     assert scale[0] * margin < 30
-    header = microcontroller.c_array(odd.int8, card(threshold), "m")["m.h"]
+    header = microcontroller.c_array(odd.int8, card(odd.int8, threshold), "m")["m.h"]
     assert f"least_difference = {least};" in header
 
 
 def test_the_header_says_that_the_arena_was_not_measured(odd, unmeasured):
-    header = microcontroller.c_array(odd.int8, card(), "m")["m.h"]
+    header = microcontroller.c_array(odd.int8, card(odd.int8), "m")["m.h"]
     assert "wool_tf[micro]" in header and "arena_bytes" not in header
     with pytest.raises(WoolError, match=re.escape("pip install 'wool_tf[micro]'")):
         microcontroller.arena_bytes(odd.int8)
@@ -135,24 +132,24 @@ def test_the_header_says_that_the_arena_was_not_measured(odd, unmeasured):
 
 def test_float_models_have_no_c_source(odd, unmeasured):
     with pytest.raises(WoolError, match=r"uint8 to int8 .* got one from float32 to float32"):
-        microcontroller.c_array(odd.fp32, card(), "m")
+        microcontroller.c_array(odd.fp32, card(odd.fp32), "m")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../m", 'm"', ".hidden"])
 def test_refuses_names_that_are_no_file_names(odd, unmeasured, name):
     with pytest.raises(WoolError, match="name of C source"):
-        microcontroller.c_array(odd.int8, card(), name)
+        microcontroller.c_array(odd.int8, card(odd.int8), name)
 
 
 def test_refuses_the_card_of_another_model(odd, unmeasured):
-    other = card() | {"model": {"bytes": len(odd.int8) - 1, "sha256": "ef" * 32}}
+    other = card(odd.int8[:-1])
     with pytest.raises(WoolError, match="its card is of one with"):
         microcontroller.c_array(odd.int8, other, "m")
 
 
 def test_a_rule_of_several_lines_stays_a_comment(odd, unmeasured):
-    lines = card()
-    lines["decision"]["rule"] = "first\n#error second"
+    decision = CardDecision(threshold=0.37, rule="first\n#error second")
+    lines = dataclasses.replace(card(odd.int8), decision=decision)
     header = microcontroller.c_array(odd.int8, lines, "m")["m.h"]
     assert "first #error second" in header and "\n#error" not in header
 
@@ -193,7 +190,7 @@ def test_the_arena_is_the_smallest_in_which_the_model_runs(odd, reference, capfd
 
 
 def test_a_microcontroller_decides_as_a_board(odd, reference):
-    from wool_tf.deploy.agreement import predict
+    from wool_tf.deploy.tflite_scores import predict
 
     interpreter = reference.Interpreter.from_bytes(odd.int8, arena_size=microcontroller.LARGEST_ARENA)
     logits = in_micro(interpreter, odd.images).astype(int)
@@ -203,7 +200,7 @@ def test_a_microcontroller_decides_as_a_board(odd, reference):
 
 
 def test_the_header_says_the_arena(odd, reference):
-    header = microcontroller.c_array(odd.int8, card(), "m")["m.h"]
+    header = microcontroller.c_array(odd.int8, card(odd.int8), "m")["m.h"]
     assert f"arena_bytes = {microcontroller.arena_bytes(odd.int8)};" in header
 
 
@@ -220,7 +217,7 @@ def test_a_model_with_an_operator_of_others_is_refused_with_its_name(unmeasured)
 
 
 def test_labels_are_escaped(odd, unmeasured):
-    header = microcontroller.c_array(odd.int8, card() | {"labels": ['a"b', "c"]}, "m")["m.h"]
+    header = microcontroller.c_array(odd.int8, dataclasses.replace(card(odd.int8), labels=('a"b', "c")), "m")["m.h"]
     assert json.dumps('a"b') in header
 
 
@@ -238,7 +235,7 @@ def resizing():
 
 def test_the_header_tells_the_outputs_apart(resizing, unmeasured):
     tflite, _ = resizing
-    header = microcontroller.c_array(tflite, card() | {"input": card()["input"] | {"side": 48}}, "m")["m.h"]
+    header = microcontroller.c_array(tflite, card(tflite, side=48), "m")["m.h"]
     constants = dict(re.findall(r"^constexpr \w+ (\w+) = ([-+.e\d]+)f?;$", header, re.MULTILINE))
     outputs = opened(tflite).get_output_details()
     logits, heatmap = outputs[int(constants["logits_output"])], outputs[int(constants["heatmap_output"])]

@@ -32,7 +32,7 @@ def request(spec=TINY, images=None, labels=(0, 1), config=None, **settings):
 
 
 def margins(tflite: bytes, images: np.ndarray) -> np.ndarray:
-    from wool_tf.deploy.agreement import predict
+    from wool_tf.deploy.tflite_scores import predict
 
     scores = predict(tflite, images).astype(np.float64)
     return np.log(scores / (1 - scores))

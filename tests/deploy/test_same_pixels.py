@@ -9,7 +9,7 @@ from PIL import Image
 
 from wool_board.image import decoding
 from wool_tf.data import native_crops, pixels
-from wool_tf.deploy import agreement, tflite_file
+from wool_tf.deploy import tflite_file, tflite_scores
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training import trainer
@@ -48,7 +48,7 @@ def differences(model, crops: native_crops.Crops, read: np.ndarray) -> np.ndarra
     loaded = crops.for_network(IMAGE_SIZE).images
     assert loaded.shape[1:] == (LOAD_SIZE, LOAD_SIZE)
     by_keras = np.diff(trainer.logits(model.spec, weights.read(model), loaded, np.arange(len(loaded))))[:, 0]
-    scores = agreement.predict(tflite_file.convert(model, "fp32", side=crops.imaging.side), read)
+    scores = tflite_scores.predict(tflite_file.convert(model, "fp32", side=crops.imaging.side), read)
     assert by_keras.std() > 0.1
     return np.abs(np.log(scores / (1 - scores)) - by_keras)
 

@@ -82,7 +82,7 @@ def test_names_and_shapes_are_those_of_a_checkpoint(spec):
     from wool_tf.deploy import torch_resnet
 
     with torch.device("meta"):
-        state = torch_resnet.ResNet(spec).state_dict()
+        state = torch_resnet.TorchResNet(spec).state_dict()
     found = {key: tuple(tensor.shape) for key, tensor in state.items() if not key.endswith("num_batches_tracked")}
     assert found == weights.shapes(spec)
 
@@ -104,27 +104,28 @@ def test_a_checkpoint_is_loaded_for_each_number_of_threads(tmp_path):
 
     spec = SPECS[0]
     weights.save(tmp_path / "net.safetensors", spec, random_weights(spec))
-    load = workstation.loader(tmp_path / "net.safetensors")
+    (pytorch_facts, onnx_facts), load = workstation.candidates(tmp_path / "net.safetensors")
     for threads in (2, 1):
         pytorch, onnx_runtime = load(threads)
         assert torch.get_num_threads() == threads
         assert onnx_runtime._session.get_session_options().intra_op_num_threads == threads
         for loaded in (pytorch, onnx_runtime):
             assert loaded.load_ms > 0 and loaded.first_ms > 0 and loaded.run() > 0
-    known = {"file": str(tmp_path / "net.safetensors"), "precision": "fp32", "card": None}
-    assert pytorch.facts.items() >= (known | {"runtime": f"PyTorch {torch.__version__}"}).items()
-    assert onnx_runtime.facts.items() >= (known | {"runtime": f"ONNX Runtime {onnxruntime.__version__}"}).items()
+    for facts in (pytorch_facts, onnx_facts):
+        assert (facts.file, facts.precision, facts.card) == (str(tmp_path / "net.safetensors"), "fp32", None)
+    assert pytorch_facts.runtime == f"PyTorch {torch.__version__}"
+    assert onnx_facts.runtime == f"ONNX Runtime {onnxruntime.__version__}"
     # Four bytes for each weight, and the names.
     values = 4 * sum(np.prod(shape) for shape in weights.shapes(spec).values())
-    assert pytorch.facts["bytes"] == (tmp_path / "net.safetensors").stat().st_size
-    assert 0.9 * values < onnx_runtime.facts["bytes"] < 1.2 * values + 20_000
-    assert pytorch.facts["network"] == f"ResNet-18, {complexity.parameters(spec) / 1e6:.2f} M parameters"
+    assert pytorch_facts.bytes == (tmp_path / "net.safetensors").stat().st_size
+    assert 0.9 * values < onnx_facts.bytes < 1.2 * values + 20_000
+    assert pytorch_facts.network == f"ResNet-18, {complexity.parameters(spec) / 1e6:.2f} M parameters"
 
 
 @needs_packages
 def test_a_checkpoint_that_cannot_be_read(tmp_path):
     with pytest.raises(WoolError, match="no.safetensors: cannot be read as a checkpoint"):
-        workstation.loader(tmp_path / "no.safetensors")
+        workstation.candidates(tmp_path / "no.safetensors")
 
 
 @pytest.mark.parametrize("package", workstation.PACKAGES)
@@ -133,7 +134,7 @@ def test_a_missing_package_is_one_line(package, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, other, np)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(WoolError, match=f"^{package}: is not installed; install the extras torch and onnx: pip"):
-        workstation.loader(tmp_path / "net.safetensors")
+        workstation.candidates(tmp_path / "net.safetensors")
 
 
 def test_the_image_is_normalised_and_has_channels_first():

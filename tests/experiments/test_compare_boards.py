@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import scripts
+from benchmark_sample import model, written
 from checkout import EXPERIMENTS, environment
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
@@ -20,11 +21,10 @@ ABSENT = [package for package in PACKAGES if importlib.util.find_spec(package) i
 @pytest.fixture
 def measured(tmp_path):
     """What a board's measurement looks like."""
-    times = {"p50_ms": 20.0, "p95_ms": 24.0, "images_per_second": 49.0}
-    row = {"file": "int8.tflite", "bytes": 812, "threads": 4, "runtime": "LiteRT 2.3.0", "precision": "int8", **times}
-    machine = {"board": "Raspberry Pi 5 Model B Rev 1.0"}
+    row = model("int8.tflite", 20.0, bytes=812, threads=4, precision="int8")
     path = tmp_path / "pi5.json"
-    path.write_text(json.dumps({"machine": machine, "warnings": ["the board reports throttling"], "models": [row]}))
+    document = written("Raspberry Pi 5 Model B Rev 1.0", row, warnings=("the board reports throttling",))
+    path.write_text(json.dumps(document))
     return path
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 
+import msgspec
 import numpy as np
 import pytest
 import trained_networks
@@ -15,7 +16,14 @@ import scripts
 from wool_tf.deploy import conversion, verification
 from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.trained_network import Held, NetworkSource
-from wool_tf.deploy.verification import Bounds
+from wool_tf.deploy.verification import (
+    Bounds,
+    MetricsAt,
+    Verification,
+    VerifiedFile,
+    VerifiedImages,
+    VerifiedNetwork,
+)
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 
@@ -59,7 +67,7 @@ def document(ran):
 
 
 def test_the_figures_are_those_of_the_scores(document, source, models):
-    from wool_tf.deploy import agreement
+    from wool_tf.deploy import tflite_scores
     from wool_tf.deploy.trained_network import opened
 
     labels = trained_networks.labelled(source.data)[1][HELD_OUT]
@@ -82,7 +90,7 @@ def test_the_figures_are_those_of_the_scores(document, source, models):
         assert row["float_by_rule"]["recall"] == pytest.approx(recall_score(labels, by_float >= 0.4))
         assert row["accuracy_drop"] == pytest.approx(accuracy_score(labels, by_float >= 0.4) - row["accuracy"])
         images, _ = trained_networks.labelled(source.data)
-        np.testing.assert_allclose(scores, agreement.predict(path.read_bytes(), images, chosen=np.array(HELD_OUT)))
+        np.testing.assert_allclose(scores, tflite_scores.predict(path.read_bytes(), images, chosen=np.array(HELD_OUT)))
 
 
 def test_the_table_has_both_thresholds(ran, document):
@@ -100,9 +108,10 @@ def test_the_table_has_both_thresholds(ran, document):
 
 
 def test_a_threshold_of_a_whole_run_is_said_to_be_chosen_on_these_images_too(document):
-    assert "chosen on these images" not in verification.to_text(document)
+    read = msgspec.convert(document, Verification)
+    assert "chosen on these images" not in verification.to_text(read)
     rule = "a miss costs as much as 1 false alarm, on 16 held-out images of all folds"
-    of_run = document | {"models": [document["models"][0] | {"rule": rule}, document["models"][1]]}
+    of_run = dataclasses.replace(read, models=(dataclasses.replace(read.models[0], rule=rule), read.models[1]))
     assert verification.to_text(of_run).endswith(
         "\nnet-fp32.tflite: its threshold was chosen on these images, too, and both its lines are a little too good"
     )
@@ -119,27 +128,33 @@ def test_too_large_a_drop_is_one_line_and_status_1(source, models):
     assert line.endswith("one image of 8 is 12.50 points")
 
 
+OTHERS = {"recall": 0.9, "precision": 0.9, "f1": 0.9, "average_precision": 0.9, "confusion": ((90, 10), (10, 90))}
+
+
 def judged(name, accuracy=0.96, drop=0.0, auc=0.97, agreement=0.98):
-    return {
-        "file": f"board/{name}.tflite",
-        "threshold": 0.25,
-        "accuracy": accuracy,
-        "auc": auc,
-        "agreement": agreement,
-        "accuracy_drop": drop,
-        "float_by_rule": {"accuracy": accuracy + drop, "threshold": 0.5, "auc": 0.98},
-    }
+    by_rule = MetricsAt(accuracy=accuracy + drop, threshold=0.5, auc=0.98, **OTHERS)
+    return VerifiedFile(
+        file=f"board/{name}.tflite", bytes=9, rule="given", threshold=0.25, accuracy=accuracy,
+        auc=auc, agreement=agreement, mean_difference=0.1, max_difference=0.2, accuracy_drop=drop,
+        float_by_rule=by_rule, **OTHERS,
+    )  # fmt: skip
+
+
+def verified(*rows):
+    images = VerifiedImages("crops", 200, 100, True)
+    network = VerifiedNetwork("net.safetensors", "ab" * 32)
+    return Verification(network=network, data=images, float=rows[0].float_by_rule, models=rows, environment={})
 
 
 def refusal(rows, bounds):
     with pytest.raises(BadSetting) as refused:
-        verification.check({"data": {"images": 200}, "models": rows}, bounds)
+        verification.check(verified(*rows), bounds)
     return str(refused.value)
 
 
 def test_what_leaves_the_bounds():
     rows = [judged("a", 0.955, 0.005), judged("b", 0.95, 0.01), judged("c", 0.97, -0.01)]
-    verification.check({"data": {"images": 200}, "models": rows}, Bounds(max_accuracy_drop=1.0))
+    verification.check(verified(*rows), Bounds(max_accuracy_drop=1.0))
     assert refusal(rows, Bounds(max_accuracy_drop=0.5)) == (
         "max_accuracy_drop: b.tflite has an accuracy of 95.00 % at 0.2500, 1.00 points below the network's 96.00 % at "
         "0.5000 (allowed: 0.5); one image of 200 is 0.50 points"
@@ -161,12 +176,12 @@ def test_a_file_that_lost_the_order_of_the_images_fails():
 
 
 def test_images_of_one_class_have_no_auc_to_lose():
-    verification.check({"data": {"images": 200}, "models": [judged("a", auc=None)]}, Bounds())
+    verification.check(verified(judged("a", auc=None)), Bounds())
 
 
 def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
     document = verification.run(dataclasses.replace(source, held=None), models[:1], 1)
-    assert document["data"] == {"folder": str(source.data), "images": 16, "defective": 8, "held_out": False}
+    assert document.data == VerifiedImages(str(source.data), 16, 8, False)
     text = verification.to_text(document)
     assert text.startswith("16 images, which may have trained the network and its threshold, of ")
     assert text.splitlines()[-1].endswith("so all figures may be better than on new images: give `folds` and `fold` of "
@@ -196,7 +211,7 @@ def test_images_that_a_board_would_read_in_another_range_are_refused(source, tmp
         Image.fromarray(np.asarray(Image.open(path)).astype(np.uint16) * 10).save(copy)
     own = dataclasses.replace(source, data=tmp_path / "crops", held=None, white=2000)
     model, *_ = conversion.run(own, ConversionRequest(tmp_path / "board", ("fp32",), ThresholdRule(threshold=0.4)))
-    assert verification.run(own, [model], 1)["models"][0]["agreement"] == 1
+    assert verification.run(own, [model], 1).models[0].agreement == 1
     for white, read in ((None, 4095), (2001, 2001)):
         with pytest.raises(BadSetting) as refused:
             verification.run(dataclasses.replace(own, white=white), [model], 1)

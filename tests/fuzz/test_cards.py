@@ -9,26 +9,17 @@ import zipfile
 
 import pytest
 
+import card_sample
 import mutations
 from wool_board.belt.tiles import tiling
 from wool_board.errors import WoolError
-from wool_board.model import card
+from wool_board.model import card_file
+from wool_board.model.card import Card
 
 pytestmark = pytest.mark.slow
 NETWORK = b"\x1c\0\0\0TFL3" + bytes(range(256)) * 4
-DOCUMENT = {
-    "format": 1,
-    "precision": "int8",
-    "labels": ["non_defective", "defective"],
-    "decision": {"threshold": 0.5, "rule": "given", "float_threshold": 0.4},
-    "input": {"side": 48, "margin": 4.0, "pixels": "grey", "window": [0.0, 1.071], "pixel_mm": 0.8, "white": 3900},
-    "heatmap": [5, 5],
-    "metrics": {
-        "confusion": [[90, 10], [5, 95]],
-        "score_quantiles": {"non_defective": [n / 200 for n in range(101)], "defective": [n / 100 for n in range(101)]},
-    },
-    "model": {"bytes": len(NETWORK), "sha256": hashlib.sha256(NETWORK).hexdigest()},
-}
+MODEL = {"bytes": len(NETWORK), "sha256": hashlib.sha256(NETWORK).hexdigest()}
+DOCUMENT = card_sample.DOCUMENT | {"model": MODEL}
 
 
 def attached(content: bytes, rng: random.Random) -> bytes:
@@ -42,18 +33,18 @@ def attached(content: bytes, rng: random.Random) -> bytes:
     return stream.getvalue()
 
 
-def check(found: dict) -> None:
+def check(found: Card) -> None:
     """What programs go by must hold, whatever the check of the card itself looks at."""
-    image, threshold = found["input"], found["decision"]["threshold"]
-    assert isinstance(image["side"], int) and 1 <= image["side"] <= 4096
-    assert 0 <= image["margin"] < image["side"] / 2
+    image, threshold = found.input, found.decision.threshold
+    assert isinstance(image.side, int) and 1 <= image.side <= 4096
+    assert 0 <= image.margin < image.side / 2
     assert isinstance(threshold, int | float) and 0 <= threshold < 2
-    assert all(isinstance(label, str) for label in found["labels"]) and len(found["labels"]) == 2
-    if image.get("window") is not None:
-        low, high = image["window"]
+    assert all(isinstance(label, str) for label in found.labels) and len(found.labels) == 2
+    if image.window is not None:
+        low, high = image.window
         assert math.isfinite(low) and math.isfinite(high) and low < high
-    assert image.get("pixel_mm") is None or 0 < image["pixel_mm"] <= 100
-    said = card.held_out(found)
+    assert image.pixel_mm is None or 0 < image.pixel_mm <= 100
+    said = found.held_out
     if said:
         json.dumps(said, allow_nan=False)
         assert all(count >= 0 for row in said["confusion"] for count in row)
@@ -73,13 +64,13 @@ def attempt(rng: random.Random, path) -> str:
         whole = whole[:cut] + mutations.changed(whole[cut:], [whole], rng)
     path.write_bytes(whole)
     try:
-        found = card.read(path)
+        found = card_file.read(path)
     except WoolError as error:
         assert "\n" not in str(error) and len(str(error)) < 1000 and str(error).startswith(str(path)), str(error)
         return "refused"
     check(found)
     try:
-        cut = tiling(found["input"]["side"], found["input"]["margin"], 640, 0.5)
+        cut = tiling(found.input.side, found.input.margin, 640, 0.5)
         assert 1 <= cut.seen <= cut.side
         return "read"
     except WoolError as error:

@@ -8,6 +8,7 @@ import random
 import numpy as np
 import pytest
 
+import benchmark_sample
 import mutations
 import study_sample
 from wool_board.belt import state as states
@@ -27,12 +28,9 @@ ENDLESS = (b"[" * 10**5, b'{"a":' * 10**5, b"1" * 10**5)
 
 A_STATE = State(100.0, 120.0, 1.7e9, 0.01, False, None, {"dead": [3]}, "a", 5.0, True)
 FOLDS = [[np.array([0, 3]), np.array([1, 2])]]
-TIMES = {"p50_ms": 5.0, "p95_ms": 6.0, "images_per_second": 200.0}
-BOARD = {
-    "machine": {"board": "Raspberry Pi 5", "cpu": None, "architecture": "aarch64"},
-    "warnings": ["hot"],
-    "models": [{"file": "a/b.tflite", "bytes": 9, "threads": 1, "runtime": "LiteRT", "precision": "int8", **TIMES}],
-}
+BOARD = benchmark_sample.written(
+    "Raspberry Pi 5", benchmark_sample.model("a/b.tflite", 5.0, precision="int8"), warnings=("hot",)
+)
 
 
 def written(document: object, rng: random.Random) -> bytes:

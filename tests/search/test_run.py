@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import logging
 
 import pytest
@@ -13,6 +12,7 @@ import scored_units
 
 import scripts
 from wool_tf.errors import WoolError
+from wool_tf.search import outcome
 from wool_tf.search import run as searching
 from wool_tf.search.config import Search
 from wool_tf.study import grid
@@ -48,14 +48,13 @@ def test_no_unit_is_done_twice_whenever_time_is_over(go):
     done = [line for line in go.log.read_text().splitlines() if not line.startswith("32 ")]
     assert table.rows[0][0] == "0 (as given)"
     # Batches of 16 and 64, other settings apart, each with two folds of two stages.
-    document = json.loads((go.out / "search.json").read_text())
-    complete = [trial for trial in document["trials"] if trial["state"] == "complete"]
-    assert len(document["trials"]) == 2 and document["best"] == 0
+    found = outcome.read(go.out / "search.json")
+    complete = [trial for trial in found.trials if trial.state == "complete"]
+    assert len(found.trials) == 2 and found.best == 0
     assert len(done) == 4 * len(complete)
-    assert complete[0]["figures"]["log_loss"] == pytest.approx(0.10536, abs=1e-5)
+    assert complete[0].figures["log_loss"] == pytest.approx(0.10536, abs=1e-5)
     assert not list(go.out.rglob("*.safetensors"))
-    best = json.loads((go.out / "search.json").read_text())["settings"]
-    assert best["final"] == "hard1" and best["asfp_rates"] == list(BASE.asfp_rates)
+    assert found.settings.final == "hard1" and found.settings.asfp_rates == BASE.asfp_rates
     assert "--final=hard1" in (go.out / "best.cfg").read_text().splitlines()
     with pytest.raises(WoolError, match="holds a run with other stage, first_folds, network or search space"):
         go(search=dataclasses.replace(SEARCH, first_folds=3))
@@ -64,8 +63,8 @@ def test_no_unit_is_done_twice_whenever_time_is_over(go):
 def test_a_training_that_runs_off_is_a_failed_trial(go):
     with pytest.raises(WoolError, match=r"^trials=1: none is complete; allow more; the last failed: resnet18.*"):
         go(base=dataclasses.replace(BASE, batch_size=32), search=dataclasses.replace(SEARCH, trials=1))
-    (trial,) = json.loads((go.out / "search.json").read_text())["trials"]
-    assert trial["state"] == "failed" and "ran off (2 attempts)" in trial["reason"]
+    (trial,) = outcome.read(go.out / "search.json").trials
+    assert trial.state == "failed" and "ran off (2 attempts)" in trial.reason
     assert "failed: resnet18-adam-none/repeat0/fold" in go.said()[-1]
 
 

@@ -1,7 +1,5 @@
 """Two models on the pictures of a store: what each finds, who is right, and what cannot be compared."""
 
-import hashlib
-import io
 import json
 import re
 import sqlite3
@@ -10,10 +8,12 @@ import zipfile
 import numpy as np
 import pytest
 
+import card_sample
 import fake_feed
 import station_programs
 import stores
 from wool_board.errors import WoolError
+from wool_board.model.card import CardInput
 from wool_board.model.recognizer import Recognition
 from wool_station.models import samples as sampling
 from wool_station.models.comparison import ModelComparison
@@ -30,7 +30,7 @@ class Model:
 
     def __init__(self, *defective, side=fake_feed.SIDE, window=(0.0, 1.0), threshold=0.5):
         self.side, self.threshold = side, threshold
-        self.card = {"input": {"window": window and list(window)}, "model": {"sha256": "ab" * 32}}
+        self.card = card_sample.card(input=CardInput(side=side, margin=0.0, pixels="", window=window))
         self._defective = [fake_feed.pixels(number) for number in defective]
 
     def recognize(self, pixels):
@@ -149,7 +149,7 @@ def real_models(tmp_path_factory):
     """Two files of one network with random weights, A with a threshold below all its scores of the tiles of `store` but
     three, B with one above all but three."""
     from wool_tf.data.imaging import Imaging
-    from wool_tf.deploy import agreement, card, tflite_file
+    from wool_tf.deploy import card, tflite_file, tflite_scores
     from wool_tf.networks import resnet, weights
     from wool_tf.networks.spec import ResNetSpec
 
@@ -159,7 +159,7 @@ def real_models(tmp_path_factory):
     arrays["fc.weight"] = np.random.default_rng(1).normal(0, 30, arrays["fc.weight"].shape).astype(np.float32)
     side = fake_feed.SIDE
     tflite = tflite_file.convert(resnet.restored(spec, arrays), "fp32", side=side)
-    scores = agreement.predict(tflite, np.stack([fake_feed.pixels(number) for number in range(12)]))
+    scores = tflite_scores.predict(tflite, np.stack([fake_feed.pixels(number) for number in range(12)]))
     ordered = np.sort(scores)
     assert ordered[2] < ordered[3] and ordered[8] < ordered[9]
     folder, files = tmp_path_factory.mktemp("models"), []
@@ -214,13 +214,8 @@ def broken(model, path):
     """A model whose card is right and whose network does not run."""
     with zipfile.ZipFile(model) as archive:
         card = json.loads(archive.read("card.json"))
-    content = b"\0\0\0\0TFL3" + bytes(200)
-    card["model"] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    file = io.BytesIO(content)
-    file.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("card.json", json.dumps(card))
-    path.write_bytes(file.getvalue())
+    del card["model"]
+    path.write_bytes(card_sample.attached(b"\0\0\0\0TFL3" + bytes(200), **card))
     return path
 
 

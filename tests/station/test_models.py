@@ -1,16 +1,14 @@
 """The model in use changes in one step and can be taken back, and the book says who did it."""
 
 import hashlib
-import io
-import json
 import os
 import sqlite3
 import threading
 import time
-import zipfile
 
 import pytest
 
+import card_sample
 import fake_feed
 import stores
 from wool_board.errors import WoolError
@@ -24,17 +22,8 @@ from wool_station.store.recorder import Recorder
 
 def model(path, name, threshold=0.5):
     """A file that has a whole card and is a network for nobody."""
-    content = b"\0\0\0\0TFL3" + name.encode()
-    card = {
-        "format": 1, "labels": ["non_defective", "defective"], "decision": {"threshold": threshold},
-        "input": {"side": 48, "margin": 0, "window": [0, 1], "pixel_mm": 0.5},
-        "model": {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()},
-    }  # fmt: skip
-    file = io.BytesIO(content)
-    file.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo("card.json"), json.dumps(card))
-    path.write_bytes(file.getvalue())
+    decision = card_sample.DOCUMENT["decision"] | {"threshold": threshold}
+    path.write_bytes(card_sample.attached(b"\0\0\0\0TFL3" + name.encode(), decision=decision))
     return path
 
 

@@ -17,7 +17,7 @@ import station_programs
 from checkout import PROGRAMS, environment
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.feed import Feed, Position
-from wool_tf.belt.station.broker import PROGRAM, Mosquitto, Subscriber
+from wool_tf.belt.station.broker import PROGRAM, Mosquitto, MqttSubscriber
 
 TOPIC = "plant/line"
 needs_broker = pytest.mark.skipif(PROGRAM is None, reason="needs mosquitto; apt-get install mosquitto")
@@ -80,7 +80,7 @@ def broker(tmp_path):
 
 @needs_broker
 def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port, TOPIC)
+    subscriber = MqttSubscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (child, _):
         until(lambda: any(state["inspection"] for state in subscriber.of("state")))
         inspection.tell("reject", reject=1, along_mm=[1.0, 2.0], across_mm=[0.0, 5.0])
@@ -99,7 +99,7 @@ def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker)
         until(lambda: subscriber.of("state")[-1]["alarms"] == ["stall"])
         assert subscriber.of("health")[-1]["dropped"] == 0
         # Who comes later hears what is kept, and no more.
-        late = Subscriber(broker.port, TOPIC)
+        late = MqttSubscriber(broker.port, TOPIC)
         until(lambda: len({topic for topic, _, _ in late.heard}) >= 4)
         kept = {topic.rpartition("/")[2] for topic, _, retain in late.heard if retain}
         assert kept == {"start", "summary", "state", "health"}
@@ -113,7 +113,7 @@ def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker)
 
 @needs_broker
 def test_the_last_will_tells_of_one_that_was_killed(tmp_path, inspection, broker):
-    subscriber = Subscriber(broker.port, TOPIC)
+    subscriber = MqttSubscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (child, _):
         until(lambda: any(state["online"] for state in subscriber.of("state")))
         child.kill()
@@ -127,7 +127,7 @@ def test_a_broker_that_is_killed_again_and_again_gets_every_reject(tmp_path, ins
     sessions = tmp_path / "mosquitto.db"
     kept = "persistence true", f"persistence_location {tmp_path}/", "autosave_on_changes true", "autosave_interval 1"
     broker = Mosquitto(tmp_path, "allow_anonymous true", *kept)
-    subscriber = Subscriber(broker.port, TOPIC, session="hearer")
+    subscriber = MqttSubscriber(broker.port, TOPIC, session="hearer")
     with broker, published(tmp_path, broker.port) as (_, said):
         until(lambda: subscriber.of("state") and sessions.exists() and b"hearer" in sessions.read_bytes())
         number = 0
@@ -164,7 +164,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspecti
                 time.sleep(0.1)
         until(lambda: any(one.get("name") == "dropped" for one in said))
         broker.start()
-        subscriber = Subscriber(broker.port, TOPIC)
+        subscriber = MqttSubscriber(broker.port, TOPIC)
         until(lambda: any(one["reject"] == 499 for one in subscriber.of("reject")))
         until(lambda: any(one["dropped"] >= 400 for one in subscriber.of("health")[-1:]))
         found = [one["reject"] for one in subscriber.of("reject")]
@@ -175,7 +175,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspecti
 
 @needs_broker
 def test_a_feed_that_is_lost_is_told(tmp_path, broker):
-    subscriber = Subscriber(broker.port, TOPIC)
+    subscriber = MqttSubscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port):
         until(lambda: subscriber.of("state") and subscriber.of("state")[-1]["inspection"] is False)
     subscriber.end()
@@ -186,7 +186,7 @@ def test_alarms_of_the_recorder_are_published(tmp_path, broker):
     feed, store = tmp_path / "feed", tmp_path / "store"
     # A test piece is due as soon as product passes.
     record = "record", f"--feed={feed}", f"--store={store}", "--challenge=ball-3mm:60"
-    subscriber = Subscriber(broker.port, TOPIC)
+    subscriber = MqttSubscriber(broker.port, TOPIC)
     with fake_feed.served(feed, [(fake_feed.start(), b""), *fake_feed.tile(1)]):
         with published(tmp_path, broker.port, f"--store={store}"):
             until(lambda: subscriber.of("state"))

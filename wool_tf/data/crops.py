@@ -79,7 +79,7 @@ class CropConfig(ScanConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
+class CropResult:
     """What was cut.
 
     Attributes:
@@ -97,7 +97,7 @@ class Result:
     remarks: tuple[str, ...]
 
 
-def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
+def write(folder: Path, out: Path, settings: CropConfig) -> CropResult | None:
     """Cuts crops from a folder of scans.
 
     The scans are read one at a time: for the range of their values, unless it takes all of 16 bits; for the window and
@@ -151,7 +151,7 @@ def write(folder: Path, out: Path, settings: CropConfig) -> Result | None:
     names = dict(zip((scan.path for scan in found), _names(found), strict=True))
     _write_all(out, _cut_out(optics, choice.crops, names, window, settings), imaging)
     repaired = {pair[1]: correction.bad for pair, correction in optics.corrections.items()}
-    return Result(choice, _lost_boxes(found, seen.frames, settings), window, repaired, tuple(seen.remarks()))
+    return CropResult(choice, _lost_boxes(found, seen.frames, settings), window, repaired, tuple(seen.remarks()))
 
 
 def _optics(folder: Path, found: tuple[Scan, ...], pairs: Sequence[tuple[str, str]], settings: CropConfig) -> Optics:

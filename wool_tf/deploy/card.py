@@ -1,9 +1,10 @@
 """Makes the card that a board model carries: what it reads, how it decides, where it comes from.
 
 It is a zip archive with one member behind the TFLite file, as the associated files of TFLite metadata are.
-Interpreters do not look so far; `unzip -p model.tflite card.json` prints it. `wool_board.model.card` reads it.
+Interpreters do not look so far; `unzip -p model.tflite card.json` prints it. `wool_board.model.card_file` reads it.
 """
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -11,7 +12,17 @@ import zipfile
 
 import numpy as np
 
-from wool_board.model.card import FORMAT, MEMBER, SCORE_QUANTILES, parse
+from wool_board.model.card import (
+    FORMAT,
+    SCORE_QUANTILES,
+    Card,
+    CardDecision,
+    CardInput,
+    CardModel,
+    CardNetwork,
+    CardTraining,
+)
+from wool_board.model.card_file import MEMBER, parse
 from wool_tf import environment
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.listing import CLASSES
@@ -38,8 +49,8 @@ def make(
     fingerprint: str,
     images: int,
     metrics: dict | None = None,
-) -> dict:
-    """The card of a board model, as JSON values.
+) -> Card:
+    """The card of a board model.
 
     Arguments:
         tflite: the model, without a card.
@@ -59,30 +70,31 @@ def make(
     """
     about = checks.describe(tflite)
     side, heatmap = about["input"]["shape"][1], about.get("heatmap")
-    return {
-        "format": FORMAT,
-        "precision": precision,
-        "labels": list(CLASSES),
-        "decision": {"threshold": threshold, "rule": rule, "float_threshold": float_threshold},
-        "input": {
-            "side": side,
-            "margin": CropGeometry(side, spec.input_shape[0]).margin,
-            "pixels": "grey, 255 is air",
-            "window": None if imaging.window is None else list(imaging.window),
-            "pixel_mm": imaging.pixel_mm,
-            "white": imaging.white,
-        },
-        "heatmap": heatmap["shape"][1:3] if heatmap else None,
-        "network": {
-            "spec": spec.get_config(),
-            "params": complexity.parameters(spec),
-            "macs": complexity.macs(spec),
-            "weights_sha256": weights_sha256(spec, arrays),
-        },
-        "training": {"fingerprint": fingerprint, "images": images},
-        "metrics": metrics,
-        "environment": environment.describe(),
-    }
+    return Card(
+        format=FORMAT,
+        precision=precision,
+        labels=CLASSES,
+        decision=CardDecision(threshold=threshold, rule=rule, float_threshold=float_threshold),
+        input=CardInput(
+            side=side,
+            margin=CropGeometry(side, spec.input_shape[0]).margin,
+            pixels="grey, 255 is air",
+            window=imaging.window,
+            pixel_mm=imaging.pixel_mm,
+            white=imaging.white,
+        ),
+        heatmap=tuple(heatmap["shape"][1:3]) if heatmap else None,
+        network=CardNetwork(
+            spec=spec.get_config(),
+            params=complexity.parameters(spec),
+            macs=complexity.macs(spec),
+            weights_sha256=weights_sha256(spec, arrays),
+        ),
+        training=CardTraining(fingerprint=fingerprint, images=images),
+        metrics=metrics,
+        environment=environment.describe(),
+        model=CardModel(bytes=len(tflite), sha256=hashlib.sha256(tflite).hexdigest()),
+    )
 
 
 def score_quantiles(labels: np.ndarray, scores: np.ndarray) -> dict[str, list[float] | None]:
@@ -113,33 +125,25 @@ def weights_sha256(spec: ResNetSpec, arrays: Weights) -> str:
     return digest.hexdigest()
 
 
-def text(card: dict) -> str:
+def text(card: Card) -> str:
     """A card as it stands in a file."""
-    return json.dumps(card, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(dataclasses.asdict(card), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def attach(tflite: bytes, card: dict) -> bytes:
-    """A model with its card, to which the model's size and SHA-256 are added.
-
-    The same model and card give the same bytes.
-
-    Arguments:
-        tflite: the model, without a card.
-        card: as `make` gives it.
-    """
-    stated = card | {"model": {"bytes": len(tflite), "sha256": hashlib.sha256(tflite).hexdigest()}}
+def attach(tflite: bytes, card: Card) -> bytes:
+    """A model, which has none yet, with its card; the same model and card give the same bytes."""
     member = zipfile.ZipInfo(MEMBER, _EPOCH)
     member.create_system, member.external_attr = 3, 0o644 << 16
     file = io.BytesIO(tflite)
     file.seek(0, io.SEEK_END)
     # Not compressed: what zlib makes of the same text differs between its versions.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(member, text(stated))
+        archive.writestr(member, text(card))
     return file.getvalue()
 
 
-def read(content: bytes, name: str = "model") -> dict:
-    """The card of a model, as `wool_board.model.card.parse` reads it.
+def read(content: bytes, name: str = "model") -> Card:
+    """The card of a model, as `wool_board.model.card_file.parse` reads it.
 
     Arguments:
         content: the model with its card.

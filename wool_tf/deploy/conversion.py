@@ -11,11 +11,12 @@ import numpy as np
 
 from wool_tf import files, quiet, seeds
 from wool_tf.data.native_crops import Crops
-from wool_tf.deploy import agreement, calibration_set, card, checks, microcontroller
+from wool_tf.deploy import calibration_set, card, checks, microcontroller, tflite_scores
 from wool_tf.deploy.qat import launch
 from wool_tf.deploy.trained_network import NetworkSource, TrainedNetwork, opened
 from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
+from wool_tf.evaluation.agreement import compare
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.settings import check, setting
 
@@ -138,7 +139,7 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
     tflite = _converted(precision, work)
 
     def score(chosen: np.ndarray) -> np.ndarray:
-        return agreement.predict(tflite, crops.images, request.threads, chosen)
+        return tflite_scores.predict(tflite, crops.images, request.threads, chosen)
 
     threshold, rule = request.threshold_rule.made(trained.images.labels[trained.train], lambda: score(trained.train))
     achieved = _achieved(work, score(trained.held_out), threshold) if len(trained.held_out) else None
@@ -156,7 +157,6 @@ def _made(network: Path, precision: str, work: _Work) -> Path:
         metrics=achieved,
     )
     content, name = card.attach(tflite, about), f"{network.stem}-{precision}"
-    about = card.read(content)
     path = request.out / f"{name}.tflite"
     files.write(path, content)
     files.write(path.with_suffix(".json"), card.text(about).encode())
@@ -193,13 +193,12 @@ def _converted(precision: str, work: _Work) -> bytes:
 def _achieved(work: _Work, scores: np.ndarray, threshold: float) -> dict:
     """What a file achieves on the held-out images, and what the network does at its own threshold."""
     labels = work.trained.images.labels[work.trained.held_out]
-    compared = agreement.compare(labels, work.by_float, scores, threshold)
+    difference = dataclasses.asdict(compare(work.by_float, scores, threshold))
     return {
         "of": OWN if work.request.threshold_rule.threshold is None else GIVEN,
-        "images": len(labels),
         **dataclasses.asdict(metrics.evaluate(labels, scores, threshold)),
         "score_quantiles": card.score_quantiles(labels, scores),
-        **{name: compared[name] for name in ("agreement", "mean_difference", "max_difference")},
+        **difference,
         "float": {"threshold": metrics.THRESHOLD, **dataclasses.asdict(metrics.evaluate(labels, work.by_float))},
     }
 

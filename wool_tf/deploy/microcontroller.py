@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wool_board.model.card import Card
 from wool_board.model.network import probability
 from wool_tf.deploy import runtime
 from wool_tf.errors import WoolError
@@ -40,14 +41,14 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _BYTES_IN_A_LINE = 24
 
 
-def c_array(flatbuffer: bytes, card: dict, name: str) -> dict[str, str]:
+def c_array(flatbuffer: bytes, card: Card, name: str) -> dict[str, str]:
     """A model as C++11 source: an aligned array, and a header with all that a program needs to decide.
 
     The header has no need of TensorFlow Lite Micro's own. It says the size of the tensor arena where `installed()`.
 
     Arguments:
         flatbuffer: the model alone, without the card behind it, of the precision `int8` or `qat`.
-        card: of the model, as `card.make` or `card.read` gives it.
+        card: of the model.
         name: of the files, without suffix: letters, digits, ".", "_" and "-". The namespace is `wool_` and this name.
 
     Returns:
@@ -59,8 +60,8 @@ def c_array(flatbuffer: bytes, card: dict, name: str) -> dict[str, str]:
     """
     if not _NAME.fullmatch(name):
         raise WoolError(f"{name!r}: the name of C source must be of letters, digits, '.', '_' and '-'")
-    if "model" in card and card["model"]["bytes"] != len(flatbuffer):
-        found, stated = len(flatbuffer), card["model"]["bytes"]
+    if card.model.bytes != len(flatbuffer):
+        found, stated = len(flatbuffer), card.model.bytes
         raise WoolError(f"{name}: the model has {found} bytes, but its card is of one with {stated}")
     header = "\n".join(_header(flatbuffer, card, name)) + "\n"
     return {f"{name}.h": header, f"{name}.cc": "\n".join(_source(flatbuffer, name)) + "\n"}
@@ -133,7 +134,7 @@ def _complaint(finished: subprocess.CompletedProcess) -> str:
     return said[0].strip() or f"it ended with status {finished.returncode}"
 
 
-def _header(flatbuffer: bytes, card: dict, name: str) -> Iterator[str]:
+def _header(flatbuffer: bytes, card: Card, name: str) -> Iterator[str]:
     opened = runtime.interpreter(flatbuffer)
     image, outputs = opened.get_input_details()[0], opened.get_output_details()
     logits = next(number for number, tensor in enumerate(outputs) if len(tensor["shape"]) == 2)
@@ -154,12 +155,12 @@ def _header(flatbuffer: bytes, card: dict, name: str) -> Iterator[str]:
     yield from (f"}}  // namespace wool_{_identifier(name)}", "", f"#endif  // {guard}")
 
 
-def _title(card: dict, name: str) -> Iterator[str]:
-    network, training = card["network"], card["training"]
+def _title(card: Card, name: str) -> Iterator[str]:
+    network, training = card.network, card.training
     yield f"// {name}: a model that tells defective mineral wool, made by wool_tf. Do not edit."
-    yield f"// Precision {card['precision']}, {network['params']} parameters, {network['macs']} operations an image."
-    yield f"// SHA-256 of the network's weights: {network['weights_sha256']}"
-    yield f"// SHA-256 of the {training['images']} training images: {training['fingerprint']}"
+    yield f"// Precision {card.precision}, {network.params} parameters, {network.macs} operations an image."
+    yield f"// SHA-256 of the network's weights: {network.weights_sha256}"
+    yield f"// SHA-256 of the {training.images} training images: {training.fingerprint}"
     yield ""
 
 
@@ -177,26 +178,26 @@ def _memory(flatbuffer: bytes) -> Iterator[str]:
     yield ""
 
 
-def _input(image: dict, card: dict) -> Iterator[str]:
-    about = card["input"]
-    yield f"// Input 0: (1, side, side, 1) of uint8, the pixels of a crop as they are: {_comment(about['pixels'])}."
-    if about["window"] is not None:
-        low, high = about["window"]
+def _input(image: dict, card: Card) -> Iterator[str]:
+    about = card.input
+    yield f"// Input 0: (1, side, side, 1) of uint8, the pixels of a crop as they are: {_comment(about.pixels)}."
+    if about.window is not None:
+        low, high = about.window
         yield f"// Pixels from 255 to 0 are attenuations from {low:g} to {high:g}, as imaging.json has them."
-    yield f"constexpr int side = {about['side']};"
+    yield f"constexpr int side = {about.side};"
     yield from _quantisation("input", image)
     yield ""
 
 
-def _decision(logits: dict, number: int, card: dict) -> Iterator[str]:
-    labels, threshold = card["labels"], card["decision"]["threshold"]
+def _decision(logits: dict, number: int, card: Card) -> Iterator[str]:
+    labels, threshold = card.labels, card.decision.threshold
     yield f"// Output {number}: (1, 2) of int8, the logits in the order of the labels."
     yield f"constexpr int logits_output = {number};"
     yield from _quantisation("logits", logits)
     yield f"constexpr const char* labels[] = {{{', '.join(map(json.dumps, labels))}}};"
     yield ""
     yield "// A crop is defective from this softmax of the second logit on, chosen by this rule:"
-    yield f"// {_comment(card['decision']['rule'])}"
+    yield f"// {_comment(card.decision.rule)}"
     yield f"constexpr float threshold = {_float(threshold)};"
     yield "// Which is this difference of the logits as they come out, second less first."
     yield f"constexpr int least_difference = {_least_difference(threshold, logits['quantization'][0])};"

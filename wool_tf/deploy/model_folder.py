@@ -1,13 +1,13 @@
 """The folder that goes to the board, and how fast its models are here."""
 
 import dataclasses
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from wool_board.benchmark.document import BenchmarkDocument
 from wool_board.json_text import parsed
 from wool_tf import files, records
 from wool_tf.data import native_crops
@@ -89,9 +89,8 @@ def write(
             fingerprint=crops.fingerprint,
         )
         written[name] = folder / f"{name}.tflite"
-        content = card.attach(tflite, made)
-        files.write(written[name], content)
-        files.write(written[name].with_suffix(".json"), card.text(card.read(content)).encode())
+        files.write(written[name], card.attach(tflite, made))
+        files.write(written[name].with_suffix(".json"), card.text(made).encode())
     spec, arrays = networks[COMPACT_FLOAT]
     record = parsed(final.with_suffix(".json").read_bytes())
     records.write(folder / "compact.json", record | native_crops.binding(crops, imaging))
@@ -110,24 +109,14 @@ def _save_keras(network: resnet.ResNet, path: Path) -> None:
         raise WoolError(f"{path}: cannot be written ({error.strerror or error}); free the disk") from None
 
 
-def latency(program: Path, tflite: Mapping[str, Path]) -> dict:
-    """What the board's own program measures on this machine.
-
-    Arguments:
-        program: `tflite/benchmark.py`.
-        tflite: files by name.
-
-    Returns:
-        The program's JSON document, each model with its name as `model`.
+def latency(program: Path, tflite: Sequence[Path]) -> BenchmarkDocument:
+    """What the board's own program, `tflite/benchmark.py`, measures on this machine.
 
     Raises:
         WoolError: the program failed.
     """
-    command = [sys.executable, str(program), *map(str, tflite.values()), "--json"]
+    command = [sys.executable, str(program), *map(str, tflite), "--json"]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise WoolError(f"{program}: {finished.stderr.strip() or 'failed'}")
-    document = json.loads(finished.stdout)
-    for row, name in zip(document["models"], tflite, strict=True):
-        row["model"] = name.replace("-", " ")
-    return document
+    return records.typed(records.parse(finished.stdout.encode()), BenchmarkDocument, str(program))

@@ -10,7 +10,7 @@ from wool_tf.networks.spec import Block, Convolution, ResNetSpec
 from wool_tf.networks.weights import Weights
 
 
-class ResNet(nn.Module):
+class TorchResNet(nn.Module):
     """Logits (n, classes) of normalised images (n, channels, height, width), as `wool_tf.networks.resnet.ResNet`."""
 
     def __init__(self, spec: ResNetSpec):
@@ -47,14 +47,14 @@ class _Block(nn.Module):
         return functional.relu(features + shortcut, inplace=True)
 
 
-def restored(spec: ResNetSpec, arrays: Weights) -> ResNet:
+def restored(spec: ResNetSpec, arrays: Weights) -> TorchResNet:
     """The network of a spec with these weights, ready to be used, not to be trained.
 
     Raises:
         WoolError: a key is missing or too many, or a shape differs.
     """
     weights.check(arrays, spec, "weights")
-    network = ResNet(spec)
+    network = TorchResNet(spec)
     state = {key: torch.from_numpy(np.array(array, np.float32)) for key, array in arrays.items()}
     # PyTorch's batch norms also count batches, which only training reads.
     counters = {key: value for key, value in network.state_dict().items() if key.endswith(".num_batches_tracked")}

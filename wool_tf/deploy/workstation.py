@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.benchmark.document import ModelFacts
 from wool_tf.data import pixels
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity, weights
@@ -26,21 +27,20 @@ class PyTorch:
     """A network in PyTorch, with an image to run on.
 
     Arguments:
-        facts: what is known of the network.
+        spec, arrays: of the network.
         threads: CPU threads, at least 1. PyTorch has one such number for the whole process: the last one set.
 
     Attributes:
-        facts: the same, and `runtime`.
         load_ms: time to build the network from its weights.
         first_ms: time of the first run.
     """
 
-    def __init__(self, facts: dict, spec: ResNetSpec, arrays: Weights, threads: int):
+    def __init__(self, spec: ResNetSpec, arrays: Weights, threads: int):
         import torch
 
         from wool_tf.deploy import torch_resnet
 
-        self._torch, self.facts = torch, facts | {"runtime": f"PyTorch {torch.__version__}"}
+        self._torch = torch
         torch.set_num_threads(threads)
         started = time.perf_counter()
         self._network = torch_resnet.restored(spec, arrays)
@@ -60,21 +60,18 @@ class OnnxRuntime:
     """A network in ONNX Runtime on the CPU, with an image to run on.
 
     Arguments:
-        facts: what is known of the network.
         model: of an ONNX file.
         spec: of the network.
         threads: CPU threads, at least 1.
 
     Attributes:
-        facts: the same, and `runtime` and `bytes`.
         load_ms: time to read the file and to optimise it.
         first_ms: time of the first run.
     """
 
-    def __init__(self, facts: dict, model: bytes, spec: ResNetSpec, threads: int):
+    def __init__(self, model: bytes, spec: ResNetSpec, threads: int):
         import onnxruntime
 
-        self.facts = facts | {"runtime": f"ONNX Runtime {onnxruntime.__version__}", "bytes": len(model)}
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         started = time.perf_counter()
@@ -90,8 +87,8 @@ class OnnxRuntime:
         return _since(started)
 
 
-def loader(checkpoint: Path) -> Callable[[int], list]:
-    """What gives a network in PyTorch and in ONNX Runtime for a number of threads, as `timing` of the board wants it.
+def candidates(checkpoint: Path) -> tuple[list[ModelFacts], Callable[[int], list]]:
+    """A network in PyTorch and in ONNX Runtime, as the first arguments of `wool_board.benchmark.timing.document`.
 
     Raises:
         WoolError: a package is missing, or the checkpoint cannot be read.
@@ -102,16 +99,20 @@ def loader(checkpoint: Path) -> Callable[[int], list]:
         except ImportError:
             remedy = "pip install -c constraints.txt -e '.[torch,onnx]'"
             raise WoolError(f"{package}: is not installed; install the extras torch and onnx: {remedy}") from None
+    import onnxruntime
+    import torch
+
     spec, arrays = weights.load(checkpoint)
     model = to_onnx(spec, arrays)
-    facts = {
-        "file": str(checkpoint),
-        "bytes": checkpoint.stat().st_size,
-        "network": f"ResNet-{spec.depth}, {complexity.parameters(spec) / 1e6:.2f} M parameters",
-        "precision": "fp32",
-        "card": None,
-    }
-    return lambda threads: [PyTorch(facts, spec, arrays, threads), OnnxRuntime(facts, model, spec, threads)]
+    network = f"ResNet-{spec.depth}, {complexity.parameters(spec) / 1e6:.2f} M parameters"
+    facts = [
+        ModelFacts(file=str(checkpoint), bytes=size, runtime=runtime, network=network, precision="fp32")
+        for runtime, size in (
+            (f"PyTorch {torch.__version__}", checkpoint.stat().st_size),
+            (f"ONNX Runtime {onnxruntime.__version__}", len(model)),
+        )
+    ]
+    return facts, lambda threads: [PyTorch(spec, arrays, threads), OnnxRuntime(model, spec, threads)]
 
 
 def to_onnx(spec: ResNetSpec, arrays: Weights) -> bytes:

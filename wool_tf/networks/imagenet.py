@@ -16,7 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 from wool_tf import files
-from wool_tf.errors import BadSetting, WoolError, first_line
+from wool_tf.errors import BadSetting, WoolError, in_one_line
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
 
@@ -146,7 +146,7 @@ def _download(url: str, part: Path, path: Path, progress: Progress | None) -> st
                 # The partial file is longer than the whole.
                 part.unlink()
         rule = (
-            f"cannot fetch {url} ({first_line(error)}); run again to go on from where it stopped, put that file at "
+            f"cannot fetch {url} ({in_one_line(error)}); run again to go on from where it stopped, put that file at "
             f"{path}, or give a file of weights or none"
         )
         raise BadSetting("weights", "imagenet", rule) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_tf.errors import WoolError, first_line
+from wool_tf.errors import WoolError, in_one_line
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
@@ -43,7 +43,7 @@ def read_safetensors(path: Path) -> tuple[ResNetSpec | None, Weights]:
         # Not through NumPy, which has no bfloat16.
         stored = dict(deserialize(path.read_bytes()))
     except (OSError, SafetensorError) as error:
-        raise WoolError(f"{path}: cannot be read as safetensors ({first_line(error)})") from None
+        raise WoolError(f"{path}: cannot be read as safetensors ({in_one_line(error)})") from None
     arrays = {key: _float32(path, key, **stored[key]) for key in sorted(stored) if not _is_counter(key)}
     return weights.spec_of(header, path), arrays
 
@@ -73,7 +73,7 @@ def _read_torch(path: Path) -> tuple[None, Weights]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise WoolError(f"{path}: torch does not load it as plain weights ({first_line(error)})") from None
+        raise WoolError(f"{path}: torch does not load it as plain weights ({in_one_line(error)})") from None
     if not isinstance(state, Mapping) or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
         raise WoolError(f"{path}: is no plain state dict; save model.state_dict() and nothing else")
     arrays = {}
@@ -91,7 +91,7 @@ def _read_keras(path: Path) -> tuple[ResNetSpec, Weights]:
         with zipfile.ZipFile(path) as archive:
             kind = json.loads(archive.read("config.json"))["registered_name"]
     except Exception as error:
-        raise WoolError(f"{path}: cannot be read as a Keras model ({first_line(error)})") from None
+        raise WoolError(f"{path}: cannot be read as a Keras model ({in_one_line(error)})") from None
     # Looked up before anything is loaded, so that a foreign model never is.
     if kind != "wool_tf>ResNet":
         raise WoolError(f"{path}: holds the Keras model {kind}, but must hold a plain ResNet of wool_tf")
@@ -102,7 +102,7 @@ def _read_keras(path: Path) -> tuple[ResNetSpec, Weights]:
     try:
         model = keras.saving.load_model(path, custom_objects={kind: ResNet}, compile=False, safe_mode=True)
     except Exception as error:
-        raise WoolError(f"{path}: cannot be read as a Keras model ({first_line(error)})") from None
+        raise WoolError(f"{path}: cannot be read as a Keras model ({in_one_line(error)})") from None
     return model.spec, weights.read(model)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wool_tf import files
-from wool_tf.errors import WoolError, first_line
+from wool_tf.errors import WoolError, in_one_line
 from wool_tf.networks.spec import ResNetSpec
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def spec_of(header: Mapping[str, str], path: Path) -> ResNetSpec | None:
     try:
         return ResNetSpec.from_json(header["spec"])
     except (WoolError, TypeError, ValueError) as error:
-        raise WoolError(f"{path}: the spec in its header is damaged ({first_line(error)})") from None
+        raise WoolError(f"{path}: the spec in its header is damaged ({in_one_line(error)})") from None
 
 
 def _variables(model: "ResNet") -> dict[str, "keras.Variable"]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from wool_board.json_text import parsed
 from wool_board.latency.convolution_archive import ArchiveContents, Grid
+from wool_board.machine.board import MachineFacts
 from wool_tf import records
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
@@ -76,7 +77,7 @@ class Document:
 
     Attributes:
         version: `VERSION`.
-        machine: what it was measured on, as `wool_board.machine.board` tells it.
+        machine: what it was measured on.
         runtime: name and version of what ran the convolutions.
         threads: CPU threads.
         warnings: why the times cannot be trusted.
@@ -85,7 +86,7 @@ class Document:
     """
 
     version: int
-    machine: dict
+    machine: MachineFacts
     runtime: str
     threads: int
     warnings: tuple[str, ...]
@@ -121,8 +122,7 @@ class LatencyTable:
     @property
     def machine(self) -> str:
         """What it was measured on and with, in a phrase."""
-        machine, threads = self.document.machine, self.document.threads
-        name = machine.get("board") or machine.get("cpu") or machine.get("architecture") or "an unnamed machine"
+        name, threads = self.document.machine.name or "an unnamed machine", self.document.threads
         return f"{name}, {self.document.runtime}, {threads} thread{'s' * (threads > 1)}"
 
     def ms(self, shape: Shape, reads: np.ndarray | int, writes: np.ndarray | int) -> np.ndarray:

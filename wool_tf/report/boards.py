@@ -5,13 +5,14 @@ import dataclasses
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
+from wool_board.benchmark.document import BenchmarkDocument
+from wool_board.columns import aligned
 from wool_tf import records
-from wool_tf.cells import aligned, count, plain, ratio, significant
-from wool_tf.errors import BadSetting, WoolError, first_line
+from wool_tf.cells import count, plain, ratio, significant
+from wool_tf.errors import BadSetting, WoolError, in_one_line
 
 HEADER = ("#", "Board", "Model", "Precision", "Runtime", "Threads", "File", "p50 ms", "p95 ms", "Images/s", "Faster")
 ALIGN = "rllllrrrrrr"
@@ -20,42 +21,6 @@ TEXT = (
     "p50 is than in row {}. What was measured together took turns; between measurements only the program is the same. "
     "PyTorch and ONNX Runtime were given a normalised image of the network's size, TFLite files get there themselves."
 )
-
-
-Whole = Annotated[int, msgspec.Meta(gt=0)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-
-
-@dataclasses.dataclass(frozen=True)
-class Machine:
-    """What a machine calls itself, its processor and its architecture, as far as it knows."""
-
-    board: str | None = None
-    cpu: str | None = None
-    architecture: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """A model that was timed; attributes as those of `BoardTimes`, but that `file` is a path."""
-
-    file: str
-    runtime: str
-    threads: Whole
-    bytes: Whole
-    p50_ms: Positive
-    p95_ms: Positive
-    images_per_second: Positive
-    precision: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Document:
-    """What `tflite/benchmark.py --json` writes, as far as it is compared."""
-
-    machine: Machine
-    warnings: tuple[str, ...]
-    models: Annotated[tuple[Model, ...], msgspec.Meta(min_length=1)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,33 +68,24 @@ class BoardComparison:
         return [f"{board}: {text}" for board, texts in self.warnings.items() for text in texts]
 
 
-def read(path: Path) -> Document:
+def read(path: Path) -> BenchmarkDocument:
     """The document that `tflite/benchmark.py --json` wrote.
 
     Raises:
         WoolError: the file cannot be read, or is no such document.
     """
     try:
-        return of_measurement(records.parse(path.read_bytes()))
+        return msgspec.convert(records.parse(path.read_bytes()), BenchmarkDocument)
     except OSError as error:
         raise WoolError(f"{path}: cannot be read ({error.strerror})") from None
     except msgspec.ValidationError as error:
-        reason = first_line(error)
+        reason = in_one_line(error)
         raise WoolError(f"{path}: is no document of benchmark.py ({reason}); measure again with --json=FILE") from None
     except ValueError:
         raise WoolError(f"{path}: is not JSON; give files that benchmark.py --json=FILE wrote") from None
 
 
-def of_measurement(measured: object) -> Document:
-    """The document of a measurement, as `timing.document` of the boards' program gives it.
-
-    Raises:
-        msgspec.ValidationError: it is none.
-    """
-    return msgspec.convert(measured, Document)
-
-
-def compare(documents: Mapping[str, Document], reference: int) -> BoardComparison:
+def compare(documents: Mapping[str, BenchmarkDocument], reference: int) -> BoardComparison:
     """Puts documents side by side.
 
     Arguments:
@@ -201,12 +157,9 @@ def _cells(comparison: BoardComparison) -> list[tuple[str, ...]]:
     ]
 
 
-def _labels(documents: Mapping[str, Document]) -> dict[str, str]:
+def _labels(documents: Mapping[str, BenchmarkDocument]) -> dict[str, str]:
     """What each machine calls itself, with the name of the document where several say the same."""
-    called = {}
-    for name, document in documents.items():
-        machine = document.machine
-        called[name] = _line(machine.board or machine.cpu or machine.architecture or name)
+    called = {name: _line(document.machine.name or name) for name, document in documents.items()}
     labels = list(called.values())
     return {name: f"{label} ({name})" if labels.count(label) > 1 else label for name, label in called.items()}
 

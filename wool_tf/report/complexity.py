@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from wool_tf.cells import aligned
+from wool_board.columns import aligned
 from wool_tf.networks.complexity import LayerCost, layers
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan

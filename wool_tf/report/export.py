@@ -5,8 +5,8 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from wool_board.columns import aligned
 from wool_tf import files
-from wool_tf.cells import aligned
 from wool_tf.report import findings, naming, paper, quality
 from wool_tf.study import units
 from wool_tf.study.results import BASELINE, Configuration, Study

@@ -1,11 +1,12 @@
 """What comes of a search: a document, a table of the best trials, and a flagfile."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from wool_board.columns import aligned
 from wool_tf import files, records
-from wool_tf.cells import aligned, decimals, percent, plain, significant
+from wool_tf.cells import decimals, percent, plain, significant
 from wool_tf.errors import as_text
 from wool_tf.report.page import markdown
 from wool_tf.report.tables import Table
@@ -13,6 +14,7 @@ from wool_tf.search.optimisation import OBJECTIVE, Trial
 from wool_tf.study.crop_source import CropSource
 from wool_tf.training.config import TrainingConfig
 
+VERSION = 1
 SHOWN = 10
 """Trials in the table, at most, besides the first one."""
 OPTIMISTIC = (
@@ -23,26 +25,44 @@ NOT_OF_REPRODUCE = ("repeats", "controls", "select")
 """TrainingConfig that reproduce.py has no flag for."""
 
 
-def document(
-    trials: Sequence[Trial], best: Trial | None, search: Mapping, settings: TrainingConfig | None, command: str
-) -> dict:
-    """What `search.json` holds.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SearchOutcome:
+    """What a search has found by now, `search.json`.
 
-    Arguments:
-        trials: all that have come to their end.
-        best: one of them, or None.
-        search: what was searched for and where, JSON values by name.
-        settings: of the best trial, or None.
+    Attributes:
+        stage, first_folds, hours: of the Search.
+        folds: of the cross-validation.
+        space: what was tried, in words, by setting.
         command: the command line.
+        trials: all that have come to their end.
+        best: number of the best complete one, or None.
+        settings: of that trial, or None.
+        objective: figure of a trial that was to be small.
+        note: what a reader of the figures has to know.
+        version: of this schema.
     """
-    return {
-        **search,
-        "command": command,
-        "note": OPTIMISTIC,
-        "trials": [dataclasses.asdict(trial) for trial in trials],
-        "best": best and best.number,
-        "settings": settings and dataclasses.asdict(settings),
-    }
+
+    stage: str
+    first_folds: int
+    hours: float
+    folds: int
+    space: dict[str, str]
+    command: str
+    trials: tuple[Trial, ...]
+    best: int | None
+    settings: TrainingConfig | None
+    objective: str = OBJECTIVE
+    note: str = OPTIMISTIC
+    version: int = VERSION
+
+
+def read(path: Path) -> SearchOutcome:
+    """The outcome in a file.
+
+    Raises:
+        WoolError: the file cannot be read, is damaged, or of another version.
+    """
+    return records.load(path, SearchOutcome, VERSION, "search")
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -122,7 +142,7 @@ def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
     return "\n".join([f"# Found by search.py: {OPTIMISTIC}.", *lines, ""])
 
 
-def write(found: Mapping, best: Table | None, flags: str | None, out: Path) -> None:
+def write(found: SearchOutcome, best: Table | None, flags: str | None, out: Path) -> None:
     """Writes `search.json` and, where a trial is complete, `search.md` and `best.cfg` into a folder.
 
     Raises:

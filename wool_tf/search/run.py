@@ -1,6 +1,5 @@
 """One search from the crops to a flagfile."""
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -122,11 +121,21 @@ def _report(
     """Writes what is known by now; the table, if there is one."""
     ended, best = remembered.trials, remembered.best
     settings = space.with_values(base, {**best.values, "final": search.stage}) if best else None
-    about = dataclasses.asdict(search) | {"objective": OBJECTIVE, "folds": base.folds, "space": _words(found)}
+    by_now = outcome.SearchOutcome(
+        stage=search.stage,
+        first_folds=search.first_folds,
+        hours=search.hours,
+        folds=base.folds,
+        space=_words(found),
+        command=command,
+        trials=tuple(ended),
+        best=best.number if best else None,
+        settings=settings,
+    )
     folds = f"{'fold 1' if search.first_folds == 1 else f'folds 1 to {search.first_folds}'} of {base.folds}"
     table = outcome.table(ended, search.stage, folds) if best else None
     flags = outcome.flagfile(settings, source, out / "best") if settings else None
-    outcome.write(outcome.document(ended, best, about, settings, command), table, flags, out)
+    outcome.write(by_now, table, flags, out)
     return table
 
 

@@ -1,5 +1,6 @@
 """From the units of a study to the model that goes to a board, and what its report says of it."""
 
+import dataclasses
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,21 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wool_board.belt.tiles import OVERLAP
+from wool_board.benchmark.document import BenchmarkDocument
 from wool_tf import files, records
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.native_crops import Crops
 from wool_tf.errors import WoolError
-from wool_tf.evaluation import bootstrap, operating_points
+from wool_tf.evaluation import agreement, bootstrap, operating_points
+from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
 from wool_tf.study import baselines, board_results, contact_sheets, localisation
 from wool_tf.study.baselines import Name, Repeats
-from wool_tf.study.board_results import Latencies
-from wool_tf.study.delivery_units import compared_with_float, final_name
+from wool_tf.study.delivery_units import final_name
 from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import Int8File, ScoreDifference
+from wool_tf.training.unit_records import Int8File
 
 if TYPE_CHECKING:
     from wool_tf.deploy.model_folder import DeliveryMetrics
@@ -31,6 +33,30 @@ SHOWN_RIGHT = 4
 """Images of each class that were judged rightly and are shown all the same."""
 SHOWN_WRONG = 60
 """Images that were judged wrongly and are shown, at most."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TimedFiles(BenchmarkDocument):
+    """`latency.json`: what the board's benchmark program measured, and of which files.
+
+    Attributes:
+        files: SHA-256 of the files that were timed, in hex, by name, in the order of the models.
+    """
+
+    files: dict[str, str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.models) != len(self.files):
+            raise ValueError("models must be one for each of files")
+
+    def latencies(self) -> tuple[board_results.Latency, ...]:
+        """Of every file."""
+        found = []
+        for name, one in zip(self.files, self.models, strict=True):
+            figures = one.p50_ms, one.p90_ms, one.p99_ms, one.mean_ms, one.images_per_second
+            found.append(board_results.Latency(name.replace("-", " "), one.bytes, one.threads, *figures))
+        return tuple(found)
 
 
 def deliver(
@@ -73,7 +99,7 @@ def deliver(
     spec, about, check = _of_all_images(config, evidence)
     converted = final.with_name(f"{int8}.tflite")
     tflite = board.write(folder, unpruned, final, converted, judged, crops.imaging, crops.native)
-    latency = _timed(benchmark, tflite, folder / "latency.json")
+    timed = _timed(benchmark, tflite, folder / "latency.json")
     images = _judged(evidence, pools, int8)
     maps, covered = localisation.heatmaps(config, evidence.folds[0], evidence.records), localisation.seen(config)
     side = crops.imaging.side
@@ -85,12 +111,12 @@ def deliver(
         told=judged[-1].rule,
         threshold=judged[-1].threshold,
         files=tuple(_file(path) for path in tflite.values()),
-        held_out=compared_with_float(evidence.labels, pools[config.final][0], pools[int8][0]),
+        held_out=agreement.compare(pools[config.final][0], pools[int8][0]),
         delivered=check,
         operators=about.operators,
-        latency=latency.models,
-        latency_machine=latency.machine.cpu or platform.machine(),
-        latency_warnings=latency.warnings,
+        latency=timed.latencies(),
+        latency_machine=timed.machine.cpu or platform.machine(),
+        latency_warnings=timed.warnings,
         advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
         judged=images,
         pictures=_pictures(evidence, images, int8, side, maps, covered),
@@ -168,16 +194,15 @@ def _about(
     return DeliveryMetrics(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
 
 
-def _timed(program: Path, tflite: dict[str, Path], path: Path) -> Latencies:
+def _timed(program: Path, tflite: Mapping[str, Path], path: Path) -> TimedFiles:
     """The latencies, measured once for the same files."""
     digests = {name: files.sha256(file) for name, file in tflite.items()}
-    found = records.read_as(path, Latencies)
+    found = records.read_as(path, TimedFiles)
     if found is None or found.files != digests:
         from wool_tf.deploy import model_folder as board
 
-        document = {"files": digests, **board.latency(program, tflite)}
-        records.write(path, document)
-        found = records.typed(document, Latencies, str(path))
+        found = TimedFiles(files=digests, **vars(board.latency(program, list(tflite.values()))))
+        records.write(path, found)
     return found
 
 

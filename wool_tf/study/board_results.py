@@ -2,8 +2,8 @@
 
 import dataclasses
 
+from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.training.unit_records import ScoreDifference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,30 +28,6 @@ class Latency:
     p99_ms: float
     mean_ms: float
     images_per_second: float
-
-
-@dataclasses.dataclass(frozen=True)
-class Machine:
-    """What a board's benchmark program says of the machine, as far as a report tells it."""
-
-    cpu: str | None
-
-
-@dataclasses.dataclass(frozen=True)
-class Latencies:
-    """A measurement by the board's benchmark program, `latency.json`.
-
-    Attributes:
-        files: SHA-256 of the files that were timed, in hex, by name.
-        machine: Machine.
-        models: of every file.
-        warnings: what makes the times doubtful.
-    """
-
-    files: dict[str, str]
-    machine: Machine
-    models: tuple[Latency, ...]
-    warnings: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +122,7 @@ class Delivery:
         told: the same in words, with the images that it was chosen on.
         threshold: on the card of the int8 file.
         files: what was written.
-        held_out: int8 against float over the held-out images of all folds.
+        held_out: int8 against float, at 0.5, over the held-out images of all folds.
         delivered: the same of the delivered files, on images that they were trained on.
         operators: kinds of operators of the int8 file.
         latency: of every model that was timed, the unpruned network first.

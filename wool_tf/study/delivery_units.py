@@ -9,13 +9,14 @@ import numpy as np
 
 from wool_tf import files, quiet, records
 from wool_tf.data.dataset import Dataset
+from wool_tf.evaluation.agreement import compare
 from wool_tf.networks import initial_weights
 from wool_tf.study import grid
 from wool_tf.study.driver import Progress, Unit
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.unit_records import Int8File, Result, ScoreDifference
+from wool_tf.training.unit_records import Int8File, Result
 
 DIGITS = 4
 """Of logits in heatmaps, which are for the eye."""
@@ -92,7 +93,7 @@ def quantise(
         The result; the file lies beside the checkpoint.
     """
     quiet.import_keras()
-    from wool_tf.deploy import agreement, calibration_set, saliency, tflite_file
+    from wool_tf.deploy import calibration_set, saliency, tflite_file, tflite_scores
     from wool_tf.networks import resnet, scoring, weights
     from wool_tf.training import methods, trainer
 
@@ -104,7 +105,7 @@ def quantise(
     files.write(fold.folder / f"{stage}{INT8}.tflite", tflite)
 
     progress(0.6, "scoring with int8")
-    scores = agreement.predict(tflite, images[fold.held_out])
+    scores = tflite_scores.predict(tflite, images[fold.held_out])
     found = methods.result(f"{stage}{INT8}", fold, fold.seed(config, "calibration"), scores)
     found = dataclasses.replace(found, file=records.typed(tflite_file.describe(tflite), Int8File, "int8 file"))
     if len(fold.held_out):
@@ -113,13 +114,6 @@ def quantise(
         rounded = tuple(tuple(tuple(round(float(cell), DIGITS) for cell in row) for row in one) for one in seen)
         return dataclasses.replace(found, heatmaps=rounded)
     compared = calibration_set.choose(labels, fold.train, fold.seed(config, "compared"), COMPARED)
-    by_int8 = agreement.predict(tflite, images[compared])
+    by_int8 = tflite_scores.predict(tflite, images[compared])
     by_float = scoring.probabilities(trainer.logits(spec, arrays, fold.dataset.images, compared))
-    return dataclasses.replace(found, check=compared_with_float(labels[compared], by_float, by_int8))
-
-
-def compared_with_float(labels: np.ndarray, by_float: np.ndarray, by_int8: np.ndarray) -> ScoreDifference:
-    """How far int8 scores are from float ones of the same images; arguments as for `agreement.compare`."""
-    from wool_tf.deploy import agreement
-
-    return records.typed(agreement.compare(labels, by_float, by_int8), ScoreDifference, "comparison of int8 with float")
+    return dataclasses.replace(found, check=compare(by_float, by_int8))

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from wool_tf.errors import BadSetting, Divergence, Unwritable, WoolError, first_line
+from wool_tf.errors import BadSetting, Divergence, Unwritable, WoolError, in_one_line
 from wool_tf.study import cleanup, progress, units, workers
 from wool_tf.study.progress import Heartbeat, OrphanedRun, Status
 from wool_tf.study.units import ATTEMPTS, Progress, Unit
@@ -231,6 +231,6 @@ def _attempt(unit: Unit, folder: Path, beat: Heartbeat) -> None:
         units.note_failure(unit, folder, Attempt("diverged", str(error)))
     except Exception as error:  # Whatever it is, the other units can go on.
         known = isinstance(error, WoolError)
-        reason = str(error) if known else f"{type(error).__name__}: {first_line(error)}"
+        reason = str(error) if known else f"{type(error).__name__}: {in_one_line(error)}"
         units.note_failure(unit, folder, Attempt("error", reason, "" if known else traceback.format_exc()))
     progress.end(unit, folder)

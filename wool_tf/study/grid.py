@@ -20,9 +20,9 @@ from wool_tf.training.unit_records import Result
 
 if TYPE_CHECKING:
     # It imports Keras.
-    from wool_tf.training.methods import Stage
+    from wool_tf.training.methods import TrainingStage
 
-Protocol = Callable[[TrainingConfig], "list[Stage]"]
+Protocol = Callable[[TrainingConfig], "list[TrainingStage]"]
 """Gives the stages of a configuration; a function of a module, so that worker processes find it."""
 
 _AXES = ("depths", "optimizers", "weights")
@@ -117,7 +117,7 @@ def chains(settings: TrainingConfig, fold: Fold, keep: bool, protocol: Protocol 
     return found
 
 
-def _stages(protocol: Protocol | None, settings: TrainingConfig) -> "list[Stage]":
+def _stages(protocol: Protocol | None, settings: TrainingConfig) -> "list[TrainingStage]":
     if protocol is None:
         # In a worker process this is the first import of Keras, which prints a message.
         quiet.import_keras()
@@ -127,7 +127,7 @@ def _stages(protocol: Protocol | None, settings: TrainingConfig) -> "list[Stage]
     return protocol(settings)
 
 
-def _unit(stage: "Stage", fold: Fold, settings: TrainingConfig, keep: bool, protocol: Protocol | None) -> Unit:
+def _unit(stage: "TrainingStage", fold: Fold, settings: TrainingConfig, keep: bool, protocol: Protocol | None) -> Unit:
     return Unit(
         f"{fold.name}/{stage.name}",
         functools.partial(_work, protocol, stage.name, fold, settings),

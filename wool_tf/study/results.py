@@ -222,4 +222,4 @@ def read(path: Path) -> Study:
     Raises:
         WoolError: the file cannot be read, is damaged, or of another version.
     """
-    return records.load(path, Study, VERSION)
+    return records.load(path, Study, VERSION, "study")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wool_tf import environment, quiet
-from wool_tf.errors import BadSetting, first_line
+from wool_tf.errors import BadSetting, in_one_line
 from wool_tf.settings import check, setting
 from wool_tf.study import gpu_locks
 from wool_tf.study.progress import OrphanedRun
@@ -173,7 +173,7 @@ def _client(scheduler: str) -> "Client":
     try:
         return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
-        raise BadSetting("scheduler", scheduler, f"no Dask scheduler there ({first_line(error)})") from None
+        raise BadSetting("scheduler", scheduler, f"no Dask scheduler there ({in_one_line(error)})") from None
 
 
 def _explained(error: Exception, scheduler: str) -> Exception:

@@ -39,7 +39,7 @@ CHECKED_IMAGES = 32
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
+class TrainingStage:
     """One step of the protocol that ends with a network.
 
     Attributes:
@@ -58,7 +58,7 @@ class Stage:
     name: str
     title: str
     after: str | None
-    method: Callable[["Stage", Fold, TrainingConfig, Progress], Result]
+    method: Callable[["TrainingStage", Fold, TrainingConfig, Progress], Result]
     spec: ResNetSpec
     trained: ResNetSpec
     epochs: int
@@ -82,44 +82,46 @@ class Stage:
         return (3 * (before + after) + teaching) * images
 
 
-def stages(settings: TrainingConfig) -> list[Stage]:
+def stages(settings: TrainingConfig) -> list[TrainingStage]:
     """The stages of a run, each after the one that it continues."""
     full = settings.initial_spec
-    listed = [Stage("baseline", "Baseline", None, baseline, full, full, settings.epochs)]
+    listed = [TrainingStage("baseline", "Baseline", None, baseline, full, full, settings.epochs)]
     listed += _rounds(settings, "hard", "Hard pruning, round {}", hard)
     for name, rate in zip(settings.stages[len(listed) :], settings.asfp_rates, strict=False):
         spec = plan.pruned(full, _asfp_recipe(settings, rate))
         method = functools.partial(asfp, goal=rate)
         epochs = settings.asfp_epochs, settings.asfp_finetune_epochs
-        listed.append(Stage(name, f"ASFP, {100 * rate:g} %", None, method, spec, full, *epochs))
+        listed.append(TrainingStage(name, f"ASFP, {100 * rate:g} %", None, method, spec, full, *epochs))
     if "random" in settings.controls:
         listed += _rounds(settings, "random", "Random filters, round {}", functools.partial(hard, criterion="random"))
     if "scratch" in settings.controls:
         spec, title = listed[settings.rounds].spec, f"Round {settings.rounds} from scratch"
-        listed.append(Stage(settings.stages[-1], title, None, scratch, spec, spec, settings.epochs))
+        listed.append(TrainingStage(settings.stages[-1], title, None, scratch, spec, spec, settings.epochs))
     return listed
 
 
-def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -> list[Stage]:
+def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -> list[TrainingStage]:
     listed, spec, before = [], settings.initial_spec, "baseline"
     taught = (before, spec) if settings.distillation else (None, None)
     for number, recipe in enumerate(recipes.of_rounds(settings), start=1):
         trained, spec = spec, plan.pruned(spec, recipe)
         trained = spec if settings.finetune == "compact" else trained
         epochs, work = settings.finetune_epochs, functools.partial(method, recipe=recipe)
-        listed.append(Stage(f"{name}{number}", title.format(number), before, work, spec, trained, epochs, 0, *taught))
+        listed.append(
+            TrainingStage(f"{name}{number}", title.format(number), before, work, spec, trained, epochs, 0, *taught)
+        )
         before = listed[-1].name
     return listed
 
 
-def baseline(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
+def baseline(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """Trains the unpruned network from the initial weights."""
     course = Course.of(settings, stage.epochs, settings.learning_rate)
     trained, history = _train(stage, fold, settings, course, initial(fold, settings), progress)
     return _finish(stage, fold, settings, trained, history)
 
 
-def scratch(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
+def scratch(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
     """Control: trains the architecture that pruning ends with from random weights, as long as the baseline."""
     course = Course.of(settings, stage.epochs, settings.learning_rate)
     initial = initial_weights.resolve("none", stage.spec, fold.seed(settings, "scratch"))
@@ -128,7 +130,7 @@ def scratch(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progre
 
 
 def hard(
-    stage: Stage,
+    stage: TrainingStage,
     fold: Fold,
     settings: TrainingConfig,
     progress: Progress,
@@ -157,7 +159,7 @@ def hard(
     return _finish(stage, fold, settings, smaller, history, difference, before)
 
 
-def asfp(stage: Stage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
+def asfp(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:
     """One whole training with kernels zeroed after every epoch; after the last one the filters are removed.
 
     A zeroed filter's batch norm still emits its constant until the filter is removed. Re-estimated batch norms undo
@@ -200,7 +202,7 @@ def initial(fold: Fold, settings: TrainingConfig) -> Weights:
 
 
 def _train(
-    stage: Stage,
+    stage: TrainingStage,
     fold: Fold,
     settings: TrainingConfig,
     course: Course,
@@ -237,14 +239,14 @@ def _train(
     )
 
 
-def teacher(stage: Stage, fold: Fold, settings: TrainingConfig) -> Teacher | None:
+def teacher(stage: TrainingStage, fold: Fold, settings: TrainingConfig) -> Teacher | None:
     """The network whose scores the one of a stage learns, or None."""
     if stage.teacher is None:
         return None
     return Teacher(*network_weights.load(fold.checkpoint(stage.teacher)), settings.distillation)
 
 
-def _log(stage: Stage, fold: Fold) -> Path | None:
+def _log(stage: TrainingStage, fold: Fold) -> Path | None:
     """The folder for TensorBoard's curves, empty: those of an earlier attempt would be drawn as one with these."""
     if fold.logs is None:
         return None
@@ -253,7 +255,7 @@ def _log(stage: Stage, fold: Fold) -> Path | None:
 
 
 def _pruned(
-    weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold, settings: TrainingConfig
+    weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: TrainingStage, fold: Fold, settings: TrainingConfig
 ) -> tuple[Weights, float, Metrics | None]:
     """The compact weights with batch norms re-estimated, and the record's `mask_difference` and `before_finetuning`."""
     smaller, difference = _removed(weights, chosen, stage, fold)
@@ -261,7 +263,9 @@ def _pruned(
     return smaller, difference, _metrics(fold, _scores(fold, stage.spec, smaller))
 
 
-def _removed(weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: Stage, fold: Fold) -> tuple[Weights, float]:
+def _removed(
+    weights: Mapping[str, np.ndarray], chosen: plan.Plan, stage: TrainingStage, fold: Fold
+) -> tuple[Weights, float]:
     """The compact weights, and the largest difference of a logit that it makes; refuses to go on if there is one."""
     smaller = compaction.gather(weights, chosen)
     # Spread over all of them, for they are sorted by class where they come in class folders.
@@ -296,7 +300,7 @@ def _metrics(fold: Fold, scores: np.ndarray) -> Metrics | None:
 
 
 def _finish(
-    stage: Stage,
+    stage: TrainingStage,
     fold: Fold,
     settings: TrainingConfig,
     weights: Mapping[str, np.ndarray],
@@ -311,7 +315,9 @@ def _finish(
     return dataclasses.replace(found, mask_difference=mask_difference, before_finetuning=before_finetuning)
 
 
-def network_result(stage: Stage, fold: Fold, settings: TrainingConfig, history: History, scores: np.ndarray) -> Result:
+def network_result(
+    stage: TrainingStage, fold: Fold, settings: TrainingConfig, history: History, scores: np.ndarray
+) -> Result:
     """The result of a stage that pruned nothing, by the scores of the held-out images."""
     spec, full = stage.spec, settings.initial_spec.by_group()
     return dataclasses.replace(

@@ -10,6 +10,7 @@ from typing import Literal
 
 from wool_tf import records
 from wool_tf.errors import WoolError, quoted
+from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.metrics import Metrics
 
 VERSION = 1
@@ -71,22 +72,6 @@ class Int8File:
     sha256: str
 
 
-@dataclasses.dataclass(frozen=True)
-class ScoreDifference:
-    """How far a file's scores are from those of the network that it was made of, on the same images.
-
-    Attributes:
-        images: how many were compared.
-        agreement: share of them that are judged alike at 0.5, 0 to 1.
-        mean_difference, max_difference: of the scores, absolute, 0 to 1.
-    """
-
-    images: int
-    agreement: float
-    mean_difference: float
-    max_difference: float
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Result:
     """What a unit found.
@@ -109,7 +94,7 @@ class Result:
         bn_images: on how many images batch norms were re-estimated.
         file: the int8 file. This and the rest are of conversions only.
         heatmaps: of each held-out image where the network saw defects, (rows, columns) in logits.
-        check: int8 against float on images of the training, where nothing was held out.
+        check: int8 against float at 0.5 on images of the training, where nothing was held out.
     """
 
     stage: str

@@ -103,7 +103,7 @@ def test_whatever_lies_on_the_belt_every_line_is_accounted_for_and_every_defect_
 
 def test_scores_are_those_of_the_library_on_the_same_pixels(board_model, heatmap_model, tmp_path):
     """The real program, alone on a board, with a real model."""
-    from wool_tf.deploy import agreement
+    from wool_tf.deploy import tflite_scores
 
     detector = rig.Detector(width=230, noise=150)
     references = detector.references(tmp_path)
@@ -129,7 +129,7 @@ def test_scores_are_those_of_the_library_on_the_same_pixels(board_model, heatmap
     # The block in which the product ends reaches to 528.
     assert {x for _, x in places} == {0, 43, 86, 130} and {y for y, _ in places} == {*range(0, 401, 50), 428}
     crops = np.stack([padded[y : y + side, x : x + side] for y, x in places])
-    scores = agreement.predict(heatmap_model.read_bytes(), crops)
+    scores = tflite_scores.predict(heatmap_model.read_bytes(), crops)
     np.testing.assert_array_equal([tile["score"] for tile in tiles], np.round(scores, 6))
     assert all(0 <= tile["hottest_mm"][0] <= 620 * 0.8 for tile in tiles)
 

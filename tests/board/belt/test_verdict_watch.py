@@ -4,12 +4,14 @@ import io
 
 import pytest
 
+import card_sample
 import rig
 from wool_board.belt.events import Alarms, Events
 from wool_board.belt.verdict_watch import TILES, UNKNOWN_SHARE, VerdictWatch, believable_share
+from wool_board.model.card import Card
 
 
-def heard(verdicts: list[bool], card: dict) -> list[tuple]:
+def heard(verdicts: list[bool], card: Card) -> list[tuple]:
     stream = io.StringIO()
     watch = VerdictWatch(card, Alarms(Events(stream)))
     for verdict in verdicts:
@@ -17,7 +19,7 @@ def heard(verdicts: list[bool], card: dict) -> list[tuple]:
     return [(event["alarm"], event["on"]) for event in rig.events(stream.getvalue())]
 
 
-A_CARD = {"metrics": {"confusion": [[80, 0], [2, 18]]}}
+A_CARD = card_sample.card(metrics={"confusion": [[80, 0], [2, 18]]})
 
 
 def test_the_share_that_is_believable_is_that_of_the_cards_crops():
@@ -31,9 +33,9 @@ def test_the_share_that_is_believable_is_that_of_the_cards_crops():
         [[5, -4], [1, 1]],
         [["1", 2], [3, 4]],
     ):
-        assert believable_share({"metrics": {"confusion": found}}) == UNKNOWN_SHARE
-    for card in ({}, {"metrics": None}):
-        assert believable_share(card) == UNKNOWN_SHARE
+        assert believable_share(card_sample.card(metrics={"confusion": found})) == UNKNOWN_SHARE
+    for metrics in ({}, None):
+        assert believable_share(card_sample.card(metrics=metrics)) == UNKNOWN_SHARE
 
 
 @pytest.mark.parametrize(("share", "expected"), [(1.0, True), (0.3, True), (0.12, False), (0.0, False)])

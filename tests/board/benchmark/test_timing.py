@@ -1,9 +1,11 @@
+import dataclasses
 import os
 
 import numpy as np
 import pytest
 
 from wool_board.benchmark import timing
+from wool_board.benchmark.document import ModelFacts, ModelTimes
 from wool_board.errors import WoolError
 from wool_board.machine import board
 
@@ -14,10 +16,10 @@ class Network:
     load_ms, first_ms = 1.0, 2.0
 
     def __init__(self, name: str, order: list, threads: int = 1):
-        self.facts, self.order, self.threads = {"file": name}, order, threads
+        self.name, self.order, self.threads = name, order, threads
 
     def run(self) -> float:
-        self.order.append(self.facts["file"])
+        self.order.append(self.name)
         return float(len(self.order))
 
 
@@ -39,10 +41,8 @@ def test_models_take_turns(turns):
 
 def test_percentiles_of_known_times():
     found = timing.figures(np.arange(101.0))
-    assert {name: found[name] for name in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "mean_ms")} == {
-        "p50_ms": 50, "p90_ms": 90, "p95_ms": 95, "p99_ms": 99, "mean_ms": 50,
-    }  # fmt: skip
-    assert (found["images_per_second"], found["runs"]) == (20, 101)
+    assert (found.p50_ms, found.p90_ms, found.p95_ms, found.p99_ms, found.mean_ms) == (50, 90, 95, 99, 50)
+    assert (found.images_per_second, found.runs) == (20, 101)
 
 
 def test_numbers_of_threads_take_turns_as_models_do(turns):
@@ -52,16 +52,17 @@ def test_numbers_of_threads_take_turns_as_models_do(turns):
         loaded.append((threads, len(order)))
         return [Network("a", order, threads), Network("b", order, threads)]
 
-    document = timing.document(load, [1, 2], 3)
+    facts = [ModelFacts(file=name, bytes=8, runtime="none") for name in "ab"]
+    document = timing.document(facts, load, [1, 2], 3)
     assert loaded == [(1, 0), (2, 0)]
     assert "".join(order) == "aaaabbbb" + "aaaaaaaa" + "bbbbbbbb"
-    rows = document["models"]
-    assert [(row["file"], row["threads"]) for row in rows] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    rows = document.models
+    assert [(row.file, row.threads) for row in rows] == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
     # After 8 runs to warm up, each of the four has one that is not timed before its three.
-    assert [row["mean_ms"] for row in rows] == [11, 15, 19, 23]
-    assert {row["load_ms"] for row in rows} == {1} and {row["first_ms"] for row in rows} == {2}
-    assert set(document["machine"]) >= set(board.describe()) | {"temperature_before", "others_cores"}
-    assert document["warnings"][-1].startswith("3 runs are too few")
+    assert [row.mean_ms for row in rows] == [11, 15, 19, 23]
+    assert {row.load_ms for row in rows} == {1} and {row.first_ms for row in rows} == {2}
+    assert document.machine.name == board.describe().name
+    assert document.warnings[-1].startswith("3 runs are too few")
 
 
 def test_threads_that_there_are_no_cores_for_are_left_out(monkeypatch):
@@ -73,7 +74,10 @@ def test_threads_that_there_are_no_cores_for_are_left_out(monkeypatch):
             timing.usable(threads)
 
 
-STEADY = {"file": "a.tflite", "threads": 1, "p50_ms": 10.0, "p90_ms": 14.9, "runs": 200}
+STEADY = ModelTimes(
+    file="a.tflite", bytes=8, runtime="none", threads=1, load_ms=1.0, first_ms=9.0, mean_ms=11.0, p50_ms=10.0,
+    p90_ms=14.9, p95_ms=15.0, p99_ms=20.0, images_per_second=91.0, runs=200,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -85,9 +89,9 @@ STEADY = {"file": "a.tflite", "threads": 1, "p50_ms": 10.0, "p90_ms": 14.9, "run
     ],
 )
 def test_warns_of_figures_that_cannot_be_trusted(model, message):
-    (warning,) = timing.find_warnings([STEADY | model])
+    (warning,) = timing.find_warnings([dataclasses.replace(STEADY, **model)])
     assert warning.startswith(message)
 
 
 def test_trusts_figures_otherwise():
-    assert timing.find_warnings([STEADY, STEADY | {"runs": 100}]) == []
+    assert timing.find_warnings([STEADY, dataclasses.replace(STEADY, runs=100)]) == []

@@ -1,6 +1,6 @@
 """Which images tflite/classify.py reads, and as which pixels: variants of formats, sizes, and ranges of 16 bits."""
 
-import json
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +9,11 @@ from board_crops import SIDE
 from classify_runs import IMAGE_VARIANTS, SEEN, bad_files, expected, records, run, save
 from PIL import Image
 
+import card_sample
 import image_formats
 from wool_board.errors import BadFile
 from wool_board.image import decoding
 from wool_board.model.recognizer import Recognizer
-from wool_tf.deploy import card as wool_tf_card
 
 
 def variants(folder: Path) -> list[Path]:
@@ -108,7 +108,7 @@ def test_an_image_of_another_size_is_resized_and_marked(board_model, tmp_path):
 
 def test_16_bit_crops_are_read_with_the_white_of_the_card(board_model, tmp_path):
     content = board_model.read_bytes()
-    tflite = content[: Recognizer(board_model).card["model"]["bytes"]]
+    tflite = content[: Recognizer(board_model).card.model.bytes]
     folder = tmp_path / "crops"
     for number, pixels in enumerate(SEEN):
         # 4095 counts are 255 levels, so that each level is a count that becomes this level again.
@@ -118,11 +118,11 @@ def test_16_bit_crops_are_read_with_the_white_of_the_card(board_model, tmp_path)
     found: list[list[float]] = []
     # A card of before had bits, and one of before them means all 16.
     for said in ({"white": 4095}, {"bits": 12}, {"white": 65535}, {}):
-        card = json.loads(json.dumps(Recognizer(board_model).card))
+        card = dataclasses.asdict(Recognizer(board_model).card)
         del card["input"]["white"]
         card["input"] |= said
         model = tmp_path / f"{len(found)}.tflite"
-        model.write_bytes(wool_tf_card.attach(tflite, card))
+        model.write_bytes(card_sample.attached(tflite, **card))
         found.append([record["score"] for record in records(run(model, folder, "--json"))])
     assert found[0] == found[1] == expected(board_model)
     assert found[2] == found[3] != found[0]
@@ -136,9 +136,9 @@ def test_16_bit_crops_are_read_with_the_white_of_the_card(board_model, tmp_path)
     [("bits", 7), ("bits", 12.0), ("bits", "12"), ("white", 254), ("white", 65536), ("white", 3900.0)],
 )
 def test_a_range_that_no_card_has_is_damage(board_model, tmp_path, name, value):
-    card = json.loads(json.dumps(Recognizer(board_model).card))
+    card = dataclasses.asdict(Recognizer(board_model).card)
     tflite = board_model.read_bytes()[: card["model"]["bytes"]]
     card["input"][name] = value
-    (tmp_path / "model.tflite").write_bytes(wool_tf_card.attach(tflite, card))
+    (tmp_path / "model.tflite").write_bytes(card_sample.attached(tflite, **card))
     finished = run(tmp_path / "model.tflite", tmp_path)
     assert finished.returncode == 1 and f"its card is damaged (input.{name})" in finished.stderr

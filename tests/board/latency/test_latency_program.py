@@ -44,7 +44,7 @@ def test_writes_a_table_that_pruning_reads(archive, tmp_path):
         for grid in (*ORDERED.grids, *ORDERED.sweeps)
     ]
     assert found.document.runtime.startswith("LiteRT ") and found.document.threads == 1
-    assert {"cpu", "board", "architecture", "others_cores"} <= set(found.document.machine)
+    assert found.document.machine.architecture == os.uname().machine and found.document.machine.pages_from_disk >= 0
     assert found.ms(latency_table.Shape(3, 1, 4), 8, 8) > 0
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import subprocess
 import sys
@@ -9,17 +10,9 @@ import pytest
 from checkout import environment
 from wool_board.machine import board
 
-QUIET = {
-    "emulator": None,
-    "governor": "performance",
-    "clock_seen_mhz": [1480, 1500],
-    "others_cores": 0.1,
-    "cores": 4,
-    "temperature_after": None,
-    "throttled_before": None,
-    "throttled_after": None,
-    "pages_from_disk": 3,
-}
+QUIET = board.MachineFacts(
+    governor="performance", clock_seen_mhz=(1480, 1500), others_cores=0.1, cores=4, pages_from_disk=3
+)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +20,7 @@ QUIET = {
     [
         ({"emulator": "qemu-aarch64"}, "qemu-aarch64 emulates this CPU: the times say nothing about any board"),
         ({"governor": "ondemand"}, "the governor ondemand changes the clock; for steady figures: echo performance"),
-        ({"clock_seen_mhz": [1000, 1500]}, "the clock changed between 1000 and 1500 MHz"),
+        ({"clock_seen_mhz": (1000, 1500)}, "the clock changed between 1000 and 1500 MHz"),
         ({"others_cores": 2.3}, "other programs kept 2.3 of 4 cores busy"),
         ({"temperature_after": 81.2}, "the CPU reached 81 °C"),
         ({"throttled_before": 0, "throttled_after": 0x50005}, "the board reports under-voltage"),
@@ -41,7 +34,7 @@ QUIET = {
     ],
 )
 def test_warns_of_figures_that_cannot_be_trusted(machine, message):
-    assert board.find_warnings(QUIET | machine)[0].startswith(message)
+    assert board.find_warnings(dataclasses.replace(QUIET, **machine))[0].startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -55,17 +48,17 @@ def test_warns_of_figures_that_cannot_be_trusted(machine, message):
     ],
 )
 def test_trusts_figures_otherwise(machine):
-    assert board.find_warnings(QUIET | machine) == []
+    assert board.find_warnings(dataclasses.replace(QUIET, **machine)) == []
 
 
 def test_this_machine():
     found = board.describe()
-    assert found["cores"] == os.cpu_count()
-    assert found["architecture"] == os.uname().machine
-    assert found["kernel"].endswith(os.uname().release)
+    assert found.cores == os.cpu_count()
+    assert found.architecture == os.uname().machine
+    assert found.kernel.endswith(os.uname().release)
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert found["memory_mb"] == pytest.approx(pages / 1e6, rel=0.02)
-    assert found["emulator"] is None
+    assert found.memory_mb == pytest.approx(pages / 1e6, rel=0.02)
+    assert found.emulator is None
 
 
 @pytest.fixture
@@ -83,7 +76,7 @@ def system(tmp_path, monkeypatch):
 
 
 def test_governor_and_clock(system):
-    assert board.clock_mhz() is board.describe()["governor"] is board.describe()["clock_limits_mhz"] is None
+    assert board.clock_mhz() is board.describe().governor is board.describe().clock_limits_mhz is None
     system(0, "scaling_governor", "ondemand")
     system(0, "cpuinfo_min_freq", "600000")
     system(0, "cpuinfo_max_freq", "1500000")
@@ -91,16 +84,16 @@ def test_governor_and_clock(system):
         system(cpu, "scaling_cur_freq", clock)
     assert board.clock_mhz() == 1500
     found = board.describe()
-    assert (found["governor"], found["clock_limits_mhz"]) == ("ondemand", [600, 1500])
+    assert (found.governor, found.clock_limits_mhz) == ("ondemand", (600, 1500))
 
 
 def test_the_watch_keeps_the_slowest_and_the_fastest_clock(system):
     watch = board.MachineWatch()
-    assert watch.result()["clock_seen_mhz"] is None
+    assert watch.result().clock_seen_mhz is None
     for clock in (1500, 600, 1000):
         system(0, "scaling_cur_freq", 1000 * clock)
         watch.sample()
-    assert watch.result()["clock_seen_mhz"] == [600, 1500]
+    assert watch.result().clock_seen_mhz == (600, 1500)
 
 
 @pytest.fixture
@@ -162,7 +155,7 @@ def test_only_timed_work_of_others_counts(monkeypatch):
         with watch.timed():
             clock["others"] += others
             clock["now"] += seconds
-    assert watch.result()["others_cores"] == 1.0
+    assert watch.result().others_cores == 1.0
 
 
 def test_the_most_memory():

@@ -2,20 +2,19 @@
 
 import pytest
 
-from wool_board.model.card import held_out
+import card_sample
 
 CONFUSION = [[390, 10], [20, 380]]
 TABLE = [number / 200 for number in range(101)]
-LABELS = ["non_defective", "defective"]
 
 
-def card(**metrics):
-    return {"labels": LABELS, "metrics": metrics}
+def held_out(**metrics):
+    return card_sample.card(metrics=metrics).held_out
 
 
 def test_the_counts_and_the_table_of_the_class_without_a_defect():
     tables = {"non_defective": TABLE, "defective": [1.0] * 101}
-    assert held_out(card(confusion=CONFUSION, score_quantiles=tables)) == {
+    assert held_out(confusion=CONFUSION, score_quantiles=tables) == {
         "confusion": CONFUSION, "score_quantiles": TABLE
     }  # fmt: skip
 
@@ -27,17 +26,20 @@ def test_the_counts_and_the_table_of_the_class_without_a_defect():
      {"non_defective": [10**400] * 101}],
 )  # fmt: skip
 def test_a_card_of_before_has_the_counts_alone(tables):
-    assert held_out(card(confusion=CONFUSION, score_quantiles=tables)) == {
+    assert held_out(confusion=CONFUSION, score_quantiles=tables) == {
         "confusion": CONFUSION, "score_quantiles": None
     }  # fmt: skip
-    assert held_out(card(confusion=CONFUSION))["score_quantiles"] is None
+    assert held_out(confusion=CONFUSION)["score_quantiles"] is None
 
 
 @pytest.mark.parametrize(
-    "about",
-    [{"labels": LABELS, "metrics": None}, {"labels": LABELS}, {}, card(), card(confusion=None), card(confusion=[1, 2]),
-     card(confusion=[[0, 0], [1, 1]]), card(confusion=[[1, 1], [0, 0]]), card(confusion=[[1, -1], [1, 1]]),
-     card(confusion=CONFUSION, score_quantiles=[1]), {"labels": LABELS, "metrics": [1]}],
+    "metrics",
+    [{}, {"confusion": None}, {"confusion": [1, 2]}, {"confusion": [[0, 0], [1, 1]]}, {"confusion": [[1, 1], [0, 0]]},
+     {"confusion": [[1, -1], [1, 1]]}],
 )  # fmt: skip
-def test_a_card_without_figures_says_nothing(about):
-    assert held_out(about) is None
+def test_a_card_without_figures_says_nothing(metrics):
+    assert held_out(**metrics) is None and card_sample.card(metrics=None).held_out is None
+
+
+def test_tables_that_are_none_leave_the_counts():
+    assert held_out(confusion=CONFUSION, score_quantiles=[1])["score_quantiles"] is None

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import math
@@ -10,8 +11,11 @@ from board_crops import SIDE, crops
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import card_sample
+from card_sample import with_input
 from wool_board.errors import WoolError
-from wool_board.model import card as cards
+from wool_board.model import card_file
+from wool_board.model.card import typed
 from wool_board.model.recognizer import Recognition, Recognizer
 
 SEEN = crops(30, seed=7)
@@ -79,12 +83,12 @@ def test_outputs_without_names_are_told_by_their_shapes(heatmap_first, board_mod
 
 @pytest.mark.parametrize("name", ["int8", "int8-heatmap", "fp32-heatmap"])
 def test_scores_are_those_of_the_library(name, board_models):
-    from wool_tf.deploy import agreement
+    from wool_tf.deploy import tflite_scores
 
     path = board_models[name]
     recognizer = Recognizer(path)
     results = [recognizer.recognize(crop) for crop in SEEN]
-    np.testing.assert_array_equal([result.score for result in results], agreement.predict(path.read_bytes(), SEEN))
+    np.testing.assert_array_equal([result.score for result in results], tflite_scores.predict(path.read_bytes(), SEEN))
     assert {result.defective for result in results} == {True, False}
 
 
@@ -101,7 +105,8 @@ def test_the_very_threshold_is_defective(board_model, tmp_path):
 def test_says_what_its_card_says(board_model, heatmap_model):
     recognizer = Recognizer(board_model)
     _, card = parts(board_model)
-    assert recognizer.card == cards.read(board_model) == card
+    assert recognizer.card == card_file.read(board_model) == typed(card)
+    assert json.loads(json.dumps(dataclasses.asdict(recognizer.card))) == card
     # 96 pixels are cut out of 105, to which 110 are resized.
     assert (recognizer.side, recognizer.margin) == (SIDE, pytest.approx((110 - 110 * 96 / 105) / 2))
     assert recognizer.threshold == card["decision"]["threshold"]
@@ -186,12 +191,12 @@ def damage(content: bytes, write) -> Path | None:
 
 def test_no_damage_of_the_card_is_more_than_a_line(board_model, tmp_path):
     content = board_model.read_bytes()
-    size, card = parts(board_model)[1]["model"]["bytes"], cards.read(board_model)
+    size, card = parts(board_model)[1]["model"]["bytes"], card_file.read(board_model)
     path = tmp_path / "a.tflite"
 
     def reads_the_same(changed):
         path.write_bytes(changed)
-        assert cards.read(path) == card
+        assert card_file.read(path) == card
 
     @FIXTURES
     @given(st.integers(size, len(content) - 1), st.integers(1, 255))
@@ -231,9 +236,8 @@ BAD_LENGTHS = (TOO_LARGE, 0, -0.8, math.nan, math.inf, "0.8", True, 1e9, [0.8])
 BAD_THRESHOLDS = (TOO_LARGE, 1.5, True, "0.5", math.inf, 2, None, [0.5])
 
 
-def with_input(**fields) -> dict:
-    """What to change of a card, so that its input has other fields."""
-    return {"input": {"side": 110, "margin": 2.0} | fields}
+def with_threshold(threshold: object) -> dict:
+    return {"decision": card_sample.DOCUMENT["decision"] | {"threshold": threshold}}
 
 
 @pytest.mark.parametrize(
@@ -241,12 +245,12 @@ def with_input(**fields) -> dict:
     [
         ({"format": 2}, "its card must be of format 1, got '2'; update these programs"),
         ({"format": None}, "its card must be of format 1, got 'None'"),
-        ({"input": {"side": 48, "margin": 2}}, "its network does not fit its card"),
-        ({"input": {"side": "110", "margin": 2}}, r"its card is damaged \(input.side\)"),
-        ({"input": {"side": 110, "margin": 55}}, r"its card is damaged \(input.margin\)"),
+        (with_input(side=48), "its network does not fit its card"),
+        (with_input(side="110"), r"its card is damaged \(input.side\)"),
+        (with_input(side=110, margin=55), r"its card is damaged \(input.margin\)"),
         ({"input": {"side": 110}}, r"its card is damaged \(input.margin\)"),
-        ({"decision": {"threshold": -0.1}}, r"its card is damaged \(decision.threshold\)"),
-        ({"decision": {"threshold": math.nan}}, r"its card is damaged \(decision.threshold\)"),
+        (with_threshold(-0.1), r"its card is damaged \(decision.threshold\)"),
+        (with_threshold(math.nan), r"its card is damaged \(decision.threshold\)"),
         ({"decision": 0.5}, r"its card is damaged \(decision.threshold\)"),
         ({"labels": ["good", 1]}, r"its card is damaged \(labels\)"),
         ({"labels": ["a", "b", "c"]}, r"its card is damaged \(labels\)"),
@@ -255,12 +259,18 @@ def with_input(**fields) -> dict:
         ({"model": {"bytes": True, "sha256": "0" * 64}}, r"its card is damaged \(model.bytes\)"),
         ({"model": {"bytes": 5, "sha256": "0"}}, r"its card is damaged \(model.sha256\)"),
         ({"model": {"bytes": 5, "sha256": 0}}, r"its card is damaged \(model.sha256\)"),
-        *(({"input": {"side": side, "margin": 0}}, r"its card is damaged \(input.side\)") for side in BAD_SIDES),
-        *(({"input": {"side": 110, "margin": one}}, r"its card is damaged \(input.margin\)") for one in BAD_MARGINS),
+        *((with_input(side=side), r"its card is damaged \(input.side\)") for side in BAD_SIDES),
+        *((with_input(side=110, margin=one), r"its card is damaged \(input.margin\)") for one in BAD_MARGINS),
         *((with_input(window=one), r"its card is damaged \(input.window\)") for one in BAD_WINDOWS),
         *((with_input(pixel_mm=one), r"its card is damaged \(input.pixel_mm\)") for one in BAD_LENGTHS),
-        *(({"decision": {"threshold": one}}, r"its card is damaged \(decision.threshold\)") for one in BAD_THRESHOLDS),
+        *((with_threshold(one), r"its card is damaged \(decision.threshold\)") for one in BAD_THRESHOLDS),
         ({"precision": 8}, r"its card is damaged \(precision\)"),
+        ({"metrics": [1]}, r"its card is damaged \(metrics\)"),
+        ({"heatmap": [3]}, r"its card is damaged \(heatmap\)"),
+        ({"network": {"params": 1}}, r"its card is damaged \(network.spec\)"),
+        ({"training": {"fingerprint": "", "images": -1}}, r"its card is damaged \(training.images\)"),
+        ({"colour": 1}, r"its card is damaged \('colour' is unknown: mistyped, or of newer programs\)"),
+        (with_input(sides=110), r"its card is damaged \('input.sides' is unknown: mistyped"),
         ({"input": None}, r"its card is damaged \(input.side\)"),
     ],
 )
@@ -276,7 +286,7 @@ def test_cards_that_do_not_fit(change, message, board_model, tmp_path):
 def test_cards_that_are_none(said, board_model, tmp_path):
     tflite, _ = parts(board_model)
     with pytest.raises(WoolError, match="its card"):
-        cards.read(put_together(tmp_path / "a.tflite", tflite, said))
+        card_file.read(put_together(tmp_path / "a.tflite", tflite, said))
 
 
 def test_files_that_are_no_board_model(board_model, tmp_path):
@@ -297,7 +307,7 @@ def test_files_that_are_no_board_model(board_model, tmp_path):
         (other, "its card is damaged"),
     ):
         with pytest.raises(WoolError, match=message):
-            cards.read(path)
+            card_file.read(path)
     assert card["format"] == 1
 
 

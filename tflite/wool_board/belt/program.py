@@ -214,14 +214,14 @@ def _look_at_age(inspection: Inspection, written: float | None) -> None:
 
 
 def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, live: bool) -> InspectionConfig:
-    image = recognizer.card["input"]
-    window = options.window or image.get("window")
+    image = recognizer.card.input
+    window = options.window or image.window
     if window is None:
         raise UsageError(f"{options.model}: its card has no window; give `window`=LOW,HIGH, as its crops were imaged")
     low, high = map(float, window)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise BadSetting("window", (low, high), "must be LOW,HIGH in attenuation, LOW < HIGH")
-    pixel_mm = options.pixel_mm or image.get("pixel_mm")
+    pixel_mm = options.pixel_mm or image.pixel_mm
     if pixel_mm is None:
         raise UsageError(f"{options.model}: its card has no pixel_mm; give `pixel_mm`, the distance of lines")
     if pixel_mm < LEAST_PIXEL_MM:

@@ -9,7 +9,6 @@ from wool_board.belt.config import InspectionConfig
 from wool_board.belt.resumption import Resumption
 from wool_board.belt.tiles import Tiling
 from wool_board.machine import clocks
-from wool_board.model.card import held_out
 from wool_board.model.recognizer import Recognizer
 
 STOPS = {"encoder": "no lines", "count": "counted", "time": "by texture"}
@@ -36,10 +35,10 @@ def fields(
     """
     card, latency = recognizer.card, config.latency
     return {
-        "sha256": card["model"]["sha256"],
-        "precision": card.get("precision"),
+        "sha256": card.model.sha256,
+        "precision": card.precision,
         "threshold": recognizer.threshold,
-        "held_out": held_out(card),
+        "held_out": card.held_out,
         "live": latency is not None,
         "width": config.layout.width,
         "type": config.layout.type,

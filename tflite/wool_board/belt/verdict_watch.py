@@ -8,7 +8,7 @@ not belong to this belt, or the product is ruined.
 import collections
 
 from wool_board.belt.events import Alarms
-from wool_board.model.card import confusion
+from wool_board.model.card import Card
 
 TILES = 256
 """Tiles that are judged together."""
@@ -28,7 +28,7 @@ class VerdictWatch:
         alarms: are switched on and off.
     """
 
-    def __init__(self, card: dict, alarms: Alarms):
+    def __init__(self, card: Card, alarms: Alarms):
         self.most = believable_share(card)
         self._alarms = alarms
         self._last: collections.deque[bool] = collections.deque(maxlen=TILES)
@@ -48,9 +48,9 @@ class VerdictWatch:
         self._alarms.set("many_defects", share > limit, text, share=round(share, 3), believable=round(self.most, 3))
 
 
-def believable_share(card: dict) -> float:
+def believable_share(card: Card) -> float:
     """Share of the crops behind the figures of a card that were called defective."""
-    counts = confusion(card)
+    counts = card.confusion
     if not counts or not any(map(any, counts)):
         return UNKNOWN_SHARE
     (passed, alarms), (missed, found) = counts

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.benchmark.document import ModelFacts
 from wool_board.errors import BadFile, WoolError
 from wool_board.image.flat_field import FlatField, grey
-from wool_board.model import card as cards
+from wool_board.model import card_file
 from wool_board.model.network import invoke, opened
 
 
@@ -17,11 +18,10 @@ class TimedModel:
     """A TFLite file, loaded, with an image to run on.
 
     Arguments:
-        facts: what is known of the file, the path under `file`.
+        path: of the file.
         threads: CPU threads, at least 1.
 
     Attributes:
-        facts: the same.
         side: height and width of the image, None of a model that reads something else.
         load_ms: time to open the file and prepare it.
         first_ms: time of the first run.
@@ -30,16 +30,15 @@ class TimedModel:
         WoolError: it does not run here.
     """
 
-    def __init__(self, facts: dict, threads: int):
+    def __init__(self, path: Path, threads: int):
         # To load the library is no part of opening a file.
         import ai_edge_litert.interpreter  # noqa: F401
 
-        self.facts = facts
-        started = time.perf_counter()
+        self._path, started = path, time.perf_counter()
         try:
-            self._interpreter = opened(Path(facts["file"]), threads)
+            self._interpreter = opened(path, threads)
         except BadFile as bad:
-            raise WoolError(f"{facts['file']}: {bad}") from None
+            raise WoolError(f"{path}: {bad}") from None
         self.load_ms = _since(started)
         inputs = self._interpreter.get_input_details()
         self.side = _side([tuple(map(int, tensor["shape"])) for tensor in inputs])
@@ -55,7 +54,7 @@ class TimedModel:
         try:
             invoke(self._interpreter)
         except WoolError as error:
-            raise WoolError(f"{self.facts['file']}: {error}; only models of images can be timed") from None
+            raise WoolError(f"{self._path}: {error}; only models of images can be timed") from None
         for index in self._outputs:
             self._interpreter.get_tensor(index)
         return _since(started)
@@ -81,12 +80,8 @@ class TimedTile:
         return _since(started)
 
 
-def describe(path: Path) -> dict:
+def describe(path: Path) -> ModelFacts:
     """What is known of a TFLite file without running it.
-
-    Returns:
-        `file`; `bytes`; `card`: "right", "wrong: why", or None of a file without one; `network` and `precision` by its
-        card, or None; `runtime`, what runs it here.
 
     Raises:
         WoolError: the file cannot be read, or is none.
@@ -102,12 +97,13 @@ def describe(path: Path) -> dict:
     network = precision = card = None
     if has_card:
         try:
-            found = cards.read(path)
-            network, precision, card = _network(found), found.get("precision"), "right"
+            found = card_file.read(path)
+            about = found.network
+            network = f"ResNet-{about.spec['depth']}, {about.params / 1e6:.2f} M parameters"
+            precision, card = found.precision, "right"
         except WoolError as error:
             card = f"wrong: {str(error).removeprefix(f'{path}: ')}"
-    known = {"file": str(path), "bytes": size, "network": network, "precision": precision, "card": card}
-    return known | {"runtime": runtime()}
+    return ModelFacts(file=str(path), bytes=size, runtime=runtime(), network=network, precision=precision, card=card)
 
 
 def random_pixels(shape: np.ndarray, dtype: type) -> np.ndarray:
@@ -120,13 +116,6 @@ def _side(shapes: list[tuple[int, ...]]) -> int | None:
     if len(shapes) == 1 and len(shapes[0]) == 4 and shapes[0] == (1, shapes[0][1], shapes[0][1], 1):
         return shapes[0][1]
     return None
-
-
-def _network(card: dict) -> str | None:
-    try:
-        return f"ResNet-{card['network']['spec']['depth']}, {card['network']['params'] / 1e6:.2f} M parameters"
-    except (KeyError, TypeError, OverflowError):
-        return None
 
 
 def runtime() -> str:

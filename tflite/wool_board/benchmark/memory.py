@@ -40,7 +40,7 @@ def _measured(model: str, threads: int) -> dict:
 
     board.reset_peak()
     before = board.peak_memory_mb()
-    TimedModel({"file": model}, threads)
+    TimedModel(Path(model), threads)
     peak = board.peak_memory_mb()
     model_mb = None if peak is None or before is None else round(peak - before, 1)
     return {"memory_mb": model_mb, "process_mb": peak}

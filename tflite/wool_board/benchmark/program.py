@@ -11,6 +11,7 @@ from pathlib import Path
 
 from wool_board import atomic_file
 from wool_board.benchmark import candidates, memory, timing
+from wool_board.benchmark.document import BenchmarkDocument, ModelFacts, TileTimes
 from wool_board.benchmark.table import table
 from wool_board.errors import Unusable
 from wool_board.options import NEEDED, numbers, option
@@ -51,40 +52,37 @@ def run(options: BenchmarkOptions) -> int:
     file = None if options.json in (None, STANDARD_OUTPUT) else Path(options.json)
     if file is not None:
         _check_writable(file)
-    document = measure(options.models, threads, options.runs) | {"notes": notes}
-    text = json.dumps(document, indent=1)
+    document = dataclasses.replace(measure(options.models, threads, options.runs), notes=tuple(notes))
+    text = json.dumps(dataclasses.asdict(document), indent=1)
     if file is not None:
         _write(file, text + "\n")
     print(text if options.json == STANDARD_OUTPUT else table(document))
     return 0
 
 
-def measure(paths: Sequence[Path], threads: Sequence[int], runs: int) -> dict:
-    """Measures the models.
-
-    Returns:
-        The document that `--json` writes: that of `timing.document`, with the memory of each model, and under
-        `preprocessing` the times for a tile of each size that a model reads.
-    """
+def measure(paths: Sequence[Path], threads: Sequence[int], runs: int) -> BenchmarkDocument:
+    """Measures the models, and the way to the pixels of a tile of each size that one of them reads."""
     facts = [candidates.describe(path) for path in paths]
-    facts = [known | memory.added(Path(known["file"]), threads[0]) for known in facts]
+    facts = [dataclasses.replace(known, **memory.added(Path(known.file), threads[0])) for known in facts]
     sides: set[int] = set()
 
     def load(count: int) -> list[candidates.TimedModel]:
-        models = [candidates.TimedModel(known, count) for known in facts]
+        models = [candidates.TimedModel(path, count) for path in paths]
         sides.update(model.side for model in models if model.side)
         return models
 
-    found = timing.document(load, threads, runs)
+    found = timing.document(facts, load, threads, runs)
     tiles = [candidates.TimedTile(side) for side in sorted(sides)]
-    figures = [timing.figures(column) for column in timing.measure(tiles, runs).T]
-    found["preprocessing"] = [{"side": tile.side, **times} for tile, times in zip(tiles, figures, strict=True)]
-    found["warnings"] += _wrong_cards(facts)
-    return found
+    columns = timing.measure(tiles, runs).T
+    preprocessing = [
+        TileTimes(side=tile.side, **vars(timing.figures(column))) for tile, column in zip(tiles, columns, strict=True)
+    ]
+    warnings = (*found.warnings, *_wrong_cards(facts))
+    return dataclasses.replace(found, preprocessing=tuple(preprocessing), warnings=warnings)
 
 
-def _wrong_cards(facts: Sequence[dict]) -> list[str]:
-    return [f"{known['file']}: card {known['card']}" for known in facts if known["card"] not in (None, "right")]
+def _wrong_cards(facts: Sequence[ModelFacts]) -> list[str]:
+    return [f"{known.file}: card {known.card}" for known in facts if known.card not in (None, "right")]
 
 
 def _check_writable(path: Path) -> None:

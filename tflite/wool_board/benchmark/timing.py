@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from wool_board.benchmark.document import BenchmarkDocument, ModelFacts, ModelTimes, RunTimes
 from wool_board.errors import BadSetting
 from wool_board.machine import board, cores
 
@@ -15,7 +16,6 @@ others have emptied. In use it runs by itself."""
 MAX_SPREAD = 1.5
 """Ratio of the 90th percentile to the median above which something disturbed the runs."""
 FEW_RUNS = 100
-PERCENTILES = (50, 90, 95, 99)
 
 
 def usable(threads: Sequence[int]) -> tuple[list[int], list[str]]:
@@ -31,31 +31,37 @@ def usable(threads: Sequence[int]) -> tuple[list[int], list[str]]:
     return found, [f"threads={count}: left out, there are {there} cores" for count in threads if count > there]
 
 
-def document(load: Callable[[int], Sequence], threads: Sequence[int], runs: int) -> dict:
+def document(
+    facts: Sequence[ModelFacts], load: Callable[[int], Sequence], threads: Sequence[int], runs: int
+) -> BenchmarkDocument:
     """Times networks with each number of threads, all of them in turns.
 
     Arguments:
-        load: called with a number of threads; returns the networks, the same ones each time, with `facts` (a dict, at
-            least with `file`), `load_ms`, `first_ms` and `run()`.
+        facts: of each network.
+        load: called with a number of threads; returns the networks in the same order, with `load_ms`, `first_ms` and
+            `run()`.
         threads: numbers of threads; each network is in memory once for each.
         runs: of each network that are timed.
-
-    Returns:
-        `machine`; `warnings`; `warm_up_runs`; `models`: of each network, for each number of threads, its facts,
-        `threads`, `load_ms`, `first_ms` and `figures`.
     """
     watch = board.MachineWatch()
     # Network after network, each with all numbers of threads, as they are told.
-    candidates = [pair for row in zip(*map(load, threads), strict=True) for pair in zip(row, threads, strict=True)]
+    loaded = [model for row in zip(*map(load, threads), strict=True) for model in row]
     with watch.timed():
-        times = measure([model for model, _ in candidates], runs, watch.sample)
-    found = []
-    for (model, count), column in zip(candidates, times.T, strict=True):
-        loading = {"load_ms": rounded(model.load_ms), "first_ms": rounded(model.first_ms)}
-        found.append({**model.facts, "threads": count, **loading, **figures(column)})
+        times = measure(loaded, runs, watch.sample)
+    each = ((known, count) for known in facts for count in threads)
+    found = tuple(
+        ModelTimes(
+            **vars(known),
+            threads=count,
+            load_ms=rounded(model.load_ms),
+            first_ms=rounded(model.first_ms),
+            **vars(figures(column)),
+        )
+        for (known, count), model, column in zip(each, loaded, times.T, strict=True)
+    )
     machine = watch.result()
-    warnings = board.find_warnings(machine) + find_warnings(found)
-    return {"machine": machine, "warnings": warnings, "warm_up_runs": WARM_UP_RUNS, "models": found}
+    warnings = (*board.find_warnings(machine), *find_warnings(found))
+    return BenchmarkDocument(machine=machine, warnings=warnings, warm_up_runs=WARM_UP_RUNS, models=found)
 
 
 def measure(models: Sequence, runs: int, between: Callable[[], None] = lambda: None) -> np.ndarray:
@@ -82,15 +88,13 @@ def measure(models: Sequence, runs: int, between: Callable[[], None] = lambda: N
     return np.array(times).T
 
 
-def figures(times: np.ndarray) -> dict:
-    """Mean, percentiles, speed and number of the runs of one model, from their milliseconds."""
-    percentiles = dict(zip(PERCENTILES, np.percentile(times, PERCENTILES), strict=True))
-    return {
-        "mean_ms": rounded(times.mean()),
-        **{f"p{percent}_ms": rounded(value) for percent, value in percentiles.items()},
-        "images_per_second": rounded(1e3 / times.mean()),
-        "runs": len(times),
-    }
+def figures(times: np.ndarray) -> RunTimes:
+    """What is told of one model, from the milliseconds of its runs."""
+    p50, p90, p95, p99 = map(rounded, np.percentile(times, (50, 90, 95, 99)))
+    mean, speed = rounded(times.mean()), rounded(1e3 / times.mean())
+    return RunTimes(
+        mean_ms=mean, p50_ms=p50, p90_ms=p90, p95_ms=p95, p99_ms=p99, images_per_second=speed, runs=len(times)
+    )
 
 
 def rounded(number: float) -> float:
@@ -98,14 +102,14 @@ def rounded(number: float) -> float:
     return round(float(number), 4)
 
 
-def find_warnings(models: Sequence[dict]) -> list[str]:
-    """Which figures of models, with `file`, `threads`, `p50_ms`, `p90_ms` and `runs`, cannot be trusted, and why."""
+def find_warnings(models: Sequence[ModelTimes]) -> list[str]:
+    """Which figures of models cannot be trusted, and why."""
     found = []
     for model in models:
-        if model["p90_ms"] > MAX_SPREAD * model["p50_ms"]:
-            name = f"{model['file']}, {model['threads']} thread{'s' * (model['threads'] > 1)}"
-            spread = model["p90_ms"] / model["p50_ms"]
+        if model.p90_ms > MAX_SPREAD * model.p50_ms:
+            name = f"{model.file}, {model.threads} thread{'s' * (model.threads > 1)}"
+            spread = model.p90_ms / model.p50_ms
             found.append(f"{name}: the slowest tenth of the runs took over {spread:.1f} times the median")
-    if models[0]["runs"] < FEW_RUNS:
-        found.append(f"{models[0]['runs']} runs are too few for a 99th percentile; time {FEW_RUNS} or more")
+    if models[0].runs < FEW_RUNS:
+        found.append(f"{models[0].runs} runs are too few for a 99th percentile; time {FEW_RUNS} or more")
     return found

@@ -65,7 +65,7 @@ class Classifier:
             "file": os.fspath(path),
             "score": round(score, 6),
             "defective": defective,
-            "label": model.card["labels"][defective],
+            "label": model.card.labels[defective],
             "resized": crop.resized,
         }
         if self._maps:

@@ -55,7 +55,7 @@ def table(path: Path, wanted: ArchiveContents, threads: int, progress: Progress)
     machine = watch.result()
     return {
         "version": TABLE_VERSION,
-        "machine": machine,
+        "machine": dataclasses.asdict(machine),
         "runtime": runtime(),
         "threads": threads,
         "warnings": board.find_warnings(machine),

@@ -1,6 +1,7 @@
 """What a machine says of itself while something is timed on it: clock, heat, memory and other programs."""
 
 import contextlib
+import dataclasses
 import os
 import platform
 import resource
@@ -25,23 +26,66 @@ NOW = 0xFFFF
 CPUS = Path("/sys/devices/system/cpu")
 
 
-def describe() -> dict:
-    """What figures depend on, None where this machine does not tell."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MachineFacts:
+    """What figures depend on, and what was seen of it while they were measured; None where a machine does not tell.
+
+    Attributes:
+        board, cpu, architecture: what it is called.
+        emulator: see `emulator`.
+        cores, memory_mb, kernel, python: their number, 1e6 bytes, and versions.
+        governor, clock_limits_mhz: of the first core.
+        load_average: of the minute before.
+        temperature_before, temperature_after: see `temperature`.
+        throttled_before, throttled_after: see `throttled`; `throttled_meanwhile` has the bits of the present alone.
+        clock_seen_mhz: lowest and highest.
+        others_cores: cores that other programs kept busy.
+        pages_from_disk: that had to be read meanwhile.
+    """
+
+    board: str | None = None
+    cpu: str | None = None
+    architecture: str | None = None
+    emulator: str | None = None
+    cores: int | None = None
+    memory_mb: float | None = None
+    kernel: str | None = None
+    governor: str | None = None
+    clock_limits_mhz: tuple[int, int] | None = None
+    load_average: float | None = None
+    python: str | None = None
+    temperature_before: float | None = None
+    throttled_before: int | None = None
+    clock_seen_mhz: tuple[int, int] | None = None
+    temperature_after: float | None = None
+    throttled_after: int | None = None
+    throttled_meanwhile: int | None = None
+    others_cores: float | None = None
+    pages_from_disk: int = 0
+
+    @property
+    def name(self) -> str | None:
+        """The most that it says of what it is."""
+        return self.board or self.cpu or self.architecture or None
+
+
+def describe() -> MachineFacts:
+    """What this machine is."""
     memory = _fields("/proc/meminfo").get("MemTotal")
-    limits = [_megahertz(_read(CPUS / "cpu0/cpufreq" / f"cpuinfo_{limit}_freq")) for limit in ("min", "max")]
-    return {
-        "board": _read("/proc/device-tree/model"),
-        "cpu": _cpu(),
-        "architecture": platform.machine(),
-        "emulator": emulator(),
-        "cores": os.cpu_count(),
-        "memory_mb": memory and _megabytes(memory),
-        "kernel": f"{platform.system()} {platform.release()}",
-        "governor": _read(CPUS / "cpu0/cpufreq/scaling_governor"),
-        "clock_limits_mhz": None if None in limits else limits,
-        "load_average": round(os.getloadavg()[0], 2),
-        "python": platform.python_version(),
-    }
+    low, high = (_megahertz(_read(CPUS / "cpu0/cpufreq" / f"cpuinfo_{limit}_freq")) for limit in ("min", "max"))
+    return MachineFacts(
+        board=_read("/proc/device-tree/model"),
+        cpu=_cpu(),
+        architecture=platform.machine(),
+        emulator=emulator(),
+        cores=os.cpu_count(),
+        memory_mb=_megabytes(memory) if memory else None,
+        kernel=f"{platform.system()} {platform.release()}",
+        governor=_read(CPUS / "cpu0/cpufreq/scaling_governor"),
+        clock_limits_mhz=None if low is None or high is None else (low, high),
+        load_average=round(os.getloadavg()[0], 2),
+        python=platform.python_version(),
+    )
 
 
 class MachineWatch:
@@ -54,7 +98,7 @@ class MachineWatch:
     """
 
     def __init__(self) -> None:
-        self._machine = describe() | {"temperature_before": temperature(), "throttled_before": throttled()}
+        self._machine = dataclasses.replace(describe(), temperature_before=temperature(), throttled_before=throttled())
         self._seconds, self._faults = 0.0, 0
         self._others = None if others_seconds() is None else 0.0
         self._clocks: list[int] = []
@@ -80,42 +124,42 @@ class MachineWatch:
         if bits is not None:
             self._bits = (self._bits or 0) | (bits & NOW)
 
-    def result(self) -> dict:
-        """What `describe` says, and what was seen since: for JSON, and for `find_warnings`."""
-        others = None if self._others is None else round(self._others / max(self._seconds, 1e-9), 2)
-        return self._machine | {
-            "clock_seen_mhz": [min(self._clocks), max(self._clocks)] if self._clocks else None,
-            "temperature_after": temperature(),
-            "throttled_after": throttled(),
-            "throttled_meanwhile": self._bits,
-            "others_cores": others,
-            "pages_from_disk": self._faults,
-        }
+    def result(self) -> MachineFacts:
+        """What `describe` says, and what was seen since."""
+        return dataclasses.replace(
+            self._machine,
+            clock_seen_mhz=(min(self._clocks), max(self._clocks)) if self._clocks else None,
+            temperature_after=temperature(),
+            throttled_after=throttled(),
+            throttled_meanwhile=self._bits,
+            others_cores=None if self._others is None else round(self._others / max(self._seconds, 1e-9), 2),
+            pages_from_disk=self._faults,
+        )
 
 
-def find_warnings(machine: dict) -> list[str]:
+def find_warnings(machine: MachineFacts) -> list[str]:
     """Why figures cannot be trusted, a line each, the gravest first."""
     found = []
-    if machine["emulator"]:
-        found.append(f"{machine['emulator']} emulates this CPU: the times say nothing about any board")
-    if machine["governor"] not in (None, "performance"):
+    if machine.emulator:
+        found.append(f"{machine.emulator} emulates this CPU: the times say nothing about any board")
+    if machine.governor not in (None, "performance"):
         remedy = f"echo performance | sudo tee {CPUS}/cpu*/cpufreq/scaling_governor"
-        found.append(f"the governor {machine['governor']} changes the clock; for steady figures: {remedy}")
-    low, high = machine["clock_seen_mhz"] or (1, 1)
+        found.append(f"the governor {machine.governor} changes the clock; for steady figures: {remedy}")
+    low, high = machine.clock_seen_mhz or (1, 1)
     if low < STEADY_CLOCK * high:
         found.append(f"the clock changed between {low} and {high} MHz")
-    others = machine["others_cores"]
-    if others is not None and others > machine["cores"] / 2:
-        found.append(f"other programs kept {others:.1f} of {machine['cores']} cores busy")
-    if (machine["temperature_after"] or 0) >= HOT:
-        found.append(f"the CPU reached {machine['temperature_after']:.0f} °C and may have slowed down")
-    before, after = machine["throttled_before"], machine["throttled_after"]
+    others, cores = machine.others_cores, machine.cores
+    if others is not None and cores is not None and others > cores / 2:
+        found.append(f"other programs kept {others:.1f} of {cores} cores busy")
+    if machine.temperature_after is not None and machine.temperature_after >= HOT:
+        found.append(f"the CPU reached {machine.temperature_after:.0f} °C and may have slowed down")
+    before, after = machine.throttled_before, machine.throttled_after
     if after is not None:
         # What began and ended while it was timed is a bit of its own only the first time since the start of the board.
-        bits = after | ((after & ~(before or 0)) >> 16) | (machine.get("throttled_meanwhile") or 0)
+        bits = after | ((after & ~(before or 0)) >> 16) | (machine.throttled_meanwhile or 0)
         found += [f"the board reports {name}" for bit, name in enumerate(THROTTLING) if bits >> bit & 1]
-    if machine["pages_from_disk"] > MANY_FAULTS:
-        found.append(f"memory was short: {machine['pages_from_disk']} pages had to be read from the disk")
+    if machine.pages_from_disk > MANY_FAULTS:
+        found.append(f"memory was short: {machine.pages_from_disk} pages had to be read from the disk")
     return found
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wool_board.errors import BadFile, WoolError
-from wool_board.model import card
+from wool_board.model import card_file
 from wool_board.model.network import TfliteNetwork
 
 
@@ -45,16 +45,15 @@ class Recognizer:
     """
 
     def __init__(self, path: Path, threads: int = 1):
-        self.card = card.read(path)
-        self.side, self.margin = self.card["input"]["side"], float(self.card["input"]["margin"])
-        self.white = card.white(self.card)
-        self.threshold = float(self.card["decision"]["threshold"])
+        self.card = card_file.read(path)
+        self.side, self.margin, self.white = self.card.input.side, float(self.card.input.margin), self.card.input.white
+        self.threshold = float(self.card.decision.threshold)
         try:
             self._network = TfliteNetwork(path, threads)
         except BadFile as bad:
             raise WoolError(f"{path}: {bad}") from None
         if self._network.input_shapes != [(1, self.side, self.side, 1)] or self._network.logits_shape != (1, 2):
-            raise WoolError(f"{path}: its network does not fit its card; {card.ADVICE}")
+            raise WoolError(f"{path}: its network does not fit its card; {card_file.ADVICE}")
         self.heatmap_shape = self._network.heatmap_shape
 
     def recognize(self, pixels: np.ndarray) -> Recognition:

@@ -40,9 +40,9 @@ def model(options: InspectionOptions) -> Iterator[Finding]:
         yield Finding("model", str(error), "install a model (BUILD.md), or correct MODEL=")
         return
     card = recognizer.card
-    name = f"{options.model} (sha256 {card['model']['sha256'][:12]})"
+    name = f"{options.model} (sha256 {card.model.sha256[:12]})"
     yield Finding("model", f"{name} is whole and runs")
-    lacking = [f"`{field}`" for field in NEEDED if card["input"].get(field) is None and getattr(options, field) is None]
+    lacking = [f"`{field}`" for field in NEEDED if getattr(options, field) is getattr(card.input, field) is None]
     threshold = f"threshold {recognizer.threshold:.3f}, {recognizer.side} pixels"
     if lacking:
         yield Finding("card", f"does not say all of the belt ({threshold})", f"give {' and '.join(lacking)}")

@@ -25,7 +25,7 @@ def check(stores: list[Path]) -> Iterator[Finding]:
         stores: folders that services write to.
     """
     yield clock(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(TIMEX_BYTES)))
-    yield governor(board.describe()["governor"])
+    yield governor(board.describe().governor)
     yield throttling(board.throttled())
     yield temperature(board.temperature())
     for folder in stores:

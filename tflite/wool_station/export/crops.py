@@ -15,7 +15,7 @@ from wool_station.store.reader import StoreReader
 
 
 @dataclasses.dataclass(frozen=True)
-class Imaging:
+class BeltImaging:
     """How an inspection makes crops: side in pixels, window of attenuation, distance of pixels in mm."""
 
     side: int
@@ -41,7 +41,7 @@ class Correction:
 
     row: sqlite3.Row
     group: str
-    imaging: Imaging | None
+    imaging: BeltImaging | None
     name: str
     left_out: str = ""
 
@@ -77,9 +77,9 @@ def collect(folder: Path) -> list[Correction]:
     return _unlike([dataclasses.replace(one, left_out=_flaw(one, replaced_ids, imaging)) for one in found])
 
 
-def _imaging(start: dict) -> Imaging:
+def _imaging(start: dict) -> BeltImaging:
     low, high = start["window"]
-    return Imaging(start["side"], (low, high), start["pixel_mm"])
+    return BeltImaging(start["side"], (low, high), start["pixel_mm"])
 
 
 def _group(reader: StoreReader, station: str, row: sqlite3.Row) -> str:
@@ -89,7 +89,7 @@ def _group(reader: StoreReader, station: str, row: sqlite3.Row) -> str:
     return f"{station}-{products[0]['product']:06d}" if products else ""
 
 
-def _flaw(one: Correction, replaced: set[int], imaging: Imaging | None) -> str:
+def _flaw(one: Correction, replaced: set[int], imaging: BeltImaging | None) -> str:
     """Why a correction is no crop, but for what the others say; `imaging` is that of the folder, or None: any."""
     if one.row["id"] in replaced:
         return "something else was said of it later"
@@ -124,7 +124,7 @@ def _digest(one: Correction) -> str:
     return hashlib.sha256(one.row["png"]).hexdigest()
 
 
-def imaging_json(imaging: Imaging) -> str:
+def imaging_json(imaging: BeltImaging) -> str:
     """What `imaging.json` says of a folder of crops."""
     said = {"crop": imaging.side, "window": list(imaging.window), "pixel_mm": imaging.pixel_mm}
     return json.dumps(said, indent=2) + "\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.errors import Unusable, WoolError
-from wool_board.model import card
+from wool_board.model import card_file
 from wool_station.models.change import FOUND, ROLLBACK, USE, ModelChange
 from wool_station.store import schema
 
@@ -145,7 +145,7 @@ class Models:
 
 def _digests(file: Path) -> tuple[str, str]:
     """SHA-256 of the network of a model, and of its file."""
-    network = card.read(file)["model"]["sha256"]
+    network = card_file.read(file).model.sha256
     try:
         return network, hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:

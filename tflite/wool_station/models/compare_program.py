@@ -56,7 +56,7 @@ def _page(options: CompareOptions, models: tuple[Recognizer, Recognizer], compar
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     files = [
-        (name, file.name, model.card["model"]["sha256"][:16], model.threshold)
+        (name, file.name, model.card.model.sha256[:16], model.threshold)
         for name, file, model in zip("AB", (options.first, options.second), models, strict=True)
     ]
     groups = [(NAMES[order], group) for order, group in comparison.groups.items()]

@@ -98,7 +98,7 @@ class ModelComparison:
 
     def __init__(self, models: tuple[Recognizer, Recognizer], starts: Mapping[int, dict]):
         self._models, self._starts = models, starts
-        kinds = [(model.side, model.card["input"].get("window")) for model in models]
+        kinds = [(model.side, model.card.input.window) for model in models]
         if kinds[0] != kinds[1]:
             text = " and ".join(f"{side} pixels, window {window}" for side, window in kinds)
             raise WoolError(f"the models read different crops ({text}): no picture can be judged by both")

@@ -67,7 +67,7 @@ class Mosquitto:
         self._process.wait()
 
 
-class Subscriber:
+class MqttSubscriber:
     """Hears what comes below a topic.
 
     Arguments:
@@ -94,7 +94,7 @@ class Subscriber:
         self._client.connect("127.0.0.1", port, 5)
         self._client.loop_start()
 
-    def __enter__(self) -> "Subscriber":
+    def __enter__(self) -> "MqttSubscriber":
         return self
 
     def __exit__(self, *_: object) -> None:

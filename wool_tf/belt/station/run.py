@@ -20,7 +20,7 @@ from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program, has_said
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.station import broker
-from wool_tf.belt.station.broker import Mosquitto, Subscriber
+from wool_tf.belt.station.broker import Mosquitto, MqttSubscriber
 from wool_tf.belt.station.page_client import PageClient
 from wool_tf.belt.streaming import InspectionLog, StreamRun
 
@@ -73,7 +73,7 @@ class Station:
         self._add(RECORD, [station, "record", *kept])
         self._add(PAGE, [station, "serve", *kept, f"--port={port}"])
         self.client = PageClient(port)
-        self.subscriber: Subscriber | None = None
+        self.subscriber: MqttSubscriber | None = None
         self._mqtt = [board / "mqtt.py", *given, f"--topic={TOPIC}"]
         self._ended = threading.Event()
 
@@ -87,7 +87,7 @@ class Station:
         with contextlib.ExitStack() as stack:
             if broker.PROGRAM:
                 made = stack.enter_context(Mosquitto(self._folder))
-                self.subscriber = stack.enter_context(Subscriber(made.port, TOPIC))
+                self.subscriber = stack.enter_context(MqttSubscriber(made.port, TOPIC))
                 self._add(MQTT, [*self._mqtt, f"--broker=127.0.0.1:{made.port}"])
             for program in self.programs.values():
                 stack.enter_context(program)

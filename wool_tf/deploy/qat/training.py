@@ -75,7 +75,7 @@ def _train(
     model.compile(tf_keras.optimizers.Adam(rate), loss)
     seed = seeds.derive(config.seed, "batches")
     batches = augmented(images, labels, np.arange(len(images)), side, config.batch_size, seed)
-    watch = _Watch(config.epochs, progress)
+    watch = _EpochWatch(config.epochs, progress)
     model.fit(batches, epochs=config.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch], verbose=0)
     for variable in model.trainable_variables:
         if not np.isfinite(variable.numpy()).all():
@@ -83,7 +83,7 @@ def _train(
     fake_quantisation.set_known_ranges(model)
 
 
-class _Watch(tf_keras.callbacks.Callback):
+class _EpochWatch(tf_keras.callbacks.Callback):
     """Reports every epoch, and stops at a loss that is not finite."""
 
     def __init__(self, epochs: int, progress: Callable[[float, str], None]):

@@ -1,12 +1,9 @@
 import numpy as np
 import pytest
 from deploy_networks import network
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, recall_score
 
-from wool_tf.deploy.agreement import compare, predict
 from wool_tf.deploy.tflite_file import convert
+from wool_tf.deploy.tflite_scores import predict
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import ResNetSpec
 
@@ -75,38 +72,3 @@ def test_refuses_other_numbers_of_classes():
     tflite = convert(network(spec.resized({group: 1 for group in spec.by_group()})), "fp32")
     with pytest.raises(WoolError, match=r"^model: must have 2 classes, its output has the shape \(1, 3\)$"):
         predict(tflite, np.zeros((1, 35, 35), np.uint8))
-
-
-def test_comparison_of_four_images():
-    found = compare([1, 1, 0, 0], [0.9, 0.6, 0.2, 0.5], [0.8, 0.4, 0.2, 0.4])
-    assert found == {
-        "images": 4,
-        "agreement": 0.5,
-        "mean_difference": pytest.approx(0.1),
-        "max_difference": pytest.approx(0.2),
-        "accuracy_float": 0.75,
-        "accuracy_int8": 0.75,
-        "recall_float": 1.0,
-        "recall_int8": 0.5,
-    }
-
-
-def test_there_is_no_recall_without_defects():
-    found = compare([0, 0], [0.1, 0.6], [0.1, 0.6])
-    assert found["recall_float"] is None and found["recall_int8"] is None
-    assert found["accuracy_int8"] == 0.5
-
-
-SCORE = st.floats(0, 1, width=32)
-
-
-@given(st.lists(st.tuples(st.integers(0, 1), SCORE, SCORE), min_size=1, max_size=30), SCORE)
-def test_comparison_agrees_with_scikit_learn(rows, threshold):
-    labels, by_float, by_int8 = (np.array(column) for column in zip(*rows, strict=True))
-    found = compare(labels, by_float, by_int8, threshold)
-    for name, scores in (("float", by_float), ("int8", by_int8)):
-        assert found[f"accuracy_{name}"] == pytest.approx(accuracy_score(labels, scores >= threshold))
-        if labels.any():
-            assert found[f"recall_{name}"] == pytest.approx(recall_score(labels, scores >= threshold))
-    assert found["agreement"] == pytest.approx(accuracy_score(by_float >= threshold, by_int8 >= threshold))
-    assert found["mean_difference"] <= found["max_difference"] <= 1
