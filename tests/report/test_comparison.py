@@ -207,3 +207,10 @@ def test_mistakes_are_one_line(flags, told, tmp_path):
     finished = scripts.check("report.py", *(flag.format(tmp_path) for flag in flags))
     (line,) = finished.stderr.splitlines()
     assert finished.returncode == 1 and line.startswith(f"error: {told.format(tmp_path)}")
+
+
+def test_the_text_tells_which_script_made_which_run(study):
+    torch = dataclasses.replace(study, out="runs/torch", command="python experiments/pytorch_kfold.py --data=crops")
+    ours = dataclasses.replace(study, command="python experiments/reproduce.py --data=crops")
+    text = comparison.changes(ours, torch).text
+    assert '"Now" is runs/x (reproduce.py), "before" is runs/torch (pytorch_kfold.py)' in text

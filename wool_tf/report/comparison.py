@@ -1,6 +1,7 @@
 """What changed from one run to another."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -26,8 +27,9 @@ def changes(study: Study, before: Study) -> Table | None:
     places = _places(study, before)
     rows = [*_stages(study, before, places), *_delivered(study, before, places)]
     text = (
-        f"This run beside {before.out}, network by network, in the first repeat of each. Every image that both judged "
-        "is compared with itself: the interval of the change is over physical samples, the numbers are images that "
+        f'"Now" is {_made(study)}, "before" is {_made(before)}, network by network, in the first repeat of each. Every '
+        "image that both judged is compared with itself: the interval of the change is over physical samples, the "
+        "numbers are images that "
         "only one of the two judges rightly, and p is how often chance alone would part as many of them as unevenly "
         "(exact McNemar test). The data tell two runs apart only where the interval leaves out 0 and p is below 0.05: "
         "the interval is too narrow where few images change sides, and p does not know that images of one sample "
@@ -35,6 +37,12 @@ def changes(study: Study, before: Study) -> Table | None:
     )
     note = _reservations(study, before, len(places), rows)
     return table(f"Beside {before.out}", text, HEADER, rows, "lrrrrrrr", note)
+
+
+def _made(study: Study) -> str:
+    """A run and the script that made it, which tells PyTorch's networks from ours."""
+    script = next((word for word in study.command.split() if word.endswith(".py")), "")
+    return f"{study.out} ({Path(script).name})" if script else study.out
 
 
 def _stages(study: Study, before: Study, places: Sequence[tuple[int, int]]) -> Iterator[tuple[str, ...]]:
