@@ -226,7 +226,7 @@ def test_a_default_that_a_document_states(document, pattern, name):
     assert type(default)(WORDS.get(stated, stated)) == default, as_text(default)
 
 
-def test_the_default_of_the_threshold_that_the_readme_states():
+def test_the_default_of_the_threshold_that_the_guide_states():
     from wool_tf.evaluation.thresholds import ThresholdRule
 
     (stated,) = re.findall(
