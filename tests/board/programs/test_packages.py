@@ -58,6 +58,7 @@ def test_rooms_of_the_board_depend_on_each_other_one_way():
         "startup",
         "errors",
         "json_text",
+        "columns",
         "atomic_file",
         "settings",
         "options",
