@@ -7,6 +7,10 @@ import hypothesis
 import pytest
 
 import checkout
+from wool_tf import quiet
+
+# Many tests import Keras by themselves, and PyTorch after it.
+quiet.import_triton()
 
 # Processes that the library starts must import this checkout too, whatever is installed.
 os.environ["PYTHONPATH"] = checkout.environment()["PYTHONPATH"]

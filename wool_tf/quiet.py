@@ -61,13 +61,13 @@ def import_keras() -> None:
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         with quiet(), _uncollected():
-            _import_triton()
+            import_triton()
             import keras  # noqa: F401
     except (ImportError, ValueError) as error:
         raise WoolError(f"KERAS_BACKEND={os.environ.get('KERAS_BACKEND', '')}: cannot be imported ({error})") from None
 
 
-def _import_triton() -> None:
+def import_triton() -> None:
     """Imports Triton, which CUDA builds of PyTorch bring, where it is installed.
 
     TensorFlow since 2.20 puts its LLVM into the symbols of the whole process, so that a Triton that is imported after
