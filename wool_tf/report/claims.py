@@ -6,12 +6,8 @@ The claims are those of its abstract, section V and conclusion; the builder is a
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from wool_tf.cells import MISSING, percent
-from wool_tf.evaluation import paired_comparison
-from wool_tf.evaluation.metrics import THRESHOLD
-from wool_tf.report import naming, paper
+from wool_tf.report import naming, paper, stage_pairs
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Configuration, Stage, Study
@@ -108,18 +104,6 @@ def _difference(ours: float, around: Ends, theirs: float, around_theirs: Ends) -
     )
 
 
-def _change(study: Study, stage: Stage, whole: Stage) -> tuple[float, float] | None:
-    """The interval of the accuracy of a stage less that of another, image by image, or None where no scores are known.
-
-    Where figures are means of several repeats it is of the first.
-    """
-    if not study.held_out or not stage.scores or not whole.scores:
-        return None
-    labels, groups = (np.array([getattr(one, name) for one in study.held_out]) for name in ("label", "group"))
-    after, before = (np.array(each.scores) >= THRESHOLD for each in (stage, whole))
-    return paired_comparison.compare(labels, groups, before, after).interval
-
-
 def _reported(one: Configuration, stages: Sequence[str]) -> list[tuple[float, list[float]]]:
     """Accuracies in percent of the paper before and after stages, of the recipe, or of all recipes of the depth."""
     known = paper.recipe(one)
@@ -176,7 +160,7 @@ def _of_both(ours: float, theirs: float) -> str:
 def _largest_drop(study: Study, one: Configuration, hard: Sequence[Stage]) -> Cells:
     worst = _worst(hard)
     assert worst.change is not None
-    ends = _change(study, worst, one.baseline)
+    ends = stage_pairs.change(study, worst, one.baseline)
     held = _judged(ends or (worst.change, worst.change), -LARGEST_DROP)
     here = f"{points(worst.change)} points"
     here += f", 95 %: {points(ends[0])} to {points(ends[1])}" if ends else ""
@@ -213,7 +197,7 @@ def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Se
     """Whether hard pruning is more stable than ASFP: its largest loss of accuracy over the stages is smaller."""
     by_hard, by_asfp = _worst(hard), _worst(soft)
     assert by_hard.change is not None and by_asfp.change is not None
-    difference, ends = by_hard.change - by_asfp.change, _change(study, by_hard, by_asfp)
+    difference, ends = by_hard.change - by_asfp.change, stage_pairs.change(study, by_hard, by_asfp)
     # Where images are not known: a difference of a single one tells nothing.
     same = ends[0] <= 0 <= ends[1] if ends else abs(difference) * study.judged.images < 1.5
     held = UNCLEAR if same else HOLDS if difference > 0 else FAILS

@@ -9,7 +9,7 @@ from wool_tf.cells import MISSING, decimals, percent
 from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.evaluation.paired_comparison import PairedComparison
-from wool_tf.report import naming
+from wool_tf.report import naming, stage_pairs
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Configuration, Stage, Study
@@ -47,7 +47,7 @@ def _made(study: Study) -> str:
 
 def _stages(study: Study, before: Study, places: Sequence[tuple[int, int]]) -> Iterator[tuple[str, ...]]:
     """A row of every stage that both have; by means alone where an older document does not name its images."""
-    labels, groups = _truth(study, places)
+    labels, groups = stage_pairs.truth([study.held_out[place] for place, _ in places])
     for one, other in _configurations(study, before):
         for stage in one.stages:
             earlier, title = other.stage(stage.name), naming.full(study, one, stage)
@@ -79,12 +79,6 @@ def _places(study: Study, before: Study) -> list[tuple[int, int]]:
     return [(place, other) for place, label, (other, same) in found if label == same]
 
 
-def _truth(study: Study, places: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and samples of the images that both judged."""
-    images = [study.held_out[place] for place, _ in places]
-    return np.array([one.label for one in images]), np.array([one.group for one in images])
-
-
 def _means(title: str, stage: Stage, earlier: Stage) -> Iterator[tuple[str, ...]]:
     now, then = stage.figures.mean("accuracy"), earlier.figures.mean("accuracy")
     if now is not None and then is not None:
@@ -95,7 +89,7 @@ def _delivered(study: Study, before: Study, places: Sequence[tuple[int, int]]) -
     """The row of the int8 files of two runs that deliver, each at the thresholds that its rule gave on other folds."""
     if study.delivered is None or before.delivered is None or not places:
         return
-    labels, groups = _truth(study, places)
+    labels, groups = stage_pairs.truth([study.held_out[place] for place, _ in places])
     now, then = (
         np.array([run.delivery.judged[pair[side]].called(run.int8_stage.name) for pair in places])
         for side, run in enumerate((study.delivered, before.delivered))

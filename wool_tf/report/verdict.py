@@ -6,13 +6,9 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from wool_tf.cells import percent
-from wool_tf.evaluation import paired_comparison
-from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.evaluation.thresholds import COST_RATIO
-from wool_tf.report import advice, naming
+from wool_tf.report import advice, naming, stage_pairs
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.results import Configuration, DeliveredModel, Stage, Study
 from wool_tf.study.score_results import FROZEN, Baseline, Figures
@@ -305,16 +301,7 @@ def smallest(study: Study, above: float = 0.0) -> tuple[Configuration, Stage] | 
     equal = [
         (one, stage)
         for accuracy, one, stage in found
-        if accuracy > above and (stage is best or _is_equal(study, stage, best))
+        # Where scores are not known, images do not say whether a stage equals the best.
+        if accuracy > above and (stage is best or ((ends := stage_pairs.change(study, stage, best)) and ends[1] >= 0))
     ]
     return min(equal, key=lambda pair: pair[1].params or math.inf, default=None)
-
-
-def _is_equal(study: Study, stage: Stage, best: Stage) -> bool:
-    """Whether the images cannot tell a stage from a better one; they do not say so where its scores are not known."""
-    if not (stage.scores and best.scores):
-        return False
-    labels = np.array([one.label for one in study.held_out])
-    groups = np.array([one.group for one in study.held_out])
-    judged = (np.array(each.scores) >= THRESHOLD for each in (best, stage))
-    return paired_comparison.compare(labels, groups, *judged).interval[1] >= 0
