@@ -1,6 +1,8 @@
 """What has been heard and is not yet in the database."""
 
 import dataclasses
+import json
+import sqlite3
 from typing import NamedTuple
 
 from wool_station.store.tile import HeardTile
@@ -21,7 +23,7 @@ class Entry(NamedTuple):
 
 @dataclasses.dataclass
 class Minute:
-    """What passed within a minute."""
+    """What passed within a minute; its fields are columns of the table `minutes`, `scores` as JSON."""
 
     tiles: int = 0
     defective: int = 0
@@ -32,12 +34,24 @@ class Minute:
     untold_mm: float = 0.0
     scores: list[int] = dataclasses.field(default_factory=lambda: [0] * CLASSES)
 
+    @classmethod
+    def stored(cls, row: sqlite3.Row) -> "Minute":
+        """Of a row of the table."""
+        return cls(**{name: row[name] for name in MINUTE} | {"scores": json.loads(row["scores"])})
+
+    def values(self) -> tuple:
+        """For the columns `MINUTE` of the table."""
+        return tuple((vars(self) | {"scores": json.dumps(self.scores)}).values())
+
     def add(self, other: "Minute") -> None:
         """Counts what another one has counted, too."""
-        for field in dataclasses.fields(self):
-            if field.name != "scores":
-                setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for name in MINUTE[:-1]:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.scores = [one + more for one, more in zip(self.scores, other.scores, strict=True)]
+
+
+MINUTE = tuple(field.name for field in dataclasses.fields(Minute))
+"""Columns of the table `minutes` besides its key, the scores last."""
 
 
 @dataclasses.dataclass
