@@ -185,7 +185,7 @@ def test_every_line_is_written_at_the_speed_that_is_asked_for(scans, tmp_path, s
 
 def test_a_program_that_fails_is_named(scans, tmp_path):
     program = echo(tmp_path, "import sys\nsys.exit('echo.py: no such model')")
-    with pytest.raises(WoolError, match="^no such model$"):
+    with pytest.raises(WoolError, match=r"^echo\.py: ended with status 1: no such model$"):
         streaming.stream(layout.lay(scans, **FLAGS), program, Path("a"), 200, 0, 100)
     crashing = echo(tmp_path, "raise ValueError('no')")
     with pytest.raises(WoolError, match="echo.py: ended with status 1: ValueError: no$"):
@@ -203,11 +203,11 @@ def reject(number: int, along: tuple, across: tuple = (0, 32), latency: float = 
 def said(*events: dict) -> InspectionLog:
     found = InspectionLog()
     levels = [[8, 8], [16, 8], [16, 16]]
-    found.hear({"event": "start", "pixel_mm": 0.8, "levels_mm": levels, "stated_latency": {"mm": 900, "ms": 720}})
+    found.append({"event": "start", "pixel_mm": 0.8, "levels_mm": levels, "stated_latency": {"mm": 900, "ms": 720}})
     for event in events:
-        found.hear(event)
+        found.append(event)
     summary = {"tiles": 7, "latency_ms": None, "lost_lines": 0, "thinned": 2, "peak_memory_mb": 60.0, "along_mm": 216.0}
-    found.hear({"event": "summary", **summary})
+    found.append({"event": "summary", **summary})
     return found
 
 

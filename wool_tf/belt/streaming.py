@@ -1,26 +1,20 @@
 """Streams a belt through `tflite/inspect_line.py`, as the detector does, and keeps what the program says."""
 
 import collections
-import contextlib
 import dataclasses
 import itertools
-import json
 import logging
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from wool_station.events import Alarm, Reject, Tile, Unseen, typed
 from wool_tf.belt.layout import Belt
-from wool_tf.errors import WoolError
+from wool_tf.belt.programs.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +59,7 @@ class InspectionLog:
     end_mm: float = 0.0
     forgotten_mm: float = 0.0
 
-    def hear(self, message: dict) -> None:
+    def append(self, message: dict) -> None:
         """Takes notice of an event."""
         kind = message["event"]
         self.counts[kind] += 1
@@ -136,7 +130,7 @@ def stream(
     """
     with tempfile.TemporaryDirectory() as made:
         dark, bright = belt.references(Path(made))
-        command = [sys.executable, program, model, f"--dark={dark}", f"--bright={bright}", *more]
+        command = [program, model, f"--dark={dark}", f"--bright={bright}", *more]
         return _streamed(belt, command, lines_per_second, speed, lines, keep_tiles)
 
 
@@ -145,73 +139,35 @@ def _streamed(
 ) -> StreamRun:
     command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
     command += ["--recorded"] * (speed == 0)
-    pipe = subprocess.PIPE
-    child = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, stderr=pipe)
-    # All three are pipes, which only types do not know.
-    assert child.stdin and child.stdout and child.stderr
-    said, started = InspectionLog(tiles=[] if keep_tiles else None), threading.Event()
-    listener = threading.Thread(target=_listen, args=(child.stdout, said, started), daemon=True)
-    listener.start()
-    try:
+    with Program(command, record=lambda: InspectionLog(tiles=[] if keep_tiles else None), is_fed=True) as program:
         # What is written before the program is ready would wait in the pipe and count as its delay.
-        started.wait()
-        fed = _feed(belt, child.stdin, child.pid, lines_per_second * speed, lines)
-        # Whether it went away by mistake, its status tells.
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.close()
-        error = child.stderr.read().decode(errors="replace").strip()
-        listener.join()
-        if child.wait() != 0:
-            raise WoolError(_ended(Path(command[1]), child.returncode, error))
-    finally:
-        child.kill()
-        child.wait()
-        for end in (child.stdin, child.stdout, child.stderr):
-            end.close()
-    return StreamRun(said, *fed)
-
-
-def _ended(program: Path, status: int, error: str) -> str:
-    """A line on a program that ended by mistake: its own last one, which is all there is if it names the mistake."""
-    last = error.splitlines()[-1] if error else "it said nothing"
-    own = last.removeprefix(f"{program.name}: ")
-    return own if own != last else f"{program}: ended with status {status}: {last}"
-
-
-def _listen(pipe: IO[bytes], said: InspectionLog, started: threading.Event) -> None:
-    try:
-        for line in pipe:
-            said.hear(json.loads(line))
-            started.set()
-    finally:
-        # It may have ended without a word.
-        started.set()
+        program.wait_for(lambda said: bool(said.counts))
+        fed = _feed(belt, program, lines_per_second * speed, lines)
+        program.end(0, None)
+    return StreamRun(program.runs[0], *fed)
 
 
 def _feed(
-    belt: Belt, pipe: IO[bytes], process: int, rate: float, lines: int
+    belt: Belt, program: Program, rate: float, lines: int
 ) -> tuple[int, float, float, tuple[tuple[float, float], ...]]:
     """Writes the lines at a rate per second, 0 for no limit; returns the fields of `StreamRun` after `said`."""
     size = max(1, round(rate * CHUNK_SECONDS)) if rate else CHUNK_LINES
     began, written, longest, told = time.monotonic(), 0, 0.0, 1
-    memory: list[tuple[float, float]] = []
     for chunk in chunks(belt, size, lines):
         if rate:
             time.sleep(max(0.0, began + (written + len(chunk)) / rate - time.monotonic()))
         before = time.monotonic()
-        try:
-            pipe.write(chunk.tobytes())
-            pipe.flush()
-        except BrokenPipeError:
+        if not program.write(chunk.tobytes()):
             break
         now = time.monotonic()
         longest, written = max(longest, now - before), written + len(chunk)
-        if now - began >= SAMPLE_SECONDS * len(memory):
-            memory.append((round(now - began, 1), _memory_mb(process)))
+        if now - began >= SAMPLE_SECONDS * len(program.memory):
+            program.sample()
         if now - began >= SAY_SECONDS * told:
             told += 1
-            log.info(f"{written:,} of {lines:,} lines, {memory[-1][1]:.1f} MB")
-    return written, time.monotonic() - began, longest, tuple(memory)
+            log.info(f"{written:,} of {lines:,} lines, {program.peak_mb:.1f} MB at most")
+    memory = tuple((round(moment - began, 1), megabytes) for moment, megabytes in program.memory)
+    return written, time.monotonic() - began, longest, memory
 
 
 def chunks(belt: Belt, size: int, lines: int) -> Iterator[np.ndarray]:
@@ -234,11 +190,3 @@ def _ahead(items: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         while (item := following.result()) is not None:
             following = pool.submit(next, items, None)
             yield item
-
-
-def _memory_mb(process: int) -> float:
-    try:
-        fields = Path(f"/proc/{process}/status").read_text().split("VmRSS:")
-    except OSError:
-        return float("nan")
-    return round(int(fields[1].split()[0]) * 1024 / 1e6, 1) if len(fields) > 1 else float("nan")

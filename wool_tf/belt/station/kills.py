@@ -13,7 +13,7 @@ from wool_station.events import Event, Reject, Span, Start, Stretch, Tile, Unsee
 from wool_station.gate.timeline import GateGeometry
 from wool_station.store.reader import StoreReader
 from wool_tf.belt.background import Background
-from wool_tf.belt.detector import DetectorStream, LineTimes
+from wool_tf.belt.detector import DetectorStream, LineTimes, first_lines
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import Output
 from wool_tf.belt.layout import Belt
@@ -213,10 +213,8 @@ def placed(inspection: Program, openings: list[tuple[float, int]]) -> list[Inspe
         inspection: the program.
         openings: see `DetectorStream`.
     """
-    found: dict[int, int] = {}
-    for moment, line in openings:
-        found.setdefault(sum(began <= moment for began in inspection.began) - 1, line)
-    runs = [(inspection.runs[number], line) for number, line in sorted(found.items())]
+    first = first_lines(inspection.began, openings)
+    runs = [(inspection.runs[number], line) for number, line in sorted(first.items())]
     return [Inspected(list(map(typed, run)), line) for run, line in runs if run]
 
 

@@ -211,7 +211,7 @@ def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: f
         inspected, written = station.programs[INSPECT].said, detector.written
         said = InspectionLog()
         for event in inspected:
-            said.hear(event)
+            said.append(event)
         ran = StreamRun(said, lines, seconds, detector.longest_write, tuple(station.programs[INSPECT].memory))
         gate = GateRun(inspected, station.programs[GATE].said, written, detector.stood)
         return StationRun(scoring.judge(belt, ran), gate_run.figures(gate, place), station.figures(said.rejects))
