@@ -18,6 +18,7 @@ OPTIMIZERS = ("adam", "sgd")
 FINETUNES = ("compact", "masked")
 SELECTS = ("last", "best")
 CONTROLS = ("random", "scratch")
+IMPORTANCES = tuple(name for name in importance.CRITERIA if name not in CONTROLS)
 CLASSES = 2
 
 
@@ -126,7 +127,7 @@ class TrainingConfig:
         "l1",
         "What ranks filters in hard pruning: `l1` or `l2` norm of the kernel, `bn_scale`, the scale of its batch norm, "
         "or `taylor`, how much the training loss would change without the channel. ASFP ranks by `l2`.",
-        choices=tuple(name for name in importance.CRITERIA if name not in CONTROLS),
+        choices=IMPORTANCES,
         binds="hard",
     )
     latency_table: str = setting(
