@@ -10,7 +10,6 @@ from pathlib import Path
 from wool_board.benchmark.document import BenchmarkDocument
 from wool_board.json_text import parsed
 from wool_tf import files, records
-from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
 from wool_tf.deploy import card, tflite_file
@@ -93,7 +92,9 @@ def write(
         files.write(written[name].with_suffix(".json"), card.text(made).encode())
     spec, arrays = networks[COMPACT_FLOAT]
     record = parsed(final.with_suffix(".json").read_bytes())
-    records.write(folder / "compact.json", record | native_crops.binding(crops, imaging))
+    records.write(
+        folder / "compact.json", record | {"native crops": crops.fingerprint, "imaging": records.plain(imaging)}
+    )
     weights.save(folder / "compact.safetensors", spec, arrays)
     _save_keras(resnet.restored(spec, arrays), folder / "compact.keras")
     return written

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_board.image.variants import WHITE
 from wool_board.json_text import parsed
 from wool_tf import logs, records
-from wool_tf.data import native_crops
+from wool_tf.data import native_crops, run_document
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
 from wool_tf.data.naming import AS_NAMED, CropNaming
@@ -192,8 +191,8 @@ def _check_images(
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
     network, held = source.network, source.held
     assert held is not None, "there are folds"
-    run = records.read_object(held.folds.with_name("run.json"), "native crops")
-    if run and run["native crops"] != crops.fingerprint:
+    run = run_document.read(held.folds.parent)
+    if run and run.native_crops != crops.fingerprint:
         raise BadSetting("folds", held.folds, f"is of a run with other images than those of {images.folder}; {SAME}")
     if record is None:
         return
@@ -211,22 +210,24 @@ def _check_white(source: NetworkSource, crops: Crops, cache: Path) -> None:
 
     Every grey value would be another one than the network has learnt. Other images may have another highest value.
     """
-    bound = _bound(source.network)
-    white = bound["imaging"].get("white") if bound and isinstance(bound["imaging"], dict) else None
-    if bound is None or type(white) is not int or white not in WHITE or white == crops.imaging.white:
+    native, white = _bound(source.network)
+    if white in (None, crops.imaging.white):
         return
     try:
         then = _read(source, cache, white=white).native.fingerprint
     except WoolError:  # Not even readable in that way.
         return
-    if then == bound["native crops"]:
+    if then == native:
         now = f"{crops.imaging.white} is now" if crops.imaging.white else "no other value is known now"
         rule = f"in training, the highest value of {source.data} was {white}, and {now}; give `white`={white}"
         raise BadSetting("white", None, rule)
 
 
-def _bound(network: Path) -> dict | None:
-    """What a network is bound to, by its record or the run in whose folder it is; None where neither tells."""
-    places = [network.with_suffix(".json"), *(folder / "run.json" for folder in network.absolute().parents)]
-    found = (records.read_object(place, "native crops", "imaging") for place in places)
-    return next((each for each in found if each), None)
+def _bound(network: Path) -> tuple[str | None, int | None]:
+    """Fingerprint of the crops that a network was trained on and their highest value, as far as its record tells, or
+    the run in whose folder it is."""
+    record = records.read_object(network.with_suffix(".json"), "native crops", "imaging")
+    if record:
+        return record["native crops"], record["imaging"].get("white")
+    run = run_document.around(network)
+    return (run.native_crops, run.imaging.white) if run else (None, None)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from wool_tf import records
-from wool_tf.errors import WoolError, quoted
 from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.metrics import Metrics
 
@@ -164,8 +163,8 @@ def read(path: Path) -> UnitRecord | None:
     if not isinstance(document, dict):
         return None
     # The first records of version 1 did not say it.
-    version = document.get("version", VERSION)
-    if version != VERSION:
-        rule = f"is of version {quoted(version)}, not {VERSION}; go on with the wool_tf that wrote it, or remove it"
-        raise WoolError(f"{path}: {rule}")
-    return records.typed(document, UnitRecord, str(path)) if document.keys() >= _NEEDED else None
+    document = {"version": VERSION} | document
+    if document["version"] == VERSION and not document.keys() >= _NEEDED:
+        return None
+    advice = "go on with the wool_tf that wrote it, or remove it"
+    return records.versioned(document, UnitRecord, VERSION, str(path), advice)
