@@ -12,8 +12,8 @@ from sklearn.metrics import roc_auc_score
 from test_quality import of_the_paper
 
 from study_sample import configuration, stage, written
+from wool_tf.networks.unit_records import History
 from wool_tf.report import naming, plots, schedule_plots, score_plots, tradeoff_plots
-from wool_tf.training.unit_records import History
 
 BUILDERS = (plots.verdict, plots.accuracy, plots.changes, plots.training, plots.latency, score_plots.roc,
             score_plots.precision_recall, score_plots.reliability)  # fmt: skip

@@ -19,12 +19,12 @@ from wool_tf.evaluation import bootstrap
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import Attempt
 from wool_tf.report import export, naming, paper
 from wool_tf.study import results, score_results
 from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import Study
 from wool_tf.study.score_results import FROZEN, THRESHOLDING
-from wool_tf.training.unit_records import Attempt
 
 ONE = (("adam", "none"),)
 FEW = {"rounds": 1, "controls": (), "asfp_rates": (), "final": "hard1"}

@@ -15,13 +15,13 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import Attempt, UnitRecord
 from wool_tf.study import baselines, contact_sheets, dataset_issues, image_results, results
 from wool_tf.study.baselines import Name, Repeats
 from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training import recipes
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import Attempt, UnitRecord
 
 OF_CONFIGURATION = ("depth", "optimizer", "weights")
 """What the configurations of a study differ in."""

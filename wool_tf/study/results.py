@@ -8,10 +8,10 @@ import dataclasses
 from pathlib import Path
 
 from wool_tf import records
+from wool_tf.networks.unit_records import History
 from wool_tf.study.board_results import Delivery
 from wool_tf.study.image_results import Data, HeldOutImage, ImageCounts, Sheet, Suspect
 from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
-from wool_tf.training.unit_records import History
 
 VERSION = 3
 BASELINE = "baseline"

@@ -8,8 +8,8 @@ import pytest
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.metrics import Metrics
-from wool_tf.training import unit_records
-from wool_tf.training.unit_records import Attempt, History, Int8File, UnitRecord
+from wool_tf.networks import unit_records
+from wool_tf.networks.unit_records import Attempt, History, Int8File, UnitRecord
 
 METRICS = {"accuracy": 0.5, "recall": 1.0, "precision": 0.5, "f1": 0.667, "auc": 0.75, "average_precision": 0.8,
            "confusion": [[0, 1], [0, 1]]}  # fmt: skip
