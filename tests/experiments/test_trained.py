@@ -16,8 +16,9 @@ from wool_tf.data.imaging import Imaging
 from wool_tf.data.run_document import RunBinding
 from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
-from wool_tf.networks import weights
+from wool_tf.networks import unit_records, weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import UnitRecord
 
 LOADED = 35
 """Side at which training loads images for a network of 32 pixels, 32 · 244 / 224."""
@@ -98,8 +99,9 @@ def test_what_is_no_network_is_refused(source, tmp_path):
 
 def recorded(source, **others):
     """With a record of the training beside the network."""
-    record = {"stage": "hard3", "images": looked_at(dataclasses.replace(source, held=None)).images.fingerprint}
-    source.network.with_suffix(".json").write_text(json.dumps(record | others))
+    said = {"stage": "hard3", "images": looked_at(dataclasses.replace(source, held=None)).images.fingerprint, "seed": 0}
+    made = {"environment": {}, "started": 0.0, "seconds": 1.0, "attempts": (), "kept": True}
+    unit_records.write(source.network.with_suffix(".json"), UnitRecord(**said | made | others))
     return source
 
 
@@ -113,6 +115,12 @@ def test_a_network_that_saw_the_held_out_images_is_refused(source):
             looked_at(recorded(source, **others))
     assert looked_at(recorded(source, held_out=HELD_OUT))
     assert looked_at(dataclasses.replace(recorded(source), held=None))
+
+
+def test_a_foreign_record_beside_the_network_is_one_line(source):
+    source.network.with_suffix(".json").write_text(json.dumps({"version": 7}))
+    with pytest.raises(WoolError, match=r"^[^\n]*/net.json: is of version 7, not 1; [^\n]*, or remove it$"):
+        looked_at(source)
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[[0, 1]]", '[[[0, "1"]]]', "[[[0.5]]]", "[[[true]]]"])
@@ -170,14 +178,12 @@ def clipped(crops, source, tmp_path) -> NetworkSource:
 @pytest.mark.parametrize("beside", ["net.json", "run.json"])
 def test_the_images_of_the_training_read_in_another_range_are_refused(beside, clipped, tmp_path):
     trained = dataclasses.replace(clipped, white=3900, held=None)
-    record = {"stage": "hard3", "images": looked_at(trained).images.fingerprint}
-    (tmp_path / "net.json").write_text(json.dumps(record))
-    crops = looked_at(trained).load(None)
+    crops = looked_at(recorded(trained)).load(None)
+    bound = {"native_crops": crops.native.fingerprint, "imaging": crops.imaging}
     if beside == "run.json":
-        run_document.write(tmp_path, run(native_crops=crops.native.fingerprint, imaging=crops.imaging))
+        run_document.write(tmp_path, run(**bound))
     else:
-        bound = {"native crops": crops.native.fingerprint, "imaging": dataclasses.asdict(crops.imaging)}
-        (tmp_path / beside).write_text(json.dumps(record | bound))
+        recorded(trained, **bound)
     assert looked_at(trained)
     for white, now in ((None, 4095), (4000, 4000)):
         with pytest.raises(WoolError) as refused:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from wool_tf.data.imaging import Imaging
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.metrics import Metrics
@@ -45,6 +46,9 @@ def test_records_of_before_there_was_a_version_are_read(tmp_path):
     assert (network.file, network.check, network.heatmaps, network.version) == (None, None, (), 1)
     assert int8.file == Int8File(("ADD", "MEAN"), 333312, "554b")
     assert int8.check == ScoreDifference(16, 0.875, 0.03, 0.07)
+    bound = {"native crops": "ab", "imaging": {"side": 48, "window": [0.0, 1.5], "pixel_mm": None}}
+    delivered = read(tmp_path / "r.json", NETWORK | bound)
+    assert (delivered.native_crops, delivered.imaging) == ("ab", Imaging(48, (0.0, 1.5)))
     assert (int8.held_out, int8.metrics, int8.spec, int8.removed) == ((), None, None, {})
 
 
