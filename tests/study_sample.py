@@ -238,7 +238,7 @@ def configuration(*stages, depth=18, optimizer="adam", weights="none", **changes
 def written(*configurations, **changes) -> Study:
     """A study written by hand."""
     data = image_results.Data(400, 200, 50, "data/crops", True, "sample", 0, (), 36, "0123456789abcdef" * 4)
-    given = {"title": "Study on crops", "command": "python x.py", "out": "runs/x", "settings": {"select": "last"},
+    given = {"title": "Study on crops", "command": "python x.py", "out": "runs/x", "settings": TrainingConfig(),
              "environment": {}, "commits": (), "processors": (), "seconds": 1.0, "data": data,
              "folds": ((image_results.ImageCounts(200, 100, 25),) * 2,) * 5, "baselines": ()}  # fmt: skip
     return Study(configurations=configurations, **given | changes)

@@ -66,11 +66,11 @@ def typed(document: object, kind: type[T], name: str) -> T:
         name: of the document, for the message.
 
     Raises:
-        WoolError: a value is missing or of another type.
+        WoolError: a value is missing, of another type, or breaks a rule of the dataclass.
     """
     try:
         return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, WoolError) as error:
         raise WoolError(f"{name}: {in_one_line(error)}; it is damaged, or of another version of wool_tf") from None
 
 
@@ -103,17 +103,15 @@ def read_as(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def load(path: Path, kind: type[T], version: int, work: str) -> T:
-    """The document of a file as a dataclass.
+def load(path: Path, work: str) -> dict:
+    """The document of a file that somebody gave, for `versioned`.
 
     Arguments:
         path: of the file.
-        kind: the dataclass.
-        version: that the document must have under `version`.
         work: what wrote it, `study`.
 
     Raises:
-        WoolError: the file cannot be read, is damaged or of another version.
+        WoolError: the file cannot be read, or is damaged.
     """
     try:
         document = parse(path.read_bytes())
@@ -121,5 +119,4 @@ def load(path: Path, kind: type[T], version: int, work: str) -> T:
         raise WoolError(f"{path}: cannot be read ({error.strerror}); give a document of a {work}") from None
     except ValueError:
         raise WoolError(f"{path}: is damaged; run the {work} again, finished networks are kept") from None
-    document = document if isinstance(document, dict) else {}
-    return versioned(document, kind, version, str(path), f"run the {work} again with this wool_tf")
+    return document if isinstance(document, dict) else {}

@@ -62,7 +62,8 @@ def read(path: Path) -> SearchOutcome:
     Raises:
         WoolError: the file cannot be read, is damaged, or of another version.
     """
-    return records.load(path, SearchOutcome, VERSION, "search")
+    advice = "run the search again with this wool_tf"
+    return records.versioned(records.load(path, "search"), SearchOutcome, VERSION, str(path), advice)
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
