@@ -9,13 +9,9 @@ from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.errors import as_text
 from wool_tf.study.results import OF_CONFIGURATION, Configuration, Stage, Study
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import NOT_SEARCHED, OF_COMPARISONS, TrainingConfig
 
 FOLDS = "--first_folds=0"
-NOT_DELIVERED = ("repeats", "controls", "select")
-"""Settings of a comparison that `experiments/reproduce.py` does not have."""
-NOT_SEARCHED = (*NOT_DELIVERED, "first_folds", "final")
-"""Settings that `experiments/search.py` does not have."""
 OF_IMAGES = (
     "on_bad_image",
     *(field.name for kind in (CropNaming, SampleBits) for field in dataclasses.fields(kind)),
@@ -89,7 +85,7 @@ def delivering(study: Study, one: Configuration, stage: Stage) -> str:
     own = {name: getattr(one, name) for name in OF_CONFIGURATION} | {"final": stage.name}
     if not stage.name.startswith("asfp"):
         own["asfp_rates"] = ()
-    flags = [*_as_flags(own), *_settings(study, (*own, *NOT_DELIVERED))]
+    flags = [*_as_flags(own), *_settings(study, (*own, *OF_COMPARISONS))]
     reproduce = "python", "experiments/reproduce.py"
     return shlex.join([*reproduce, *of_images(study), *flags, f"--out={study.out}-delivered"])
 

@@ -19,6 +19,11 @@ FINETUNES = ("compact", "masked")
 SELECTS = ("last", "best")
 CONTROLS = ("random", "scratch")
 CLASSES = 2
+OF_COMPARISONS = ("repeats", "controls", "select")
+"""Fields of TrainingConfig that keep their defaults, and that `experiments/reproduce.py` lacks, where a model is
+delivered: its figures are those of one network, trained to its last epoch."""
+NOT_SEARCHED = (*OF_COMPARISONS, "first_folds", "final")
+"""Fields of TrainingConfig that `experiments/search.py` lacks: a Search says of which stage and folds it is."""
 
 
 @dataclasses.dataclass(frozen=True)
