@@ -246,7 +246,7 @@ def test_both_files_show_every_stage_setting_and_the_command(pages, delivered):
     for stage_ in delivered.configurations[0].stages:
         assert stage_.title in words
         assert stage_.title in pages[".md"]
-    for name in delivered.settings:
+    for name in vars(delivered.settings):
         assert name in words
         assert f"| {name} |" in pages[".md"]
     assert delivered.command in words
@@ -287,7 +287,7 @@ def hostile(study):
         title=HOSTILE,
         command=HOSTILE,
         out=HOSTILE,
-        settings=study.settings | {HOSTILE: HOSTILE},
+        settings=dataclasses.replace(study.settings, latency_table=HOSTILE),
         environment={HOSTILE: HOSTILE},
         data=dataclasses.replace(study.data, folder=HOSTILE, skipped=(HOSTILE,)),
         failures=(Failure(HOSTILE, 2, HOSTILE),),

@@ -13,7 +13,7 @@ from wool_tf.errors import WoolError
 from wool_tf.search import outcome, trials
 from wool_tf.search.optimisation import Trial
 from wool_tf.study.crop_source import CropSource
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import OF_COMPARISONS, TrainingConfig
 
 
 def trial(number, loss, state="complete"):
@@ -21,7 +21,7 @@ def trial(number, loss, state="complete"):
     return Trial(number, values, state, {"log_loss": loss, "accuracy": 0.9, "auc": 0.95}, "")
 
 
-_SETTINGS = training_flags.define(without=outcome.NOT_OF_REPRODUCE)
+_SETTINGS = training_flags.define(without=OF_COMPARISONS)
 
 
 def parsed(text: str, folder: Path) -> tuple[TrainingConfig, flags.FlagValues]:

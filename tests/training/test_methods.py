@@ -14,11 +14,11 @@ from wool_tf.errors import Divergence
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import History, Result
 from wool_tf.pruning import callbacks, importance
 from wool_tf.training import batch_norms, methods, trainer
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.unit_records import History, Result
 
 FULL = ResNetSpec.full(18, 2, (32, 32, 1))
 # Two rounds leave what oneDNN can train, and 30 % of it is a number of filters that neither 20 % nor 40 % would give.

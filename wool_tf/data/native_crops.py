@@ -32,19 +32,6 @@ class Crops:
         """The same images with a side of `pixels.load_size(image_size)`, as `dataset.resized` makes them."""
         return dataset.resized(self.native, pixels.load_size(image_size), self.cache, progress)
 
-    def binding(self) -> dict:
-        """What results depend on beside the images that networks are trained on, by name, as JSON values."""
-        return binding(self.native, self.imaging)
-
-
-def binding(crops: Dataset, how: Imaging) -> dict:
-    """As `Crops.binding`, of crops in their own size that were imaged so."""
-    said = dataclasses.asdict(how)
-    said["window"] = said["window"] and list(said["window"])
-    if said["white"] is None:  # Runs from before this was recorded go on.
-        del said["white"]
-    return {"native crops": crops.fingerprint, "imaging": said}
-
 
 def load(
     folder: Path,

@@ -205,7 +205,7 @@ def _about_data(study: Study) -> list[str]:
         )
     found += _mixture(study)
     if study.judged.images < data.images:
-        folds = f"the first {len(study.folds[0])} of {study.settings['folds']} folds"
+        folds = f"the first {len(study.folds[0])} of {study.settings.folds} folds"
         found.append(f"Only {folds} were trained: the figures are of {study.judged.images} of {data.images} images.")
     samples = study.judged.groups
     if samples < FEW_GROUPS:

@@ -12,7 +12,7 @@ from wool_tf.report.page import markdown
 from wool_tf.report.tables import Table
 from wool_tf.search.optimisation import OBJECTIVE, Trial
 from wool_tf.study.crop_source import CropSource
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import OF_COMPARISONS, TrainingConfig
 
 VERSION = 1
 SHOWN = 10
@@ -21,8 +21,6 @@ OPTIMISTIC = (
     "the figures of the best trial are optimistic, for it was chosen by these very folds: report those of other "
     "images, or of the folds of another seed"
 )
-NOT_OF_REPRODUCE = ("repeats", "controls", "select")
-"""TrainingConfig that reproduce.py has no flag for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,8 @@ def read(path: Path) -> SearchOutcome:
     Raises:
         WoolError: the file cannot be read, is damaged, or of another version.
     """
-    return records.load(path, SearchOutcome, VERSION, "search")
+    advice = "run the search again with this wool_tf"
+    return records.versioned(records.load(path, "search"), SearchOutcome, VERSION, str(path), advice)
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -136,7 +135,7 @@ def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
         "on_bad_image": source.on_bad_image,
         **dataclasses.asdict(source.naming),
         "white": source.white,
-        **{name: value for name, value in dataclasses.asdict(settings).items() if name not in NOT_OF_REPRODUCE},
+        **{name: value for name, value in dataclasses.asdict(settings).items() if name not in OF_COMPARISONS},
     }
     lines = [f"--{name}={as_text(value)}" for name, value in given.items() if value is not None]
     return "\n".join([f"# Found by search.py: {OPTIMISTIC}.", *lines, ""])

@@ -20,6 +20,11 @@ SELECTS = ("last", "best")
 CONTROLS = ("random", "scratch")
 IMPORTANCES = tuple(name for name in importance.CRITERIA if name not in CONTROLS)
 CLASSES = 2
+OF_COMPARISONS = ("repeats", "controls", "select")
+"""Fields of TrainingConfig that keep their defaults, and that `experiments/reproduce.py` lacks, where a model is
+delivered: its figures are those of one network, trained to its last epoch."""
+NOT_SEARCHED = (*OF_COMPARISONS, "first_folds", "final")
+"""Fields of TrainingConfig that `experiments/search.py` lacks: a Search says of which stage and folds it is."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,6 +26,7 @@ from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import complexity, initial_weights, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import History, Result
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning import compaction, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
@@ -34,7 +35,6 @@ from wool_tf.training.config import TrainingConfig
 from wool_tf.training.distillation import Teacher
 from wool_tf.training.fold import Fold
 from wool_tf.training.trainer import Course, Progress
-from wool_tf.training.unit_records import History, Result
 
 CHECKED_IMAGES = 32
 """Training images on which masked and compact network are compared."""

@@ -15,13 +15,13 @@ from wool_tf.networks import forward_pass, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import History
 from wool_tf.networks.weights import Weights
 from wool_tf.pruning.layers import MaskedResNet
 from wool_tf.pruning.plan import Plan
 from wool_tf.training import distillation, schedules
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.distillation import Teacher
-from wool_tf.training.unit_records import History
 
 SGD_MOMENTUM = 0.9
 KEPT_MODELS = 12
