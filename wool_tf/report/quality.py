@@ -91,9 +91,9 @@ def table2(study: Study) -> Table | None:
     text = (
         "Accuracy in percent before and after pruning, at the threshold 0.5, mean over repeats. In brackets the change "
         "against the same network before pruning, in percentage points: with a minus, pruning costs accuracy. The "
-        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the least important filters for good, "
-        "round after round; ASFP zeroes a growing share of them while the network is trained, and lets them grow back "
-        "until the last epoch."
+        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the least important filters for "
+        "good, round after round; ASFP zeroes a growing share of them while the network is trained, and lets them grow "
+        "back until the last epoch."
     )
     header = ("Network", "Baseline", *map(naming.short, names))
     note = _paper_note(study)
