@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import dataset, imaging, pixels
+from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
-from wool_tf.data.naming import AS_NAMED, CropNaming
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,21 +37,19 @@ def load(
     folder: Path,
     cache: Path,
     progress: Callable[[int, int], None] | None = None,
-    on_bad_image: str = "fail",
+    reading: CropReading = AS_THEY_ARE,
     side: int | None = None,
-    naming: CropNaming = AS_NAMED,
-    white: int | None = None,
 ) -> Crops:
     """Reads the crops of a folder.
 
     Arguments:
-        folder, cache, progress, on_bad_image, naming: as for `dataset.load`.
+        folder, cache, progress, reading: as for `dataset.load`.
         side: of the crops that the board is given, in pixels; None: as `imaging.read` finds it.
-        white: the highest value of samples in 16-bit crops; None: as `imaging.json` says, or `dataset.load` finds.
 
     Raises:
         WoolError: the folder, its images or its `imaging.json` are unusable, or the cache cannot be written.
     """
-    how = imaging.read(folder, side, naming)
-    found = dataset.load(folder, how.side, cache, progress, on_bad_image, naming, white or how.white)
+    how = imaging.read(folder, side, reading.naming)
+    told = dataclasses.replace(reading, white=reading.white or how.white)
+    found = dataset.load(folder, how.side, cache, progress, told)
     return Crops(found, dataclasses.replace(how, white=found.white), cache)

@@ -132,9 +132,8 @@ def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
         "data": source.folder,
         "samples": source.samples,
         "contrast": source.contrast,
-        "on_bad_image": source.on_bad_image,
-        **dataclasses.asdict(source.naming),
-        "white": source.white,
+        **vars(source.reading.naming),
+        **{name: value for name, value in vars(source.reading).items() if name != "naming"},
         **{name: value for name, value in dataclasses.asdict(settings).items() if name not in OF_COMPARISONS},
     }
     lines = [f"--{name}={as_text(value)}" for name, value in given.items() if value is not None]
