@@ -42,7 +42,7 @@ def main() -> None:
     table = streaming_table.SpeedTable(runs)
     streaming_table.add_gate(table)
     print(table.text())
-    given.write({"gate": vars(place), "runs": runs})
+    given.write(gate=place, runs=runs)
 
 
 if __name__ == "__main__":

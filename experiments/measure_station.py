@@ -16,7 +16,7 @@ belt has in that time, as fast as possible: does the memory stay as it is? On a 
 
 import startup  # noqa: F401
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -38,6 +38,7 @@ _SEED = setting_flags.define(TrainingConfig, only=("seed",))
 
 BOARD = Path(__file__).resolve().parents[1] / "tflite"
 PROGRAM = BOARD / "inspect_line.py"
+PARTS = ("inspection", "gate", "station")
 
 
 def main() -> None:
@@ -62,11 +63,11 @@ def main() -> None:
         found = _lasting(given, commands, place, hours, display)
     else:
         found = _streamed(given, commands, place, speeds, display)
-    given.write({"gate": vars(place), **found})
+    given.write(gate=place, **found)
 
 
-def _say_priority(station: dict, display) -> None:
-    if not station["scheduled"]:
+def _say_priority(is_given: bool, display) -> None:
+    if not is_given:
         display.say(
             "without the CPU priorities of the services, which only root may give: the gate had to wait its turn"
         )
@@ -81,44 +82,41 @@ def _streamed(given, commands, place, speeds: Sequence[float], display) -> dict:
     for speed in speeds:
         display.say(f"{speed:g} times real time, {rate:g} lines/s each, with the station")
         runs[f"{speed:g}"] = station_run.run(given.belt, commands, place, rate * speed, given.belt.lines)
-        streaming_table.say_notes(runs[f"{speed:g}"]["gate"], display)
-    _say_priority(runs[f"{speeds[0]:g}"]["station"], display)
+        streaming_table.say_notes(runs[f"{speed:g}"].gate, display)
+    _say_priority(runs[f"{speeds[0]:g}"].station.scheduled, display)
     print(_table(runs))
     if not _PAIRS.value:
         return {"runs": runs}
     found = pace.compare(given.belt, commands, place, rate, _PAIRS.value, display.say)
-    spread = f"({min(found['ratios']):.3f} to {max(found['ratios']):.3f} in {_PAIRS.value} pairs)"
-    print(f"\nas fast as possible, with the station beside it: {found['median']:.3f} times as fast as alone {spread}")
-    return {"runs": runs, "pace": found}
+    spread = f"({min(found.ratios):.3f} to {max(found.ratios):.3f} in {_PAIRS.value} pairs)"
+    print(f"\nas fast as possible, with the station beside it: {found.median:.3f} times as fast as alone {spread}")
+    written = vars(found) | {"with": found.beside}
+    del written["beside"]
+    return {"runs": runs, "pace": written}
 
 
 def _table(runs: dict) -> str:
-    inspection, gate, station = ({speed: run[part] for speed, run in runs.items()} for part in PARTS)
+    inspection, gate, station = ({speed: getattr(run, part) for speed, run in runs.items()} for part in PARTS)
     parts = [streaming_table.SpeedTable(part) for part in (inspection, gate, station)]
     streaming_table.add_found(parts[0], inspection)
     streaming_table.add_pace(parts[0])
     streaming_table.add_gate(parts[1])
-    _add_station(parts[2], next(iter(station.values())), False)
-    names = ("Inspection", "Gate", "Station")
-    return "\n\n".join(f"{name}\n{part.text()}" for name, part in zip(names, parts, strict=True))
+    _add_station(parts[2], next(iter(station.values())).memory_mb, False)
+    return "\n\n".join(f"{name.title()}\n{part.text()}" for name, part in zip(PARTS, parts, strict=True))
 
 
-PARTS = ("inspection", "gate", "station")
-
-
-def _add_station(table: streaming_table.SpeedTable, first: dict, lasting: bool) -> None:
-    for name in first["peak_memory_mb"]:
-        table.add(f"peak memory of {name}, MB", lambda run, name=name: f"{run['peak_memory_mb'][name]:.1f}")
-    for name in first["memory_mb"] if lasting else ():
+def _add_station(table: streaming_table.SpeedTable, programs: Iterable[str], lasting: bool) -> None:
+    for name in programs:
+        table.add(f"peak memory of {name}, MB", lambda run, name=name: f"{run.peak_memory_mb[name]:.1f}")
+    for name in programs if lasting else ():
         text = f"mean memory of {name}, first / last quarter, MB"
-        table.add(text, lambda run, name=name: streaming_table.quarters(run["memory_mb"][name]))
-    if "told_rejects" in first:
-        table.add("rejects told", lambda run: f"{run['told_rejects']}")
-    table.add("  recorded", lambda run: f"{run['recorded_rejects']}")
-    table.add("  published by MQTT", lambda run: _count(run["published_rejects"]))
-    table.add("tiles on the page", lambda run: f"{run['page']['tiles']:,}")
-    table.add("  messages left out there", lambda run: f"{run['page']['dropped']}")
-    table.add("  latest message, s", lambda run: f"{run['page']['worst_seconds']:.2f}")
+        table.add(text, lambda run, name=name: streaming_table.quarters(run.memory_mb[name]))
+    table.add("rejects told", lambda run: f"{run.told_rejects}")
+    table.add("  recorded", lambda run: f"{run.recorded_rejects}")
+    table.add("  published by MQTT", lambda run: _count(run.published_rejects))
+    table.add("tiles on the page", lambda run: f"{run.page.tiles:,}")
+    table.add("  messages left out there", lambda run: f"{run.page.dropped}")
+    table.add("  latest message, s", lambda run: f"{run.page.worst_seconds:.2f}")
 
 
 def _count(number: int | None) -> str | None:
@@ -133,11 +131,11 @@ def _lasting(given, commands, place, hours: float, display) -> dict:
     lines = round(3600 * hours * given.lines_per_second)
     display.say(f"{lines:,} lines as fast as possible, with the station")
     run, station = pace.accompanied(given.belt, commands, place, given.lines_per_second, lines)
-    _say_priority(station, display)
+    _say_priority(station.scheduled, display)
     figures = scoring.program_figures(run)
     alone, beside = streaming_table.SpeedTable({"0": figures}), streaming_table.SpeedTable({"0": station})
     streaming_table.add_pace(alone)
-    _add_station(beside, station, True)
+    _add_station(beside, station.memory_mb, True)
     print(f"Inspection\n{alone.text()}\n\nStation\n{beside.text()}")
     return {"hours": hours, "inspection": figures, "station": station}
 
@@ -149,22 +147,23 @@ def _killed(given, commands, place, speed: float, seed: int, display) -> dict:
 
     rate = given.lines_per_second * speed
     found = kills.run(given.belt, commands, place, rate, _KILLS.value, seed, display.say)
-    _say_priority(found, display)
+    _say_priority(found.scheduled, display)
     rows = [["killed", "times", "gate passed", "then rejected needlessly, mm each"]]
-    for name, kill in found["kills"].items():
-        rows.append([name, *(f"{kill[part]}" for part in ("kills", "while_passing", "needless_mm"))])
-    print("\n".join(aligned(rows, "lrrr")))
-    print(
-        f"{found['due_mm'] / 1000:.1f} of {found['belt_mm'] / 1000:.1f} m of belt were to be rejected; of that passed:"
-    )
-    print(f"  where the pin of a dead gate becomes an input: {found['missed_mm']:.1f} mm")
-    print(f"  where it stays until the relay of the heartbeat falls: {found['missed_without_input_mm']:.1f} mm")
-    print(f"the belt stood for {found['stood_seconds']:.1f} s, as this machine was busy")
-    store, rejects = found["store"], found["rejects"]
-    print(f"records that were in the store: {store['seen']:,}, of which {store['lost']} were lost")
-    print(f"corrections that were acknowledged: {store['corrections']}, of which {store['lost_corrections']} were lost")
-    published = "" if rejects["published"] is None else f", {rejects['published']} published"
-    print(f"rejects: {rejects['told']} told, {rejects['recorded']} recorded{published}")
+    for name, kill in found.kills.items():
+        rows.append([name, f"{kill.kills}", f"{kill.while_passing}", f"{kill.needless_mm}"])
+    store, rejects = found.store, found.rejects
+    published = "" if rejects.published is None else f", {rejects.published} published"
+    lines = [
+        *aligned(rows, "lrrr"),
+        f"{found.due_mm / 1000:.1f} of {found.belt_mm / 1000:.1f} m of belt were to be rejected; of that passed:",
+        f"  where the pin of a dead gate becomes an input: {found.missed_mm:.1f} mm",
+        f"  where it stays until the relay of the heartbeat falls: {found.missed_without_input_mm:.1f} mm",
+        f"the belt stood for {found.stood_seconds:.1f} s, as this machine was busy",
+        f"records that were in the store: {store.seen:,}, of which {store.lost} were lost",
+        f"corrections that were acknowledged: {store.corrections}, of which {store.lost_corrections} were lost",
+        f"rejects: {rejects.told} told, {rejects.recorded} recorded{published}",
+    ]
+    print("\n".join(lines))
     return {"killed": found, "speed": speed}
 
 

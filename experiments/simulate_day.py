@@ -14,12 +14,16 @@ import startup  # noqa: F401
 
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 import console
 import streaming_flags
 import streaming_table
+
+if TYPE_CHECKING:
+    from wool_tf.belt.day.account import DayAccount
 
 _BELT = streaming_flags.define()
 _PROGRAM = flags.DEFINE_string("program", None, "inspect_line.py of another version; default: this one's.")
@@ -39,29 +43,29 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         found = day_run.run(belt, program, given.model, Path(place), given.lines_per_second, _PASSES.value, display.say)
     print(_table(found))
-    given.write({"program": str(program), **found})
+    given.write(program=str(program), **vars(found))
 
 
-def _table(found: dict) -> str:
+def _table(found: "DayAccount") -> str:
     """The account, a row for each hour, and what is said of the whole day."""
     from wool_board.columns import aligned
 
-    names = sorted({name for hour in found["hours"] for name in hour["defects"]})
-    rows = [["hour", *found["shares_m"], *(f"found of {name}" for name in names), "false rejects per m"]]
-    for number, hour in enumerate(found["hours"], start=1):
-        cells = [streaming_table.found(**hour["defects"][name]) for name in names]
-        metres = [f"{value:.2f}" for value in hour["told_m"].values()]
-        rows.append([f"{number}", *metres, *cells, f"{hour['false_rejects_per_m']:.3f}"])
-    rows.append(["all", *(f"{value:.2f}" for value in found["shares_m"].values()), *([""] * (len(names) + 1))])
-    alarms = ", ".join(f"{name} {count}" for name, count in found["alarms"].items()) or "none"
-    latency = found["reject_latency_mm"]
+    names = sorted({name for hour in found.hours for name in hour.defects})
+    rows = [["hour", *vars(found.shares_m), *(f"found of {name}" for name in names), "false rejects per m"]]
+    for number, hour in enumerate(found.hours, start=1):
+        cells = [streaming_table.found(hour.defects[name]) for name in names]
+        metres = [f"{value:.2f}" for value in vars(hour.told_m).values()]
+        rows.append([f"{number}", *metres, *cells, f"{hour.false_rejects_per_m:.3f}"])
+    shares, stopped, latency = vars(found.shares_m).values(), found.stopped_m, found.reject_latency_mm
+    rows.append(["all", *(f"{value:.2f}" for value in shares), *([""] * (len(names) + 1))])
+    alarms = ", ".join(f"{name} {count}" for name, count in found.alarms.items()) or "none"
     return "\n".join([
         *aligned(rows, "r" * len(rows[0])),
-        f"sent {found['sent_m']:.2f} m, of which were told or lost {sum(found['shares_m'].values()):.2f} m",
+        f"sent {found.sent_m:.2f} m, of which were told or lost {sum(shares):.2f} m",
         f"alarms: {alarms}",
-        f"unseen: {', '.join(f'{reason} {metres:.2f} m' for reason, metres in found['unseen_m'].items()) or 'nothing'}",
-        "belt stood for {stood:.2f} m of lines, and was told to for {told:.2f} m".format(**found["stopped_m"]),
-        f"events left out: {found['untold']}; memory {found['memory_mb']:.1f} MB; "
+        f"unseen: {', '.join(f'{reason} {metres:.2f} m' for reason, metres in found.unseen_m.items()) or 'nothing'}",
+        f"belt stood for {stopped.stood:.2f} m of lines, and was told to for {stopped.told:.2f} m",
+        f"events left out: {found.untold}; memory {found.memory_mb:.1f} MB; "
         f"longest reject latency {'–' if latency is None else f'{latency:.0f} mm'}",
     ])  # fmt: skip
 

@@ -34,25 +34,19 @@ def main() -> None:
     hours, speeds = config.hours, config.speed if config.hours is None else (0.0,)
     laid, rate = given.belt, given.lines_per_second
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")
-    runs = {}
+    runs, memory = {}, {}
     for speed in speeds:
         lines = laid.lines if hours is None else round(3600 * hours * rate)
         display.say("as fast as possible" if speed == 0 else f"{speed:g} times real time, {rate:g} lines/s each")
         run = streaming.stream(laid, PROGRAM, given.model, rate, speed, lines, hours is None)
-        runs[f"{speed:g}"] = (scoring.judge(laid, run) if hours is None else scoring.program_figures(run)) | {
-            "memory_samples": run.memory
-        }
-    print(_table(runs))
-    given.write({"runs": runs})
-
-
-def _table(runs: dict) -> str:
-    """The figures, a column for each speed."""
+        runs[f"{speed:g}"] = scoring.judge(laid, run) if hours is None else scoring.program_figures(run)
+        memory[f"{speed:g}"] = run.memory
     table = streaming_table.SpeedTable(runs)
-    if "defects" in next(iter(runs.values())):
+    if hours is None:
         streaming_table.add_found(table, runs)
     streaming_table.add_pace(table)
-    return table.text()
+    print(table.text())
+    given.write(runs={speed: vars(found) | {"memory_samples": memory[speed]} for speed, found in runs.items()})
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class StreamingInputs:
     lines_per_second: float
     _json: Path | None
 
-    def write(self, figures: dict) -> None:
+    def write(self, **figures: object) -> None:
         """Writes what was found, with what it was found on, if there is to be a file."""
         from wool_tf import records
 

@@ -15,6 +15,7 @@ from wool_board.image import references
 from wool_board.image.scan_files import LineFormat
 from wool_tf import WoolError
 from wool_tf.belt import layout, scoring, streaming
+from wool_tf.belt.scoring import DefectCounts, InspectionFigures, MemoryQuarters, MemoryUse
 from wool_tf.belt.streaming import InspectionLog, StreamRun
 from wool_tf.data.annotations.scans import Box, ScanConfig
 
@@ -206,7 +207,7 @@ def said(*events: dict) -> InspectionLog:
     return found
 
 
-def judged(scans, *events) -> dict:
+def judged(scans, *events) -> InspectionFigures:
     return scoring.judge(layout.lay(scans, **FLAGS), StreamRun(said(*events), 270, 2.0, 0.01, ()))
 
 
@@ -214,39 +215,35 @@ def test_a_reject_finds_the_boxes_whose_middle_it_holds(scans):
     # D1 is in the middle at element 13 and line 62, D3 at 9 and 186; a pixel is 0.8 mm.
     middle = reject(1, (61 * 0.8, 63 * 0.8), (12 * 0.8, 14 * 0.8))
     found = judged(scans, middle)
-    assert found["defects"] == {
-        "D1": {"boxes": 1, "looked_at": 0, "found": 1},
-        "D3": {"boxes": 1, "looked_at": 0, "found": 0},
-        "all": {"boxes": 2, "looked_at": 0, "found": 1},
-    }
-    assert (found["rejects"], found["false_rejects"], found["false_mm"]) == (1, 0, 0)
+    assert found.defects == {"D1": DefectCounts(1, 0, 1), "D3": DefectCounts(1, 0, 0), "all": DefectCounts(2, 0, 1)}
+    assert (found.rejects, found.false_rejects, found.false_mm) == (1, 0, 0)
     # It touches the box but does not hold its middle: neither found nor false.
     beside = judged(scans, reject(1, (60 * 0.8, 64 * 0.8), (14 * 0.8, 20 * 0.8)))
-    assert beside["defects"]["all"]["found"] == 0 and beside["false_rejects"] == 0
+    assert beside.defects["all"].found == 0 and beside.false_rejects == 0
 
 
 def test_a_box_is_looked_at_if_a_tile_holds_its_middle(scans):
     # D1 is in the middle at element 13 and line 62, D3 at 9 and 186; a pixel is 0.8 mm.
     tile = {"event": "tile", "along_mm": [40 * 0.8, 63 * 0.8], "across_mm": [0.0, 14 * 0.8]}
     found = judged(scans, tile, tile | {"along_mm": [187 * 0.8, 200 * 0.8]})
-    assert [found["defects"][name]["looked_at"] for name in ("D1", "D3", "all")] == [1, 0, 1]
+    assert [found.defects[name].looked_at for name in ("D1", "D3", "all")] == [1, 0, 1]
 
 
 def test_false_rejects_per_metre_of_product(scans):
     # 80 lines of product are 64 mm; 10 lines, told twice in part, are 8 mm.
     false = reject(3, (80.0, 88.0)), reject(4, (84.0, 88.0)), reject(5, (84.0, 88.0), latency=901)
     found = judged(scans, *false)
-    assert found["product_m"] == 0.06
-    assert found["false_rejects"] == round(3 / 0.064, 4)
-    assert found["false_mm"] == 8 / 0.064 == 125
-    assert found["rejected_share"] == 0.125
-    assert found["reject_latency_mm"]["max"] == 901
+    assert found.product_m == 0.06
+    assert found.false_rejects == round(3 / 0.064, 4)
+    assert found.false_mm == 8 / 0.064 == 125
+    assert found.rejected_share == 0.125
+    assert found.reject_latency_mm.max == 901
 
 
 def test_parts_of_a_reject_count_as_one(scans):
     parts = reject(1, (40.0, 60.0)), reject(1, (56.0, 80.0))
     found = judged(scans, *parts)
-    assert (found["rejects"], found["false_rejects"], found["defects"]["D1"]["found"]) == (1, 0, 1)
+    assert (found.rejects, found.false_rejects, found.defects["D1"].found) == (1, 0, 1)
 
 
 def test_what_no_event_accounts_for_is_forgotten(scans):
@@ -254,9 +251,9 @@ def test_what_no_event_accounts_for_is_forgotten(scans):
     unseen = {"event": "unseen", "along_mm": [80.0, 100.0], "reason": "too_slow"}
     whole = {"event": "air", "along_mm": [100.0, 216.0]}
     figures = judged(scans, air, tile, tile, unseen, whole)
-    assert (figures["forgotten_mm"], figures["unseen_mm"]) == (8.0, 20.0)
-    assert judged(scans, air)["forgotten_mm"] == 176.0
-    assert judged(scans, air, {"event": "tile", "along_mm": [39.9, 216.0]})["forgotten_mm"] == 0
+    assert (figures.forgotten_mm, figures.unseen_mm) == (8.0, 20.0)
+    assert judged(scans, air).forgotten_mm == 176.0
+    assert judged(scans, air, {"event": "tile", "along_mm": [39.9, 216.0]}).forgotten_mm == 0
 
 
 def test_alarms_levels_and_memory(scans):
@@ -265,10 +262,10 @@ def test_alarms_levels_and_memory(scans):
     memory = tuple(enumerate([50.0, 60.0, 61.0, 61.0, 61.0, 61.0, 61.0, math.nan, 62.0]))
     run = dataclasses.replace(StreamRun(said(*events), 270, 2.0, 0.01, memory), lines=540)
     figures = scoring.program_figures(run)
-    assert (figures["late"], figures["alarms"], figures["thinnest"], figures["thinned"]) == (2, ["late"], [2, 2], 2)
-    assert figures["memory_mb"] == {"first": {"mean": 55.0, "max": 60.0}, "last": {"mean": 61.5, "max": 62.0}}
-    assert (figures["lines_per_second"], figures["longest_write_ms"]) == (270.0, 10.0)
-    assert figures["reject_latency_mm"] is None
+    assert (figures.late, figures.alarms, figures.thinnest, figures.thinned) == (2, ("late",), (2, 2), 2)
+    assert figures.memory_mb == MemoryQuarters(MemoryUse(55.0, 60.0), MemoryUse(61.5, 62.0))
+    assert (figures.lines_per_second, figures.longest_write_ms) == (270.0, 10.0)
+    assert figures.reject_latency_mm is None
 
 
 def test_neither_keras_nor_tensorflow_is_imported():

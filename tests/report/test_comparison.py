@@ -81,6 +81,35 @@ def test_only_images_of_the_same_name_and_label_are_compared(study):
     assert found.rows[0][2] == f"{100 * accuracy:.1f}"
 
 
+def test_mistakes_costs_and_the_change_from_its_own_unpruned_network_are_told_of_either_run(study):
+    before = worsened(study, 12)
+    found = comparison.networks(study, before)
+    rows = {row[:2]: row[2:] for row in found.rows}
+    truth = np.array([one.label == 1 for one in study.held_out])
+
+    def called(run, name):
+        return np.array(run.configurations[0].stage(name).scores) >= 0.5
+
+    for run, told in ((before, "before"), (study, "now")):
+        for stage in run.configurations[0].stages:
+            cells, calls = rows[stage.title, told], called(run, stage.name)
+            assert cells[0] == f"{(truth & ~calls).sum()} of {truth.sum()}"
+            assert cells[1] == f"{(~truth & calls).sum()} of {(~truth).sum()}"
+            change = 100 * ((calls == truth).mean() - (called(run, "baseline") == truth).mean())
+            assert cells[4] == (
+                "–" if stage.name == "baseline" else f"{change:+.2f}".replace("-", "−").replace("+0.00", "0.00")
+            )
+    now, then = (rows["Hard pruning, round 3", told] for told in ("now", "before"))
+    assert int(then[0].split()[0]) - int(now[0].split()[0]) == 12
+    assert now[2:4] == then[2:4]
+
+
+def test_costs_are_told_where_images_are_not_known(pair):
+    found = comparison.networks(pair[0], dataclasses.replace(pair[1], held_out=()))
+    assert {(row[2], row[6]) for row in found.rows} == {("–", "–")}
+    assert all(row[4].endswith(("k", "M")) for row in found.rows)
+
+
 def test_images_in_another_order_are_compared_with_themselves(study):
     turned = {stage.name: stage.scores[::-1] for stage in study.configurations[0].stages}
     stages = tuple(dataclasses.replace(stage, scores=turned[stage.name]) for stage in study.configurations[0].stages)
@@ -151,8 +180,8 @@ def test_older_documents_are_compared_image_by_image_with_a_run_that_names_the_i
     results.write(tmp_path / "new" / "report.json", pair[0])
     text = compared(tmp_path / "new", tmp_path / "old")
     lines = [line for line in text.splitlines() if line.startswith("| ResNet")]
-    rows = comparison.changes(pair[0], before).rows
-    assert [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines] == list(rows)
+    rows = [row for build in (comparison.changes, comparison.networks) for row in build(pair[0], before).rows]
+    assert [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines] == rows
     # The other way about, too.
     assert "by their means" not in compared(tmp_path / "old", tmp_path / "new")
 

@@ -1,5 +1,7 @@
 """How well the rejects of a belt hit the defects that are marked on it."""
 
+import collections
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -9,73 +11,168 @@ from wool_tf.belt.streaming import StreamRun
 from wool_tf.data.annotations.scans import Box
 
 
-def judge(belt: Belt, run: StreamRun) -> dict:
-    """The figures of a run in which the belt passed once.
+@dataclasses.dataclass(frozen=True)
+class DefectCounts:
+    """Marked defects: how many passed, and of how many a tile and a reject hold the middle of the box."""
 
-    A defect is found if a reject holds the middle of its box, and looked at if a tile does. A reject is false if it
-    touches no box of a visible defect. Lengths are per metre of product, air not counted; stretches that several
-    rejects name count once.
+    boxes: int
+    looked_at: int
+    found: int
 
-    Returns:
-        As JSON values: `defects` (by type, and `all`: `boxes`, `looked_at` and `found`), `false_rejects` and
-        `false_mm` per metre of product, `rejected_share` of the product's length, `unseen_mm`, `forgotten_mm` (what no
-        event accounts for), `late` (rejects that came later than stated), and figures of the program's own.
+
+@dataclasses.dataclass(frozen=True)
+class Percentiles:
+    """The median, the 95th percentile and the most of some values, in their unit."""
+
+    p50: float
+    p95: float
+    max: float
+
+
+@dataclasses.dataclass(frozen=True)
+class StatedLatency:
+    """How long after its start a reject is told at the latest, as the program states: `mm` of belt, and `ms`."""
+
+    mm: float
+    ms: float
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryUse:
+    """Mean and most of a program's memory in a part of a run, in MB (10⁶ bytes)."""
+
+    mean: float
+    max: float
+
+
+@dataclasses.dataclass(frozen=True)
+class MemoryQuarters:
+    """A program's memory in the first and in the last quarter of a run."""
+
+    first: MemoryUse
+    last: MemoryUse
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProgramFigures:
+    """How the program kept up in a run.
+
+    Attributes:
+        lines: that were written.
+        lines_per_second: of these.
+        tiles: that the network looked at.
+        tile_latency_ms: of tiles, or None without any.
+        stated_latency: None where lines may wait.
+        reject_latency_mm, reject_latency_ms: from the start of a reject to its being told, or None without any.
+        late: rejects that came later than stated.
+        unseen_mm: length of what nobody looked at.
+        lost_lines: that the program could not take.
+        forgotten_mm: length of what no event accounts for.
+        thinned: how often the overlap of tiles was thinned.
+        thinnest: the thinnest level of overlap that was used, and the thinnest that there is.
+        alarms: names of those that there were, sorted.
+        longest_write_ms: for which the pipe held the writer up, at most.
+        peak_memory_mb: of the program, by its own account.
+        memory_mb: None of a short run.
     """
+
+    lines: int
+    lines_per_second: float
+    tiles: int
+    tile_latency_ms: Percentiles | None
+    stated_latency: StatedLatency | None
+    reject_latency_mm: Percentiles | None
+    reject_latency_ms: Percentiles | None
+    late: int
+    unseen_mm: float
+    lost_lines: int
+    forgotten_mm: float
+    thinned: int
+    thinnest: tuple[int, int]
+    alarms: tuple[str, ...]
+    longest_write_ms: float
+    peak_memory_mb: float
+    memory_mb: MemoryQuarters | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InspectionFigures(ProgramFigures):
+    """How well the rejects of a run hit the defects. Stretches that several rejects name count once.
+
+    Attributes:
+        product_m: metres of product that passed.
+        defects: by type, and `all`.
+        rejects: that were told.
+        false_rejects: that touch no box of a visible defect, per metre of product.
+        false_mm: length of these, per metre of product.
+        rejected_share: of the product's length.
+    """
+
+    product_m: float
+    defects: dict[str, DefectCounts]
+    rejects: int
+    false_rejects: float
+    false_mm: float
+    rejected_share: float
+
+
+def judge(belt: Belt, run: StreamRun) -> InspectionFigures:
+    """The figures of a run in which the belt passed once."""
     said, pixel = run.said, run.said.start["pixel_mm"]
     rejects = [_area(event, pixel) for event in said.rejects]
-    seen = [_box(*tile, pixel) for tile in said.tiles or ()]
-    found: dict[str, dict[str, int]] = {}
-    for box in belt.boxes:
-        hit = any(_holds_middle(area, box) for area in rejects)
-        looked_at = any(_holds_middle(area, box) for area in seen)
-        for name in (box.defect, "all"):
-            entry = found.setdefault(name, {"boxes": 0, "looked_at": 0, "found": 0})
-            entry["boxes"] += 1
-            entry["looked_at"] += int(looked_at)
-            entry["found"] += int(hit)
+    defects = count_defects(belt.boxes, [_box(*tile, pixel) for tile in said.tiles or ()], rejects)
+    if defects:
+        defects["all"] = DefectCounts(*map(sum, zip(*map(dataclasses.astuple, defects.values()), strict=True)))
     true = {event["reject"] for event, area in zip(said.rejects, rejects, strict=True) if _is_true(area, belt.boxes)}
     false = [area for event, area in zip(said.rejects, rejects, strict=True) if event["reject"] not in true]
     metres = belt.product_lines * pixel / 1000
     numbers = {event["reject"] for event in said.rejects}
-    return {
-        "product_m": round(metres, 2),
-        "defects": dict(sorted(found.items())),
-        "rejects": len(numbers),
-        "false_rejects": round((len(numbers) - len(true)) / metres, 4),
-        "false_mm": round(_length(false) * pixel / metres, 2),
-        "rejected_share": round(_length(rejects) * pixel / 1000 / metres, 4),
-        **program_figures(run),
-    }
+    return InspectionFigures(
+        product_m=round(metres, 2),
+        defects=dict(sorted(defects.items())),
+        rejects=len(numbers),
+        false_rejects=round((len(numbers) - len(true)) / metres, 4),
+        false_mm=round(_length(false) * pixel / metres, 2),
+        rejected_share=round(_length(rejects) * pixel / 1000 / metres, 4),
+        **vars(program_figures(run)),
+    )
 
 
-def program_figures(run: StreamRun) -> dict:
-    """How the program kept up in a run, as JSON values."""
+def count_defects(boxes: Iterable[Box], tiles: Sequence[Box], rejects: Sequence[Box]) -> dict[str, DefectCounts]:
+    """Marked defects by type, among tiles that were looked at and rejects that were told."""
+    found: dict[str, list[tuple[bool, bool]]] = collections.defaultdict(list)
+    for box in boxes:
+        found[box.defect or ""].append((_holds_middle(tiles, box), _holds_middle(rejects, box)))
+    return {name: DefectCounts(len(ones), *map(sum, zip(*ones, strict=True))) for name, ones in found.items()}
+
+
+def program_figures(run: StreamRun) -> ProgramFigures:
+    """How the program kept up in a run."""
     said = run.said
-    delays = [event["latency_mm"] for event in said.rejects]
-    times = [event["latency_ms"] for event in said.rejects]
-    return {
-        "lines": run.lines,
-        "lines_per_second": round(run.lines / run.seconds, 1),
-        "tiles": said.summary["tiles"],
-        "tile_latency_ms": said.summary["latency_ms"],
-        "stated_latency": said.start["stated_latency"],
-        "reject_latency_mm": _percentiles(delays),
-        "reject_latency_ms": _percentiles(times),
-        "late": sum(alarm["alarm"] == "late" for alarm in said.alarms),
-        "unseen_mm": round(sum(end - start for start, end in (event["along_mm"] for event in said.unseen)), 1),
-        "lost_lines": said.summary["lost_lines"],
-        "forgotten_mm": round(said.forgotten_mm + max(0.0, said.summary["along_mm"] - said.end_mm), 1),
-        "thinned": said.summary["thinned"],
-        "thinnest": [said.deepest, len(said.start["levels_mm"]) - 1],
-        "alarms": sorted({alarm["alarm"] for alarm in said.alarms}),
-        "longest_write_ms": round(1e3 * run.longest_write, 1),
-        "peak_memory_mb": said.summary["peak_memory_mb"],
-        "memory_mb": quarters(run.memory),
-    }
+    latency, stated = said.summary["latency_ms"], said.start["stated_latency"]
+    return ProgramFigures(
+        lines=run.lines,
+        lines_per_second=round(run.lines / run.seconds, 1),
+        tiles=said.summary["tiles"],
+        tile_latency_ms=latency and Percentiles(**latency),
+        stated_latency=stated and StatedLatency(**stated),
+        reject_latency_mm=_percentiles([event["latency_mm"] for event in said.rejects]),
+        reject_latency_ms=_percentiles([event["latency_ms"] for event in said.rejects]),
+        late=sum(alarm["alarm"] == "late" for alarm in said.alarms),
+        unseen_mm=round(sum(end - start for start, end in (event["along_mm"] for event in said.unseen)), 1),
+        lost_lines=said.summary["lost_lines"],
+        forgotten_mm=round(said.forgotten_mm + max(0.0, said.summary["along_mm"] - said.end_mm), 1),
+        thinned=said.summary["thinned"],
+        thinnest=(said.deepest, len(said.start["levels_mm"]) - 1),
+        alarms=tuple(sorted({alarm["alarm"] for alarm in said.alarms})),
+        longest_write_ms=round(1e3 * run.longest_write, 1),
+        peak_memory_mb=said.summary["peak_memory_mb"],
+        memory_mb=quarters(run.memory),
+    )
 
 
-def quarters(memory: Sequence[tuple[float, float]]) -> dict | None:
-    """Mean and most of a program's memory in MB in the first and the last quarter of a run; None of too short a one.
+def quarters(memory: Sequence[tuple[float, float]]) -> MemoryQuarters | None:
+    """A program's memory in the first and the last quarter of a run; None of too short a one.
 
     Arguments:
         memory: seconds and MB at that time, in order.
@@ -85,15 +182,18 @@ def quarters(memory: Sequence[tuple[float, float]]) -> dict | None:
     quarter = len(values) // 4
     if not quarter:
         return None
-    parts = {"first": values[:quarter], "last": values[-quarter:]}
-    return {name: {"mean": round(float(part.mean()), 1), "max": float(part.max())} for name, part in parts.items()}
+    return MemoryQuarters(_use(values[:quarter]), _use(values[-quarter:]))
 
 
-def _percentiles(values: list[float]) -> dict | None:
+def _use(megabytes: np.ndarray) -> MemoryUse:
+    return MemoryUse(round(float(megabytes.mean()), 1), float(megabytes.max()))
+
+
+def _percentiles(values: list[float]) -> Percentiles | None:
     if not values:
         return None
     middle, most = (round(float(value), 1) for value in np.percentile(values, (50, 95)))
-    return {"p50": middle, "p95": most, "max": max(values)}
+    return Percentiles(middle, most, max(values))
 
 
 def _area(event: dict, pixel: float) -> Box:
@@ -107,9 +207,10 @@ def _box(top: float, bottom: float, left: float, right: float, pixel: float) -> 
     return Box(round(left / pixel), round(top / pixel), round(right / pixel), round(bottom / pixel))
 
 
-def _holds_middle(area: Box, box: Box) -> bool:
+def _holds_middle(areas: Iterable[Box], box: Box) -> bool:
+    """Whether the middle of a box is in one of the areas."""
     x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-    return area.x0 <= x < area.x1 and area.y0 <= y < area.y1
+    return any(area.x0 <= x < area.x1 and area.y0 <= y < area.y1 for area in areas)
 
 
 def _is_true(area: Box, boxes: Iterable[Box]) -> bool:

@@ -79,8 +79,10 @@ def write(study: Study, out: Path, name: str, before: Study | None = None) -> No
 def render(study: Study, before: Study | None = None) -> dict[str, str]:
     """The text of both files, by suffix."""
     built = []
-    if before is not None and (changed := comparison.changes(study, before)):
-        built.append(Section("What changed", (changed,)))
+    if before is not None:
+        beside = comparison.changes(study, before), comparison.networks(study, before)
+        changed = tuple(each for each in beside if each)
+        built += [Section("What changed", changed)] if changed else []
     for title, builders in SECTIONS:
         parts = tuple(part for build in builders if (part := build(study)))
         built += [Section(title, parts)] if parts else []

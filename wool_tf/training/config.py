@@ -9,7 +9,7 @@ from wool_tf.data.dataset import GROUP_BY
 from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
 from wool_tf.networks.spec import DEPTHS, REDUCTION, ResNetSpec
-from wool_tf.pruning import latency
+from wool_tf.pruning import importance, latency
 from wool_tf.pruning.plan import RECIPES
 from wool_tf.settings import check, setting
 from wool_tf.training.schedules import SCHEDULES
@@ -18,6 +18,7 @@ OPTIMIZERS = ("adam", "sgd")
 FINETUNES = ("compact", "masked")
 SELECTS = ("last", "best")
 CONTROLS = ("random", "scratch")
+IMPORTANCES = tuple(name for name in importance.CRITERIA if name not in CONTROLS)
 CLASSES = 2
 OF_COMPARISONS = ("repeats", "controls", "select")
 """Fields of TrainingConfig that keep their defaults, and that `experiments/reproduce.py` lacks, where a model is
@@ -125,6 +126,13 @@ class TrainingConfig:
         "What a round removes: `paper-text` 30 % of every layer, `paper-table3` what the paper's Table III contains, "
         "`latency` what costs the least importance of filters on the way to a time.",
         choices=(*RECIPES, latency.RECIPE),
+        binds="hard",
+    )
+    importance: str = setting(
+        "l1",
+        "What ranks filters in hard pruning: `l1` or `l2` norm of the kernel, `bn_scale`, the scale of its batch norm, "
+        "or `taylor`, how much the training loss would change without the channel. ASFP ranks by `l2`.",
+        choices=IMPORTANCES,
         binds="hard",
     )
     latency_table: str = setting(

@@ -18,7 +18,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from wool_tf import environment
+from wool_tf import environment, seeds
+from wool_tf.data.batches import centre_crop
+from wool_tf.data.pixels import normalise
 from wool_tf.errors import BadSetting, Divergence
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import complexity, initial_weights, scoring
@@ -36,6 +38,8 @@ from wool_tf.training.trainer import Course, Progress
 
 CHECKED_IMAGES = 32
 """Training images on which masked and compact network are compared."""
+EXAMPLES = 128
+"""Training images, at most, of which the importance `taylor` is the mean."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +150,8 @@ def hard(
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
     seed = fold.seed(settings, f"{stage.name} filters")
-    scores = importance.scores(weights, spec, criterion or recipe.criterion, seed)
+    criterion = criterion or recipe.criterion
+    scores = importance.scores(weights, spec, criterion, seed, _examples(fold, spec, criterion, seed))
     chosen = plan.make(spec, scores, recipe)
     course = Course.of(settings, stage.epochs, settings.finetune_rate)
     smaller, difference, before = _pruned(weights, chosen, stage, fold, settings)
@@ -157,6 +162,15 @@ def hard(
     else:
         smaller, history = _train(stage, fold, settings, course, smaller, progress)
     return _finish(stage, fold, settings, smaller, history, difference, before)
+
+
+def _examples(fold: Fold, spec: ResNetSpec, criterion: str, seed: int) -> importance.Examples | None:
+    """Training images, drawn at random, for a criterion that looks at the loss."""
+    if criterion != importance.taylor.__name__:
+        return None
+    drawn = seeds.generator(seed, "examples").permutation(fold.train)[:EXAMPLES]
+    images = centre_crop(fold.dataset.images[drawn], spec.input_shape[0])
+    return normalise(images), fold.dataset.labels[drawn]
 
 
 def asfp(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:

@@ -9,7 +9,7 @@ from wool_tf.belt.detector import LineTimes
 from wool_tf.belt.programs.program import Program
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.station import kills
-from wool_tf.belt.station.kills import Kill, account, placed, to_reject, with_deaths
+from wool_tf.belt.station.kills import Kill, KillFigures, StoreLosses, account, placed, to_reject, with_deaths
 
 PLACE = GateGeometry(100.0, 10.0, 5.0, 3.0)
 WRITTEN = LineTimes(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
@@ -78,14 +78,14 @@ def test_the_account():
     gate += [output(1100, False, "start"), output(1300, True)]
     kills = [kill("inspect", 600), kill("gate", 1000), kill("gate", 1250), kill("page", 1700)]
     found = account([(FIRST, 0), (SECOND, 450)], gate, kills, PLACE, WRITTEN)
-    assert found["belt_mm"] == 2000 and found["due_mm"] == pytest.approx(610)
+    assert found.belt_mm == 2000 and found.due_mm == pytest.approx(610)
     # From 990 to 1000. If its pin stayed as it was for 0.2 s, which are 40 mm, to 1010 as well.
-    assert found["missed_mm"] == pytest.approx(10)
-    assert found["missed_without_input_mm"] == pytest.approx(20)
-    assert found["kills"]["inspect"] == {"kills": 1, "while_passing": 0, "needless_mm": 0}
+    assert found.missed_mm == pytest.approx(10)
+    assert found.missed_without_input_mm == pytest.approx(20)
+    assert found.kills["inspect"] == KillFigures(1, 0, 0)
     # 1013 to 1250, and 1250 to 1300: the reject and its hold end at 1013.
-    assert found["kills"]["gate"] == {"kills": 2, "while_passing": 1, "needless_mm": pytest.approx(287 / 2, abs=1)}
-    assert found["kills"]["page"] == {"kills": 1, "while_passing": 1, "needless_mm": 0}
+    assert found.kills["gate"] == KillFigures(2, 1, pytest.approx(287 / 2, abs=1))
+    assert found.kills["page"] == KillFigures(1, 1, 0)
 
 
 def test_inspections_that_were_given_no_line_do_not_count():
@@ -119,6 +119,6 @@ def test_records_that_are_there_no_longer_are_counted(tmp_path, monkeypatch):
     with seen:
         while len(seen._records) < 3:
             pass
-    assert seen.lost() == {"seen": 3, "lost": 0, "corrections": 2, "lost_corrections": 1}
+    assert seen.lost() == StoreLosses(seen=3, lost=0, corrections=2, lost_corrections=1)
     there["events"].pop()
-    assert seen.lost()["lost"] == 1
+    assert seen.lost().lost == 1

@@ -7,14 +7,18 @@ from typing import Protocol
 
 import numpy as np
 
+from wool_tf.belt import scoring
 from wool_tf.belt.day.lines import Hour
 from wool_tf.belt.layout import Belt
+from wool_tf.belt.scoring import DefectCounts
 from wool_tf.data.annotations.scans import Box
 
 NOTHING, AIR, TILE, UNSEEN, UNTOLD = range(5)
 """What the program told of a line."""
 KINDS = {"air": AIR, "tile": TILE, "unseen": UNSEEN, "untold": UNTOLD}
 """By the name of the event that tells it."""
+SHARES = (TILE, AIR, UNSEEN, UNTOLD, NOTHING)
+"""In the order of the fields of `Shares`."""
 
 
 class Process(Protocol):
@@ -31,8 +35,64 @@ class Process(Protocol):
     memory: float
 
 
-def of(belt: Belt, processes: Sequence[Process], hours: list[Hour], sent: int, passes: int) -> dict:
-    """The account of a day, as JSON values.
+@dataclasses.dataclass(frozen=True)
+class Shares:
+    """What became of a stretch of the belt, in metres: a tile, air, told to be unseen or left out, or nothing told."""
+
+    seen: float
+    air: float
+    unseen: float
+    untold: float
+    lost: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Stopped:
+    """Metres of lines for which the belt stood, and for which the program told that it did."""
+
+    stood: float
+    told: float
+
+
+@dataclasses.dataclass(frozen=True)
+class HourAccount:
+    """An hour: what became of its lines, defects by type, and false rejects per metre of product."""
+
+    told_m: Shares
+    defects: dict[str, DefectCounts]
+    false_rejects_per_m: float
+
+
+@dataclasses.dataclass(frozen=True)
+class DayAccount:
+    """A day.
+
+    Attributes:
+        lines, sent_m: that were sent.
+        shares_m: sum to `sent_m`.
+        hours: in their order.
+        alarms: how often each began, by name.
+        unseen_m: metres by reason.
+        stopped_m: see there.
+        untold: events that were left out.
+        memory_mb: that a process took at most, in 1e6 bytes.
+        reject_latency_mm: from the start of a reject to its being told, at most; None without any.
+    """
+
+    lines: int
+    sent_m: float
+    shares_m: Shares
+    hours: tuple[HourAccount, ...]
+    alarms: dict[str, int]
+    unseen_m: dict[str, float]
+    stopped_m: Stopped
+    untold: int
+    memory_mb: float
+    reject_latency_mm: float | None
+
+
+def of(belt: Belt, processes: Sequence[Process], hours: list[Hour], sent: int, passes: int) -> DayAccount:
+    """The account of a day.
 
     Arguments:
         belt: passes some times an hour.
@@ -40,33 +100,24 @@ def of(belt: Belt, processes: Sequence[Process], hours: list[Hour], sent: int, p
         hours: of the day.
         sent: number of lines that were sent.
         passes: of the belt in an hour.
-
-    Returns:
-        `lines`: sent; `shares_m`: metres of each kind, which sum to what was sent; `hours`: of each hour metres of each
-        kind, defects marked, looked at and found, false rejects per metre of product; `alarms`: how often each began;
-        `unseen_m`, by reason; `stopped_m`, for how much the belt stood and for how much the program told that it did;
-        `untold`, `memory_mb` and `reject_latency_mm`.
     """
     told, before = _Told(sent), 0.0
     for process in processes:
         if process.events:
             before = told.add(process, before)
     ends = list(itertools.accumulate((hour.lines(belt, passes) for hour in hours), initial=0))
-    return {
-        "lines": sent,
-        "sent_m": round(sent * told.pixel / 1000, 2),
-        "shares_m": _metres(told.kinds, told.pixel),
-        "hours": [_hour(belt, told, hour, first, passes) for hour, first in zip(hours, ends, strict=False)],
-        "alarms": dict(sorted(told.alarms.items())),
-        "unseen_m": {reason: round(metres, 2) for reason, metres in sorted(told.unseen.items())},
-        "stopped_m": {
-            "stood": round(sum(hour.stop for hour in hours) * told.pixel / 1000, 2),
-            "told": round(told.stood * told.pixel / 1000, 2),
-        },
-        "untold": told.untold,
-        "memory_mb": round(max(process.memory for process in processes), 1),
-        "reject_latency_mm": max(told.latencies, default=None),
-    }
+    return DayAccount(
+        lines=sent,
+        sent_m=told.metres(sent),
+        shares_m=told.shares(0, sent),
+        hours=tuple(_hour(belt, told, hour, first, passes) for hour, first in zip(hours, ends, strict=False)),
+        alarms=dict(sorted(told.alarms.items())),
+        unseen_m={reason: round(metres, 2) for reason, metres in sorted(told.unseen.items())},
+        stopped_m=Stopped(told.metres(sum(hour.stop for hour in hours)), told.metres(told.stood)),
+        untold=told.untold,
+        memory_mb=round(max(process.memory for process in processes), 1),
+        reject_latency_mm=max(told.latencies, default=None),
+    )
 
 
 class _Told:
@@ -113,6 +164,14 @@ class _Told:
                 self._place(event, shift, before, first)
         return shift
 
+    def metres(self, lines: int) -> float:
+        """Of so many lines."""
+        return round(lines * self.pixel / 1000, 2)
+
+    def shares(self, first: int, stop: int) -> Shares:
+        """What became of some lines."""
+        return Shares(*(self.metres(int((self.kinds[first:stop] == kind).sum())) for kind in SHARES))
+
     def _count(self, event: dict) -> None:
         kind = event["event"]
         if kind == "alarm" and event.get("on") is not False:
@@ -157,13 +216,7 @@ def _stood(events: list[dict], pixel: float) -> int:
     return lines if since is None else lines + max(0, round(seen) - since)
 
 
-def _metres(told: np.ndarray, pixel: float) -> dict:
-    """Metres of each kind."""
-    names = {"seen": TILE, "air": AIR, "unseen": UNSEEN, "untold": UNTOLD, "lost": NOTHING}
-    return {name: round(int((told == kind).sum()) * pixel / 1000, 2) for name, kind in names.items()}
-
-
-def _hour(belt: Belt, told: _Told, hour: Hour, first: int, passes: int) -> dict:
+def _hour(belt: Belt, told: _Told, hour: Hour, first: int, passes: int) -> HourAccount:
     """The figures of one hour, whose first line is `first`."""
     size = hour.lines(belt, passes)
     boxes = [dataclasses.replace(box, y0=box.y0 + first, y1=box.y1 + first) for box in hour.boxes(belt, passes)]
@@ -171,20 +224,5 @@ def _hour(belt: Belt, told: _Told, hour: Hour, first: int, passes: int) -> dict:
     near = [box for box in told.tiles if first - size <= box.y0 < first + size]
     metres = passes * belt.product_lines * told.pixel / 1000
     false = sum(not any(area.touches(box) for box in boxes) for area in here)
-    by_type: dict[str, dict[str, int]] = {}
-    for box in boxes:
-        count = by_type.setdefault(box.defect or "", {"boxes": 0, "looked_at": 0, "found": 0})
-        count["boxes"] += 1
-        count["looked_at"] += _held(near, box)
-        count["found"] += _held(told.rejects, box)
-    return {
-        "told_m": _metres(told.kinds[first : first + size], told.pixel),
-        "defects": by_type,
-        "false_rejects_per_m": round(false / metres, 3),
-    }
-
-
-def _held(areas: list[Box], box: Box) -> bool:
-    """Whether the middle of a box is in one of the areas."""
-    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-    return any(area.x0 <= x < area.x1 and area.y0 <= y < area.y1 for area in areas)
+    shares, defects = told.shares(first, first + size), scoring.count_defects(boxes, near, told.rejects)
+    return HourAccount(shares, defects, round(false / metres, 3))

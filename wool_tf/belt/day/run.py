@@ -20,6 +20,7 @@ from pathlib import Path
 
 from wool_tf.belt.day import account
 from wool_tf.belt.day import lines as day_lines
+from wool_tf.belt.day.account import DayAccount
 from wool_tf.belt.layout import Belt
 from wool_tf.errors import WoolError
 
@@ -112,8 +113,8 @@ class _Process:
 
 def run(
     belt: Belt, program: Path, model: Path, folder: Path, rate: float, passes: int, say: Callable[[str], None]
-) -> dict:
-    """Runs a day; returns its account as JSON values, see `account.of`.
+) -> DayAccount:
+    """Runs a day; returns its account.
 
     Arguments:
         belt: passes some times an hour.

@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import LineTimes
 
 
-class Edge(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Edge:
     """Where a gate began (`on`) or ended to reject.
 
     Attributes:

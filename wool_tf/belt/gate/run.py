@@ -1,5 +1,6 @@
 """Streams a belt through the inspection with a gate beside it, as on a board, and keeps what both say."""
 
+import dataclasses
 import tempfile
 import time
 from pathlib import Path
@@ -7,11 +8,14 @@ from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
 from wool_station.gate.timeline import GateGeometry
+from wool_tf import records
 from wool_tf.belt.detector import DetectorStream, LineTimes
 from wool_tf.belt.gate import edges
+from wool_tf.belt.gate.edges import GateRecord
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program, has_said
 from wool_tf.belt.programs.service import Service
+from wool_tf.belt.scoring import Percentiles
 
 OF_FEED = ("feed_heard", "feed_lost")
 """Notes of the gate that come with every inspection that begins and ends."""
@@ -33,6 +37,59 @@ class GateRun(NamedTuple):
     gate: list[dict]
     written: LineTimes
     stood: float
+
+
+@dataclasses.dataclass(frozen=True)
+class GateSummary:
+    """What the gate counted from its start on, its last event.
+
+    Attributes:
+        time: of the event, in seconds since 1970.
+        final: whether it is the last one.
+        seconds: since the start.
+        clocks, rejects, unseen: messages of the feed.
+        jumps: clock messages before which the belt moved by more than the lead.
+        late: rejects that were told when some of them had come to the gate.
+        feed_lost: how often the connection was lost.
+        longest_step_mm: from one clock message to the next.
+        clock_age_ms: of clock messages when they were answered, or None without any.
+        belt_mm: of each lane, what passed for which reason, and `pass`.
+        output_failures: writes that failed.
+        untold: events and changes that were left out.
+    """
+
+    event: str
+    time: float
+    final: bool
+    seconds: float
+    clocks: int
+    jumps: int
+    late: int
+    rejects: int
+    unseen: int
+    feed_lost: int
+    longest_step_mm: float
+    clock_age_ms: Percentiles | None
+    belt_mm: tuple[dict[str, float], ...]
+    output_failures: int
+    untold: int
+
+
+@dataclasses.dataclass(frozen=True)
+class GateFigures(GateRecord):
+    """What the gate did.
+
+    Attributes:
+        unseen_mm: that the inspection told to be unseen.
+        stood_seconds: for which the belt stood, because the detector's process was not let run.
+        gate: by its own account.
+        notes: what it said of its settings and its output.
+    """
+
+    unseen_mm: float
+    stood_seconds: float
+    gate: GateSummary
+    notes: tuple[str, ...]
 
 
 def run(belt: Belt, inspection: list, gate: list, place: GateGeometry, lines_per_second: float, lines: int) -> GateRun:
@@ -80,24 +137,17 @@ def gating(gate: list, feed: Path, place: GateGeometry) -> list:
     return [*gate, f"--feed={feed}", *(f"--{name}={getattr(place, name):g}" for name in measures)]
 
 
-def figures(run: GateRun, place: GateGeometry) -> dict:
-    """What the gate did, as JSON values.
-
-    Returns:
-        `edges` (see `edges.Edge`), `missed_mm` and `needless_mm` (see `edges.GateRecord`), `unseen_mm`,
-        `stood_seconds`, `gate`: its own last summary, and `notes`: what it said of its settings and its output.
-    """
+def figures(run: GateRun, place: GateGeometry) -> GateFigures:
+    """What the gate did."""
     spans = [event["along_mm"] for event in run.inspection if event["event"] in ("reject", "unseen")]
     outputs = [event for event in run.gate if event["event"] == "output"]
     record = edges.judge(outputs, spans, place, run.written, run.inspection[0]["pixel_mm"])
     notes = {event["text"]: None for event in run.gate if event["event"] == "note" and event["name"] not in OF_FEED}
     unseen = [event["along_mm"] for event in run.inspection if event["event"] == "unseen"]
-    return {
-        "edges": [edge._asdict() for edge in record.edges],
-        "missed_mm": record.missed_mm,
-        "needless_mm": record.needless_mm,
-        "unseen_mm": sum(stop - start for start, stop in unseen),
-        "stood_seconds": round(run.stood, 2),
-        "gate": run.gate[-1],
-        "notes": list(notes),
-    }
+    return GateFigures(
+        **vars(record),
+        unseen_mm=sum(stop - start for start, stop in unseen),
+        stood_seconds=round(run.stood, 2),
+        gate=records.typed(run.gate[-1], GateSummary, "gate_summary"),
+        notes=tuple(notes),
+    )

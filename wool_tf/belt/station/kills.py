@@ -1,5 +1,7 @@
 """Every program of the station is killed again and again while the belt passes: what did the gate do meanwhile?"""
 
+import collections
+import dataclasses
 import random
 import tempfile
 import time
@@ -17,7 +19,8 @@ from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program, has_said
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.station import run as station_run
-from wool_tf.belt.station.run import GATE, INSPECT, Commands, Station, key
+from wool_tf.belt.station.page_client import PageFigures
+from wool_tf.belt.station.run import GATE, INSPECT, Commands, Station
 from wool_tf.belt.streaming import ROUNDING
 
 PAUSE_SECONDS = (2.0, 10.0)
@@ -37,6 +40,71 @@ class Kill(NamedTuple):
     time: float
 
 
+@dataclasses.dataclass(frozen=True)
+class KillFigures:
+    """What followed when a program was killed.
+
+    Attributes:
+        kills: how often it was.
+        while_passing: how often the gate let pass then.
+        needless_mm: rejected needlessly after it, in the mean.
+    """
+
+    kills: int
+    while_passing: int
+    needless_mm: int
+
+
+@dataclasses.dataclass(frozen=True)
+class GateAccount:
+    """What the gate did while programs were killed.
+
+    Attributes:
+        belt_mm: that came.
+        due_mm: that had to be rejected.
+        missed_mm: of that, what passed, if the pin of a dead gate lets nothing pass.
+        missed_without_input_mm: the same, if the pin stays as it was until a relay notices.
+        kills: by program.
+    """
+
+    belt_mm: float
+    due_mm: float
+    missed_mm: float
+    missed_without_input_mm: float
+    kills: dict[str, KillFigures]
+
+
+@dataclasses.dataclass(frozen=True)
+class StoreLosses:
+    """Records that were seen in the store, corrections that were acknowledged, and how many of them were lost."""
+
+    seen: int
+    lost: int
+    corrections: int
+    lost_corrections: int
+
+
+@dataclasses.dataclass(frozen=True)
+class RejectCounts:
+    """Rejects that were told, recorded and, but for None without a broker, published."""
+
+    told: int
+    recorded: int
+    published: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class KilledRun(GateAccount):
+    """The same, and what became of the rest of the station; the last four as in `StationFigures` and `GateFigures`."""
+
+    store: StoreLosses
+    rejects: RejectCounts
+    page: PageFigures
+    peak_memory_mb: dict[str, float]
+    scheduled: bool
+    stood_seconds: float
+
+
 def run(
     belt: Belt,
     commands: Commands,
@@ -45,7 +113,7 @@ def run(
     times: int,
     seed: int,
     say: Callable[[str], None],
-) -> dict:
+) -> KilledRun:
     """Kills each program some times at random moments, and starts it as its service would.
 
     Arguments:
@@ -53,11 +121,6 @@ def run(
         times: that each is killed.
         seed: of which is killed when.
         say: is told how far it is.
-
-    Returns:
-        See `account`; `store`: records that were seen in the store and how many of them were lost, the same of
-        corrections that were acknowledged; `rejects`: told, recorded and published; `page`; `scheduled` (see
-        `Station.figures`); `stood_seconds` for which the belt stood.
 
     Raises:
         WoolError: a program ends with an error, or does not begin anew.
@@ -71,21 +134,16 @@ def run(
         with station.working(), detector, seen:
             kills = _kill(station, commands.board, times, random.Random(seed), say)
         inspections = placed(station.programs[INSPECT], detector.openings)
-        told = {key(event) for events, _ in inspections for event in events if event["event"] == "reject"}
-        figures = station.figures()
-        return {
-            **account(inspections, station.programs[GATE].said, kills, place, detector.written),
-            "store": seen.lost(),
-            "rejects": {
-                "told": len(told),
-                "recorded": figures["recorded_rejects"],
-                "published": figures["published_rejects"],
-            },
-            "page": figures["page"],
-            "peak_memory_mb": figures["peak_memory_mb"],
-            "scheduled": figures["scheduled"],
-            "stood_seconds": round(detector.stood, 2),
-        }
+        found = station.figures(event for events, _ in inspections for event in events if event["event"] == "reject")
+        return KilledRun(
+            **vars(account(inspections, station.programs[GATE].said, kills, place, detector.written)),
+            store=seen.lost(),
+            rejects=RejectCounts(found.told_rejects, found.recorded_rejects, found.published_rejects),
+            page=found.page,
+            peak_memory_mb=found.peak_memory_mb,
+            scheduled=found.scheduled,
+            stood_seconds=round(detector.stood, 2),
+        )
 
 
 def _kill(station: Station, board: Path, times: int, rng: random.Random, say: Callable[[str], None]) -> list[Kill]:
@@ -117,17 +175,12 @@ class StoreObserver(Background):
         self._station, self._reader = station, StoreReader(station.store)
         self._records: set[tuple] = set()
 
-    def lost(self) -> dict:
+    def lost(self) -> StoreLosses:
         """What was seen or acknowledged, and how much of it is there no longer."""
         select = "SELECT operator FROM corrections"
         operators = {row["operator"] for row in self._reader.rows(select)}
         said = set(self._station.client.corrections)
-        return {
-            "seen": len(self._records),
-            "lost": len(self._records - self._there()),
-            "corrections": len(said),
-            "lost_corrections": len(said - operators),
-        }
+        return StoreLosses(len(self._records), len(self._records - self._there()), len(said), len(said - operators))
 
     def _run(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
@@ -157,8 +210,8 @@ def placed(inspection: Program, openings: list[tuple[float, int]]) -> list[Inspe
 
 def account(
     inspections: list[Inspected], gate: list[dict], kills: list[Kill], place: GateGeometry, written: LineTimes
-) -> dict:
-    """What the gate did, as JSON values.
+) -> GateAccount:
+    """What the gate did.
 
     Arguments:
         inspections: see `placed`.
@@ -166,12 +219,6 @@ def account(
         kills: in their order.
         place: of the gate.
         written: the lines.
-
-    Returns:
-        `belt_mm`: that came; `due_mm`: that had to be rejected; `missed_mm`: of that, what passed, if the pin of a
-        dead gate lets nothing pass; `missed_without_input_mm`: if it stays as it was until a relay notices; `kills`: of
-        each program how often it was killed, how often the gate let pass then, and how many millimetres were rejected
-        needlessly after it, in the mean.
     """
     pixel = inspections[0][0][0]["pixel_mm"]
     due = [(a + place.distance_mm, b + place.distance_mm + place.width_mm) for a, b in to_reject(inspections, written)]
@@ -183,13 +230,13 @@ def account(
     missed, missed_held = (
         edges.length(due, end) - edges.common(due, [one[:2] for one in spans], end) for spans in (rejected, held)
     )
-    return {
-        "belt_mm": round(end, 1),
-        "due_mm": round(edges.length(due, end), 1),
-        "missed_mm": round(missed, 1),
-        "missed_without_input_mm": round(missed_held, 1),
-        "kills": _after(kills, outputs, rejected, due, place, written, pixel),
-    }
+    return GateAccount(
+        round(end, 1),
+        round(edges.length(due, end), 1),
+        round(missed, 1),
+        round(missed_held, 1),
+        _after(kills, outputs, rejected, due, place, written, pixel),
+    )
 
 
 def to_reject(inspections: list[Inspected], written: LineTimes) -> list[Stretch]:
@@ -232,21 +279,18 @@ def _after(
     place: GateGeometry,
     written: LineTimes,
     pixel: float,
-) -> dict:
+) -> dict[str, KillFigures]:
     """For each program what followed when it was killed."""
     wide = edges.joined((start - place.lead_mm, stop + place.hold_mm) for start, stop in due)
-    found: dict[str, dict] = {}
+    found: dict[str, list[tuple[bool, float]]] = collections.defaultdict(list)
     ends = [*(kill.time for kill in kills[1:]), float(written.seconds[-1])]
     for kill, until in zip(kills, ends, strict=True):
         begin, end = (written.at(moment) * pixel for moment in (kill.time, until))
         here = [(max(start, begin), min(stop, end)) for start, stop, _ in rejected if start < end and begin < stop]
         needless = edges.length(here, end) - edges.common(here, wide, end)
         before = [output["passing"][0] for output in outputs if output["monotonic"] < kill.time]
-        entry = found.setdefault(kill.name, {"kills": 0, "while_passing": 0, "needless_mm": 0.0})
-        entry["kills"] += 1
-        entry["while_passing"] += bool(before and before[-1])
-        entry["needless_mm"] += needless
+        found[kill.name].append((bool(before and before[-1]), needless))
     return {
-        name: entry | {"needless_mm": round(entry["needless_mm"] / entry["kills"])}
-        for name, entry in sorted(found.items())
+        name: KillFigures(len(ones), sum(passing for passing, _ in ones), round(sum(mm for _, mm in ones) / len(ones)))
+        for name, ones in sorted(found.items())
     }

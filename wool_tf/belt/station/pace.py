@@ -1,5 +1,6 @@
 """How fast an inspection is at most, with the station beside it and without, and what memory both take for how long."""
 
+import dataclasses
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -9,8 +10,24 @@ from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt import streaming
 from wool_tf.belt.gate import run as gate_run
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.station.run import GATE, Commands, Station
+from wool_tf.belt.station.run import GATE, Commands, Station, StationFigures
 from wool_tf.belt.streaming import StreamRun
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How fast the inspection was, without the station and with it.
+
+    Attributes:
+        without, beside: lines a second of each run.
+        ratios: of each pair, with the station to without.
+        median: of these.
+    """
+
+    without: tuple[float, ...]
+    beside: tuple[float, ...]
+    ratios: tuple[float, ...]
+    median: float
 
 
 def alone(belt: Belt, commands: Commands, lines_per_second: float, lines: int) -> StreamRun:
@@ -28,8 +45,8 @@ def alone(belt: Belt, commands: Commands, lines_per_second: float, lines: int) -
 
 def accompanied(
     belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, lines: int
-) -> tuple[StreamRun, dict]:
-    """The same with the station beside it, whose figures are returned, too (`Station.figures`)."""
+) -> tuple[StreamRun, StationFigures]:
+    """The same with the station beside it, whose figures are returned, too."""
     program, model, *more = commands.inspection
     with tempfile.TemporaryDirectory() as made:
         feed = Path(made) / "feed"
@@ -37,21 +54,18 @@ def accompanied(
         with station.working():
             more = [*more, f"--feed={feed}"]
             run = streaming.stream(belt, program, model, lines_per_second, 0, lines, False, more)
-        return run, station.figures()
+        return run, station.figures(run.said.rejects)
 
 
 def compare(
     belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, pairs: int, say: Callable[[str], None]
-) -> dict:
+) -> Pace:
     """Lets the belt pass some times without the station and with it, in turn, so that both see the machine alike.
 
     Arguments:
         belt, commands, place, lines_per_second: see `accompanied`.
         pairs: of runs.
         say: is told of each pair.
-
-    Returns:
-        `without`, `with`: lines a second of each run; `ratios`: of each pair with to without; `median`: of these.
     """
     without: list[float] = []
     beside: list[float] = []
@@ -67,5 +81,5 @@ def compare(
         say(
             f"pair {number + 1} of {pairs}: {without[-1]:,.0f} lines a second alone, {beside[-1]:,.0f} with the station"
         )
-    ratios = [round(slow / fast, 3) for fast, slow in zip(without, beside, strict=True)]
-    return {"without": without, "with": beside, "ratios": ratios, "median": round(statistics.median(ratios), 3)}
+    ratios = tuple(round(slow / fast, 3) for fast, slow in zip(without, beside, strict=True))
+    return Pace(tuple(without), tuple(beside), ratios, round(statistics.median(ratios), 3))

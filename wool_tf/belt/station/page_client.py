@@ -1,5 +1,6 @@
 """Reads the live page as a browser does, and corrects as an operator does, to see what of it comes through."""
 
+import dataclasses
 import http.client
 import json
 import time
@@ -9,6 +10,16 @@ from wool_tf.belt.background import Background
 RETRY_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0
 """A page gets a sign of life more often than this."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PageFigures:
+    """What came through to a reader of the page, see `PageClient`."""
+
+    tiles: int
+    dropped: int
+    connections: int
+    worst_seconds: float
 
 
 class PageClient(Background):
@@ -31,10 +42,9 @@ class PageClient(Background):
         self.corrections: list[str] = []
         self._port, self._said = port, 0
 
-    def figures(self) -> dict:
-        """As JSON values."""
-        names = ("tiles", "dropped", "connections")
-        return {name: getattr(self, name) for name in names} | {"worst_seconds": round(self.worst_seconds, 2)}
+    def figures(self) -> PageFigures:
+        """What has come so far."""
+        return PageFigures(self.tiles, self.dropped, self.connections, round(self.worst_seconds, 2))
 
     def correct(self) -> None:
         """Says of the newest defective tile that it was wrongly rejected, if there is one and the page answers."""

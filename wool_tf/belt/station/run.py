@@ -1,11 +1,12 @@
 """The station beside an inspection, with somebody at its page and a broker for what it publishes, all as processes."""
 
 import contextlib
+import dataclasses
 import json
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +16,14 @@ from wool_station.store.reader import StoreReader
 from wool_tf.belt import scoring
 from wool_tf.belt.detector import DetectorStream
 from wool_tf.belt.gate import run as gate_run
-from wool_tf.belt.gate.run import GateRun
+from wool_tf.belt.gate.run import GateFigures, GateRun
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program, has_said
 from wool_tf.belt.programs.service import Service
+from wool_tf.belt.scoring import InspectionFigures, MemoryQuarters
 from wool_tf.belt.station import broker
 from wool_tf.belt.station.broker import Mosquitto, MqttSubscriber
-from wool_tf.belt.station.page_client import PageClient
+from wool_tf.belt.station.page_client import PageClient, PageFigures
 from wool_tf.belt.streaming import InspectionLog, StreamRun
 
 INSPECT, GATE, RECORD, PAGE, MQTT = "inspect", "gate", "record", "page", "mqtt"
@@ -44,6 +46,36 @@ class Commands(NamedTuple):
     board: Path
     inspection: list
     gate: list
+
+
+@dataclasses.dataclass(frozen=True)
+class StationFigures:
+    """What came through.
+
+    Attributes:
+        peak_memory_mb, memory_mb: of the programs by name, in 1e6 bytes.
+        page: what came to its reader.
+        told_rejects, recorded_rejects, published_rejects: rejects, and parts of them, that the inspection told, that
+            are in the store, and that came by MQTT; None without a broker.
+        scheduled: whether all programs had the CPU priority of their services, which takes root.
+    """
+
+    peak_memory_mb: dict[str, float]
+    memory_mb: dict[str, MemoryQuarters | None]
+    page: PageFigures
+    told_rejects: int
+    recorded_rejects: int
+    published_rejects: int | None
+    scheduled: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class StationRun:
+    """What was found in a run with all of the station beside the inspection."""
+
+    inspection: InspectionFigures
+    gate: GateFigures
+    station: StationFigures
 
 
 class Station:
@@ -107,17 +139,18 @@ class Station:
                 if name != INSPECT:
                     program.end(INTERRUPTED)
 
-    def figures(self) -> dict:
-        """What came through, the memory of the programs in MB (10⁶ bytes), and whether they had the priority of their
-        services, as JSON values."""
-        return {
-            "peak_memory_mb": {name: program.peak_mb for name, program in sorted(self.programs.items())},
-            "memory_mb": {name: scoring.quarters(program.memory) for name, program in sorted(self.programs.items())},
-            "page": self.client.figures(),
-            "recorded_rejects": len({key(event) for event in self.recorded()}),
-            "scheduled": all(program.is_scheduled for program in self.programs.values()),
-            "published_rejects": None if self.subscriber is None else len(set(map(key, self.subscriber.of("reject")))),
-        }
+    def figures(self, told: Iterable[dict]) -> StationFigures:
+        """What came through of the rejects that were told, and how the programs ran."""
+        programs = dict(sorted(self.programs.items()))
+        return StationFigures(
+            peak_memory_mb={name: program.peak_mb for name, program in programs.items()},
+            memory_mb={name: scoring.quarters(program.memory) for name, program in programs.items()},
+            page=self.client.figures(),
+            told_rejects=_count(told),
+            recorded_rejects=_count(self.recorded()),
+            published_rejects=None if self.subscriber is None else _count(self.subscriber.of("reject")),
+            scheduled=all(program.is_scheduled for program in programs.values()),
+        )
 
     def recorded(self) -> list[dict]:
         """The rejects in the store."""
@@ -148,12 +181,12 @@ class Station:
                 self.client.correct()
 
 
-def key(reject: dict) -> tuple:
-    """What tells a reject, or a part of one, from all others."""
-    return reject["time"], reject["reject"], reject.get("part")
+def _count(rejects: Iterable[dict]) -> int:
+    """Rejects, and parts of them, that differ."""
+    return len({(reject["time"], reject["reject"], reject.get("part")) for reject in rejects})
 
 
-def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, lines: int) -> dict:
+def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, lines: int) -> StationRun:
     """Streams a belt with all of the station beside the inspection.
 
     Arguments:
@@ -162,10 +195,6 @@ def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: f
         place: of the gate.
         lines_per_second: of the belt.
         lines: how many.
-
-    Returns:
-        `inspection` (see `scoring.judge`), `gate` (see `gate_run.figures`) and `station` (see `Station.figures`), with
-        `told_rejects`, and parts of them, as JSON values.
 
     Raises:
         WoolError: a program ends with an error.
@@ -183,12 +212,8 @@ def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: f
         for event in inspected:
             said.hear(event)
         ran = StreamRun(said, lines, seconds, detector.longest_write, tuple(station.programs[INSPECT].memory))
-        told = {key(event) for event in inspected if event["event"] == "reject"}
-        return {
-            "inspection": scoring.judge(belt, ran),
-            "gate": gate_run.figures(GateRun(inspected, station.programs[GATE].said, written, detector.stood), place),
-            "station": {"told_rejects": len(told), **station.figures()},
-        }
+        gate = GateRun(inspected, station.programs[GATE].said, written, detector.stood)
+        return StationRun(scoring.judge(belt, ran), gate_run.figures(gate, place), station.figures(said.rejects))
 
 
 def beside(
