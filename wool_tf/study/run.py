@@ -182,7 +182,7 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
     folder = source.folder
     if folder is None:
         if source.reading.naming != AS_NAMED:
-            raise BadSetting("data", None, "is missing; sample_from and labels say how its files are named")
+            raise BadSetting("data", None, "is missing; `sample_from` and labels say how its files are named")
         log.info(f"simulating {source.samples} samples")
         telling = logs.ProgressLog(log, "simulating scan")
         place = out / "simulated"
