@@ -1,7 +1,6 @@
 """Flags of every script that reads crops: the folder, how its names are meant, and what to do about bad files."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 from absl import flags
@@ -13,6 +12,7 @@ from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.native_crops import Crops
 from wool_tf.data.sample_bits import SampleBits
+from wool_tf.progress import Count
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.
 flags.disclaim_key_flags()
@@ -38,7 +38,7 @@ class CropFlags:
         naming, bits = setting_flags.build(CropNaming, self._naming), setting_flags.build(SampleBits, self._samples)
         return setting_flags.build(CropReading, self._reading, naming=naming, white=bits.given_white)
 
-    def load(self, cache: str, progress: Callable[[int, int], None] | None = None) -> Crops:
+    def load(self, cache: str, progress: Count | None = None) -> Crops:
         """The crops of the required folder, by way of another one that keeps what was decoded."""
         assert self.folder is not None, "the flag is required"
         return native_crops.load(self.folder, Path(cache), progress, self.reading)

@@ -8,7 +8,6 @@ first: the one line that a user gets names several of them. Decoded pixels go im
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from wool_tf.data.image_cache import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
 from wool_tf.data.spelling import nfc
 from wool_tf.errors import BadSetting, WoolError
+from wool_tf.progress import Count
 
 GROUP_BY = ("sample", "scan", "image")
 
@@ -97,7 +97,7 @@ def load(
     folder: Path | str,
     side: int,
     cache: Path | str,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
     reading: CropReading = AS_THEY_ARE,
 ) -> Dataset:
     """Lists, checks and decodes the images of a folder.
@@ -160,9 +160,7 @@ def load(
     return dataclasses.replace(found, fingerprint=_fingerprint(found))
 
 
-def resized(
-    native: Dataset, side: int, cache: Path | str, progress: Callable[[int, int], None] | None = None
-) -> Dataset:
+def resized(native: Dataset, side: int, cache: Path | str, progress: Count | None = None) -> Dataset:
     """The same images in another size, each resized by itself (`pixels.resized`): what networks are trained on.
 
     Everything but the pixels and the fingerprint is that of the native images.

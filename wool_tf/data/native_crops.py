@@ -5,13 +5,13 @@ file again: so training, scoring and every board model see the same, and index i
 """
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import dataset, imaging, pixels
 from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
+from wool_tf.progress import Count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Crops:
     imaging: Imaging
     cache: Path
 
-    def for_network(self, image_size: int, progress: Callable[[int, int], None] | None = None) -> Dataset:
+    def for_network(self, image_size: int, progress: Count | None = None) -> Dataset:
         """The same images with a side of `pixels.load_size(image_size)`, as `dataset.resized` makes them."""
         return dataset.resized(self.native, pixels.load_size(image_size), self.cache, progress)
 
@@ -36,7 +36,7 @@ class Crops:
 def load(
     folder: Path,
     cache: Path,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
     reading: CropReading = AS_THEY_ARE,
     side: int | None = None,
 ) -> Crops:
