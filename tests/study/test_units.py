@@ -299,6 +299,17 @@ def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
         claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
 
 
+def test_a_run_of_before_a_setting_came_is_not_mixed_with_one_of_after(images, tmp_path):
+    claim(tmp_path, [SETTINGS], images)
+    found = run_document.read(tmp_path)
+    known = {name: value for name, value in found.settings.items() if name != "importance"}
+    run_document.write(tmp_path, dataclasses.replace(found, settings=known))
+    with pytest.raises(WoolError, match="^importance=taylor: the run in .* has none, for it is older; choose another"):
+        claim(tmp_path, [SETTINGS], images)
+    # Without pruning there is nothing to mix.
+    claim(tmp_path, [BASELINE], images)
+
+
 def test_folders_of_earlier_runs_stay_theirs(images, tmp_path):
     """Every setting stood in `run.json` then, also those of pruning in a folder of baselines."""
     claim(tmp_path, [SETTINGS], images)

@@ -26,7 +26,7 @@ SPEC = FULL.resized(dict.fromkeys(FULL.by_group(), 20))
 SETTINGS = TrainingConfig(
     image_size=32, batch_size=16, epochs=2, finetune_epochs=1, asfp_epochs=3, rounds=2, asfp_rates=(0.3,), folds=2,
     controls=("random", "scratch"), final="baseline", adam_learning_rate=3e-3, finetune_factor=0.3, bn_images=0,
-    asfp_finetune_epochs=0, recipe="paper-text",
+    asfp_finetune_epochs=0, recipe="paper-text", importance="l1",
 )  # fmt: skip
 IMAGES = 16
 UNTRAINED = History((), (), ())

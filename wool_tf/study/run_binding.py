@@ -19,8 +19,9 @@ from wool_tf.training.config import TrainingConfig
 
 CHOICES = settings.binding(TrainingConfig, "choice")
 """Settings that say which units there are, and not what the result of one is: a run may go on with others."""
-OF_PRUNING = settings.binding(TrainingConfig, "hard", "asfp", "pruning")
-"""Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
+_OF_PRUNING: tuple[Binds, ...] = ("hard", "asfp", "pruning")
+"""Kinds of settings that bind a folder once something was pruned in it in this way: a baseline does not depend on
+them."""
 _TABLE = "latency_table"
 
 
@@ -116,11 +117,11 @@ def _binding(config: TrainingConfig) -> dict:
 
 def _check_same(found: RunBinding, ours: RunBinding, out: Path) -> None:
     """Raises BadSetting where the run of a folder differs from this one."""
+    unbound = _unbound(found)
     for name, value in ours.settings.items():
         before = found.settings.get(name)
-        unbound = name not in found.settings and name in OF_PRUNING
-        if before != value and not unbound:
-            had = " ".join(as_text(before)[:60].split())
+        if before != value and name not in unbound:
+            had = " ".join(as_text(before)[:60].split()) if name in found.settings else "none, for it is older"
             raise BadSetting(name, value, f"the run in {out} has {had}; choose another folder")
     # Other processors round differently; a remark says so, and the run goes on.
     for name, value in vars(ours).items():
@@ -130,6 +131,12 @@ def _check_same(found: RunBinding, ours: RunBinding, out: Path) -> None:
         if name not in ("settings", "processors") and before != value:
             what = "images, samples or labels" if name == "images" else run_document.WORDS.get(name, name)
             raise BadSetting("out", out, f"holds a run with other {what}; choose another folder")
+
+
+def _unbound(found: RunBinding) -> set[str]:
+    """Settings of the kinds of pruning of which the run has no result so far."""
+    kinds = (settings.binding(TrainingConfig, kind) for kind in _OF_PRUNING)
+    return {name for names in kinds if not found.settings.keys() & set(names) for name in names}
 
 
 def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:

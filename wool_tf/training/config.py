@@ -129,9 +129,9 @@ class TrainingConfig:
         binds="hard",
     )
     importance: str = setting(
-        "l1",
-        "What ranks filters in hard pruning: `l1` or `l2` norm of the kernel, `bn_scale`, the scale of its batch norm, "
-        "or `taylor`, how much the training loss would change without the channel. ASFP ranks by `l2`.",
+        "taylor",
+        "What ranks filters in hard pruning: `taylor`, how much the training loss would change without the channel, "
+        "`l1` or `l2`, the norm of the kernel, or `bn_scale`, the scale of its batch norm. ASFP ranks by `l2`.",
         choices=IMPORTANCES,
         binds="hard",
     )

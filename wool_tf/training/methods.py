@@ -152,7 +152,7 @@ def hard(
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
     seed = fold.seed(settings, f"{stage.name} filters")
     criterion = criterion or recipe.criterion
-    scores = importance.scores(weights, spec, criterion, seed, _examples(fold, spec, criterion, seed))
+    scores = importance.scores(weights, spec, criterion, seed, examples(fold, spec, criterion, seed))
     chosen = plan.make(spec, scores, recipe)
     course = Course.of(settings, stage.epochs, settings.finetune_rate)
     smaller, difference, before = _pruned(weights, chosen, stage, fold, settings)
@@ -165,8 +165,8 @@ def hard(
     return _finish(stage, fold, settings, smaller, history, difference, before)
 
 
-def _examples(fold: Fold, spec: ResNetSpec, criterion: str, seed: int) -> importance.Examples | None:
-    """Training images, drawn at random, for a criterion that looks at the loss."""
+def examples(fold: Fold, spec: ResNetSpec, criterion: str, seed: int) -> importance.Examples | None:
+    """Training images, drawn at random by the seed, for a criterion that looks at the loss; None for others."""
     if criterion != importance.taylor.__name__:
         return None
     drawn = seeds.generator(seed, "examples").permutation(fold.train)[:EXAMPLES]

@@ -11,7 +11,7 @@ import numpy as np
 from wool_tf import environment
 from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Divergence, WoolError
-from wool_tf.networks import forward_pass, scoring
+from wool_tf.networks import feeding, forward_pass, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
@@ -139,7 +139,14 @@ def train(
     callbacks = [*callbacks, watch, _Schedule(course, steps)]
     if log is not None:
         callbacks.append(keras.callbacks.TensorBoard(log, write_graph=False))
-    model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=callbacks, verbose=0)
+    model.fit(
+        feeding.feed(batches),
+        epochs=course.epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        callbacks=callbacks,
+        verbose=0,
+    )
     trained = watch.best or network_weights.read(model)
     for key, array in trained.items():
         if not np.isfinite(array).all():

@@ -17,6 +17,7 @@ from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.deploy.qat import fake_quantisation, resnet
 from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.errors import Divergence
+from wool_tf.networks import feeding
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.progress import Progress
@@ -76,7 +77,14 @@ def _train(
     seed = seeds.derive(config.seed, "batches")
     batches = augmented(images, labels, np.arange(len(images)), side, config.batch_size, seed)
     watch = _EpochWatch(config.epochs, progress)
-    model.fit(batches, epochs=config.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch], verbose=0)
+    model.fit(
+        feeding.without_tuning(batches),
+        epochs=config.epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        callbacks=[watch],
+        verbose=0,
+    )
     for variable in model.trainable_variables:
         if not np.isfinite(variable.numpy()).all():
             raise Divergence(f"{variable.name} became infinite in the fine-tuning; lower its learning rate")
