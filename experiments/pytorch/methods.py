@@ -23,13 +23,14 @@ from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.unit_records import History, Result
+from wool_tf.progress import Progress
 from wool_tf.pruning.importance import Examples
 from wool_tf.pruning.schedules import asymptotic
 from wool_tf.training import methods
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
 from wool_tf.training.methods import TrainingStage
-from wool_tf.training.trainer import Course, Progress
+from wool_tf.training.trainer import Course
 
 IMPORTANCES = {
     "l1": functools.partial(torch_pruning.importance.MagnitudeImportance, p=1),

@@ -6,6 +6,7 @@ from class_folders import with_file_size_limit
 from PIL import Image
 
 from wool_tf.data import dataset, native_crops
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import WoolError
@@ -25,8 +26,8 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
-def load(folder, **settings):
-    return native_crops.load(folder, folder.parent / "cache", **settings)
+def load(folder, side=None, **reading):
+    return native_crops.load(folder, folder.parent / "cache", None, CropReading(**reading), side)
 
 
 def lanczos(image, side):

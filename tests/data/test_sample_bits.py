@@ -10,6 +10,7 @@ from PIL import Image
 from wool_board.errors import BadFile
 from wool_board.image import decoding
 from wool_tf.data import native_crops, sample_bits
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import BadSetting, WoolError
 
@@ -33,8 +34,8 @@ def write(folder, pictures, top, dtype=np.uint16):
     return folder
 
 
-def load(folder, **settings):
-    return native_crops.load(folder, folder.parent / "cache", **settings)
+def load(folder, **reading):
+    return native_crops.load(folder, folder.parent / "cache", reading=CropReading(**reading))
 
 
 def by_path(crops):

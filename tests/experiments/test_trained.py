@@ -12,6 +12,7 @@ from trained_networks import HELD_OUT, OTHERS, SIDE
 
 from wool_tf import records
 from wool_tf.data import run_document
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.run_document import RunBinding
 from wool_tf.deploy.trained_network import Held, NetworkSource, opened
@@ -177,7 +178,7 @@ def clipped(crops, source, tmp_path) -> NetworkSource:
 
 @pytest.mark.parametrize("beside", ["net.json", "run.json"])
 def test_the_images_of_the_training_read_in_another_range_are_refused(beside, clipped, tmp_path):
-    trained = dataclasses.replace(clipped, white=3900, held=None)
+    trained = dataclasses.replace(clipped, reading=CropReading(white=3900), held=None)
     crops = looked_at(recorded(trained)).load(None)
     bound = {"native_crops": crops.native.fingerprint, "imaging": crops.imaging}
     if beside == "run.json":
@@ -187,13 +188,13 @@ def test_the_images_of_the_training_read_in_another_range_are_refused(beside, cl
     assert looked_at(trained)
     for white, now in ((None, 4095), (4000, 4000)):
         with pytest.raises(WoolError) as refused:
-            looked_at(dataclasses.replace(trained, white=white))
+            looked_at(dataclasses.replace(trained, reading=CropReading(white=white)))
         rule = f"in training, the highest value of {clipped.data} was 3900, and {now} is now; give `white`=3900"
         assert str(refused.value) == f"white: {rule}"
 
 
 def test_other_images_may_have_another_range(clipped, tmp_path):
-    crops = looked_at(dataclasses.replace(clipped, white=3900, held=None)).load(None)
+    crops = looked_at(dataclasses.replace(clipped, reading=CropReading(white=3900), held=None)).load(None)
     for said in ({"native_crops": "0" * 64}, {"imaging": Imaging(SIDE)}, {"imaging": Imaging(SIDE, white=5)}):
         bound = {"native_crops": crops.native.fingerprint, "imaging": crops.imaging}
         run_document.write(tmp_path, run(**bound | said))

@@ -21,7 +21,7 @@ from study_sample import configuration, stage, written
 from wool_tf.errors import WoolError
 from wool_tf.evaluation import calibration
 from wool_tf.evaluation.bootstrap import DefectRecall
-from wool_tf.report import export, page, quality
+from wool_tf.report import export, page, quality, tables
 from wool_tf.study.results import Failure
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -324,7 +324,7 @@ def test_hostile_strings_stay_text(kind, request):
     ],
 )
 def test_markdown_escapes(text, expected):
-    assert page.markdown(text) == expected
+    assert tables.markdown(text) == expected
 
 
 def test_written_twice_the_files_are_the_same(compared, tmp_path):

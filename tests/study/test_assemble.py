@@ -69,6 +69,10 @@ def test_earlier_documents_have_every_value_of_what_configurations_differ_in(tmp
     document["settings"] |= {"optimizer": ["adam", "sgd"], "gone": 1}
     records.write(tmp_path / "study.json", document)
     assert results.read(tmp_path / "study.json") == found
+    # They rank filters by the only measure that there was.
+    del document["settings"]["importance"]
+    records.write(tmp_path / "study.json", document)
+    assert results.read(tmp_path / "study.json").settings.importance == "l1" != found.settings.importance
 
 
 @pytest.mark.parametrize(

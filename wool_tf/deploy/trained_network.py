@@ -11,9 +11,9 @@ import numpy as np
 from wool_board.json_text import parsed
 from wool_tf import logs
 from wool_tf.data import native_crops, run_document
+from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
-from wool_tf.data.naming import AS_NAMED, CropNaming
 from wool_tf.data.native_crops import Crops
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import unit_records, weight_files, weights
@@ -48,18 +48,14 @@ class NetworkSource:
     Attributes:
         network: checkpoint (`.safetensors`) or `.keras`.
         data: folder of crops, as `dataset.load` reads it.
-        on_bad_image: `fail` or `skip`.
         held: Held, or None where no image is held out.
-        naming: which labels are which class, and where samples stand in the names of files.
-        white: the highest value of samples in 16-bit crops, or None, see `native_crops.load`.
+        reading: of the crops.
     """
 
     network: Path
     data: Path
-    on_bad_image: str = "fail"
     held: Held | None = None
-    naming: CropNaming = AS_NAMED
-    white: int | None = None
+    reading: CropReading = AS_THEY_ARE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,8 +127,8 @@ def opened(source: NetworkSource, cache: Path) -> TrainedNetwork:
 
 
 def _read(source: NetworkSource, cache: Path, side: int | None = None, white: int | None = None) -> Crops:
-    telling, white = logs.ProgressLog(log, "reading image"), white or source.white
-    return native_crops.load(source.data, cache, telling, source.on_bad_image, side, source.naming, white)
+    reading = dataclasses.replace(source.reading, white=white or source.reading.white)
+    return native_crops.load(source.data, cache, logs.ProgressLog(log, "reading image"), reading, side)
 
 
 def _network(path: Path) -> tuple[ResNetSpec, Weights]:

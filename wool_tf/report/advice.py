@@ -1,10 +1,11 @@
 """What to do next, and the command that does it."""
 
-import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wool_tf import settings
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.errors import as_text
@@ -12,10 +13,7 @@ from wool_tf.study.results import OF_CONFIGURATION, Configuration, Stage, Study
 from wool_tf.training.config import NOT_SEARCHED, OF_COMPARISONS, TrainingConfig
 
 FOLDS = "--first_folds=0"
-OF_IMAGES = (
-    "on_bad_image",
-    *(field.name for kind in (CropNaming, SampleBits) for field in dataclasses.fields(kind)),
-)
+OF_IMAGES = tuple(name for kind in (CropReading, CropNaming, SampleBits) for name in settings.declared(kind))
 """Flags, besides `--data`, that every script which reads crops has."""
 
 

@@ -252,7 +252,7 @@ def _about_repeats(study: Study) -> list[str]:
     if repeats == 1:
         return ["There is only one repeat: how much chance in splitting and training matters is unknown."]
     if repeats < FEW_REPEATS:
-        return [f"There are only {repeats} repeats (the paper has 10): the standard deviations are rough."]
+        return [f"There are only {repeats} repeats (the paper has {paper.REPEATS}): the standard deviations are rough."]
     return []
 
 

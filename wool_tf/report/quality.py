@@ -237,9 +237,9 @@ def _with_change(share: float | None, change: float | None) -> str:
 
 def _paper_note(study: Study) -> str:
     note = (
-        f"Ours are of the images in {study.data.folder}. The paper is {paper.CITATION}: ten repeats of ten folds on "
-        "that factory’s own images. Its values show the order of magnitude and the trend, and cannot be compared one "
-        "to one."
+        f"Ours are of the images in {study.data.folder}. The paper is {paper.CITATION}: {paper.REPEATS} repeats "
+        f"of {paper.FOLDS} folds on that factory’s own images. Its values show the order of magnitude and the trend, "
+        "and cannot be compared one to one."
     )
     files = dict.fromkeys(Path(one.weights).name for one in naming.ordered(study) if one.pretrained)
     files.pop("imagenet", None)

@@ -18,7 +18,7 @@ TRUNKS = tuple(trunk(stage) for stage in range(1, 5))
 def size(study: Study) -> Table | None:
     """Parameters and work of every stage, and the paper's shares where it has that depth (Table III)."""
     # The paper's Table III is of one recipe; others remove other shares.
-    with_paper = study.settings.recipe == "paper-table3"
+    with_paper = study.settings.recipe == paper.COMPLEXITY_RECIPE
     predicted = any(stage.predicted_ms is not None for _, stage in naming.stages(study))
     rows = []
     for one, stage in naming.stages(study):

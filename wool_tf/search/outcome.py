@@ -8,8 +8,7 @@ from wool_board.columns import aligned
 from wool_tf import files, records
 from wool_tf.cells import decimals, percent, plain, significant
 from wool_tf.errors import as_text
-from wool_tf.report.page import markdown
-from wool_tf.report.tables import Table
+from wool_tf.report.tables import Table, markdown, markdown_rows
 from wool_tf.search.optimisation import OBJECTIVE, Trial
 from wool_tf.study.crop_source import CropSource
 from wool_tf.training.config import OF_COMPARISONS, TrainingConfig
@@ -113,10 +112,7 @@ def to_text(found: Table) -> str:
 
 def to_markdown(found: Table) -> str:
     """A table as a Markdown document."""
-    sides = ["---:" if side == "r" else ":---" for side in found.align]
-    lines = [[markdown(cell) for cell in row] for row in (found.header, *found.rows)]
-    rows = [f"| {' | '.join(row)} |" for row in (lines[0], sides, *lines[1:])]
-    return "\n".join([f"# {found.title}", "", markdown(found.text), "", *rows, "", markdown(found.note), ""])
+    return f"# {found.title}\n\n{markdown(found.text)}\n\n{markdown_rows(found)}\n{markdown(found.note)}\n"
 
 
 def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
@@ -132,9 +128,8 @@ def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
         "data": source.folder,
         "samples": source.samples,
         "contrast": source.contrast,
-        "on_bad_image": source.on_bad_image,
-        **dataclasses.asdict(source.naming),
-        "white": source.white,
+        **vars(source.reading.naming),
+        **{name: value for name, value in vars(source.reading).items() if name != "naming"},
         **{name: value for name, value in dataclasses.asdict(settings).items() if name not in OF_COMPARISONS},
     }
     lines = [f"--{name}={as_text(value)}" for name, value in given.items() if value is not None]

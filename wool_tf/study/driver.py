@@ -23,9 +23,9 @@ from wool_tf.networks import unit_records
 from wool_tf.networks.unit_records import Attempt, UnitRecord
 from wool_tf.study import cleanup, progress, units, workers
 from wool_tf.study.progress import Heartbeat, OrphanedRun, Status
-from wool_tf.study.units import ATTEMPTS, Progress, Unit
+from wool_tf.study.units import ATTEMPTS, Unit
 
-__all__ = ["Outcome", "Progress", "Status", "Unit", "done", "exclusive", "plan", "run", "run_chain"]
+__all__ = ["Outcome", "Status", "Unit", "done", "exclusive", "plan", "run", "run_chain"]
 
 
 @dataclasses.dataclass(frozen=True)

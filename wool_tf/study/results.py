@@ -16,6 +16,8 @@ from wool_tf.training.config import TrainingConfig
 
 VERSION = 3
 BASELINE = "baseline"
+_BEFORE = {"importance": "l1"}
+"""What settings were before there was a choice, where the default is another now: earlier documents lack them."""
 OF_CONFIGURATION = ("depth", "optimizer", "weights")
 """Settings that the configurations of a study differ in."""
 INT8 = "-int8"
@@ -231,4 +233,5 @@ def read(path: Path) -> Study:
         for name in OF_CONFIGURATION:
             if isinstance(values := settings.get(name), list) and values:
                 settings[name] = values[0]
+        document["settings"] = _BEFORE | settings
     return records.versioned(document, Study, VERSION, str(path), "run the study again with this wool_tf")

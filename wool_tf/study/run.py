@@ -181,17 +181,15 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
     """
     folder = source.folder
     if folder is None:
-        if source.naming != AS_NAMED:
-            raise BadSetting("data", None, "is missing; sample_from and labels say how its files are named")
+        if source.reading.naming != AS_NAMED:
+            raise BadSetting("data", None, "is missing; `sample_from` and labels say how its files are named")
         log.info(f"simulating {source.samples} samples")
         telling = logs.ProgressLog(log, "simulating scan")
         place = out / "simulated"
         folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
     log.info(f"reading {folder}")
     telling = logs.ProgressLog(log, "reading image")
-    crops = native_crops.load(
-        folder, out / "cache", telling, source.on_bad_image, naming=source.naming, white=source.white
-    )
+    crops = native_crops.load(folder, out / "cache", telling, source.reading)
     images = crops.native
     for remark in images.remarks:
         log.info(remark)

@@ -28,13 +28,14 @@ from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.unit_records import History, Result
 from wool_tf.networks.weights import Weights
+from wool_tf.progress import Progress
 from wool_tf.pruning import compaction, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
 from wool_tf.training import batch_norms, recipes, trainer
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.distillation import Teacher
 from wool_tf.training.fold import Fold
-from wool_tf.training.trainer import Course, Progress
+from wool_tf.training.trainer import Course
 
 CHECKED_IMAGES = 32
 """Training images on which masked and compact network are compared."""

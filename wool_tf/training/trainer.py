@@ -17,6 +17,7 @@ from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.unit_records import History
 from wool_tf.networks.weights import Weights
+from wool_tf.progress import Progress
 from wool_tf.pruning.layers import MaskedResNet
 from wool_tf.pruning.plan import Plan
 from wool_tf.training import distillation, schedules
@@ -30,9 +31,6 @@ fewer, a process that goes from fold to fold would build and trace them all agai
 LEAST_STEM = 8
 """Channels of the first convolution from which on oneDNN's gradient is right. With one channel to read and 6 or fewer
 to write it writes beyond its memory, which ends the process sooner or later (TensorFlow 2.21)."""
-
-Progress = Callable[[float, str], None]
-"""Told the finished share of the work, 0 to 1, and what is going on in a few words."""
 
 
 @dataclasses.dataclass(frozen=True)

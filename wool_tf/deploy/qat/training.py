@@ -5,7 +5,6 @@ Only that process imports it.
 
 import math
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import tf_keras
@@ -21,6 +20,7 @@ from wool_tf.errors import Divergence
 from wool_tf.networks import feeding
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
+from wool_tf.progress import Progress
 from wool_tf.quiet import quiet
 
 RANGE_IMAGES = 256
@@ -37,7 +37,7 @@ def fine_tune(
     config: QatConfig,
     geometry: CropGeometry,
     heatmap: bool,
-    progress: Callable[[float, str], None],
+    progress: Progress,
 ) -> bytes:
     """As `launch.convert`, in this process; arguments are as there."""
     loaded = _loaded(images, geometry)
@@ -66,7 +66,7 @@ def _train(
     images: np.ndarray,
     labels: np.ndarray,
     config: QatConfig,
-    progress: Callable[[float, str], None],
+    progress: Progress,
 ) -> None:
     if config.epochs == 0:
         return
@@ -94,7 +94,7 @@ def _train(
 class _EpochWatch(tf_keras.callbacks.Callback):
     """Reports every epoch, and stops at a loss that is not finite."""
 
-    def __init__(self, epochs: int, progress: Callable[[float, str], None]):
+    def __init__(self, epochs: int, progress: Progress):
         super().__init__()
         self.epochs, self.progress = epochs, progress
 
