@@ -18,6 +18,7 @@ from typing import IO
 
 import numpy as np
 
+from wool_station.events import Alarm, Reject, Tile, Unseen, typed
 from wool_tf.belt.layout import Belt
 from wool_tf.errors import WoolError
 
@@ -44,10 +45,9 @@ class InspectionLog:
     """What the program said.
 
     Attributes:
-        start: the first event.
-        rejects, unseen, alarms: events of these kinds.
-        summary: the last event.
-        tiles: of each tile the millimetres along, from and to, and across; none if they are not kept.
+        start: the first event, as it came.
+        rejects, unseen, alarms, tiles: events of these kinds; tiles are None if they are not kept.
+        summary: the last event, as it came.
         counts: events by kind.
         deepest: the thinnest level of overlap.
         end_mm: how far along the belt every line is accounted for.
@@ -55,34 +55,39 @@ class InspectionLog:
     """
 
     start: dict = dataclasses.field(default_factory=dict)
-    rejects: list[dict] = dataclasses.field(default_factory=list)
-    unseen: list[dict] = dataclasses.field(default_factory=list)
-    alarms: list[dict] = dataclasses.field(default_factory=list)
+    rejects: list[Reject] = dataclasses.field(default_factory=list)
+    unseen: list[Unseen] = dataclasses.field(default_factory=list)
+    alarms: list[Alarm] = dataclasses.field(default_factory=list)
     summary: dict = dataclasses.field(default_factory=dict)
-    tiles: list[tuple[float, float, float, float]] | None = dataclasses.field(default_factory=list)
+    tiles: list[Tile] | None = dataclasses.field(default_factory=list)
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     deepest: int = 0
     end_mm: float = 0.0
     forgotten_mm: float = 0.0
 
-    def hear(self, event: dict) -> None:
+    def hear(self, message: dict) -> None:
         """Takes notice of an event."""
-        kind = event["event"]
+        kind = message["event"]
         self.counts[kind] += 1
-        if kind in ("tile", "air", "unseen", "untold") and event.get("along_mm"):
-            begin, end = event["along_mm"]
+        if kind in ("tile", "air", "unseen", "untold") and message.get("along_mm"):
+            begin, end = message["along_mm"]
             if begin > self.end_mm + ROUNDING:
                 self.forgotten_mm += begin - self.end_mm
             self.end_mm = max(self.end_mm, end)
-        if kind == "tile" and self.tiles is not None and "across_mm" in event:
-            self.tiles.append((*event["along_mm"], *event["across_mm"]))
-        kept = {"reject": self.rejects, "unseen": self.unseen, "alarm": self.alarms}
-        if kind in kept:
-            kept[kind].append(event)
-        elif kind == "overlap":
-            self.deepest = max(self.deepest, event["level"])
-        elif kind in ("start", "summary"):
-            setattr(self, kind, event)
+        if kind in ("start", "summary"):
+            setattr(self, kind, message)
+            return
+        match event := typed(message):
+            case Tile() if self.tiles is not None:
+                self.tiles.append(event)
+            case Reject():
+                self.rejects.append(event)
+            case Unseen():
+                self.unseen.append(event)
+            case Alarm():
+                self.alarms.append(event)
+        if kind == "overlap":
+            self.deepest = max(self.deepest, message["level"])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,8 @@ class Process(Protocol):
     """One run of the program.
 
     Attributes:
-        events: that it told, in order; empty of one that writes to a full disk and is not heard at all.
+        events: that it told, in order and as they came, for earlier versions lack fields; empty of one that writes to
+            a full disk and is not heard at all.
         first: number of the first line that it was given, or None if it was given none.
         memory: that it used at most, in MB.
     """
