@@ -61,7 +61,7 @@ def main() -> None:
     # They import Keras.
     from wool_tf.deploy.trained_network import NetworkSource, opened
 
-    lacking = {runtime: exports.absent(runtime) for runtime in exports.RUNTIMES}
+    lacking = {runtime: exports.absent(needed) for runtime, (_, needed) in exports.RUNTIMES.items()}
     left_out = [f"{name} is left out: no {', '.join(found)} here; {REMEDY}" for name, found in lacking.items() if found]
     print(documents.heading(), *left_out, sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as made:

@@ -5,7 +5,6 @@ files crop and normalise it, the others get it cropped and normalised.
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
@@ -199,11 +198,6 @@ RUNTIMES = {
     "onnx": (onnx_runtime, ("torch", "onnx", "onnxruntime")),
 }
 """Of each runtime what gives its contenders, and the packages that it needs besides the project's own."""
-
-
-def absent(runtime: str) -> list[str]:
-    """Packages that a runtime lacks here."""
-    return [package for package in RUNTIMES[runtime][1] if importlib.util.find_spec(package) is None]
 
 
 def _torch_run(network, case: Case) -> Callable[[], object]:

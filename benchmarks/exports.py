@@ -5,7 +5,7 @@ import dataclasses
 import importlib.util
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -174,9 +174,9 @@ RUNTIMES = {
 """Of each runtime what gives its exports, and the packages that it needs besides the project's own."""
 
 
-def absent(runtime: str) -> list[str]:
-    """Packages that a runtime lacks here."""
-    return [package for package in RUNTIMES[runtime][1] if importlib.util.find_spec(package) is None]
+def absent(packages: Sequence[str]) -> list[str]:
+    """Those of some packages that are not here."""
+    return [package for package in packages if importlib.util.find_spec(package) is None]
 
 
 def quantised(model: bytes, images: Iterator[np.ndarray], seven_bits: bool = False) -> bytes:

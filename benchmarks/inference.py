@@ -24,6 +24,7 @@ import best_convolution
 import console
 import contenders
 import documents
+import exports
 import setting_flags
 import turns
 from contenders import Case, Contender
@@ -72,7 +73,7 @@ def _runtimes() -> tuple[list[str], list[str]]:
     if unknown or "tflite" not in _RUNTIMES.value:
         rule = f"must be of {', '.join(contenders.RUNTIMES)}, tflite among them"
         raise WoolError(f"--runtimes={','.join(_RUNTIMES.value)}: {rule}")
-    lacking = {runtime: contenders.absent(runtime) for runtime in _RUNTIMES.value}
+    lacking = {runtime: exports.absent(contenders.RUNTIMES[runtime][1]) for runtime in _RUNTIMES.value}
     remedy = "pip install -e '.[torch,onnx]'"
     left_out = [f"{name} is left out: no {', '.join(found)} here; {remedy}" for name, found in lacking.items() if found]
     return [runtime for runtime, found in lacking.items() if not found], left_out

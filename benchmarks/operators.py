@@ -7,6 +7,8 @@ import dataclasses
 
 import numpy as np
 
+from wool_tf.deploy import flatbuffer
+
 
 @dataclasses.dataclass(frozen=True)
 class Operator:
@@ -31,7 +33,7 @@ def split(tflite: bytes) -> list[Operator]:
     """The operators of a file, in order."""
     from ai_edge_litert import schema_py_generated as schema
 
-    graph = _unpacked(tflite).subgraphs[0]
+    graph = flatbuffer.unpacked(tflite).subgraphs[0]
     readers = [operator.inputs.tolist() for operator in graph.operators]
     codes = [_code(tflite, operator) for operator in graph.operators]
     found, begin = [], 0
@@ -48,18 +50,12 @@ def ends(tflite: bytes) -> tuple[list[tuple], list[tuple]]:
     """Shape and type of each input of a file, and of each output; no interpreter is needed for it."""
     from ai_edge_litert import schema_py_generated as schema
 
-    graph, types = _unpacked(tflite).subgraphs[0], schema.TensorType
+    graph, types = flatbuffer.unpacked(tflite).subgraphs[0], schema.TensorType
     known = {types.FLOAT32: np.float32, types.UINT8: np.uint8, types.INT8: np.int8}
     return tuple(
         [(tuple(map(int, graph.tensors[index].shape)), known[graph.tensors[index].type]) for index in indices]
         for indices in (graph.inputs, graph.outputs)
     )
-
-
-def _unpacked(tflite: bytes):
-    from ai_edge_litert import schema_py_generated as schema
-
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
 
 
 def _code(tflite: bytes, operator) -> int:
@@ -70,7 +66,7 @@ def _code(tflite: bytes, operator) -> int:
 
 def _operator(tflite: bytes, begin: int, end: int) -> Operator:
     """The operators from `begin` until before `end`, as one."""
-    model = _unpacked(tflite)
+    model = flatbuffer.unpacked(tflite)
     graph = model.subgraphs[0]
     graph.operators = graph.operators[begin:end]
     made = {int(index) for operator in graph.operators for index in operator.outputs}
@@ -85,7 +81,7 @@ def _operator(tflite: bytes, begin: int, end: int) -> Operator:
             buffer.data = None
     kind, macs = _described(model, graph, last, _code(tflite, last))
     shape = tuple(map(int, graph.tensors[last.outputs[0]].shape))
-    return Operator(f"{end - 1} {kind}", kind, shape, macs, _packed(model))
+    return Operator(f"{end - 1} {kind}", kind, shape, macs, flatbuffer.packed(model))
 
 
 def _is_constant(model, tensor) -> bool:
@@ -105,11 +101,3 @@ def _described(model, graph, operator, code: int) -> tuple[str, int]:
         return f"CONV_2D {height}×{width}, stride {stride}", int(np.prod(weights[0]) * output[1] * output[2])
     macs = int(np.prod(weights[0])) if code == schema.BuiltinOperator.FULLY_CONNECTED else 0
     return names[code], macs
-
-
-def _packed(model) -> bytes:
-    import flatbuffers
-
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

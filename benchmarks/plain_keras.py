@@ -20,13 +20,13 @@ from wool_tf.data.pixels import normalise
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import Block, Convolution, ResNetSpec
+from wool_tf.networks.unit_records import Result
+from wool_tf.progress import Progress
 from wool_tf.pruning.schedules import asymptotic
 from wool_tf.training import methods
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
 from wool_tf.training.methods import TrainingStage
-from wool_tf.training.trainer import Progress
-from wool_tf.training.unit_records import Result
 
 EPOCHS, FINETUNE_EPOCHS = 30, 20
 BATCH = 16

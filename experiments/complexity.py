@@ -14,16 +14,16 @@ import console
 import setting_flags
 from wool_tf.networks.spec import DEPTHS
 from wool_tf.pruning.plan import RECIPES
-from wool_tf.report import complexity
+from wool_tf.report import complexity, paper
 from wool_tf.training.config import TrainingConfig
 
-_RECIPE = flags.DEFINE_enum("recipe", complexity.PAPER_RECIPE, RECIPES, "What a round of pruning removes.")
+_RECIPE = flags.DEFINE_enum("recipe", paper.COMPLEXITY_RECIPE, RECIPES, "What a round of pruning removes.")
 _FORMAT = flags.DEFINE_enum("format", "table", ("table", "json"), "How to print it.")
 _LAYERS = flags.DEFINE_bool("layers", False, "List the cost of every layer, too.")
 _DEPTH = {"depth": flags.DEFINE_multi_integer("depth", DEPTHS, "Depth of the ResNet; without it, all five.")}
-_CLASSES = flags.DEFINE_integer("classes", complexity.PAPER_CLASSES, "Outputs of the network.", lower_bound=1)
-_SIDE = setting_flags.define(TrainingConfig, only=("image_size",), defaults={"image_size": complexity.PAPER_INPUT[0]})
-_CHANNELS = flags.DEFINE_enum("channels", str(complexity.PAPER_INPUT[2]), ("1", "3"), "Channels of the input.")
+_CLASSES = flags.DEFINE_integer("classes", paper.COMPLEXITY_CLASSES, "Outputs of the network.", lower_bound=1)
+_SIDE = setting_flags.define(TrainingConfig, only=("image_size",), defaults={"image_size": paper.COMPLEXITY_INPUT[0]})
+_CHANNELS = flags.DEFINE_enum("channels", str(paper.COMPLEXITY_INPUT[2]), ("1", "3"), "Channels of the input.")
 
 
 def main() -> None:

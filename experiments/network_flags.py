@@ -31,4 +31,4 @@ def source() -> NetworkSource:
         held = Held(console.file("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
     folder = _CROPS.folder
     assert folder is not None, "the flag is required"
-    return NetworkSource(network, folder, _CROPS.on_bad_image, held, _CROPS.naming, _CROPS.white)
+    return NetworkSource(network, folder, held, _CROPS.reading)

@@ -19,12 +19,13 @@ import setting_flags
 import threshold_flags
 import training_flags
 from wool_tf.study.workers import Workers
+from wool_tf.training.config import OF_COMPARISONS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 _WORKERS = setting_flags.define(Workers, only=("jobs", "keep_checkpoints"))
 _THRESHOLD = threshold_flags.define()
-_SETTINGS = training_flags.define(without=("repeats", "controls", "select"))
+_SETTINGS = training_flags.define(without=OF_COMPARISONS)
 
 flags.adopt_module_key_flags(training_flags)
 

@@ -22,12 +22,11 @@ import setting_flags
 import training_flags
 from wool_tf.search.config import Search
 from wool_tf.study.workers import Workers
+from wool_tf.training.config import NOT_SEARCHED
 
 _SEARCH = setting_flags.define(Search)
 _WORKERS = setting_flags.define(Workers, only=("jobs",))
-_SETTINGS = training_flags.define(
-    without=("first_folds", "repeats", "controls", "select", "final"), defaults={"folds": 5}
-)
+_SETTINGS = training_flags.define(without=NOT_SEARCHED, defaults={"folds": 5})
 
 flags.adopt_module_key_flags(training_flags)
 

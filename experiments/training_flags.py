@@ -40,8 +40,7 @@ def out() -> Path:
 
 def source() -> CropSource:
     """Where the crops come from."""
-    crops = dict(folder=_CROPS.folder, on_bad_image=_CROPS.on_bad_image, naming=_CROPS.naming, white=_CROPS.white)
-    return setting_flags.build(CropSource, _SIMULATION, **crops)
+    return setting_flags.build(CropSource, _SIMULATION, folder=_CROPS.folder, reading=_CROPS.reading)
 
 
 def workers(holders: setting_flags.Holders, threads: int) -> Workers:

@@ -12,6 +12,7 @@ from wool_station.gate.program import GateOptions
 from wool_station.mqtt.program import MqttOptions
 from wool_tf import settings
 from wool_tf.data.annotations.scans import ScanConfig
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.crops import CropConfig
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
@@ -71,6 +72,11 @@ report of the k-fold scripts has figures for a required recall and for a cost ra
 and samples that come of it, as to the images.
 
 {naming}
+## Images that cannot be used
+
+`CropReading` in `wool_tf/data/crop_reading.py`, for every script that takes `--data`.
+
+{reading}
 ## Files of 16 bits
 
 `SampleBits` in `wool_tf/data/sample_bits.py`, for all scripts that read crops with `--data`; `crop_scans.py` has it for
@@ -123,6 +129,7 @@ def pages() -> dict[Path, str]:
         workers=settings.to_markdown(Workers),
         threshold=settings.to_markdown(ThresholdRule, {"recall": "required_recall"}),
         naming=settings.to_markdown(CropNaming),
+        reading=settings.to_markdown(CropReading),
         samples=settings.to_markdown(SampleBits),
         crops=settings.to_markdown(CropConfig),
         shared=", ".join(f"`--{name}`" for name in settings.declared(ScanConfig)),

@@ -13,12 +13,12 @@ from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks.spec import ResNetSpec, groups
+from wool_tf.networks.unit_records import History, UnitRecord
 from wool_tf.study import assemble, board_model, board_results, image_results, results, score_results
 from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import Study
 from wool_tf.study.score_results import FROZEN, THRESHOLDING
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import History, UnitRecord
 
 PARAMS = {"baseline": 11170114, "1": 5502211, "2": 2701987, "3": 1330126, "10": 9051222, "20": 7160318, "30": 5502211}
 LOSSES = {"baseline": 0.0, "hard1": 0.1, "hard2": 0.2, "hard3": 0.5, "asfp10": 0.5, "asfp20": 0.9, "asfp30": 1.4,
@@ -238,7 +238,7 @@ def configuration(*stages, depth=18, optimizer="adam", weights="none", **changes
 def written(*configurations, **changes) -> Study:
     """A study written by hand."""
     data = image_results.Data(400, 200, 50, "data/crops", True, "sample", 0, (), 36, "0123456789abcdef" * 4)
-    given = {"title": "Study on crops", "command": "python x.py", "out": "runs/x", "settings": {"select": "last"},
+    given = {"title": "Study on crops", "command": "python x.py", "out": "runs/x", "settings": TrainingConfig(),
              "environment": {}, "commits": (), "processors": (), "seconds": 1.0, "data": data,
              "folds": ((image_results.ImageCounts(200, 100, 25),) * 2,) * 5, "baselines": ()}  # fmt: skip
     return Study(configurations=configurations, **given | changes)

@@ -29,7 +29,7 @@ def test_missing_or_damaged_is_not_done(tmp_path, content):
 def test_a_document_with_numbers_that_are_not_finite_is_damaged(tmp_path, content):
     (tmp_path / "r.json").write_bytes(content)
     with pytest.raises(WoolError, match="r.json: is damaged; run the study again"):
-        records.load(tmp_path / "r.json", dict, 1, "study")
+        records.load(tmp_path / "r.json", "study")
 
 
 def test_a_failed_write_leaves_the_old_record(tmp_path):

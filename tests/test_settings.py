@@ -155,7 +155,8 @@ def test_what_a_folder_is_bound_to():
         for rounds in (0, 2)
         for rates in ((), (0.3,))
     }
-    hard = {"finetune_epochs", "finetune", "distillation", "recipe", "latency_table", "target_ms", "target_ratio"}
+    hard = {"finetune_epochs", "finetune", "distillation", "recipe", "importance", "latency_table", "target_ms"}
+    hard |= {"target_ratio"}
     asfp = {"asfp_epochs", "asfp_finetune_epochs"}
     both = {"finetune_factor", "align"}
     assert bound[2, ()] - bound[0, ()] == hard | both

@@ -11,7 +11,7 @@ import msgspec
 
 from wool_board.json_text import parsed
 from wool_tf import files
-from wool_tf.errors import WoolError, in_one_line
+from wool_tf.errors import WoolError, in_one_line, quoted
 
 T = TypeVar("T")
 
@@ -66,12 +66,33 @@ def typed(document: object, kind: type[T], name: str) -> T:
         name: of the document, for the message.
 
     Raises:
-        WoolError: a value is missing or of another type.
+        WoolError: a value is missing, of another type, or breaks a rule of the dataclass.
     """
     try:
         return msgspec.convert(document, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, WoolError) as error:
         raise WoolError(f"{name}: {in_one_line(error)}; it is damaged, or of another version of wool_tf") from None
+
+
+def versioned(document: dict, kind: type[T], version: int, name: str, advice: str) -> T:
+    """A document that says its version, as `typed` gives it.
+
+    Arguments:
+        document: what `read_object` gives.
+        kind, name: as for `typed`.
+        version: that the document must have under `version`.
+        advice: what to do with one that cannot be used.
+
+    Raises:
+        WoolError: it is of another version, or a value is missing or of another type.
+    """
+    found = document.get("version")
+    if found != version:
+        raise WoolError(f"{name}: is of version {quoted(found)}, not {version}; {advice}")
+    try:
+        return typed(document, kind, name)
+    except WoolError as error:
+        raise WoolError(f"{error}; {advice}") from None
 
 
 def read_as(path: Path, kind: type[T]) -> T | None:
@@ -82,17 +103,15 @@ def read_as(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def load(path: Path, kind: type[T], version: int, work: str) -> T:
-    """The document of a file as a dataclass.
+def load(path: Path, work: str) -> dict:
+    """The document of a file that somebody gave, for `versioned`.
 
     Arguments:
         path: of the file.
-        kind: the dataclass.
-        version: that the document must have under `version`.
         work: what wrote it, `study`.
 
     Raises:
-        WoolError: the file cannot be read, is damaged or of another version.
+        WoolError: the file cannot be read, or is damaged.
     """
     try:
         document = parse(path.read_bytes())
@@ -100,8 +119,4 @@ def load(path: Path, kind: type[T], version: int, work: str) -> T:
         raise WoolError(f"{path}: cannot be read ({error.strerror}); give a document of a {work}") from None
     except ValueError:
         raise WoolError(f"{path}: is damaged; run the {work} again, finished networks are kept") from None
-    found = document.get("version") if isinstance(document, dict) else None
-    if found != version:
-        said = " ".join(str(found)[:40].split())
-        raise WoolError(f"{path}: is of version {said}, not {version}; run the {work} again with this wool_tf")
-    return typed(document, kind, str(path))
+    return document if isinstance(document, dict) else {}

@@ -1,9 +1,9 @@
 """The stages of the protocol as a user of PyTorch would do them; see `wool_tf.training.methods` for ours.
 
 Hard pruning is Torch-Pruning's (Fang et al. 2023, https://arxiv.org/abs/2301.12900) to the widths that our recipe ends
-with: which filters go is its own choice, by L1 norms over everything that depends on a channel. ASFP is as its authors
-publish it: after each epoch the kernels of every convolution but the projections are zeroed by its own L2 norms, and
-after the last one they stay zero; nothing is removed, and there are no plain epochs at the end.
+with: which filters go is its own choice, by the measure of `--importance` over everything that depends on a channel.
+ASFP is as its authors publish it: after each epoch the kernels of every convolution but the projections are zeroed by
+its own L2 norms, and after the last one they stay zero; nothing is removed, and there are no plain epochs at the end.
 
 Batch norms are re-estimated as in our protocol, and seeds, folds and batches are the same.
 """
@@ -22,13 +22,23 @@ from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import History, Result
+from wool_tf.progress import Progress
+from wool_tf.pruning.importance import Examples
 from wool_tf.pruning.schedules import asymptotic
 from wool_tf.training import methods
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
 from wool_tf.training.methods import TrainingStage
-from wool_tf.training.trainer import Course, Progress
-from wool_tf.training.unit_records import History, Result
+from wool_tf.training.trainer import Course
+
+IMPORTANCES = {
+    "l1": functools.partial(torch_pruning.importance.MagnitudeImportance, p=1),
+    "l2": functools.partial(torch_pruning.importance.MagnitudeImportance, p=2),
+    "bn_scale": torch_pruning.importance.BNScaleImportance,
+    "taylor": torch_pruning.importance.TaylorImportance,
+}
+"""What Torch-Pruning has for each of `config.IMPORTANCES`."""
 
 
 def stages(settings: TrainingConfig) -> list[TrainingStage]:
@@ -60,8 +70,8 @@ def hard(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: P
     """One round: prunes the network of the stage before and fine-tunes it."""
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
-    network = networks.module(spec, weights)
-    prune(network, spec, stage.spec)
+    network, seed = networks.module(spec, weights), fold.seed(settings, f"{stage.name} filters")
+    prune(network, spec, stage.spec, settings.importance, methods.examples(fold, spec, settings.importance, seed))
     _reestimate(network, stage, fold, settings)
     before = _metrics(network, stage, fold)
     history = _train(network, stage, fold, settings, settings.finetune_rate, progress)
@@ -81,8 +91,17 @@ def asfp(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: P
     return dataclasses.replace(_finish(network, stage, fold, settings, history), params=kept)
 
 
-def prune(network: nn.Module, spec: ResNetSpec, smaller: ResNetSpec) -> None:
-    """Removes filters by Torch-Pruning until the network has the widths of another spec."""
+def prune(
+    network: nn.Module, spec: ResNetSpec, smaller: ResNetSpec, measure: str, examples: Examples | None = None
+) -> None:
+    """Removes filters by Torch-Pruning until the network has the widths of another spec.
+
+    Arguments:
+        network: of `spec`.
+        spec, smaller: before and afterwards.
+        measure: one of `config.IMPORTANCES`.
+        examples: images and labels, for `taylor`, which reads the gradients of their loss.
+    """
     ratios = {
         # It keeps the whole part of width × (1 − ratio): a little above the number that stays is that number.
         network.get_submodule(conv.name): 1 - (smaller.width(conv.writes) + 0.01) / spec.width(conv.writes)
@@ -91,11 +110,16 @@ def prune(network: nn.Module, spec: ResNetSpec, smaller: ResNetSpec) -> None:
     pruner = torch_pruning.pruner.MagnitudePruner(
         network,
         torch.zeros(1, spec.input_shape[2], *spec.input_shape[:2]),
-        importance=torch_pruning.importance.MagnitudeImportance(p=1),
+        importance=IMPORTANCES[measure](),
         pruning_ratio_dict=ratios,
         ignored_layers=[network.fc],
     )
+    if examples is not None:
+        images, labels = examples
+        logits = network.eval()(networks.batch(images, next(network.parameters()).dtype))
+        nn.functional.cross_entropy(logits, torch.from_numpy(labels).long()).backward()
     pruner.step()
+    network.zero_grad()
     found = networks.spec_of(network, spec)
     assert found == smaller, f"Torch-Pruning left {found.widths}, wanted {smaller.widths}"
 

@@ -105,5 +105,5 @@ def after_a_round(spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> tuple[
 
     network = networks.module(spec, weights)
     smaller = plan.pruned(spec, plan.named("paper-table3", spec.depth))
-    methods.prune(network, spec, smaller)
+    methods.prune(network, spec, smaller, "l1")
     return smaller, networks.arrays(network)

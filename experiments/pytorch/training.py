@@ -9,9 +9,10 @@ from torch import nn
 from pytorch import networks
 from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Divergence
+from wool_tf.networks.unit_records import History
+from wool_tf.progress import Progress
 from wool_tf.training.distillation import TEMPERATURE, Teacher
-from wool_tf.training.trainer import SGD_MOMENTUM, Course, Progress
-from wool_tf.training.unit_records import History
+from wool_tf.training.trainer import SGD_MOMENTUM, Course
 
 ADAM_EPSILON = 1e-7
 BETAS = 0.9, 0.999

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from wool_tf.data import dataset
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.errors import WoolError
 
 SIDE = 20
@@ -45,7 +46,7 @@ ROWS = "path,label,group\ndefective/0.png,defective,A\nnon_defective/0.png,non_d
 
 
 def skipping(folder, side=SIDE):
-    return dataset.load(folder, side, folder.parent / "cache", on_bad_image="skip")
+    return dataset.load(folder, side, folder.parent / "cache", reading=CropReading("skip"))
 
 
 def noise_image():

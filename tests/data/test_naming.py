@@ -38,7 +38,7 @@ def test_names_that_are_not_of_roboflow(name):
         ({"sample_from": r"S\d+"}, "must have a group, in brackets, that is the sample"),
         ({"defective_label": ()}, "defective_label=: is empty; give a name"),
         ({"non_defective_label": ("gut", "\u200b")}, "is empty; give a name"),
-        ({"defective_label": ("a", "b"), "non_defective_label": ("b\u200b",)}, "=b: is one of defective_label as well"),
+        ({"defective_label": ("a", "b"), "non_defective_label": ("b\u200b",)}, "=b: is one of `defective_label`, too"),
     ],
 )
 def test_what_cannot_be(values, said):

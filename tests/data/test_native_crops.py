@@ -6,6 +6,8 @@ from class_folders import with_file_size_limit
 from PIL import Image
 
 from wool_tf.data import dataset, native_crops
+from wool_tf.data.crop_reading import CropReading
+from wool_tf.data.imaging import Imaging
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import WoolError
 
@@ -24,8 +26,8 @@ def folder(tmp_path):
     return tmp_path / "data"
 
 
-def load(folder, **settings):
-    return native_crops.load(folder, folder.parent / "cache", **settings)
+def load(folder, side=None, **reading):
+    return native_crops.load(folder, folder.parent / "cache", None, CropReading(**reading), side)
 
 
 def lanczos(image, side):
@@ -112,10 +114,9 @@ def test_a_full_disk_is_one_line_and_leaves_no_part(folder):
     assert sorted((folder.parent / "cache").iterdir()) == before
 
 
-def test_the_imaging_and_the_native_pixels_bind(folder):
-    found = [load(folder).binding()]
+def test_imaging_json_changes_the_imaging_and_not_the_pixels(folder):
+    found = [load(folder)]
     (folder / "imaging.json").write_text('{"window": [0.0, 1.5], "crop": 40, "pixel_mm": 0.8}')
-    found.append(load(folder).binding())
-    assert found[1]["imaging"] == {"side": 40, "window": [0.0, 1.5], "pixel_mm": 0.8}
-    assert found[1]["native crops"] == found[0]["native crops"] != load(folder, side=41).binding()["native crops"]
-    assert found[0]["imaging"] != found[1]["imaging"]
+    found.append(load(folder))
+    assert found[1].imaging == Imaging(40, (0.0, 1.5), 0.8) != found[0].imaging
+    assert found[1].native.fingerprint == found[0].native.fingerprint != load(folder, side=41).native.fingerprint

@@ -10,6 +10,7 @@ from PIL import Image
 from wool_board.errors import BadFile
 from wool_board.image import decoding
 from wool_tf.data import native_crops, sample_bits
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.listing import CLASSES
 from wool_tf.errors import BadSetting, WoolError
 
@@ -33,8 +34,8 @@ def write(folder, pictures, top, dtype=np.uint16):
     return folder
 
 
-def load(folder, **settings):
-    return native_crops.load(folder, folder.parent / "cache", **settings)
+def load(folder, **reading):
+    return native_crops.load(folder, folder.parent / "cache", reading=CropReading(**reading))
 
 
 def by_path(crops):
@@ -87,7 +88,6 @@ def test_another_range_is_another_dataset_in_the_same_cache(tmp_path):
     assert found[0].native.fingerprint == found[1].native.fingerprint
     assert len({crops.native.fingerprint for crops in found}) == 3
     assert [crops.imaging.white for crops in found] == [4095, 4095, 16383, 65535]
-    assert [crops.binding()["imaging"]["white"] for crops in found] == [4095, 4095, 16383, 65535]
     assert found[2].for_network(32).fingerprint != found[3].for_network(32).fingerprint
 
 
@@ -104,7 +104,7 @@ def test_eight_bits_are_never_asked(tmp_path):
     folder = write(tmp_path / "crops", scenes(), 100, np.uint8)
     plain, given = load(folder), load(folder, white=4095)
     np.testing.assert_array_equal(plain.native.images, given.native.images)
-    assert "white" not in plain.binding()["imaging"]
+    assert plain.imaging.white is None
 
 
 def test_values_beyond_the_bits_given_are_refused_by_name(tmp_path):
@@ -268,7 +268,7 @@ def test_the_white_given_is_255_in_training_and_on_the_board(tmp_path, white):
     picture = np.resize(shares, (SIDE, SIDE))
     folder = write(tmp_path / "crops", np.concatenate([scenes(), [picture]]), white)
     found = load(folder, white=white)
-    assert found.imaging.white == white and found.binding()["imaging"]["white"] == white
+    assert found.imaging.white == white
     # 255 shares: 0, 25.5, 63.75, 127.5, 191.25, 229.5, 255; halves are rounded up.
     expected = np.resize([0, 26, 64, 128, 191, 230, 255], (SIDE, SIDE))
     np.testing.assert_array_equal(by_path(found)[f"{CLASSES[0]}/8.png"], expected)

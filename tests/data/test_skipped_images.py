@@ -7,7 +7,8 @@ import pytest
 from class_folders import SIDE, encoded, load, refusal, skipping
 from PIL import Image
 
-from wool_tf.data import dataset, image_cache
+from wool_tf.data import image_cache
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.errors import WoolError
 
 BAD = {
@@ -83,5 +84,5 @@ def test_nothing_left_after_skipping_is_an_error(folder):
 
 
 def test_an_unknown_way_with_bad_images(folder):
-    with pytest.raises(WoolError, match="on_bad_image=ignore: must be fail or skip"):
-        dataset.load(folder, SIDE, folder.parent / "cache", on_bad_image="ignore")
+    with pytest.raises(WoolError, match="on_bad_image=ignore: must be one of fail, skip"):
+        CropReading("ignore")

@@ -6,12 +6,13 @@ import pytest
 from class_folders import ROWS, SIDE, grey, load, manifest, refusal
 
 from wool_tf.data import dataset
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.errors import WoolError
 
 
 def brought(folder, **naming):
-    return dataset.load(folder, SIDE, folder.parent / "cache", naming=CropNaming(**naming))
+    return dataset.load(folder, SIDE, folder.parent / "cache", reading=CropReading(naming=CropNaming(**naming)))
 
 
 def test_names_that_look_alike_are_one_group_label_scan_and_type(folder):

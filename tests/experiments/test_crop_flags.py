@@ -24,4 +24,4 @@ def test_how_crops_are_named(script):
 
 def test_names_need_a_folder(tmp_path):
     line = scripts.refusal("train_kfold.py", f"--out={tmp_path / 'run'}", "--samples=8", "--sample_from=^(S)")
-    assert line == "error: --data: is missing; sample_from and labels say how its files are named"
+    assert line == "error: --data: is missing; --sample_from and labels say how its files are named"

@@ -18,6 +18,7 @@ from wool_tf.audit import nuisance
 from wool_tf.belt import layout
 from wool_tf.data import crops, native_crops
 from wool_tf.data.annotations.scans import ScanConfig, load
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.errors import WoolError
 
 SIDE = max(SHAPE)
@@ -41,7 +42,7 @@ def everything(cases, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def loaded(everything, tmp_path_factory):
-    return native_crops.load(everything, tmp_path_factory.mktemp("cache"), on_bad_image="skip").native
+    return native_crops.load(everything, tmp_path_factory.mktemp("cache"), reading=CropReading("skip")).native
 
 
 def test_training_reads_what_is_listed_and_names_the_others(cases, loaded, everything):

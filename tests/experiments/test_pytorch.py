@@ -11,6 +11,7 @@ from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan
 from wool_tf.training import trainer
+from wool_tf.training.config import IMPORTANCES
 from wool_tf.training.distillation import Teacher
 from wool_tf.training.trainer import Course
 
@@ -49,10 +50,13 @@ def test_weights_come_back_as_they_went_in():
     assert all(np.array_equal(found[key], arrays[key]) for key in arrays)
 
 
-def test_torch_pruning_leaves_the_widths_of_our_recipe():
+@pytest.mark.parametrize("measure", IMPORTANCES)
+def test_torch_pruning_leaves_the_widths_of_our_recipe(measure):
     network = networks.module(SPEC, weights.initial(SPEC, seed=3))
     smaller = plan.pruned(SPEC, plan.named("paper-table3", 18))
-    methods.prune(network, SPEC, smaller)
+    pictures = np.random.default_rng(0).normal(size=(8, SIDE, SIDE, 1)).astype(np.float32)
+    methods.prune(network, SPEC, smaller, measure, (pictures, np.arange(8) % 2) if measure == "taylor" else None)
+    assert all(parameter.grad is None for parameter in network.parameters())
     assert networks.spec_of(network, SPEC) == smaller
     assert networks.logits(network, np.zeros((2, SIDE, SIDE), np.uint8), np.arange(2), SIDE).shape == (2, 2)
 

@@ -10,10 +10,16 @@ import trained_networks
 from PIL import Image
 from trained_networks import HELD_OUT, OTHERS, SIDE
 
+from wool_tf import records
+from wool_tf.data import run_document
+from wool_tf.data.crop_reading import CropReading
+from wool_tf.data.imaging import Imaging
+from wool_tf.data.run_document import RunBinding
 from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
-from wool_tf.networks import weights
+from wool_tf.networks import unit_records, weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import UnitRecord
 
 LOADED = 35
 """Side at which training loads images for a network of 32 pixels, 32 · 244 / 224."""
@@ -94,8 +100,9 @@ def test_what_is_no_network_is_refused(source, tmp_path):
 
 def recorded(source, **others):
     """With a record of the training beside the network."""
-    record = {"stage": "hard3", "images": looked_at(dataclasses.replace(source, held=None)).images.fingerprint}
-    source.network.with_suffix(".json").write_text(json.dumps(record | others))
+    said = {"stage": "hard3", "images": looked_at(dataclasses.replace(source, held=None)).images.fingerprint, "seed": 0}
+    made = {"environment": {}, "started": 0.0, "seconds": 1.0, "attempts": (), "kept": True}
+    unit_records.write(source.network.with_suffix(".json"), UnitRecord(**said | made | others))
     return source
 
 
@@ -109,6 +116,12 @@ def test_a_network_that_saw_the_held_out_images_is_refused(source):
             looked_at(recorded(source, **others))
     assert looked_at(recorded(source, held_out=HELD_OUT))
     assert looked_at(dataclasses.replace(recorded(source), held=None))
+
+
+def test_a_foreign_record_beside_the_network_is_one_line(source):
+    source.network.with_suffix(".json").write_text(json.dumps({"version": 7}))
+    with pytest.raises(WoolError, match=r"^[^\n]*/net.json: is of version 7, not 1; [^\n]*, or remove it$"):
+        looked_at(source)
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[[0, 1]]", '[[[0, "1"]]]', "[[[0.5]]]", "[[[true]]]"])
@@ -138,13 +151,18 @@ def test_folds_that_do_not_fit_are_refused(repeats, repeat, fold, message, sourc
 def test_folds_of_a_run_with_other_images_are_refused(source):
     # Whatever size the networks of that run read.
     for said, fits in (("0" * 64, False), (looked_at(source).load(None).native.fingerprint, True)):
-        run = {"settings": {"image_size": 64}, "images": "1" * 64, "native crops": said}
-        source.held.folds.with_name("run.json").write_text(json.dumps(run))
+        run_document.write(source.held.folds.parent, run(native_crops=said))
         if fits:
             assert looked_at(source)
         else:
             with pytest.raises(WoolError, match="^folds=.*: is of a run with other images than .*`sample_from`"):
                 looked_at(source)
+
+
+def run(**others) -> RunBinding:
+    of = {"settings": {"image_size": 64}, "images": "1" * 64, "native_crops": "0" * 64, "imaging": Imaging(SIDE)}
+    made = {"backend": "tensorflow", "versions": {}, "arithmetic": {}, "weights": {}, "processors": ()}
+    return RunBinding(**of | made | others)
 
 
 @pytest.fixture
@@ -160,24 +178,34 @@ def clipped(crops, source, tmp_path) -> NetworkSource:
 
 @pytest.mark.parametrize("beside", ["net.json", "run.json"])
 def test_the_images_of_the_training_read_in_another_range_are_refused(beside, clipped, tmp_path):
-    trained = dataclasses.replace(clipped, white=3900, held=None)
-    record = {"stage": "hard3", "images": looked_at(trained).images.fingerprint}
-    (tmp_path / "net.json").write_text(json.dumps(record))
-    bound = looked_at(trained).load(None).binding()
-    (tmp_path / beside).write_text(json.dumps(record | bound))
+    trained = dataclasses.replace(clipped, reading=CropReading(white=3900), held=None)
+    crops = looked_at(recorded(trained)).load(None)
+    bound = {"native_crops": crops.native.fingerprint, "imaging": crops.imaging}
+    if beside == "run.json":
+        run_document.write(tmp_path, run(**bound))
+    else:
+        recorded(trained, **bound)
     assert looked_at(trained)
     for white, now in ((None, 4095), (4000, 4000)):
         with pytest.raises(WoolError) as refused:
-            looked_at(dataclasses.replace(trained, white=white))
+            looked_at(dataclasses.replace(trained, reading=CropReading(white=white)))
         rule = f"in training, the highest value of {clipped.data} was 3900, and {now} is now; give `white`=3900"
         assert str(refused.value) == f"white: {rule}"
 
 
 def test_other_images_may_have_another_range(clipped, tmp_path):
-    bound = looked_at(dataclasses.replace(clipped, white=3900, held=None)).load(None).binding()
-    for number, said in enumerate(({"native crops": "0" * 64}, {"imaging": None}, {"imaging": {"white": "3900"}})):
-        (tmp_path / "run.json").write_text(json.dumps(bound | said))
-        assert looked_at(dataclasses.replace(clipped, held=None)), number
+    crops = looked_at(dataclasses.replace(clipped, reading=CropReading(white=3900), held=None)).load(None)
+    for said in ({"native_crops": "0" * 64}, {"imaging": Imaging(SIDE)}, {"imaging": Imaging(SIDE, white=5)}):
+        bound = {"native_crops": crops.native.fingerprint, "imaging": crops.imaging}
+        run_document.write(tmp_path, run(**bound | said))
+        assert looked_at(dataclasses.replace(clipped, held=None)), said
+
+
+def test_a_damaged_run_around_the_network_is_one_line(clipped, tmp_path):
+    document = records.plain(run()) | {"imaging": {"white": "3900"}}
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    with pytest.raises(WoolError, match=r"^[^\n]*/run.json: [^\n]*; it is damaged, [^\n]*; restore it from a copy, or"):
+        looked_at(dataclasses.replace(clipped, held=None))
 
 
 def test_other_images_than_those_of_the_training_are_told(source, caplog):

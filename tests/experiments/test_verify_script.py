@@ -13,6 +13,7 @@ from sklearn.metrics import accuracy_score, recall_score, roc_auc_score
 from trained_networks import HELD_OUT
 
 import scripts
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.deploy import conversion, verification
 from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.trained_network import Held, NetworkSource
@@ -209,12 +210,12 @@ def test_images_that_a_board_would_read_in_another_range_are_refused(source, tmp
         copy = tmp_path / "crops" / path.relative_to(source.data)
         copy.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.asarray(Image.open(path)).astype(np.uint16) * 10).save(copy)
-    own = dataclasses.replace(source, data=tmp_path / "crops", held=None, white=2000)
+    own = dataclasses.replace(source, data=tmp_path / "crops", held=None, reading=CropReading(white=2000))
     model, *_ = conversion.run(own, ConversionRequest(tmp_path / "board", ("fp32",), ThresholdRule(threshold=0.4)))
     assert verification.run(own, [model], 1).models[0].agreement == 1
     for white, read in ((None, 4095), (2001, 2001)):
         with pytest.raises(BadSetting) as refused:
-            verification.run(dataclasses.replace(own, white=white), [model], 1)
+            verification.run(dataclasses.replace(own, reading=CropReading(white=white)), [model], 1)
         taken = f"{own.data} is read with {read} as its highest value, and a board with {model} takes 2000"
         assert str(refused.value) == f"white: {taken}; give `white`=2000, or convert the network with {read}"
 

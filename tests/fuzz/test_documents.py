@@ -16,6 +16,9 @@ from wool_board.belt.resumption import resume
 from wool_board.belt.state import State
 from wool_board.machine.clocks import Moment
 from wool_tf import records
+from wool_tf.data import run_document
+from wool_tf.data.imaging import Imaging
+from wool_tf.data.native_crops import Crops
 from wool_tf.errors import WoolError
 from wool_tf.report import boards
 from wool_tf.study import results, run_binding, units
@@ -146,16 +149,17 @@ def test_states_of_inspections(tmp_path):
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """What `claim` asks of a dataset."""
+    """What `of` asks of a dataset."""
 
     fingerprint: str = "ab" * 32
 
 
 def test_whose_a_folder_is(tmp_path):
     configs = [TrainingConfig(depth=depth, rounds=1, final="hard1") for depth in (18, 34)]
-    source = {"native crops": "cd" * 32, "imaging": {"side": 48, "window": [0.0, 1.1], "pixel_mm": None}}
+    crops = Crops(Images("cd" * 32), Imaging(48, (0.0, 1.1)), tmp_path)
+    ours = [run_binding.of(configs[:number], Images(), crops) for number in (1, 2)]
     whole = tmp_path / "whole"
-    run_binding.claim(whole, configs, Images(), source=source)
+    run_binding.claim(whole, ours[1])
     plain = json.loads((whole / "run.json").read_bytes())
     out = tmp_path / "out"
     (out / "units").mkdir(parents=True)
@@ -163,13 +167,13 @@ def test_whose_a_folder_is(tmp_path):
     def attempt(rng: random.Random) -> str:
         (out / "run.json").write_bytes(written(plain, rng))
         try:
-            remark = run_binding.claim(out, configs[: rng.choice((1, 2))], Images(), source=source)
+            remark = run_binding.claim(out, rng.choice(ours))
         except WoolError as error:
             return refused(error)
         assert remark is None or "\n" not in remark
-        found = json.loads((out / "run.json").read_bytes())
-        assert found["settings"] | plain["settings"] == found["settings"]
-        assert found.keys() == plain.keys() and found["images"] == plain["images"]
+        found = run_document.read(out)
+        assert found.settings | plain["settings"] == found.settings
+        assert (found.images, found.imaging) == (ours[1].images, ours[1].imaging)
         return "goes on"
 
     mutations.fuzz("whose a folder is", attempt)

@@ -17,6 +17,7 @@ from PIL import Image
 import mutations
 from wool_board.image import decoding, folders
 from wool_tf.data import dataset
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.errors import WoolError
 
@@ -104,7 +105,7 @@ def check_line(line: str) -> None:
 def of_training(folder: Path, cache: Path, rng: random.Random) -> str:
     naming = rng.choice((CropNaming(), CropNaming(), CropNaming(sample_from="^(.)")))
     try:
-        found = dataset.load(folder, SIDE, cache, on_bad_image=rng.choice(dataset.ON_BAD_IMAGE), naming=naming)
+        found = dataset.load(folder, SIDE, cache, reading=CropReading(rng.choice(("fail", "skip")), naming))
     except WoolError as error:
         check_line(str(error))
         return "refused"

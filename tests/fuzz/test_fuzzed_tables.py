@@ -10,6 +10,7 @@ from PIL import Image
 import mutations
 from wool_tf.data import dataset
 from wool_tf.data.annotations import scans
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.errors import WoolError
 
@@ -72,7 +73,7 @@ def test_manifests(folder, tmp_path):
         naming = rng.choice((CropNaming(), CropNaming(sample_from="(.)"), CropNaming(defective_label=("S1", "D1"))))
         cache = tmp_path / "cache"
         try:
-            found = dataset.load(folder, 8, cache, on_bad_image=rng.choice(dataset.ON_BAD_IMAGE), naming=naming)
+            found = dataset.load(folder, 8, cache, reading=CropReading(rng.choice(("fail", "skip")), naming))
             assert len(found.images) == len(found.labels) == len(found.paths) > 1
             return "read"
         except WoolError as error:

@@ -7,9 +7,9 @@ import pytest
 
 import scripts
 import study_sample
+from wool_tf.networks import unit_records
 from wool_tf.report import comparison, page, publication
 from wool_tf.study import document_upgrade, results
-from wool_tf.training import unit_records
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_tables_that_are_no_more_go_and_those_of_others_stay(compared, tmp_path)
 
 
 def test_the_best_epoch_is_called_optimistic_outside_of_the_page(compared):
-    study = dataclasses.replace(compared, settings=compared.settings | {"select": "best"})
+    study = dataclasses.replace(compared, settings=dataclasses.replace(compared.settings, select="best"))
     assert "optimistic" in plots.changes(study).title
     written_ = export.to_csv(study)
     assert set(written_) == {"table1-optimistic.csv", "table2-optimistic.csv"}

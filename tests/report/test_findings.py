@@ -6,6 +6,7 @@ from study_sample import configuration, stage, written
 from wool_tf.report import findings
 from wool_tf.study.image_results import ImageCounts
 from wool_tf.study.results import Failure
+from wool_tf.training.config import TrainingConfig
 
 
 def test_sentences_name_the_best_network_and_what_pruning_costs(compared):
@@ -44,7 +45,7 @@ def test_what_speaks_against_the_figures():
     failures = tuple(Failure(f"u{number}", 2, "") for number in range(5))
     folds = ((ImageCounts(200, 0, 6), ImageCounts(200, 200, 6)),)
     found = findings.warnings(
-        dataclasses.replace(whole, data=data, failures=failures, folds=folds, settings={"select": "best"},
+        dataclasses.replace(whole, data=data, failures=failures, folds=folds, settings=TrainingConfig(select="best"),
                             commits=("abc", "def"), processors=("slow one (avx2)", "slow one (avx2), a GPU"))
     )  # fmt: skip
     begins = (

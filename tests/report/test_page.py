@@ -21,7 +21,7 @@ from study_sample import configuration, stage, written
 from wool_tf.errors import WoolError
 from wool_tf.evaluation import calibration
 from wool_tf.evaluation.bootstrap import DefectRecall
-from wool_tf.report import export, page, quality
+from wool_tf.report import export, page, quality, tables
 from wool_tf.study.results import Failure
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -246,7 +246,7 @@ def test_both_files_show_every_stage_setting_and_the_command(pages, delivered):
     for stage_ in delivered.configurations[0].stages:
         assert stage_.title in words
         assert stage_.title in pages[".md"]
-    for name in delivered.settings:
+    for name in vars(delivered.settings):
         assert name in words
         assert f"| {name} |" in pages[".md"]
     assert delivered.command in words
@@ -287,7 +287,7 @@ def hostile(study):
         title=HOSTILE,
         command=HOSTILE,
         out=HOSTILE,
-        settings=study.settings | {HOSTILE: HOSTILE},
+        settings=dataclasses.replace(study.settings, latency_table=HOSTILE),
         environment={HOSTILE: HOSTILE},
         data=dataclasses.replace(study.data, folder=HOSTILE, skipped=(HOSTILE,)),
         failures=(Failure(HOSTILE, 2, HOSTILE),),
@@ -324,7 +324,7 @@ def test_hostile_strings_stay_text(kind, request):
     ],
 )
 def test_markdown_escapes(text, expected):
-    assert page.markdown(text) == expected
+    assert tables.markdown(text) == expected
 
 
 def test_written_twice_the_files_are_the_same(compared, tmp_path):

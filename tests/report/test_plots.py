@@ -12,8 +12,9 @@ from sklearn.metrics import roc_auc_score
 from test_quality import of_the_paper
 
 from study_sample import configuration, stage, written
+from wool_tf.networks.unit_records import History
 from wool_tf.report import naming, plots, schedule_plots, score_plots, tradeoff_plots
-from wool_tf.training.unit_records import History
+from wool_tf.training.config import TrainingConfig
 
 BUILDERS = (plots.verdict, plots.accuracy, plots.changes, plots.training, plots.latency, score_plots.roc,
             score_plots.precision_recall, score_plots.reliability)  # fmt: skip
@@ -155,7 +156,7 @@ def test_the_papers_diamonds_are_named_only_where_there_are_some():
 
 def test_the_rate_of_asfp_is_three_quarters_of_its_goal_after_an_eighth_of_the_epochs():
     study = written(configuration(stage("baseline", 0.9), stage("asfp30", 0.9)))
-    settings = {"asfp_rates": [0.2, 0.3], "asfp_epochs": 9, "asfp_finetune_epochs": 3}
+    settings = TrainingConfig(asfp_rates=(0.2, 0.3), asfp_epochs=9, asfp_finetune_epochs=3)
     plot = schedule_plots.asfp_rates(dataclasses.replace(study, settings=settings))
     # By the publication P(N/8) = ¾ · goal, with N = 8 steps between 9 epochs.
     assert "ASFP 30 %: 0.0, 22.5, " in plot.alt and plot.alt.endswith(", 30.0 %") and "20 %" not in plot.alt

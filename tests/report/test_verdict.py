@@ -12,6 +12,7 @@ from wool_tf.report.verdict import COMPARED, EQUALLED, FIT, NOT_FIT, UNKNOWN, sm
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.image_results import HeldOutImage
 from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, OperatingPoint
+from wool_tf.training.config import TrainingConfig
 
 
 def changed(study, **changes):
@@ -50,7 +51,7 @@ def test_commands_read_the_images_as_the_study_did(delivered):
         delivered,
         command="python experiments/reproduce.py --data=data/campaign --out runs/x --defective_label bad --bits=12 "
         "--on_bad_image=skip --image_size=64",
-        settings=delivered.settings | {"image_size": 64, "epochs": 6, "repeats": 2},
+        settings=dataclasses.replace(delivered.settings, image_size=64, epochs=6, repeats=2),
     )
     worse = changed(study, advantages=(Advantage(THRESHOLDING, "", -1.0, (-9.0, 9.0)),))
     search = verdict(worse).command
@@ -108,7 +109,7 @@ def test_figures_that_are_too_good_recommend_nothing(delivered):
     assert verdict(leaking).command == (
         "python experiments/reproduce.py --epochs=6 --group_by=sample '--out=runs/a b-sample'"
     )
-    chosen = dataclasses.replace(delivered, settings=delivered.settings | {"select": "best"})
+    chosen = dataclasses.replace(delivered, settings=dataclasses.replace(delivered.settings, select="best"))
     assert verdict(chosen).kind == UNKNOWN and "--select=last" in verdict(chosen).command
     unlisted = dataclasses.replace(delivered, data=dataclasses.replace(delivered.data, grouped=False))
     assert verdict(unlisted).kind == FIT and "no manifest" in verdict(unlisted).reasons[-1]
@@ -192,17 +193,18 @@ def test_of_networks_that_cannot_be_told_apart_the_smallest_is_recommended():
     assert smallest(study)[1].name == "hard1"
     assert verdict(study).kind == COMPARED
     assert "--final=hard1" in verdict(study).command and "--image_size" not in verdict(study).command
-    settings = {"select": "last", "image_size": 112, "epochs": 6, "repeats": 10, "folds": 5, "latency_table": ""}
+    settings = TrainingConfig(image_size=112, epochs=6, repeats=10, folds=5)
     found = verdict(dataclasses.replace(study, settings=settings, out="runs/a b"))
     assert found.command == (
         "python experiments/reproduce.py --data=data/crops --depth=18 --optimizer=adam --weights=none --final=hard1 "
-        "--asfp_rates= --image_size=112 --epochs=6 --folds=5 '--out=runs/a b-delivered'"
+        "--asfp_rates= --image_size=112 --folds=5 --epochs=6 '--out=runs/a b-delivered'"
     )
     # Of those that a baseline does not equal the smallest, though smaller ones cannot be told from the best, either.
     between = dataclasses.replace(study, baselines=(Baseline(THRESHOLDING, "", figures(0.975)),))
     assert smallest(study, 0.975)[1].name == "baseline" and "--final=baseline" in verdict(between).command
     simple = Baseline(THRESHOLDING, "", figures(0.99))
-    found = verdict(dataclasses.replace(study, baselines=(simple,), settings={"weights": ["none", "imagenet"]}))
+    several = (*study.configurations, configuration(stage("baseline", 0.9), weights="imagenet"))
+    found = verdict(dataclasses.replace(study, baselines=(simple,), configurations=several))
     assert found.kind == COMPARED and "is as good or better" in found.reasons[0]
     assert "none of the networks is recommended" in found.reasons[0] and "search.py" in found.command
     assert "--weights=none" in found.command

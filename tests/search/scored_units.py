@@ -3,8 +3,8 @@
 import functools
 
 from wool_tf.errors import Divergence
+from wool_tf.networks.unit_records import Result
 from wool_tf.study.driver import Unit
-from wool_tf.training.unit_records import Result
 
 
 def work(log, name, fold, settings, product, progress, attempt):

@@ -8,12 +8,13 @@ import pytest
 from absl import flags
 
 import training_flags
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.errors import WoolError
 from wool_tf.search import outcome, trials
 from wool_tf.search.optimisation import Trial
 from wool_tf.study.crop_source import CropSource
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import OF_COMPARISONS, TrainingConfig
 
 
 def trial(number, loss, state="complete"):
@@ -21,7 +22,7 @@ def trial(number, loss, state="complete"):
     return Trial(number, values, state, {"log_loss": loss, "accuracy": 0.9, "auc": 0.95}, "")
 
 
-_SETTINGS = training_flags.define(without=outcome.NOT_OF_REPRODUCE)
+_SETTINGS = training_flags.define(without=OF_COMPARISONS)
 
 
 def parsed(text: str, folder: Path) -> tuple[TrainingConfig, flags.FlagValues]:
@@ -39,11 +40,11 @@ def test_the_flagfile_gives_the_settings_back(tmp_path, monkeypatch, rates):
         adam_learning_rate=0.0012345678901234567, batch_size=64, weight_decay=1e-3, asfp_rates=rates, final="hard2"
     )
     naming = CropNaming(r"^(S\d+)_", ("Riss", "Loch"), ("Gut",))
-    source = CropSource(Path("my crops/of May"), 153, 1.5, "skip", naming)
+    source = CropSource(Path("my crops/of May"), 153, 1.5, CropReading("skip", naming, 4000))
     found, values = parsed(outcome.flagfile(settings, source, tmp_path / "best"), tmp_path)
     assert found == settings
     assert (values.data, values.contrast, values.on_bad_image) == ("my crops/of May", 1.5, "skip")
-    assert training_flags.source().naming == naming
+    assert training_flags.source().reading == source.reading
     assert values.out == str(tmp_path / "best")
 
 

@@ -22,7 +22,7 @@ def test_the_defaults_are_in_the_space(stage):
 def test_only_what_a_stage_depends_on_is_searched_for():
     common = {"adam_learning_rate", "batch_size", "weight_decay", "schedule"}
     assert set(space.resolve(TrainingConfig(), "baseline")) == common | {"epochs"}
-    hard = {"epochs", "finetune_epochs", "finetune_factor", "distillation"}
+    hard = {"epochs", "finetune_epochs", "finetune_factor", "importance", "distillation"}
     assert set(space.resolve(TrainingConfig(), "hard2")) == common | hard
     assert set(space.resolve(TrainingConfig(asfp_rates=(0.125,)), "asfp12.5")) == common | {
         "asfp_epochs",

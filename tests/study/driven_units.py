@@ -5,9 +5,9 @@ import os
 import signal
 import time
 
+from wool_tf.networks.unit_records import Result
 from wool_tf.study import progress
 from wool_tf.study.units import Unit
-from wool_tf.training.unit_records import Result
 
 
 def result(name="", attempt=0) -> Result:

@@ -14,17 +14,18 @@ import pytest
 from sklearn import metrics
 
 import study_sample
+from wool_tf import records
 from wool_tf.errors import WoolError
 from wool_tf.evaluation import bootstrap
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.report import export, naming, paper
+from wool_tf.networks.unit_records import Attempt
+from wool_tf.report import export, naming, paper, provenance
 from wool_tf.study import results, score_results
 from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import Study
 from wool_tf.study.score_results import FROZEN, THRESHOLDING
-from wool_tf.training.unit_records import Attempt
 
 ONE = (("adam", "none"),)
 FEW = {"rounds": 1, "controls": (), "asfp_rates": (), "final": "hard1"}
@@ -62,6 +63,18 @@ def test_it_is_plain_json_and_comes_back_as_it_was(study, tmp_path):
     assert results.read(tmp_path / "study.json") == study
 
 
+def test_earlier_documents_have_every_value_of_what_configurations_differ_in(tmp_path):
+    found = study_sample.sample(recipes=(("adam", "none"), ("sgd", "none")), **FEW)
+    document = records.plain(found)
+    document["settings"] |= {"optimizer": ["adam", "sgd"], "gone": 1}
+    records.write(tmp_path / "study.json", document)
+    assert results.read(tmp_path / "study.json") == found
+    # They rank filters by the only measure that there was.
+    del document["settings"]["importance"]
+    records.write(tmp_path / "study.json", document)
+    assert results.read(tmp_path / "study.json").settings.importance == "l1" != found.settings.importance
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -70,6 +83,10 @@ def test_it_is_plain_json_and_comes_back_as_it_was(study, tmp_path):
         (b'{"version": 1}', "is of version 1, not 3"),
         (b"[]", "is of version None, not 3"),
         (b'{"version": 3, "title": 3}', "Expected `str`, got `int`"),
+        (
+            b'{"version": 3, "title": "", "command": "", "out": "", "settings": {"epochs": 0}}',
+            "epochs=0: must be at least 1; it is damaged, .*; run the study again with this wool_tf$",
+        ),
     ],
 )
 def test_a_damaged_or_foreign_document_is_one_line(content, message, tmp_path):
@@ -259,8 +276,9 @@ def test_records_that_are_not_of_this_study_are_refused(given):
 
 def test_settings_and_data():
     found = study_sample.sample(recipes=(("adam", "none"), ("sgd", "none")), **FEW)
-    assert found.settings["optimizer"] == ["adam", "sgd"]
-    assert found.settings["depth"] == 18
+    assert found.settings == study_sample.config("adam", "none", **FEW)
+    rows = dict(provenance.settings(found).rows)
+    assert (rows["optimizer"], rows["depth"], rows["weights"]) == ("adam, sgd", "18", "none")
     assert not found.optimistic and study_sample.sample(recipes=ONE, select="best", **FEW).optimistic
     assert found.data.group_by == "sample"
     assert (found.data.images, found.data.defective, found.data.groups, found.data.sound) == (240, 90, 60, 150)

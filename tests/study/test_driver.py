@@ -13,9 +13,9 @@ from driven_units import die, failing, result, silent, units
 
 from wool_tf import records
 from wool_tf.errors import Divergence, Unwritable, WoolError
+from wool_tf.networks.unit_records import Attempt
 from wool_tf.study import driver
 from wool_tf.study.units import Unit
-from wool_tf.training.unit_records import Attempt
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

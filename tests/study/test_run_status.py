@@ -8,9 +8,9 @@ from driven_units import failing, linger, products, result, silent, units
 
 from wool_tf import records
 from wool_tf.errors import WoolError
+from wool_tf.networks import unit_records
+from wool_tf.networks.unit_records import UnitRecord
 from wool_tf.study import driver, progress
-from wool_tf.training import unit_records
-from wool_tf.training.unit_records import UnitRecord
 
 
 def test_status(tmp_path):

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from wool_tf import devices, environment, records
+from wool_tf.data import run_document
 from wool_tf.data.dataset import Dataset
+from wool_tf.data.imaging import Imaging
+from wool_tf.data.native_crops import Crops
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
 from wool_tf.study import grid, run_binding
@@ -113,13 +116,18 @@ def test_the_grid_is_in_the_order_of_the_paper():
         grid.grid(SETTINGS, (18, 18), ("adam",), ("none",))
 
 
+def claim(out, configs, images, crops=None, write=True, **others) -> str | None:
+    crops = crops or Crops(images, Imaging(35), out)
+    return run_binding.claim(out, run_binding.of(configs, images, crops, **others), write)
+
+
 def test_a_folder_may_go_on_with_more_configurations_but_not_with_other_settings(images, tmp_path):
-    run_binding.claim(tmp_path, [SETTINGS], images)
+    claim(tmp_path, [SETTINGS], images)
     others = dataclasses.replace(SETTINGS, repeats=5, rounds=2, controls=(), final="baseline")
     more = grid.grid(others, (18, 50), ("sgd",), ("none",))
-    run_binding.claim(tmp_path, more, images)
-    assert len(records.read(tmp_path / "run.json")["contents of weights"]) == 3
-    run_binding.claim(tmp_path, [SETTINGS], images)
+    claim(tmp_path, more, images)
+    assert len(records.read(tmp_path / "run.json")["weights"]) == 3
+    claim(tmp_path, [SETTINGS], images)
     for changed, what in (
         (dataclasses.replace(SETTINGS, seed=1), "^seed=1: the run in .* has 0; choose another folder$"),
         (
@@ -128,35 +136,64 @@ def test_a_folder_may_go_on_with_more_configurations_but_not_with_other_settings
         ),
     ):
         with pytest.raises(WoolError, match=what):
-            run_binding.claim(tmp_path, [changed], images)
+            claim(tmp_path, [changed], images)
     with pytest.raises(WoolError, match="other images"):
-        run_binding.claim(tmp_path, [SETTINGS], dataclasses.replace(images, fingerprint="g"))
+        claim(tmp_path, [SETTINGS], dataclasses.replace(images, fingerprint="g"))
 
 
 def test_a_folder_is_bound_to_what_its_crops_are_made_of(images, tmp_path):
-    source = {"native crops": "f", "imaging": {"side": 40, "window": [0.0, 1.5], "pixel_mm": None}}
-    run_binding.claim(tmp_path, [SETTINGS], images, source=source)
-    run_binding.claim(tmp_path, [SETTINGS], images, source=source)
-    for name, other in (("native crops", "g"), ("imaging", source["imaging"] | {"window": None})):
+    native, imaging = dataclasses.replace(images, fingerprint="n"), Imaging(40, (0.0, 1.5))
+    claim(tmp_path, [SETTINGS], images, Crops(native, imaging, tmp_path))
+    claim(tmp_path, [SETTINGS], images, Crops(native, imaging, tmp_path))
+    for name, other in (
+        ("native crops", Crops(images, imaging, tmp_path)),
+        ("imaging", Crops(native, Imaging(40), tmp_path)),
+    ):
         with pytest.raises(WoolError, match=f"holds a run with other {name}; choose another folder$"):
-            run_binding.claim(tmp_path, [SETTINGS], images, source=source | {name: other})
+            claim(tmp_path, [SETTINGS], images, other)
+    for name, others in (("protocol", {"protocol": "theirs"}), ("stage, first_folds, network", {"search": {}})):
+        with pytest.raises(WoolError, match=f"holds a run with other {name}.*; choose another folder$"):
+            claim(tmp_path, [SETTINGS], images, Crops(native, imaging, tmp_path), **others)
 
 
-def test_processors_that_are_no_names_are_damage(images, tmp_path):
-    run_binding.claim(tmp_path, [SETTINGS], images)
-    found = records.read(tmp_path / "run.json")
-    records.write(tmp_path / "run.json", found | {"processors": [1]})
-    with pytest.raises(WoolError, match="its run.json is damaged, or of another version; choose another folder$"):
-        run_binding.claim(tmp_path, [SETTINGS], images)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"processors": [1]}, r"Expected `str`, got `int` - at `\$.processors.*; it is damaged, or of another version"),
+        ({"images": None}, r"Expected `str`, got `null` - at `\$.images`; it is damaged, or of another version"),
+        ({"version": 3}, "is of version 3, not 2"),
+    ],
+)
+def test_a_run_that_is_damaged_or_foreign_is_told_in_one_line(changes, message, images, tmp_path):
+    claim(tmp_path, [SETTINGS], images)
+    records.write(tmp_path / "run.json", records.read(tmp_path / "run.json") | changes)
+    advice = "; restore it from a copy, or choose another folder$"
+    with pytest.raises(WoolError, match=f"^.*/run.json: {message}.*{advice}"):
+        claim(tmp_path, [SETTINGS], images)
+
+
+def test_runs_of_before_there_was_a_version_go_on(images, tmp_path):
+    claim(tmp_path, [SETTINGS], images)
+    now = records.read(tmp_path / "run.json")
+    before = {key: value for key, value in now.items() if key not in ("version", "protocol", "search")}
+    before["native crops"], before["contents of weights"] = before.pop("native_crops"), before.pop("weights")
+    before["imaging"] = {"side": 35, "window": None, "pixel_mm": None}
+    records.write(tmp_path / "run.json", before)
+    claim(tmp_path, [SETTINGS], images)
+    assert records.read(tmp_path / "run.json") == before
+    with pytest.raises(WoolError, match="other protocol"):
+        claim(tmp_path, [SETTINGS], images, protocol="theirs")
+    claim(tmp_path, [SETTINGS, dataclasses.replace(SETTINGS, depth=50)], images)
+    assert records.read(tmp_path / "run.json") == now | {"weights": {**now["weights"], "resnet50-adam-none": None}}
 
 
 def test_what_a_damaged_run_has_is_told_in_one_line(images, tmp_path):
-    run_binding.claim(tmp_path, [SETTINGS], images)
+    claim(tmp_path, [SETTINGS], images)
     found = records.read(tmp_path / "run.json")
     found["settings"]["seed"] = "a\nb" * 1000
     records.write(tmp_path / "run.json", found)
     with pytest.raises(WoolError, match="^seed=0: the run in .* has (a ba? ?)+; choose another folder$") as caught:
-        run_binding.claim(tmp_path, [SETTINGS], images)
+        claim(tmp_path, [SETTINGS], images)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
 
@@ -170,27 +207,27 @@ def test_folds_that_cannot_be_written_again_count_as_none(tmp_path):
 def test_another_way_to_compute_is_refused_and_another_processor_is_said(images, tmp_path, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     monkeypatch.setattr(environment, "processor", lambda: "slow one (avx2)")
-    assert run_binding.claim(tmp_path, [SETTINGS], images) is None
-    assert run_binding.claim(tmp_path, [SETTINGS], images) is None
+    assert claim(tmp_path, [SETTINGS], images) is None
+    assert claim(tmp_path, [SETTINGS], images) is None
     monkeypatch.setattr(environment, "processor", lambda: "fast one (avx2, avx512f)")
-    remark = run_binding.claim(tmp_path, [SETTINGS], images)
+    remark = claim(tmp_path, [SETTINGS], images)
     assert "slow one (avx2)" in remark and "fast one (avx2, avx512f)" in remark
     assert records.read(tmp_path / "run.json")["processors"] == ["slow one (avx2)", "fast one (avx2, avx512f)"]
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "true")
-    assert run_binding.claim(tmp_path, [SETTINGS], images)
+    assert claim(tmp_path, [SETTINGS], images)
     for name, value in (("TF_ENABLE_ONEDNN_OPTS", "0"), ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")):
         with monkeypatch.context() as patch, pytest.raises(WoolError, match="other arithmetic"):
             patch.setenv(name, value)
-            run_binding.claim(tmp_path, [SETTINGS], images)
+            claim(tmp_path, [SETTINGS], images)
 
 
 @pytest.mark.parametrize("package", ["keras", "numpy", "ai-edge-litert"])
 def test_other_versions_of_what_results_depend_on_are_refused(package, images, tmp_path, monkeypatch):
-    run_binding.claim(tmp_path, [SETTINGS], images)
+    claim(tmp_path, [SETTINGS], images)
     installed = environment._version
     monkeypatch.setattr(environment, "_version", lambda name: "0.1" if name == package else installed(name))
     with pytest.raises(WoolError, match="other versions"):
-        run_binding.claim(tmp_path, [SETTINGS], images)
+        claim(tmp_path, [SETTINGS], images)
 
 
 def test_a_gpu_is_another_processor(tmp_path, monkeypatch):
@@ -207,19 +244,19 @@ def test_weights_of_the_same_name_and_other_contents_do_not_mix(images, tmp_path
     (tmp_path / "mine.pth").write_bytes(b"one")
     settings = dataclasses.replace(SETTINGS, weights=str(tmp_path / "mine.pth"))
     assert settings.configuration == "resnet18-adam-mine"
-    run_binding.claim(tmp_path, [settings], images)
+    claim(tmp_path, [settings], images)
     (tmp_path / "mine.pth").write_bytes(b"two")
     with pytest.raises(WoolError, match="other contents of weights"):
-        run_binding.claim(tmp_path, [settings], images)
+        claim(tmp_path, [settings], images)
 
 
-def test_initial_weights_of_a_run_with_these_images_are_refused(tmp_path):
+def test_initial_weights_of_a_run_with_these_images_are_refused(images, tmp_path):
     checkpoint = tmp_path / "run/units/resnet18-adam-none/final/baseline.safetensors"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.write_bytes(b"weights")
     settings = [SETTINGS, dataclasses.replace(SETTINGS, weights=str(checkpoint))]
     run_binding.check_initial(settings, "f")
-    records.write(tmp_path / "run/run.json", {"native crops": "f"})
+    run_document.write(tmp_path / "run", run_binding.of([SETTINGS], images, Crops(images, Imaging(35), tmp_path)))
     run_binding.check_initial(settings, "g")
     run_binding.check_initial([SETTINGS], "f")
     with pytest.raises(WoolError, match="^weights=.*baseline.safetensors: was trained on these images, so that"):
@@ -241,35 +278,46 @@ BASELINE = dataclasses.replace(SETTINGS, rounds=0, asfp_rates=(), controls=(), f
 
 def test_a_baseline_is_not_bound_by_the_settings_of_pruning(images, tmp_path):
     pruning = {"finetune_epochs": 3, "finetune_factor": 0.5, "asfp_epochs": 7, "align": 8, "recipe": "paper-text"}
-    run_binding.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
+    claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
     # Nothing was pruned yet, so that other settings of pruning may follow; then those bind, each of its own kind.
-    run_binding.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_rates=())], images)
+    claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_rates=())], images)
     for name, value in pruning.items():
         changed = dataclasses.replace(SETTINGS, **{name: value})
         if name == "asfp_epochs":
-            run_binding.claim(tmp_path, [changed], images, write=False)
+            claim(tmp_path, [changed], images, write=False)
         else:
             with pytest.raises(WoolError, match=f"{name}="):
-                run_binding.claim(tmp_path, [changed], images)
-    run_binding.claim(tmp_path, [SETTINGS], images)
+                claim(tmp_path, [changed], images)
+    claim(tmp_path, [SETTINGS], images)
     with pytest.raises(WoolError, match="^asfp_epochs=7: the run in .* has 15;"):
-        run_binding.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
+        claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
     # The baseline goes on whatever it says of pruning, and what binds stays.
-    run_binding.claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
+    claim(tmp_path, [dataclasses.replace(BASELINE, **pruning)], images)
     with pytest.raises(WoolError, match="^asfp_epochs=7: the run in .* has 15;"):
-        run_binding.claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
+        claim(tmp_path, [dataclasses.replace(SETTINGS, asfp_epochs=7)], images)
     with pytest.raises(WoolError, match="^epochs=2: the run in .* has 15;"):
-        run_binding.claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
+        claim(tmp_path, [dataclasses.replace(BASELINE, epochs=2)], images)
+
+
+def test_a_run_of_before_a_setting_came_is_not_mixed_with_one_of_after(images, tmp_path):
+    claim(tmp_path, [SETTINGS], images)
+    found = run_document.read(tmp_path)
+    known = {name: value for name, value in found.settings.items() if name != "importance"}
+    run_document.write(tmp_path, dataclasses.replace(found, settings=known))
+    with pytest.raises(WoolError, match="^importance=taylor: the run in .* has none, for it is older; choose another"):
+        claim(tmp_path, [SETTINGS], images)
+    # Without pruning there is nothing to mix.
+    claim(tmp_path, [BASELINE], images)
 
 
 def test_folders_of_earlier_runs_stay_theirs(images, tmp_path):
     """Every setting stood in `run.json` then, also those of pruning in a folder of baselines."""
-    run_binding.claim(tmp_path, [SETTINGS], images)
+    claim(tmp_path, [SETTINGS], images)
     document = records.read(tmp_path / "run.json")
     assert set(document["settings"]) == {
         field.name for field in dataclasses.fields(SETTINGS) if field.name not in run_binding.CHOICES
     }
-    run_binding.claim(tmp_path, [SETTINGS], images)
+    claim(tmp_path, [SETTINGS], images)
     assert records.read(tmp_path / "run.json") == document
 
 

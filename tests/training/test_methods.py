@@ -14,11 +14,11 @@ from wool_tf.errors import Divergence
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
-from wool_tf.pruning import callbacks
+from wool_tf.networks.unit_records import History, Result
+from wool_tf.pruning import callbacks, importance
 from wool_tf.training import batch_norms, methods, trainer
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.unit_records import History, Result
 
 FULL = ResNetSpec.full(18, 2, (32, 32, 1))
 # Two rounds leave what oneDNN can train, and 30 % of it is a number of filters that neither 20 % nor 40 % would give.
@@ -26,7 +26,7 @@ SPEC = FULL.resized(dict.fromkeys(FULL.by_group(), 20))
 SETTINGS = TrainingConfig(
     image_size=32, batch_size=16, epochs=2, finetune_epochs=1, asfp_epochs=3, rounds=2, asfp_rates=(0.3,), folds=2,
     controls=("random", "scratch"), final="baseline", adam_learning_rate=3e-3, finetune_factor=0.3, bn_images=0,
-    asfp_finetune_epochs=0, recipe="paper-text",
+    asfp_finetune_epochs=0, recipe="paper-text", importance="l1",
 )  # fmt: skip
 IMAGES = 16
 UNTRAINED = History((), (), ())
@@ -144,6 +144,35 @@ def test_hard_pruning_removes_the_filters_of_the_smallest_l1_norms(dataset, prot
         # Nothing of the trunk that it writes to is known here: every kept plane stands among the old ones.
         planes = before[f"{following}.weight"][:, kept].reshape(-1)
         assert np.isin(after[f"{following}.weight"].reshape(-1), planes).all()
+
+
+def test_filters_are_ranked_by_the_measure_asked_for_and_taylor_sees_training_images_alone(
+    dataset, protocol, tmp_path, monkeypatch
+):
+    fold, given = protocol[0], []
+    scores = importance.scores
+
+    def told(weights, spec, criterion, seed, examples):
+        given.append((criterion, examples))
+        return scores(weights, spec, criterion, seed, examples)
+
+    monkeypatch.setattr(importance, "scores", told)
+    monkeypatch.setattr(trainer, "train", lambda spec, weights, *_: (weights, UNTRAINED))
+    elsewhere = dataclasses.replace(fold, folder=tmp_path)
+    elsewhere.checkpoint("baseline").write_bytes(fold.checkpoint("baseline").read_bytes())
+    for measure in ("taylor", "bn_scale"):
+        run(narrow(importance=measure), elsewhere, "hard1", "random1")
+    assert [criterion for criterion, _ in given] == ["taylor", "random", "bn_scale", "random"]
+    assert [examples is None for _, examples in given] == [False, True, True, True]
+    images, labels = given[0][1]
+    # The middle of each image, normalised by one scale and shift: brighter by a square where there is a defect.
+    wanted = np.sort(dataset.images[fold.train, 1:33, 1:33].reshape(len(fold.train), -1).mean(axis=1))
+    found = np.sort(images.reshape(len(images), -1).mean(axis=1))
+    assert images.shape == (len(fold.train), 32, 32, 1)
+    np.testing.assert_allclose(np.polyval(np.polyfit(found, wanted, 1), found), wanted, atol=1e-3)
+    assert sorted(labels) == sorted(dataset.labels[fold.train])
+    bright = images.reshape(len(images), -1).mean(axis=1)
+    assert bright[labels == 1].min() > bright[labels == 0].max()
 
 
 def test_what_was_removed_did_nothing_and_stays_away(protocol):

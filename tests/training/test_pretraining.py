@@ -5,9 +5,9 @@ import pytest
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.networks import initial_weights, weight_files
+from wool_tf.networks.unit_records import History
 from wool_tf.training import pretraining, trainer
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import History
 
 SETTINGS = {"image_size": 32, "batch_size": 8, "epochs": 1, "folds": 4, "final": "baseline", "bn_images": 0}
 

@@ -21,6 +21,7 @@ from sklearn.ensemble import RandomForestClassifier
 from wool_tf import seeds
 from wool_tf.audit import regressions
 from wool_tf.audit.nuisance import MOVED
+from wool_tf.progress import Count
 
 SHUFFLES = 40
 """Times that labels are exchanged to learn what chance does; its mean and deviation are all that is taken from them."""
@@ -72,7 +73,7 @@ def audit(
     groups: np.ndarray,
     folds: Sequence[np.ndarray],
     seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
 ) -> list[FeatureTest]:
     """Lets simple classifiers guess the class from features that should not tell it.
 
@@ -148,7 +149,7 @@ def _listed(rows: Iterable[FeatureTest]) -> str:
     )
 
 
-def _tell(progress: Callable[[int, int], None] | None, before: int, total: int, done: int) -> None:
+def _tell(progress: Count | None, before: int, total: int, done: int) -> None:
     if progress:
         progress(before + done, total)
 

@@ -8,19 +8,18 @@ first: the one line that a user gets names several of them. Decoded pixels go im
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from wool_tf.data import arrays, listing, pixels, sample_bits
+from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.data.image_cache import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
-from wool_tf.data.naming import AS_NAMED, CropNaming
 from wool_tf.data.spelling import nfc
 from wool_tf.errors import BadSetting, WoolError
+from wool_tf.progress import Count
 
-ON_BAD_IMAGE = ("fail", "skip")
 GROUP_BY = ("sample", "scan", "image")
 
 
@@ -98,10 +97,8 @@ def load(
     folder: Path | str,
     side: int,
     cache: Path | str,
-    progress: Callable[[int, int], None] | None = None,
-    on_bad_image: str = "fail",
-    naming: CropNaming = AS_NAMED,
-    white: int | None = None,
+    progress: Count | None = None,
+    reading: CropReading = AS_THEY_ARE,
 ) -> Dataset:
     """Lists, checks and decodes the images of a folder.
 
@@ -109,13 +106,13 @@ def load(
     by "+"), scan (what the image was cut from) and boxes (of the defects; further columns are ignored), or the class
     folders `defective/` and `non_defective/`; a manifest wins. In class folders every image is a group of its own, for
     nothing better is known: images of one physical sample may then be in different folds, so that a network is tested
-    on a sample that it was trained on, and results are too good. A manifest prevents that, or `naming`, where it finds
-    samples in the names of files.
+    on a sample that it was trained on, and results are too good. A manifest prevents that, or `reading.naming`, where
+    it finds samples in the names of files.
 
     Images are PNG, TIFF, JPEG or DICOM, one per file, upright, of 8-bit grey or colours or 16-bit grey; docs/guide.md
     lists what is read of each format. Colour becomes grey (ITU-R 601-2 luma), alpha must be opaque everywhere, and grey
     whose highest value is w becomes v · 255 / w, rounded. Files of 8 bits and DICOM say their w; for other 16-bit files
-    see `white`.
+    see `reading.white`.
 
     An image must be square to within 2 % of its longer side; a more oblong one is refused, for squeezing it would
     change the shape of defects. Any other size than `side` × `side` is resized, by the very code of the programs on a
@@ -127,13 +124,7 @@ def load(
         cache: folder for the decoded images, made if needed. The file's name is a hash of the content of all images and
             of `side`, so unchanged images are decoded once and a changed one is noticed. It may be deleted any time.
         progress: told of every image that is decoded: its number and how many there are.
-        on_bad_image: "fail" refuses the folder if any image is bad; "skip" leaves the bad ones out, and says in the
-            Dataset which and why. Of images with the same pixels in their own size, all are left out if their labels
-            differ, and all but the first if their groups differ.
-        naming: which labels are which class, and where samples stand in the names of files.
-        white: the highest value of samples in 16-bit grey images, which only specks may exceed; None: that of the
-            fewest of 10, 12, 14 and 16 bits that all of them fit but a few (`sample_bits`), which is logged if it is
-            not 16.
+        reading: CropReading.
 
     Returns:
         The Dataset; both classes are present.
@@ -142,14 +133,12 @@ def load(
         WoolError: the folder, its manifest or some of its images are unusable. One line names up to three bad files
             with their reasons, and how many more there are.
     """
-    if on_bad_image not in ON_BAD_IMAGE:
-        raise BadSetting("on_bad_image", on_bad_image, f"must be {' or '.join(ON_BAD_IMAGE)}")
-    folder, skip = Path(folder), on_bad_image == "skip"
+    folder, naming, skip = Path(folder), reading.naming, reading.on_bad_image == "skip"
     bad = BadFiles(folder)
     entries, digests, unlisted, remarks = listing.entries(folder, bad, naming)
     if skip or not bad.reasons:
         _check_classes(folder, entries, bad)
-    white = white or sample_bits.of_crops(folder, [entry.path for entry in entries], digests, Path(cache))
+    white = reading.white or sample_bits.of_crops(folder, [entry.path for entry in entries], digests, Path(cache))
     images, entries = decoded(folder, entries, digests, side, Path(cache), bad, skip, progress, white)
     _check_classes(folder, entries, bad)
     found = Dataset(
@@ -171,9 +160,7 @@ def load(
     return dataclasses.replace(found, fingerprint=_fingerprint(found))
 
 
-def resized(
-    native: Dataset, side: int, cache: Path | str, progress: Callable[[int, int], None] | None = None
-) -> Dataset:
+def resized(native: Dataset, side: int, cache: Path | str, progress: Count | None = None) -> Dataset:
     """The same images in another size, each resized by itself (`pixels.resized`): what networks are trained on.
 
     Everything but the pixels and the fingerprint is that of the native images.

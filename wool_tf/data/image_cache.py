@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from wool_board.json_text import parsed
 from wool_tf import files
 from wool_tf.data import arrays
 from wool_tf.data.listing import BadFiles, Entry, conflicts
+from wool_tf.progress import Count
 
 DECODING = 5
 """Part of the cache's key: raise it whenever `_decode` gives something else for the same file."""
@@ -27,7 +28,7 @@ def decoded(
     cache: Path,
     bad: BadFiles,
     skip: bool,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
     white: int | None = None,
 ) -> tuple[np.ndarray, list[Entry]]:
     """The pixels of images, from the cache where they are there.
@@ -89,7 +90,7 @@ def _decode_all(
     target: Path,
     keep: bool,
     skip: bool,
-    progress: Callable[[int, int], None] | None,
+    progress: Count | None,
     white: int | None,
 ) -> dict[str, str]:
     """Writes the pixels to a file of the cache, if wanted, and returns the flaws."""

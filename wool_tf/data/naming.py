@@ -81,7 +81,7 @@ class CropNaming(SampleNaming):
                 raise BadSetting(field, getattr(self, field), "is empty; give a name")
         both = sorted(set(self.labels[0]) & set(self.labels[1]))
         if both:
-            raise BadSetting("non_defective_label", both[0], "is one of defective_label as well; a label is one class")
+            raise BadSetting("non_defective_label", both[0], "is one of `defective_label`, too; a label is one class")
 
     @property
     def labels(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -5,13 +5,13 @@ file again: so training, scoring and every board model see the same, and index i
 """
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import dataset, imaging, pixels
+from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
-from wool_tf.data.naming import AS_NAMED, CropNaming
+from wool_tf.progress import Count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,43 +28,28 @@ class Crops:
     imaging: Imaging
     cache: Path
 
-    def for_network(self, image_size: int, progress: Callable[[int, int], None] | None = None) -> Dataset:
+    def for_network(self, image_size: int, progress: Count | None = None) -> Dataset:
         """The same images with a side of `pixels.load_size(image_size)`, as `dataset.resized` makes them."""
         return dataset.resized(self.native, pixels.load_size(image_size), self.cache, progress)
-
-    def binding(self) -> dict:
-        """What results depend on beside the images that networks are trained on, by name, as JSON values."""
-        return binding(self.native, self.imaging)
-
-
-def binding(crops: Dataset, how: Imaging) -> dict:
-    """As `Crops.binding`, of crops in their own size that were imaged so."""
-    said = dataclasses.asdict(how)
-    said["window"] = said["window"] and list(said["window"])
-    if said["white"] is None:  # Runs from before this was recorded go on.
-        del said["white"]
-    return {"native crops": crops.fingerprint, "imaging": said}
 
 
 def load(
     folder: Path,
     cache: Path,
-    progress: Callable[[int, int], None] | None = None,
-    on_bad_image: str = "fail",
+    progress: Count | None = None,
+    reading: CropReading = AS_THEY_ARE,
     side: int | None = None,
-    naming: CropNaming = AS_NAMED,
-    white: int | None = None,
 ) -> Crops:
     """Reads the crops of a folder.
 
     Arguments:
-        folder, cache, progress, on_bad_image, naming: as for `dataset.load`.
+        folder, cache, progress, reading: as for `dataset.load`.
         side: of the crops that the board is given, in pixels; None: as `imaging.read` finds it.
-        white: the highest value of samples in 16-bit crops; None: as `imaging.json` says, or `dataset.load` finds.
 
     Raises:
         WoolError: the folder, its images or its `imaging.json` are unusable, or the cache cannot be written.
     """
-    how = imaging.read(folder, side, naming)
-    found = dataset.load(folder, how.side, cache, progress, on_bad_image, naming, white or how.white)
+    how = imaging.read(folder, side, reading.naming)
+    told = dataclasses.replace(reading, white=reading.white or how.white)
+    found = dataset.load(folder, how.side, cache, progress, told)
     return Crops(found, dataclasses.replace(how, white=found.white), cache)

@@ -8,7 +8,7 @@ import numpy as np
 
 from wool_board.latency import convolution_archive
 from wool_board.latency.convolution_archive import ArchiveContents, Grid
-from wool_tf.deploy import stem
+from wool_tf.deploy import flatbuffer, stem
 from wool_tf.errors import Unwritable
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def model(grid: Grid, reads: int, writes: int) -> bytes:
         grid: Grid, of which kernel, stride and side are used.
         reads, writes: numbers of channels.
     """
-    import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     weights = np.resize(_PATTERN, (writes, grid.kernel, grid.kernel, reads))
@@ -81,9 +80,7 @@ def model(grid: Grid, reads: int, writes: int) -> bytes:
     made = schema.ModelT()
     made.version, made.operatorCodes, made.subgraphs = 3, [code], [graph]
     made.buffers = [schema.BufferT(), _buffer(weights), _buffer(np.zeros(filters, np.int32))]
-    builder = flatbuffers.Builder(weights.nbytes + 4096)
-    builder.Finish(made.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return flatbuffer.packed(made)
 
 
 def _convolution(stride: int, padding: int) -> "schema.OperatorT":

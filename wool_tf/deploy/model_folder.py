@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wool_board.benchmark.document import BenchmarkDocument
-from wool_board.json_text import parsed
 from wool_tf import files, records
-from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
 from wool_tf.deploy import card, tflite_file
 from wool_tf.errors import WoolError
-from wool_tf.networks import resnet, weights
+from wool_tf.networks import resnet, unit_records, weights
 
 BASELINE_FLOAT, COMPACT_FLOAT, COMPACT_INT8 = "baseline-float32", "compact-float32", "compact-int8"
 
@@ -92,8 +90,11 @@ def write(
         files.write(written[name], card.attach(tflite, made))
         files.write(written[name].with_suffix(".json"), card.text(made).encode())
     spec, arrays = networks[COMPACT_FLOAT]
-    record = parsed(final.with_suffix(".json").read_bytes())
-    records.write(folder / "compact.json", record | native_crops.binding(crops, imaging))
+    record = unit_records.read(final.with_suffix(".json"))
+    if record is None:
+        raise WoolError(f"{final}: lacks its record; start again, its training is repeated")
+    bound = dataclasses.replace(record, native_crops=crops.fingerprint, imaging=imaging)
+    unit_records.write(folder / "compact.json", bound)
     weights.save(folder / "compact.safetensors", spec, arrays)
     _save_keras(resnet.restored(spec, arrays), folder / "compact.keras")
     return written

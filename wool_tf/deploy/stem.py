@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wool_tf.deploy import flatbuffer
+
 if TYPE_CHECKING:
     from ai_edge_litert import schema_py_generated as schema
 
@@ -37,15 +39,13 @@ def rearranged(tflite: bytes) -> bytes:
     Arguments:
         tflite: with one graph, in which a 7×7 convolution with stride 2 of one channel follows a padding of 3 pixels.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(tflite, 0))
+    model = flatbuffer.unpacked(tflite)
     graph = model.subgraphs[0]
     for number, (pad, conv) in enumerate(zip(graph.operators, graph.operators[1:], strict=False)):
         if _is_stem(model, pad, conv):
             editor = _Editor(model)
             graph.operators[number : number + 2] = editor.stem(pad, conv)
-            return _packed(model)
+            return flatbuffer.packed(model)
     return tflite
 
 
@@ -211,11 +211,3 @@ def _is_stem(model: "schema.ModelT", pad: "schema.OperatorT", conv: "schema.Oper
         and around.tolist() == [[0, 0], [KERNEL // 2] * 2, [KERNEL // 2] * 2, [0, 0]]
         and height % CELL == width % CELL == 0
     )
-
-
-def _packed(model: "schema.ModelT") -> bytes:
-    import flatbuffers
-
-    builder = flatbuffers.Builder()
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())

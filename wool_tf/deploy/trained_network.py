@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_board.image.variants import WHITE
 from wool_board.json_text import parsed
-from wool_tf import logs, records
-from wool_tf.data import native_crops
+from wool_tf import logs
+from wool_tf.data import native_crops, run_document
+from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.listing import CLASSES
-from wool_tf.data.naming import AS_NAMED, CropNaming
 from wool_tf.data.native_crops import Crops
 from wool_tf.errors import BadSetting, WoolError
-from wool_tf.networks import weight_files, weights
+from wool_tf.networks import unit_records, weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import UnitRecord
 from wool_tf.networks.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -48,18 +48,14 @@ class NetworkSource:
     Attributes:
         network: checkpoint (`.safetensors`) or `.keras`.
         data: folder of crops, as `dataset.load` reads it.
-        on_bad_image: `fail` or `skip`.
         held: Held, or None where no image is held out.
-        naming: which labels are which class, and where samples stand in the names of files.
-        white: the highest value of samples in 16-bit crops, or None, see `native_crops.load`.
+        reading: of the crops.
     """
 
     network: Path
     data: Path
-    on_bad_image: str = "fail"
     held: Held | None = None
-    naming: CropNaming = AS_NAMED
-    white: int | None = None
+    reading: CropReading = AS_THEY_ARE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,11 +99,11 @@ def opened(source: NetworkSource, cache: Path) -> TrainedNetwork:
         WoolError: a file is unusable, or does not go with the others.
     """
     spec, arrays = _network(source.network)
-
+    record = unit_records.read(source.network.with_suffix(".json"))
     crops = _read(source, cache)
     for remark in crops.native.remarks:
         log.info(remark)
-    _check_white(source, crops, cache)
+    _check_white(source, record, crops, cache)
     images = crops.for_network(spec.input_shape[0], logs.ProgressLog(log, "resizing image"))
 
     @functools.cache
@@ -121,19 +117,18 @@ def opened(source: NetworkSource, cache: Path) -> TrainedNetwork:
 
     everything = np.arange(len(images.labels))
     held_out = everything[:0]
-    record = records.read_object(source.network.with_suffix(".json"), "stage", "images")
     if source.held is not None:
         held_out = _held_out(source.held, images)
         _check_images(source, record, crops.native, images, held_out)
-    elif record and record["images"] != images.fingerprint:
+    elif record and record.images != images.fingerprint:
         told = f"was trained on other images than those of {images.folder}, as the record beside it says"
         log.info(f"{source.network} {told}")
     return TrainedNetwork(spec, arrays, images, np.setdiff1d(everything, held_out), held_out, load)
 
 
 def _read(source: NetworkSource, cache: Path, side: int | None = None, white: int | None = None) -> Crops:
-    telling, white = logs.ProgressLog(log, "reading image"), white or source.white
-    return native_crops.load(source.data, cache, telling, source.on_bad_image, side, source.naming, white)
+    reading = dataclasses.replace(source.reading, white=white or source.reading.white)
+    return native_crops.load(source.data, cache, logs.ProgressLog(log, "reading image"), reading, side)
 
 
 def _network(path: Path) -> tuple[ResNetSpec, Weights]:
@@ -187,46 +182,39 @@ def _nested(found: object, depth: int) -> bool:
 
 
 def _check_images(
-    source: NetworkSource, record: dict | None, crops: Dataset, images: Dataset, held_out: np.ndarray
+    source: NetworkSource, record: UnitRecord | None, crops: Dataset, images: Dataset, held_out: np.ndarray
 ) -> None:
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
     network, held = source.network, source.held
     assert held is not None, "there are folds"
-    run = records.read_object(held.folds.with_name("run.json"), "native crops")
-    if run and run["native crops"] != crops.fingerprint:
+    run = run_document.read(held.folds.parent)
+    if run and run.native_crops != crops.fingerprint:
         raise BadSetting("folds", held.folds, f"is of a run with other images than those of {images.folder}; {SAME}")
     if record is None:
         return
-    if record["images"] != images.fingerprint:
+    if record.images != images.fingerprint:
         raise BadSetting("network", network, f"was trained on other images than those of {images.folder}; {SAME}")
     # The network of all images has none.
-    seen = np.setdiff1d(held_out, record.get("held_out", []))
+    seen = np.setdiff1d(held_out, record.held_out)
     if len(seen):
         told = f"{len(seen)} of the {len(held_out)} images of fold {held.fold}"
         raise BadSetting("network", network, f"was trained on {told}, as the record beside it says")
 
 
-def _check_white(source: NetworkSource, crops: Crops, cache: Path) -> None:
+def _check_white(source: NetworkSource, record: UnitRecord | None, crops: Crops, cache: Path) -> None:
     """Notices the very images of the network's training, read with another highest value than then.
 
     Every grey value would be another one than the network has learnt. Other images may have another highest value.
     """
-    bound = _bound(source.network)
-    white = bound["imaging"].get("white") if bound and isinstance(bound["imaging"], dict) else None
-    if bound is None or type(white) is not int or white not in WHITE or white == crops.imaging.white:
+    bound = record if record and record.imaging else run_document.around(source.network)
+    white = bound.imaging.white if bound and bound.imaging else None
+    if bound is None or white in (None, crops.imaging.white):
         return
     try:
         then = _read(source, cache, white=white).native.fingerprint
     except WoolError:  # Not even readable in that way.
         return
-    if then == bound["native crops"]:
+    if then == bound.native_crops:
         now = f"{crops.imaging.white} is now" if crops.imaging.white else "no other value is known now"
         rule = f"in training, the highest value of {source.data} was {white}, and {now}; give `white`={white}"
         raise BadSetting("white", None, rule)
-
-
-def _bound(network: Path) -> dict | None:
-    """What a network is bound to, by its record or the run in whose folder it is; None where neither tells."""
-    places = [network.with_suffix(".json"), *(folder / "run.json" for folder in network.absolute().parents)]
-    found = (records.read_object(place, "native crops", "imaging") for place in places)
-    return next((each for each in found if each), None)

@@ -8,7 +8,7 @@ import fcntl
 import os
 import re
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -19,6 +19,7 @@ from wool_tf import files
 from wool_tf.errors import BadSetting, WoolError, in_one_line
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.progress import Count
 
 CLASSES = 1000
 SHA256 = {
@@ -27,9 +28,6 @@ SHA256 = {
     152: "15897077afdf4d6334dc0c3f8e6fb483afb3faa9298c139f3c6eb29bca6ae5b2",
 }
 """Of the published files, by depth. Those of 34 and 101 are not known here: see `resolve`."""
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes so far and the bytes in all (0 where the server does not tell)."""
 
 _HUB = "https://huggingface.co"
 # Without a handler for http, neither a URL nor a redirect can leave https. Tests put another transport here.
@@ -43,7 +41,7 @@ def spec(depth: int) -> ResNetSpec:
     return ResNetSpec.full(depth, CLASSES, (224, 224, 3))
 
 
-def fetch(depth: int, cache: Path | None = None, progress: Progress | None = None) -> Path:
+def fetch(depth: int, cache: Path | None = None, progress: Count | None = None) -> Path:
     """The published file of a depth, from the cache or from the hub.
 
     A download goes on where an earlier try stopped, and is checked against the file's known SHA-256, as is the cached
@@ -54,7 +52,7 @@ def fetch(depth: int, cache: Path | None = None, progress: Progress | None = Non
     Arguments:
         depth: int. 18, 34, 50, 101 or 152.
         cache: Path. Folder of fetched files. Default: `wool_tf` in `$XDG_CACHE_HOME` or `~/.cache`.
-        progress: `Progress`.
+        progress: told of the bytes.
 
     Raises:
         WoolError: the file is not as published, or there is no network or no room; the line says which file to put
@@ -88,7 +86,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _publish(depth: int, path: Path, progress: Progress | None) -> None:
+def _publish(depth: int, path: Path, progress: Count | None) -> None:
     """Fetches a file to a path where it appears whole and checked."""
     part = path.with_suffix(".part")
     announced = _download(f"{_HUB}/timm/resnet{depth}.tv_in1k/resolve/main/model.safetensors", part, path, progress)
@@ -113,7 +111,7 @@ def _check_content(file: Path, depth: int, expected: str | None, remedy: str) ->
     weights.check(weight_files.read_safetensors(file)[1], spec(depth), str(file))
 
 
-def _download(url: str, part: Path, path: Path, progress: Progress | None) -> str:
+def _download(url: str, part: Path, path: Path, progress: Count | None) -> str:
     """Fetches a URL into a partial file, and gives the SHA-256 that the hub announces for it."""
     redirects = _Redirects()
     opener = urllib.request.OpenerDirector()
@@ -153,7 +151,7 @@ def _download(url: str, part: Path, path: Path, progress: Progress | None) -> st
     return announced
 
 
-def _copy(response: HTTPResponse, file: BinaryIO, done: int, progress: Progress | None) -> None:
+def _copy(response: HTTPResponse, file: BinaryIO, done: int, progress: Count | None) -> None:
     total = done + int(response.headers.get("Content-Length", -done))
     while block := response.read(_BLOCK):
         file.write(block)

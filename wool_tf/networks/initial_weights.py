@@ -15,10 +15,11 @@ from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import DEPTHS, ResNetSpec
 from wool_tf.networks.weights import Weights
+from wool_tf.progress import Count
 
 # What fetches files takes long to import, and every script imports this module.
 if TYPE_CHECKING:
-    from wool_tf.networks import imagenet
+    pass
 
 SIMULATED = {name: Path(__file__).with_name(f"{name}.safetensors") for name in ("simulated", "simulated64")}
 NAMED = ("none", "imagenet", *SIMULATED)
@@ -26,7 +27,7 @@ NAMED = ("none", "imagenet", *SIMULATED)
 
 
 def resolve(
-    choice: str, spec: ResNetSpec, seed: int, cache: Path | None = None, progress: "imagenet.Progress | None" = None
+    choice: str, spec: ResNetSpec, seed: int, cache: Path | None = None, progress: Count | None = None
 ) -> Weights:
     """The weights that the setting `weights` (one of `NAMED`, or a file) stands for, fitted to a network.
 
@@ -43,7 +44,7 @@ def resolve(
         spec: ResNetSpec. The network to start, as `starting_spec` gives it.
         seed: int. Of the random weights, or of a new head.
         cache: Path. Folder of fetched files. Default: `wool_tf` in `$XDG_CACHE_HOME` or `~/.cache`.
-        progress: `imagenet.Progress`, for the download.
+        progress: told of the bytes of the download.
 
     Returns:
         float32 arrays with exactly the keys and shapes of the spec.

@@ -175,10 +175,8 @@ def read(path: Path) -> LatencyTable:
         raise WoolError(f"{path}: cannot be read ({error.strerror}); give a table of latency_table.py") from None
     except ValueError:
         raise WoolError(f"{path}: is no table of latency_table.py; {_REMEDY}") from None
-    found = document.get("version") if isinstance(document, dict) else None
-    if found != VERSION:
-        raise WoolError(f"{path}: is of version {found}, not {VERSION}; {_REMEDY}")
-    return LatencyTable(records.typed(document, Document, str(path)), str(path))
+    document = document if isinstance(document, dict) else {}
+    return LatencyTable(records.versioned(document, Document, VERSION, str(path), _REMEDY), str(path))
 
 
 def shapes(spec: ResNetSpec) -> list[tuple[Convolution, Shape]]:

@@ -5,6 +5,7 @@ https://arxiv.org/abs/1611.06440, section 2.2, and Molchanov et al. 2019, "Impor
 Pruning", https://arxiv.org/abs/1906.10771. Keras has no gradients of its own, so each backend computes them its way.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def scores(
     """
     if len(images) != len(labels) or len(images) == 0:
         raise WoolError(f"taylor: needs a label for each of at least one image, got {len(labels)} for {len(images)}")
-    model = MaskedResNet(spec)
+    model = _network(spec)
     network_weights.assign(model, weights)
     derivatives = _derivatives(model)
     total = {conv.name: np.zeros(spec.width(conv.writes)) for conv in spec.convolutions()}
@@ -56,6 +57,10 @@ def scores(
         for name, values in found.items():
             total[name] += np.abs(np.asarray(values, np.float64)).sum(axis=0)
     return {name: values / len(images) for name, values in total.items()}
+
+
+# The folds of a run ask for the same few networks, one for each round.
+_network = functools.lru_cache(maxsize=4)(MaskedResNet)
 
 
 def _derivatives(model: MaskedResNet) -> Derivatives:

@@ -1,24 +1,19 @@
 """What to do next, and the command that does it."""
 
-import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wool_tf import settings
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
-from wool_tf.study.results import Configuration, Stage, Study
-from wool_tf.training.config import TrainingConfig
+from wool_tf.errors import as_text
+from wool_tf.study.results import OF_CONFIGURATION, Configuration, Stage, Study
+from wool_tf.training.config import NOT_SEARCHED, OF_COMPARISONS, TrainingConfig
 
 FOLDS = "--first_folds=0"
-NOT_DELIVERED = ("repeats", "controls", "select")
-"""Settings of a comparison that `experiments/reproduce.py` does not have."""
-NOT_SEARCHED = (*NOT_DELIVERED, "first_folds", "final")
-"""Settings that `experiments/search.py` does not have."""
-OF_IMAGES = (
-    "on_bad_image",
-    *(field.name for kind in (CropNaming, SampleBits) for field in dataclasses.fields(kind)),
-)
+OF_IMAGES = tuple(name for kind in (CropReading, CropNaming, SampleBits) for name in settings.declared(kind))
 """Flags, besides `--data`, that every script which reads crops has."""
 
 
@@ -85,10 +80,10 @@ def otherwise(study: Study, flag: str, value: str) -> str:
 
 def delivering(study: Study, one: Configuration, stage: Stage) -> str:
     """The command that trains one of the networks of a study for a board, with the settings of the study."""
-    own = {"depth": one.depth, "optimizer": one.optimizer, "weights": one.weights, "final": stage.name}
+    own = {name: getattr(one, name) for name in OF_CONFIGURATION} | {"final": stage.name}
     if not stage.name.startswith("asfp"):
-        own["asfp_rates"] = ""
-    flags = [*_as_flags(own), *_settings(study, (*own, *NOT_DELIVERED))]
+        own["asfp_rates"] = ()
+    flags = [*_as_flags(own), *_settings(study, (*own, *OF_COMPARISONS))]
     reproduce = "python", "experiments/reproduce.py"
     return shlex.join([*reproduce, *of_images(study), *flags, f"--out={study.out}-delivered"])
 
@@ -101,38 +96,23 @@ def converting(study: Study) -> list[str]:
 
 def _settings(study: Study, leave_out: Sequence[str]) -> list[str]:
     """The flags of those settings of a study that are not the defaults."""
-    defaults = {each.name: each.default for each in dataclasses.fields(TrainingConfig)}
+    found = vars(study.settings).items()
     return _as_flags(
-        {
-            name: value
-            for name, value in study.settings.items()
-            if name in defaults and name not in leave_out and value is not None and value != defaults[name]
-        }
+        {name: value for name, value in found if name not in leave_out and value != getattr(TrainingConfig, name)}
     )
 
 
 def _as_flags(values: Mapping[str, object]) -> list[str]:
-    return [f"--{name}={_written(value)}" for name, value in values.items()]
+    return [f"--{name}={as_text(value)}" for name, value in values.items()]
 
 
-def _written(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def better_training(study: Study, weights: str = "") -> tuple[str, str]:
-    """Advice and command where the network is not good enough.
-
-    Arguments:
-        study: Study.
-        weights: that the network started from, where the study has several.
-    """
-    if study.settings.get("weights") == "none":
+def better_training(study: Study, one: Configuration) -> tuple[str, str]:
+    """Advice and command where a network is not good enough."""
+    if all(each.weights == "none" for each in study.configurations):
         kept = without(words(study), "out", "weights")
         command = shlex.join([*kept, "--weights=imagenet", f"--out={study.out}-imagenet"])
         return "Start from ImageNet weights instead of random ones; they learn more from few images.", command
-    weights = weights or str(study.settings.get("weights"))
-    flags = [f"--weights={weights}", *_settings(study, ("weights", *NOT_SEARCHED))]
+    own = {name: getattr(one, name) for name in OF_CONFIGURATION}
+    flags = [*_as_flags(own), *_settings(study, (*own, *NOT_SEARCHED))]
     command = shlex.join(["python", "experiments/search.py", *of_images(study), *flags, "--out=search"])
     return "Look at the images judged wrongly, then search for better settings of the training.", command

@@ -13,6 +13,7 @@ from wool_board.columns import aligned
 from wool_tf import records
 from wool_tf.cells import count, plain, ratio, significant
 from wool_tf.errors import BadSetting, WoolError, in_one_line
+from wool_tf.report.tables import Table, markdown, markdown_rows
 
 HEADER = ("#", "Board", "Model", "Precision", "Runtime", "Threads", "File", "p50 ms", "p95 ms", "Images/s", "Faster")
 ALIGN = "rllllrrrrrr"
@@ -116,14 +117,11 @@ def to_text(comparison: BoardComparison) -> str:
 
 def to_markdown(comparison: BoardComparison) -> str:
     """A section of Markdown."""
-    from wool_tf.report.page import markdown
-
-    sides = ["---:" if side == "r" else ":---" for side in ALIGN]
-    rows = [HEADER, sides, *([markdown(cell) for cell in cells] for cells in _cells(comparison))]
-    lines = ["# Boards", "", *(f"| {' | '.join(cells)} |" for cells in rows), "", TEXT.format(comparison.reference + 1)]
+    found = Table("Boards", TEXT.format(comparison.reference + 1), HEADER, tuple(_cells(comparison)), ALIGN)
+    text = f"# {found.title}\n\n{markdown_rows(found)}\n{found.text}\n"
     if said := comparison.said():
-        lines += ["", "**Please note**", "", *(f"- {markdown(warning)}" for warning in said)]
-    return "\n".join(lines) + "\n"
+        text += "\n".join(["", "**Please note**", "", *(f"- {markdown(warning)}" for warning in said), ""])
+    return text
 
 
 def to_csv(comparison: BoardComparison) -> str:

@@ -1,6 +1,6 @@
 """What the paper claims, each with a verdict from our own records.
 
-The claims are those of its abstract, section V and conclusion; the builder is as those of `quality`.
+The builder is as those of `quality`.
 """
 
 import math
@@ -17,8 +17,6 @@ HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "cannot be told"
 NOR_THERE = "does not hold, nor in the paper’s tables"
 ROUNDING = 0.005
 """Of the shares that follow from Table III, whose figures have two digits."""
-ACCURACY, ADVANTAGE, MORE_FOUND, LARGEST_DROP = 0.98, 0.1696, 0.20, 0.0134
-PARAMETERS, OPERATIONS = (0.10, 0.40), (0.10, 0.45)
 Cells = tuple[str, str, str, str, str]
 
 Ends = tuple[float, float] | None
@@ -35,17 +33,23 @@ def claims(study: Study) -> Table | None:
         f"document names no images. Ours are from the images in {study.data.folder}, not from the factory’s."
     )
     note = (
-        "The paper contradicts itself in places. Its largest loss is said to be 1.34 points, but ResNet-34 with SGD "
-        f"and ImageNet weights falls by {_drop((34, 'sgd', True)):.2f} points in round 3, to "
-        f"{paper.PRUNED[34, 'sgd', True][2]:.2f} %. Networks are said to keep 10 to 40 % of their parameters; by its "
-        f"Table III ResNet-34 keeps {_kept(34):.1f} % after round 3 and ResNet-18 {_kept(18):.1f} %. Table III follows "
-        "from removing 10, 20, 20 and 30 % of the filters of the four stages, not 30 % everywhere. There are 478 crops "
-        "of 316 scans of 153 samples, most of them scanned from three angles; its folds keep apart what was cut from "
-        "one source image, not the scans of one sample. So its networks were tested on samples that they had seen in "
-        "training, from another angle; --group_by=scan divides images as the paper does."
+        f"The paper contradicts itself in places. Its largest loss is said to be {paper.CLAIMED_DROP} points, but "
+        f"ResNet-34 with SGD and ImageNet weights falls by {_drop((34, 'sgd', True)):.2f} points in round 3, to "
+        f"{paper.PRUNED[34, 'sgd', True][2]:.2f} %. Networks are said to keep {_range('params')} of their parameters; "
+        f"by its Table III ResNet-34 keeps {_kept(34):.1f} % after round 3 and ResNet-18 {_kept(18):.1f} %. Table III "
+        "follows from removing 10, 20, 20 and 30 % of the filters of the four stages, not 30 % everywhere. There are "
+        f"{paper.CROPS} crops of {paper.SCANS} scans of {paper.SAMPLES} samples, most of them scanned from three "
+        "angles; its folds keep apart what was cut from one source image, not the scans of one sample. So its networks "
+        "were tested on samples that they had seen in training, from another angle; --group_by=scan divides images as "
+        "the paper does."
     )
     header = ("Network", "Claim of the paper", "The paper’s tables", "Here", "Verdict")
     return naming.marked(study, table("The paper’s claims", text, header, rows, "lllll", note))
+
+
+def _range(count: str) -> str:
+    low, high = paper.CLAIMED_SHARES[count]
+    return f"{low} to {high} %"
 
 
 def _drop(recipe: paper.Recipe) -> float:
@@ -73,8 +77,8 @@ def _rows(study: Study, one: Configuration) -> Iterator[Cells]:
         yield _more_found(study, one, final, simple)
     if hard:
         yield _largest_drop(study, one, hard)
-        yield _shares(study, one, hard, "params", "parameters", PARAMETERS)
-        yield _shares(study, one, hard, "operations", "operations", OPERATIONS)
+        yield _shares(study, one, hard, "params", "parameters")
+        yield _shares(study, one, hard, "operations", "operations")
     if hard and soft:
         yield _stability(study, one, hard, soft)
 
@@ -124,11 +128,12 @@ def _span(values: Sequence[float], unit: str) -> str:
 
 def _accuracy(study: Study, one: Configuration, final: Stage) -> Cells:
     low, high = final.interval["accuracy"]
-    mean = final.figures.known_mean("accuracy")
-    held = UNCLEAR if low <= ACCURACY <= high else HOLDS if mean > ACCURACY else FAILS
+    mean, claimed = final.figures.known_mean("accuracy"), paper.CLAIMED_ACCURACY / 100
+    held = UNCLEAR if low <= claimed <= high else HOLDS if mean > claimed else FAILS
     here = f"{final.title}: {percent(mean)} % ({naming.interval((low, high))})"
     reported = [after[-1] for _, after in _reported(one, HARD) if after]
-    return naming.label(study, one), "more than 98 % accuracy with a pruned network", _span(reported, " %"), here, held
+    claim = f"more than {paper.CLAIMED_ACCURACY} % accuracy with a pruned network"
+    return naming.label(study, one), claim, _span(reported, " %"), here, held
 
 
 def _more_accurate(study: Study, one: Configuration, final: Stage, simple: Baseline) -> Cells:
@@ -136,20 +141,19 @@ def _more_accurate(study: Study, one: Configuration, final: Stage, simple: Basel
     ours, theirs = (each.figures.known_mean("accuracy") for each in (final, simple))
     ends = _difference(ours, final.interval.get("accuracy"), theirs, simple.interval.get("accuracy"))
     here = f"{points(ours - theirs)} points {_of_both(ours, theirs)}, 95 %: {points(ends[0])} to {points(ends[1])}"
-    highest = float(naming.PAPER_THRESHOLDING.rpartition("–")[2])
-    reported = _span([after[-1] - highest for _, after in _reported(one, HARD) if after], " points")
-    claim = "at least 16.96 points more accurate than thresholding"
-    return naming.label(study, one), claim, reported, here, _judged(ends, ADVANTAGE)
+    reported = _span([after[-1] - paper.THRESHOLDING[1] for _, after in _reported(one, HARD) if after], " points")
+    claim = f"at least {paper.CLAIMED_ADVANTAGE} points more accurate than thresholding"
+    return naming.label(study, one), claim, reported, here, _judged(ends, paper.CLAIMED_ADVANTAGE / 100)
 
 
 def _more_found(study: Study, one: Configuration, final: Stage, simple: Baseline) -> Cells:
     """Against thresholding, which finds some."""
     ours, theirs = (each.figures.known_mean("recall") for each in (final, simple))
-    factor, around = 1 + MORE_FOUND, simple.interval.get("recall")
+    factor, around = 1 + paper.CLAIMED_MORE_FOUND / 100, simple.interval.get("recall")
     scaled = None if around is None else (factor * around[0], factor * around[1])
     ends = _difference(ours, final.interval.get("recall"), factor * theirs, scaled)
     here = f"{points(ours / theirs - 1, 1)} % {_of_both(ours, theirs)}"
-    claim = "finds 20 % more defective products than thresholding"
+    claim = f"finds {paper.CLAIMED_MORE_FOUND} % more defective products than thresholding"
     return naming.label(study, one), claim, MISSING, here, _judged(ends, 0.0)
 
 
@@ -161,13 +165,13 @@ def _largest_drop(study: Study, one: Configuration, hard: Sequence[Stage]) -> Ce
     worst = _worst(hard)
     assert worst.change is not None
     ends = stage_pairs.change(study, worst, one.baseline)
-    held = _judged(ends or (worst.change, worst.change), -LARGEST_DROP)
+    held = _judged(ends or (worst.change, worst.change), -paper.CLAIMED_DROP / 100)
     here = f"{points(worst.change)} points"
     here += f", 95 %: {points(ends[0])} to {points(ends[1])}" if ends else ""
     drops = [min(after) - before for before, after in _reported(one, HARD) if after]
-    if held == FAILS and drops and round(min(drops), 2) < -100 * LARGEST_DROP:
+    if held == FAILS and drops and round(min(drops), 2) < -paper.CLAIMED_DROP:
         held = NOR_THERE
-    claim = "hard pruning costs at most 1.34 points of accuracy"
+    claim = f"hard pruning costs at most {paper.CLAIMED_DROP} points of accuracy"
     return naming.label(study, one), claim, _span(drops, " points"), here, held
 
 
@@ -176,9 +180,8 @@ def _worst(stages: Sequence[Stage]) -> Stage:
     return min((stage for stage in stages if stage.change is not None), key=lambda stage: stage.change or 0.0)
 
 
-def _shares(
-    study: Study, one: Configuration, hard: Sequence[Stage], name: str, word: str, claimed: tuple[float, float]
-) -> Cells:
+def _shares(study: Study, one: Configuration, hard: Sequence[Stage], name: str, word: str) -> Cells:
+    claimed = [percent / 100 for percent in paper.CLAIMED_SHARES[name]]
     shares = [share for stage in hard if (share := stage.share_of(one.baseline, name)) is not None]
     low, high = min(shares), max(shares)
     held = HOLDS if claimed[0] <= low and high <= claimed[1] else FAILS
@@ -189,7 +192,7 @@ def _shares(
         held = FAILS if inside else NOR_THERE
     here = f"{percent(low)}–{percent(high)} %"
     there = f"{percent(min(theirs))}–{percent(max(theirs))} %" if theirs else MISSING
-    told = f"rounds leave {100 * claimed[0]:.0f} to {100 * claimed[1]:.0f} % of the {word}"
+    told = f"rounds leave {_range(name)} of the {word}"
     return naming.label(study, one), told, there, here, held
 
 

@@ -12,9 +12,6 @@ from wool_tf.pruning import plan
 from wool_tf.report import paper
 
 ROUNDS = 3
-PAPER_RECIPE = "paper-table3"
-PAPER_CLASSES = 1000
-PAPER_INPUT = (224, 224, 3)
 _MILLION = 1e6
 
 
@@ -57,8 +54,7 @@ class NetworkSize:
 def rows(recipe: str, depths: Iterable[int], classes: int, input_shape: tuple[int, int, int]) -> list[NetworkSize]:
     """The table: for each depth the unpruned network and three rounds of a recipe.
 
-    The paper's figures stand beside those of the recipe `paper-table3` with 1000 classes and inputs of 224 × 224 × 3,
-    for which they hold; other networks have none.
+    The paper's figures stand beside those of the networks for which they hold (`paper.COMPLEXITY_RECIPE` and so on).
 
     Arguments:
         recipe: str. One of `plan.RECIPES`.
@@ -72,7 +68,8 @@ def rows(recipe: str, depths: Iterable[int], classes: int, input_shape: tuple[in
     >>> [(row.params, row.paper_params) for row in rows("paper-table3", [18], 1000, (224, 224, 3))]
     [(11689512, 12000000), (4750355, 4800000), (2027898, 2000000), (912089, 900000)]
     """
-    with_paper = (recipe, classes, tuple(input_shape)) == (PAPER_RECIPE, PAPER_CLASSES, PAPER_INPUT)
+    of_paper = paper.COMPLEXITY_RECIPE, paper.COMPLEXITY_CLASSES, paper.COMPLEXITY_INPUT
+    with_paper = (recipe, classes, tuple(input_shape)) == of_paper
     found = []
     for depth in depths:
         full = ResNetSpec.full(depth, classes, input_shape)

@@ -37,7 +37,7 @@ def to_csv(study: Study) -> dict[str, str]:
     started from a file of which nobody knows whether it is of ImageNet has its path under `pretrained`.
 
     Returns:
-        Contents by name: `table1.csv`, and `table2.csv` if anything was pruned; with --select=best
+        Contents by name: `table1.csv`, and `table2.csv` if anything was pruned; where `select` is best
         `table1-optimistic.csv` and `table2-optimistic.csv`, whose columns of figures end in `_optimistic`; those of
         ASFP do not.
     """
@@ -45,7 +45,7 @@ def to_csv(study: Study) -> dict[str, str]:
     stages = list(dict.fromkeys((*paper.PRUNED_STAGES, *pruned)))
     ending = "_optimistic" if study.optimistic else ""
     table1: list[Sequence] = [(*RECIPE, f"accuracy_mean{ending}", f"accuracy_std{ending}")]
-    # ASFP's figures are of its last epoch whatever --select says, and so never optimistic.
+    # ASFP's figures are of its last epoch whatever `select` says, and so never optimistic.
     columns = [_column(name) + ("" if name.startswith("asfp") else ending) for name in (BASELINE, *stages)]
     table2: list[Sequence] = [(*RECIPE, *columns)]
     for one in naming.ordered(study):

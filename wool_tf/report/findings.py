@@ -205,7 +205,7 @@ def _about_data(study: Study) -> list[str]:
         )
     found += _mixture(study)
     if study.judged.images < data.images:
-        folds = f"the first {len(study.folds[0])} of {study.settings['folds']} folds"
+        folds = f"the first {len(study.folds[0])} of {study.settings.folds} folds"
         found.append(f"Only {folds} were trained: the figures are of {study.judged.images} of {data.images} images.")
     samples = study.judged.groups
     if samples < FEW_GROUPS:
@@ -252,7 +252,7 @@ def _about_repeats(study: Study) -> list[str]:
     if repeats == 1:
         return ["There is only one repeat: how much chance in splitting and training matters is unknown."]
     if repeats < FEW_REPEATS:
-        return [f"There are only {repeats} repeats (the paper has 10): the standard deviations are rough."]
+        return [f"There are only {repeats} repeats (the paper has {paper.REPEATS}): the standard deviations are rough."]
     return []
 
 

@@ -30,13 +30,11 @@ TYPES = {
     "D6": "dirt",
 }
 """Types of defects in words, as the paper numbers them."""
-PAPER_THRESHOLDING = "76–82"
-"""Accuracy in percent that the paper reports of thresholding."""
 _EXPLAINED = {
     THRESHOLDING: (
         "Thresholding is what factories do without a network: an image is defective if its area weight, or its "
         "contrast to what is around, is above a limit anywhere; the limits are found by trial on the training folds. "
-        f"The paper reports {PAPER_THRESHOLDING} % for it, on the factory’s images."
+        f"The paper reports {'–'.join(map(str, paper.THRESHOLDING))} % for it, on the factory’s images."
     ),
     FROZEN: (
         "Logistic regression on frozen features is what the initial weights give without any training of the network: "

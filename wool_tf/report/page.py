@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from wool_tf.report import (
     tradeoff_plots,
     verdict,
 )
-from wool_tf.report.tables import Table
+from wool_tf.report.tables import Table, markdown, markdown_rows
 from wool_tf.study.results import Study
 
 Part = Table | plots.Plot
@@ -123,19 +122,6 @@ def _data(document: dict | None) -> str | None:
     return json.dumps(document, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def markdown(text: str) -> str:
-    """A text with everything escaped that Markdown or HTML inside Markdown would take for markup, on one line.
-
-    >>> print(markdown("a|b <script> *bold* file_name"))
-    a\\|b &lt;script&gt; \\*bold\\* file_name
-    """
-    text = " ".join(str(text).split())
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"([\\`*\[\]|~#])", r"\\\1", text)
-    # Between letters an underscore is only an underscore; elsewhere it would start emphasis.
-    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
-
-
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
@@ -145,6 +131,6 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["markdown"] = markdown
+    environment.filters |= {"markdown": markdown, "markdown_rows": markdown_rows}
     environment.tests["plot"] = lambda part: isinstance(part, plots.Plot)
     return environment

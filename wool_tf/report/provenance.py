@@ -6,7 +6,7 @@ Builders are as those of `quality`.
 from wool_tf.cells import MISSING, decimals, duration, plain
 from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import Study
+from wool_tf.study.results import OF_CONFIGURATION, Study
 
 _KEPT = {"scan": "scan", "image": "file"}
 
@@ -93,7 +93,10 @@ def failures(study: Study) -> Table | None:
 
 def settings(study: Study) -> Table | None:
     """Every setting of the run."""
-    rows = [(name, plain(value)) for name, value in study.settings.items()]
+    values: dict[str, object] = vars(study.settings).copy()
+    for name in OF_CONFIGURATION:
+        values[name] = tuple(dict.fromkeys(getattr(one, name) for one in study.configurations))
+    rows = [(name, plain(value)) for name, value in values.items()]
     return table("Settings", "Every setting that this run used.", ("Setting", "Value"), rows, "ll")
 
 

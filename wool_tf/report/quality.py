@@ -91,9 +91,9 @@ def table2(study: Study) -> Table | None:
     text = (
         "Accuracy in percent before and after pruning, at the threshold 0.5, mean over repeats. In brackets the change "
         "against the same network before pruning, in percentage points: with a minus, pruning costs accuracy. The "
-        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the weakest filters for good, round "
-        "after round; ASFP zeroes a growing share of them while the network is trained, and lets them grow back until "
-        "the last epoch."
+        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the least important filters for "
+        "good, round after round; ASFP zeroes a growing share of them while the network is trained, and lets them grow "
+        "back until the last epoch."
     )
     header = ("Network", "Baseline", *map(naming.short, names))
     note = _paper_note(study)
@@ -143,9 +143,9 @@ def controls(study: Study) -> Table | None:
                 cells = [mean(each.figures, "accuracy") if each else MISSING for each in (stage, *beside)]
                 rows.append((label(study, one), stage.title, *cells))
     text = (
-        "Does it matter which filters go? Beside hard pruning, which removes the weakest, stands the same with filters "
-        "chosen at random, and the architecture of the last round trained from random weights. Where these do as well, "
-        "the smaller architecture is what counts, and the choice of filters gains nothing."
+        "Does it matter which filters go? Beside hard pruning, which removes the least important, stands the same with "
+        "filters chosen at random, and the architecture of the last round trained from random weights. Where these do "
+        "as well, the smaller architecture is what counts, and the choice of filters gains nothing."
     )
     header = ("Network", "Stage", "Weakest filters (%)", "Random filters (%)", "From scratch (%)")
     note = "Accuracy at the threshold 0.5, mean ± standard deviation over repeats."
@@ -237,9 +237,9 @@ def _with_change(share: float | None, change: float | None) -> str:
 
 def _paper_note(study: Study) -> str:
     note = (
-        f"Ours are of the images in {study.data.folder}. The paper is {paper.CITATION}: ten repeats of ten folds on "
-        "that factory’s own images. Its values show the order of magnitude and the trend, and cannot be compared one "
-        "to one."
+        f"Ours are of the images in {study.data.folder}. The paper is {paper.CITATION}: {paper.REPEATS} repeats "
+        f"of {paper.FOLDS} folds on that factory’s own images. Its values show the order of magnitude and the trend, "
+        "and cannot be compared one to one."
     )
     files = dict.fromkeys(Path(one.weights).name for one in naming.ordered(study) if one.pretrained)
     files.pop("imagenet", None)

@@ -15,9 +15,9 @@ def asfp_rates(study: Study) -> Plot | None:
     """The share of every channel group that is zeroed after each epoch, of the rates that were trained."""
     parted = {naming.parted(stage.name) for one in study.configurations for stage in one.stages}
     goals = sorted(percent / 100 for kind, percent in parted if kind == "asfp")
-    epochs, plain = (study.settings.get(f"asfp_{what}") for what in ("epochs", "finetune_epochs"))
-    if not goals or not isinstance(epochs, int) or not isinstance(plain, int):
+    if not goals:
         return None
+    epochs, plain = study.settings.asfp_epochs, study.settings.asfp_finetune_epochs
     rates = {goal: [100 * asymptotic(epoch, epochs, goal) for epoch in range(epochs)] for goal in goals}
 
     def draw(figure: Figure) -> None:

@@ -18,7 +18,7 @@ TRUNKS = tuple(trunk(stage) for stage in range(1, 5))
 def size(study: Study) -> Table | None:
     """Parameters and work of every stage, and the paper's shares where it has that depth (Table III)."""
     # The paper's Table III is of one recipe; others remove other shares.
-    with_paper = study.settings.get("recipe") == "paper-table3"
+    with_paper = study.settings.recipe == paper.COMPLEXITY_RECIPE
     predicted = any(stage.predicted_ms is not None for _, stage in naming.stages(study))
     rows = []
     for one, stage in naming.stages(study):
@@ -95,7 +95,7 @@ def _accuracies(stage: Stage) -> list[str]:
 
 def widths(study: Study) -> Table | None:
     """The channels of every group after every round: of several configurations only by a recipe of their own rates."""
-    by_latency = study.settings.get("recipe") == RECIPE
+    by_latency = study.settings.recipe == RECIPE
     if not by_latency and len(study.configurations) > 1:
         return None
     names = [name for name in naming.pruned_names(study) if name.startswith("hard")]

@@ -193,7 +193,7 @@ def _useless(study: Study, delivered: DeliveredModel) -> Verdict | None:
         f"Its accuracy of {percent(accuracy)} % is no better than always giving the more frequent answer, which is "
         f"right for {percent(majority)} % of the images."
     )
-    return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study))
+    return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study, delivered.configuration))
 
 
 def _beaten(study: Study, delivered: DeliveredModel) -> Verdict | None:
@@ -206,7 +206,7 @@ def _beaten(study: Study, delivered: DeliveredModel) -> Verdict | None:
         f"network: {_told_of(delivered.at_rule.figures)}."
         for each in found
     )
-    return Verdict(NOT_FIT, reasons, *advice.better_training(study))
+    return Verdict(NOT_FIT, reasons, *advice.better_training(study, delivered.configuration))
 
 
 def _told_of(figures: Figures) -> str:
@@ -227,7 +227,7 @@ def _missed_recall(study: Study, delivered: DeliveredModel) -> Verdict | None:
         )
         return Verdict(UNKNOWN, (reason, _told(delivered)), *advice.more_samples(study, 2 * study.judged.groups))
     reason = f"A recall of {percent(asked)} % was asked for; on unseen images it is {percent(found)} %."
-    return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study))
+    return Verdict(NOT_FIT, (reason, _told(delivered)), *advice.better_training(study, delivered.configuration))
 
 
 def _quantised(study: Study, delivered: DeliveredModel) -> Verdict | None:
@@ -272,7 +272,7 @@ def _compared(study: Study) -> Verdict:
             f"{naming.baseline_title(study, best)}, is as good or better, with {percent(_accuracy(best))} % accuracy, "
             "so none of the networks is recommended."
         )
-        return Verdict(COMPARED, (simpler, *reasons), *advice.better_training(study, one.weights))
+        return Verdict(COMPARED, (simpler, *reasons), *advice.better_training(study, one))
     return Verdict(COMPARED, reasons, "Train it for the board.", advice.delivering(study, one, stage))
 
 

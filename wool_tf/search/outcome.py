@@ -8,11 +8,10 @@ from wool_board.columns import aligned
 from wool_tf import files, records
 from wool_tf.cells import decimals, percent, plain, significant
 from wool_tf.errors import as_text
-from wool_tf.report.page import markdown
-from wool_tf.report.tables import Table
+from wool_tf.report.tables import Table, markdown, markdown_rows
 from wool_tf.search.optimisation import OBJECTIVE, Trial
 from wool_tf.study.crop_source import CropSource
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import OF_COMPARISONS, TrainingConfig
 
 VERSION = 1
 SHOWN = 10
@@ -21,8 +20,6 @@ OPTIMISTIC = (
     "the figures of the best trial are optimistic, for it was chosen by these very folds: report those of other "
     "images, or of the folds of another seed"
 )
-NOT_OF_REPRODUCE = ("repeats", "controls", "select")
-"""TrainingConfig that reproduce.py has no flag for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +59,8 @@ def read(path: Path) -> SearchOutcome:
     Raises:
         WoolError: the file cannot be read, is damaged, or of another version.
     """
-    return records.load(path, SearchOutcome, VERSION, "search")
+    advice = "run the search again with this wool_tf"
+    return records.versioned(records.load(path, "search"), SearchOutcome, VERSION, str(path), advice)
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -114,10 +112,7 @@ def to_text(found: Table) -> str:
 
 def to_markdown(found: Table) -> str:
     """A table as a Markdown document."""
-    sides = ["---:" if side == "r" else ":---" for side in found.align]
-    lines = [[markdown(cell) for cell in row] for row in (found.header, *found.rows)]
-    rows = [f"| {' | '.join(row)} |" for row in (lines[0], sides, *lines[1:])]
-    return "\n".join([f"# {found.title}", "", markdown(found.text), "", *rows, "", markdown(found.note), ""])
+    return f"# {found.title}\n\n{markdown(found.text)}\n\n{markdown_rows(found)}\n{markdown(found.note)}\n"
 
 
 def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
@@ -133,10 +128,9 @@ def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
         "data": source.folder,
         "samples": source.samples,
         "contrast": source.contrast,
-        "on_bad_image": source.on_bad_image,
-        **dataclasses.asdict(source.naming),
-        "white": source.white,
-        **{name: value for name, value in dataclasses.asdict(settings).items() if name not in NOT_OF_REPRODUCE},
+        **vars(source.reading.naming),
+        **{name: value for name, value in vars(source.reading).items() if name != "naming"},
+        **{name: value for name, value in dataclasses.asdict(settings).items() if name not in OF_COMPARISONS},
     }
     lines = [f"--{name}={as_text(value)}" for name, value in given.items() if value is not None]
     return "\n".join([f"# Found by search.py: {OPTIMISTIC}.", *lines, ""])

@@ -102,8 +102,7 @@ def _prepared(
     # Other values of these would be another search, not more of this one.
     bound = {name: getattr(settings, name) for name in run_binding.CHOICES} | {"asfp_rates": list(settings.asfp_rates)}
     bound |= {"controls": [], "first_folds": search.first_folds, "space": _words(found)}
-    binding = crops.binding() | {"stage, first_folds, network or search space": bound}
-    if remark := run_binding.claim(out, [settings], images, source=binding):
+    if remark := run_binding.claim(out, run_binding.of([settings], images, crops, search=bound)):
         log.info(remark)
     run_binding.claim_folds(out, [parts])
     return trials.Trials(images, parts[: search.first_folds], out, jobs, show)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wool_tf.errors import BadSetting, WoolError
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import IMPORTANCES, TrainingConfig
 
 ALL = ("baseline", "hard", "asfp")
 """Ways to a network: without pruning, by hard pruning, by ASFP."""
@@ -83,6 +83,7 @@ SPACE: Mapping[str, SearchParameter] = {
     "epochs": SearchParameter(FactorRange(2), ("baseline", "hard")),
     "finetune_epochs": SearchParameter(FactorRange(2), ("hard",)),
     "finetune_factor": SearchParameter(Range(0.1, 1.0), ("hard", "asfp")),
+    "importance": SearchParameter(Choice(IMPORTANCES), ("hard",)),
     "distillation": SearchParameter(Choice((0.0, 0.5, 0.8)), ("hard",)),
     "asfp_epochs": SearchParameter(FactorRange(2), ("asfp",)),
 }

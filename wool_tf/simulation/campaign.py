@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from PIL import Image
 from wool_board.json_text import parsed
 from wool_tf import quiet
 from wool_tf.errors import BadSetting, WoolError
+from wool_tf.progress import Count
 from wool_tf.settings import check, setting
 from wool_tf.simulation import defects, projection, xray
 from wool_tf.simulation.projection import BELT, Pose, rotation
@@ -183,9 +184,7 @@ def _box(shadow: np.ndarray, level: float) -> tuple[int, int, int, int] | None:
     return x, y, width, height
 
 
-def write(
-    folder: Path | str, campaign: Campaign, jobs: int = 1, progress: Callable[[int, int], None] | None = None
-) -> Path:
+def write(folder: Path | str, campaign: Campaign, jobs: int = 1, progress: Count | None = None) -> Path:
     """Writes the scans of a campaign, unless they are there already.
 
     Arguments:
@@ -220,9 +219,7 @@ def _holds(folder: Path, settings: dict) -> bool:
         return False
 
 
-def _write_all(
-    folder: Path, campaign: Campaign, settings: dict, jobs: int, progress: Callable[[int, int], None]
-) -> None:
+def _write_all(folder: Path, campaign: Campaign, settings: dict, jobs: int, progress: Count) -> None:
     # Made beside the folder and renamed when complete: a folder that is half full would look finished.
     partial = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -3,11 +3,11 @@
 import dataclasses
 import logging
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.data import crops
 from wool_tf.data.crops import CropConfig
+from wool_tf.progress import Count
 from wool_tf.simulation.campaign import Campaign
 from wool_tf.simulation.campaign import write as write_scans
 
@@ -21,7 +21,7 @@ def write(
     samples: int,
     seed: int,
     contrast: float,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Count | None = None,
 ) -> Path:
     """Simulates scans and cuts crops from them, unless they are there already.
 

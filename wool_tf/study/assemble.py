@@ -15,16 +15,13 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.networks import complexity, initial_weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import Attempt, UnitRecord
 from wool_tf.study import baselines, contact_sheets, dataset_issues, image_results, results
 from wool_tf.study.baselines import Name, Repeats
 from wool_tf.study.evidence import Evidence
 from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training import recipes
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import Attempt, UnitRecord
-
-OF_CONFIGURATION = ("depth", "optimizer", "weights")
-"""What the configurations of a study differ in."""
 
 
 def study(
@@ -39,7 +36,7 @@ def study(
     """The results of a study, finished or not.
 
     Arguments:
-        configs: of each configuration, alike but for `OF_CONFIGURATION`.
+        configs: of each configuration, alike but for `results.OF_CONFIGURATION`.
         evidence: Evidence.
         compared: what `baselines.judged` gives.
         failures: the attempts of each unit that failed.
@@ -52,7 +49,7 @@ def study(
         title=f"Study on {Path(images.folder).resolve().name}",
         command=command,
         out=str(out),
-        settings=_settings(configs),
+        settings=configs[0],
         environment=environment.describe(),
         commits=_environments(found, "commit"),
         processors=_environments(found, "processor"),
@@ -103,18 +100,6 @@ def _unpruned_scores(configs: Sequence[TrainingConfig], evidence: Evidence) -> l
     """Out-of-fold scores of the unpruned networks, of each complete repeat of each configuration."""
     pools = (pool for config in configs for pool in evidence.pools(evidence.found(config, BASELINE)))
     return [pool[0] for pool in pools if pool is not None]
-
-
-def _settings(configs: Sequence[TrainingConfig]) -> dict[str, object]:
-    """Every setting; of what the configurations differ in, all values."""
-    shared: dict[str, object] = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(configs[0]).items()
-    }
-    for name in OF_CONFIGURATION:
-        values = list(dict.fromkeys(getattr(config, name) for config in configs))
-        shared[name] = values if len(values) > 1 else values[0]
-    return shared
 
 
 def _size(images: Dataset, part: np.ndarray) -> image_results.ImageCounts:

@@ -17,6 +17,7 @@ from wool_tf.errors import WoolError
 from wool_tf.evaluation import agreement, bootstrap, operating_points
 from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
+from wool_tf.networks.unit_records import Int8File
 from wool_tf.study import baselines, board_results, contact_sheets, localisation
 from wool_tf.study.baselines import Name, Repeats
 from wool_tf.study.delivery_units import final_name
@@ -24,7 +25,6 @@ from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import Int8File
 
 if TYPE_CHECKING:
     from wool_tf.deploy.model_folder import DeliveryMetrics

@@ -3,7 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-from wool_tf.data.naming import AS_NAMED, CropNaming
+from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.settings import check, same
 from wool_tf.simulation.campaign import Campaign
 
@@ -15,9 +15,7 @@ class CropSource:
     Attributes:
         folder: of crops, as `dataset.load` reads it, or None for simulated ones.
         samples, contrast: of the simulation.
-        on_bad_image: `fail` or `skip`.
-        naming: which labels are which class, and where samples stand in the names of files.
-        white: the highest value of samples in 16-bit crops, or None, see `native_crops.load`.
+        reading: of the folder.
 
     Raises:
         BadSetting: a value breaks its rule.
@@ -26,9 +24,7 @@ class CropSource:
     folder: Path | None
     samples: int = same(Campaign, "samples", help="Simulated samples, without a folder of crops.", at_least=8)
     contrast: float = same(Campaign, "contrast")
-    on_bad_image: str = "fail"
-    naming: CropNaming = AS_NAMED
-    white: int | None = None
+    reading: CropReading = AS_THEY_ARE
 
     def __post_init__(self) -> None:
         check(self)

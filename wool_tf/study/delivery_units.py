@@ -11,12 +11,13 @@ from wool_tf import files, quiet, records
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.agreement import compare
 from wool_tf.networks import initial_weights
+from wool_tf.networks.unit_records import Int8File, Result
+from wool_tf.progress import Progress
 from wool_tf.study import grid
-from wool_tf.study.driver import Progress, Unit
+from wool_tf.study.driver import Unit
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.unit_records import Int8File, Result
 
 DIGITS = 4
 """Of logits in heatmaps, which are for the eye."""

@@ -8,10 +8,10 @@ import numpy as np
 
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.metrics import THRESHOLD
+from wool_tf.networks import unit_records
 from wool_tf.study.grid import fold_name
 from wool_tf.study.image_results import HeldOutImage
 from wool_tf.study.results import Configuration, Stage, Study
-from wool_tf.training import unit_records
 
 Scores = dict[int, float]
 """By index of an image in the order of the crops, what the network that held it out said of it."""

@@ -19,13 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from wool_tf.errors import BadSetting, Divergence, Unwritable, WoolError, in_one_line
+from wool_tf.networks import unit_records
+from wool_tf.networks.unit_records import Attempt, UnitRecord
 from wool_tf.study import cleanup, progress, units, workers
 from wool_tf.study.progress import Heartbeat, OrphanedRun, Status
-from wool_tf.study.units import ATTEMPTS, Progress, Unit
-from wool_tf.training import unit_records
-from wool_tf.training.unit_records import Attempt, UnitRecord
+from wool_tf.study.units import ATTEMPTS, Unit
 
-__all__ = ["Outcome", "Progress", "Status", "Unit", "done", "exclusive", "plan", "run", "run_chain"]
+__all__ = ["Outcome", "Status", "Unit", "done", "exclusive", "plan", "run", "run_chain"]
 
 
 @dataclasses.dataclass(frozen=True)

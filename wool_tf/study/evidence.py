@@ -11,10 +11,10 @@ from wool_tf.errors import WoolError
 from wool_tf.evaluation import bootstrap, operating_points
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.networks.unit_records import UnitRecord
 from wool_tf.study import score_results
 from wool_tf.study.grid import fold_name
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import UnitRecord
 
 Pool = tuple[np.ndarray, np.ndarray]
 """Out-of-fold scores of the judged images, and the fold that held each out."""

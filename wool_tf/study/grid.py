@@ -13,10 +13,11 @@ from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
-from wool_tf.study.driver import Progress, Unit
+from wool_tf.networks.unit_records import Result
+from wool_tf.progress import Progress
+from wool_tf.study.driver import Unit
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
-from wool_tf.training.unit_records import Result
 
 if TYPE_CHECKING:
     # It imports Keras.

@@ -7,11 +7,11 @@ import numpy as np
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.pixels import middle
 from wool_tf.errors import WoolError
+from wool_tf.networks.unit_records import UnitRecord
 from wool_tf.study.board_results import PointingGame
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.unit_records import UnitRecord
 
 Shares = tuple[float, float, float, float]
 """Left, top, right and bottom end of a box, as shares of the side of an image."""

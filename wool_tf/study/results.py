@@ -8,13 +8,18 @@ import dataclasses
 from pathlib import Path
 
 from wool_tf import records
+from wool_tf.networks.unit_records import History
 from wool_tf.study.board_results import Delivery
 from wool_tf.study.image_results import Data, HeldOutImage, ImageCounts, Sheet, Suspect
 from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
-from wool_tf.training.unit_records import History
+from wool_tf.training.config import TrainingConfig
 
 VERSION = 3
 BASELINE = "baseline"
+_BEFORE = {"importance": "l1"}
+"""What settings were before there was a choice, where the default is another now: earlier documents lack them."""
+OF_CONFIGURATION = ("depth", "optimizer", "weights")
+"""Settings that the configurations of a study differ in."""
 INT8 = "-int8"
 """Ends the name of the stage that holds a stage's int8 files."""
 
@@ -145,7 +150,7 @@ class Study:
         title: of the report.
         command: the command line.
         out: folder of the study, as it was given.
-        settings: every setting by name; of what the configurations differ in, all values.
+        settings: of the first configuration; others differ from it in `OF_CONFIGURATION` at most.
         environment: software and machine, by name.
         commits: of the code that records were made with.
         processors: that records were computed on.
@@ -166,7 +171,7 @@ class Study:
     title: str
     command: str
     out: str
-    settings: dict[str, object]
+    settings: TrainingConfig
     environment: dict[str, object]
     commits: tuple[str, ...]
     processors: tuple[str, ...]
@@ -194,7 +199,7 @@ class Study:
     @property
     def optimistic(self) -> bool:
         """Whether the epoch of each network was chosen on the images that it is measured on."""
-        return self.settings.get("select") == "best"
+        return self.settings.select == "best"
 
     def baseline(self, kind: str, name: str = "") -> Baseline | None:
         """A baseline of a kind and name."""
@@ -222,4 +227,11 @@ def read(path: Path) -> Study:
     Raises:
         WoolError: the file cannot be read, is damaged, or of another version.
     """
-    return records.load(path, Study, VERSION, "study")
+    document = records.load(path, "study")
+    if isinstance(settings := document.get("settings"), dict):
+        # Earlier documents have every value of what configurations differ in, which the configurations say, too.
+        for name in OF_CONFIGURATION:
+            if isinstance(values := settings.get(name), list) and values:
+                settings[name] = values[0]
+        document["settings"] = _BEFORE | settings
+    return records.versioned(document, Study, VERSION, str(path), "run the study again with this wool_tf")

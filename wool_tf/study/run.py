@@ -18,6 +18,7 @@ from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.naming import AS_NAMED
 from wool_tf.data.native_crops import Crops
+from wool_tf.data.run_document import RunBinding
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.networks import initial_weights
@@ -124,7 +125,7 @@ def run(
     _check(request)
     with driver.exclusive(out):
         prepared = _prepared(request, source, out, team)
-        if remark := run_binding.claim(out, request.configs, prepared.images, source=_binding(request, prepared)):
+        if remark := run_binding.claim(out, _binding(request, prepared)):
             log.info(remark)
         run_binding.claim_folds(out, prepared.folds)
         total = sum(map(len, prepared.chains))
@@ -163,7 +164,7 @@ def plan(request: Request, source: CropSource, out: Path, team: Workers) -> Work
     _check(request)
     with driver.exclusive(out):
         prepared = _prepared(request, source, out, team)
-        run_binding.claim(out, request.configs, prepared.images, write=False, source=_binding(request, prepared))
+        run_binding.claim(out, _binding(request, prepared), write=False)
         left, done = driver.plan(prepared.chains, out / UNITS), driver.done(prepared.chains, out / UNITS)
     names = [config.configuration for config in request.configs]
     by_name = {name: sum(unit.name.startswith(f"{name}/") for chain in left for unit in chain) for name in names}
@@ -180,17 +181,15 @@ def load(source: CropSource, config: TrainingConfig, out: Path) -> Crops:
     """
     folder = source.folder
     if folder is None:
-        if source.naming != AS_NAMED:
-            raise BadSetting("data", None, "is missing; sample_from and labels say how its files are named")
+        if source.reading.naming != AS_NAMED:
+            raise BadSetting("data", None, "is missing; `sample_from` and labels say how its files are named")
         log.info(f"simulating {source.samples} samples")
         telling = logs.ProgressLog(log, "simulating scan")
         place = out / "simulated"
         folder = simulated_crops.write(place, source.samples, config.seed, source.contrast, telling)
     log.info(f"reading {folder}")
     telling = logs.ProgressLog(log, "reading image")
-    crops = native_crops.load(
-        folder, out / "cache", telling, source.on_bad_image, naming=source.naming, white=source.white
-    )
+    crops = native_crops.load(folder, out / "cache", telling, source.reading)
     images = crops.native
     for remark in images.remarks:
         log.info(remark)
@@ -248,10 +247,9 @@ def _prepared(request: Request, source: CropSource, out: Path, team: Workers) ->
     return _Prepared(crops, images, folds, trained, chains)
 
 
-def _binding(request: Request, prepared: _Prepared) -> dict:
-    """What results depend on beside the settings and the images that networks are trained on."""
-    protocol = {} if request.protocol is None else {"protocol": request.protocol.__module__}
-    return prepared.crops.binding() | protocol
+def _binding(request: Request, prepared: _Prepared) -> RunBinding:
+    protocol = None if request.protocol is None else request.protocol.__module__
+    return run_binding.of(request.configs, prepared.images, prepared.crops, protocol)
 
 
 def _import_keras(converts: bool) -> None:

@@ -1,12 +1,16 @@
 """A folder belongs to one run: results of different settings, images or versions never mix."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from wool_tf import environment, files, records, settings
+from wool_tf.data import run_document
 from wool_tf.data.dataset import Dataset
+from wool_tf.data.native_crops import Crops
+from wool_tf.data.run_document import RunBinding
 from wool_tf.errors import BadSetting, as_text
 from wool_tf.networks import initial_weights
 from wool_tf.pruning import latency
@@ -15,56 +19,76 @@ from wool_tf.training.config import TrainingConfig
 
 CHOICES = settings.binding(TrainingConfig, "choice")
 """Settings that say which units there are, and not what the result of one is: a run may go on with others."""
-OF_PRUNING = settings.binding(TrainingConfig, "hard", "asfp", "pruning")
-"""Settings that bind a folder once something was pruned in it in this way: a baseline does not depend on them."""
+_OF_PRUNING: tuple[Binds, ...] = ("hard", "asfp", "pruning")
+"""Kinds of settings that bind a folder once something was pruned in it in this way: a baseline does not depend on
+them."""
 _TABLE = "latency_table"
-_WEIGHTS = "contents of weights"
-"""Key of `run.json`: SHA-256 of the files of weights, by configuration."""
 
 
-def claim(
-    out: Path, configs: Sequence[TrainingConfig], images: Dataset, write: bool = True, source: Mapping | None = None
-) -> str | None:
+def of(
+    configs: Sequence[TrainingConfig],
+    images: Dataset,
+    crops: Crops,
+    protocol: str | None = None,
+    search: dict[str, object] | None = None,
+) -> RunBinding:
+    """What the results of a run depend on, here and now.
+
+    Arguments:
+        configs: settings of every configuration; they differ in `CHOICES` at most.
+        images: Dataset that networks are trained on.
+        crops: that it is made of.
+        protocol, search: as in RunBinding.
+    """
+    import keras
+
+    return RunBinding(
+        settings=_binding(configs[0]),
+        images=images.fingerprint,
+        native_crops=crops.native.fingerprint,
+        imaging=crops.imaging,
+        backend=keras.backend.backend(),
+        versions=environment.binding(),
+        arithmetic=environment.arithmetic(),
+        weights={each.configuration: initial_weights.digest(each.weights) for each in configs},
+        processors=(environment.processor(),),
+        protocol=protocol,
+        search=search,
+    )
+
+
+def claim(out: Path, ours: RunBinding, write: bool = True) -> str | None:
     """Makes a folder the one of a run, or lets the run go on that is there, perhaps with more configurations or stages.
 
     Arguments:
         out: folder, whose `run.json` says whose it is.
-        configs: settings of every configuration; they differ in `CHOICES` at most.
-        images: Dataset.
+        ours: RunBinding.
         write: whether the folder is claimed; otherwise only asked whether it could be.
-        source: what else the results depend on, JSON values by name, as `native_crops.Crops.binding` gives it.
 
     Returns:
         A remark where the run goes on with another processor than before, or None.
 
     Raises:
-        BadSetting: the folder holds a run with other settings, images, weights, versions or arithmetic.
+        WoolError: the folder holds a run with other settings, images, weights, versions or arithmetic, or its
+            `run.json` is damaged.
     """
-    import keras
-
-    ours = {
-        "settings": _binding(configs[0]),
-        "images": images.fingerprint,
-        **(source or {}),
-        "backend": keras.backend.backend(),
-        "versions": environment.binding(),
-        "arithmetic": environment.arithmetic(),
-        _WEIGHTS: {each.configuration: initial_weights.digest(each.weights) for each in configs},
-        "processors": [environment.processor()],
-    }
-    found = records.read_object(out / "run.json", "settings")
+    (here,) = ours.processors
+    found = run_document.read(out)
     if found is None:
         if (out / "units").exists():
-            rule = "its run.json, which says what its results depend on, is missing or damaged"
+            rule = f"its {run_document.NAME}, which says what its results depend on, is missing or damaged"
             raise BadSetting("out", out, f"{rule}; restore that file from a copy, or choose another folder")
     else:
         _check_same(found, ours, out)
-        for name in ("settings", _WEIGHTS):
-            ours[name] = found[name] | ours[name]
-        ours["processors"] = found["processors"] + [one for one in ours["processors"] if one not in found["processors"]]
+        ours = dataclasses.replace(
+            ours,
+            settings=found.settings | ours.settings,
+            weights=found.weights | ours.weights,
+            processors=tuple(dict.fromkeys(found.processors + ours.processors)),
+        )
     if write and ours != found:
-        records.write(out / "run.json", ours)
-    return _mixed(ours["processors"], environment.processor())
+        run_document.write(out, ours)
+    return _mixed(ours.processors, here)
 
 
 def _mixed(processors: Sequence[str], here: str) -> str | None:
@@ -91,29 +115,28 @@ def _binding(config: TrainingConfig) -> dict:
     return bound
 
 
-def _check_same(found: dict, ours: dict, out: Path) -> None:
+def _check_same(found: RunBinding, ours: RunBinding, out: Path) -> None:
     """Raises BadSetting where the run of a folder differs from this one."""
-    holds = "holds a run with other"
-    if (
-        set(found) != set(ours)
-        or any(type(found[name]) is not type(value) for name, value in ours.items())
-        or not all(isinstance(processor, str) for processor in found["processors"])
-    ):
-        raise BadSetting("out", out, "its run.json is damaged, or of another version; choose another folder")
-    for name, value in ours["settings"].items():
-        before = found["settings"].get(name)
-        unbound = name not in found["settings"] and name in OF_PRUNING
-        if before != value and not unbound:
-            had = " ".join(as_text(before)[:60].split())
+    unbound = _unbound(found)
+    for name, value in ours.settings.items():
+        before = found.settings.get(name)
+        if before != value and name not in unbound:
+            had = " ".join(as_text(before)[:60].split()) if name in found.settings else "none, for it is older"
             raise BadSetting(name, value, f"the run in {out} has {had}; choose another folder")
-    both = found[_WEIGHTS].keys() & ours[_WEIGHTS].keys()
-    if any(found[_WEIGHTS][name] != ours[_WEIGHTS][name] for name in both):
-        raise BadSetting("out", out, f"{holds} contents of weights; choose another folder")
     # Other processors round differently; a remark says so, and the run goes on.
-    for name, value in ours.items():
-        if name not in ("settings", _WEIGHTS, "processors") and found[name] != value:
-            what = "images, samples or labels" if name == "images" else name
-            raise BadSetting("out", out, f"{holds} {what}; choose another folder")
+    for name, value in vars(ours).items():
+        before = getattr(found, name)
+        if name == "weights":  # Of configurations that either has alone.
+            before, value = before | value, value | before
+        if name not in ("settings", "processors") and before != value:
+            what = "images, samples or labels" if name == "images" else run_document.WORDS.get(name, name)
+            raise BadSetting("out", out, f"holds a run with other {what}; choose another folder")
+
+
+def _unbound(found: RunBinding) -> set[str]:
+    """Settings of the kinds of pruning of which the run has no result so far."""
+    kinds = (settings.binding(TrainingConfig, kind) for kind in _OF_PRUNING)
+    return {name for names in kinds if not found.settings.keys() & set(names) for name in names}
 
 
 def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:
@@ -142,8 +165,7 @@ def check_initial(configs: Sequence[TrainingConfig], native: str) -> None:
         BadSetting: a file of weights lies in the folder of a run with these crops.
     """
     for path in {Path(each.weights).absolute() for each in configs if initial_weights.digest(each.weights)}:
-        runs = (records.read_object(folder / "run.json", "native crops") for folder in path.parents)
-        run = next((run for run in runs if run), None)
-        if run and run["native crops"] == native:
+        run = run_document.around(path)
+        if run and run.native_crops == native:
             rule = "was trained on these images, so that no fold could hold any out; give weights of others"
             raise BadSetting("weights", path, rule)

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from wool_tf import records
 from wool_tf.errors import Unwritable
-from wool_tf.training import unit_records
-from wool_tf.training.unit_records import Attempt, Result, UnitRecord
+from wool_tf.networks import unit_records
+from wool_tf.networks.unit_records import Attempt, Result, UnitRecord
+from wool_tf.progress import Progress
 
 ATTEMPTS = 2
-
-Progress = Callable[[float, str], None]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ from wool_tf.data.dataset import GROUP_BY
 from wool_tf.errors import BadSetting
 from wool_tf.networks import initial_weights
 from wool_tf.networks.spec import DEPTHS, REDUCTION, ResNetSpec
-from wool_tf.pruning import latency
+from wool_tf.pruning import importance, latency
 from wool_tf.pruning.plan import RECIPES
 from wool_tf.settings import check, setting
 from wool_tf.training.schedules import SCHEDULES
@@ -18,7 +18,13 @@ OPTIMIZERS = ("adam", "sgd")
 FINETUNES = ("compact", "masked")
 SELECTS = ("last", "best")
 CONTROLS = ("random", "scratch")
+IMPORTANCES = tuple(name for name in importance.CRITERIA if name not in CONTROLS)
 CLASSES = 2
+OF_COMPARISONS = ("repeats", "controls", "select")
+"""Fields of TrainingConfig that keep their defaults, and that `experiments/reproduce.py` lacks, where a model is
+delivered: its figures are those of one network, trained to its last epoch."""
+NOT_SEARCHED = (*OF_COMPARISONS, "first_folds", "final")
+"""Fields of TrainingConfig that `experiments/search.py` lacks: a Search says of which stage and folds it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +126,13 @@ class TrainingConfig:
         "What a round removes: `paper-text` 30 % of every layer, `paper-table3` what the paper's Table III contains, "
         "`latency` what costs the least importance of filters on the way to a time.",
         choices=(*RECIPES, latency.RECIPE),
+        binds="hard",
+    )
+    importance: str = setting(
+        "taylor",
+        "What ranks filters in hard pruning: `taylor`, how much the training loss would change without the channel, "
+        "`l1` or `l2`, the norm of the kernel, or `bn_scale`, the scale of its batch norm. ASFP ranks by `l2`.",
+        choices=IMPORTANCES,
         binds="hard",
     )
     latency_table: str = setting(

@@ -1,10 +1,10 @@
 """The paper's ways to a network, each stage as a function of one fold.
 
 Baseline: trained from the initial weights. Hard filter pruning (Li et al. 2016, https://arxiv.org/abs/1608.08710): the
-trained baseline loses its weakest filters and is fine-tuned, several rounds over; what is gone stays gone. Asymptotic
-soft filter pruning (ASFP; He et al. 2019, https://arxiv.org/abs/1808.07471): one training from the initial weights;
-after every epoch the kernels of ever more filters are zeroed, and grow back in the next, until the last epoch removes
-them; a few plain epochs of the compact network consolidate it.
+trained baseline loses its least important filters and is fine-tuned, several rounds over; what is gone stays gone.
+Asymptotic soft filter pruning (ASFP; He et al. 2019, https://arxiv.org/abs/1808.07471): one training from the initial
+weights; after every epoch the kernels of ever more filters are zeroed, and grow back in the next, until the last epoch
+removes them; a few plain epochs of the compact network consolidate it.
 
 Whenever filters have gone, and when a training is over, batch norms are re-estimated (`training.batch_norms`).
 """
@@ -18,24 +18,29 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from wool_tf import environment
+from wool_tf import environment, seeds
+from wool_tf.data.batches import centre_crop
+from wool_tf.data.pixels import normalise
 from wool_tf.errors import BadSetting, Divergence
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import complexity, initial_weights, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import History, Result
 from wool_tf.networks.weights import Weights
+from wool_tf.progress import Progress
 from wool_tf.pruning import compaction, importance, plan
 from wool_tf.pruning.callbacks import AsymptoticSoftPruning
 from wool_tf.training import batch_norms, recipes, trainer
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.distillation import Teacher
 from wool_tf.training.fold import Fold
-from wool_tf.training.trainer import Course, Progress
-from wool_tf.training.unit_records import History, Result
+from wool_tf.training.trainer import Course
 
 CHECKED_IMAGES = 32
 """Training images on which masked and compact network are compared."""
+EXAMPLES = 128
+"""Training images, at most, of which the importance `taylor` is the mean."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +151,8 @@ def hard(
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
     seed = fold.seed(settings, f"{stage.name} filters")
-    scores = importance.scores(weights, spec, criterion or recipe.criterion, seed)
+    criterion = criterion or recipe.criterion
+    scores = importance.scores(weights, spec, criterion, seed, examples(fold, spec, criterion, seed))
     chosen = plan.make(spec, scores, recipe)
     course = Course.of(settings, stage.epochs, settings.finetune_rate)
     smaller, difference, before = _pruned(weights, chosen, stage, fold, settings)
@@ -157,6 +163,15 @@ def hard(
     else:
         smaller, history = _train(stage, fold, settings, course, smaller, progress)
     return _finish(stage, fold, settings, smaller, history, difference, before)
+
+
+def examples(fold: Fold, spec: ResNetSpec, criterion: str, seed: int) -> importance.Examples | None:
+    """Training images, drawn at random by the seed, for a criterion that looks at the loss; None for others."""
+    if criterion != importance.taylor.__name__:
+        return None
+    drawn = seeds.generator(seed, "examples").permutation(fold.train)[:EXAMPLES]
+    images = centre_crop(fold.dataset.images[drawn], spec.input_shape[0])
+    return normalise(images), fold.dataset.labels[drawn]
 
 
 def asfp(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: Progress, goal: float) -> Result:

@@ -14,9 +14,10 @@ from wool_tf.evaluation.metrics import evaluate
 from wool_tf.networks import initial_weights, scoring, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
+from wool_tf.progress import Progress
 from wool_tf.training import batch_norms, trainer
 from wool_tf.training.config import TrainingConfig
-from wool_tf.training.trainer import Course, Progress
+from wool_tf.training.trainer import Course
 
 log = logging.getLogger(__name__)
 

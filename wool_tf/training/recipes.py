@@ -25,7 +25,8 @@ def of_rounds(settings: TrainingConfig) -> tuple[plan.Recipe | plan.Widths, ...]
         BadSetting: the table of latencies cannot be used for this network, or the target cannot be met.
     """
     if settings.recipe != latency.RECIPE:
-        recipe = dataclasses.replace(plan.named(settings.recipe, settings.depth), align=settings.align)
+        recipe = plan.named(settings.recipe, settings.depth)
+        recipe = dataclasses.replace(recipe, criterion=settings.importance, align=settings.align)
         return (recipe,) * settings.rounds
     found = table(settings)
     assert found is not None, "the recipe is refused without a table"
@@ -33,7 +34,7 @@ def of_rounds(settings: TrainingConfig) -> tuple[plan.Recipe | plan.Widths, ...]
         return ()
     target, digest = _target_ms(settings, found), initial_weights.digest(settings.weights)
     specs = _planned(settings.weights, digest, settings.initial_spec, found, target, settings.rounds, settings.align)
-    return tuple(plan.Widths(spec.by_group()) for spec in specs)
+    return tuple(plan.Widths(spec.by_group(), settings.importance) for spec in specs)
 
 
 def table(settings: TrainingConfig) -> LatencyTable | None:

@@ -11,17 +11,18 @@ import numpy as np
 from wool_tf import environment
 from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Divergence, WoolError
-from wool_tf.networks import forward_pass, scoring
+from wool_tf.networks import feeding, forward_pass, scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.resnet import ResNet
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.networks.unit_records import History
 from wool_tf.networks.weights import Weights
+from wool_tf.progress import Progress
 from wool_tf.pruning.layers import MaskedResNet
 from wool_tf.pruning.plan import Plan
 from wool_tf.training import distillation, schedules
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.distillation import Teacher
-from wool_tf.training.unit_records import History
 
 SGD_MOMENTUM = 0.9
 KEPT_MODELS = 12
@@ -30,9 +31,6 @@ fewer, a process that goes from fold to fold would build and trace them all agai
 LEAST_STEM = 8
 """Channels of the first convolution from which on oneDNN's gradient is right. With one channel to read and 6 or fewer
 to write it writes beyond its memory, which ends the process sooner or later (TensorFlow 2.21)."""
-
-Progress = Callable[[float, str], None]
-"""Told the finished share of the work, 0 to 1, and what is going on in a few words."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +139,14 @@ def train(
     callbacks = [*callbacks, watch, _Schedule(course, steps)]
     if log is not None:
         callbacks.append(keras.callbacks.TensorBoard(log, write_graph=False))
-    model.fit(batches, epochs=course.epochs, steps_per_epoch=steps, shuffle=False, callbacks=callbacks, verbose=0)
+    model.fit(
+        feeding.feed(batches),
+        epochs=course.epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        callbacks=callbacks,
+        verbose=0,
+    )
     trained = watch.best or network_weights.read(model)
     for key, array in trained.items():
         if not np.isfinite(array).all():

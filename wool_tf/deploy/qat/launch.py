@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.errors import Unwritable, WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.progress import Progress
 from wool_tf.settings import check, setting
 
 _REQUEST, _NETWORK, _IMAGES, _LABELS = "request.json", "network.safetensors", "images.npy", "labels.npy"
@@ -71,7 +72,7 @@ def convert(
     side: int | None = None,
     heatmap: bool = False,
     *,
-    progress: Callable[[float, str], None],
+    progress: Progress,
 ) -> bytes:
     """A TFLite file of a network that was fine-tuned to compute in 8 bits; its ends are those of an `int8` file.
 
@@ -117,7 +118,7 @@ def _check_images(images: np.ndarray, labels: np.ndarray, side: int, classes: in
         raise WoolError(f"labels: fine-tuning needs one from 0 to {classes - 1} for each of the {len(images)} images")
 
 
-def _run(folder: Path, progress: Callable[[float, str], None]) -> None:
+def _run(folder: Path, progress: Progress) -> None:
     """Has a process answer a request, and passes on what it says."""
     # -P: nothing in the current folder must be mistaken for a module.
     command = [sys.executable, "-P", "-m", "wool_tf.deploy.qat.launch", str(folder)]
@@ -167,7 +168,7 @@ def answer(folder: Path) -> int:
     return 0
 
 
-def _answered(folder: Path, progress: Callable[[float, str], None]) -> bytes:
+def _answered(folder: Path, progress: Progress) -> bytes:
     from wool_tf.deploy.qat import training
 
     request = json.loads((folder / _REQUEST).read_text())

@@ -5,7 +5,6 @@ Only that process imports it.
 
 import math
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import tf_keras
@@ -18,8 +17,10 @@ from wool_tf.deploy.geometry import CropGeometry
 from wool_tf.deploy.qat import fake_quantisation, resnet
 from wool_tf.deploy.qat.launch import QatConfig
 from wool_tf.errors import Divergence
+from wool_tf.networks import feeding
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
+from wool_tf.progress import Progress
 from wool_tf.quiet import quiet
 
 RANGE_IMAGES = 256
@@ -36,7 +37,7 @@ def fine_tune(
     config: QatConfig,
     geometry: CropGeometry,
     heatmap: bool,
-    progress: Callable[[float, str], None],
+    progress: Progress,
 ) -> bytes:
     """As `launch.convert`, in this process; arguments are as there."""
     loaded = _loaded(images, geometry)
@@ -65,7 +66,7 @@ def _train(
     images: np.ndarray,
     labels: np.ndarray,
     config: QatConfig,
-    progress: Callable[[float, str], None],
+    progress: Progress,
 ) -> None:
     if config.epochs == 0:
         return
@@ -76,7 +77,14 @@ def _train(
     seed = seeds.derive(config.seed, "batches")
     batches = augmented(images, labels, np.arange(len(images)), side, config.batch_size, seed)
     watch = _EpochWatch(config.epochs, progress)
-    model.fit(batches, epochs=config.epochs, steps_per_epoch=steps, shuffle=False, callbacks=[watch], verbose=0)
+    model.fit(
+        feeding.without_tuning(batches),
+        epochs=config.epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        callbacks=[watch],
+        verbose=0,
+    )
     for variable in model.trainable_variables:
         if not np.isfinite(variable.numpy()).all():
             raise Divergence(f"{variable.name} became infinite in the fine-tuning; lower its learning rate")
@@ -86,7 +94,7 @@ def _train(
 class _EpochWatch(tf_keras.callbacks.Callback):
     """Reports every epoch, and stops at a loss that is not finite."""
 
-    def __init__(self, epochs: int, progress: Callable[[float, str], None]):
+    def __init__(self, epochs: int, progress: Progress):
         super().__init__()
         self.epochs, self.progress = epochs, progress
 

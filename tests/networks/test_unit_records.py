@@ -5,11 +5,12 @@ import json
 
 import pytest
 
+from wool_tf.data.imaging import Imaging
 from wool_tf.errors import WoolError
 from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.metrics import Metrics
-from wool_tf.training import unit_records
-from wool_tf.training.unit_records import Attempt, History, Int8File, UnitRecord
+from wool_tf.networks import unit_records
+from wool_tf.networks.unit_records import Attempt, History, Int8File, UnitRecord
 
 METRICS = {"accuracy": 0.5, "recall": 1.0, "precision": 0.5, "f1": 0.667, "auc": 0.75, "average_precision": 0.8,
            "confusion": [[0, 1], [0, 1]]}  # fmt: skip
@@ -45,6 +46,9 @@ def test_records_of_before_there_was_a_version_are_read(tmp_path):
     assert (network.file, network.check, network.heatmaps, network.version) == (None, None, (), 1)
     assert int8.file == Int8File(("ADD", "MEAN"), 333312, "554b")
     assert int8.check == ScoreDifference(16, 0.875, 0.03, 0.07)
+    bound = {"native crops": "ab", "imaging": {"side": 48, "window": [0.0, 1.5], "pixel_mm": None}}
+    delivered = read(tmp_path / "r.json", NETWORK | bound)
+    assert (delivered.native_crops, delivered.imaging) == ("ab", Imaging(48, (0.0, 1.5)))
     assert (int8.held_out, int8.metrics, int8.spec, int8.removed) == ((), None, None, {})
 
 

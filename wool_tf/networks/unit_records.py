@@ -1,7 +1,7 @@
 """The record of a unit of a study: one JSON document, which is written and read here alone.
 
 A unit is the training of a stage on a fold, or on all images, or the conversion of such a network to int8. What it
-finds is its `Result`; the driver adds how the work went, which makes it a `UnitRecord`.
+finds is its `Result`; the driver adds how the work went, which makes it a `UnitRecord`. It lies beside the unit's file.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from wool_tf import records
-from wool_tf.errors import WoolError, quoted
+from wool_tf.data.imaging import Imaging
 from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.metrics import Metrics
 
@@ -126,6 +126,8 @@ class UnitRecord(Result):
         seconds: that it took.
         attempts: those before it whose training diverged.
         kept: whether its file was to stay when the run was done.
+        native_crops, imaging: of a network that is delivered, as in RunBinding, for its folder may leave that of its
+            run; None of others.
         version: of this schema.
     """
 
@@ -133,6 +135,8 @@ class UnitRecord(Result):
     seconds: float
     attempts: tuple[Attempt, ...]
     kept: bool
+    native_crops: str | None = None
+    imaging: Imaging | None = None
     version: int = VERSION
 
 
@@ -163,9 +167,9 @@ def read(path: Path) -> UnitRecord | None:
     document = records.read(path)
     if not isinstance(document, dict):
         return None
-    # The first records of version 1 did not say it.
-    version = document.get("version", VERSION)
-    if version != VERSION:
-        rule = f"is of version {quoted(version)}, not {VERSION}; go on with the wool_tf that wrote it, or remove it"
-        raise WoolError(f"{path}: {rule}")
-    return records.typed(document, UnitRecord, str(path)) if document.keys() >= _NEEDED else None
+    # The first records of version 1 did not say it, and had a space in a key.
+    document = {"version": VERSION, "native_crops": document.get("native crops")} | document
+    if document["version"] == VERSION and not document.keys() >= _NEEDED:
+        return None
+    advice = "go on with the wool_tf that wrote it, or remove it"
+    return records.versioned(document, UnitRecord, VERSION, str(path), advice)
