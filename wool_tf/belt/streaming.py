@@ -131,20 +131,14 @@ def stream(
     with tempfile.TemporaryDirectory() as made:
         dark, bright = belt.references(Path(made))
         command = [program, model, f"--dark={dark}", f"--bright={bright}", *more]
-        return _streamed(belt, command, lines_per_second, speed, lines, keep_tiles)
-
-
-def _streamed(
-    belt: Belt, command: list, lines_per_second: float, speed: float, lines: int, keep_tiles: bool
-) -> StreamRun:
-    command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
-    command += ["--recorded"] * (speed == 0)
-    with Program(command, record=lambda: InspectionLog(tiles=[] if keep_tiles else None), is_fed=True) as program:
-        # What is written before the program is ready would wait in the pipe and count as its delay.
-        program.wait_for(lambda said: bool(said.counts))
-        fed = _feed(belt, program, lines_per_second * speed, lines)
-        program.end(0, None)
-    return StreamRun(program.runs[0], *fed)
+        command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
+        command += ["--recorded"] * (speed == 0)
+        with Program(command, record=lambda: InspectionLog(tiles=[] if keep_tiles else None), is_fed=True) as process:
+            # What is written before the program is ready would wait in the pipe and count as its delay.
+            process.wait_for(lambda said: bool(said.counts))
+            fed = _feed(belt, process, lines_per_second * speed, lines)
+            process.end(0, None)
+    return StreamRun(process.runs[0], *fed)
 
 
 def _feed(
