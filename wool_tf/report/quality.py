@@ -10,7 +10,7 @@ from pathlib import Path
 from wool_tf.cells import MISSING, decimals, percent, significant
 from wool_tf.evaluation.metrics import THRESHOLD, Metrics
 from wool_tf.report import naming, paper
-from wool_tf.report.naming import hundredths, label, mean, points
+from wool_tf.report.naming import IMPORTANCES, hundredths, label, mean, points
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import BASELINE, Stage, Study
 from wool_tf.study.score_results import THRESHOLDING, Baseline, Figures, Intervals
@@ -92,8 +92,9 @@ def table2(study: Study) -> Table | None:
         "Accuracy in percent before and after pruning, at the threshold 0.5, mean over repeats. In brackets the change "
         "against the same network before pruning, in percentage points: with a minus, pruning costs accuracy. The "
         "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the least important filters for "
-        "good, round after round; ASFP zeroes a growing share of them while the network is trained, and lets them grow "
-        "back until the last epoch."
+        f"good, round after round, here by {IMPORTANCES[study.settings.importance]}; the paper goes by L1 norms. "
+        "ASFP zeroes a growing share of filters while the network is trained, and lets them grow back until the last "
+        "epoch."
     )
     header = ("Network", "Baseline", *map(naming.short, names))
     note = _paper_note(study)
