@@ -14,7 +14,7 @@ from wool_station.mqtt import alarm_reader
 from wool_station.mqtt.alarm_reader import AlarmReader, RecorderAlarms
 from wool_station.mqtt.messages import MessageBuilder
 from wool_station.mqtt.outbox import Message, Outbox
-from wool_station.store.batch import Batch, Entry
+from wool_station.store.batch import Batch, EventRow
 from wool_station.store.store import Store
 
 START = fake_feed.start(1.0, sha256="ab", threshold=0.5, pixel_mm=0.8)
@@ -91,7 +91,7 @@ def put(folder: Path, *alarms: dict) -> None:
     store = Store(folder, 64 << 20)
     batch = Batch()
     for one in alarms:
-        batch.events.append(Entry(one["time"], 1, "alarm", one["alarm"], json.dumps(one)))
+        batch.events.append(EventRow(one["time"], 1, "alarm", one["alarm"], json.dumps(one)))
     store.commit(batch)
     store.close()
 

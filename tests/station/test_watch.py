@@ -9,7 +9,7 @@ from scipy.stats import beta, binomtest, kstest, norm
 import fake_feed
 import stores
 from wool_station import events
-from wool_station.events import Tile
+from wool_station.events import TileEvent
 from wool_station.store import recorder_alarms, shifts
 from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
@@ -42,8 +42,8 @@ def held_out(rng, draw) -> dict:
     return {"confusion": [[GOOD - alarms, alarms], [missed, BAD - missed]], "score_quantiles": table}
 
 
-def passed(at: float, score: float, defective: bool = False, length: float = 20.0) -> Tile:
-    return Tile(time=0.0, along_mm=(at, at + length), across_mm=(0.0, 20.0), score=score, defective=defective)
+def passed(at: float, score: float, defective: bool = False, length: float = 20.0) -> TileEvent:
+    return TileEvent(time=0.0, along_mm=(at, at + length), across_mm=(0.0, 20.0), score=score, defective=defective)
 
 
 class Belt:

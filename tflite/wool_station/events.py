@@ -62,26 +62,26 @@ class Clock:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Stretch:
+class StretchEvent:
     """A stretch of the belt that shows no tile; `time` is in seconds since 1970."""
 
     time: float
     along_mm: Span
 
 
-class Air(Stretch):
+class Air(StretchEvent):
     """Nothing was to be looked at."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Unseen(Stretch):
+class Unseen(StretchEvent):
     """Nobody looked, for a reason."""
 
     reason: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Verdict:
+class JudgedEvent:
     """What the network says of a place: a score from 0 to 1."""
 
     along_mm: Span
@@ -90,7 +90,7 @@ class Verdict:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Tile(Verdict):
+class TileEvent(JudgedEvent):
     """A tile was looked at."""
 
     time: float
@@ -98,7 +98,7 @@ class Tile(Verdict):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Pixels(Verdict):
+class Pixels(JudgedEvent):
     """The same tile, with a payload: its `height` × `width` pixels, and the heatmap of so many rows and columns."""
 
     defective: bool
@@ -108,7 +108,7 @@ class Pixels(Verdict):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reject(Verdict):
+class RejectEvent(JudgedEvent):
     """A stretch is to be thrown out.
 
     Attributes:
@@ -149,16 +149,16 @@ class Refused:
     text: str
 
 
-Event = Start | Clock | Air | Unseen | Tile | Pixels | Reject | Alarm | Lost | Refused
+Event = Start | Clock | Air | Unseen | TileEvent | Pixels | RejectEvent | Alarm | Lost | Refused
 
 _KINDS: dict[str, type[Event]] = {
     "start": Start,
     "clock": Clock,
     "air": Air,
     "unseen": Unseen,
-    "tile": Tile,
+    "tile": TileEvent,
     "pixels": Pixels,
-    "reject": Reject,
+    "reject": RejectEvent,
     "alarm": Alarm,
     LOST: Lost,
     "refused": Refused,

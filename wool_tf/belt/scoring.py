@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from wool_station.events import Verdict
+from wool_station.events import JudgedEvent
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.streaming import StreamRun
 from wool_tf.data.annotations.scans import Box
@@ -197,7 +197,7 @@ def _percentiles(values: list[float]) -> Percentiles | None:
     return Percentiles(middle, most, max(values))
 
 
-def _area(event: Verdict, pixel: float) -> Box:
+def _area(event: JudgedEvent, pixel: float) -> Box:
     """The elements and lines that a tile or a reject is about."""
     (top, bottom), (left, right) = event.along_mm, event.across_mm
     return Box(round(left / pixel), round(top / pixel), round(right / pixel), round(bottom / pixel))

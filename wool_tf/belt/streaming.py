@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wool_station.events import Alarm, Reject, Tile, Unseen, typed
+from wool_station.events import Alarm, RejectEvent, TileEvent, Unseen, typed
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program
 
@@ -49,11 +49,11 @@ class InspectionLog:
     """
 
     start: dict = dataclasses.field(default_factory=dict)
-    rejects: list[Reject] = dataclasses.field(default_factory=list)
+    rejects: list[RejectEvent] = dataclasses.field(default_factory=list)
     unseen: list[Unseen] = dataclasses.field(default_factory=list)
     alarms: list[Alarm] = dataclasses.field(default_factory=list)
     summary: dict = dataclasses.field(default_factory=dict)
-    tiles: list[Tile] | None = dataclasses.field(default_factory=list)
+    tiles: list[TileEvent] | None = dataclasses.field(default_factory=list)
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     deepest: int = 0
     end_mm: float = 0.0
@@ -72,9 +72,9 @@ class InspectionLog:
             setattr(self, kind, message)
             return
         match event := typed(message):
-            case Tile() if self.tiles is not None:
+            case TileEvent() if self.tiles is not None:
                 self.tiles.append(event)
-            case Reject():
+            case RejectEvent():
                 self.rejects.append(event)
             case Unseen():
                 self.unseen.append(event)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from wool_station.challenge import records
 from wool_station.challenge.records import FOUND, MISSED, Piece
-from wool_station.events import Event, Reject, Start, Tile
+from wool_station.events import Event, RejectEvent, Start, TileEvent
 from wool_station.store import schema
 from wool_station.store.recorder_alarms import CHALLENGE_FAILED, CHALLENGE_OVERDUE
 from wool_station.store.store import is_fault
@@ -27,7 +27,7 @@ KEPT_REJECTS = 256
 class HeardReject(NamedTuple):
     """A reject, and the inspection that told it."""
 
-    event: Reject
+    event: RejectEvent
     inspection: int
 
 
@@ -57,9 +57,9 @@ class ChallengeMonitor:
         match event:
             case Start():
                 self._inspection = event.inspection
-            case Reject():
+            case RejectEvent():
                 self._rejects.append(HeardReject(event, self._inspection))
-            case Tile():
+            case TileEvent():
                 self._passes = True
 
     def tick(self) -> None:

@@ -7,7 +7,7 @@ gate that is known to be good.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from wool_station.events import Alarm, Clock, Event, Lost, Refused, Reject, Start, Unseen
+from wool_station.events import Alarm, Clock, Event, Lost, Refused, RejectEvent, Start, Unseen
 from wool_station.gate.timeline import GateGeometry, Timeline
 
 NO_FEED, SILENT, DISTRUST, SETTINGS = "no_feed", "silent", "distrust", "settings"
@@ -118,7 +118,7 @@ class Control:
                 if event.reason == "lost_lines" and self._position == "count":
                     # Lost lines are none of the encoder's counts: what came before is elsewhere on the belt.
                     timeline.forget()
-            case Reject():
+            case RejectEvent():
                 late = timeline.reject(event.along_mm, event.across_mm)
                 return [LateReject(event.reject, round(late * self.pixel_mm, 1))] if late else []
         return []

@@ -11,7 +11,7 @@ from wool_board.errors import BadSetting, Unusable, WoolError, named
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_board.options import address, called, numbers, option
-from wool_station.events import Clock, Event, Lost, Reject, Unseen, typed
+from wool_station.events import Clock, Event, Lost, RejectEvent, Unseen, typed
 from wool_station.feed import messages
 from wool_station.gate.control import LEAD_SHARE, Control, LateReject
 from wool_station.gate.drawing import Drawing
@@ -183,7 +183,7 @@ class Gate:
         match event:
             case Clock():
                 self._report.clock(self._control.step_mm, time.monotonic() - event.monotonic, reasons)
-            case Reject():
+            case RejectEvent():
                 self._report.count("rejects")
                 self._drawing.told(event.along_mm, self._geometry.touched(*event.across_mm), "reject")
             case Unseen():

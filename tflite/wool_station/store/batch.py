@@ -11,7 +11,7 @@ CLASSES = 20
 """Classes of scores, of equal width from 0 to 1."""
 
 
-class Entry(NamedTuple):
+class EventRow(NamedTuple):
     """An event to be kept: when, in which inspection, its kind, the name of an alarm or None, and all of it as JSON."""
 
     time: float
@@ -71,7 +71,7 @@ class Batch:
     inspections: dict[int, str] = dataclasses.field(default_factory=dict)
     heard_mm: dict[int, float] = dataclasses.field(default_factory=dict)
     shifts: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
-    events: list[Entry] = dataclasses.field(default_factory=list)
+    events: list[EventRow] = dataclasses.field(default_factory=list)
     tiles: dict[tuple[int, float, float], HeardTile] = dataclasses.field(default_factory=dict)
     minutes: dict[tuple[int, int], Minute] = dataclasses.field(default_factory=dict)
     products: dict[tuple[int, int], tuple[float, float]] = dataclasses.field(default_factory=dict)

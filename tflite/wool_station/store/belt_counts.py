@@ -1,6 +1,6 @@
 """Counts of the belt by the events of an inspection: how much was seen, and which product a tile belongs to."""
 
-from wool_station.events import Air, Reject, Stretch, Tile, Unseen
+from wool_station.events import Air, RejectEvent, StretchEvent, TileEvent, Unseen
 from wool_station.store.batch import CLASSES, Batch, Minute
 
 
@@ -35,7 +35,7 @@ class BeltCounts:
         for tile in batch.tiles.values():
             tile.product += product - 1
 
-    def tile(self, event: Tile, batch: Batch) -> None:
+    def tile(self, event: TileEvent, batch: Batch) -> None:
         """A tile was looked at; `product` is then its product."""
         if not self._goes_on:
             self.product += 1
@@ -59,14 +59,14 @@ class BeltCounts:
         """Nobody looked at this."""
         self._minute(event, batch).unseen_mm += self._newly(event, batch)
 
-    def reject(self, event: Reject, batch: Batch) -> None:
+    def reject(self, event: RejectEvent, batch: Batch) -> None:
         """Something is to be thrown out."""
         self._minute(event, batch).rejects += event.last
 
-    def _minute(self, event: Tile | Stretch | Reject, batch: Batch) -> Minute:
+    def _minute(self, event: TileEvent | StretchEvent | RejectEvent, batch: Batch) -> Minute:
         return batch.minute(event.time, self._inspection)
 
-    def _newly(self, event: Tile | Stretch, batch: Batch) -> float:
+    def _newly(self, event: TileEvent | StretchEvent, batch: Batch) -> float:
         """Millimetres of the belt that no event before was about; rows overlap.
 
         Each line is in a tile, an air or an unseen, so where one is missing nothing was heard of the belt.

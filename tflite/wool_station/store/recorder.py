@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wool_board import command_line
-from wool_station.events import Pixels, Start, Tile, typed
+from wool_station.events import Pixels, Start, TileEvent, typed
 from wool_station.store import schema
-from wool_station.store.batch import Batch, Entry
+from wool_station.store.batch import Batch, EventRow
 from wool_station.store.belt_counts import BeltCounts
 from wool_station.store.pictures import PictureSampling, png
 from wool_station.store.recorder_alarms import PICTURES_WITHHELD, SOURCE
@@ -85,7 +85,7 @@ class Recorder:
             self._take_start(event)
         elif kind in PASSES:
             getattr(self._counts, kind)(event, self._batch)
-            if isinstance(event, Tile) and event.defective:
+            if isinstance(event, TileEvent) and event.defective:
                 tile = self._tile(event, event.time)
                 self._batch.tiles.setdefault(tile.key, tile)
         if kind not in COUNTED and kind != "start":
@@ -192,7 +192,7 @@ class Recorder:
             tile.grid, tile.heatmap = event.heatmap, payload[size:]
         self._choice.kept(len(tile.png))
 
-    def _tile(self, event: Tile | Pixels, moment: float) -> HeardTile:
+    def _tile(self, event: TileEvent | Pixels, moment: float) -> HeardTile:
         (start, stop), (left, right) = event.along_mm, event.across_mm
         return HeardTile(
             time=moment,
@@ -212,7 +212,7 @@ class Recorder:
             return
         body = json.dumps(message)
         moment = message.get("time", round(time.time(), 3))
-        self._batch.events.append(Entry(moment, self._inspection, message["event"], message.get("alarm"), body))
+        self._batch.events.append(EventRow(moment, self._inspection, message["event"], message.get("alarm"), body))
 
     def _enter_shift(self) -> None:
         now = time.time()

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from wool_station.store import lock, recorder_alarms, schema, volumes
-from wool_station.store.batch import MINUTE, Batch, Entry, Minute
+from wool_station.store.batch import MINUTE, Batch, EventRow, Minute
 from wool_station.store.tile import HeardTile
 
 VOLUME_BYTES = 16 << 20
@@ -242,7 +242,7 @@ class Store:
     def _tell(self, body: dict) -> None:
         now = round(time.time(), 3)
         about = json.dumps(body | {"time": now, "source": recorder_alarms.SOURCE})
-        event = Entry(now, 0, body["event"], body.get("alarm"), about)
+        event = EventRow(now, 0, body["event"], body.get("alarm"), about)
         self._database.execute(PUT_EVENT, (*event, event.event, event.time, event.body))
 
 

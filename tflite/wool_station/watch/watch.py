@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from wool_station.events import Event, Start, Tile
+from wool_station.events import Event, Start, TileEvent
 from wool_station.store.recorder_alarms import WATCHED
 from wool_station.watch.cusum import Cusum, limit
 from wool_station.watch.expectation import Rates, Scores, rates
@@ -51,14 +51,14 @@ class Watch:
         self._scores: Scores | None = None
         self._tests: dict[str, Cusum] = {}
         self._whole_mm, self._stretch, self._seen = 0.0, -1, 0
-        self._chosen: Tile | None = None
+        self._chosen: TileEvent | None = None
         self._random = random.Random()
 
     def take(self, event: Event | None) -> None:
         """Takes an event of the feed."""
         if isinstance(event, Start):
             self._begin(event)
-        elif isinstance(event, Tile) and self._tests:
+        elif isinstance(event, TileEvent) and self._tests:
             self._choose(event)
 
     def _begin(self, start: Start) -> None:
@@ -96,7 +96,7 @@ class Watch:
         about = {"tests": list(self._tests), "defective_percent": percent, "text": text}
         self._keep({"event": "watch", "sha256": sha256, **about, "samples_to_a_false_alarm": SAMPLES})
 
-    def _choose(self, tile: Tile) -> None:
+    def _choose(self, tile: TileEvent) -> None:
         start, stop = tile.along_mm
         if self.paused:
             self._chosen, self._seen = None, 0
@@ -112,7 +112,7 @@ class Watch:
             if self._random.random() * self._seen < 1:
                 self._chosen = tile
 
-    def _judge(self, tile: Tile) -> None:
+    def _judge(self, tile: TileEvent) -> None:
         self.samples += 1
         ratios = {}
         if self._rates:

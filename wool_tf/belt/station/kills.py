@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from wool_station.events import Event, Reject, Span, Start, Stretch, Tile, Unseen, typed
+from wool_station.events import Event, RejectEvent, Span, Start, StretchEvent, TileEvent, Unseen, typed
 from wool_station.gate.timeline import GateGeometry
 from wool_station.store.reader import StoreReader
 from wool_tf.belt.background import Background
@@ -260,12 +260,12 @@ def to_reject(inspections: list[Inspected], written: LineTimes) -> list[Span]:
     for one in inspections:
         shift = one.first * pixel - one.start.first_mm
         for event in one.events:
-            if not isinstance(event, Tile | Stretch | Reject):
+            if not isinstance(event, TileEvent | StretchEvent | RejectEvent):
                 continue
             start, stop = (max(one.first * pixel, place + shift) for place in event.along_mm)
-            if isinstance(event, Reject | Unseen) or (isinstance(event, Tile) and event.defective):
+            if isinstance(event, RejectEvent | Unseen) or (isinstance(event, TileEvent) and event.defective):
                 bad.append((start, stop))
-            if not isinstance(event, Reject):
+            if not isinstance(event, RejectEvent):
                 known.append((start, stop))
     ends = [(0.0, 0.0), *edges.joined(known), (float(written.lines[-1]) * pixel, float("inf"))]
     gaps = [(before[1], after[0]) for before, after in zip(ends, ends[1:], strict=False)]

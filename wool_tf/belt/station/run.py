@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
-from wool_station.events import Event, Reject, typed
+from wool_station.events import Event, RejectEvent, typed
 from wool_station.gate.timeline import GateGeometry
 from wool_station.store.reader import StoreReader
 from wool_tf.belt import scoring
@@ -184,7 +184,7 @@ class Station:
 
 def _count(events: Iterable[Event | None]) -> int:
     """Rejects among them, and parts of rejects, that differ."""
-    return len({(event.time, event.reject, event.part) for event in events if isinstance(event, Reject)})
+    return len({(event.time, event.reject, event.part) for event in events if isinstance(event, RejectEvent)})
 
 
 def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, lines: int) -> StationRun:
