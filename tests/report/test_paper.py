@@ -82,7 +82,7 @@ def test_unknown_stages_and_rounds_have_no_figures():
     ],
 )
 def test_recipe_of_a_configuration(changes, expected):
-    assert paper.recipe(configuration(**changes)) == expected
+    assert paper.row(configuration(**changes)) == expected
 
 
 def test_accuracy_of_a_configuration():

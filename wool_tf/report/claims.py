@@ -52,9 +52,9 @@ def _range(count: str) -> str:
     return f"{low} to {high} %"
 
 
-def _drop(recipe: paper.Recipe) -> float:
+def _drop(row: paper.RowKey) -> float:
     """Percentage points that three rounds of hard pruning cost in the paper."""
-    return paper.BASELINE[recipe][0] - paper.PRUNED[recipe][2]
+    return paper.BASELINE[row][0] - paper.PRUNED[row][2]
 
 
 def _kept(depth: int) -> float:
@@ -109,12 +109,12 @@ def _difference(ours: float, around: Ends, theirs: float, around_theirs: Ends) -
 
 
 def _reported(one: Configuration, stages: Sequence[str]) -> list[tuple[float, list[float]]]:
-    """Accuracies in percent of the paper before and after stages, of the recipe, or of all recipes of the depth."""
-    known = paper.recipe(one)
-    recipes = [known] if known else [each for each in paper.BASELINE if each[0] == one.depth]
+    """Accuracies in percent of the paper before and after stages, of its row, or of all rows of the depth."""
+    known = paper.row(one)
+    rows = [known] if known else [each for each in paper.BASELINE if each[0] == one.depth]
     return [
         (paper.BASELINE[each][0], [found for name in stages if (found := paper.pruned_accuracy(*each, name))])
-        for each in recipes
+        for each in rows
     ]
 
 

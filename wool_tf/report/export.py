@@ -49,11 +49,11 @@ def to_csv(study: Study) -> dict[str, str]:
     columns = [_column(name) + ("" if name.startswith("asfp") else ending) for name in (BASELINE, *stages)]
     table2: list[Sequence] = [(*RECIPE, *columns)]
     for one in naming.ordered(study):
-        recipe = one.depth, one.optimizer, _pretrained(study, one)
+        settings = one.depth, one.optimizer, _pretrained(study, one)
         figures = [stage.figures if (stage := one.stage(name)) else None for name in (BASELINE, *stages)]
         means = [_percent(each.mean("accuracy") if each else None) for each in figures]
-        table1.append((*recipe, means[0], _percent(one.baseline.figures.std("accuracy"))))
-        table2.append((*recipe, *means))
+        table1.append((*settings, means[0], _percent(one.baseline.figures.std("accuracy"))))
+        table2.append((*settings, *means))
     suffix = "-optimistic" if study.optimistic else ""
     chosen = {f"table1{suffix}.csv": table1} | ({f"table2{suffix}.csv": table2} if pruned else {})
     return {name: _csv(rows) for name, rows in chosen.items()}

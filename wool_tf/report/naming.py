@@ -128,7 +128,7 @@ def short(name: str) -> str:
     return f"Round {number:g}" if method == "hard" else f"ASFP {number:g} %"
 
 
-def recipe(study: Study, one: Configuration) -> tuple[str, str, str]:
+def columns(study: Study, one: Configuration) -> tuple[str, str, str]:
     """Depth, optimizer, and whether pretrained, or from which file, for columns of their own."""
     optimizer = OPTIMIZERS.get(one.optimizer, one.optimizer)
     return str(one.depth), optimizer, _start(study, one, {False: "no", True: "yes"}, "")
@@ -136,7 +136,7 @@ def recipe(study: Study, one: Configuration) -> tuple[str, str, str]:
 
 def label(study: Study, one: Configuration) -> str:
     """A configuration as a person calls it: ResNet-18, Adam, pretrained."""
-    depth, optimizer, _ = recipe(study, one)
+    depth, optimizer, _ = columns(study, one)
     return f"ResNet-{depth}, {optimizer}, {_start(study, one, {False: 'from scratch', True: 'pretrained'}, 'from ')}"
 
 
@@ -147,8 +147,8 @@ def full(study: Study, one: Configuration, stage: Stage) -> str:
 
 def file_of(study: Study, one: Configuration) -> str | None:
     """The file of pretrained weights, where configurations would be called alike without it."""
-    alike = [paper.recipe(each) for each in study.configurations].count(paper.recipe(one)) > 1
-    named = paper.recipe(one) is not None and alike and one.weights != "imagenet"
+    alike = [paper.row(each) for each in study.configurations].count(paper.row(one)) > 1
+    named = paper.row(one) is not None and alike and one.weights != "imagenet"
     return Path(one.weights).name if named else None
 
 

@@ -32,12 +32,12 @@ THRESHOLDING: Final = (76, 82)
 """Accuracy in percent of thresholding, lowest and highest."""
 
 Optimizer = Literal["adam", "sgd"]
-Recipe = tuple[int, Optimizer, bool]
+RowKey = tuple[int, Optimizer, bool]
 """Depth, optimizer, and whether the weights were trained on ImageNet first."""
 
 PRUNED_STAGES: Final = ("hard1", "hard2", "hard3", "asfp10", "asfp20", "asfp30")
 
-BASELINE: Final[dict[Recipe, tuple[float, float]]] = {
+BASELINE: Final[dict[RowKey, tuple[float, float]]] = {
     (18, "adam", False): (98.08, 0.24),
     (18, "adam", True): (98.33, 0.27),
     (18, "sgd", False): (97.28, 0.23),
@@ -61,7 +61,7 @@ BASELINE: Final[dict[Recipe, tuple[float, float]]] = {
 }
 """Table I: mean accuracy and standard deviation in percent, before pruning."""
 
-PRUNED: Final[dict[Recipe, tuple[float, ...]]] = {
+PRUNED: Final[dict[RowKey, tuple[float, ...]]] = {
     (18, "adam", False): (98.16, 98.12, 98.50, 96.91, 96.45, 94.05),
     (18, "adam", True): (98.58, 98.75, 98.74, 99.08, 99.34, 98.51),
     (18, "sgd", False): (97.74, 97.49, 97.46, 88.80, 86.14, 84.72),
@@ -118,8 +118,8 @@ def complexity(depth: int, round: int) -> tuple[float, float] | None:
     return rounds[round] if 0 <= round < len(rounds) else None
 
 
-class RecipeSettings(Protocol):
-    """What names one of the paper's recipes."""
+class Trained(Protocol):
+    """What tells the rows of Tables I and II apart."""
 
     @property
     def depth(self) -> int:
@@ -131,18 +131,18 @@ class RecipeSettings(Protocol):
 
     @property
     def pretrained(self) -> bool | None:
-        """Whether training started from ImageNet weights, None where nobody knows."""
+        """Whether training started from ImageNet weights, None where it is unknown."""
 
 
-def recipe(one: RecipeSettings) -> Recipe | None:
-    """Which of the paper's recipes a configuration is, or None where it is none of them."""
+def row(one: Trained) -> RowKey | None:
+    """Which row of the paper's Tables I and II a configuration is, or None where it is none of them."""
     key = one.depth, one.optimizer, one.pretrained
     return key if key in BASELINE else None
 
 
-def accuracy(one: RecipeSettings, stage: str) -> float | None:
+def accuracy(one: Trained, stage: str) -> float | None:
     """The paper's mean accuracy in percent after a stage of a configuration, or None."""
-    key = recipe(one)
+    key = row(one)
     if key is None:
         return None
     return BASELINE[key][0] if stage == "baseline" else pruned_accuracy(*key, stage)

@@ -161,7 +161,7 @@ def accuracy(study: Study) -> Plot | None:
     )
     text = "At the threshold 0.5. Rings: the folds one by one. Dot: all held-out images."
     if reported:
-        text += " Diamonds: the paper’s mean for the same recipe, on other images."
+        text += " Diamonds: the paper’s mean for the same configuration, on other images."
     title = "Accuracy of each fold" + (f" – {OPTIMISTIC}" if study.optimistic else "")
     return drawn(title, text, alt, draw, height=1.15 + 0.42 * len(stages))
 
@@ -188,7 +188,7 @@ def changes(study: Study) -> Plot | None:
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         figure.supylabel("change of accuracy (percentage points)", fontsize=9.5)
-        # Of the panel that has most: only some recipes are the paper's.
+        # Of the panel that has most: only some configurations are the paper's.
         most = max((axes.get_legend_handles_labels() for axes in grid), key=lambda found: len(found[0]))
         figure.legend(*most, loc="outside lower center", ncols=2)
 
@@ -199,7 +199,7 @@ def changes(study: Study) -> Plot | None:
         "repeats."
     )
     if any(np.isfinite(papers).any() for _, _, papers in panels):
-        text += " Diamonds: the paper’s values for the same recipe."
+        text += " Diamonds: the paper’s values for the same configuration."
     if wide:
         text += f" Beyond ±{LINEAR:g} points the scale is logarithmic."
     alt = "Change of accuracy in percentage points: " + "; ".join(

@@ -57,14 +57,14 @@ def table1(study: Study) -> Table | None:
     """Accuracy before pruning, as the paper's Table I, with its values and the differences."""
     rows = []
     for one in naming.ordered(study):
-        figures, reported = one.baseline.figures, paper.recipe(one)
+        figures, reported = one.baseline.figures, paper.row(one)
         ours = figures.mean("accuracy")
         theirs, spread = paper.BASELINE[reported] if reported else (None, None)
         difference = ours - theirs / 100 if ours is not None and theirs is not None else None
         cells = list(map(hundredths, (ours, figures.std("accuracy"), figures.over_folds("accuracy"))))
         cells += [naming.interval(one.baseline.interval.get("accuracy")), _repeats(one.baseline)]
         papers = (MISSING if value is None else f"{value:.2f}" for value in (theirs, spread))
-        rows.append((*naming.recipe(study, one), *cells, *papers, points(difference)))
+        rows.append((*naming.columns(study, one), *cells, *papers, points(difference)))
     header = ("Depth", "Optimizer", "Pretrained", "Mean (%)", "Standard deviation", "Over folds", "95 % interval",
               "Repeats", "Paper: mean (%)", "Paper: standard deviation", "Difference (points)")  # fmt: skip
     text = f"At the threshold 0.5. {ACCURACY}"
@@ -80,10 +80,10 @@ def table2(study: Study) -> Table | None:
         ours = [stage.figures.mean("accuracy") if stage else None for stage in stages]
         changes = [stage.change if stage else None for stage in stages]
         rows.append((label(study, one), *map(_with_change, ours, changes)))
-        if recipe := paper.recipe(one):
+        if row := paper.row(one):
             reported = [paper.accuracy(one, name) for name in (BASELINE, *names)]
             theirs = [None if value is None else value / 100 for value in reported]
-            unpruned = paper.BASELINE[recipe][0] / 100
+            unpruned = paper.BASELINE[row][0] / 100
             dropped = [None, *(None if value is None else value - unpruned for value in theirs[1:])]
             rows.append(("– the paper", *map(_with_change, theirs, dropped)))
             apart = [a - b if a is not None and b is not None else None for a, b in zip(ours, theirs, strict=True)]
