@@ -39,7 +39,7 @@ def quiet() -> Iterator[None]:
 
 
 def start_tracker() -> None:
-    """Starts the process by which joblib keeps track of semaphores, where nobody hears it.
+    """Starts the process by which joblib keeps track of semaphores, with its standard error off the screen.
 
     After Ctrl-C it tells of what it removes itself, and prints tracebacks of what it is told twice.
     """

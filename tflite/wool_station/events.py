@@ -166,7 +166,7 @@ _KINDS: dict[str, type[Event]] = {
 
 
 def typed(message: dict) -> Event | None:
-    """The event of a message; None of those that nobody goes by, and while the feed is silent."""
+    """The event of a message; None of those that no program goes by, and while the feed is silent."""
     kind = _KINDS.get(message["event"])
     if kind is None:
         return None

@@ -34,7 +34,7 @@ def messages(
     Arguments:
         path: of the socket.
         pixels: whether tiles are to come with their pixels.
-        silence: seconds without a message after which SILENT comes, so that whoever asks can do something else.
+        silence: seconds without a message after which SILENT comes, so that the caller can do something else.
         is_stopped: whether to end; is asked after each message, SILENT included.
     """
     is_told = False

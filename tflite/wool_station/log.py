@@ -36,7 +36,7 @@ class Log:
             if self._stream:
                 self._stream.flush()
         except WoolError:
-            # It goes on though nobody listens.
+            # It goes on without a listener.
             self._stream = None
 
     def finish(self, seconds: float) -> None:

@@ -53,7 +53,7 @@ class Fifo:
         self._end: int | None = None
 
     def write(self, content: bytes, number: int) -> None:
-        """Writes lines, the first of which is line `number`; where nobody reads, they are lost."""
+        """Writes lines, the first of which is line `number`; without a reader they are lost."""
         began = time.monotonic()
         try:
             if self._end is None:
@@ -64,7 +64,7 @@ class Fifo:
             while left:
                 left = left[os.write(self._end, left) :]
         except OSError:
-            # Nobody has opened it, or whoever had is gone; what is left in it goes with the last end.
+            # No reader has opened it, or the one that had is gone; what is left in it goes with the last end.
             self.close()
 
     @property

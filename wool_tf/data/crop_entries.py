@@ -79,7 +79,7 @@ def has_manifest(folder: Path) -> bool:
 
 
 def is_ignored(path: str) -> bool:
-    """Whether a path leads to or through what is nobody's image; that a list names it does not make it one."""
+    """Whether a path leads to or through what is not taken for an image; that a list names it does not make it one."""
     return any(map(ignored_files.is_ignored, PurePosixPath(path).parts))
 
 

@@ -92,7 +92,7 @@ class AsymptoticSoftPruning(_Pruning):
 
     When training ends, the filters that were zeroed last have norm zero and are the weakest still. Where the model has
     masks, their channels are masked, and the constants that their batch norms emit go with them; a plain `ResNet` is
-    left to whoever removes them (`compaction.gather` and the `plan`). Where the training was stopped early, the goal is
+    left to the caller (`compaction.gather` and the `plan`). Where the training was stopped early, the goal is
     reached then at once. Validation within `fit` sees the network before it is zeroed. A callback that puts other
     weights back at the end (`EarlyStopping` with `restore_best_weights`) must come before this one.
 

@@ -34,7 +34,7 @@ def to_csv(study: Study) -> dict[str, str]:
     """Tables I and II with the columns of the paper's, in percent with two decimals, so that the two can be compared.
 
     Stages that the paper does not have follow in columns of their own; what is not known is empty. A network that
-    started from a file of which nobody knows whether it is of ImageNet has its path under `pretrained`.
+    started from a file that may or may not be of ImageNet has its path under `pretrained`.
 
     Returns:
         Contents by name: `table1.csv`, and `table2.csv` if anything was pruned; where `select` is best

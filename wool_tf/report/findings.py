@@ -273,7 +273,7 @@ def _about_missing(study: Study) -> list[str]:
 
 
 def _about_stages(study: Study) -> list[str]:
-    """Networks that are of little use; of controls nobody expects any."""
+    """Networks that are of little use; controls are not expected to be of any."""
     useless: list[str] = []
     poor: list[tuple[float, str]] = []
     majority = max(study.judged.defective, study.judged.sound) / study.judged.images

@@ -102,7 +102,7 @@ def is_pruned(stage: Stage) -> bool:
 
 
 def is_control(stage: Stage) -> bool:
-    """Whether a stage is a control, of which nobody expects anything."""
+    """Whether a stage is a control, which is not expected to be good."""
     return stage.name != BASELINE and not is_pruned(stage)
 
 
@@ -153,7 +153,7 @@ def file_of(study: Study, one: Configuration) -> str | None:
 
 
 def _start(study: Study, one: Configuration, words: dict[bool, str], before: str) -> str:
-    """What a network started from, in the words given, or the file of which nobody knows what it is."""
+    """What a network started from, in the words given, or the file of unknown contents."""
     if one.pretrained is None:
         return f"{before}{Path(one.weights).name}"
     file = file_of(study, one)

@@ -101,7 +101,7 @@ class ChallengeMonitor:
     def _close(self, database: sqlite3.Connection, row: sqlite3.Row) -> bool:
         """Closes a challenge if its outcome is known; returns whether it is."""
         found = next((reject for reject in self._rejects if _is_of(reject, row)), None)
-        # If the clock was set back, nobody knows any more what was told in time, and the piece was not found.
+        # If the clock was set back, it is no longer known what was reported in time, and the piece was not found.
         is_awaited = row["time"] - records.AHEAD_SECONDS <= time.time() <= row["until"] + GRACE_SECONDS
         if found is None and is_awaited:
             return False

@@ -11,8 +11,9 @@ from wool_station.events import Alarm, Clock, Event, Lost, Refused, RejectEvent,
 from wool_station.gate.timeline import GateGeometry, Timeline
 
 NO_FEED, SILENT, DISTRUST, SETTINGS = "no_feed", "silent", "distrust", "settings"
-"""Why no lane passes, besides what a timeline says: nobody is connected; no fresh clock message, since no lines come or
-something hangs; an alarm stands that makes what the network says mean little; lanes that do not fit the belt."""
+"""Why no lane passes, besides what a timeline says: there is no connection; no fresh clock message, since no lines
+come or something hangs; an alarm stands that makes what the network says mean little; lanes that do not fit the
+belt."""
 
 DISTRUSTED = frozenset(
     (
@@ -46,7 +47,7 @@ class LateReject(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something that whoever runs the gate should know: a name, and what it is, with settings in backticks."""
+    """Something that the gate's operators should know: a name, and what it is, with settings in backticks."""
 
     name: str
     text: str

@@ -1,6 +1,6 @@
-"""Keeps an output as it was last asked for, and in reject as soon as nobody asks any more.
+"""Keeps an output as it was last asked for, and in reject as soon as the decisions stop.
 
-An output may take long, as a network does, and whoever decides may hang; so it has a thread of its own.
+An output may take long, as a network does, and the part that decides may hang; so it has a thread of its own.
 """
 
 import collections
@@ -16,7 +16,7 @@ MOST_CHANGES = 1000
 
 
 START, SILENT = "start", "silent"
-"""Why nothing passes, besides what is asked for: nobody has asked yet, or what was asked for counts no longer."""
+"""Why nothing passes, besides what is asked for: nothing was asked for yet, or what was asked for counts no longer."""
 
 
 class GateOutput(Protocol):
@@ -26,7 +26,7 @@ class GateOutput(Protocol):
         """Lets lanes pass, or reject."""
 
     def beat(self) -> None:
-        """A sign of life for whatever watches the output; comes only while whoever decides is alive."""
+        """A sign of life for whatever watches the output; comes only while the part that decides is alive."""
 
     def close(self) -> None:
         """Rejects, and gives the output back."""
@@ -88,7 +88,7 @@ class Driver:
     Attributes:
         trouble: why the last write failed, or None.
         failures: writes that failed.
-        forgotten: changes that nobody asked for in time.
+        forgotten: changes that were not asked for in time.
     """
 
     def __init__(self, output: GateOutput, lanes: int, valid: float, beat: float):

@@ -30,7 +30,7 @@ class ModbusOutput:
             from pymodbus.client import ModbusTcpClient
         except ImportError:
             raise Unusable("modbus", None, "needs pymodbus; pip install 'pymodbus>=3.10,<4'") from None
-        # What goes wrong is told by whoever writes.
+        # The caller reports what goes wrong.
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
         self._exception: type[Exception] = ModbusException
         self._unit, self._coil, self._lanes = unit, coil, 0

@@ -30,7 +30,7 @@ SILENCE_SECONDS, VALID_SECONDS = 0.02, 0.25
 """After which this looks around without a message, and without which there are no signs of life any more."""
 
 SWITCH_SECONDS = 0.0005
-"""For which whoever decides may keep Python from the driver; by default that is 5 ms, 20 mm of a belt at 4 m/s."""
+"""For which the part that decides may keep Python from the driver; the default is 5 ms, 20 mm of a belt at 4 m/s."""
 
 END_SECONDS = 1.0
 MODBUS_PORT = 502

@@ -13,8 +13,8 @@ from wool_board.options import NEEDED, numbers, option
 from wool_board.settings import check
 
 REJECT, UNSEEN, UNKNOWN = "reject", "unseen", "unknown"
-"""Why a lane does not pass: a reject is at the gate; belt that nobody looked at; belt of which all is not known yet, or
-no longer."""
+"""Why a lane does not pass: a reject is at the gate; belt that was not inspected; belt of which all is not known
+yet, or no longer."""
 
 ROUNDING = 0.0501
 """Millimetres: positions of events have one decimal."""

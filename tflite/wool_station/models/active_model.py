@@ -100,7 +100,7 @@ class Models:
 
     @contextlib.contextmanager
     def _book(self) -> Iterator[sqlite3.Connection]:
-        """The book, for one change: nobody else changes anything meanwhile."""
+        """The book, for one change: no other process changes anything meanwhile."""
         database = schema.connect(self._store)
         try:
             with schema.transaction(database):

@@ -143,7 +143,7 @@ class ModelComparison:
     def corrected(self) -> McNemarTest:
         """Whether one model is right more often than the other, where operators said what is true."""
         bad, good = self.groups[CORRECTED, True], self.groups[CORRECTED, False]
-        # Of wool without a defect, whoever calls it defective is wrong.
+        # Of wool without a defect, a model that calls it defective is wrong.
         changed = bad.only[0] + good.only[1], bad.only[1] + good.only[0]
         balance = bad.products.copy()
         balance.subtract(good.products)

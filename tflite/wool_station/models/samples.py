@@ -24,7 +24,7 @@ class Sample:
 
     Attributes:
         kind: CORRECTED, REJECTED or PASSED.
-        truth: whether it shows a defect, as operators said; None where nobody did.
+        truth: whether it shows a defect, as operators said; None where none did.
         product: number of the product that it shows, or None.
         inspection: number.
         time: when it was looked at.

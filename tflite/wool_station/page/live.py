@@ -1,6 +1,6 @@
 """What passes right now: the feed, kept for a while and handed on to pages that are open.
 
-A page that is too slow loses pixels first and is told so; nobody waits for it.
+A page that is too slow loses pixels first and a message says so; nothing waits for it.
 """
 
 import base64

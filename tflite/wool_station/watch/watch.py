@@ -86,7 +86,7 @@ class Watch:
         return ["defects_frequent"] + ["defects_rare"] * (self._rates.fewer is not None)
 
     def _say(self, sha256: str) -> None:
-        """What is watched, for whoever looks into it later."""
+        """What is watched, for those who look into it later."""
         text = ""
         if not self._rates:
             text = "the card has no figures of held-out images: neither rejects nor scores are watched"

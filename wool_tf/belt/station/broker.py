@@ -17,7 +17,7 @@ BEGIN_SECONDS = 20.0
 
 
 def free_port() -> int:
-    """A port of TCP that nobody has."""
+    """A free port of TCP."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
@@ -73,7 +73,7 @@ class MqttSubscriber:
     Arguments:
         port: of the broker on this machine.
         topic: before all others.
-        user: name, whose password is `secret`; None: nobody in particular.
+        user: name, whose password is `secret`; None: anonymous.
         session: name under which the broker keeps what comes while it is away; None: it keeps nothing.
 
     Attributes:

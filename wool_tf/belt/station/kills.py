@@ -250,7 +250,7 @@ def account(
 
 
 def to_reject(inspections: list[Inspected], written: LineTimes) -> list[Span]:
-    """What of the belt, from and to in millimetres, nobody may call good.
+    """What of the belt, from and to in millimetres, must not be called good.
 
     That is what an inspection rejected, called defective or did not see, and all that none has accounted for: what was
     on its way when it was killed, and what passed before the next one read.
