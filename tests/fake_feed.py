@@ -24,7 +24,7 @@ def start(started: float = STARTED, first_mm: float = 0.0, side: int = SIDE, **f
         "event": "start", "time": started, "model": "models/current.tflite", "sha256": "ab" * 32, "precision": "int8",
         "threshold": 0.6, "live": True, "width": WIDTH, "window": [0.0, 1.0], "pixel_mm": PIXEL_MM, "side": side,
         "seen": side - SIDE + SEEN, "levels_mm": [[10.0, 10.0], [20.0, 20.0]], "first_mm": first_mm, "resumed": None,
-        "position": "encoder", "lines_per_second": 1250.0, "reference_days": 1.0,
+        "position": "encoder", "lines_per_second": 1250.0, "stated_latency": None, "reference_days": 1.0,
     } | fields  # fmt: skip
 
 
@@ -48,6 +48,10 @@ def tile(
     about = {"corner_mm": [along - 2.0, left - 2.0], "height": SIDE, "width": SIDE, "heatmap": list(GRID)}
     shown = {"event": "pixels", **said, **about, "heatmap_top": 2.0}
     return [(event, b""), (shown, pixels(number).tobytes() + heatmap(number))]
+
+
+def clock(line: int, along_mm: float = 0.0, decided: int = 0, monotonic: float = 0.0) -> dict:
+    return {"event": "clock", "line": line, "along_mm": along_mm, "decided": decided, "monotonic": monotonic}
 
 
 def air(begin: float, end: float, moment: float = STARTED) -> tuple[dict, bytes]:

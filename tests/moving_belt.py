@@ -75,7 +75,7 @@ class MovingBelt:
         began, row, told = time.monotonic(), 0, 0.0
         while not ended.wait(0.01):
             line = int((time.monotonic() - began) * LINES_PER_SECOND * self._speed)
-            self.say({"event": "clock", "line": line, "along_mm": round(line * PIXEL_MM, 1), "decided": row * STEP})
+            self.say(fake_feed.clock(line, round(line * PIXEL_MM, 1), row * STEP, round(time.monotonic(), 6)))
             # A row is looked at some 300 lines after its first one.
             if row * STEP + SEEN + 60 < line:
                 self._row(row * STEP)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import fake_feed
 from wool_board.image import references
 from wool_board.image.scan_files import LineFormat
 from wool_tf import WoolError
@@ -184,26 +185,29 @@ def test_every_line_is_written_at_the_speed_that_is_asked_for(scans, tmp_path, s
 
 def test_a_program_that_fails_is_named(scans, tmp_path):
     program = echo(tmp_path, "import sys\nsys.exit('echo.py: no such model')")
-    with pytest.raises(WoolError, match="^no such model$"):
+    with pytest.raises(WoolError, match=r"^echo\.py: ended with status 1: no such model$"):
         streaming.stream(layout.lay(scans, **FLAGS), program, Path("a"), 200, 0, 100)
     crashing = echo(tmp_path, "raise ValueError('no')")
     with pytest.raises(WoolError, match="echo.py: ended with status 1: ValueError: no$"):
         streaming.stream(layout.lay(scans, **FLAGS), crashing, Path("a"), 200, 0, 100)
 
 
+TILE, _ = fake_feed.tile(1)[0]
+
+
 def reject(number: int, along: tuple, across: tuple = (0, 32), latency: float = 100.0) -> dict:
-    spans = {"along_mm": list(along), "across_mm": list(across)}
-    return {"event": "reject", "reject": number, **spans, "latency_mm": latency, "latency_ms": 2 * latency}
+    told = {"across_mm": list(across), "latency_mm": latency, "latency_ms": 2 * latency}
+    return fake_feed.reject(number, *along)[0] | told
 
 
 def said(*events: dict) -> InspectionLog:
     found = InspectionLog()
     levels = [[8, 8], [16, 8], [16, 16]]
-    found.hear({"event": "start", "pixel_mm": 0.8, "levels_mm": levels, "stated_latency": {"mm": 900, "ms": 720}})
+    found.append({"event": "start", "pixel_mm": 0.8, "levels_mm": levels, "stated_latency": {"mm": 900, "ms": 720}})
     for event in events:
-        found.hear(event)
+        found.append(event)
     summary = {"tiles": 7, "latency_ms": None, "lost_lines": 0, "thinned": 2, "peak_memory_mb": 60.0, "along_mm": 216.0}
-    found.hear({"event": "summary", **summary})
+    found.append({"event": "summary", **summary})
     return found
 
 
@@ -224,7 +228,7 @@ def test_a_reject_finds_the_boxes_whose_middle_it_holds(scans):
 
 def test_a_box_is_looked_at_if_a_tile_holds_its_middle(scans):
     # D1 is in the middle at element 13 and line 62, D3 at 9 and 186; a pixel is 0.8 mm.
-    tile = {"event": "tile", "along_mm": [40 * 0.8, 63 * 0.8], "across_mm": [0.0, 14 * 0.8]}
+    tile = TILE | {"along_mm": [40 * 0.8, 63 * 0.8], "across_mm": [0.0, 14 * 0.8]}
     found = judged(scans, tile, tile | {"along_mm": [187 * 0.8, 200 * 0.8]})
     assert [found.defects[name].looked_at for name in ("D1", "D3", "all")] == [1, 0, 1]
 
@@ -247,17 +251,16 @@ def test_parts_of_a_reject_count_as_one(scans):
 
 
 def test_what_no_event_accounts_for_is_forgotten(scans):
-    tile, air = {"event": "tile", "along_mm": [40.0, 72.0]}, {"event": "air", "along_mm": [0.0, 40.0]}
-    unseen = {"event": "unseen", "along_mm": [80.0, 100.0], "reason": "too_slow"}
-    whole = {"event": "air", "along_mm": [100.0, 216.0]}
+    tile, air = TILE | {"along_mm": [40.0, 72.0]}, fake_feed.air(0.0, 40.0)[0]
+    unseen, whole = fake_feed.unseen(80.0, 100.0)[0], fake_feed.air(100.0, 216.0)[0]
     figures = judged(scans, air, tile, tile, unseen, whole)
     assert (figures.forgotten_mm, figures.unseen_mm) == (8.0, 20.0)
     assert judged(scans, air).forgotten_mm == 176.0
-    assert judged(scans, air, {"event": "tile", "along_mm": [39.9, 216.0]}).forgotten_mm == 0
+    assert judged(scans, air, TILE | {"along_mm": [39.9, 216.0]}).forgotten_mm == 0
 
 
 def test_alarms_levels_and_memory(scans):
-    late = {"event": "alarm", "alarm": "late"}
+    late, _ = fake_feed.alarm("late")
     events = late, late, {"event": "overlap", "level": 2}, {"event": "overlap", "level": 1}
     memory = tuple(enumerate([50.0, 60.0, 61.0, 61.0, 61.0, 61.0, 61.0, math.nan, 62.0]))
     run = dataclasses.replace(StreamRun(said(*events), 270, 2.0, 0.01, memory), lines=540)

@@ -21,15 +21,17 @@ MODEL = f"--model={__file__}"
 """No model, but a file that is there."""
 
 
-@pytest.fixture(scope="module")
-def scans(tmp_path_factory) -> Path:
-    """Three scans of a product each, with a defect in two of them, one of them marked as another type."""
-    folder, detector = tmp_path_factory.mktemp("scans"), rig.Detector(WIDTH)
+def write_scans(folder: Path, texture: float = 0.0, lines: int = LINES) -> Path:
+    """Three scans of a product each, with a defect in two of them, one of them marked as another type.
+
+    The attenuation of the product varies along each element, every 20 lines, with the standard deviation `texture`.
+    """
+    detector, rng = rig.Detector(WIDTH), np.random.default_rng(5)
     detector.references(folder)
     images, annotations = [], []
     for number, defect in enumerate(("D1", "D2", None), start=1):
-        attenuation = np.zeros((LINES, WIDTH))
-        attenuation[50:250, 10:90] = rig.WOOL
+        attenuation = np.zeros((lines, WIDTH))
+        attenuation[50:-50, 10:90] = np.repeat(rng.normal(rig.WOOL, texture, (lines // 20 - 5, 80)), 20, axis=0)
         if defect:
             attenuation[150:160, 40:50] = rig.DEFECT
             category = int(defect[1])
@@ -42,6 +44,11 @@ def scans(tmp_path_factory) -> Path:
     document = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "annotations.json").write_text(json.dumps(document))
     return folder
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory) -> Path:
+    return write_scans(tmp_path_factory.mktemp("scans"))
 
 
 @pytest.fixture(scope="module")

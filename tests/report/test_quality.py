@@ -12,7 +12,7 @@ from wool_tf.report import naming, page, paper, provenance, quality, size
 from wool_tf.report.tables import Table
 from wool_tf.study import results
 from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, OperatingPoint
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import IMPORTANCES, TrainingConfig
 
 TABLES = (
     quality.table1,
@@ -64,6 +64,14 @@ def test_table_2_by_hand():
         ("– difference (points)", "−0.08", "−1.50", "−0.12", "–"),
     )
     assert quality.table2(written(configuration(stage("baseline", 0.98)))) is None
+
+
+def test_table_2_says_by_what_filters_were_ranked():
+    study = written(configuration(stage("baseline", 0.98), stage("hard1", 0.97)))
+    assert set(naming.IMPORTANCES) == set(IMPORTANCES)
+    for measure, words in naming.IMPORTANCES.items():
+        ranked = dataclasses.replace(study.settings, importance=measure)
+        assert f"here by {words};" in quality.table2(dataclasses.replace(study, settings=ranked)).text
 
 
 def test_a_change_that_is_not_the_difference_of_its_columns_is_explained():

@@ -10,6 +10,7 @@ import fake_feed
 import station_programs
 import stores
 from wool_board.errors import BadSetting, WoolError
+from wool_station import events
 from wool_station.challenge import monitor, records
 from wool_station.challenge.monitor import ChallengeMonitor
 from wool_station.challenge.records import Challenge
@@ -40,7 +41,7 @@ class Station:
     def hear(self, *messages):
         for message in messages:
             self.recorder.take(message, b"")
-            self.challenges.take(message)
+            self.challenges.take(events.typed(message))
 
     def reject(self, start=1200.0, left=0.0, after=5.0):
         event = fake_feed.reject(1, start, start + 20, round(self.now + after, 3))[0]

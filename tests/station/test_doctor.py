@@ -99,7 +99,7 @@ def test_references_that_are_well_old_and_missing(tmp_path):
     ],
 )
 def test_the_feed_says_which_alarms_stand(tmp_path, alarms, text):
-    heard = [(fake_feed.start(), b""), *alarms, ({"event": "clock"}, b"")]
+    heard = [(fake_feed.start(), b""), *alarms, (fake_feed.clock(0), b"")]
     with fake_feed.served(tmp_path / "feed", heard):
         answers, stand = inspection.feed(tmp_path / "feed")
     assert (answers.advice, stand.text, stand.advice == "") == ("", text, text == "none stands")

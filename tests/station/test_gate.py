@@ -52,8 +52,7 @@ def test_edges_on_simulated_lines(monkeypatch, capsys):
     monkeypatch.setenv("PYTHONPATH", environment(TESTS)["PYTHONPATH"])
     made = gate_run.run(SimulatedBelt(), INSPECTION, [PROGRAMS / "gate.py", "--gpio=17"], PLACE, RATE, 2400)
     told = [event["along_mm"] for event in made.inspection if event["event"] in ("reject", "unseen")]
-    outputs = kinds(made.gate, "output")
-    found = edges.judge(outputs, told, PLACE, made.written, MM)
+    found = edges.judge(edges.told_outputs(made.gate), told, PLACE, made.written, MM)
     with capsys.disabled():
         print("\nerrors of edges, mm:", *(f"{'on' if edge.on else 'off'} {edge.error_mm:+.1f}" for edge in found.edges))
     assert len(kinds(made.inspection, "reject")) >= 4 and len(found.edges) >= 6

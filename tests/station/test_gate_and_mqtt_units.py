@@ -75,11 +75,11 @@ def test_the_guide_explains_every_event_reason_and_topic():
     reasons |= {control.NO_FEED, control.SILENT, control.DISTRUST, control.SETTINGS}
     sentence = re.search(r"^`why` is(.*?)\. Many", table, re.M | re.S)[1]
     assert set(re.findall(r"`(\w+)`", sentence)) == reasons
-    from wool_station.mqtt.messages import HEALTH, KEPT, STATE, TOLD
+    from wool_station.mqtt.messages import HEALTH, KEPT, STATE
 
     topics = GUIDE[GUIDE.index("## MQTT") :]
     rows = re.findall(r"^\| (`.*?) \|", topics, re.M)
-    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == {*TOLD, *KEPT, STATE, HEALTH}
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == {"alarm", "start", *KEPT, STATE, HEALTH}
 
 
 def test_the_guide_has_every_setting_of_the_gate():

@@ -1,29 +1,38 @@
 """What the gate makes of the feed: it rests in reject, and passes for reasons only."""
 
+from dataclasses import replace
+
 import pytest
 
-from wool_station.feed import LOST
+import fake_feed
+from wool_station import events
+from wool_station.events import Alarm, Clock, Lost, Refused, Unseen
 from wool_station.gate.control import DISTRUST, DISTRUSTED, NO_FEED, SETTINGS, SILENT, Control, LateReject, Note
 from wool_station.gate.timeline import REJECT, UNKNOWN, UNSEEN, GateGeometry
 
-START = {
-    "event": "start",
-    "pixel_mm": 1.0,
-    "width": 100,
-    "position": "encoder",
-    "lines_per_second": 50,
-    "stated_latency": {"mm": 80, "ms": 64},
-}
+START = events.typed(
+    fake_feed.start(
+        pixel_mm=1.0, width=100, position="encoder", lines_per_second=50, stated_latency={"mm": 80, "ms": 64}
+    )
+)
 
 
-def clock(line: int, monotonic: float = 0.0, behind: int = 40) -> dict:
-    return {"event": "clock", "line": line, "decided": line - behind, "monotonic": monotonic}
+def clock(line: int, monotonic: float = 0.0, behind: int = 40) -> Clock:
+    return Clock(line=line, along_mm=float(line), decided=line - behind, monotonic=monotonic)
+
+
+def alarmed(name: str, on: bool) -> Alarm:
+    return Alarm(time=0.0, alarm=name, text="", on=on)
+
+
+def unseen(begin: float, end: float, reason: str) -> Unseen:
+    return Unseen(time=0.0, along_mm=(begin, end), reason=reason)
 
 
 def running(geometry: GateGeometry | None = None, **start) -> Control:
     """A control that lets pass at line 1000, and at the time 0."""
     control = Control(geometry or GateGeometry(100, 10, 10, 0), 0.1)
-    control.hear(START | start)
+    control.hear(replace(START, **start))
     control.hear(clock(500))
     control.hear(clock(1000))
     return control
@@ -70,7 +79,7 @@ def test_a_clock_message_that_comes_late_counts_from_when_the_belt_was_there():
 
 def test_a_lost_feed_rejects_and_what_passed_before_is_unknown_after_it():
     control = running()
-    assert control.hear({"event": LOST, "text": "gone"}) == [Note("feed_lost", "gone")]
+    assert control.hear(Lost("gone")) == [Note("feed_lost", "gone")]
     assert state(control) == NO_FEED
     control.hear(START)
     control.hear(clock(1010))
@@ -90,9 +99,9 @@ def test_another_start_forgets_too():
 
 def test_rejects_and_unseen_belt():
     control = running()
-    reject = {"event": "reject", "reject": 3, "along_mm": [1020.0, 1030.0], "across_mm": [0, 10]}
+    reject = replace(events.typed(fake_feed.reject(3, 1020.0, 1030.0)[0]), across_mm=(0, 10))
     assert control.hear(reject) == []
-    control.hear({"event": "unseen", "along_mm": [1200.0, 1210.0], "reason": "too_slow"})
+    control.hear(unseen(1200.0, 1210.0, "too_slow"))
     states = {}
     for line in range(1001, 1400):
         control.hear(clock(line))
@@ -100,7 +109,7 @@ def test_rejects_and_unseen_belt():
     assert [line for line, why in states.items() if why == REJECT] == list(range(1111, 1140))
     assert [line for line, why in states.items() if why == UNSEEN] == list(range(1291, 1320))
     assert sum(why is None for why in states.values()) == len(states) - 58
-    late = reject | {"along_mm": [1300.0, 1380.0]}
+    late = replace(reject, along_mm=(1300.0, 1380.0))
     assert control.hear(late) == [LateReject(3, 9.0)]
 
 
@@ -115,10 +124,10 @@ def test_a_belt_that_is_not_decided_in_time_does_not_pass():
 @pytest.mark.parametrize("alarm", sorted(DISTRUSTED - {"belt_stopped"}))
 def test_alarms_that_make_the_network_mean_little_reject_what_passed_before_them_too(alarm):
     control = running()
-    control.hear({"event": "alarm", "alarm": alarm, "on": True, "text": ""})
+    control.hear(alarmed(alarm, True))
     control.hear(clock(1500))
     assert state(control) == DISTRUST
-    control.hear({"event": "alarm", "alarm": alarm, "on": False, "text": ""})
+    control.hear(alarmed(alarm, False))
     assert state(control) == UNKNOWN
     control.hear(clock(1600))
     assert state(control) == UNKNOWN
@@ -129,8 +138,8 @@ def test_alarms_that_make_the_network_mean_little_reject_what_passed_before_them
 def test_two_such_alarms_must_both_end():
     control = running()
     for alarm in ("dark_beam", "saturated"):
-        control.hear({"event": "alarm", "alarm": alarm, "on": True, "text": ""})
-    control.hear({"event": "alarm", "alarm": "dark_beam", "on": False, "text": ""})
+        control.hear(alarmed(alarm, True))
+    control.hear(alarmed("dark_beam", False))
     control.hear(clock(2000))
     assert state(control) == DISTRUST
 
@@ -138,7 +147,7 @@ def test_two_such_alarms_must_both_end():
 def test_other_alarms_do_not():
     control = running()
     for alarm in ("old_references", "late", "beam_drift", "belt_stopped"):
-        control.hear({"event": "alarm", "alarm": alarm, "on": True, "text": ""})
+        control.hear(alarmed(alarm, True))
     assert state(control) is None
 
 
@@ -153,14 +162,14 @@ def test_the_alarms_are_those_of_the_manual():
 
 def test_a_belt_that_stands_shifts_positions_where_lines_come_by_time():
     control = running(position="time")
-    control.hear({"event": "alarm", "alarm": "belt_stopped", "on": True, "text": ""})
+    control.hear(alarmed("belt_stopped", True))
     assert state(control) == DISTRUST
 
 
 @pytest.mark.parametrize(("position", "reason"), [("encoder", None), ("time", None), ("count", UNKNOWN)])
 def test_lost_lines_shift_positions_only_where_the_encoder_counts(position, reason):
     control = running(position=position)
-    control.hear({"event": "unseen", "along_mm": [1000.0, 1200.0], "reason": "lost_lines"})
+    control.hear(unseen(1000.0, 1200.0, "lost_lines"))
     control.hear(clock(1001, behind=0))
     assert state(control) == reason
 
@@ -180,18 +189,18 @@ def test_a_gate_that_is_nearer_than_rejects_are_told_is_said():
         "distance",
     ) and "80 mm behind its start, and the gate acts after 79 mm" in note.text
     assert len(Control(GateGeometry(90, 10, 10, 0), 0.1).hear(START)) == 1
-    assert len(Control(GateGeometry(89, 10, 10, 0), 0.1).hear(START | {"stated_latency": None})) == 1
+    assert len(Control(GateGeometry(89, 10, 10, 0), 0.1).hear(replace(START, stated_latency=None))) == 1
 
 
 def test_lines_by_time_are_said():
-    _, note = Control(GateGeometry(100, 10, 10, 0), 0.1).hear(START | {"position": "time"})
+    _, note = Control(GateGeometry(100, 10, 10, 0), 0.1).hear(replace(START, position="time"))
     assert note.name == "position"
 
 
 def test_a_refusal_is_said():
     control = Control(GateGeometry(100, 10, 10, 0), 0.1)
     for expected in ([Note("feed_refused", "eight")], []):
-        assert control.hear({"event": "refused", "text": "eight"}) == expected
+        assert control.hear(Refused("eight")) == expected
     assert state(control) == NO_FEED
 
 
@@ -208,7 +217,7 @@ def test_a_refusal_is_said():
 )
 def test_a_lead_that_is_too_short_and_a_timeout_that_is_longer_are_told(lead, timeout, names):
     control = Control(GateGeometry(100, 10, lead, 0), timeout)
-    found = control.hear(START | {"lines_per_second": 100, "stated_latency": None})
+    found = control.hear(replace(START, lines_per_second=100, stated_latency=None))
     assert [note.name for note in found] == ["feed_heard", *names]
     if "lead" in names:
         assert "give 2 or more" in found[1].text

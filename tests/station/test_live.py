@@ -45,7 +45,7 @@ def test_a_page_hears_each_tile_with_a_quarter_of_its_pixels_and_its_heatmap(liv
 def test_of_many_clocks_a_page_hears_the_last_and_hears_it_first(live):
     page = live.subscribe()
     for line in range(50):
-        tell(live, ({"event": "clock", "line": line, "along_mm": line / 2, "decided": line}, b""))
+        tell(live, (fake_feed.clock(line, line / 2, line), b""))
     tell(live, fake_feed.air(0, 10))
     assert [event["event"] for event in taken(live, page)] == ["clock", "air"]
 

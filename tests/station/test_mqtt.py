@@ -43,9 +43,15 @@ def inspection(tmp_path):
     """A feed, and a way to tell events on it."""
     feed = Feed(tmp_path / "feed")
     events = Events(Nowhere(), feed=feed)
-    events.tell("start", pixel_mm=0.5, sha256="cd", threshold=0.25)
+    start = fake_feed.start(pixel_mm=0.5, sha256="cd", threshold=0.25)
+    events.tell(start.pop("event"), **start)
     with feed.serving(lambda: Position(1, 40, 8), 0.5, 0.2):
         yield events
+
+
+def reject_told(inspection: Events, number: int) -> None:
+    event = fake_feed.reject(number, 1.0, 2.0)[0]
+    inspection.tell(event.pop("event"), **event)
 
 
 @contextlib.contextmanager
@@ -83,18 +89,12 @@ def test_rejects_alarms_summaries_health_and_state(tmp_path, inspection, broker)
     subscriber = MqttSubscriber(broker.port, TOPIC)
     with published(tmp_path, broker.port) as (child, _):
         until(lambda: any(state["inspection"] for state in subscriber.of("state")))
-        inspection.tell("reject", reject=1, along_mm=[1.0, 2.0], across_mm=[0.0, 5.0])
+        reject_told(inspection, 1)
         Alarms(inspection).set("stall", True, "no lines")
         inspection.tell("summary", final=False, lines=7)
         until(lambda: subscriber.of("summary") and len(subscriber.of("health")) > 2)
         (reject,), (alarm,) = subscriber.of("reject"), subscriber.of("alarm")
-        assert reject | {"time": 0} == {
-            "event": "reject",
-            "time": 0,
-            "reject": 1,
-            "along_mm": [1.0, 2.0],
-            "across_mm": [0.0, 5.0],
-        }
+        assert reject == fake_feed.reject(1, 1.0, 2.0)[0]
         assert (alarm["alarm"], alarm["text"], alarm["on"]) == ("stall", "no lines", True)
         until(lambda: subscriber.of("state")[-1]["alarms"] == ["stall"])
         assert subscriber.of("health")[-1]["dropped"] == 0
@@ -133,12 +133,12 @@ def test_a_broker_that_is_killed_again_and_again_gets_every_reject(tmp_path, ins
         number = 0
         for _ in range(3):
             for _ in range(40):
-                inspection.tell("reject", reject=number)
+                reject_told(inspection, number)
                 number += 1
                 time.sleep(0.005)
             broker.kill()
             for _ in range(60):
-                inspection.tell("reject", reject=number)
+                reject_told(inspection, number)
                 number += 1
             time.sleep(0.3)
             broker.start()
@@ -159,7 +159,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(tmp_path, inspecti
         broker.kill()
         until(lambda: said[-1].get("text", "").startswith("the connection was lost"))
         for number in range(500):
-            inspection.tell("reject", reject=number)
+            reject_told(inspection, number)
             if number % 50 == 0:
                 time.sleep(0.1)
         until(lambda: any(one.get("name") == "dropped" for one in said))

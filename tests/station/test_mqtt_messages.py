@@ -8,15 +8,16 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fake_feed
 from wool_station.feed import LOST
 from wool_station.mqtt import alarm_reader
 from wool_station.mqtt.alarm_reader import AlarmReader, RecorderAlarms
 from wool_station.mqtt.messages import MessageBuilder
 from wool_station.mqtt.outbox import Message, Outbox
-from wool_station.store.batch import Batch, Event
+from wool_station.store.batch import Batch, EventRow
 from wool_station.store.store import Store
 
-START = {"event": "start", "time": 1.0, "sha256": "ab", "threshold": 0.5, "pixel_mm": 0.8}
+START = fake_feed.start(1.0, sha256="ab", threshold=0.5, pixel_mm=0.8)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["reject", "alarm", "state", "health"]), st.booleans()), max_size=60))
@@ -47,17 +48,18 @@ def told(builder: MessageBuilder, event: dict) -> list[tuple[str, bool]]:
 
 
 def alarm(name: str, on: bool | None, at: float) -> dict:
-    return {"event": "alarm", "alarm": name, "time": at} | ({} if on is None else {"on": on})
+    return {"event": "alarm", "alarm": name, "time": at, "text": ""} | ({} if on is None else {"on": on})
 
 
 def test_what_is_told_and_what_is_kept():
     builder = MessageBuilder()
     assert told(builder, START) == [("start", True), ("state", True)]
-    assert told(builder, {"event": "reject", "reject": 1}) == [("reject", False)]
-    assert told(builder, {"event": "unseen"}) == [("unseen", False)]
+    assert told(builder, fake_feed.reject(1, 0, 20)[0]) == [("reject", False)]
+    assert told(builder, fake_feed.unseen(0, 20)[0]) == [("unseen", False)]
     assert told(builder, {"event": "summary"}) == [("summary", True)]
-    for kind in ("tile", "air", "overlap", "dropped"):
-        assert told(builder, {"event": kind}) == []
+    ignored = *fake_feed.tile(1), fake_feed.air(0, 20), ({"event": "overlap"}, b""), ({"event": "dropped"}, b"")
+    for event, _ in ignored:
+        assert told(builder, event) == []
     assert told(builder, alarm("lost_lines", None, 2)) == [("alarm", False)]
     assert told(builder, alarm("stall", True, 3)) == [("alarm", False), ("state", True)]
     assert json.loads(builder.state().text)["alarms"] == ["stall"]
@@ -79,7 +81,7 @@ def test_health_says_how_old_the_clock_is():
     found = json.loads(builder.health(3, 4).text)
     assert (found["line"], found["clock_age_seconds"], found["waiting"], found["dropped"]) == (None, None, 3, 4)
     now = time.monotonic() - 2
-    builder.hear({"event": "clock", "line": 50, "along_mm": 40.0, "decided": 2, "monotonic": now})
+    builder.hear(fake_feed.clock(50, 40.0, 2, now))
     found = json.loads(builder.health(0, 0).text)
     assert (found["line"], found["along_mm"]) == (50, 40.0) and 2 <= found["clock_age_seconds"] < 20
 
@@ -89,7 +91,7 @@ def put(folder: Path, *alarms: dict) -> None:
     store = Store(folder, 64 << 20)
     batch = Batch()
     for one in alarms:
-        batch.events.append(Event(one["time"], 1, "alarm", one["alarm"], json.dumps(one)))
+        batch.events.append(EventRow(one["time"], 1, "alarm", one["alarm"], json.dumps(one)))
     store.commit(batch)
     store.close()
 

@@ -8,6 +8,8 @@ from scipy.stats import beta, binomtest, kstest, norm
 
 import fake_feed
 import stores
+from wool_station import events
+from wool_station.events import TileEvent
 from wool_station.store import recorder_alarms, shifts
 from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
@@ -40,13 +42,17 @@ def held_out(rng, draw) -> dict:
     return {"confusion": [[GOOD - alarms, alarms], [missed, BAD - missed]], "score_quantiles": table}
 
 
+def passed(at: float, score: float, defective: bool = False, length: float = 20.0) -> TileEvent:
+    return TileEvent(time=0.0, along_mm=(at, at + length), across_mm=(0.0, 20.0), score=score, defective=defective)
+
+
 class Belt:
     """A watch, and tiles for it: one whole tile of each stretch, so that every tile is a sample."""
 
     def __init__(self, about, defects=(0.0, 0.02), standing=frozenset()):
         self.alarms, self.notes, self.number = [], [], 0
         self.watch = Watch(self._told, self.notes.append, defects, standing)
-        self.watch.take(fake_feed.start(threshold=THRESHOLD, held_out=about))
+        self.watch.take(events.typed(fake_feed.start(threshold=THRESHOLD, held_out=about)))
 
     def _told(self, alarm, on, text, **_):
         if on != (alarm in self.standing):
@@ -59,8 +65,7 @@ class Belt:
     def pass_tile(self, score, length=20.0, along=None):
         at = self.number * watch.STRETCH_MM if along is None else along
         self.number += 1
-        where = {"along_mm": [at, at + length], "across_mm": [0.0, 20.0]}
-        self.watch.take({"event": "tile", "score": float(score), "defective": bool(score >= THRESHOLD), **where})
+        self.watch.take(passed(at, float(score), bool(score >= THRESHOLD), length))
 
     def run(self, scores) -> int | None:
         """How many samples pass until an alarm; None if there is none."""
@@ -231,16 +236,14 @@ def test_an_alarm_outlasts_the_recorder(tmp_path):
     second = recorder()
     assert second.standing == {"scores_high"}
     watched = Watch(second.tell, second.note, (0.0, 0.02), frozenset(second.standing))
-    watched.take(fake_feed.start(held_out=about))
+    watched.take(events.typed(fake_feed.start(held_out=about)))
     for number in range(40):
-        score, at = 0.1, number * 1000.0
-        watched.take({"event": "tile", "score": score, "defective": False, "along_mm": [at, at + 20.0]})
+        watched.take(passed(number * 1000.0, 0.1))
         if number == 1:
             second.commit()
             assert len(stores.events(tmp_path, "alarm")) == 1
     for number in range(40, 1000):
-        score, at = continuous(np.random.default_rng(number), 1)[0], number * 1000.0
-        watched.take({"event": "tile", "score": score, "defective": False, "along_mm": [at, at + 20.0]})
+        watched.take(passed(number * 1000.0, continuous(np.random.default_rng(number), 1)[0]))
     second.close()
     assert [event["on"] for event in stores.events(tmp_path, "alarm") if event["alarm"] == "scores_high"] == [
         True,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wool_board.belt.feed import WITHOUT_PIXELS
 from wool_board.belt.feed_buffer import HEADER
-from wool_board.errors import WoolError
+from wool_board.errors import WoolError, in_one_line
 
 LOST, SILENT = "feed_lost", "feed_silent"
 """Events that the feed itself does not have: there is no connection (any more), with the reason in `text`; and nothing
@@ -88,7 +88,7 @@ def _received(connection: socket.socket, silence: float) -> Iterator[tuple[dict,
         except BlockingIOError:
             continue
         except (OSError, WoolError) as error:
-            yield {"event": LOST, "text": " ".join(str(error).split())}, b""
+            yield {"event": LOST, "text": in_one_line(error)}, b""
             return
 
 

@@ -1,7 +1,11 @@
 """A detector: lines come at an even speed into a FIFO, whether anybody takes them or not."""
 
+import fcntl
 import os
+import struct
+import termios
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +36,63 @@ class LineTimes(NamedTuple):
         return float(np.interp(seconds, self.seconds, self.lines))
 
 
+class Fifo:
+    """A FIFO that is written whether anybody reads it or not.
+
+    Arguments:
+        path: is made.
+
+    Attributes:
+        openings: seconds of the monotonic clock and number of the first line, of each reader that there was.
+    """
+
+    def __init__(self, path: Path):
+        os.mkfifo(path)
+        self.openings: list[tuple[float, int]] = []
+        self._path = path
+        self._end: int | None = None
+
+    def write(self, content: bytes, number: int) -> None:
+        """Writes lines, the first of which is line `number`; where nobody reads, they are lost."""
+        began = time.monotonic()
+        try:
+            if self._end is None:
+                self._end = os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
+                os.set_blocking(self._end, True)
+                self.openings.append((began, number))
+            left = memoryview(content)
+            while left:
+                left = left[os.write(self._end, left) :]
+        except OSError:
+            # Nobody has opened it, or whoever had is gone; what is left in it goes with the last end.
+            self.close()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were written and not read."""
+        if self._end is None:
+            return 0
+        return struct.unpack("i", fcntl.ioctl(self._end, termios.FIONREAD, bytes(4)))[0]
+
+    def close(self) -> None:
+        if self._end is not None:
+            os.close(self._end)
+        self._end = None
+
+
+def first_lines(began: Sequence[float], openings: Iterable[tuple[float, int]]) -> dict[int, int]:
+    """The first line that each reader was given, by its number; none of readers that were given none.
+
+    Arguments:
+        began: when each reader began, in seconds of the monotonic clock.
+        openings: see `Fifo`.
+    """
+    found: dict[int, int] = {}
+    for moment, line in openings:
+        found.setdefault(sum(start <= moment for start in began) - 1, line)
+    return found
+
+
 class DetectorStream(Background):
     """Writes lines in a thread of its own as long as the context lasts, or until all are written.
 
@@ -43,21 +104,19 @@ class DetectorStream(Background):
 
     Attributes:
         fifo: that the lines come through.
-        openings: seconds of the monotonic clock and number of the first line, of each reader that there was.
+        openings: see `Fifo`.
         longest_write: seconds for which a reader held it up, at most.
         stood: seconds for which the belt stood, because this process was not let run.
     """
 
     def __init__(self, belt: Belt, fifo: Path, lines_per_second: float, lines: int | None):
         super().__init__()
-        os.mkfifo(fifo)
-        self.fifo = fifo
-        self.openings: list[tuple[float, int]] = []
+        self.fifo, self._pipe = fifo, Fifo(fifo)
+        self.openings = self._pipe.openings
         self.longest_write = self.stood = 0.0
         self._belt, self._rate, self._lines = belt, lines_per_second, lines or ENDLESS
         self._seconds: list[float] = []
         self._counts: list[int] = []
-        self._writing: int | None = None
 
     @property
     def written(self) -> LineTimes:
@@ -77,33 +136,14 @@ class DetectorStream(Background):
                     self._note(time.monotonic(), total)
                 if self._ended.is_set():
                     break
-                self._put(chunk.tobytes(), total)
+                before = time.monotonic()
+                self._pipe.write(chunk.tobytes(), total)
+                self.longest_write = max(self.longest_write, time.monotonic() - before)
                 total += len(chunk)
                 self._note(time.monotonic(), total)
         finally:
-            self._close()
+            self._pipe.close()
 
     def _note(self, seconds: float, count: int) -> None:
         self._seconds.append(seconds)
         self._counts.append(count)
-
-    def _put(self, content: bytes, number: int) -> None:
-        """Writes lines, the first of which is line `number`; where nobody reads, they are lost."""
-        before = time.monotonic()
-        try:
-            if self._writing is None:
-                self._writing = os.open(self.fifo, os.O_WRONLY | os.O_NONBLOCK)
-                os.set_blocking(self._writing, True)
-                self.openings.append((before, number))
-            left = memoryview(content)
-            while left:
-                left = left[os.write(self._writing, left) :]
-        except OSError:
-            # Nobody has opened it, or whoever had is gone; what is left in it goes with the last end.
-            self._close()
-        self.longest_write = max(self.longest_write, time.monotonic() - before)
-
-    def _close(self) -> None:
-        if self._writing is not None:
-            os.close(self._writing)
-        self._writing = None

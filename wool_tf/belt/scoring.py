@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from wool_station.events import JudgedEvent
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.streaming import StreamRun
 from wool_tf.data.annotations.scans import Box
@@ -120,13 +121,13 @@ def judge(belt: Belt, run: StreamRun) -> InspectionFigures:
     """The figures of a run in which the belt passed once."""
     said, pixel = run.said, run.said.start["pixel_mm"]
     rejects = [_area(event, pixel) for event in said.rejects]
-    defects = count_defects(belt.boxes, [_box(*tile, pixel) for tile in said.tiles or ()], rejects)
+    defects = count_defects(belt.boxes, [_area(tile, pixel) for tile in said.tiles or ()], rejects)
     if defects:
         defects["all"] = DefectCounts(*map(sum, zip(*map(dataclasses.astuple, defects.values()), strict=True)))
-    true = {event["reject"] for event, area in zip(said.rejects, rejects, strict=True) if _is_true(area, belt.boxes)}
-    false = [area for event, area in zip(said.rejects, rejects, strict=True) if event["reject"] not in true]
+    true = {event.reject for event, area in zip(said.rejects, rejects, strict=True) if _is_true(area, belt.boxes)}
+    false = [area for event, area in zip(said.rejects, rejects, strict=True) if event.reject not in true]
     metres = belt.product_lines * pixel / 1000
-    numbers = {event["reject"] for event in said.rejects}
+    numbers = {event.reject for event in said.rejects}
     return InspectionFigures(
         product_m=round(metres, 2),
         defects=dict(sorted(defects.items())),
@@ -156,15 +157,15 @@ def program_figures(run: StreamRun) -> ProgramFigures:
         tiles=said.summary["tiles"],
         tile_latency_ms=latency and Percentiles(**latency),
         stated_latency=stated and StatedLatency(**stated),
-        reject_latency_mm=_percentiles([event["latency_mm"] for event in said.rejects]),
-        reject_latency_ms=_percentiles([event["latency_ms"] for event in said.rejects]),
-        late=sum(alarm["alarm"] == "late" for alarm in said.alarms),
-        unseen_mm=round(sum(end - start for start, end in (event["along_mm"] for event in said.unseen)), 1),
+        reject_latency_mm=_percentiles([event.latency_mm for event in said.rejects]),
+        reject_latency_ms=_percentiles([event.latency_ms for event in said.rejects]),
+        late=sum(alarm.alarm == "late" for alarm in said.alarms),
+        unseen_mm=round(sum(end - start for start, end in (event.along_mm for event in said.unseen)), 1),
         lost_lines=said.summary["lost_lines"],
         forgotten_mm=round(said.forgotten_mm + max(0.0, said.summary["along_mm"] - said.end_mm), 1),
         thinned=said.summary["thinned"],
         thinnest=(said.deepest, len(said.start["levels_mm"]) - 1),
-        alarms=tuple(sorted({alarm["alarm"] for alarm in said.alarms})),
+        alarms=tuple(sorted({alarm.alarm for alarm in said.alarms})),
         longest_write_ms=round(1e3 * run.longest_write, 1),
         peak_memory_mb=said.summary["peak_memory_mb"],
         memory_mb=quarters(run.memory),
@@ -196,14 +197,9 @@ def _percentiles(values: list[float]) -> Percentiles | None:
     return Percentiles(middle, most, max(values))
 
 
-def _area(event: dict, pixel: float) -> Box:
-    """The elements and lines of a reject."""
-    (top, bottom), (left, right) = event["along_mm"], event["across_mm"]
-    return _box(top, bottom, left, right, pixel)
-
-
-def _box(top: float, bottom: float, left: float, right: float, pixel: float) -> Box:
-    """The elements and lines of what is given in millimetres."""
+def _area(event: JudgedEvent, pixel: float) -> Box:
+    """The elements and lines that a tile or a reject is about."""
+    (top, bottom), (left, right) = event.along_mm, event.across_mm
     return Box(round(left / pixel), round(top / pixel), round(right / pixel), round(bottom / pixel))
 
 

@@ -1,25 +1,20 @@
 """Streams a belt through `tflite/inspect_line.py`, as the detector does, and keeps what the program says."""
 
 import collections
-import contextlib
 import dataclasses
 import itertools
-import json
 import logging
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
+from wool_station.events import Alarm, RejectEvent, TileEvent, Unseen, typed
 from wool_tf.belt.layout import Belt
-from wool_tf.errors import WoolError
+from wool_tf.belt.programs.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +39,9 @@ class InspectionLog:
     """What the program said.
 
     Attributes:
-        start: the first event.
-        rejects, unseen, alarms: events of these kinds.
-        summary: the last event.
-        tiles: of each tile the millimetres along, from and to, and across; none if they are not kept.
+        start: the first event, as it came.
+        rejects, unseen, alarms, tiles: events of these kinds; tiles are None if they are not kept.
+        summary: the last event, as it came.
         counts: events by kind.
         deepest: the thinnest level of overlap.
         end_mm: how far along the belt every line is accounted for.
@@ -55,34 +49,39 @@ class InspectionLog:
     """
 
     start: dict = dataclasses.field(default_factory=dict)
-    rejects: list[dict] = dataclasses.field(default_factory=list)
-    unseen: list[dict] = dataclasses.field(default_factory=list)
-    alarms: list[dict] = dataclasses.field(default_factory=list)
+    rejects: list[RejectEvent] = dataclasses.field(default_factory=list)
+    unseen: list[Unseen] = dataclasses.field(default_factory=list)
+    alarms: list[Alarm] = dataclasses.field(default_factory=list)
     summary: dict = dataclasses.field(default_factory=dict)
-    tiles: list[tuple[float, float, float, float]] | None = dataclasses.field(default_factory=list)
+    tiles: list[TileEvent] | None = dataclasses.field(default_factory=list)
     counts: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     deepest: int = 0
     end_mm: float = 0.0
     forgotten_mm: float = 0.0
 
-    def hear(self, event: dict) -> None:
+    def append(self, message: dict) -> None:
         """Takes notice of an event."""
-        kind = event["event"]
+        kind = message["event"]
         self.counts[kind] += 1
-        if kind in ("tile", "air", "unseen", "untold") and event.get("along_mm"):
-            begin, end = event["along_mm"]
+        if kind in ("tile", "air", "unseen", "untold") and message.get("along_mm"):
+            begin, end = message["along_mm"]
             if begin > self.end_mm + ROUNDING:
                 self.forgotten_mm += begin - self.end_mm
             self.end_mm = max(self.end_mm, end)
-        if kind == "tile" and self.tiles is not None and "across_mm" in event:
-            self.tiles.append((*event["along_mm"], *event["across_mm"]))
-        kept = {"reject": self.rejects, "unseen": self.unseen, "alarm": self.alarms}
-        if kind in kept:
-            kept[kind].append(event)
-        elif kind == "overlap":
-            self.deepest = max(self.deepest, event["level"])
-        elif kind in ("start", "summary"):
-            setattr(self, kind, event)
+        if kind in ("start", "summary"):
+            setattr(self, kind, message)
+            return
+        match event := typed(message):
+            case TileEvent() if self.tiles is not None:
+                self.tiles.append(event)
+            case RejectEvent():
+                self.rejects.append(event)
+            case Unseen():
+                self.unseen.append(event)
+            case Alarm():
+                self.alarms.append(event)
+        if kind == "overlap":
+            self.deepest = max(self.deepest, message["level"])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,82 +130,38 @@ def stream(
     """
     with tempfile.TemporaryDirectory() as made:
         dark, bright = belt.references(Path(made))
-        command = [sys.executable, program, model, f"--dark={dark}", f"--bright={bright}", *more]
-        return _streamed(belt, command, lines_per_second, speed, lines, keep_tiles)
-
-
-def _streamed(
-    belt: Belt, command: list, lines_per_second: float, speed: float, lines: int, keep_tiles: bool
-) -> StreamRun:
-    command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
-    command += ["--recorded"] * (speed == 0)
-    pipe = subprocess.PIPE
-    child = subprocess.Popen(list(map(str, command)), stdin=pipe, stdout=pipe, stderr=pipe)
-    # All three are pipes, which only types do not know.
-    assert child.stdin and child.stdout and child.stderr
-    said, started = InspectionLog(tiles=[] if keep_tiles else None), threading.Event()
-    listener = threading.Thread(target=_listen, args=(child.stdout, said, started), daemon=True)
-    listener.start()
-    try:
-        # What is written before the program is ready would wait in the pipe and count as its delay.
-        started.wait()
-        fed = _feed(belt, child.stdin, child.pid, lines_per_second * speed, lines)
-        # Whether it went away by mistake, its status tells.
-        with contextlib.suppress(BrokenPipeError):
-            child.stdin.close()
-        error = child.stderr.read().decode(errors="replace").strip()
-        listener.join()
-        if child.wait() != 0:
-            raise WoolError(_ended(Path(command[1]), child.returncode, error))
-    finally:
-        child.kill()
-        child.wait()
-        for end in (child.stdin, child.stdout, child.stderr):
-            end.close()
-    return StreamRun(said, *fed)
-
-
-def _ended(program: Path, status: int, error: str) -> str:
-    """A line on a program that ended by mistake: its own last one, which is all there is if it names the mistake."""
-    last = error.splitlines()[-1] if error else "it said nothing"
-    own = last.removeprefix(f"{program.name}: ")
-    return own if own != last else f"{program}: ended with status {status}: {last}"
-
-
-def _listen(pipe: IO[bytes], said: InspectionLog, started: threading.Event) -> None:
-    try:
-        for line in pipe:
-            said.hear(json.loads(line))
-            started.set()
-    finally:
-        # It may have ended without a word.
-        started.set()
+        command = [program, model, f"--dark={dark}", f"--bright={bright}", *more]
+        command += [f"--width={belt.width}", f"--type={belt.type}", f"--lines_per_second={lines_per_second:g}"]
+        command += ["--recorded"] * (speed == 0)
+        with Program(command, record=lambda: InspectionLog(tiles=[] if keep_tiles else None), is_fed=True) as process:
+            # What is written before the program is ready would wait in the pipe and count as its delay.
+            process.wait_for(lambda said: bool(said.counts))
+            fed = _feed(belt, process, lines_per_second * speed, lines)
+            process.end(0, None)
+    return StreamRun(process.runs[0], *fed)
 
 
 def _feed(
-    belt: Belt, pipe: IO[bytes], process: int, rate: float, lines: int
+    belt: Belt, program: Program, rate: float, lines: int
 ) -> tuple[int, float, float, tuple[tuple[float, float], ...]]:
     """Writes the lines at a rate per second, 0 for no limit; returns the fields of `StreamRun` after `said`."""
     size = max(1, round(rate * CHUNK_SECONDS)) if rate else CHUNK_LINES
     began, written, longest, told = time.monotonic(), 0, 0.0, 1
-    memory: list[tuple[float, float]] = []
     for chunk in chunks(belt, size, lines):
         if rate:
             time.sleep(max(0.0, began + (written + len(chunk)) / rate - time.monotonic()))
         before = time.monotonic()
-        try:
-            pipe.write(chunk.tobytes())
-            pipe.flush()
-        except BrokenPipeError:
+        if not program.write(chunk.tobytes()):
             break
         now = time.monotonic()
         longest, written = max(longest, now - before), written + len(chunk)
-        if now - began >= SAMPLE_SECONDS * len(memory):
-            memory.append((round(now - began, 1), _memory_mb(process)))
+        if now - began >= SAMPLE_SECONDS * len(program.memory):
+            program.sample()
         if now - began >= SAY_SECONDS * told:
             told += 1
-            log.info(f"{written:,} of {lines:,} lines, {memory[-1][1]:.1f} MB")
-    return written, time.monotonic() - began, longest, tuple(memory)
+            log.info(f"{written:,} of {lines:,} lines, {program.peak_mb:.1f} MB at most")
+    memory = tuple((round(moment - began, 1), megabytes) for moment, megabytes in program.memory)
+    return written, time.monotonic() - began, longest, memory
 
 
 def chunks(belt: Belt, size: int, lines: int) -> Iterator[np.ndarray]:
@@ -229,11 +184,3 @@ def _ahead(items: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         while (item := following.result()) is not None:
             following = pool.submit(next, items, None)
             yield item
-
-
-def _memory_mb(process: int) -> float:
-    try:
-        fields = Path(f"/proc/{process}/status").read_text().split("VmRSS:")
-    except OSError:
-        return float("nan")
-    return round(int(fields[1].split()[0]) * 1024 / 1e6, 1) if len(fields) > 1 else float("nan")

@@ -10,7 +10,7 @@ from pathlib import Path
 from wool_tf.cells import MISSING, decimals, percent, significant
 from wool_tf.evaluation.metrics import THRESHOLD, Metrics
 from wool_tf.report import naming, paper
-from wool_tf.report.naming import hundredths, label, mean, points
+from wool_tf.report.naming import IMPORTANCES, hundredths, label, mean, points
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import BASELINE, Stage, Study
 from wool_tf.study.score_results import THRESHOLDING, Baseline, Figures, Intervals
@@ -91,9 +91,10 @@ def table2(study: Study) -> Table | None:
     text = (
         "Accuracy in percent before and after pruning, at the threshold 0.5, mean over repeats. In brackets the change "
         "against the same network before pruning, in percentage points: with a minus, pruning costs accuracy. The "
-        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the weakest filters for good, round "
-        "after round; ASFP zeroes a growing share of them while the network is trained, and lets them grow back until "
-        "the last epoch."
+        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the least important filters for "
+        f"good, round after round, here by {IMPORTANCES[study.settings.importance]}; the paper goes by L1 norms. "
+        "ASFP zeroes a growing share of filters while the network is trained, and lets them grow back until the last "
+        "epoch."
     )
     header = ("Network", "Baseline", *map(naming.short, names))
     note = _paper_note(study)
@@ -143,9 +144,9 @@ def controls(study: Study) -> Table | None:
                 cells = [mean(each.figures, "accuracy") if each else MISSING for each in (stage, *beside)]
                 rows.append((label(study, one), stage.title, *cells))
     text = (
-        "Does it matter which filters go? Beside hard pruning, which removes the weakest, stands the same with filters "
-        "chosen at random, and the architecture of the last round trained from random weights. Where these do as well, "
-        "the smaller architecture is what counts, and the choice of filters gains nothing."
+        "Does it matter which filters go? Beside hard pruning, which removes the least important, stands the same with "
+        "filters chosen at random, and the architecture of the last round trained from random weights. Where these do "
+        "as well, the smaller architecture is what counts, and the choice of filters gains nothing."
     )
     header = ("Network", "Stage", "Weakest filters (%)", "Random filters (%)", "From scratch (%)")
     note = "Accuracy at the threshold 0.5, mean ± standard deviation over repeats."

@@ -1,10 +1,10 @@
 """The paper's ways to a network, each stage as a function of one fold.
 
 Baseline: trained from the initial weights. Hard filter pruning (Li et al. 2016, https://arxiv.org/abs/1608.08710): the
-trained baseline loses its weakest filters and is fine-tuned, several rounds over; what is gone stays gone. Asymptotic
-soft filter pruning (ASFP; He et al. 2019, https://arxiv.org/abs/1808.07471): one training from the initial weights;
-after every epoch the kernels of ever more filters are zeroed, and grow back in the next, until the last epoch removes
-them; a few plain epochs of the compact network consolidate it.
+trained baseline loses its least important filters and is fine-tuned, several rounds over; what is gone stays gone.
+Asymptotic soft filter pruning (ASFP; He et al. 2019, https://arxiv.org/abs/1808.07471): one training from the initial
+weights; after every epoch the kernels of ever more filters are zeroed, and grow back in the next, until the last epoch
+removes them; a few plain epochs of the compact network consolidate it.
 
 Whenever filters have gone, and when a training is over, batch norms are re-estimated (`training.batch_norms`).
 """

@@ -5,15 +5,15 @@ import pytest
 
 from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import LineTimes
-from wool_tf.belt.gate.edges import Edge, joined, judge
+from wool_tf.belt.gate.edges import Edge, Output, joined, judge
 
 PLACE = GateGeometry(100.0, 10.0, 5.0, 3.0)
 WRITTEN = LineTimes(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
 """100 lines of 2 mm in a second: 200 mm a second."""
 
 
-def output(position_mm: float, passing: bool, why: str = "reject") -> dict:
-    return {"monotonic": position_mm / 200, "passing": [passing], "why": [None if passing else why]}
+def output(position_mm: float, passing: bool, why: str = "reject") -> Output:
+    return Output(position_mm / 200, None if passing else why)
 
 
 def test_edges_where_they_ought_to_be_have_no_error():

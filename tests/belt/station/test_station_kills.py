@@ -3,13 +3,25 @@
 import numpy as np
 import pytest
 
+import fake_feed
 from checkout import PROGRAMS
+from wool_station.events import typed
 from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import LineTimes
+from wool_tf.belt.gate.edges import told_outputs
 from wool_tf.belt.programs.program import Program
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.station import kills
-from wool_tf.belt.station.kills import Kill, KillFigures, StoreLosses, account, placed, to_reject, with_deaths
+from wool_tf.belt.station.kills import (
+    Inspected,
+    Kill,
+    KillFigures,
+    StoreLosses,
+    account,
+    placed,
+    to_reject,
+    with_deaths,
+)
 
 PLACE = GateGeometry(100.0, 10.0, 5.0, 3.0)
 WRITTEN = LineTimes(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
@@ -17,11 +29,17 @@ WRITTEN = LineTimes(np.array([0.0, 10.0]), np.array([0.0, 1000.0]))
 
 
 def started(first_mm: float = 0.0) -> dict:
-    return {"event": "start", "pixel_mm": 2.0, "first_mm": first_mm}
+    return fake_feed.start(first_mm=first_mm, pixel_mm=2.0)
 
 
 def told(kind: str, start: float, stop: float, **fields) -> dict:
-    return {"event": kind, "along_mm": [start, stop], **fields}
+    made = {"tile": fake_feed.tile(1)[0], "air": fake_feed.air(0, 1), "unseen": fake_feed.unseen(0, 1)}
+    event, _ = (made | {"reject": fake_feed.reject(1, 0, 1)})[kind]
+    return event | {"along_mm": [start, stop], **fields}
+
+
+def inspected(events: list[dict], first: int) -> Inspected:
+    return Inspected(list(map(typed, events)), first)
 
 
 FIRST = [
@@ -44,14 +62,14 @@ SECOND = [
 
 
 def test_what_nobody_may_call_good():
-    found = to_reject([(FIRST, 0), (SECOND, 450)], WRITTEN)
+    found = to_reject([inspected(FIRST, 0), inspected(SECOND, 450)], WRITTEN)
     # Rejected and unseen; called defective, and the reject never told; what passed until another inspection read.
     assert found == [(300, 900)]
-    assert to_reject([(SECOND, 450)], WRITTEN) == [(0, 900)]
+    assert to_reject([inspected(SECOND, 450)], WRITTEN) == [(0, 900)]
 
 
 def test_what_was_on_its_way_to_a_dead_inspection_is_not_good():
-    found = to_reject([(FIRST[:3], 0)], WRITTEN)
+    found = to_reject([inspected(FIRST[:3], 0)], WRITTEN)
     assert found == [(400, 2000)]
 
 
@@ -64,11 +82,10 @@ def kill(name: str, position_mm: float) -> Kill:
 
 
 def test_a_gate_that_is_dead_lets_nothing_pass_at_once_or_when_the_relay_falls():
-    outputs, kills = [output(0, True), output(600, False, "start")], [kill("gate", 300), kill("page", 500)]
-    assert [(one["monotonic"], one["passing"]) for one in with_deaths(outputs, kills, 0.0)] == [
-        (0, [True]), (1.5, [False]), (3, [False])
-    ]  # fmt: skip
-    assert [one["monotonic"] for one in with_deaths(outputs, kills, 0.2)] == [0, 1.7, 3]
+    outputs = told_outputs([output(0, True), output(600, False, "start")])
+    kills = [kill("gate", 300), kill("page", 500)]
+    assert with_deaths(outputs, kills, 0.0) == [(0, None), (1.5, "killed"), (3, "start")]
+    assert [one.monotonic for one in with_deaths(outputs, kills, 0.2)] == [0, 1.7, 3]
 
 
 def test_the_account():
@@ -77,7 +94,7 @@ def test_the_account():
     gate = [output(0, False, "start"), output(120, True), output(396, False), output(990, True)]
     gate += [output(1100, False, "start"), output(1300, True)]
     kills = [kill("inspect", 600), kill("gate", 1000), kill("gate", 1250), kill("page", 1700)]
-    found = account([(FIRST, 0), (SECOND, 450)], gate, kills, PLACE, WRITTEN)
+    found = account([inspected(FIRST, 0), inspected(SECOND, 450)], gate, kills, PLACE, WRITTEN)
     assert found.belt_mm == 2000 and found.due_mm == pytest.approx(610)
     # From 990 to 1000. If its pin stayed as it was for 0.2 s, which are 40 mm, to 1010 as well.
     assert found.missed_mm == pytest.approx(10)
@@ -90,8 +107,9 @@ def test_the_account():
 
 def test_inspections_that_were_given_no_line_do_not_count():
     program = Program(["none"])
-    program.began, program.runs = [1.0, 2.0, 3.0], [["a"], ["b"], ["c"]]
-    assert placed(program, [(1.5, 0), (1.6, 9), (3.5, 700)]) == [(["a"], 0), (["c"], 700)]
+    first, second, third = started(), started(100), started(200)
+    program.began, program.runs = [1.0, 2.0, 3.0], [[first], [second], [third]]
+    assert placed(program, [(1.5, 0), (1.6, 9), (3.5, 700)]) == [inspected([first], 0), inspected([third], 700)]
 
 
 def test_programs_are_started_anew_when_their_services_would_be():

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.belt.feed_buffer import DEFECTIVE, PASSED, SPARE, VITAL, FeedBuffer, message
-from wool_board.errors import BadSetting, Unusable
+from wool_board.errors import BadSetting, Unusable, in_one_line
 
 WITHOUT_PIXELS = b"without pixels\n"
 """What a reader may send as soon as it has connected, to get no pixels."""
@@ -156,7 +156,7 @@ class Feed:
                 for connection in list(self._readers):
                     self._send(connection)
         except Exception as error:  # The inspection goes on without its feed, and says so.
-            self.trouble = " ".join(str(error).split()) or type(error).__name__
+            self.trouble = in_one_line(error)
         finally:
             self.close()
             for connection in list(self._readers):

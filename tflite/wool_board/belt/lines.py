@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wool_board.errors import BadSetting, UsageError, WoolError
+from wool_board.errors import BadSetting, UsageError, WoolError, in_one_line
 from wool_board.image.scan_files import LineFormat
 
 POLL_SECONDS = 0.1
@@ -260,7 +260,7 @@ class LineReader:
                     left.close()
                     self._ring.leave(final=False)
         except Exception as error:  # The inspection must hear of it, whatever it is, or it would wait for ever.
-            self._ring.leave(final=True, error=" ".join(str(error).split()))
+            self._ring.leave(final=True, error=in_one_line(error))
 
     def _waiting(self) -> int:
         """Bytes in the pipe, where its writer does not wait."""

@@ -198,7 +198,7 @@ def _look_at_start(
     if resumed:
         inspection.resume(resumed)
     if options.state and not resumed and options.state.exists():
-        inspection.alarms.once("state", f"--state={options.state}: holds no state; positions begin at 0")
+        inspection.alarms.once("state", f"{options.state}: holds no state; positions begin at 0")
     whole = ring.line_bytes
     if reader.size is not None and reader.size % whole:
         text = f"{options.input} has {reader.size:,} bytes, which are not whole lines of {whole:,} bytes"

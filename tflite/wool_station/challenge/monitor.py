@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from wool_station.challenge import records
 from wool_station.challenge.records import FOUND, MISSED, Piece
+from wool_station.events import Event, RejectEvent, Start, TileEvent
 from wool_station.store import schema
 from wool_station.store.recorder_alarms import CHALLENGE_FAILED, CHALLENGE_OVERDUE
 from wool_station.store.store import is_fault
@@ -23,16 +24,11 @@ KEPT_REJECTS = 256
 """Newest rejects among which that of a piece is looked for: those of some minutes."""
 
 
-class RejectEvent(NamedTuple):
-    """A reject that was heard: when it was told, in which inspection, where it begins and ends, and its score."""
+class HeardReject(NamedTuple):
+    """A reject, and the inspection that told it."""
 
-    time: float
+    event: RejectEvent
     inspection: int
-    start_mm: float
-    stop_mm: float
-    left_mm: float
-    right_mm: float
-    score: float
 
 
 class ChallengeMonitor:
@@ -50,23 +46,21 @@ class ChallengeMonitor:
     def __init__(self, folder: Path, pieces: dict[str, float], tell: Tell):
         self._folder, self._wanted, self._tell = folder, pieces, tell
         self._inspection = 0
-        self._rejects: collections.deque[RejectEvent] = collections.deque(maxlen=KEPT_REJECTS)
+        self._rejects: collections.deque[HeardReject] = collections.deque(maxlen=KEPT_REJECTS)
         self._pieces: list[Piece] = []
         self._polled, self._passes = float("-inf"), False
         self.is_open = False
         """Whether a piece is on the belt."""
 
-    def take(self, message: dict) -> None:
-        """Takes a message of the feed."""
-        kind = message["event"]
-        if kind == "start":
-            self._inspection = round(1e3 * message["time"])
-        elif kind == "reject":
-            (start, stop), (left, right) = message["along_mm"], message["across_mm"]
-            heard = RejectEvent(message["time"], self._inspection, start, stop, left, right, message["score"])
-            self._rejects.append(heard)
-        elif kind == "tile":
-            self._passes = True
+    def take(self, event: Event | None) -> None:
+        """Takes an event of the feed."""
+        match event:
+            case Start():
+                self._inspection = event.inspection
+            case RejectEvent():
+                self._rejects.append(HeardReject(event, self._inspection))
+            case TileEvent():
+                self._passes = True
 
     def tick(self) -> None:
         """Looks, once in a while, whether a piece is found or due; must be called often."""
@@ -111,7 +105,7 @@ class ChallengeMonitor:
         is_awaited = row["time"] - records.AHEAD_SECONDS <= time.time() <= row["until"] + GRACE_SECONDS
         if found is None and is_awaited:
             return False
-        where = (found.time, found.start_mm, found.stop_mm, found.score) if found else (None,) * 4
+        where = (found.event.time, *found.event.along_mm, found.event.score) if found else (None,) * 4
         with schema.transaction(database):
             update = "UPDATE challenges SET outcome = ?, told = ?, start_mm = ?, stop_mm = ?, score = ? WHERE id = ?"
             database.execute(update, (FOUND if found else MISSED, *where, row["id"]))
@@ -134,13 +128,14 @@ class ChallengeMonitor:
             self._tell(CHALLENGE_OVERDUE, bool(late), f"test pieces are due{names}")
 
 
-def _is_of(reject: RejectEvent, row: sqlite3.Row) -> bool:
-    if not row["time"] <= reject.time <= row["until"]:
+def _is_of(reject: HeardReject, row: sqlite3.Row) -> bool:
+    told, (left, right) = reject.event, reject.event.across_mm
+    if not row["time"] <= told.time <= row["until"]:
         return False
     # Of an inspection that began later every place is new.
-    if reject.inspection == row["inspection"] and row["heard_mm"] is not None and reject.start_mm < row["heard_mm"]:
+    if reject.inspection == row["inspection"] and row["heard_mm"] is not None and told.along_mm[0] < row["heard_mm"]:
         return False
-    return row["left_mm"] is None or (reject.left_mm < row["right_mm"] and row["left_mm"] < reject.right_mm)
+    return row["left_mm"] is None or (left < row["right_mm"] and row["left_mm"] < right)
 
 
 def _since(piece: Piece) -> str:

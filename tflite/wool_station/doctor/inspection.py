@@ -12,7 +12,8 @@ from wool_board.image.references import correction
 from wool_board.image.scan_files import LineFormat
 from wool_board.model.recognizer import Recognizer
 from wool_station.doctor.finding import Finding
-from wool_station.feed import LOST, SILENT, messages
+from wool_station.events import Alarm, Lost, Refused, typed
+from wool_station.feed import SILENT, messages
 
 FEED_SECONDS = 3
 """Without a message at the beginning, the inspection does not answer."""
@@ -70,18 +71,18 @@ def feed(socket: Path) -> Iterator[Finding]:
     advice = "is wool-inspect running? systemctl status wool-inspect; are you root, or in the group wool?"
     standing: set[str] = set()
     started = False
-    for event, _ in messages(socket, pixels=False, silence=FEED_SECONDS):
-        if event["event"] == LOST:
-            yield Finding("feed", event["text"], advice)
-            return
-        if event["event"] == "refused":
-            yield Finding("feed", "there are eight readers already", "end one of them")
-            return
-        if event["event"] == "alarm" and "on" in event:
-            (standing.add if event["on"] else standing.discard)(event["alarm"])
-            continue
-        started = started or event["event"] == "start"
-        if event["event"] in (SILENT, "clock", "tile", "air", "pixels", "summary"):
+    for message, _ in messages(socket, pixels=False, silence=FEED_SECONDS):
+        match typed(message):
+            case Lost(text):
+                yield Finding("feed", text, advice)
+                return
+            case Refused():
+                yield Finding("feed", "there are eight readers already", "end one of them")
+                return
+            case Alarm(alarm=name, on=bool(on)):
+                (standing.add if on else standing.discard)(name)
+        started = started or message["event"] == "start"
+        if message["event"] in (SILENT, "clock", "tile", "air", "pixels", "summary"):
             break
     if not started:
         yield Finding("feed", f"{socket}: nothing came within {FEED_SECONDS} seconds", advice)

@@ -7,7 +7,7 @@ gate that is known to be good.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from wool_station.feed import LOST
+from wool_station.events import Alarm, Clock, Event, Lost, Refused, RejectEvent, Start, Unseen
 from wool_station.gate.timeline import GateGeometry, Timeline
 
 NO_FEED, SILENT, DISTRUST, SETTINGS = "no_feed", "silent", "distrust", "settings"
@@ -92,32 +92,35 @@ class Control:
         """Until when what it says counts, in seconds of the system's monotonic clock."""
         return 0.0 if self._clock is None else self._clock + self.timeout
 
-    def hear(self, event: dict) -> list[LateReject | Note]:
+    def hear(self, event: Event | None) -> list[LateReject | Note]:
         """Takes notice of an event of the feed; returns what to say of it."""
-        kind = event["event"]
-        if kind == "start":
-            return self._begin(event)
-        if kind == LOST:
-            self._timeline = self._clock = None
-            return self._once(Note("feed_lost", event["text"]))
-        if kind == "refused":
-            return self._once(Note("feed_refused", event["text"]))
-        if self._timeline is None:
-            return []
-        if kind == "clock":
-            self._clock = event["monotonic"]
-            self._timeline.advance(event["line"], event["decided"])
-            if self._alarms:
-                self._timeline.forget()
-        elif kind == "alarm":
-            self._hear_alarm(event, self._timeline)
-        elif kind == "unseen":
-            self._timeline.unseen(event["along_mm"])
-            if event["reason"] == "lost_lines" and self._position == "count":
-                # Lost lines are none of the encoder's counts: what came before is elsewhere on the belt.
-                self._timeline.forget()
-        elif kind == "reject":
-            return self._add(event, self._timeline)
+        match event:
+            case Start():
+                return self._begin(event)
+            case Refused():
+                return self._once(Note("feed_refused", event.text))
+            case Lost():
+                self._timeline = self._clock = None
+                return self._once(Note("feed_lost", event.text))
+        return [] if self._timeline is None else self._hear_belt(event, self._timeline)
+
+    def _hear_belt(self, event: Event | None, timeline: Timeline) -> list[LateReject | Note]:
+        match event:
+            case Clock():
+                self._clock = event.monotonic
+                timeline.advance(event.line, event.decided)
+                if self._alarms:
+                    timeline.forget()
+            case Alarm():
+                self._hear_alarm(event, timeline)
+            case Unseen():
+                timeline.unseen(event.along_mm)
+                if event.reason == "lost_lines" and self._position == "count":
+                    # Lost lines are none of the encoder's counts: what came before is elsewhere on the belt.
+                    timeline.forget()
+            case RejectEvent():
+                late = timeline.reject(event.along_mm, event.across_mm)
+                return [LateReject(event.reject, round(late * self.pixel_mm, 1))] if late else []
         return []
 
     def reasons(self, now: float) -> tuple[str | None, ...]:
@@ -138,10 +141,10 @@ class Control:
             return self._timeline.reasons()
         return (why,) * self._geometry.count
 
-    def _begin(self, start: dict) -> list[LateReject | Note]:
+    def _begin(self, start: Start) -> list[LateReject | Note]:
         """An inspection begins, or is heard again: nothing that has passed so far is known."""
-        self.pixel_mm, self._position = start["pixel_mm"], start["position"]
-        speed = self.pixel_mm * start["lines_per_second"]
+        self.pixel_mm, self._position = start.pixel_mm, start.position
+        speed = self.pixel_mm * start.lines_per_second
         if self._given is None:
             self.timeout = LEAD_SHARE * self._geometry.lead_mm / speed
         self._timeline, self._clock = Timeline(self._geometry, self.pixel_mm), None
@@ -149,7 +152,7 @@ class Control:
         self._said.clear()
         text = f"hears an inspection; its clock messages count for {1e3 * self.timeout:g} ms"
         notes: list[LateReject | Note] = [Note("feed_heard", text)]
-        width = start["width"] * self.pixel_mm
+        width = start.width * self.pixel_mm
         outside = [lane for lane in self._geometry.lanes if lane[0] >= width]
         self._fits = not outside
         for left, right in outside:
@@ -157,7 +160,7 @@ class Control:
             notes.append(Note("settings", f"`lanes`={left:g},{right:g}: {rule}; all is rejected"))
         return [*notes, *self._doubts(start, speed)]
 
-    def _doubts(self, start: dict, speed: float) -> Iterator[Note]:
+    def _doubts(self, start: Start, speed: float) -> Iterator[Note]:
         """What of the settings is not as it should be, at a speed of the belt in millimetres a second."""
         lead, room = self._geometry.lead_mm, self._geometry.distance_mm - self._geometry.lead_mm
         lasts = lead / speed
@@ -171,7 +174,7 @@ class Control:
                 f"`timeout_ms`={1e3 * self.timeout:g}: is more than the {1e3 * lasts:.1f} ms in which `lead_mm` passes"
             )
             yield Note("timeout", f"{text}: when clock messages end, a reject may begin to pass; leave it out")
-        latency = start["stated_latency"]
+        latency = start.stated_latency
         if latency and room < latency["mm"]:
             text = f"a reject may be told {latency['mm']:g} mm behind its start, and the gate acts after {room:g} mm"
             yield Note("distance", f"{text}: what is not decided by then is rejected")
@@ -186,16 +189,11 @@ class Control:
         self._said.add(note)
         return [note] if is_new else []
 
-    def _hear_alarm(self, event: dict, timeline: Timeline) -> None:
-        name = event["alarm"]
-        if name not in DISTRUSTED or (name == "belt_stopped" and self._position != "time"):
+    def _hear_alarm(self, event: Alarm, timeline: Timeline) -> None:
+        if event.alarm not in DISTRUSTED or (event.alarm == "belt_stopped" and self._position != "time"):
             return
-        if event.get("on"):
-            self._alarms.add(name)
+        if event.on:
+            self._alarms.add(event.alarm)
         else:
-            self._alarms.discard(name)
+            self._alarms.discard(event.alarm)
         timeline.forget()
-
-    def _add(self, reject: dict, timeline: Timeline) -> list[LateReject | Note]:
-        late = timeline.reject(reject["along_mm"], reject["across_mm"])
-        return [LateReject(reject["reject"], round(late * self.pixel_mm, 1))] if late else []

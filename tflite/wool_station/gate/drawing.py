@@ -36,7 +36,7 @@ class Drawing:
         self._stretches: collections.deque[Stretch] = collections.deque(maxlen=MOST)
         self._open: list[tuple[float, str] | None] = [None] * lanes
 
-    def told(self, along_mm: list[float], lanes: list[int], kind: str) -> None:
+    def told(self, along_mm: tuple[float, float], lanes: list[int], kind: str) -> None:
         """An event about a stretch of some lanes."""
         for lane in lanes:
             self._stretches.append(Stretch(along_mm[0], along_mm[1], 2 * lane, kind))

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from wool_board.errors import in_one_line
+
 MOST_CHANGES = 1000
 """Changes that are remembered until somebody asks for them."""
 
@@ -175,7 +177,7 @@ class Driver:
             work()
         except Exception as error:  # Whatever a library says, this must go on and try again.
             self.failures += 1
-            self.trouble = " ".join(str(error).split()) or type(error).__name__
+            self.trouble = in_one_line(error)
             return False
         self.trouble = None
         return True

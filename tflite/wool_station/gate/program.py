@@ -11,7 +11,8 @@ from wool_board.errors import BadSetting, Unusable, WoolError, named
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_board.options import address, called, numbers, option
-from wool_station.feed import LOST, messages
+from wool_station.events import Clock, Event, Lost, RejectEvent, Unseen, typed
+from wool_station.feed import messages
 from wool_station.gate.control import LEAD_SHARE, Control, LateReject
 from wool_station.gate.drawing import Drawing
 from wool_station.gate.driver import Driver, DryRunOutput, GateOutput, GateRequest
@@ -148,9 +149,9 @@ class Gate:
         settings = dataclasses.asdict(self._geometry) | {"timeout_ms": self._options.timeout_ms}
         self._log.tell("gate", feed=str(self._options.feed), output=self._kind(), **settings)
         self._watchdog.ready()
-        for event, _ in messages(self._options.feed, False, SILENCE_SECONDS, is_stopped):
+        for message, _ in messages(self._options.feed, False, SILENCE_SECONDS, is_stopped):
             self._watchdog.alive()
-            self._hear(event)
+            self._hear(typed(message))
             if not self._driver.is_alive:
                 raise WoolError("the output has ended by a defect of this program; it starts anew")
 
@@ -168,7 +169,7 @@ class Gate:
         except OSError as error:
             raise Unusable("draw", path, f"cannot be written ({error.strerror})") from None
 
-    def _hear(self, event: dict) -> None:
+    def _hear(self, event: Event | None) -> None:
         for note in self._control.hear(event):
             if isinstance(note, LateReject):
                 self._report.count("late")
@@ -176,19 +177,20 @@ class Gate:
             else:
                 self._log.tell("note", name=note.name, text=named(note.text, called(GateOptions)))
         self._line = self._line if self._control.line is None else self._control.line
-        now, clock = time.monotonic(), event.get("monotonic")
-        reasons = self._control.reasons(now)
+        reasons = self._control.reasons(time.monotonic())
+        clock = event.monotonic if isinstance(event, Clock) else None
         self._driver.ask(GateRequest(reasons, self._control.line, clock), self._control.until)
-        if event["event"] == "clock":
-            self._report.clock(self._control.step_mm, time.monotonic() - event["monotonic"], reasons)
-        elif event["event"] == "reject":
-            self._report.count("rejects")
-            self._drawing.told(event["along_mm"], self._geometry.touched(*event["across_mm"]), "reject")
-        elif event["event"] == "unseen":
-            self._report.count("unseen")
-            self._drawing.told(event["along_mm"], list(range(self._geometry.count)), "unseen")
-        elif event["event"] == LOST:
-            self._report.count("feed_lost")
+        match event:
+            case Clock():
+                self._report.clock(self._control.step_mm, time.monotonic() - event.monotonic, reasons)
+            case RejectEvent():
+                self._report.count("rejects")
+                self._drawing.told(event.along_mm, self._geometry.touched(*event.across_mm), "reject")
+            case Unseen():
+                self._report.count("unseen")
+                self._drawing.told(event.along_mm, list(range(self._geometry.count)), "unseen")
+            case Lost():
+                self._report.count("feed_lost")
         self._say_changes()
         if self._report.is_due():
             self._log.tell("gate_summary", final=False, **self._figures())

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from wool_board.errors import in_one_line
 from wool_station.store import recorder_alarms
 from wool_station.store.reader import StoreReader
 
@@ -42,7 +43,7 @@ class AlarmReader:
         try:
             found = self._found()
         except (OSError, sqlite3.Error) as error:
-            self.trouble = " ".join(str(error).split())
+            self.trouble = in_one_line(error)
             return None
         self.trouble = None
         return found

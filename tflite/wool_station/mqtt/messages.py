@@ -5,15 +5,12 @@ import os
 import time
 
 from wool_board.machine import board
-from wool_station.feed import LOST
+from wool_station.events import Alarm, Clock, Lost, Start, typed
 from wool_station.mqtt.alarm_reader import RecorderAlarms
 from wool_station.mqtt.outbox import Message
 
-TOLD = ("reject", "unseen", "alarm")
-"""Events that are published, each by itself."""
-
-KEPT = ("start", "summary")
-"""Events of which the broker keeps the latest."""
+KEPT = {"reject": False, "unseen": False, "summary": True}
+"""Events that are published as they are, and whether the broker keeps the latest."""
 
 STATE, HEALTH = "state", "health"
 OFFLINE = json.dumps({"online": False})
@@ -21,39 +18,31 @@ OFFLINE = json.dumps({"online": False})
 
 
 class MessageBuilder:
-    """Makes messages of events.
-
-    Attributes:
-        line: of the belt, before which all have arrived, as last heard; or None.
-    """
+    """Makes messages of events."""
 
     def __init__(self) -> None:
-        self.line: int | None = None
-        self._along_mm: float | None = None
-        self._start: dict = {}
+        self._clock: Clock | None = None
+        self._is_current = False
+        """Whether that clock is of the connection that there is."""
+        self._start: Start | None = None
         self._standing: dict[str, float] = {}
         self._own: frozenset[str] = frozenset()
         self._is_heard = False
-        self._clock: float | None = None
 
-    def hear(self, event: dict) -> list[Message]:
-        """Takes notice of an event of the feed; returns what to publish."""
-        kind = event["event"]
-        if kind == "clock":
-            self.line, self._along_mm, self._clock = event["line"], event["along_mm"], event["monotonic"]
-            return []
-        if kind == "start":
-            return self._begin(event)
-        if kind == LOST:
-            self._is_heard, self._clock = False, None
-            return [self.state()]
-        if kind == "alarm":
-            return self._hear_alarm(event)
-        if kind in TOLD:
-            return [_message(kind, event)]
-        if kind in KEPT:
-            return [_message(kind, event, retain=True)]
-        return []
+    def hear(self, message: dict) -> list[Message]:
+        """Takes notice of a message of the feed; returns what to publish."""
+        match event := typed(message):
+            case Clock():
+                self._clock, self._is_current = event, True
+            case Start():
+                return self._begin(event, message)
+            case Lost():
+                self._is_heard = self._is_current = False
+                return [self.state()]
+            case Alarm():
+                return self._hear_alarm(event, message)
+        kind = message["event"]
+        return [_message(kind, message, KEPT[kind])] if kind in KEPT else []
 
     def hear_recorder(self, found: RecorderAlarms) -> list[Message]:
         """Takes notice of the recorder's own alarms; returns what to publish."""
@@ -65,7 +54,7 @@ class MessageBuilder:
 
     def state(self) -> Message:
         """How the inspection is, for the broker to keep."""
-        fields = {name: self._start.get(name) for name in ("sha256", "threshold", "pixel_mm")}
+        fields = {name: getattr(self._start, name, None) for name in ("sha256", "threshold", "pixel_mm")}
         found = {
             "online": True,
             "time": _now(),
@@ -82,12 +71,12 @@ class MessageBuilder:
             waiting: messages that were not published yet.
             dropped: those that never will be.
         """
-        age = None if self._clock is None else round(time.monotonic() - self._clock, 3)
+        clock = self._clock
         found = {
             "time": _now(),
-            "line": self.line,
-            "along_mm": self._along_mm,
-            "clock_age_seconds": age,
+            "line": clock and clock.line,
+            "along_mm": clock and clock.along_mm,
+            "clock_age_seconds": round(time.monotonic() - clock.monotonic, 3) if clock and self._is_current else None,
             "temperature": board.temperature(),
             "throttled": board.throttled(),
             "load_average": round(os.getloadavg()[0], 2),
@@ -96,24 +85,23 @@ class MessageBuilder:
         }
         return Message(HEALTH, json.dumps(found), True)
 
-    def _begin(self, start: dict) -> list[Message]:
+    def _begin(self, start: Start, message: dict) -> list[Message]:
         """An inspection is heard: another one, or the same again, whose alarms that stand then come again, too."""
         self._is_heard = True
-        if start["time"] == self._start.get("time"):
+        if self._start and start.time == self._start.time:
             return [self.state()]
         self._start = start
         self._standing.clear()
-        return [_message("start", start, retain=True), self.state()]
+        return [_message("start", message, retain=True), self.state()]
 
-    def _hear_alarm(self, alarm: dict) -> list[Message]:
-        name = alarm["alarm"]
-        if alarm.get("on") and self._standing.get(name) == alarm["time"]:
+    def _hear_alarm(self, alarm: Alarm, message: dict) -> list[Message]:
+        if alarm.on and self._standing.get(alarm.alarm) == alarm.time:
             return []
-        messages = [_message("alarm", alarm)]
-        if "on" in alarm:
-            self._standing.pop(name, None)
-            if alarm["on"]:
-                self._standing[name] = alarm["time"]
+        messages = [_message("alarm", message)]
+        if alarm.on is not None:
+            self._standing.pop(alarm.alarm, None)
+            if alarm.on:
+                self._standing[alarm.alarm] = alarm.time
             messages.append(self.state())
         return messages
 

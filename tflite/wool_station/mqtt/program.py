@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from wool_board.errors import BadSetting, Unusable
+from wool_board.errors import BadSetting, Unusable, named
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
-from wool_board.options import NEEDED, address, option
+from wool_board.options import NEEDED, address, called, option
 from wool_board.settings import check
 from wool_station.feed import messages
 from wool_station.log import Log
@@ -89,7 +89,8 @@ def run(options: MqttOptions) -> int:
     interruption = Interruption()
     interruption.work()
     if broker.password is not None and not broker.is_secure and broker.host not in LOCAL:
-        publisher.note("credentials", "the password goes over the network in clear: give --tls or --ca")
+        text = "the password goes over the network in clear: give `tls` or `ca`"
+        publisher.note("credentials", named(text, called(MqttOptions)))
     publisher.run(options.feed, lambda: interruption.asked)
     interruption.check()
     return 0

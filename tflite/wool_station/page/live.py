@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wool_station import feed
+from wool_station.events import Alarm, Lost, Pixels, Refused, Start, typed
 from wool_station.store.corrections import Subject
 from wool_station.store.pictures import png
 
@@ -29,9 +30,9 @@ RECENT_BYTES = 64 << 20
 
 
 class RecentTile(NamedTuple):
-    """A tile that passed a short time ago: its message, pixels with heatmap, time and inspection."""
+    """A tile that passed a short time ago: where and what it is, pixels with heatmap, time and inspection."""
 
-    message: dict
+    event: Pixels
     payload: bytes
     time: float
     inspection: int
@@ -138,10 +139,10 @@ class Live:
         if not near:
             return None
         tile = min(near, key=lambda tile: _distance(tile, along_mm, across_mm))
-        message, (start, stop), (left, right) = tile.message, tile.message["along_mm"], tile.message["across_mm"]
-        picture = png(tile.payload, message["height"], message["width"])
-        where = tile.time, inspection, start, stop, left, right
-        return Subject(None, *where, message["score"], message["defective"], picture)
+        event = tile.event
+        picture = png(tile.payload, event.height, event.width)
+        where = tile.time, inspection, *event.along_mm, *event.across_mm
+        return Subject(None, *where, event.score, event.defective, picture)
 
     def _run(self) -> None:
         messages = feed.messages(self._path, silence=0.5, is_stopped=self._stopped.is_set)
@@ -150,25 +151,26 @@ class Live:
                 self._hear(message, payload)
 
     def _hear(self, message: dict, payload: bytes) -> None:
-        kind = message["event"]
+        kind, event = message["event"], typed(message)
         if kind == feed.SILENT:
             return
-        self._state["connected"] = kind not in (feed.LOST, "refused")
-        if kind == "start":
-            self.inspection = round(1e3 * message["time"])
-            self._state |= {"start": message, "standing": {}}
-        elif kind == "summary":
+        self._state["connected"] = not isinstance(event, Lost | Refused)
+        if kind == "summary":
             self._state["summary"] = message
-        elif kind == "alarm" and "on" in message:
-            self._state["standing"].pop(message["alarm"], None)
-            if message["on"]:
-                self._state["standing"][message["alarm"]] = message
-        elif kind == "pixels":
-            self._remember(message, payload)
+        match event:
+            case Start():
+                self.inspection = event.inspection
+                self._state |= {"start": message, "standing": {}}
+            case Alarm(alarm=name, on=bool(on)):
+                self._state["standing"].pop(name, None)
+                if on:
+                    self._state["standing"][name] = message
+            case Pixels():
+                self._remember(event, payload)
         self._hand_on(kind, message, payload)
 
-    def _remember(self, message: dict, payload: bytes) -> None:
-        self._recent.append(RecentTile(message, payload, round(time.time(), 3), self.inspection))
+    def _remember(self, event: Pixels, payload: bytes) -> None:
+        self._recent.append(RecentTile(event, payload, round(time.time(), 3), self.inspection))
         self._recent_bytes += len(payload)
         while self._recent_bytes > RECENT_BYTES:
             self._recent_bytes -= len(self._recent.popleft().payload)
@@ -186,12 +188,12 @@ class Live:
 
 
 def _shows(tile: RecentTile, along: float, across: float) -> bool:
-    (start, stop), (left, right) = tile.message["along_mm"], tile.message["across_mm"]
+    (start, stop), (left, right) = tile.event.along_mm, tile.event.across_mm
     return start <= along <= stop and left <= across <= right
 
 
 def _distance(tile: RecentTile, along: float, across: float) -> float:
-    (start, stop), (left, right) = tile.message["along_mm"], tile.message["across_mm"]
+    (start, stop), (left, right) = tile.event.along_mm, tile.event.across_mm
     return abs(along - (start + stop) / 2) + abs(across - (left + right) / 2)
 
 

@@ -1,6 +1,8 @@
 """What has been heard and is not yet in the database."""
 
 import dataclasses
+import json
+import sqlite3
 from typing import NamedTuple
 
 from wool_station.store.tile import HeardTile
@@ -9,7 +11,7 @@ CLASSES = 20
 """Classes of scores, of equal width from 0 to 1."""
 
 
-class Event(NamedTuple):
+class EventRow(NamedTuple):
     """An event to be kept: when, in which inspection, its kind, the name of an alarm or None, and all of it as JSON."""
 
     time: float
@@ -21,7 +23,7 @@ class Event(NamedTuple):
 
 @dataclasses.dataclass
 class Minute:
-    """What passed within a minute."""
+    """What passed within a minute; its fields are columns of the table `minutes`, `scores` as JSON."""
 
     tiles: int = 0
     defective: int = 0
@@ -32,12 +34,24 @@ class Minute:
     untold_mm: float = 0.0
     scores: list[int] = dataclasses.field(default_factory=lambda: [0] * CLASSES)
 
+    @classmethod
+    def stored(cls, row: sqlite3.Row) -> "Minute":
+        """Of a row of the table."""
+        return cls(**{name: row[name] for name in MINUTE} | {"scores": json.loads(row["scores"])})
+
+    def values(self) -> tuple:
+        """For the columns `MINUTE` of the table."""
+        return tuple((vars(self) | {"scores": json.dumps(self.scores)}).values())
+
     def add(self, other: "Minute") -> None:
         """Counts what another one has counted, too."""
-        for field in dataclasses.fields(self):
-            if field.name != "scores":
-                setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for name in MINUTE[:-1]:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.scores = [one + more for one, more in zip(self.scores, other.scores, strict=True)]
+
+
+MINUTE = tuple(field.name for field in dataclasses.fields(Minute))
+"""Columns of the table `minutes` besides its key, the scores last."""
 
 
 @dataclasses.dataclass
@@ -57,7 +71,7 @@ class Batch:
     inspections: dict[int, str] = dataclasses.field(default_factory=dict)
     heard_mm: dict[int, float] = dataclasses.field(default_factory=dict)
     shifts: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
-    events: list[Event] = dataclasses.field(default_factory=list)
+    events: list[EventRow] = dataclasses.field(default_factory=list)
     tiles: dict[tuple[int, float, float], HeardTile] = dataclasses.field(default_factory=dict)
     minutes: dict[tuple[int, int], Minute] = dataclasses.field(default_factory=dict)
     products: dict[tuple[int, int], tuple[float, float]] = dataclasses.field(default_factory=dict)

@@ -1,5 +1,6 @@
 """Counts of the belt by the events of an inspection: how much was seen, and which product a tile belongs to."""
 
+from wool_station.events import Air, RejectEvent, StretchEvent, TileEvent, Unseen
 from wool_station.store.batch import CLASSES, Batch, Minute
 
 
@@ -34,43 +35,43 @@ class BeltCounts:
         for tile in batch.tiles.values():
             tile.product += product - 1
 
-    def tile(self, event: dict, batch: Batch) -> None:
+    def tile(self, event: TileEvent, batch: Batch) -> None:
         """A tile was looked at; `product` is then its product."""
         if not self._goes_on:
             self.product += 1
             self._goes_on = True
-        start, stop = event["along_mm"]
+        start, stop = event.along_mm
         key = self.product, self._inspection
         first, last = batch.products.get(key, (start, stop))
         batch.products[key] = min(first, start), max(last, stop)
         minute = self._minute(event, batch)
         minute.tiles += 1
-        minute.defective += event["defective"]
-        minute.scores[min(int(event["score"] * CLASSES), CLASSES - 1)] += 1
+        minute.defective += event.defective
+        minute.scores[min(int(event.score * CLASSES), CLASSES - 1)] += 1
         minute.seen_mm += self._newly(event, batch)
 
-    def air(self, event: dict, batch: Batch) -> None:
+    def air(self, event: Air, batch: Batch) -> None:
         """There was nothing to look at."""
         self._goes_on = False
         self._minute(event, batch).air_mm += self._newly(event, batch)
 
-    def unseen(self, event: dict, batch: Batch) -> None:
+    def unseen(self, event: Unseen, batch: Batch) -> None:
         """Nobody looked at this."""
         self._minute(event, batch).unseen_mm += self._newly(event, batch)
 
-    def reject(self, event: dict, batch: Batch) -> None:
+    def reject(self, event: RejectEvent, batch: Batch) -> None:
         """Something is to be thrown out."""
-        self._minute(event, batch).rejects += event["last"]
+        self._minute(event, batch).rejects += event.last
 
-    def _minute(self, event: dict, batch: Batch) -> Minute:
-        return batch.minute(event["time"], self._inspection)
+    def _minute(self, event: TileEvent | StretchEvent | RejectEvent, batch: Batch) -> Minute:
+        return batch.minute(event.time, self._inspection)
 
-    def _newly(self, event: dict, batch: Batch) -> float:
+    def _newly(self, event: TileEvent | StretchEvent, batch: Batch) -> float:
         """Millimetres of the belt that no event before was about; rows overlap.
 
         Each line is in a tile, an air or an unseen, so where one is missing nothing was heard of the belt.
         """
-        start, stop = event["along_mm"]
+        start, stop = event.along_mm
         if start > self._heard_mm:
             self._minute(event, batch).untold_mm += round(start - self._heard_mm, 1)
         new = max(0.0, stop - max(start, self._heard_mm))

@@ -7,9 +7,10 @@ from wool_board import command_line
 from wool_board.errors import BadSetting
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
-from wool_station import feed
+from wool_station import events, feed
 from wool_station.challenge import records
 from wool_station.challenge.monitor import ChallengeMonitor
+from wool_station.events import Lost, Refused
 from wool_station.options import RecordOptions
 from wool_station.store import shifts
 from wool_station.store.pictures import PictureSampling
@@ -19,9 +20,6 @@ from wool_station.watch.watch import Watch
 
 SILENCE_SECONDS = 0.5
 """Without a message, after which the recorder looks whether something is to be written."""
-
-NOT_HEARD = (feed.LOST, "refused")
-"""Messages that mean that there is no connection; an inspection refuses readers if it has too many."""
 
 MB = 1e6
 
@@ -45,9 +43,10 @@ def run(options: RecordOptions) -> int:
         for message, payload in _heard(options, recorder, interruption):
             if message["event"] != feed.SILENT:
                 recorder.take(message, payload)
-            challenges.take(message)
+            event = events.typed(message)
+            challenges.take(event)
             watch.paused = challenges.is_open
-            watch.take(message)
+            watch.take(event)
             challenges.tick()
             recorder.tick()
             watchdog.alive()
@@ -67,9 +66,10 @@ def _heard(options: RecordOptions, recorder: Recorder, interruption: Interruptio
     text = "the inspection is not heard of: nothing of it is recorded"
     lost: float | None = None
     for message, payload in feed.messages(options.feed, silence=SILENCE_SECONDS, is_stopped=lambda: interruption.asked):
-        if message["event"] in NOT_HEARD:
+        event = events.typed(message)
+        if isinstance(event, Lost | Refused):
             lost = lost or time.monotonic()
-            recorder.tell(FEED_LOST, True, text, why=message["text"])
+            recorder.tell(FEED_LOST, True, text, why=event.text)
             message = {"event": feed.SILENT}
         elif message["event"] != feed.SILENT and (lost is not None or FEED_LOST in recorder.standing):
             # One that stands since before this recorder began was lost for nobody knows how long.

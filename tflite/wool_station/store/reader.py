@@ -12,8 +12,6 @@ from wool_station.store.batch import Minute
 from wool_station.store.shifts import Shift
 from wool_station.store.tile import StoredTile
 
-TOTALS = ("tiles", "defective", "rejects", "seen_mm", "air_mm", "unseen_mm", "untold_mm")
-
 
 class StoreReader:
     """Reads a store; each call for itself, from any thread.
@@ -58,10 +56,10 @@ class StoreReader:
 
     def totals(self, began: float, ends: float) -> Minute:
         """What passed from one time to another, in whole minutes."""
-        select = f"SELECT {', '.join(TOTALS)}, scores FROM minutes WHERE minute >= ? AND minute < ?"
+        select = "SELECT * FROM minutes WHERE minute >= ? AND minute < ?"
         total = Minute()
         for row in self.rows(select, began // 60, -(-ends // 60)):
-            total.add(Minute(**{name: row[name] for name in TOTALS}, scores=json.loads(row["scores"])))
+            total.add(Minute.stored(row))
         return total
 
     def events(self, kind: str, began: float, ends: float, most: int) -> list[dict]:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wool_board import command_line
+from wool_station.events import Pixels, Start, TileEvent, typed
 from wool_station.store import schema
-from wool_station.store.batch import Batch, Event
+from wool_station.store.batch import Batch, EventRow
 from wool_station.store.belt_counts import BeltCounts
 from wool_station.store.pictures import PictureSampling, png
 from wool_station.store.recorder_alarms import PICTURES_WITHHELD, SOURCE
@@ -76,13 +77,17 @@ class Recorder:
 
     def take(self, message: dict, payload: bytes) -> None:
         """Takes a message of the feed."""
-        kind = message["event"]
-        if kind == "pixels":
-            self._take_pixels(message, payload)
-        elif kind == "start":
-            self._take_start(message)
-        elif kind != "clock":
-            self._count(message)
+        kind, event = message["event"], typed(message)
+        if isinstance(event, Pixels):
+            self._take_pixels(event, payload)
+        elif isinstance(event, Start):
+            self._batch.inspections[event.inspection] = json.dumps(message)
+            self._take_start(event)
+        elif kind in PASSES:
+            getattr(self._counts, kind)(event, self._batch)
+            if isinstance(event, TileEvent) and event.defective:
+                tile = self._tile(event, event.time)
+                self._batch.tiles.setdefault(tile.key, tile)
         if kind not in COUNTED and kind != "start":
             self._keep(message)
         if self._batch and self._due is None:
@@ -167,38 +172,28 @@ class Recorder:
         self._say(f"{self._folder}: {text}")
         self.tell("store_damaged", None, text)
 
-    def _take_start(self, message: dict) -> None:
-        self._inspection = round(1e3 * message["time"])
-        self._batch.inspections[self._inspection] = json.dumps(message)
+    def _take_start(self, start: Start) -> None:
+        self._inspection = start.inspection
         known = None
         if self._store is not None:
             with contextlib.suppress(OSError, sqlite3.OperationalError):
                 known = self._store.heard_mm(self._inspection)
-        self._counts.begin(self._inspection, message["first_mm"] if known is None else known)
+        self._counts.begin(self._inspection, start.first_mm if known is None else known)
 
-    def _count(self, message: dict) -> None:
-        kind = message["event"]
-        if kind not in PASSES:
+    def _take_pixels(self, event: Pixels, payload: bytes) -> None:
+        if not self._choice.wants(event.defective):
             return
-        getattr(self._counts, kind)(message, self._batch)
-        if kind == "tile" and message["defective"]:
-            tile = self._tile(message, message["time"])
-            self._batch.tiles.setdefault(tile.key, tile)
-
-    def _take_pixels(self, message: dict, payload: bytes) -> None:
-        if not self._choice.wants(message["defective"]):
-            return
-        tile = self._tile(message, round(time.time(), 3))
+        tile = self._tile(event, round(time.time(), 3))
         # The event of the tile came before, with its time.
         tile = self._batch.tiles.setdefault(tile.key, tile)
-        size = message["height"] * message["width"]
-        tile.png = png(payload[:size], message["height"], message["width"])
-        if message["heatmap"]:
-            tile.grid, tile.heatmap = tuple(message["heatmap"]), payload[size:]
+        size = event.height * event.width
+        tile.png = png(payload[:size], event.height, event.width)
+        if event.heatmap:
+            tile.grid, tile.heatmap = event.heatmap, payload[size:]
         self._choice.kept(len(tile.png))
 
-    def _tile(self, message: dict, moment: float) -> HeardTile:
-        (start, stop), (left, right) = message["along_mm"], message["across_mm"]
+    def _tile(self, event: TileEvent | Pixels, moment: float) -> HeardTile:
+        (start, stop), (left, right) = event.along_mm, event.across_mm
         return HeardTile(
             time=moment,
             inspection=self._inspection,
@@ -207,8 +202,8 @@ class Recorder:
             stop_mm=stop,
             left_mm=left,
             right_mm=right,
-            score=message["score"],
-            defective=message["defective"],
+            score=event.score,
+            defective=event.defective,
         )
 
     def _keep(self, message: dict) -> None:
@@ -217,7 +212,7 @@ class Recorder:
             return
         body = json.dumps(message)
         moment = message.get("time", round(time.time(), 3))
-        self._batch.events.append(Event(moment, self._inspection, message["event"], message.get("alarm"), body))
+        self._batch.events.append(EventRow(moment, self._inspection, message["event"], message.get("alarm"), body))
 
     def _enter_shift(self) -> None:
         now = time.time()

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from wool_station.store import lock, recorder_alarms, schema, volumes
-from wool_station.store.batch import Batch, Event, Minute
+from wool_station.store.batch import MINUTE, Batch, EventRow, Minute
 from wool_station.store.tile import HeardTile
 
 VOLUME_BYTES = 16 << 20
@@ -34,6 +34,10 @@ PUT_TILE = (
 )
 """A tile that is there already, because its picture comes later or was heard again, keeps what it has."""
 
+PUT_MINUTE = (
+    f"INSERT OR REPLACE INTO minutes (minute, inspection, {', '.join(MINUTE)}) VALUES (?, ?{', ?' * len(MINUTE)})"
+)
+
 PUT_EVENT = (
     "INSERT INTO events (time, inspection, event, alarm, body) SELECT ?, ?, ?, ?, ? "
     "WHERE NOT EXISTS (SELECT 1 FROM events WHERE event = ? AND time = ? AND body = ?)"
@@ -48,8 +52,6 @@ FORGOTTEN = {
     "(SELECT minute, inspection FROM minutes ORDER BY minute LIMIT ?)",
 }
 """How the oldest records go. Not by their time: a clock that was wrong would take all that came before it was right."""
-
-MINUTE = ("tiles", "defective", "rejects", "seen_mm", "air_mm", "unseen_mm", "untold_mm")
 
 
 def is_damage(error: Exception) -> bool:
@@ -187,12 +189,11 @@ class Store:
             self._add_minute(key, minute)
 
     def _add_minute(self, key: tuple[int, int], new: Minute) -> None:
-        select = f"SELECT {', '.join(MINUTE)}, scores FROM minutes WHERE minute = ? AND inspection = ?"
+        select = "SELECT * FROM minutes WHERE minute = ? AND inspection = ?"
         row = self._database.execute(select, key).fetchone()
-        whole = Minute(**{name: row[name] for name in MINUTE}, scores=json.loads(row["scores"])) if row else Minute()
+        whole = Minute.stored(row) if row else Minute()
         whole.add(new)
-        values = *key, *(getattr(whole, name) for name in MINUTE), json.dumps(whole.scores)
-        self._database.execute(f"INSERT OR REPLACE INTO minutes VALUES ({', '.join('?' * len(values))})", values)
+        self._database.execute(PUT_MINUTE, (*key, *whole.values()))
 
     def _checkpoint(self, most: int) -> None:
         """Puts the write-ahead log into the database if it has more bytes than that."""
@@ -241,7 +242,7 @@ class Store:
     def _tell(self, body: dict) -> None:
         now = round(time.time(), 3)
         about = json.dumps(body | {"time": now, "source": recorder_alarms.SOURCE})
-        event = Event(now, 0, body["event"], body.get("alarm"), about)
+        event = EventRow(now, 0, body["event"], body.get("alarm"), about)
         self._database.execute(PUT_EVENT, (*event, event.event, event.time, event.body))
 
 

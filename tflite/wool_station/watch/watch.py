@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
+from wool_station.events import Event, Start, TileEvent
 from wool_station.store.recorder_alarms import WATCHED
 from wool_station.watch.cusum import Cusum, limit
 from wool_station.watch.expectation import Rates, Scores, rates
@@ -50,26 +51,26 @@ class Watch:
         self._scores: Scores | None = None
         self._tests: dict[str, Cusum] = {}
         self._whole_mm, self._stretch, self._seen = 0.0, -1, 0
-        self._chosen: dict | None = None
+        self._chosen: TileEvent | None = None
         self._random = random.Random()
 
-    def take(self, message: dict) -> None:
-        """Takes a message of the feed."""
-        if message["event"] == "start":
-            self._begin(message)
-        elif message["event"] == "tile" and self._tests:
-            self._choose(message)
+    def take(self, event: Event | None) -> None:
+        """Takes an event of the feed."""
+        if isinstance(event, Start):
+            self._begin(event)
+        elif isinstance(event, TileEvent) and self._tests:
+            self._choose(event)
 
-    def _begin(self, start: dict) -> None:
+    def _begin(self, start: Start) -> None:
         self._stretch, self._seen, self._chosen = -1, 0, None
-        self._whole_mm = WHOLE * start["seen"] * start["pixel_mm"]
-        held_out = start.get("held_out")
-        model = start["sha256"], start["threshold"], repr(held_out)
+        self._whole_mm = WHOLE * start.seen * start.pixel_mm
+        held_out = start.held_out
+        model = start.sha256, start.threshold, repr(held_out)
         if model == self._model:
             return
         self._model, self.samples = model, 0
         self._rates = rates(held_out["confusion"], self._defects) if held_out else None
-        self._scores = _scores(held_out, start["threshold"])
+        self._scores = _scores(held_out, start.threshold)
         names = [*self._rate_tests(), *(name for name in WATCHED if name.startswith("scores") and self._scores)]
         bound = limit(SAMPLES, max(1, len(names)))
         # What stood when the recorder ended goes on; another model is tested anew.
@@ -77,7 +78,7 @@ class Watch:
         self._standing = frozenset()
         for name in WATCHED.keys() - set(names):
             self._tell(name, False, WATCHED[name])
-        self._say(start["sha256"])
+        self._say(start.sha256)
 
     def _rate_tests(self) -> list[str]:
         if self._rates is None:
@@ -95,8 +96,8 @@ class Watch:
         about = {"tests": list(self._tests), "defective_percent": percent, "text": text}
         self._keep({"event": "watch", "sha256": sha256, **about, "samples_to_a_false_alarm": SAMPLES})
 
-    def _choose(self, tile: dict) -> None:
-        start, stop = tile["along_mm"]
+    def _choose(self, tile: TileEvent) -> None:
+        start, stop = tile.along_mm
         if self.paused:
             self._chosen, self._seen = None, 0
             return
@@ -111,15 +112,15 @@ class Watch:
             if self._random.random() * self._seen < 1:
                 self._chosen = tile
 
-    def _judge(self, tile: dict) -> None:
+    def _judge(self, tile: TileEvent) -> None:
         self.samples += 1
         ratios = {}
         if self._rates:
-            ratios["defects_frequent"] = self._rates.more.log_ratio(tile["defective"])
+            ratios["defects_frequent"] = self._rates.more.log_ratio(tile.defective)
             if fewer := self._rates.fewer:
-                ratios["defects_rare"] = fewer.log_ratio(tile["defective"])
-        if self._scores and not tile["defective"]:
-            ratios |= self._scores.log_ratios(tile["score"])
+                ratios["defects_rare"] = fewer.log_ratio(tile.defective)
+        if self._scores and not tile.defective:
+            ratios |= self._scores.log_ratios(tile.score)
         for name, ratio in ratios.items():
             test = self._tests[name]
             test.add(ratio)

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,18 +21,17 @@ SHARES = (TILE, AIR, UNSEEN, UNTOLD, NOTHING)
 """In the order of the fields of `Shares`."""
 
 
-class Process(Protocol):
+class Process(NamedTuple):
     """One run of the program.
 
     Attributes:
-        events: that it told, in order; empty of one that writes to a full disk and is not heard at all.
+        events: that it told, in order and as they came, for earlier versions lack fields; empty of one that writes to
+            a full disk and is not heard at all.
         first: number of the first line that it was given, or None if it was given none.
-        memory: that it used at most, in MB.
     """
 
     events: list[dict]
     first: int | None
-    memory: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,12 +90,15 @@ class DayAccount:
     reject_latency_mm: float | None
 
 
-def of(belt: Belt, processes: Sequence[Process], hours: list[Hour], sent: int, passes: int) -> DayAccount:
+def of(
+    belt: Belt, processes: Sequence[Process], memory_mb: float, hours: list[Hour], sent: int, passes: int
+) -> DayAccount:
     """The account of a day.
 
     Arguments:
         belt: passes some times an hour.
         processes: the runs of the program, in order.
+        memory_mb: that one of them took at most.
         hours: of the day.
         sent: number of lines that were sent.
         passes: of the belt in an hour.
@@ -115,7 +117,7 @@ def of(belt: Belt, processes: Sequence[Process], hours: list[Hour], sent: int, p
         unseen_m={reason: round(metres, 2) for reason, metres in sorted(told.unseen.items())},
         stopped_m=Stopped(told.metres(sum(hour.stop for hour in hours)), told.metres(told.stood)),
         untold=told.untold,
-        memory_mb=round(max(process.memory for process in processes), 1),
+        memory_mb=memory_mb,
         reject_latency_mm=max(told.latencies, default=None),
     )
 

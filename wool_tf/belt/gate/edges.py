@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import NamedTuple
 
+from wool_station.events import Span
 from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import LineTimes
 
@@ -22,6 +24,14 @@ class Edge:
     error_mm: float
 
 
+class Output(NamedTuple):
+    """An output of a gate of one lane that has changed: when, in seconds of the monotonic clock, and why nothing passes
+    from then on, or None if the lane passes."""
+
+    monotonic: float
+    why: str | None
+
+
 @dataclasses.dataclass(frozen=True)
 class GateRecord:
     """What a gate did.
@@ -37,16 +47,13 @@ class GateRecord:
     needless_mm: dict[str, float]
 
 
-Stretch = tuple[float, float]
-
-
 def judge(
-    outputs: list[dict], stretches: Iterable[Stretch], place: GateGeometry, written: LineTimes, pixel_mm: float
+    outputs: list[Output], stretches: Iterable[Span], place: GateGeometry, written: LineTimes, pixel_mm: float
 ) -> GateRecord:
     """Compares what a gate of one lane did with what it was told.
 
     Arguments:
-        outputs: its events `output`, in order.
+        outputs: see `told_outputs`.
         stretches: of the belt, from and to in millimetres, that were to be rejected.
         place: of the gate.
         written: the lines that were given to the inspection.
@@ -75,9 +82,9 @@ def judge(
     return GateRecord(tuple(edges), round(missed, 1), shown)
 
 
-def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
+def joined(stretches: Iterable[Span]) -> list[Span]:
     """Stretches in order, those that overlap or touch as one."""
-    found: list[Stretch] = []
+    found: list[Span] = []
     for start, stop in sorted(stretches):
         if found and start <= found[-1][1]:
             found[-1] = found[-1][0], max(stop, found[-1][1])
@@ -86,27 +93,32 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
     return found
 
 
-def rejecting(outputs: list[dict], written: LineTimes, pixel_mm: float) -> list[tuple[float, float, str]]:
+def told_outputs(gate: Iterable[dict]) -> list[Output]:
+    """The outputs that a gate of one lane told among its events, in order."""
+    return [Output(event["monotonic"], event["why"][0]) for event in gate if event["event"] == "output"]
+
+
+def rejecting(outputs: list[Output], written: LineTimes, pixel_mm: float) -> list[tuple[float, float, str]]:
     """Where the belt was at the detector, from and to in millimetres, while the gate rejected, and why it began to."""
     found, since, why = [], None, ""
     for output in outputs:
-        at = written.at(output["monotonic"]) * pixel_mm
-        if output["passing"][0] and since is not None:
+        at = written.at(output.monotonic) * pixel_mm
+        if output.why is None and since is not None:
             found.append((since, at, why))
             since = None
-        elif not output["passing"][0] and since is None:
-            since, why = at, output["why"][0]
+        elif output.why is not None and since is None:
+            since, why = at, output.why
     if since is not None:
         found.append((since, float(written.lines[-1]) * pixel_mm, why))
     return found
 
 
-def length(stretches: list[Stretch], end: float) -> float:
+def length(stretches: list[Span], end: float) -> float:
     """Of stretches that do not overlap each other, as far as an end."""
     return sum(max(0.0, min(stop, end) - min(start, end)) for start, stop in stretches)
 
 
-def common(one: list[Stretch], other: list[Stretch], end: float) -> float:
+def common(one: list[Span], other: list[Span], end: float) -> float:
     """Length of what is in both, as far as an end, of stretches that do not overlap each other."""
     total = 0.0
     for start, stop in one:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
+from wool_station.events import RejectEvent, Unseen, typed
 from wool_station.gate.timeline import GateGeometry
 from wool_tf import records
 from wool_tf.belt.detector import DetectorStream, LineTimes
@@ -139,11 +140,12 @@ def gating(gate: list, feed: Path, place: GateGeometry) -> list:
 
 def figures(run: GateRun, place: GateGeometry) -> GateFigures:
     """What the gate did."""
-    spans = [event["along_mm"] for event in run.inspection if event["event"] in ("reject", "unseen")]
-    outputs = [event for event in run.gate if event["event"] == "output"]
+    heard = [typed(event) for event in run.inspection]
+    spans = [event.along_mm for event in heard if isinstance(event, RejectEvent | Unseen)]
+    outputs = edges.told_outputs(run.gate)
     record = edges.judge(outputs, spans, place, run.written, run.inspection[0]["pixel_mm"])
     notes = {event["text"]: None for event in run.gate if event["event"] == "note" and event["name"] not in OF_FEED}
-    unseen = [event["along_mm"] for event in run.inspection if event["event"] == "unseen"]
+    unseen = [event.along_mm for event in heard if isinstance(event, Unseen)]
     return GateFigures(
         **vars(record),
         unseen_mm=sum(stop - start for start, stop in unseen),

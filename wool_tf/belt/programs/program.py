@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from wool_tf.belt.programs.service import Service
 from wool_tf.errors import WoolError
@@ -31,22 +31,31 @@ class Program:
     Arguments:
         command: a Python program and its options.
         service: its unit, whose CPU priority it gets, or None.
+        record: makes what takes, by `append`, what a process says.
+        is_fed: whether processes read what `write` gives, rather than nothing.
 
     Attributes:
         command: as words.
         is_scheduled: whether all processes got that priority, which takes root.
         began: when each process began, in seconds of the monotonic clock.
-        runs: of each process what it said on its standard output, JSON lines as dicts and others as they are.
+        runs: of each process what it said on its standard output, JSON lines as dicts and others as they are; lists, if
+            `record` makes no others.
         peak_mb: the most memory that a process of it was seen to take, in 1e6 bytes.
         memory: seconds of the monotonic clock and MB at that time, one for each `sample`.
     """
 
-    def __init__(self, command: list, service: Service | None = None):
+    def __init__(
+        self,
+        command: list,
+        service: Service | None = None,
+        record: Callable[[], Any] = list,
+        is_fed: bool = False,
+    ):
         self.command = list(map(str, command))
         self.is_scheduled = True
-        self._service = service
+        self._service, self._record, self._is_fed = service, record, is_fed
         self.began: list[float] = []
-        self.runs: list[list] = []
+        self.runs: list[Any] = []
         self.peak_mb = 0.0
         self.memory: list[tuple[float, float]] = []
         self._changed = threading.Condition()
@@ -71,22 +80,43 @@ class Program:
         """The events of all processes."""
         return [event for run in self.runs for event in run if isinstance(event, dict)]
 
-    def start(self) -> None:
-        """Starts another process."""
+    @property
+    def is_over(self) -> bool:
+        """Whether the last process has ended."""
+        return self._child is None or self._child.poll() is not None
+
+    def start(self, output: int | None = None) -> None:
+        """Starts another process, whose standard output is a file descriptor if one is given, and then not heard."""
         # Without lgpio, of a board, pins are those that gpiozero makes up for tests.
         environment = {"GPIOZERO_PIN_FACTORY": "mock"} | os.environ
         self._errors = tempfile.TemporaryFile()
         self.began.append(time.monotonic())
-        words, pipe, nothing = [sys.executable, *self.command], subprocess.PIPE, subprocess.DEVNULL
-        self._child = subprocess.Popen(words, stdin=nothing, stdout=pipe, stderr=self._errors, env=environment)
+        self._child = subprocess.Popen(
+            [sys.executable, *self.command],
+            stdin=subprocess.PIPE if self._is_fed else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if output is None else output,
+            stderr=self._errors,
+            env=environment,
+        )
         if self._service:
             self.is_scheduled &= self._service.schedule(self._child.pid)
-        run: list = []
-        self.runs.append(run)
-        self._listener = threading.Thread(target=self._listen, args=(self._child.stdout, run), daemon=True)
-        self._listener.start()
+        self.runs.append(self._record())
+        if self._child.stdout:
+            arguments = self._child.stdout, self.runs[-1]
+            self._listener = threading.Thread(target=self._listen, args=arguments, daemon=True)
+            self._listener.start()
 
-    def wait_for(self, holds: Callable[[list], bool]) -> None:
+    def write(self, content: bytes) -> bool:
+        """Writes to the standard input of the process; returns whether it reads any more."""
+        assert self._child and self._child.stdin
+        try:
+            self._child.stdin.write(content)
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
+    def wait_for(self, holds: Callable[[Any], bool]) -> None:
         """Waits until something holds of what the last process said, or until it has ended.
 
         Raises:
@@ -121,11 +151,12 @@ class Program:
                 self.peak_mb = round(max(self.peak_mb, peak), 1)
                 self.memory.append((time.monotonic(), round(now, 1)))
 
-    def kill(self) -> float:
-        """Kills the process, if there is one, and hears all that it had said; returns when it was dead for certain."""
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> float:
+        """Ends the process by a signal, if there is one, and hears all that it had said; returns when it was dead for
+        certain."""
         if self._child is None:
             return time.monotonic()
-        self._child.kill()
+        self._child.send_signal(number)
         self._child.wait()
         dead = time.monotonic()
         self._close()
@@ -141,6 +172,7 @@ class Program:
         self.sample()
         if number is not None:
             self._child.send_signal(number)
+        self._close_input()
         found = self._child.wait()
         complaint = self._complaint()
         self._close()
@@ -156,7 +188,14 @@ class Program:
         how = "does not begin" if status is None else f"ended with status {status}"
         return f"{how}: {lines[-1].removeprefix(f'{self.name}: ') if lines else 'it said nothing'}"
 
+    def _close_input(self) -> None:
+        if self._child and self._child.stdin:
+            # Whether it went away by mistake, its status tells.
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.close()
+
     def _close(self) -> None:
+        self._close_input()
         if self._listener:
             self._listener.join()
         if self._child and self._child.stdout:
@@ -165,7 +204,7 @@ class Program:
             self._errors.close()
         self._child = self._listener = self._errors = None
 
-    def _listen(self, pipe: IO[bytes], run: list) -> None:
+    def _listen(self, pipe: IO[bytes], run: Any) -> None:
         for line in pipe:
             # The last one may be torn.
             if line.endswith(b"\n"):

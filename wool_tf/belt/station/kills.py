@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from wool_station.events import Event, RejectEvent, Span, Start, StretchEvent, TileEvent, Unseen, typed
 from wool_station.gate.timeline import GateGeometry
 from wool_station.store.reader import StoreReader
 from wool_tf.belt.background import Background
-from wool_tf.belt.detector import DetectorStream, LineTimes
+from wool_tf.belt.detector import DetectorStream, LineTimes, first_lines
 from wool_tf.belt.gate import edges
-from wool_tf.belt.gate.edges import Stretch
+from wool_tf.belt.gate.edges import Output
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.program import Program, has_said
 from wool_tf.belt.programs.service import Service
@@ -134,7 +135,7 @@ def run(
         with station.working(), detector, seen:
             kills = _kill(station, commands.board, times, random.Random(seed), say)
         inspections = placed(station.programs[INSPECT], detector.openings)
-        found = station.figures(event for events, _ in inspections for event in events if event["event"] == "reject")
+        found = station.figures(event for one in inspections for event in one.events)
         return KilledRun(
             **vars(account(inspections, station.programs[GATE].said, kills, place, detector.written)),
             store=seen.lost(),
@@ -191,8 +192,18 @@ class StoreObserver(Background):
         return {tuple(row) for row in (*tiles, *self._reader.rows("SELECT time, event, body FROM events"))}
 
 
-Inspected = tuple[list[dict], int]
-"""What an inspection said, and the number of the first line that it was given."""
+@dataclasses.dataclass(frozen=True)
+class Inspected:
+    """What an inspection said, from its start on, and the number of the first line that it was given."""
+
+    events: list[Event | None]
+    first: int
+
+    @property
+    def start(self) -> Start:
+        begun = self.events[0]
+        assert isinstance(begun, Start)
+        return begun
 
 
 def placed(inspection: Program, openings: list[tuple[float, int]]) -> list[Inspected]:
@@ -202,10 +213,9 @@ def placed(inspection: Program, openings: list[tuple[float, int]]) -> list[Inspe
         inspection: the program.
         openings: see `DetectorStream`.
     """
-    found: dict[int, int] = {}
-    for moment, line in openings:
-        found.setdefault(sum(began <= moment for began in inspection.began) - 1, line)
-    return [(inspection.runs[number], line) for number, line in sorted(found.items()) if inspection.runs[number]]
+    first = first_lines(inspection.began, openings)
+    runs = [(inspection.runs[number], line) for number, line in sorted(first.items())]
+    return [Inspected(list(map(typed, run)), line) for run, line in runs if run]
 
 
 def account(
@@ -220,9 +230,9 @@ def account(
         place: of the gate.
         written: the lines.
     """
-    pixel = inspections[0][0][0]["pixel_mm"]
+    pixel = inspections[0].start.pixel_mm
     due = [(a + place.distance_mm, b + place.distance_mm + place.width_mm) for a, b in to_reject(inspections, written)]
-    told = [event for event in gate if event["event"] == "output"]
+    told = edges.told_outputs(gate)
     outputs = with_deaths(told, kills, 0.0)
     held = edges.rejecting(with_deaths(told, kills, RELAY_SECONDS), written, pixel)
     rejected, end = edges.rejecting(outputs, written, pixel), float(written.lines[-1]) * pixel
@@ -239,43 +249,41 @@ def account(
     )
 
 
-def to_reject(inspections: list[Inspected], written: LineTimes) -> list[Stretch]:
+def to_reject(inspections: list[Inspected], written: LineTimes) -> list[Span]:
     """What of the belt, from and to in millimetres, nobody may call good.
 
     That is what an inspection rejected, called defective or did not see, and all that none has accounted for: what was
     on its way when it was killed, and what passed before the next one read.
     """
-    pixel = inspections[0][0][0]["pixel_mm"]
+    pixel = inspections[0].start.pixel_mm
     bad, known = [], []
-    for events, first in inspections:
-        shift = first * pixel - events[0]["first_mm"]
-        for event in events:
-            kind = event["event"]
-            if kind not in ("tile", "air", "unseen", "reject"):
+    for one in inspections:
+        shift = one.first * pixel - one.start.first_mm
+        for event in one.events:
+            if not isinstance(event, TileEvent | StretchEvent | RejectEvent):
                 continue
-            start, stop = (max(first * pixel, place + shift) for place in event["along_mm"])
-            if kind in ("reject", "unseen") or (kind == "tile" and event["defective"]):
+            start, stop = (max(one.first * pixel, place + shift) for place in event.along_mm)
+            if isinstance(event, RejectEvent | Unseen) or (isinstance(event, TileEvent) and event.defective):
                 bad.append((start, stop))
-            if kind in ("tile", "air", "unseen"):
+            if not isinstance(event, RejectEvent):
                 known.append((start, stop))
     ends = [(0.0, 0.0), *edges.joined(known), (float(written.lines[-1]) * pixel, float("inf"))]
     gaps = [(before[1], after[0]) for before, after in zip(ends, ends[1:], strict=False)]
     return edges.joined((start, stop) for start, stop in [*bad, *gaps] if stop - start > ROUNDING)
 
 
-def with_deaths(outputs: list[dict], kills: list[Kill], seconds: float) -> list[dict]:
+def with_deaths(outputs: list[Output], kills: list[Kill], seconds: float) -> list[Output]:
     """The outputs of a gate, and that it lets nothing pass so many seconds after each of its deaths."""
     # What it did in the milliseconds before it died, and had no time to say, is not known.
-    why = {"passing": [False], "why": [KILLED]}
-    deaths = [{"monotonic": kill.time + seconds, **why} for kill in kills if kill.name == GATE]
-    return sorted([*outputs, *deaths], key=lambda output: output["monotonic"])
+    deaths = [Output(kill.time + seconds, KILLED) for kill in kills if kill.name == GATE]
+    return sorted([*outputs, *deaths], key=lambda output: output.monotonic)
 
 
 def _after(
     kills: list[Kill],
-    outputs: list[dict],
+    outputs: list[Output],
     rejected: list[tuple[float, float, str]],
-    due: list[Stretch],
+    due: list[Span],
     place: GateGeometry,
     written: LineTimes,
     pixel: float,
@@ -288,7 +296,7 @@ def _after(
         begin, end = (written.at(moment) * pixel for moment in (kill.time, until))
         here = [(max(start, begin), min(stop, end)) for start, stop, _ in rejected if start < end and begin < stop]
         needless = edges.length(here, end) - edges.common(here, wide, end)
-        before = [output["passing"][0] for output in outputs if output["monotonic"] < kill.time]
+        before = [output.why is None for output in outputs if output.monotonic < kill.time]
         found[kill.name].append((bool(before and before[-1]), needless))
     return {
         name: KillFigures(len(ones), sum(passing for passing, _ in ones), round(sum(mm for _, mm in ones) / len(ones)))

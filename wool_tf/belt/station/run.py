@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
+from wool_station.events import Event, RejectEvent, typed
 from wool_station.gate.timeline import GateGeometry
 from wool_station.store.reader import StoreReader
 from wool_tf.belt import scoring
@@ -139,7 +140,7 @@ class Station:
                 if name != INSPECT:
                     program.end(INTERRUPTED)
 
-    def figures(self, told: Iterable[dict]) -> StationFigures:
+    def figures(self, told: Iterable[Event | None]) -> StationFigures:
         """What came through of the rejects that were told, and how the programs ran."""
         programs = dict(sorted(self.programs.items()))
         return StationFigures(
@@ -147,8 +148,8 @@ class Station:
             memory_mb={name: scoring.quarters(program.memory) for name, program in programs.items()},
             page=self.client.figures(),
             told_rejects=_count(told),
-            recorded_rejects=_count(self.recorded()),
-            published_rejects=None if self.subscriber is None else _count(self.subscriber.of("reject")),
+            recorded_rejects=_count(map(typed, self.recorded())),
+            published_rejects=None if self.subscriber is None else _count(map(typed, self.subscriber.of("reject"))),
             scheduled=all(program.is_scheduled for program in programs.values()),
         )
 
@@ -181,9 +182,9 @@ class Station:
                 self.client.correct()
 
 
-def _count(rejects: Iterable[dict]) -> int:
-    """Rejects, and parts of them, that differ."""
-    return len({(reject["time"], reject["reject"], reject.get("part")) for reject in rejects})
+def _count(events: Iterable[Event | None]) -> int:
+    """Rejects among them, and parts of rejects, that differ."""
+    return len({(event.time, event.reject, event.part) for event in events if isinstance(event, RejectEvent)})
 
 
 def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, lines: int) -> StationRun:
@@ -210,7 +211,7 @@ def run(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: f
         inspected, written = station.programs[INSPECT].said, detector.written
         said = InspectionLog()
         for event in inspected:
-            said.hear(event)
+            said.append(event)
         ran = StreamRun(said, lines, seconds, detector.longest_write, tuple(station.programs[INSPECT].memory))
         gate = GateRun(inspected, station.programs[GATE].said, written, detector.stood)
         return StationRun(scoring.judge(belt, ran), gate_run.figures(gate, place), station.figures(said.rejects))
