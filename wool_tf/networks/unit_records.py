@@ -164,8 +164,8 @@ def read(path: Path) -> UnitRecord | None:
     Raises:
         WoolError: it is of another version, or a value is of another type.
     """
-    document = records.read(path)
-    if not isinstance(document, dict):
+    document = records.read_object(path)
+    if document is None:
         return None
     # The first records of version 1 did not say it, and had a space in a key.
     document = {"version": VERSION, "native_crops": document.get("native crops")} | document

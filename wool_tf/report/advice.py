@@ -1,5 +1,6 @@
 """What to do next, and the command that does it."""
 
+import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -96,7 +97,7 @@ def converting(study: Study) -> list[str]:
 
 def _settings(study: Study, leave_out: Sequence[str]) -> list[str]:
     """The flags of those settings of a study that are not the defaults."""
-    found = vars(study.settings).items()
+    found = dataclasses.asdict(study.settings).items()
     return _as_flags(
         {name: value for name, value in found if name not in leave_out and value != getattr(TrainingConfig, name)}
     )

@@ -3,6 +3,8 @@
 Builders are as those of `quality`.
 """
 
+import dataclasses
+
 from wool_tf.cells import MISSING, decimals, duration, plain
 from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
@@ -93,7 +95,7 @@ def failures(study: Study) -> Table | None:
 
 def settings(study: Study) -> Table | None:
     """Every setting of the run."""
-    values: dict[str, object] = vars(study.settings).copy()
+    values = dataclasses.asdict(study.settings)
     for name in OF_CONFIGURATION:
         values[name] = tuple(dict.fromkeys(getattr(one, name) for one in study.configurations))
     rows = [(name, plain(value)) for name, value in values.items()]
