@@ -22,6 +22,8 @@ from absl import flags
 import console
 import documents
 import exports
+import flag_values
+import run_display
 import simulated
 import turns
 from wool_board.columns import aligned
@@ -57,7 +59,7 @@ class ExportMetrics:
 def main() -> None:
     console.set_computing_environment(1)
     quiet.import_keras()
-    console.Display(aside=True)
+    run_display.Display(aside=True)
     # They import Keras.
     from wool_tf.deploy.trained_network import NetworkSource, opened
 
@@ -66,11 +68,11 @@ def main() -> None:
     print(documents.heading(), *left_out, sep="\n", flush=True)
     with tempfile.TemporaryDirectory() as made:
         data = (
-            console.path("data", _DATA.value)
+            flag_values.path("data", _DATA.value)
             if _DATA.value
             else simulated.crops(Path(made), QUICK_SAMPLES if _QUICK.value else SAMPLES)
         )
-        trained = opened(NetworkSource(console.path("network", _NETWORK.value), data), Path(made))
+        trained = opened(NetworkSource(flag_values.path("network", _NETWORK.value), data), Path(made))
         images, labels = np.array(trained.images.images), trained.images.labels
         expected = trained.scores(np.arange(len(labels)))
     step = -(-len(images) // CALIBRATION_IMAGES)

@@ -31,6 +31,7 @@ from absl import flags
 import console
 import contenders
 import documents
+import flag_values
 import operators
 import setting_flags
 import turns
@@ -66,7 +67,7 @@ def main() -> None:
     print(documents.heading(), flush=True)
     found = {}
     with tempfile.TemporaryDirectory() as made:
-        model = console.file("model", _MODEL.value) if _MODEL.value else _made(Path(made))
+        model = flag_values.file("model", _MODEL.value) if _MODEL.value else _made(Path(made))
         for section in _SECTIONS.value:
             found[section] = works[section](model)
     documents.write(_JSON.value, model=_MODEL.value or _described(), sections=found)
@@ -238,7 +239,7 @@ def _compared(model: Path) -> dict:
 def _batches(model: Path) -> dict:
     """Several tiles at once, per tile."""
     works, sizes, refused = {"1 tile": _interpreter(model)}, {"1 tile": 1}, {}
-    for number in console.numbers("batches", _BATCHES.value[: 1 if _QUICK.value else None], int):
+    for number in flag_values.numbers("batches", _BATCHES.value[: 1 if _QUICK.value else None], int):
         name = f"{number} tiles"
         try:
             works[name], sizes[name] = _batch(model, number), number

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import flags
 
-import console
+import flag_values
 from wool_tf import environment, files, quiet
 
 # --help shows the flags that are defined by calls of this module as those of the benchmark that calls.
@@ -37,7 +37,7 @@ def write(path: str | None, **parts: object) -> None:
         return
     quiet.import_keras()
     document = {"command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), **circumstances(), **parts}
-    files.write(console.path("json", path), (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
+    files.write(flag_values.path("json", path), (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def circumstances() -> dict:

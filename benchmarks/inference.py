@@ -25,6 +25,7 @@ import console
 import contenders
 import documents
 import exports
+import flag_values
 import setting_flags
 import turns
 from contenders import Case, Contender
@@ -82,7 +83,7 @@ def _runtimes() -> tuple[list[str], list[str]]:
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
     if _MODELS.value:
-        folder = console.path("models", _MODELS.value)
+        folder = flag_values.path("models", _MODELS.value)
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
         return

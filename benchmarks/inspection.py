@@ -27,6 +27,7 @@ from absl import flags
 import console
 import contenders
 import documents
+import flag_values
 import setting_flags
 from wool_tf import WoolError, quiet
 from wool_tf.networks.spec import ResNetSpec
@@ -91,7 +92,7 @@ def _write_belt(folder: Path, lines: int) -> None:
 def _model(folder: Path) -> bytes:
     """The board model to inspect with."""
     if _MODEL.value:
-        return console.file("model", _MODEL.value).read_bytes()
+        return flag_values.file("model", _MODEL.value).read_bytes()
     console.set_computing_environment(1)
     quiet.import_keras()
     from wool_tf.data import pixels

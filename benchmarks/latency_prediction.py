@@ -16,6 +16,7 @@ from absl import flags
 
 import console
 import documents
+import flag_values
 import setting_flags
 from wool_board.benchmark.program import BenchmarkOptions
 from wool_tf import quiet
@@ -36,7 +37,7 @@ def main() -> None:
     from wool_board.benchmark.candidates import TimedModel
     from wool_tf.pruning import latency_table
 
-    table = latency_table.read(console.file("table", _TABLE.value))
+    table = latency_table.read(flag_values.file("table", _TABLE.value))
     networks = _networks(table, given)
     quiet.import_keras()
     with tempfile.TemporaryDirectory() as folder:
@@ -73,7 +74,7 @@ def _networks(table, given: TrainingConfig) -> dict:
         found[f"paper-table3, round {number}"] = spec
     eights = {group: min(-(-width // 8) * 8, whole.width(group)) for group, width in spec.by_group().items()}
     found["paper-table3, 3, eights"] = spec.resized(eights)
-    for ratio in console.numbers("ratios", _RATIOS.value, float):
+    for ratio in flag_values.numbers("ratios", _RATIOS.value, float):
         target = ratio * latency_table.predicted(whole, table)
         name = f"latency, {ratio:g} of unpruned"
         try:

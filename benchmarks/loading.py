@@ -25,6 +25,7 @@ from PIL import Image
 
 import console
 import documents
+import flag_values
 from wool_tf import WoolError
 from wool_tf.data import dataset
 
@@ -41,7 +42,7 @@ INTERVAL = 0.005
 
 
 def main() -> None:
-    folder = console.path("folder", _FOLDER.value)
+    folder = flag_values.path("folder", _FOLDER.value)
     if _LOADER.value:
         print(json.dumps(_measured(_load if _LOADER.value == "load" else _load_naively, folder)))
         return

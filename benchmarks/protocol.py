@@ -28,6 +28,8 @@ from absl import flags
 
 import console
 import documents
+import flag_values
+import run_display
 import setting_flags
 import simulated
 from wool_board.columns import aligned
@@ -84,11 +86,11 @@ def main() -> None:
         without.add(PYTORCH)
     names = [name for name in CONTENDERS if name not in without]
     console.set_computing_environment(1)
-    console.Display(aside=True)
+    run_display.Display(aside=True)
     print(documents.heading(), flush=True)
     with tempfile.TemporaryDirectory() as made:
         data = (
-            console.folder("data", _DATA.value)
+            flag_values.folder("data", _DATA.value)
             if _DATA.value
             else simulated.crops(Path(made), QUICK_SAMPLES if _QUICK.value else SAMPLES)
         )
@@ -104,7 +106,7 @@ def main() -> None:
 
 def _settings() -> TrainingConfig:
     """All seven stages."""
-    given = {"weights": console.weights("weights", _SETTINGS["weights"].value), "asfp_rates": (0.1, 0.2, 0.3)}
+    given = {"weights": flag_values.weights("weights", _SETTINGS["weights"].value), "asfp_rates": (0.1, 0.2, 0.3)}
     if _QUICK.value:
         given |= {"epochs": 1, "finetune_epochs": 1, "asfp_epochs": 1, "rounds": 1, "asfp_rates": (), "folds": 2}
     return setting_flags.build(TrainingConfig, _SETTINGS, final="baseline", **given)

@@ -17,6 +17,7 @@ import tempfile
 
 import console
 import crop_flags
+import run_display
 import setting_flags
 from wool_tf.training.config import TrainingConfig
 
@@ -33,7 +34,7 @@ def main() -> None:
     from wool_tf.audit import leaks, nuisance
     from wool_tf.data import folds, near_duplicates
 
-    console.Display(aside=True)
+    run_display.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:
         data = _CROPS.load(cache).for_network(settings.image_size)
         chosen = folds.whole_groups(data.groups, nuisance.MOST, settings.seed)

@@ -16,6 +16,7 @@ from pathlib import Path
 from absl import flags
 
 import console
+import flag_values
 import setting_flags
 from wool_board.benchmark import timing
 from wool_board.benchmark.document import BenchmarkDocument
@@ -35,10 +36,10 @@ def main() -> None:
 
     if not _FILES.value and _NETWORK.value is None:
         raise WoolError("--files=: is empty; give one or more, or a --network to be measured here")
-    out = None if _OUT.value is None else console.path("out", _OUT.value)
-    documents = {value: boards.read(console.file("files", value)) for value in _FILES.value}
+    out = None if _OUT.value is None else flag_values.path("out", _OUT.value)
+    documents = {value: boards.read(flag_values.file("files", value)) for value in _FILES.value}
     if _NETWORK.value is not None:
-        measured = _measure(console.file("network", _NETWORK.value))
+        measured = _measure(flag_values.file("network", _NETWORK.value))
         documents["now"] = measured
         if out is not None:
             records.write(out / "workstation.json", measured)

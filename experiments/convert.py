@@ -20,7 +20,9 @@ import dataclasses
 from absl import flags
 
 import console
+import flag_values
 import network_flags
+import run_display
 import setting_flags
 import threshold_flags
 from wool_tf.deploy import conversion
@@ -39,13 +41,13 @@ flags.adopt_module_key_flags(network_flags)
 
 def main() -> None:
     rule, threads = threshold_flags.rule(_THRESHOLD), network_flags.threads()
-    given = {"out": console.path("out", _OUT.value), "threshold_rule": rule, "threads": threads}
+    given = {"out": flag_values.path("out", _OUT.value), "threshold_rule": rule, "threads": threads}
     request = setting_flags.build(ConversionRequest, _REQUEST, **given)
     request = dataclasses.replace(request, qat=setting_flags.build(QatConfig, _QAT, seed=request.seed))
     source = network_flags.source()
-    console.output("out", _OUT.value, data=source.data)
+    flag_values.output("out", _OUT.value, data=source.data)
     console.set_computing_environment(threads)
-    console.Display()
+    run_display.Display()
     conversion.run(source, request)
 
 

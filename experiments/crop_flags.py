@@ -5,7 +5,7 @@ from pathlib import Path
 
 from absl import flags
 
-import console
+import flag_values
 import setting_flags
 from wool_tf.data import native_crops
 from wool_tf.data.crop_reading import CropReading
@@ -30,7 +30,7 @@ class CropFlags:
     @property
     def folder(self) -> Path | None:
         """The folder of crops, or None where none is given."""
-        return None if self._data.value is None else console.folder("data", self._data.value)
+        return None if self._data.value is None else flag_values.folder("data", self._data.value)
 
     @property
     def reading(self) -> CropReading:

@@ -16,6 +16,8 @@ import collections
 from absl import flags
 
 import console
+import flag_values
+import run_display
 import scan_flags
 from wool_tf.data import crops
 from wool_tf.data.listing import CLASSES
@@ -25,9 +27,9 @@ _SCANS = scan_flags.define(crops.CropConfig)
 
 
 def main() -> None:
-    display = console.Display()
+    display = run_display.Display()
     scans = _SCANS.folder
-    out = console.output("out", _OUT.value, scans=scans)
+    out = flag_values.output("out", _OUT.value, scans=scans)
     result = crops.write(scans, out, _SCANS.config)
     if result is None:
         display.say(f"{out}: holds these crops already")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 import console
+import flag_values
+import run_display
 import setting_flags
 import threshold_flags
 import training_flags
@@ -46,9 +48,9 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     rules = tuple(threshold_flags.rule({field: _THRESHOLDS[field]}) for field in ("recall", "cost_ratio"))
     out, source = training_flags.out(), training_flags.source()
     axes = setting_flags.values(config.TrainingConfig, _GRID)
-    weights = [console.weights("weights", value) for value in axes["weights"]]
+    weights = [flag_values.weights("weights", value) for value in axes["weights"]]
     console.set_computing_environment(base.threads)
-    workers, display = training_flags.workers(_WORKERS, base.threads), console.Display()
+    workers, display = training_flags.workers(_WORKERS, base.threads), run_display.Display()
 
     from wool_tf.report import export, publication
     from wool_tf.study import grid, run
@@ -68,7 +70,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     return _failed(found, display)
 
 
-def _tell(plan, scheduler: str | None, display: console.Display) -> None:
+def _tell(plan, scheduler: str | None, display: run_display.Display) -> None:
     for name, left in plan.left.items():
         display.say(f"{name}: {left:,} networks to train")
     where = f"--jobs={plan.workers}"
@@ -77,7 +79,7 @@ def _tell(plan, scheduler: str | None, display: console.Display) -> None:
     display.say(f"{plan.units:,} networks, {plan.done:,} of them done; about {duration(plan.seconds)} with {where}")
 
 
-def _failed(found: Study, display: console.Display) -> int:
+def _failed(found: Study, display: run_display.Display) -> int:
     for failure in found.failures:
         display.say(f"failed: {failure.unit}: {failure.reason}")
     return FAILED if found.failures else 0

@@ -19,6 +19,7 @@ from pathlib import Path
 from absl import flags
 
 import console
+import flag_values
 import setting_flags
 from wool_board.latency import program
 from wool_board.latency.program import LatencyOptions
@@ -42,10 +43,10 @@ def main() -> None:
     threads = setting_flags.values(LatencyOptions, _THREADS)["threads"]
     specs = [ResNetSpec.full(depth, 2, (side, side, 1)) for depth in depths]
     if _MODELS.value is not None:
-        print(f"{_written(console.output('models', _MODELS.value), specs):,} convolutions: {_MODELS.value}")
+        print(f"{_written(flag_values.output('models', _MODELS.value), specs):,} convolutions: {_MODELS.value}")
         return
     cores.check_threads(threads)
-    out = console.output("out", _OUT.value)
+    out = flag_values.output("out", _OUT.value)
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder) / "convolutions.zip"
         print(f"{_written(models, specs):,} convolutions")

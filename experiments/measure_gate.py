@@ -14,6 +14,7 @@ from pathlib import Path
 
 import console
 import gate_flags
+import run_display
 import streaming_flags
 import streaming_table
 
@@ -26,7 +27,7 @@ BOARD = Path(__file__).resolve().parents[1] / "tflite"
 def main() -> None:
     from wool_tf.belt.gate import run as gate_run
 
-    display, config, place, given = console.Display(), _BELT.config, gate_flags.place(_PLACE), _BELT.given()
+    display, config, place, given = run_display.Display(), _BELT.config, gate_flags.place(_PLACE), _BELT.given()
     laid, rate = given.belt, given.lines_per_second
     display.say(
         f"{len(laid.scans)} scans, {laid.lines:,} lines; the gate is {place.distance_mm:g} mm behind the detector"

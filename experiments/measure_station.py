@@ -23,6 +23,7 @@ from absl import flags
 
 import console
 import gate_flags
+import run_display
 import setting_flags
 import streaming_flags
 import streaming_table
@@ -45,7 +46,7 @@ def main() -> None:
     from wool_tf.belt.station import broker
     from wool_tf.belt.station.run import Commands
 
-    display, config = console.Display(), _BELT.config
+    display, config = run_display.Display(), _BELT.config
     speeds, hours, seed = config.speed, config.hours, setting_flags.build(TrainingConfig, _SEED).seed
     if _KILLS.value and hours is not None:
         raise WoolError("--kills and --hours: give one of them")

@@ -2,8 +2,8 @@
 
 from absl import flags
 
-import console
 import crop_flags
+import flag_values
 import setting_flags
 from wool_tf import WoolError
 from wool_tf.deploy.trained_network import Held, NetworkSource
@@ -26,9 +26,9 @@ def source() -> NetworkSource:
     """Where the network and its images are."""
     if (_FOLDS.value is None) != (_FOLD.value is None):
         raise WoolError("--folds and --fold go together; give both")
-    network, held = console.file("network", _NETWORK.value), None
+    network, held = flag_values.file("network", _NETWORK.value), None
     if _FOLDS.value is not None:
-        held = Held(console.file("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
+        held = Held(flag_values.file("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
     folder = _CROPS.folder
     assert folder is not None, "the flag is required"
     return NetworkSource(network, folder, held, _CROPS.reading)

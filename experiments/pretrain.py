@@ -23,6 +23,8 @@ from absl import flags
 
 import console
 import crop_flags
+import flag_values
+import run_display
 import setting_flags
 from wool_tf import logs
 from wool_tf.training.config import TrainingConfig
@@ -42,9 +44,9 @@ flags.adopt_module_key_flags(crop_flags)
 
 def main() -> None:
     settings = setting_flags.build(TrainingConfig, _SETTINGS, final="baseline")
-    out = console.path("out", _OUT.value)
+    out = flag_values.path("out", _OUT.value)
     console.set_computing_environment(settings.threads)
-    display = console.Display()
+    display = run_display.Display()
 
     from wool_tf import quiet
 

@@ -20,6 +20,7 @@ from absl import flags
 
 import console
 import crop_flags
+import flag_values
 import setting_flags
 from wool_tf import WoolError, environment, quiet
 from wool_tf.training.config import OPTIMIZERS, TrainingConfig
@@ -40,7 +41,7 @@ def main() -> None:
     if importlib.util.find_spec("torch_pruning") is None:
         raise WoolError("torch_pruning is not installed; install wool_tf[torch]")
     settings = setting_flags.build(
-        TrainingConfig, _SETTINGS, weights=console.weights("weights", _SETTINGS["weights"].value)
+        TrainingConfig, _SETTINGS, weights=flag_values.weights("weights", _SETTINGS["weights"].value)
     )
     console.set_computing_environment(settings.threads)
     with tempfile.TemporaryDirectory() as cache:

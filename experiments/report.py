@@ -13,6 +13,7 @@ import startup  # noqa: F401
 from absl import flags
 
 import console
+import flag_values
 from wool_tf import WoolError
 
 _RUNS = flags.DEFINE_list("runs", None, "Folders or documents of the runs, with commas between them.", required=True)
@@ -22,8 +23,8 @@ _BASELINE = flags.DEFINE_string("baseline", None, "Folder or document of the run
 def main() -> None:
     if not _RUNS.value:
         raise WoolError("--runs=: is empty; give one or more folders with commas between them")
-    runs = [console.existing("runs", value) for value in _RUNS.value]
-    other = None if _BASELINE.value is None else console.existing("baseline", _BASELINE.value)
+    runs = [flag_values.existing("runs", value) for value in _RUNS.value]
+    other = None if _BASELINE.value is None else flag_values.existing("baseline", _BASELINE.value)
 
     from wool_tf.report import publication
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from absl import flags
 
 import console
+import run_display
 import setting_flags
 import threshold_flags
 import training_flags
@@ -35,7 +36,7 @@ def main() -> None:
     out, source = training_flags.out(), training_flags.source()
     rule = threshold_flags.rule(_THRESHOLD)
     console.set_computing_environment(settings.threads)
-    display = console.Display()
+    display = run_display.Display()
 
     from wool_tf.report import findings, publication
     from wool_tf.study.run import Request

@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import flags
 
-import console
+import flag_values
 import setting_flags
 from wool_board.image.scan_files import TYPES, LineFormat
 from wool_tf import WoolError
@@ -29,7 +29,7 @@ class ScanFlags:
     @property
     def folder(self) -> Path:
         """The folder of the scans."""
-        return console.folder("scans", self._scans.value)
+        return flag_values.folder("scans", self._scans.value)
 
     @property
     def config(self) -> Any:

@@ -18,6 +18,7 @@ import sys
 from absl import flags
 
 import console
+import run_display
 import setting_flags
 import training_flags
 from wool_tf.search.config import Search
@@ -35,7 +36,7 @@ def main() -> None:
     base, search = training_flags.settings(_SETTINGS, final="baseline"), setting_flags.build(Search, _SEARCH)
     out, source = training_flags.out(), training_flags.source()
     console.set_computing_environment(base.threads)
-    display = console.Display()
+    display = run_display.Display()
 
     from wool_tf.search import outcome, run
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-import console
+import flag_values
 from wool_tf import settings
 from wool_tf.errors import BadSetting, as_text
 
@@ -90,8 +90,8 @@ def values(config: type, holders: Holders) -> dict[str, Any]:
 def _value(holder: flags.FlagHolder, kind) -> Any:
     """The value of a flag; a list of words becomes the tuple that the setting is, or of values of the setting."""
     if holder.value is not None and kind is Path:
-        return console.path(holder.name, holder.value)
+        return flag_values.path(holder.name, holder.value)
     if not isinstance(holder.value, list):
         return holder.value
     item = kind if kind in _DEFINE else typing.get_args(kind)[0]
-    return tuple(holder.value) if item is str else console.numbers(holder.name, holder.value, item)
+    return tuple(holder.value) if item is str else flag_values.numbers(holder.name, holder.value, item)

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 import console
+import flag_values
+import run_display
 import streaming_flags
 import streaming_table
 
@@ -35,8 +37,8 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 def main() -> None:
     from wool_tf.belt.day import run as day_run
 
-    display = console.Display()
-    program = console.file("program", _PROGRAM.value) if _PROGRAM.value else PROGRAM
+    display = run_display.Display()
+    program = flag_values.file("program", _PROGRAM.value) if _PROGRAM.value else PROGRAM
     given = _BELT.given()
     belt = given.belt
     display.say(f"{len(belt.scans)} scans, {belt.lines * _PASSES.value:,} lines an hour")

@@ -15,6 +15,8 @@ import time
 from absl import flags
 
 import console
+import flag_values
+import run_display
 import setting_flags
 from wool_tf.simulation import campaign
 from wool_tf.simulation.campaign import Campaign
@@ -27,7 +29,7 @@ _WORKERS = setting_flags.define(Workers, only=("jobs",))
 
 def main() -> None:
     planned, jobs = setting_flags.build(Campaign, _CAMPAIGN), setting_flags.build(Workers, _WORKERS).jobs
-    out, display, last = console.path("out", _OUT.value), console.Display(), time.monotonic()
+    out, display, last = flag_values.path("out", _OUT.value), run_display.Display(), time.monotonic()
     # Many small transforms: processes pay, threads within them do not.
     console.set_computing_environment(1)
 

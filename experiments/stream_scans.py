@@ -19,6 +19,7 @@ import startup  # noqa: F401
 from pathlib import Path
 
 import console
+import run_display
 import streaming_flags
 import streaming_table
 
@@ -30,7 +31,7 @@ PROGRAM = Path(__file__).resolve().parents[1] / "tflite" / "inspect_line.py"
 def main() -> None:
     from wool_tf.belt import scoring, streaming
 
-    display, config, given = console.Display(), _BELT.config, _BELT.given()
+    display, config, given = run_display.Display(), _BELT.config, _BELT.given()
     hours, speeds = config.hours, config.speed if config.hours is None else (0.0,)
     laid, rate = given.belt, given.lines_per_second
     display.say(f"{len(laid.scans)} scans, {laid.lines:,} lines, {len(laid.boxes)} visible defects")

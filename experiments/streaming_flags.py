@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-import console
+import flag_values
 import scan_flags
 import setting_flags
 from wool_board.belt.program import InspectionOptions
@@ -97,8 +97,8 @@ class StreamingFlags:
         """Checks what the flags say, and lays the scans on a belt."""
         from wool_tf.belt import layout
 
-        folder, config, model = self._scans.folder, self.config, console.file("model", self._model.value)
-        out = console.output("json", self._json.value, scans=folder) if self._json.value else None
+        folder, config, model = self._scans.folder, self.config, flag_values.file("model", self._model.value)
+        out = flag_values.output("json", self._json.value, scans=folder) if self._json.value else None
         belt = layout.lay(folder, self._scans.config, config.samples, config.limit, config.gap_lines)
         return StreamingInputs(belt, model, config.lines_per_second, out)
 

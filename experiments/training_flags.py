@@ -6,8 +6,8 @@ from pathlib import Path
 
 from absl import flags
 
-import console
 import crop_flags
+import flag_values
 import setting_flags
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.workers import Workers
@@ -26,16 +26,16 @@ def define(**others) -> setting_flags.Holders:
 def settings(holders: setting_flags.Holders, **others) -> TrainingConfig:
     """The settings that the flags, and other values, stand for."""
     if "weights" in holders:
-        others["weights"] = console.weights("weights", holders["weights"].value)
+        others["weights"] = flag_values.weights("weights", holders["weights"].value)
     if table := holders["latency_table"].value:
         # The machines of a cluster have other working directories.
-        others["latency_table"] = str(console.file("latency_table", table).absolute())
+        others["latency_table"] = str(flag_values.file("latency_table", table).absolute())
     return setting_flags.build(TrainingConfig, holders, **others)
 
 
 def out() -> Path:
     """The folder of the run."""
-    return console.output("out", _OUT.value, data=_CROPS.folder)
+    return flag_values.output("out", _OUT.value, data=_CROPS.folder)
 
 
 def source() -> CropSource:

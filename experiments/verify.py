@@ -17,7 +17,9 @@ import startup  # noqa: F401
 from absl import flags
 
 import console
+import flag_values
 import network_flags
+import run_display
 import setting_flags
 from wool_tf import WoolError
 from wool_tf.deploy import verification
@@ -33,13 +35,13 @@ def main() -> None:
     if not _MODELS.value:
         raise WoolError("--models=: is empty; give one or more files with commas between them")
     source, threads = network_flags.source(), network_flags.threads()
-    models = [console.file("models", value) for value in _MODELS.value]
-    out = None if _JSON.value is None else console.output("json", _JSON.value, data=source.data)
+    models = [flag_values.file("models", value) for value in _MODELS.value]
+    out = None if _JSON.value is None else flag_values.output("json", _JSON.value, data=source.data)
     console.set_computing_environment(threads)
 
     from wool_tf import records
 
-    console.Display()
+    run_display.Display()
     found = verification.run(source, models, threads)
     print(console.told(verification.to_text(found)))
     if out is not None:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 import console
+import flag_values
 from checkout import EXPERIMENTS, environment
 from wool_tf.errors import WoolError
 from wool_tf.study import workers
@@ -135,18 +136,18 @@ def test_what_joblib_keeps_track_of_is_not_told():
 def test_paths_that_are_read_are_there(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     for look, name, said in (
-        (console.file, "no", "no such file; give a file"),
-        (console.file, ".", "is a folder; give a file"),
-        (console.folder, "no", "no such folder; give one that exists"),
-        (console.folder, "a.txt", "is not a folder; give one that exists"),
-        (console.existing, "no", "no such file or folder; give one that exists"),
+        (flag_values.file, "no", "no such file; give a file"),
+        (flag_values.file, ".", "is a folder; give a file"),
+        (flag_values.folder, "no", "no such folder; give one that exists"),
+        (flag_values.folder, "a.txt", "is not a folder; give one that exists"),
+        (flag_values.existing, "no", "no such file or folder; give one that exists"),
     ):
         with pytest.raises(WoolError, match=f"^--x={tmp_path / name}: {said}$"):
             look("x", str(tmp_path / name))
     with pytest.raises(WoolError, match="^--x=.*caf\udce9: has a name that is not text; rename it$"):
-        console.path("x", str(tmp_path / os.fsdecode(b"caf\xe9")))
-    assert console.file("x", str(tmp_path / "a.txt")) == console.existing("x", str(tmp_path / "a.txt"))
-    assert console.folder("x", str(tmp_path)) == tmp_path
+        flag_values.path("x", str(tmp_path / os.fsdecode(b"caf\xe9")))
+    assert flag_values.file("x", str(tmp_path / "a.txt")) == flag_values.existing("x", str(tmp_path / "a.txt"))
+    assert flag_values.folder("x", str(tmp_path)) == tmp_path
 
 
 @pytest.mark.parametrize("place", ["crops", "crops/out", "link/out", "other/../crops/x/y"])
@@ -157,9 +158,9 @@ def test_nothing_is_written_into_a_folder_that_is_read(tmp_path, place):
     with pytest.raises(
         WoolError, match="^--out=.*: must not lie in --data=.*crops, which is read; give another place$"
     ):
-        console.output("out", str(tmp_path / place), data=crops)
+        flag_values.output("out", str(tmp_path / place), data=crops)
     for sound in ("crops-2", "other", "crops/../out"):
-        assert console.output("out", str(tmp_path / sound), data=crops, scans=None) == tmp_path / sound
+        assert flag_values.output("out", str(tmp_path / sound), data=crops, scans=None) == tmp_path / sound
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
