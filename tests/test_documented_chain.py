@@ -36,8 +36,9 @@ STORY = [
 """How commands begin, in the order in which they are given, and what is added to them."""
 REPLACED = {"imagenet": "simulated64", "--target_ms=0.5": "--target_ratio=0.8"}
 """ImageNet's weights would have to be fetched, and which times can be met depends on the machine."""
-ELSEWHERE = ("--sample_from=",)
-"""In commands for exports of annotation programs, whose folders tests/data makes."""
+ELSEWHERE = ("--sample_from=", "--out=runs/1", "--out=runs/3", "--out=runs/4")
+"""In commands for exports of annotation programs, whose folders tests/data makes, and in those behind README's table of
+results, which take hours."""
 
 
 def _commands() -> list[list[str]]:
