@@ -7,6 +7,7 @@ import pytest
 
 import scripts
 import study_sample
+from wool_tf.errors import WoolError
 from wool_tf.networks import unit_records
 from wool_tf.report import comparison, page, publication
 from wool_tf.study import document_upgrade, results
@@ -90,7 +91,7 @@ def test_mistakes_costs_and_the_change_from_its_own_unpruned_network_are_told_of
     def called(run, name):
         return np.array(run.configurations[0].stage(name).scores) >= 0.5
 
-    for run, told in ((before, "before"), (study, "now")):
+    for run, told in ((before, comparison._made(before)), (study, comparison._made(study))):
         for stage in run.configurations[0].stages:
             cells, calls = rows[stage.title, told], called(run, stage.name)
             assert cells[0] == f"{(truth & ~calls).sum()} of {truth.sum()}"
@@ -99,9 +100,29 @@ def test_mistakes_costs_and_the_change_from_its_own_unpruned_network_are_told_of
             assert cells[4] == (
                 "–" if stage.name == "baseline" else f"{change:+.2f}".replace("-", "−").replace("+0.00", "0.00")
             )
-    now, then = (rows["Hard pruning, round 3", told] for told in ("now", "before"))
+    now, then = (rows["Hard pruning, round 3", comparison._made(run)] for run in (study, before))
     assert int(then[0].split()[0]) - int(now[0].split()[0]) == 12
     assert now[2:4] == then[2:4]
+
+
+def test_runs_without_an_image_in_common_are_refused(study):
+    elsewhere = tuple(dataclasses.replace(one, path=f"old/{one.path}") for one in study.held_out)
+    other = dataclasses.replace(study, out="runs/other", held_out=elsewhere)
+    with pytest.raises(
+        WoolError, match="^baseline=runs/other: has no image in common with .*; compare runs on the same"
+    ):
+        comparison.check(study, other)
+    comparison.check(study, study)
+    comparison.check(study, dataclasses.replace(other, held_out=()))
+
+
+def test_a_document_whose_scores_are_not_one_for_each_image_is_damaged(study, tmp_path):
+    (one,) = study.configurations
+    cut = dataclasses.replace(one.baseline, scores=one.baseline.scores[:-1])
+    damaged = dataclasses.replace(one, stages=(cut, *one.stages[1:]))
+    results.write(tmp_path / "report.json", dataclasses.replace(study, configurations=(damaged,)))
+    with pytest.raises(WoolError, match="report.json: is damaged, a stage has not one score for each image; run the"):
+        results.read(tmp_path / "report.json")
 
 
 def test_costs_are_told_where_images_are_not_known(pair):

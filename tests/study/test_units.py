@@ -304,8 +304,9 @@ def test_a_run_of_before_a_setting_came_is_not_mixed_with_one_of_after(images, t
     found = run_document.read(tmp_path)
     known = {name: value for name, value in found.settings.items() if name != "importance"}
     run_document.write(tmp_path, dataclasses.replace(found, settings=known))
-    with pytest.raises(WoolError, match="^importance=taylor: the run in .* has none, for it is older; choose another"):
+    with pytest.raises(WoolError, match="^importance=taylor: the run in .* has l1; choose another folder"):
         claim(tmp_path, [SETTINGS], images)
+    claim(tmp_path, [dataclasses.replace(SETTINGS, importance="l1")], images, write=False)
     # Without pruning there is nothing to mix.
     claim(tmp_path, [BASELINE], images)
 

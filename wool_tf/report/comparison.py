@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.cells import MISSING, count, decimals, percent
+from wool_tf.errors import BadSetting
 from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.evaluation.paired_comparison import PairedComparison
@@ -17,6 +18,17 @@ from wool_tf.study.results import BASELINE, Configuration, DeliveredModel, Stage
 
 CHANGES = ("Network", "Before (%)", "Now (%)", "Change", "95 %", "Only now right", "Only before", "p")
 NETWORKS = ("Network", "Run", "Missed", "False alarms", "Parameters", "MACs", "From unpruned", "95 %")
+
+
+def check(study: Study, before: Study) -> None:
+    """Refuses runs that have no image in common, as far as their documents name them.
+
+    Raises:
+        WoolError: there is none.
+    """
+    if study.held_out and before.held_out and not _places(study, before):
+        rule = f"has no image in common with {study.out}; compare runs on the same images"
+        raise BadSetting("baseline", before.out, rule)
 
 
 def changes(study: Study, before: Study) -> Table | None:
@@ -49,7 +61,7 @@ def networks(study: Study, before: Study) -> Table | None:
     rows = [
         (pair.title, run, *_mistakes(pair, side), *_costs(side.stage), *_from_unpruned(pair, side))
         for pair in _pairs(study, before)
-        for run, side in (("before", pair.before), ("now", pair.now))
+        for run, side in ((_made(before), pair.before), (_made(study), pair.now))
     ]
     text = (
         "The same networks one by one, judged on the images that both runs have. Parameters that are zero, as soft "

@@ -45,9 +45,10 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
         The pages (HTML); each has a Markdown file and tables beside it.
 
     Raises:
-        WoolError: a folder holds no document, or one cannot be read or is of another version.
+        WoolError: a folder holds no document, one cannot be read or is of another version, or the baseline has other
+            images.
     """
-    from wool_tf.report import export, page
+    from wool_tf.report import comparison, export, page
 
     before = [] if baseline is None else [_documents("baseline", baseline)[0]]
     others = [document_upgrade.completed(results.read(document), document.parent) for document in before]
@@ -56,6 +57,8 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
         study = document_upgrade.completed(results.read(document), document.parent, others)
         # Each of two runs on the same images may tell which those of the other are.
         compared = [document_upgrade.completed(other, before[0].parent, [study]) for other in others]
+        for other in compared:
+            comparison.check(study, other)
         page.write(study, document.parent, document.stem, *compared)
         export.write(study, document.parent, document.stem)
         written.append(document.with_suffix(".html"))

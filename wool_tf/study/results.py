@@ -8,16 +8,15 @@ import dataclasses
 from pathlib import Path
 
 from wool_tf import records
+from wool_tf.errors import WoolError
 from wool_tf.networks.unit_records import History
 from wool_tf.study.board_results import Delivery
 from wool_tf.study.image_results import Data, HeldOutImage, ImageCounts, Sheet, Suspect
 from wool_tf.study.score_results import Baseline, Figures, Intervals, OperatingPoint
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import BEFORE, TrainingConfig
 
 VERSION = 3
 BASELINE = "baseline"
-_BEFORE = {"importance": "l1"}
-"""What settings were before there was a choice, where the default is another now: earlier documents lack them."""
 OF_CONFIGURATION = ("depth", "optimizer", "weights")
 """Settings that the configurations of a study differ in."""
 INT8 = "-int8"
@@ -233,5 +232,9 @@ def read(path: Path) -> Study:
         for name in OF_CONFIGURATION:
             if isinstance(values := settings.get(name), list) and values:
                 settings[name] = values[0]
-        document["settings"] = _BEFORE | settings
-    return records.versioned(document, Study, VERSION, str(path), "run the study again with this wool_tf")
+        document["settings"] = BEFORE | settings
+    found = records.versioned(document, Study, VERSION, str(path), "run the study again with this wool_tf")
+    stages = (stage for one in found.configurations for stage in one.stages)
+    if any(len(stage.scores) not in (0, len(found.held_out)) for stage in stages):
+        raise WoolError(f"{path}: is damaged, a stage has not one score for each image; run the study again")
+    return found

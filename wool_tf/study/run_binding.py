@@ -15,7 +15,7 @@ from wool_tf.errors import BadSetting, as_text
 from wool_tf.networks import initial_weights
 from wool_tf.pruning import latency
 from wool_tf.settings import Binds
-from wool_tf.training.config import TrainingConfig
+from wool_tf.training.config import BEFORE, TrainingConfig
 
 CHOICES = settings.binding(TrainingConfig, "choice")
 """Settings that say which units there are, and not what the result of one is: a run may go on with others."""
@@ -119,9 +119,9 @@ def _check_same(found: RunBinding, ours: RunBinding, out: Path) -> None:
     """Raises BadSetting where the run of a folder differs from this one."""
     unbound = _unbound(found)
     for name, value in ours.settings.items():
-        before = found.settings.get(name)
+        before = found.settings.get(name, BEFORE.get(name))
         if before != value and name not in unbound:
-            had = " ".join(as_text(before)[:60].split()) if name in found.settings else "none, for it is older"
+            had = " ".join(as_text(before)[:60].split())
             raise BadSetting(name, value, f"the run in {out} has {had}; choose another folder")
     # Other processors round differently; a remark says so, and the run goes on.
     for name, value in vars(ours).items():

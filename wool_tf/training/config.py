@@ -20,6 +20,8 @@ SELECTS = ("last", "best")
 CONTROLS = ("random", "scratch")
 IMPORTANCES = tuple(name for name in importance.CRITERIA if name not in CONTROLS)
 CLASSES = 2
+BEFORE = {"importance": "l1"}
+"""What settings were before there was a choice, where the default is another now: earlier documents lack them."""
 OF_COMPARISONS = ("repeats", "controls", "select")
 """Fields of TrainingConfig that keep their defaults, and that `experiments/reproduce.py` lacks, where a model is
 delivered: its figures are those of one network, trained to its last epoch."""
