@@ -35,7 +35,7 @@ def main() -> None:
 
     def progress(done: int, scans: int) -> None:
         nonlocal last
-        if done == scans or time.monotonic() - last > console.LINE_SECONDS:
+        if done == scans or time.monotonic() - last > run_display.LINE_SECONDS:
             last = time.monotonic()
             display.say(f"{done} of {scans} scans")
 
