@@ -1,4 +1,4 @@
-"""What long work tells whoever started it."""
+"""What long work tells its caller."""
 
 from collections.abc import Callable
 

@@ -70,8 +70,8 @@ def hard(stage: TrainingStage, fold: Fold, settings: TrainingConfig, progress: P
     """One round: prunes the network of the stage before and fine-tunes it."""
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
-    network, seed = networks.module(spec, weights), fold.seed(settings, f"{stage.name} filters")
-    prune(network, spec, stage.spec, settings.importance, methods.examples(fold, spec, settings.importance, seed))
+    network, measure = networks.module(spec, weights), settings.importance
+    prune(network, spec, stage.spec, measure, methods.examples(stage, fold, settings, spec, measure))
     _reestimate(network, stage, fold, settings)
     before = _metrics(network, stage, fold)
     history = _train(network, stage, fold, settings, settings.finetune_rate, progress)

@@ -7,6 +7,7 @@ from wool_tf.errors import Divergence, WoolError
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
+from wool_tf.pruning import taylor
 from wool_tf.training import trainer
 from wool_tf.training.distillation import Teacher
 from wool_tf.training.trainer import Course
@@ -172,3 +173,16 @@ def test_a_network_that_onednn_cannot_train_is_refused(images, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     with pytest.raises(WoolError, match=r"^conv1: has 7 channels, and oneDNN cannot train fewer than 8; remove less"):
         trainer.train(narrow, network_weights.initial(narrow, 0), images, LABELS, ALL, course(), 0, lambda *_: None)
+
+
+@pytest.mark.parametrize("precision", ["float64"], indirect=True)
+def test_networks_that_rank_filters_are_forgotten_with_the_others(precision):
+    import keras
+
+    keras.config.set_dtype_policy("float32")
+    trainer.clear()
+    assert taylor.network(SPEC).compute_dtype == "float32"
+    keras.config.set_dtype_policy(precision)
+    trainer.clear()
+    assert taylor.network(SPEC).compute_dtype == "float64"
+    trainer.clear()

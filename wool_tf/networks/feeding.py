@@ -24,7 +24,7 @@ def without_tuning(batches: Batches) -> object:
 
     Of a generator Keras makes one that is tuned, though there is nothing to tune. The thread for that sleeps longer and
     longer, up to a minute, and where it misses the end of the training, `fit` returns when it wakes (TensorFlow 2.21;
-    three of eight trainings of five seconds waited for another four), and nothing is computed meanwhile.
+    five of sixteen trainings of five seconds waited for another four), and nothing is computed meanwhile.
     """
     import tensorflow as tf
 

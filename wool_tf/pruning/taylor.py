@@ -48,7 +48,7 @@ def scores(
     """
     if len(images) != len(labels) or len(images) == 0:
         raise WoolError(f"taylor: needs a label for each of at least one image, got {len(labels)} for {len(images)}")
-    model = _network(spec)
+    model = network(spec)
     network_weights.assign(model, weights)
     derivatives = _derivatives(model)
     total = {conv.name: np.zeros(spec.width(conv.writes)) for conv in spec.convolutions()}
@@ -59,8 +59,8 @@ def scores(
     return {name: values / len(images) for name, values in total.items()}
 
 
-# The folds of a run ask for the same few networks, one for each round.
-_network = functools.lru_cache(maxsize=4)(MaskedResNet)
+# The folds of a run ask for the same few networks, one for each round. `trainer.clear` forgets these, too.
+network = functools.lru_cache(maxsize=4)(MaskedResNet)
 
 
 def _derivatives(model: MaskedResNet) -> Derivatives:

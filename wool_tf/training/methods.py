@@ -150,9 +150,8 @@ def hard(
     """
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
-    seed = fold.seed(settings, f"{stage.name} filters")
-    criterion = criterion or recipe.criterion
-    scores = importance.scores(weights, spec, criterion, seed, examples(fold, spec, criterion, seed))
+    criterion, seed = criterion or recipe.criterion, _filter_seed(stage, fold, settings)
+    scores = importance.scores(weights, spec, criterion, seed, examples(stage, fold, settings, spec, criterion))
     chosen = plan.make(spec, scores, recipe)
     course = Course.of(settings, stage.epochs, settings.finetune_rate)
     smaller, difference, before = _pruned(weights, chosen, stage, fold, settings)
@@ -165,11 +164,24 @@ def hard(
     return _finish(stage, fold, settings, smaller, history, difference, before)
 
 
-def examples(fold: Fold, spec: ResNetSpec, criterion: str, seed: int) -> importance.Examples | None:
-    """Training images, drawn at random by the seed, for a criterion that looks at the loss; None for others."""
+def _filter_seed(stage: TrainingStage, fold: Fold, settings: TrainingConfig) -> int:
+    """Of what chooses the filters that a round removes."""
+    return fold.seed(settings, f"{stage.name} filters")
+
+
+def examples(
+    stage: TrainingStage, fold: Fold, settings: TrainingConfig, spec: ResNetSpec, criterion: str
+) -> importance.Examples | None:
+    """Training images, drawn at random, by which a round ranks filters if its criterion looks at the loss, or None.
+
+    Arguments:
+        stage, fold, settings: of the round.
+        spec: of the network that loses filters.
+        criterion: one of `importance.CRITERIA`.
+    """
     if criterion != importance.taylor.__name__:
         return None
-    drawn = seeds.generator(seed, "examples").permutation(fold.train)[:EXAMPLES]
+    drawn = seeds.generator(_filter_seed(stage, fold, settings), "examples").permutation(fold.train)[:EXAMPLES]
     images = centre_crop(fold.dataset.images[drawn], spec.input_shape[0])
     return normalise(images), fold.dataset.labels[drawn]
 

@@ -18,6 +18,7 @@ from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.unit_records import History
 from wool_tf.networks.weights import Weights
 from wool_tf.progress import Progress
+from wool_tf.pruning import taylor
 from wool_tf.pruning.layers import MaskedResNet
 from wool_tf.pruning.plan import Plan
 from wool_tf.training import distillation, schedules
@@ -247,7 +248,7 @@ def compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool
 
 def clear() -> None:
     """Forgets the networks that are kept, for callers that change how Keras computes."""
-    for kept in (compiled, _inference, _teachers):
+    for kept in (compiled, _inference, _teachers, taylor.network):
         kept.cache_clear()
 
 
