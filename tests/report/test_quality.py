@@ -8,15 +8,15 @@ from study_sample import configuration, figures, stage, written
 from wool_tf.evaluation.bootstrap import DefectRecall
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import delivered_model as delivered_tables
-from wool_tf.report import naming, page, paper, provenance, quality, size
+from wool_tf.report import naming, page, paper, paper_tables, provenance, quality, size
 from wool_tf.report.tables import Table
 from wool_tf.study import results
 from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, OperatingPoint
 from wool_tf.training.config import IMPORTANCES, TrainingConfig
 
 TABLES = (
-    quality.table1,
-    quality.table2,
+    paper_tables.table1,
+    paper_tables.table2,
     quality.quality,
     quality.by_defect,
     quality.operating,
@@ -47,23 +47,23 @@ def of_the_paper() -> results.Study:
 
 def test_table_1_by_hand():
     study = written(configuration(stage("baseline", 0.98125, 0.0025)))
-    (row,) = quality.table1(study).rows
+    (row,) = paper_tables.table1(study).rows
     assert row == ("18", "Adam", "no", "98.12", "0.25", "–", "96.9–98.9", "2 of 2", "98.08", "0.24", "+0.04")
-    (row,) = quality.table1(written(configuration(stage("baseline", None), weights="own.safetensors"))).rows
+    (row,) = paper_tables.table1(written(configuration(stage("baseline", None), weights="own.safetensors"))).rows
     assert row == ("18", "Adam", "own.safetensors", "–", "–", "–", "–", "0 of 2", "–", "–", "–")
-    assert "the images in data/crops" in quality.table1(study).note
+    assert "the images in data/crops" in paper_tables.table1(study).note
 
 
 def test_table_2_by_hand():
     changed = stage("hard1", 0.9666, change=-0.0134), stage("hard2", 0.98, change=0.0), stage("asfp10", None)
-    table = quality.table2(written(configuration(stage("baseline", 0.98), *changed)))
+    table = paper_tables.table2(written(configuration(stage("baseline", 0.98), *changed)))
     assert table.header == ("Network", "Baseline", "Round 1", "Round 2", "ASFP 10 %")
     assert table.rows == (
         ("ResNet-18, Adam, from scratch", "98.00", "96.66 (−1.34)", "98.00 (0.00)", "–"),
         ("– the paper", "98.08", "98.16 (+0.08)", "98.12 (+0.04)", "96.91 (−1.17)"),
         ("– difference (points)", "−0.08", "−1.50", "−0.12", "–"),
     )
-    assert quality.table2(written(configuration(stage("baseline", 0.98)))) is None
+    assert paper_tables.table2(written(configuration(stage("baseline", 0.98)))) is None
 
 
 def test_table_2_says_by_what_filters_were_ranked():
@@ -71,27 +71,27 @@ def test_table_2_says_by_what_filters_were_ranked():
     assert set(naming.IMPORTANCES) == set(IMPORTANCES)
     for measure, words in naming.IMPORTANCES.items():
         ranked = dataclasses.replace(study.settings, importance=measure)
-        assert f"here by {words};" in quality.table2(dataclasses.replace(study, settings=ranked)).text
+        assert f"here by {words};" in paper_tables.table2(dataclasses.replace(study, settings=ranked)).text
 
 
 def test_a_change_that_is_not_the_difference_of_its_columns_is_explained():
     incomplete = stage("hard1", 0.96, change=-0.01, missing=1)
-    table = quality.table2(written(configuration(stage("baseline", 0.98), incomplete)))
+    table = paper_tables.table2(written(configuration(stage("baseline", 0.98), incomplete)))
     assert table.rows[0][2] == "96.00 (−1.00)"
     assert "the change is that of the repeats which both stages have" in table.note
     whole = dataclasses.replace(incomplete, missing=0)
-    assert "both stages" not in quality.table2(written(configuration(stage("baseline", 0.98), whole))).note
+    assert "both stages" not in paper_tables.table2(written(configuration(stage("baseline", 0.98), whole))).note
 
 
 def test_the_papers_own_figures_differ_by_nothing():
-    rows = quality.table2(of_the_paper()).rows
+    rows = paper_tables.table2(of_the_paper()).rows
     assert rows[::3] == tuple((ours[0], *papers[1:]) for ours, papers in zip(rows[::3], rows[1::3], strict=True))
     assert {cell for row in rows[2::3] for cell in row[1:]} == {"0.00"}
     by_name = {row[0]: row[1:] for row in rows[::3]}
     assert by_name["ResNet-34, SGD, pretrained"][3] == "79.35 (−19.09)"
     assert by_name["ResNet-152, SGD, from scratch"][3] == "95.19 (+12.30)"
     assert by_name["ResNet-50, Adam, pretrained"][2] == "98.37 (0.00)"
-    assert {row[-1] for row in quality.table1(of_the_paper()).rows} == {"0.00"}
+    assert {row[-1] for row in paper_tables.table1(of_the_paper()).rows} == {"0.00"}
 
 
 def test_controls_by_hand():
@@ -195,15 +195,15 @@ def test_frozen_features_stand_beside_thresholding_and_are_told_apart(compared):
 def test_weights_of_a_file_that_are_imagenets_stand_beside_the_papers():
     stages = stage("baseline", 0.98), stage("hard1", 0.97, change=-0.01)
     one = configuration(*stages, weights="/weights/mine.pth", pretrained=True)
-    (row,) = quality.table1(written(one)).rows
+    (row,) = paper_tables.table1(written(one)).rows
     assert row[:3] == ("18", "Adam", "yes") and row[-3:-1] == ("98.33", "0.27")
-    assert quality.table2(written(one)).rows[1] == ("– the paper", "98.33", "98.58 (+0.25)")
-    for build in (quality.table1, quality.table2):
+    assert paper_tables.table2(written(one)).rows[1] == ("– the paper", "98.33", "98.58 (+0.25)")
+    for build in (paper_tables.table1, paper_tables.table2):
         assert "Pretrained by a file: mine.pth, which has a head of 1000 classes" in build(written(one)).note
-    assert quality.table2(written(one)).rows[0][0] == "ResNet-18, Adam, pretrained"
-    assert "Pretrained by a file" not in quality.table1(written(configuration(*stages, weights="imagenet"))).note
+    assert paper_tables.table2(written(one)).rows[0][0] == "ResNet-18, Adam, pretrained"
+    assert "Pretrained by a file" not in paper_tables.table1(written(configuration(*stages, weights="imagenet"))).note
     # Of another file nobody knows what it is.
-    (row,) = quality.table1(written(configuration(*stages, weights="/weights/mine.pth"))).rows
+    (row,) = paper_tables.table1(written(configuration(*stages, weights="/weights/mine.pth"))).rows
     assert row[2] == "mine.pth" and row[-3:] == ("–", "–", "–")
 
 
@@ -211,7 +211,7 @@ def test_two_pretrained_networks_are_told_apart():
     one = configuration(stage("baseline", 0.98), weights="imagenet")
     other = configuration(stage("baseline", 0.97), weights="/w/mine.pth", pretrained=True)
     study = written(one, other)
-    assert [row[2] for row in quality.table1(study).rows] == ["yes", "yes (mine.pth)"]
+    assert [row[2] for row in paper_tables.table1(study).rows] == ["yes", "yes (mine.pth)"]
     assert [naming.label(study, each) for each in study.configurations] == [
         "ResNet-18, Adam, pretrained", "ResNet-18, Adam, pretrained (mine.pth)"
     ]  # fmt: skip

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from wool_board.columns import aligned
 from wool_tf import files
-from wool_tf.report import findings, naming, paper, quality
+from wool_tf.report import findings, naming, paper, paper_tables, quality
 from wool_tf.study import units
 from wool_tf.study.results import BASELINE, Configuration, Study
 
 RECIPE = ("depth", "optimizer", "pretrained")
 TABLES = ("table1.csv", "table2.csv", "table1-optimistic.csv", "table2-optimistic.csv")
-SHOWN = (quality.table1, quality.table2, quality.controls, quality.summary)
+SHOWN = (paper_tables.table1, paper_tables.table2, quality.controls, quality.summary)
 
 
 def write(study: Study, out: Path, name: str) -> None:

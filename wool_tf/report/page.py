@@ -16,6 +16,7 @@ from wool_tf.report import (
     delivered_model,
     error_rates,
     findings,
+    paper_tables,
     pictures,
     plots,
     provenance,
@@ -32,7 +33,7 @@ from wool_tf.study.results import Study
 Part = Table | plots.Plot
 FOLDER = Path(__file__).parent
 SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
-    ("Beside the paper", (quality.table1, quality.table2, plots.changes, size.size, claims.claims)),
+    ("Beside the paper", (paper_tables.table1, paper_tables.table2, plots.changes, size.size, claims.claims)),
     ("Quality", (quality.quality, plots.accuracy, quality.by_defect, quality.operating, quality.confusion,
                  score_plots.roc, score_plots.precision_recall, score_plots.reliability, quality.controls)),
     ("Size and speed", (tradeoff_plots.operations, tradeoff_plots.time, size.removal, size.widths, size.latency,
