@@ -171,8 +171,12 @@ def baseline_title(study: Study, each: Baseline) -> str:
 
 
 def inline(title: str) -> str:
-    """A title within a sentence."""
-    return title[0].lower() + title[1:]
+    """A title within a sentence.
+
+    >>> inline("Hard pruning, round 1"), inline("ASFP, 30 %")
+    ('hard pruning, round 1', 'ASFP, 30 %')
+    """
+    return title if title[:2].isupper() else title[0].lower() + title[1:]
 
 
 def explained(study: Study) -> str:
