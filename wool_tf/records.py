@@ -84,10 +84,11 @@ def versioned(document: dict, kind: type[T], version: int, name: str, advice: st
         advice: what to do with one that cannot be used.
 
     Raises:
-        WoolError: it is of another version, or a value is missing or of another type.
+        WoolError: it says no version, or another one, or a value is missing or of another type.
     """
-    found = document.get("version")
-    if found != version:
+    if "version" not in document:
+        raise WoolError(f"{name}: is no document of wool_tf, for it says no version (expected: {version}); {advice}")
+    if (found := document["version"]) != version:
         raise WoolError(f"{name}: is of version {quoted(found)}, not {version}; {advice}")
     try:
         return typed(document, kind, name)

@@ -92,7 +92,10 @@ def change_grid(**changes):
     ("change", "message"),
     [
         (lambda found: found.update(version=2), "is of version 2, not 1; measure it anew"),
-        (lambda found: found.pop("version"), "is of version None, not 1"),
+        (
+            lambda found: found.pop("version"),
+            "is no document of wool_tf, for it says no version (expected: 1)",
+        ),
         (lambda found: found.pop("grids"), "missing required field `grids`"),
         (lambda found: found.update(threads="1"), "Expected `int`, got `str`"),
         (
@@ -122,7 +125,7 @@ def test_a_damaged_table_is_refused_by_name(change, message, tmp_path):
     [
         ("{", "is no table of latency_table.py"),
         ("[" * 100_000, "is no table of latency_table.py"),
-        ("[]", "is of version None"),
+        ("[]", "is no document of wool_tf, for it says no version"),
     ],
     ids=["cut", "nested", "list"],
 )

@@ -11,7 +11,8 @@ from wool_tf.study.score_results import THRESHOLDING, Baseline
 
 
 def claim(study) -> dict[str, tuple[str, str]]:
-    return {row[1]: row[3:] for row in claims.claims(study).rows}
+    """Of a study of one network: by claim what the records say, and the verdict."""
+    return {told: (here, held) for told, held, here, _ in claims.claims(study).rows}
 
 
 def test_the_papers_claims_by_hand():
@@ -34,6 +35,13 @@ def test_the_papers_claims_by_hand():
     assert found["hard pruning retains accuracy better than ASFP"][1] == "holds"
 
 
+def test_networks_are_named_where_there_are_several():
+    two = [configuration(stage("baseline", 0.99), optimizer=optimizer) for optimizer in ("adam", "sgd")]
+    found = claims.claims(written(*two))
+    assert found.header[:3] == ("Network", "Claim of the paper", "Verdict")
+    assert [row[0] for row in found.rows] == ["ResNet-18, Adam, from scratch", "ResNet-18, SGD, from scratch"]
+
+
 def test_claims_that_fail_or_cannot_be_told():
     stages = (
         stage("baseline", 0.99),
@@ -50,7 +58,7 @@ def test_claims_that_fail_or_cannot_be_told():
 def test_the_papers_own_tables_stand_beside_its_claims():
     stages = stage("baseline", 0.99), stage("hard1", 0.9, change=-0.09, params=90, operations=1400)
     study = written(configuration(*stages, depth=34, optimizer="sgd", weights="imagenet"))
-    rows = {row[1]: (row[2], row[4]) for row in claims.claims(study).rows}
+    rows = {told: (reported, held) for told, held, _, reported in claims.claims(study).rows}
     contradicted = "does not hold, nor in the paper’s tables"
     assert rows["hard pruning costs at most 1.34 points of accuracy"] == ("−19.09 points", contradicted)
     # Table III of ResNet-34: 5.3, 1.4 and 0.5 of 22 million parameters.

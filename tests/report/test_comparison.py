@@ -271,10 +271,18 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
             "--runs={}/empty: holds none of report.json, prune_kfold.json, train_kfold.json, pytorch_kfold.json",
         ),
         (("--runs={}/x.json",), "{}/x.json: is damaged"),
+        (
+            ("--runs={}/other.json",),
+            "--runs={}/other.json: is no document of wool_tf; expected is the folder of a run, or one of its documents "
+            "(report.json, ",
+        ),
+        (("--runs={}/old.json",), "{}/old.json: is of version 2, not 3; run the study again with this wool_tf"),
     ],
 )
 def test_mistakes_are_one_line(flags, told, tmp_path):
     (tmp_path / "x.json").write_text("{")
+    (tmp_path / "other.json").write_text('{"name": "leaflet", "version": "1.9"}')
+    (tmp_path / "old.json").write_text('{"configurations": [], "version": 2}')
     (tmp_path / "empty").mkdir()
     finished = scripts.check("report.py", *(flag.format(tmp_path) for flag in flags))
     (line,) = finished.stderr.splitlines()

@@ -21,7 +21,8 @@ from study_sample import configuration, stage, written
 from wool_tf.errors import WoolError
 from wool_tf.evaluation import calibration
 from wool_tf.evaluation.bootstrap import DefectRecall
-from wool_tf.report import export, page, quality, tables
+from wool_tf.report import export, page, pictures, quality, tables
+from wool_tf.study.board_results import PointingGame
 from wool_tf.study.results import Failure
 
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -215,8 +216,8 @@ def test_no_column_is_lost_on_paper(delivered, compared, tmp_path):
 
 
 def test_it_is_said_where_pictures_are_left_out(delivered):
-    pictures = delivered.delivery.pictures
-    delivery = dataclasses.replace(delivered.delivery, pictures=pictures[1:])
+    shown = delivered.delivery.pictures
+    delivery = dataclasses.replace(delivered.delivery, pictures=shown[1:])
     for text in page.render(dataclasses.replace(delivered, delivery=delivery)).values():
         assert re.search(r"Of (\d+) images judged wrongly \d+ are shown", text)
     assert "are shown; the table" not in page.render(delivered)[".html"]
@@ -227,6 +228,28 @@ def test_links_reach_their_sections_and_names_are_unique(pages):
     names = reader.values("id")
     assert len(names) == len(set(names))
     assert {target[1:] for target in reader.values("href")} <= set(names)
+
+
+def test_heatmaps_are_drawn_where_a_defect_is_or_was_seen(delivered):
+    stage, judged = delivered.delivered.int8_stage.name, delivered.delivery.judged
+    for given, one in zip(delivered.delivery.pictures, pictures.pictures(delivered), strict=True):
+        image = judged[given.image]
+        passed = image.label == 0 and not image.wrong(stage)
+        assert bool(one.cells) == (not passed and max(map(max, given.heatmap)) > 0)
+
+
+def test_it_is_said_what_heatmaps_can_show(delivered):
+    def told(pointing):
+        delivery = dataclasses.replace(delivered.delivery, pointing=pointing)
+        return pictures.heatmaps(dataclasses.replace(delivered, delivery=delivery))
+
+    assert "No defects are marked in these images" in told(None) and "Pink" not in told(None)
+    assert told(PointingGame(200, 116, 13.0)).endswith(
+        "Over all 200 defective images whose defects are marked, the heatmap is highest inside a mark in 58.0 % (by "
+        "chance 6.5 %)."
+    )
+    for text in page.render(delivered).values():
+        assert "neither the outline of a defect nor whether there is one" in text
 
 
 def test_every_picture_is_described(pages):

@@ -44,6 +44,22 @@ def test_no_model_is_recommended_where_something_simpler_is_as_good(delivered):
         assert found.command.startswith("python experiments/search.py --data=data/campaign")
 
 
+@pytest.mark.parametrize("weights", ["imagenet", "none"])
+def test_better_training_is_not_sought_by_a_measure_of_before(delivered, weights):
+    one = dataclasses.replace(delivered.configurations[0], weights=weights)
+    study = dataclasses.replace(
+        delivered,
+        command="python experiments/reproduce.py --data=data/campaign --importance=l1 --out=runs/x",
+        configurations=(one,),
+        settings=dataclasses.replace(delivered.settings, importance="l1"),
+    )
+    told, command = advice.better_training(study, one)
+    assert "Filters were ranked by L1 norms; the command goes by how much the training loss" in told
+    assert "importance" not in command
+    told, _ = advice.better_training(dataclasses.replace(study, settings=delivered.settings), one)
+    assert "ranked" not in told
+
+
 def test_commands_read_the_images_as_the_study_did(delivered):
     """And search with its settings."""
     named = "--defective_label=bad", "--bits=12", "--on_bad_image=skip"

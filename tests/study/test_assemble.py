@@ -81,7 +81,7 @@ def test_earlier_documents_have_every_value_of_what_configurations_differ_in(tmp
         (None, "cannot be read"),
         (b'{"version": 2, "ti', "is damaged; run the study again"),
         (b'{"version": 1}', "is of version 1, not 3"),
-        (b"[]", "is of version None, not 3"),
+        (b"[]", r"is no document of wool_tf, for it says no version \(expected: 3\); run the study again"),
         (b'{"version": 3, "title": 3}', "Expected `str`, got `int`"),
         (
             b'{"version": 3, "title": "", "command": "", "out": "", "settings": {"epochs": 0}}',

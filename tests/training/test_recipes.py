@@ -116,7 +116,7 @@ def test_settings_that_the_table_contradicts(table, changes, message):
 
 def test_a_damaged_table_is_told_by_its_setting(table):
     table.write_text("{}")
-    with pytest.raises(WoolError, match=rf"^latency_table: {table}: is of version None"):
+    with pytest.raises(WoolError, match=rf"^latency_table: {table}: is no document of wool_tf, for it says no version"):
         recipes.table(settings(table))
 
 

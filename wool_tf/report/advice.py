@@ -10,6 +10,7 @@ from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.errors import as_text
+from wool_tf.report.naming import IMPORTANCES
 from wool_tf.study.results import OF_CONFIGURATION, Configuration, Stage, Study
 from wool_tf.training.config import NOT_SEARCHED, OF_COMPARISONS, TrainingConfig
 
@@ -108,12 +109,21 @@ def _as_flags(values: Mapping[str, object]) -> list[str]:
 
 
 def better_training(study: Study, one: Configuration) -> tuple[str, str]:
-    """Advice and command where a network is not good enough."""
+    """Advice and command where a network is not good enough: never one that ranks filters by a measure of before."""
+    ranked = _ranked(study, one)
     if all(each.weights == "none" for each in study.configurations):
-        kept = without(words(study), "out", "weights")
+        kept = without(words(study), "out", "weights", "importance")
         command = shlex.join([*kept, "--weights=imagenet", f"--out={study.out}-imagenet"])
-        return "Start from ImageNet weights instead of random ones; they learn more from few images.", command
+        return f"Start from ImageNet weights instead of random ones; they learn more from few images.{ranked}", command
     own = {name: getattr(one, name) for name in OF_CONFIGURATION}
-    flags = [*_as_flags(own), *_settings(study, (*own, *NOT_SEARCHED))]
+    flags = [*_as_flags(own), *_settings(study, (*own, *NOT_SEARCHED, "importance"))]
     command = shlex.join(["python", "experiments/search.py", *of_images(study), *flags, "--out=search"])
-    return "Look at the images judged wrongly, then search for better settings of the training.", command
+    return f"Look at the images judged wrongly, then search for better settings of the training.{ranked}", command
+
+
+def _ranked(study: Study, one: Configuration) -> str:
+    """That filters will be ranked by the default measure, where those of the study were not; begins with a space."""
+    default, measure = TrainingConfig.importance, study.settings.importance
+    if measure == default or not any(stage.name.startswith("hard") for stage in one.stages):
+        return ""
+    return f" Filters were ranked by {IMPORTANCES[measure]}; the command goes by {IMPORTANCES[default]}, the default."

@@ -18,14 +18,20 @@ HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "cannot be told"
 NOR_THERE = "does not hold, nor in the paper’s tables"
 ROUNDING = 0.005
 """Of the shares that follow from Table III, whose figures have two digits."""
-Cells = tuple[str, str, str, str, str]
+Cells = tuple[str, str, str, str]
+"""Claim, verdict, what the records say, and what the paper's tables say."""
 
 HARD, ASFP = paper.PRUNED_STAGES[:3], paper.PRUNED_STAGES[3:]
 
 
 def claims(study: Study) -> Table | None:
     """Every claim that the stages of the study bear on."""
-    rows = [row for one in naming.ordered(study) for row in _rows(study, one)]
+    several = len(study.configurations) > 1
+    rows = [
+        (naming.label(study, one), *row) if several else row
+        for one in naming.ordered(study)
+        for row in _rows(study, one)
+    ]
     text = (
         "What the paper claims, what its own tables say of it for the same network (or, of one that it has not, for "
         "all of the depth), and what the records of this run say. A claim cannot be told where the 95 % interval over "
@@ -44,8 +50,8 @@ def claims(study: Study) -> Table | None:
         "were tested on samples that they had seen in training, from another angle; --group_by=scan divides images as "
         "the paper does."
     )
-    header = ("Network", "Claim of the paper", "The paper’s tables", "Here", "Verdict")
-    return naming.marked(study, table("The paper’s claims", text, header, rows, "lllll", note))
+    header = (*(("Network",) if several else ()), "Claim of the paper", "Verdict", "Here", "The paper’s tables")
+    return naming.marked(study, table("The paper’s claims", text, header, rows, "l" * len(header), note))
 
 
 def _range(count: str) -> str:
@@ -70,16 +76,16 @@ def _rows(study: Study, one: Configuration) -> Iterator[Cells]:
     final = hard[-1] if hard else one.baseline
     if not final.figures.complete:
         return
-    yield _accuracy(study, one, final)
+    yield _accuracy(one, final)
     simple = study.baseline(THRESHOLDING)
     if simple is not None:
-        yield _more_accurate(study, one, final, simple)
+        yield _more_accurate(one, final, simple)
     if simple is not None and simple.figures.mean("recall"):
-        yield _more_found(study, one, final, simple)
+        yield _more_found(final, simple)
     if hard:
         yield _largest_drop(study, one, hard)
-        yield _shares(study, one, hard, "params", "parameters")
-        yield _shares(study, one, hard, "operations", "operations")
+        yield _shares(one, hard, "params", "parameters")
+        yield _shares(one, hard, "operations", "operations")
     if hard and soft:
         yield _stability(study, one, hard, soft)
 
@@ -112,17 +118,17 @@ def _span(values: Sequence[float], unit: str) -> str:
     return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"
 
 
-def _accuracy(study: Study, one: Configuration, final: Stage) -> Cells:
+def _accuracy(one: Configuration, final: Stage) -> Cells:
     low, high = final.interval["accuracy"]
     mean, claimed = final.figures.known_mean("accuracy"), paper.CLAIMED_ACCURACY / 100
     held = UNCLEAR if low <= claimed <= high else HOLDS if mean > claimed else FAILS
     here = f"{final.title}: {percent(mean)} % ({naming.interval((low, high))})"
     reported = [after[-1] for _, after in _reported(one, HARD) if after]
     claim = f"more than {paper.CLAIMED_ACCURACY} % accuracy with a pruned network"
-    return naming.label(study, one), claim, _span(reported, " %"), here, held
+    return claim, held, here, _span(reported, " %")
 
 
-def _more_accurate(study: Study, one: Configuration, final: Stage, simple: Baseline) -> Cells:
+def _more_accurate(one: Configuration, final: Stage, simple: Baseline) -> Cells:
     """Against thresholding."""
     ours, theirs = (each.figures.known_mean("accuracy") for each in (final, simple))
     around = _around(final, simple, "accuracy")
@@ -131,10 +137,10 @@ def _more_accurate(study: Study, one: Configuration, final: Stage, simple: Basel
     reported = _span([after[-1] - paper.THRESHOLDING[1] for _, after in _reported(one, HARD) if after], " points")
     claim = f"at least {paper.CLAIMED_ADVANTAGE} points more accurate than thresholding"
     held = _judged(ends or (ours - theirs, ours - theirs), paper.CLAIMED_ADVANTAGE / 100)
-    return naming.label(study, one), claim, reported, here, held
+    return claim, held, here, reported
 
 
-def _more_found(study: Study, one: Configuration, final: Stage, simple: Baseline) -> Cells:
+def _more_found(final: Stage, simple: Baseline) -> Cells:
     """Against thresholding, which finds some."""
     ours, theirs = (each.figures.known_mean("recall") for each in (final, simple))
     more, around = ours / theirs - 1, _around(final, simple, "recall")
@@ -143,7 +149,7 @@ def _more_found(study: Study, one: Configuration, final: Stage, simple: Baseline
     if around:
         here += f", 95 %: {points(low, 1)} % " + (f"to {points(high, 1)} %" if math.isfinite(high) else "or more")
     claim = f"finds {paper.CLAIMED_MORE_FOUND} % more defective products than thresholding"
-    return naming.label(study, one), claim, MISSING, here, _judged((low, high), paper.CLAIMED_MORE_FOUND / 100)
+    return claim, _judged((low, high), paper.CLAIMED_MORE_FOUND / 100), here, MISSING
 
 
 def _around(final: Stage, simple: Baseline, metric: str) -> tuple[mover.Ends, mover.Ends] | None:
@@ -171,7 +177,7 @@ def _largest_drop(study: Study, one: Configuration, hard: Sequence[Stage]) -> Ce
     if held == FAILS and drops and round(min(drops), 2) < -paper.CLAIMED_DROP:
         held = NOR_THERE
     claim = f"hard pruning costs at most {paper.CLAIMED_DROP} points of accuracy"
-    return naming.label(study, one), claim, _span(drops, " points"), here, held
+    return claim, held, here, _span(drops, " points")
 
 
 def _worst(stages: Sequence[Stage]) -> Stage:
@@ -179,7 +185,7 @@ def _worst(stages: Sequence[Stage]) -> Stage:
     return min((stage for stage in stages if stage.change is not None), key=lambda stage: stage.change or 0.0)
 
 
-def _shares(study: Study, one: Configuration, hard: Sequence[Stage], name: str, word: str) -> Cells:
+def _shares(one: Configuration, hard: Sequence[Stage], name: str, word: str) -> Cells:
     claimed = [percent / 100 for percent in paper.CLAIMED_SHARES[name]]
     shares = [share for stage in hard if (share := stage.share_of(one.baseline, name)) is not None]
     low, high = min(shares), max(shares)
@@ -192,7 +198,7 @@ def _shares(study: Study, one: Configuration, hard: Sequence[Stage], name: str, 
     here = f"{percent(low)}–{percent(high)} %"
     there = f"{percent(min(theirs))}–{percent(max(theirs))} %" if theirs else MISSING
     told = f"rounds leave {_range(name)} of the {word}"
-    return naming.label(study, one), told, there, here, held
+    return told, held, here, there
 
 
 def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Sequence[Stage]) -> Cells:
@@ -208,4 +214,4 @@ def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Se
     theirs = [_span([min(after) - before for before, after in _reported(one, names) if after], " points")
               for names in (HARD, ASFP)]  # fmt: skip
     claim = "hard pruning retains accuracy better than ASFP"
-    return naming.label(study, one), claim, f"{theirs[0]} by hard pruning, {theirs[1]} by ASFP", here, held
+    return claim, held, here, f"{theirs[0]} by hard pruning, {theirs[1]} by ASFP"

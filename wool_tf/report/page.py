@@ -103,7 +103,7 @@ def render(study: Study, before: Study | None = None) -> dict[str, str]:
         "sheets": pictures.sheets(study),
         "pictures": pictures.pictures(study),
         "suspects": pictures.suspects(study),
-        "pointing": pictures.pointing(study),
+        "heatmaps": pictures.heatmaps(study),
         "given": study.delivery is not None and study.delivery.rule.threshold is not None,
         "cut": pictures.cut(study),
         "tiles": study.delivery.tiles_per_square_metre if study.delivery else None,

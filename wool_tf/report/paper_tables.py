@@ -10,7 +10,7 @@ from pathlib import Path
 from wool_tf.cells import MISSING, PREFIXES, count, percent
 from wool_tf.report import counterpart, naming, paper
 from wool_tf.report.naming import IMPORTANCES, hundredths, label, points
-from wool_tf.report.quality import ACCURACY, repeats
+from wool_tf.report.quality import repeats
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import BASELINE, Configuration, Study
 
@@ -38,8 +38,12 @@ def table1(study: Study, before: Study | None = None) -> Table | None:
             rows.append((counterpart.row(other), *_unpruned(there)))
             rows.append((DIFFERENCE, _apart(ours, there.baseline.figures.mean("accuracy")), *[MISSING] * 4))
     header = ("Network", "Mean (%)", "Standard deviation", "Over folds", "95 % interval", "Repeats")
-    text, note = f"At the threshold 0.5. {ACCURACY}", _note(study, other)
-    return naming.marked(study, table("Accuracy before pruning (Table I)", text, header, rows, "lrrrrr", note))
+    text = (
+        "Accuracy at the threshold 0.5: mean and standard deviation over repeats of the cross-validation. Beside them "
+        "stand the standard deviation over folds and the 95 % interval over physical samples."
+    )
+    found = table("Accuracy before pruning (Table I)", text, header, rows, "lrrrrr", _note(study, other))
+    return naming.marked(study, found)
 
 
 def _unpruned(one: Configuration) -> tuple[str, ...]:

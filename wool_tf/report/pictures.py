@@ -76,14 +76,26 @@ def cells(picture: Picture) -> list[Cell]:
     ]  # fmt: skip
 
 
-def pointing(study: Study) -> str:
-    """How often heatmaps point at defects, in a sentence; empty where no boxes are known."""
-    found = study.delivery.pointing if study.delivery else None
-    if found is None:
+def heatmaps(study: Study) -> str:
+    """What the colours of the pictures say and cannot say; empty where there are no pictures."""
+    if study.delivered is None:
         return ""
+    text = (
+        "Yellow: the parts of the image that speak most for a defect to the network, be it ever so little, the highest "
+        "cell of each image being the most opaque; on sound images that were passed nothing is drawn. It shows what "
+        "the network went by, roughly, and neither the outline of a defect nor whether there is one. Where yellow is "
+        "scattered, the network went by no single place."
+    )
+    found = study.delivered.delivery.pointing
+    if found is None:
+        return (
+            f"{text} No defects are marked in these images, so it is not known how often yellow lies on them: see for "
+            "yourself in these pictures, or mark defects (column boxes of manifest.csv), and the next report counts it."
+        )
     return (
-        f"Over all {found.images} defective images whose defects are marked, the heatmap is highest inside a mark in "
-        f"{percent(found.inside / found.images)} % (by chance {percent(found.by_chance / found.images)} %)."
+        f"{text} Pink: where a defect is marked. Over all {found.images} defective images whose defects are marked, "
+        f"the heatmap is highest inside a mark in {percent(found.inside / found.images)} % (by chance "
+        f"{percent(found.by_chance / found.images)} %)."
     )
 
 
@@ -103,6 +115,9 @@ def _shown(picture: Picture, one: ImageVerdict, stage: str) -> CaptionedImage:
     kind = RIGHT if not one.wrong(stage) else ALARM if one.called(stage) else MISSED
     what = naming.types(one.defects) or ("defective" if one.label == 1 else "non-defective")
     at = f"score {decimals(one.scores[stage])}, threshold {decimals(one.threshold)}"
+    if kind == RIGHT and one.label == 0:
+        # By its own highest cell a map without anything in it would be drawn as strongly as any other.
+        picture = dataclasses.replace(picture, heatmap=())
     return CaptionedImage(kind, f"{one.path}: {what}, {at}", picture)
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wool_tf import records
 from wool_tf.errors import BadSetting
 from wool_tf.study import document_upgrade, results, run
 from wool_tf.study.crop_source import CropSource
@@ -67,10 +68,13 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
 
 def _documents(setting: str, run: Path) -> list[Path]:
     """The documents of a run, that of a delivery first."""
+    names = ", ".join(f"{name}.json" for name in NAMES)
     if run.is_file():
+        if "configurations" not in records.load(run, "study"):
+            rule = f"is no document of wool_tf; expected is the folder of a run, or one of its documents ({names})"
+            raise BadSetting(setting, run, rule)
         return [run]
     found = [path for name in NAMES if (path := run / f"{name}.json").is_file()]
     if not found:
-        names = ", ".join(f"{name}.json" for name in NAMES)
         raise BadSetting(setting, run, f"holds none of {names}; give the folder of a run that has ended")
     return found

@@ -33,6 +33,17 @@
     document.getElementById(id).replaceChildren(...parts);
   };
 
+  // A command, whose lines break between words and not at the dashes of a flag.
+  const write = (id, command) => {
+    const words = command.split(" ").flatMap((text, place) => {
+      const word = document.createElement("span");
+      word.className = "word";
+      word.textContent = text;
+      return place ? [" ", word] : [word];
+    });
+    document.getElementById(id).replaceChildren(...words);
+  };
+
   const byType = () => {
     const counts = new Map();
     for (const image of defective) {
@@ -60,7 +71,7 @@
       show("metre", width > 0 ? (belt * width).toFixed(1) : "–");
     }
     show("types", byType() || "types are not known");
-    show("deliver", data.command.replace("THRESHOLD", () => String(threshold)));
+    write("deliver", data.command.replace("THRESHOLD", () => String(threshold)));
     list("missed-images", missed);
     list("alarm-images", alarms);
   };
