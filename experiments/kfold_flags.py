@@ -13,7 +13,7 @@ import setting_flags
 import threshold_flags
 import training_flags
 from wool_tf.cells import duration
-from wool_tf.evaluation.thresholds import COST_RATIO
+from wool_tf.evaluation.thresholds import COST_RATIO, RECALL
 from wool_tf.study.results import Study
 from wool_tf.study.workers import Workers
 from wool_tf.training import config
@@ -21,7 +21,6 @@ from wool_tf.training import config
 if TYPE_CHECKING:
     from wool_tf.study.grid import Protocol
 
-REQUIRED_RECALL = 0.99
 FAILED = 2
 """Exit status of a run that has come to its end without some of its networks."""
 
@@ -31,9 +30,7 @@ _GRID = setting_flags.define(
 )
 _WORKERS = setting_flags.define(Workers)
 # The report has figures at a threshold of either kind, so that both have a default.
-_THRESHOLDS = threshold_flags.define(
-    without=("threshold",), defaults={"recall": REQUIRED_RECALL, "cost_ratio": COST_RATIO}
-)
+_THRESHOLDS = threshold_flags.define(without=("threshold",), defaults={"recall": RECALL, "cost_ratio": COST_RATIO})
 _PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
 
 
