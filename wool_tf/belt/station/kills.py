@@ -17,7 +17,7 @@ from wool_tf.belt.detector import DetectorStream, LineTimes, first_lines
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import Output
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.process import Program, has_said
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.station import run as station_run
 from wool_tf.belt.station.page_client import PageFigures

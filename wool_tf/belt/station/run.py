@@ -19,7 +19,7 @@ from wool_tf.belt.detector import DetectorStream
 from wool_tf.belt.gate import run as gate_run
 from wool_tf.belt.gate.run import GateFigures, GateRun
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.process import Program, has_said
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.scoring import InspectionFigures, MemoryQuarters
 from wool_tf.belt.station import broker
