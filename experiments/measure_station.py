@@ -44,7 +44,7 @@ PARTS = ("inspection", "gate", "station")
 
 def main() -> None:
     from wool_tf.belt.station import broker
-    from wool_tf.belt.station.run import Commands
+    from wool_tf.belt.station.processes import Commands
 
     display, config = run_display.Display(), _BELT.config
     speeds, hours, seed = config.speed, config.hours, setting_flags.build(TrainingConfig, _SEED).seed
