@@ -51,9 +51,10 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
 
     from wool_tf.report import export, publication
     from wool_tf.study import grid, run
+    from wool_tf.study.request import Request
 
     configs = grid.grid(base, axes["depth"], axes["optimizer"], weights)
-    request = run.Request(configs, rules, shlex.join(["python", *sys.argv]), name, protocol=protocol)
+    request = Request(configs, rules, shlex.join(["python", *sys.argv]), name, protocol=protocol)
     given = (request, source, out, workers)
     if _PLAN.value:
         _tell(run.plan(*given), workers.scheduler, display)
