@@ -179,9 +179,9 @@ def _moved(box: Box, lines: int) -> Box:
     return dataclasses.replace(box, y0=box.y0 + lines, y1=box.y1 + lines)
 
 
-def _opened(file: Path, raw: LineFormat | None, most: int | None = None) -> np.ndarray:
+def _opened(file: Path, raw: LineFormat | None) -> np.ndarray:
     try:
-        return scan_files.read(file, raw)[:most]
+        return scan_files.read(file, raw)[:]
     except BadFile as flaw:
         raise WoolError(f"{file}: {flaw}") from None
 
