@@ -21,7 +21,7 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -114,8 +114,13 @@ def main() -> None:
             else simulated.crops(Path(made), QUICK_SAMPLES if _QUICK.value else SAMPLES)
         )
         images = native_crops.load(data, Path(made)).for_network(settings.image_size)
-        found = _raced(names, settings, data, Path(made))
+        found: Costs = {}
+        for found in _raced(names, settings, data, Path(made)):
+            _write(settings, found)
     print("", *_table(names, found, images), "", *_differences(names, found, images), sep="\n")
+
+
+def _write(settings: TrainingConfig, found: Costs) -> None:
     rows = [
         {"stage": stage, "of": name, "fold": fold} | dataclasses.asdict(cost)
         for (stage, name), costs in found.items()
@@ -132,8 +137,8 @@ def _settings() -> TrainingConfig:
     return setting_flags.build(TrainingConfig, _SETTINGS, final="baseline", **given)
 
 
-def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -> Costs:
-    """What each did in each stage."""
+def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -> Iterator[Costs]:
+    """What each has done in each stage, after every fold."""
     # A process that is forked would have what the other one has imported.
     spawning = multiprocessing.get_context("spawn")
     pipes = {}
@@ -148,7 +153,7 @@ def _raced(names: list[str], settings: TrainingConfig, data: Path, made: Path) -
                 done = _asked(pipe, name, fold, stage)
                 found.setdefault((stage, name), []).append(done)
                 print(f"fold {fold + 1:<4}{stage:12}{name:14}{done.cpu_seconds:8.1f} s", flush=True)
-    return found
+        yield found
 
 
 def _asked(pipe: Connection, name: str, fold: int, stage: str) -> StageCost:

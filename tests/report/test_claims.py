@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from study_sample import configuration, figures, stage, written
-from wool_tf.evaluation import paired_comparison
+from wool_tf.evaluation import mover, paired_comparison
 from wool_tf.report import claims, paper
 from wool_tf.study.score_results import THRESHOLDING, Baseline
 
@@ -72,6 +72,20 @@ def test_a_gain_over_thresholding_within_chance_is_not_told():
         half = 100 * (0.8 - lowest)
         assert gain.endswith(f"95 %: +{18 - math.hypot(1, half):.2f} to +{18 + math.hypot(1, half):.2f}")
         assert told == expected
+        # 1.2 times what thresholding finds is 0.96; the interval of the ratio holds 1.2 or not.
+        more, told = found["finds 20 % more defective products than thresholding"]
+        low, high = (100 * (end - 1) for end in mover.ratio(0.98, ends["recall"], 0.8, around["recall"]))
+        assert more == f"+22.5 % (98.0 against 80.0 %), 95 %: +{low:.1f} % to +{high:.1f} %"
+        assert told == ("holds" if low >= 20 else "cannot be told")
+
+
+def test_where_thresholding_may_find_nothing_the_gain_has_no_upper_end():
+    whole = stage("baseline", 0.98, interval={"accuracy": (0.97, 0.99), "recall": (0.97, 0.99)})
+    simple = Baseline(THRESHOLDING, "", figures(0.1), {"accuracy": (0.0, 0.2), "recall": (0.0, 0.2)})
+    more, told = claim(written(configuration(whole), baselines=(simple,)))[
+        "finds 20 % more defective products than thresholding"
+    ]
+    assert more.endswith(" % or more") and told == "holds"
 
 
 def test_losses_are_compared_image_by_image_where_images_are_known(delivered):
@@ -84,6 +98,21 @@ def test_losses_are_compared_image_by_image_where_images_are_known(delivered):
     groups = np.array([one.group for one in delivered.held_out])
     low, high = paired_comparison.compare(truth, groups, *calls).interval
     assert told == ("holds" if low >= -0.0134 else "does not hold" if high < -0.0134 else "cannot be told")
+
+
+def test_hard_pruning_and_asfp_are_compared_image_by_image(delivered):
+    here, told = claim(delivered)["hard pruning retains accuracy better than ASFP"]
+    stages = delivered.configurations[0].stages
+    by_hard = min((each for each in stages if each.name in ("hard1", "hard2", "hard3")), key=lambda each: each.change)
+    by_asfp = min((each for each in stages if each.name.startswith("asfp")), key=lambda each: each.change)
+    truth = np.array([one.label == 1 for one in delivered.held_out])
+    groups = np.array([one.group for one in delivered.held_out])
+    calls = [np.array(each.scores) >= 0.5 for each in (by_asfp, by_hard)]
+    found = paired_comparison.compare(truth, groups, *calls)
+    low, high = found.interval
+    ends = " to ".join(f"{100 * end:+.2f}".replace("-", "−").replace("+0.00", "0.00") for end in (low, high))
+    assert here.endswith(f" points, 95 %: {ends}")
+    assert told == ("cannot be told" if low <= 0 <= high else "holds" if low > 0 else "does not hold")
 
 
 def test_what_is_said_of_the_paper_itself_is_in_its_tables():

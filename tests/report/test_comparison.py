@@ -220,6 +220,28 @@ def test_it_is_said_why_images_are_not_compared(tmp_path):
     assert "Rows with – are compared by their means only" in text and "of a version that named no images" in text
 
 
+def test_settings_that_the_earlier_run_had_otherwise_are_told(study):
+    otherwise = dataclasses.replace(study.settings, importance="l1", epochs=study.settings.epochs + 1, threads=7)
+    note = comparison.changes(study, dataclasses.replace(study, settings=otherwise)).note
+    epochs = f"epochs {study.settings.epochs + 1} instead of {study.settings.epochs}"
+    assert note == f"Trained otherwise before: {epochs}, importance l1 instead of taylor."
+    assert comparison.changes(study, study).note == ""
+
+
+def test_the_page_has_tables_of_two_frameworks(study, tmp_path):
+    torch = dataclasses.replace(study, out="runs/torch", command="python experiments/pytorch_kfold.py")
+    for name, one in (("new", study), ("old", torch)):
+        (tmp_path / name).mkdir()
+        results.write(tmp_path / name / "report.json", one)
+    publication.again([tmp_path / "new"], tmp_path / "old")
+    for suffix in (".html", ".md"):
+        # In tables I and II, and for both counts of table III.
+        assert (tmp_path / "new" / f"report{suffix}").read_text().count("– PyTorch") == 4
+    assert "pytorch_baseline" in (tmp_path / "new" / "report-table2.csv").read_text()
+    publication.again([tmp_path / "new"], None)
+    assert "pytorch" not in (tmp_path / "new" / "report-table2.csv").read_text()
+
+
 def test_the_page_begins_its_tables_with_it(study):
     for text in page.render(study, worsened(study, 12)).values():
         assert text.index("What changed") < text.index("Beside the paper")

@@ -32,6 +32,22 @@ def test_files_leave_unknown_values_empty_and_add_other_stages():
     assert list(export.to_csv(written(configuration(stage("baseline", 0.981))))) == ["table1.csv"]
 
 
+def test_columns_of_another_framework_follow_with_the_differences():
+    study = written(configuration(stage("baseline", 0.98, 0.001), stage("hard1", 0.97)))
+    other = written(configuration(stage("baseline", 0.985)), command="python experiments/pytorch_kfold.py")
+    found = {name: list(csv.DictReader(io.StringIO(text))) for name, text in export.to_csv(study, other).items()}
+    (first,), (second,) = found["table1.csv"], found["table2.csv"]
+    assert list(first.items())[3:] == [("accuracy_mean", "98.00"), ("accuracy_std", "0.10"),
+                                       ("pytorch_baseline", "98.50"), ("baseline_above_pytorch", "-0.50")]  # fmt: skip
+    assert (second["hard_round1"], second["pytorch_hard_round1"], second["hard_round1_above_pytorch"]) == (
+        "97.00",
+        "",
+        "",
+    )
+    assert (second["pytorch_baseline"], second["baseline_above_pytorch"]) == ("98.50", "-0.50")
+    assert export.to_csv(study, study) == export.to_csv(study)
+
+
 def test_files_of_weights_are_named_where_they_tell_networks_apart():
     one = configuration(stage("baseline", 0.98), weights="imagenet")
     other = configuration(stage("baseline", 0.97), weights="/w/mine.pth", pretrained=True)

@@ -17,7 +17,7 @@ from wool_tf.report import naming, plots, schedule_plots, score_plots, tradeoff_
 from wool_tf.training.config import TrainingConfig
 
 BUILDERS = (plots.verdict, plots.accuracy, plots.changes, plots.training, plots.latency, score_plots.roc,
-            score_plots.precision_recall, score_plots.reliability)  # fmt: skip
+            score_plots.precision_recall, score_plots.reliability, tradeoff_plots.parameters)  # fmt: skip
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -68,7 +68,7 @@ def test_the_area_in_words_is_that_of_the_scores(delivered):
 def test_the_first_figure_says_what_the_table_beside_it_says(delivered):
     metrics = delivered.delivered.at_rule.figures.repeats[0]
     missed, alarms = 1000 * metrics.missed / metrics.defective, 1000 * metrics.false_alarms / metrics.sound
-    assert f"delivered: Hard pruning, round 3, int8 {missed:.0f} and {alarms:.0f}" in plots.verdict(delivered).alt
+    assert f"delivered: hard pruning, round 3, int8 {missed:.0f} and {alarms:.0f}" in plots.verdict(delivered).alt
 
 
 def test_changes_stand_beside_the_papers(compared):
@@ -117,6 +117,21 @@ def test_networks_that_no_other_beats_are_joined():
     assert tradeoff_plots._front([(2, 95), (1, 96), (0.9, 90), (0.5, 94)]) == [(0.5, 94), (1, 96)]
 
 
+def test_every_network_is_named_beside_its_point_or_below():
+    stages = [stage(name, accuracy, params=params) for name, accuracy, params in (
+        ("baseline", 0.96, 11_000_000), ("hard1", 0.95, 4_000_000), ("asfp30", 0.94, 5_000_000))]  # fmt: skip
+    plot = tradeoff_plots.parameters(written(configuration(*stages)))
+    # The image has what each text says in a comment.
+    assert all(f"<!-- {name} -->" in plot.svg.decode() for name in ("Baseline", "Round 1", "ASFP 30 %"))
+    assert "On the line" not in plot.text and "11.0 million" in plot.alt
+    many = [configuration(*stages, optimizer=optimizer, weights=f"{n}.pth") for optimizer in ("adam", "sgd")
+            for n in range(3)]  # fmt: skip
+    plot = tradeoff_plots.parameters(written(*many))
+    first = "ResNet-18, Adam, from 0.pth"
+    assert plot.text.endswith(f"On the line, from the left: {first}, round 1; {first}, baseline.")
+    assert "<!-- Round 1 -->" not in plot.svg.decode()
+
+
 def test_networks_of_one_size_have_no_tradeoff():
     stages = [dataclasses.replace(stage(name, 0.95), operations=2_000_000_000) for name in ("baseline", "hard1")]
     assert tradeoff_plots.operations(written(configuration(*stages))) is None
@@ -127,6 +142,22 @@ def test_accuracy_against_predicted_time_has_the_networks_whose_time_is_known():
     plot = tradeoff_plots.time(written(configuration(*stages)))
     assert plot.alt == ("Accuracy and predicted time: Baseline 95.0 %, 4.00 ms; Hard pruning, round 1 94.0 %, 0.500 ms")
     assert tradeoff_plots.time(written(configuration(stage("baseline", 0.95), stage("hard1", 0.9)))) is None
+
+
+@pytest.mark.parametrize(("accuracy", "side"), [(0.99, 5), (0.97, 10), (0.91, 20), (0.8, 50), (0.6, 100)])
+def test_the_corner_holds_the_marks_in_its_better_half(accuracy, side):
+    # 3 false alarms of 100 sound images, whatever the accuracy, which is the recall of the sample.
+    one = stage("baseline", accuracy)
+    assert score_plots._corner([one], "recall") == side
+    assert score_plots._corner([one], "false_alarm_rate") == 10
+    assert score_plots._corner([one], "recall", "false_alarm_rate") == max(side, 10)
+
+
+def test_a_corner_is_told(delivered):
+    worst = max(100 - 100 * one.figures.mean("recall") for one in naming.key(delivered, delivered.configurations[0]))
+    cut = "Only the upper left corner is drawn" in score_plots.roc(delivered).text
+    assert cut == (score_plots._corner(naming.key(delivered, delivered.configurations[0]), "recall",
+                                       "false_alarm_rate") < 100) and worst < 50  # fmt: skip
 
 
 def test_scores_that_are_probabilities_have_no_gap(delivered):

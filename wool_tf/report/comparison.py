@@ -2,21 +2,22 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from wool_tf.cells import MISSING, count, decimals, percent
-from wool_tf.errors import BadSetting
+from wool_tf.errors import BadSetting, as_text
 from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.evaluation.paired_comparison import PairedComparison
 from wool_tf.report import naming, stage_pairs
 from wool_tf.report.naming import points
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import BASELINE, Configuration, DeliveredModel, Stage, Study
+from wool_tf.study.results import BASELINE, OF_CONFIGURATION, Configuration, DeliveredModel, Stage, Study
 
 CHANGES = ("Network", "Before (%)", "Now (%)", "Change", "95 %", "Only now right", "Only before", "p")
+OF_REPORT = ("final", "controls", "threads")
+"""Settings that no network of both runs depends on."""
 NETWORKS = ("Network", "Run", "Missed", "False alarms", "Parameters", "MACs", "From unpruned", "95 %")
 
 
@@ -191,8 +192,15 @@ def _ends(found: PairedComparison) -> str:
 
 def _made(study: Study) -> str:
     """A run and the script that made it, which tells PyTorch's networks from ours."""
-    script = next((word for word in study.command.split() if word.endswith(".py")), "")
-    return f"{study.out} ({Path(script).name})" if script else study.out
+    script = naming.script(study)
+    return f"{study.out} ({script})" if script else study.out
+
+
+def _differing(study: Study, before: Study) -> list[str]:
+    """Settings of the training that the earlier run had otherwise, with their values there."""
+    now, then = (dataclasses.asdict(each.settings) for each in (study, before))
+    told = (name for name in now if name not in (*OF_CONFIGURATION, *OF_REPORT) and now[name] != then[name])
+    return [f"{name} {as_text(then[name]) or MISSING} instead of {as_text(now[name]) or MISSING}" for name in told]
 
 
 def _reservations(study: Study, before: Study, rows: Sequence[tuple[str, ...]]) -> str:
@@ -211,6 +219,8 @@ def _reservations(study: Study, before: Study, rows: Sequence[tuple[str, ...]]) 
     if study.held_out and before.held_out:
         if compared < max(len(study.held_out), len(before.held_out)):
             told.append(f"{compared} images have the same name and label in both runs; only these are compared.")
+    if differing := _differing(study, before):
+        told.append(f"Trained otherwise before: {', '.join(differing)}.")
     if study.data.fingerprint != before.data.fingerprint:
         told.append(
             "The images or their labels differ between the runs, if only in size. Images are paired by name: where the "

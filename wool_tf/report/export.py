@@ -7,22 +7,22 @@ from pathlib import Path
 
 from wool_board.columns import aligned
 from wool_tf import files
-from wool_tf.report import findings, naming, paper, quality
+from wool_tf.report import counterpart, findings, naming, paper, paper_tables, quality
 from wool_tf.study import units
 from wool_tf.study.results import BASELINE, Configuration, Study
 
 RECIPE = ("depth", "optimizer", "pretrained")
 TABLES = ("table1.csv", "table2.csv", "table1-optimistic.csv", "table2-optimistic.csv")
-SHOWN = (quality.table1, quality.table2, quality.controls, quality.summary)
+SHOWN = (paper_tables.table1, paper_tables.table2, quality.controls, quality.summary)
 
 
-def write(study: Study, out: Path, name: str) -> None:
+def write(study: Study, out: Path, name: str, before: Study | None = None) -> None:
     """Writes what `to_csv` gives into a folder, as `NAME-table1.csv`, and removes older tables that it does not give.
 
     Raises:
         wool_tf.errors.WoolError: the folder cannot be written to.
     """
-    chosen = to_csv(study)
+    chosen = to_csv(study, before)
     for table in TABLES:
         if table in chosen:
             files.write(out / f"{name}-{table}", chosen[table].encode())
@@ -30,11 +30,16 @@ def write(study: Study, out: Path, name: str) -> None:
             units.remove(out / f"{name}-{table}")
 
 
-def to_csv(study: Study) -> dict[str, str]:
+def to_csv(study: Study, before: Study | None = None) -> dict[str, str]:
     """Tables I and II with the columns of the paper's, in percent with two decimals, so that the two can be compared.
 
     Stages that the paper does not have follow in columns of their own; what is not known is empty. A network that
     started from a file that may or may not be of ImageNet has its path under `pretrained`.
+
+    Arguments:
+        study: Study.
+        before: a run that it is compared with. If its networks were trained in another framework, rows end with their
+            figures and what ours are above them: `pytorch_hard_round1`, `hard_round1_above_pytorch`.
 
     Returns:
         Contents by name: `table1.csv`, and `table2.csv` if anything was pruned; where `select` is best
@@ -42,21 +47,46 @@ def to_csv(study: Study) -> dict[str, str]:
         ASFP do not.
     """
     pruned = naming.pruned_names(study)
-    stages = list(dict.fromkeys((*paper.PRUNED_STAGES, *pruned)))
-    ending = "_optimistic" if study.optimistic else ""
-    table1: list[Sequence] = [(*RECIPE, f"accuracy_mean{ending}", f"accuracy_std{ending}")]
-    # ASFP's figures are of its last epoch whatever `select` says, and so never optimistic.
-    columns = [_column(name) + ("" if name.startswith("asfp") else ending) for name in (BASELINE, *stages)]
-    table2: list[Sequence] = [(*RECIPE, *columns)]
+    stages = (BASELINE, *dict.fromkeys((*paper.PRUNED_STAGES, *pruned)))
+    other = counterpart.of(study, before)
+    columns, ending = [_column(name) + _ending(study, name) for name in stages], _ending(study, BASELINE)
+    table1 = [(*RECIPE, f"accuracy_mean{ending}", f"accuracy_std{ending}", *_columns_beside(other, stages[:1]))]
+    table2 = [(*RECIPE, *columns, *_columns_beside(other, stages))]
     for one in naming.ordered(study):
-        settings = one.depth, one.optimizer, _pretrained(study, one)
-        figures = [stage.figures if (stage := one.stage(name)) else None for name in (BASELINE, *stages)]
-        means = [_percent(each.mean("accuracy") if each else None) for each in figures]
-        table1.append((*settings, means[0], _percent(one.baseline.figures.std("accuracy"))))
-        table2.append((*settings, *means))
+        settings = str(one.depth), one.optimizer, _pretrained(study, one)
+        means, spread = map(_percent, _means(one, stages)), _percent(one.baseline.figures.std("accuracy"))
+        table1.append((*settings, _percent(*_means(one, stages[:1])), spread, *_beside(other, one, stages[:1])))
+        table2.append((*settings, *means, *_beside(other, one, stages)))
     suffix = "-optimistic" if study.optimistic else ""
     chosen = {f"table1{suffix}.csv": table1} | ({f"table2{suffix}.csv": table2} if pruned else {})
     return {name: _csv(rows) for name, rows in chosen.items()}
+
+
+def _ending(study: Study, stage: str) -> str:
+    """ASFP's figures are of its last epoch whatever `select` says, and so never optimistic."""
+    return "_optimistic" if study.optimistic and not stage.startswith("asfp") else ""
+
+
+def _columns_beside(other: Study | None, stages: Sequence[str]) -> list[str]:
+    """Names of the columns of another framework, and of the differences."""
+    if other is None:
+        return []
+    framework = counterpart.framework(other).lower()
+    theirs = [f"{framework}_{_column(name)}{_ending(other, name)}" for name in stages]
+    return [*theirs, *(f"{_column(name)}_above_{framework}" for name in stages)]
+
+
+def _beside(other: Study | None, one: Configuration, stages: Sequence[str]) -> list[str]:
+    """Their cells."""
+    if other is None:
+        return []
+    ours, theirs = (_means(each, stages) for each in (one, counterpart.configuration(other, one)))
+    return [*map(_percent, theirs), *map(_percent, map(paper_tables.apart, ours, theirs))]
+
+
+def _means(one: Configuration | None, stages: Sequence[str]) -> list[float | None]:
+    found = [one.stage(name) if one else None for name in stages]
+    return [stage.figures.mean("accuracy") if stage else None for stage in found]
 
 
 def to_text(study: Study) -> str:
@@ -68,9 +98,9 @@ def to_text(study: Study) -> str:
     return "\n\n".join(blocks)
 
 
-def _pretrained(study: Study, one: Configuration) -> int | str:
+def _pretrained(study: Study, one: Configuration) -> str:
     unclear = one.pretrained is None or naming.file_of(study, one)
-    return one.weights if unclear else int(one.pretrained or 0)
+    return one.weights if unclear else str(int(one.pretrained or 0))
 
 
 def _column(stage: str) -> str:

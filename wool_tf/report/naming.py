@@ -128,16 +128,15 @@ def short(name: str) -> str:
     return f"Round {number:g}" if method == "hard" else f"ASFP {number:g} %"
 
 
-def columns(study: Study, one: Configuration) -> tuple[str, str, str]:
-    """Depth, optimizer, and whether pretrained, or from which file, for columns of their own."""
-    optimizer = OPTIMIZERS.get(one.optimizer, one.optimizer)
-    return str(one.depth), optimizer, _start(study, one, {False: "no", True: "yes"}, "")
+def script(study: Study) -> str:
+    """The file name of the script that made a study; empty where its command names none."""
+    return next((Path(word).name for word in study.command.split() if word.endswith(".py")), "")
 
 
 def label(study: Study, one: Configuration) -> str:
     """A configuration as a person calls it: ResNet-18, Adam, pretrained."""
-    depth, optimizer, _ = columns(study, one)
-    return f"ResNet-{depth}, {optimizer}, {_start(study, one, {False: 'from scratch', True: 'pretrained'}, 'from ')}"
+    start = _start(study, one, {False: "from scratch", True: "pretrained"}, "from ")
+    return f"ResNet-{one.depth}, {OPTIMIZERS.get(one.optimizer, one.optimizer)}, {start}"
 
 
 def full(study: Study, one: Configuration, stage: Stage) -> str:
@@ -172,8 +171,12 @@ def baseline_title(study: Study, each: Baseline) -> str:
 
 
 def inline(title: str) -> str:
-    """A title within a sentence."""
-    return title[0].lower() + title[1:]
+    """A title within a sentence.
+
+    >>> inline("Hard pruning, round 1"), inline("ASFP, 30 %")
+    ('hard pruning, round 1', 'ASFP, 30 %')
+    """
+    return title if title[:2].isupper() else title[0].lower() + title[1:]
 
 
 def explained(study: Study) -> str:

@@ -16,6 +16,7 @@ from wool_tf.report import (
     delivered_model,
     error_rates,
     findings,
+    paper_tables,
     pictures,
     plots,
     provenance,
@@ -31,12 +32,12 @@ from wool_tf.study.results import Study
 
 Part = Table | plots.Plot
 FOLDER = Path(__file__).parent
-SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
-    ("Beside the paper", (quality.table1, quality.table2, plots.changes, size.size, claims.claims)),
+SECTIONS: tuple[tuple[str, tuple[Callable[..., Part | None], ...]], ...] = (
+    ("Beside the paper", (paper_tables.table1, paper_tables.table2, plots.changes, paper_tables.table3, claims.claims)),
     ("Quality", (quality.quality, plots.accuracy, quality.by_defect, quality.operating, quality.confusion,
                  score_plots.roc, score_plots.precision_recall, score_plots.reliability, quality.controls)),
-    ("Size and speed", (tradeoff_plots.operations, tradeoff_plots.time, size.removal, size.widths, size.latency,
-                        plots.latency)),
+    ("Size and speed", (tradeoff_plots.operations, tradeoff_plots.parameters, tradeoff_plots.time, size.size,
+                        size.removal, size.widths, size.latency, plots.latency)),
     ("Delivered model", (delivered_model.files, delivered_model.quantisation, delivered_model.mistakes)),
     ("Data and training", (provenance.data, provenance.suspects, provenance.alike, provenance.folds, plots.training,
                            schedule_plots.asfp_rates)),
@@ -44,6 +45,8 @@ SECTIONS: tuple[tuple[str, tuple[Callable[[Study], Part | None], ...]], ...] = (
     ("How to repeat this run", (provenance.settings, provenance.environment)),
 )  # fmt: skip
 """Headings with the builders of what stands below them, in order; a heading with nothing below it is left out."""
+OF_TWO_RUNS = paper_tables.table1, paper_tables.table2, paper_tables.table3
+"""Those that take the run that the study is compared with, too."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +86,8 @@ def render(study: Study, before: Study | None = None) -> dict[str, str]:
         changed = tuple(each for each in beside if each)
         built += [Section("What changed", changed)] if changed else []
     for title, builders in SECTIONS:
-        parts = tuple(part for build in builders if (part := build(study)))
+        given = [(build, (study, before) if build in OF_TWO_RUNS else (study,)) for build in builders]
+        parts = tuple(part for build, runs in given if (part := build(*runs)))
         built += [Section(title, parts)] if parts else []
     script = (FOLDER / "threshold.js").read_text()
     values = {

@@ -7,12 +7,14 @@ bytes: element names come from a fixed salt, and no date is written.
 import base64
 import dataclasses
 import io
+import textwrap
 import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
@@ -29,7 +31,10 @@ LINEAR = 2.0
 """Percentage points up to which the axis is linear where some network loses so much that the rest would be one line."""
 WIDE = 10.0
 MARKS = (-50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50)
-WIDTH = 6.6
+WIDTH = 4.8
+"""Inches: at the width of a phone the text of a picture is still to be read."""
+WIDEST = 6.6
+"""Of panels in four columns."""
 PIXELS_PER_INCH = 106
 NARROWEST = 4
 """Percentage points that an axis of accuracies spans at least, so that a small difference does not look large."""
@@ -48,6 +53,8 @@ STYLE = {
     "grid.color": "#e3e3e3",
     "grid.linewidth": 0.8,
 }
+LONGEST_LINE = 24
+"""Letters of a line beside a bar or a point."""
 MOST_CURVES = 12
 """Panels of training curves; the records of a larger study hold the rest."""
 _style_lock = threading.Lock()
@@ -82,7 +89,7 @@ def verdict(study: Study) -> Plot | None:
     if study.delivered is None:
         return None
     stage, at_rule = study.delivered.int8_stage, study.delivered.at_rule
-    found = [(f"delivered: {stage.title}", at_rule.figures, at_rule.interval)]
+    found = [(f"delivered: {naming.inline(stage.title)}", at_rule.figures, at_rule.interval)]
     for each in study.baselines:
         by_rule = each.operating[0] if each.operating else each
         found.append((naming.inline(naming.baseline_title(study, each)), by_rule.figures, by_rule.interval))
@@ -102,7 +109,7 @@ def verdict(study: Study) -> Plot | None:
             axes.grid(axis="x")
             missed = side == "recall"
             axes.set_xlabel("missed of 1000" if missed else "false alarms of 1000")
-            axes.set_yticks(range(len(found)), [title for title, *_ in found])
+            axes.set_yticks(range(len(found)), [textwrap.fill(title, LONGEST_LINE) for title, *_ in found])
             axes.set_ylim(len(found) - 0.5, -0.5)
 
     alt = "Of a thousand defective images missed, and of a thousand sound ones rejected: " + "; ".join(
@@ -111,7 +118,7 @@ def verdict(study: Study) -> Plot | None:
         for title, figures, interval in found
     )
     text = "Shorter is better. Lines: 95 % intervals over physical samples."
-    return drawn("Misses and false alarms of a thousand images", text, alt, draw, height=0.8 + 0.45 * len(found))
+    return drawn("Misses and false alarms of a thousand images", text, alt, draw, height=0.8 + 0.55 * len(found))
 
 
 def _errors(figures: Figures, interval: Intervals, side: str) -> tuple[float, float, float]:
@@ -154,7 +161,7 @@ def accuracy(study: Study) -> Plot | None:
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")
         axes.set_xlabel("accuracy on held-out images (%)")
-        figure.legend(loc="outside lower center", ncols=3)
+        figure.legend(loc="outside lower center", ncols=2)
 
     alt = "Accuracy per stage: " + "; ".join(
         f"{stage.title} {percent(stage.figures.mean('accuracy'))} %" for stage in stages
@@ -163,7 +170,7 @@ def accuracy(study: Study) -> Plot | None:
     if reported:
         text += " Diamonds: the paper’s mean for the same configuration, on other images."
     title = "Accuracy of each fold" + (f" – {OPTIMISTIC}" if study.optimistic else "")
-    return drawn(title, text, alt, draw, height=1.15 + 0.42 * len(stages))
+    return drawn(title, text, alt, draw, height=1.3 + 0.42 * len(stages))
 
 
 def changes(study: Study) -> Plot | None:
@@ -187,7 +194,7 @@ def changes(study: Study) -> Plot | None:
                 _wide(axes)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
-        figure.supylabel("change of accuracy (percentage points)", fontsize=9.5)
+        figure.supylabel("change (percentage points)", fontsize=9.5)
         # Of the panel that has most: only some configurations are the paper's.
         most = max((axes.get_legend_handles_labels() for axes in grid), key=lambda found: len(found[0]))
         figure.legend(*most, loc="outside lower center", ncols=2)
@@ -207,7 +214,7 @@ def changes(study: Study) -> Plot | None:
         for title, ours, _ in panels
     )
     title = "Cost of pruning" + (f" – {OPTIMISTIC}" if study.optimistic else "")
-    return drawn(title, text, alt, draw, height=0.9 + 1.8 * rows)
+    return drawn(title, text, alt, draw, height=0.9 + 1.8 * rows, width=WIDEST if columns > 2 else WIDTH)
 
 
 def _change(axes: Axes, title: str, ours: np.ndarray, papers: np.ndarray, names: Sequence[str], narrow: bool) -> None:
@@ -256,15 +263,15 @@ def training(study: Study) -> Plot | None:
     if not curves or len(curves) > MOST_CURVES:
         return None
     largest, smallest = max(losses.max() for _, losses in curves), min(losses.min() for _, losses in curves)
-    marks = (1, 2, 5) if largest > 10 * smallest else (1, 1.5, 2, 3, 4, 5, 7)
-    columns = min(3, len(curves))
+    columns = min(2, len(curves))
     rows = -(-len(curves) // columns)
 
     def draw(figure: Figure) -> None:
         figure.set_layout_engine("constrained", h_pad=0.08, w_pad=0.08)
         panels = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
         for axes, (title, losses) in zip(panels, curves, strict=False):
-            _curve(axes, title, losses, marks)
+            _curve(axes, title, losses)
+            log_ticks(axes.yaxis, smallest, largest)
         for axes in panels[len(curves) :]:
             axes.set_visible(False)
         figure.supxlabel("epoch", fontsize=9.5)
@@ -275,22 +282,26 @@ def training(study: Study) -> Plot | None:
         f"{title} from {significant(float(means[0]))} to {significant(float(means[-1]))} in {len(means)} epochs"
         for title, means in ((title, losses.mean(axis=0).compressed()) for title, losses in curves)
     )
-    width = WIDTH if columns == 3 else 0.6 + 2.4 * columns
-    return drawn("Training loss", text, alt, draw, height=0.6 + 1.75 * rows, width=width)
+    width = WIDTH if columns == 2 else 3.0
+    return drawn("Training loss", text, alt, draw, height=0.6 + 1.5 * rows, width=width)
 
 
-def _curve(axes: Axes, title: str, losses: np.ma.MaskedArray, marks: Sequence[float]) -> None:
+def _curve(axes: Axes, title: str, losses: np.ma.MaskedArray) -> None:
     epochs = np.arange(1, losses.shape[1] + 1)
     axes.fill_between(epochs, losses.min(axis=0), losses.max(axis=0), color=BLUE, alpha=0.22, lw=0)
     axes.plot(epochs, losses.mean(axis=0), color=BLUE, lw=1.8, marker="o" if len(epochs) == 1 else None)
     axes.set_title(title)
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=marks))
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_locator(NullLocator())
     axes.grid()
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     axes.set_xlim(0.5, len(epochs) + 0.5)
+
+
+def log_ticks(axis: Axis, smallest: float, largest: float) -> None:
+    """Marks a logarithmic axis with plain numbers, as many as what it shows needs."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if largest > 10 * smallest else (1, 1.5, 2, 3, 4, 5, 7)))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def latency(study: Study) -> Plot | None:

@@ -60,7 +60,7 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
         for other in compared:
             comparison.check(study, other)
         page.write(study, document.parent, document.stem, *compared)
-        export.write(study, document.parent, document.stem)
+        export.write(study, document.parent, document.stem, *compared)
         written.append(document.with_suffix(".html"))
     return written
 

@@ -1,18 +1,17 @@
-"""Tables of how well networks judge, with the paper's tables I and II in its layout.
+"""Tables of how well networks judge.
 
 Every builder takes the Study and returns a `Table`, or None where there is nothing to show.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from wool_tf.cells import MISSING, decimals, percent, significant
 from wool_tf.evaluation.metrics import THRESHOLD, Metrics
-from wool_tf.report import naming, paper
-from wool_tf.report.naming import IMPORTANCES, hundredths, label, mean, points
+from wool_tf.report import naming
+from wool_tf.report.naming import label, mean
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import BASELINE, Stage, Study
+from wool_tf.study.results import Stage, Study
 from wool_tf.study.score_results import THRESHOLDING, Baseline, Figures, Intervals
 
 ACCURACY = (
@@ -53,64 +52,13 @@ def _summary(title: str, figures: Figures, interval: Intervals, share: float | N
     return title, *accuracy, percent(figures.over_folds("accuracy")), *shares, percent(share)
 
 
-def table1(study: Study) -> Table | None:
-    """Accuracy before pruning, as the paper's Table I, with its values and the differences."""
-    rows = []
-    for one in naming.ordered(study):
-        figures, reported = one.baseline.figures, paper.row(one)
-        ours = figures.mean("accuracy")
-        theirs, spread = paper.BASELINE[reported] if reported else (None, None)
-        difference = ours - theirs / 100 if ours is not None and theirs is not None else None
-        cells = list(map(hundredths, (ours, figures.std("accuracy"), figures.over_folds("accuracy"))))
-        cells += [naming.interval(one.baseline.interval.get("accuracy")), _repeats(one.baseline)]
-        papers = (MISSING if value is None else f"{value:.2f}" for value in (theirs, spread))
-        rows.append((*naming.columns(study, one), *cells, *papers, points(difference)))
-    header = ("Depth", "Optimizer", "Pretrained", "Mean (%)", "Standard deviation", "Over folds", "95 % interval",
-              "Repeats", "Paper: mean (%)", "Paper: standard deviation", "Difference (points)")  # fmt: skip
-    text = f"At the threshold 0.5. {ACCURACY}"
-    return _table(study, "Accuracy before pruning (Table I)", text, header, rows, "lll" + "r" * 8, _paper_note(study))
-
-
-def table2(study: Study) -> Table | None:
-    """Accuracy after pruning, as the paper's Table II, with its values and the differences below each row."""
-    names = naming.pruned_names(study)
-    rows = []
-    for one in naming.ordered(study) if names else ():
-        stages = [one.stage(name) for name in (BASELINE, *names)]
-        ours = [stage.figures.mean("accuracy") if stage else None for stage in stages]
-        changes = [stage.change if stage else None for stage in stages]
-        rows.append((label(study, one), *map(_with_change, ours, changes)))
-        if row := paper.row(one):
-            reported = [paper.accuracy(one, name) for name in (BASELINE, *names)]
-            theirs = [None if value is None else value / 100 for value in reported]
-            unpruned = paper.BASELINE[row][0] / 100
-            dropped = [None, *(None if value is None else value - unpruned for value in theirs[1:])]
-            rows.append(("– the paper", *map(_with_change, theirs, dropped)))
-            apart = [a - b if a is not None and b is not None else None for a, b in zip(ours, theirs, strict=True)]
-            rows.append(("– difference (points)", *map(points, apart)))
-    text = (
-        "Accuracy in percent before and after pruning, at the threshold 0.5, mean over repeats. In brackets the change "
-        "against the same network before pruning, in percentage points: with a minus, pruning costs accuracy. The "
-        "paper calls it “accuracy drop”, with the same sign. Hard pruning removes the least important filters for "
-        f"good, round after round, here by {IMPORTANCES[study.settings.importance]}; the paper goes by L1 norms. "
-        "ASFP zeroes a growing share of filters while the network is trained, and lets them grow back until the last "
-        "epoch."
-    )
-    header = ("Network", "Baseline", *map(naming.short, names))
-    note = _paper_note(study)
-    if any(stage.missing for _, stage in naming.stages(study)):
-        note = f"Where repeats are incomplete, the change is that of the repeats which both stages have. {note}"
-    align = "l" + "r" * (1 + len(names))
-    return _table(study, "Accuracy after pruning (Table II)", text, header, rows, align, note)
-
-
 def quality(study: Study) -> Table | None:
     """Every metric of every stage, with intervals, and the baselines in the first rows."""
     rows = []
     for each in study.baselines:
         rows.append((naming.baseline_title(study, each), *_quality(each.figures, each.interval), MISSING, MISSING))
     for one, stage in naming.stages(study):
-        incomplete = _repeats(stage), str(stage.missing)
+        incomplete = repeats(stage), str(stage.missing)
         rows.append((naming.full(study, one, stage), *_quality(stage.figures, stage.interval), *incomplete))
     text = f"{naming.explained(study)} {ACCURACY} {SHARES} Precision: of 100 images that raise an alarm, how many are "
     text += "really defective. F1 combines recall and precision; average precision does so over all thresholds."
@@ -226,30 +174,9 @@ def _counts(metrics: Metrics) -> tuple[str, ...]:
     return str(found), str(missed), str(passed), str(alarms)
 
 
-def _repeats(stage: Stage) -> str:
+def repeats(stage: Stage) -> str:
     """How many repeats have all of their folds: 2 of 3."""
     return f"{len(stage.figures.complete)} of {len(stage.figures.repeats)}"
-
-
-def _with_change(share: float | None, change: float | None) -> str:
-    """An accuracy of Table II with its change against the baseline, where there is one."""
-    return hundredths(share) + ("" if change is None else f" ({points(change)})")
-
-
-def _paper_note(study: Study) -> str:
-    note = (
-        f"Ours are of the images in {study.data.folder}. The paper is {paper.CITATION}: {paper.REPEATS} repeats "
-        f"of {paper.FOLDS} folds on that factory’s own images. Its values show the order of magnitude and the trend, "
-        "and cannot be compared one to one."
-    )
-    files = dict.fromkeys(Path(one.weights).name for one in naming.ordered(study) if one.pretrained)
-    files.pop("imagenet", None)
-    if files:
-        note += (
-            f" Pretrained by a file: {', '.join(files)}, which has a head of 1000 classes behind a stem for colour "
-            "images and is therefore taken for ImageNet weights, but need not be those of the paper."
-        )
-    return note
 
 
 def _table(

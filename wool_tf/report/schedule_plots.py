@@ -30,7 +30,8 @@ def asfp_rates(study: Study) -> Plot | None:
         axes.set(xlabel="epoch", ylabel="filters zeroed (%)", xlim=(0.5, epochs + plain + 0.5), ylim=(-0.5, None))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=1))
         axes.grid()
-        axes.legend(loc="lower center", title="rate at the end")
+        # Below the axes: inside, it would lie on the curves of low rates.
+        figure.legend(loc="outside lower center", ncols=len(rates), title="rate at the end")
 
     text = (
         "Share of the filters of every group whose kernels are zeroed after each epoch: three quarters of it after "
@@ -41,4 +42,4 @@ def asfp_rates(study: Study) -> Plot | None:
     alt = "Filters zeroed after each epoch: " + "; ".join(
         f"ASFP {100 * goal:g} %: {', '.join(f'{value:.1f}' for value in values)} %" for goal, values in rates.items()
     )
-    return plots.drawn("Rate of ASFP over the epochs", text, alt, draw, height=2.6)
+    return plots.drawn("Rate of ASFP over the epochs", text, alt, draw, height=3.0)

@@ -8,17 +8,15 @@ from collections.abc import Mapping
 from wool_tf.cells import MISSING, count, percent, ratio, significant, tiny
 from wool_tf.networks.spec import STEM, trunk
 from wool_tf.pruning.latency import RECIPE
-from wool_tf.report import naming, paper
+from wool_tf.report import naming
 from wool_tf.report.tables import Table, table
-from wool_tf.study.results import Configuration, Stage, Study
+from wool_tf.study.results import Stage, Study
 
 TRUNKS = tuple(trunk(stage) for stage in range(1, 5))
 
 
 def size(study: Study) -> Table | None:
-    """Parameters and work of every stage, and the paper's shares where it has that depth (Table III)."""
-    # The paper's Table III is of one recipe; others remove other shares.
-    with_paper = study.settings.recipe == paper.COMPLEXITY_RECIPE
+    """Parameters and work of every stage."""
     predicted = any(stage.predicted_ms is not None for _, stage in naming.stages(study))
     rows = []
     for one, stage in naming.stages(study):
@@ -29,8 +27,6 @@ def size(study: Study) -> Table | None:
         row.append(tiny(stage.mask_difference))
         if predicted:
             row.append(significant(stage.predicted_ms))
-        if with_paper:
-            row += [percent(stage.share_of(whole, "operations")), *_paper_shares(one, stage)]
         rows.append(tuple(row))
     text = (
         "Parameters set the size of the model; multiply-accumulates (MACs) are the arithmetic that one image costs. "
@@ -44,23 +40,9 @@ def size(study: Study) -> Table | None:
         header += ("Predicted (ms)",)
         note = (
             "Predicted: what the convolutions of the network take for an image in int8, by the times of single "
-            f"convolutions on {study.predicted_on}. "
+            f"convolutions on {study.predicted_on}."
         )
-    if with_paper:
-        header += ("Operations (%)", "Paper: parameters (%)", "Paper: FLOPs (%)")
-        note += (
-            "The paper’s shares follow from its table III, whose figures are rounded to two digits. Its FLOPs are what "
-            "the column before counts: multiply-accumulates, and the elements of batch norms, ReLUs and pools."
-        )
-    return table("Size and work (Table III)", text, header, rows, "l" + "r" * (len(header) - 1), note.strip())
-
-
-def _paper_shares(one: Configuration, stage: Stage) -> list[str]:
-    kind, number = naming.parted(stage.name)
-    whole, pruned = paper.complexity(one.depth, 0), paper.complexity(one.depth, int(number))
-    if kind not in ("baseline", "hard") or whole is None or pruned is None:
-        return [MISSING, MISSING]
-    return [f"{100 * part / full:.0f}" for part, full in zip(pruned, whole, strict=True)]
+    return table("Size and work", text, header, rows, "l" + "r" * (len(header) - 1), note)
 
 
 def removal(study: Study) -> Table | None:
