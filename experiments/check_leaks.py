@@ -31,8 +31,8 @@ def main() -> None:
     console.set_computing_environment(1)
 
     from wool_tf import logs
-    from wool_tf.audit import leaks, nuisance
-    from wool_tf.data import folds, near_duplicates
+    from wool_tf.audit import leaks, near_duplicates, nuisance
+    from wool_tf.data import folds
 
     run_display.Display(aside=True)
     with tempfile.TemporaryDirectory() as cache:

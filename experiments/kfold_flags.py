@@ -13,7 +13,7 @@ import setting_flags
 import threshold_flags
 import training_flags
 from wool_tf.cells import duration
-from wool_tf.evaluation.thresholds import COST_RATIO
+from wool_tf.evaluation.thresholds import COST_RATIO, RECALL
 from wool_tf.study.results import Study
 from wool_tf.study.workers import Workers
 from wool_tf.training import config
@@ -21,7 +21,6 @@ from wool_tf.training import config
 if TYPE_CHECKING:
     from wool_tf.study.grid import Protocol
 
-REQUIRED_RECALL = 0.99
 FAILED = 2
 """Exit status of a run that has come to its end without some of its networks."""
 
@@ -31,9 +30,7 @@ _GRID = setting_flags.define(
 )
 _WORKERS = setting_flags.define(Workers)
 # The report has figures at a threshold of either kind, so that both have a default.
-_THRESHOLDS = threshold_flags.define(
-    without=("threshold",), defaults={"recall": REQUIRED_RECALL, "cost_ratio": COST_RATIO}
-)
+_THRESHOLDS = threshold_flags.define(without=("threshold",), defaults={"recall": RECALL, "cost_ratio": COST_RATIO})
 _PLAN = flags.DEFINE_bool("plan", False, "Say what would run and about how long it takes, and run nothing.")
 
 
@@ -54,9 +51,10 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
 
     from wool_tf.report import export, publication
     from wool_tf.study import grid, run
+    from wool_tf.study.request import Request
 
     configs = grid.grid(base, axes["depth"], axes["optimizer"], weights)
-    request = run.Request(configs, rules, shlex.join(["python", *sys.argv]), name, protocol=protocol)
+    request = Request(configs, rules, shlex.join(["python", *sys.argv]), name, protocol=protocol)
     given = (request, source, out, workers)
     if _PLAN.value:
         _tell(run.plan(*given), workers.scheduler, display)

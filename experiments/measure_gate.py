@@ -13,13 +13,14 @@ import startup  # noqa: F401
 from pathlib import Path
 
 import console
-import gate_flags
 import run_display
+import setting_flags
 import streaming_flags
 import streaming_table
+from wool_tf.belt.gate.place import TrialGate
 
 _BELT = streaming_flags.define("speed", "threads", config=streaming_flags.PacedConfig)
-_PLACE = gate_flags.define()
+_PLACE = setting_flags.define(TrialGate, without=("lanes",))
 
 BOARD = Path(__file__).resolve().parents[1] / "tflite"
 
@@ -27,7 +28,8 @@ BOARD = Path(__file__).resolve().parents[1] / "tflite"
 def main() -> None:
     from wool_tf.belt.gate import run as gate_run
 
-    display, config, place, given = run_display.Display(), _BELT.config, gate_flags.place(_PLACE), _BELT.given()
+    display, config = run_display.Display(), _BELT.config
+    place, given = setting_flags.build(TrialGate, _PLACE), _BELT.given()
     laid, rate = given.belt, given.lines_per_second
     display.say(
         f"{len(laid.scans)} scans, {laid.lines:,} lines; the gate is {place.distance_mm:g} mm behind the detector"

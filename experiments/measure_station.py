@@ -22,17 +22,17 @@ from pathlib import Path
 from absl import flags
 
 import console
-import gate_flags
 import run_display
 import setting_flags
 import streaming_flags
 import streaming_table
 from wool_tf import WoolError
+from wool_tf.belt.gate.place import TrialGate
 from wool_tf.errors import as_text
 from wool_tf.training.config import TrainingConfig
 
 _BELT = streaming_flags.define("speed", "threads", "hours", config=streaming_flags.PacedConfig)
-_PLACE = gate_flags.define()
+_PLACE = setting_flags.define(TrialGate, without=("lanes",))
 _PAIRS = flags.DEFINE_integer("pairs", 5, "Runs as fast as possible, each with the station and without.", lower_bound=0)
 _KILLS = flags.DEFINE_integer("kills", None, "Instead, how often each program is killed.", lower_bound=1)
 _SEED = setting_flags.define(TrainingConfig, only=("seed",))
@@ -44,7 +44,7 @@ PARTS = ("inspection", "gate", "station")
 
 def main() -> None:
     from wool_tf.belt.station import broker
-    from wool_tf.belt.station.run import Commands
+    from wool_tf.belt.station.processes import Commands
 
     display, config = run_display.Display(), _BELT.config
     speeds, hours, seed = config.speed, config.hours, setting_flags.build(TrainingConfig, _SEED).seed
@@ -52,7 +52,7 @@ def main() -> None:
         raise WoolError("--kills and --hours: give one of them")
     if _KILLS.value and len(speeds) > 1:
         raise WoolError(f"--speed={as_text(speeds)}: must be one number with --kills")
-    place, given = gate_flags.place(_PLACE), _BELT.given()
+    place, given = setting_flags.build(TrialGate, _PLACE), _BELT.given()
     if not broker.PROGRAM:
         display.say("without MQTT: this machine has no mosquitto; apt-get install mosquitto")
     belt = given.belt

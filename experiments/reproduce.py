@@ -39,7 +39,7 @@ def main() -> None:
     display = run_display.Display()
 
     from wool_tf.report import findings, publication
-    from wool_tf.study.run import Request
+    from wool_tf.study.request import Request
 
     try:
         benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])

@@ -21,13 +21,13 @@ import console
 import run_display
 import setting_flags
 import training_flags
-from wool_tf.search.config import Search
+from wool_tf.search.config import FOLDS, Search
 from wool_tf.study.workers import Workers
 from wool_tf.training.config import NOT_SEARCHED
 
 _SEARCH = setting_flags.define(Search)
 _WORKERS = setting_flags.define(Workers, only=("jobs",))
-_SETTINGS = training_flags.define(without=NOT_SEARCHED, defaults={"folds": 5})
+_SETTINGS = training_flags.define(without=NOT_SEARCHED, defaults={"folds": FOLDS})
 
 flags.adopt_module_key_flags(training_flags)
 

@@ -9,8 +9,8 @@ annotations.json; `crop_scans.py` cuts crops from it. It needs `pip install wool
 
 import startup  # noqa: F401
 
+import logging
 import os
-import time
 
 from absl import flags
 
@@ -18,6 +18,7 @@ import console
 import flag_values
 import run_display
 import setting_flags
+from wool_tf import logs
 from wool_tf.simulation import campaign
 from wool_tf.simulation.campaign import Campaign
 from wool_tf.study.workers import Workers
@@ -29,18 +30,12 @@ _WORKERS = setting_flags.define(Workers, only=("jobs",))
 
 def main() -> None:
     planned, jobs = setting_flags.build(Campaign, _CAMPAIGN), setting_flags.build(Workers, _WORKERS).jobs
-    out, display, last = flag_values.path("out", _OUT.value), run_display.Display(), time.monotonic()
+    out, display = flag_values.path("out", _OUT.value), run_display.Display()
     # Many small transforms: processes pay, threads within them do not.
     console.set_computing_environment(1)
-
-    def progress(done: int, scans: int) -> None:
-        nonlocal last
-        if done == scans or time.monotonic() - last > run_display.LINE_SECONDS:
-            last = time.monotonic()
-            display.say(f"{done} of {scans} scans")
-
+    progress = logs.ProgressLog(logging.getLogger(campaign.__name__), "simulating scan")
     campaign.write(out, planned, jobs or len(os.sched_getaffinity(0)), progress)
-    display.say(f"scans: {out}")
+    display.say(f"{planned.scans} scans: {out}")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.qat.launch import QatConfig
-from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.search.config import Search
+from wool_tf.evaluation.thresholds import RECALL, ThresholdRule
+from wool_tf.search.config import FOLDS, Search
 from wool_tf.simulation.campaign import Campaign
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.workers import Workers
@@ -39,8 +39,8 @@ item.
 
 `TrainingConfig` in `wool_tf/training/config.py`, for `reproduce.py`, `train_kfold.py`, `prune_kfold.py` and
 `search.py`. The k-fold scripts take lists of `--depths`, `--optimizers` and `--weights` instead of one of each, and the
-default of `search.py` for `--folds` is 5. The last column says which results depend on a setting: a folder with such
-results refuses another value, and needs another `--out`.
+default of `search.py` for `--folds` is {folds}. The last column says which results depend on a setting: a folder with
+such results refuses another value, and needs another `--out`.
 
 {training}
 ## Simulated scans
@@ -63,7 +63,7 @@ least {least_samples}, and `--contrast`, for crops where there is no `--data`; t
 ## Threshold
 
 `ThresholdRule` in `wool_tf/evaluation/thresholds.py`, for `reproduce.py` and `convert.py`: give one of the three. The
-report of the k-fold scripts has figures for a required recall and for a cost ratio.
+report of the k-fold scripts has figures for a required recall, {recall} by default, and for a cost ratio.
 
 {threshold}
 ## Names of crops
@@ -123,6 +123,8 @@ def pages() -> dict[Path, str]:
     """The documents by their files."""
     training = TRAINING.format(
         training=settings.to_markdown(TrainingConfig),
+        folds=FOLDS,
+        recall=RECALL,
         least_samples=settings.declared(CropSource)["samples"].at_least,
         simulation=settings.to_markdown(Campaign),
         search=settings.to_markdown(Search),

@@ -6,8 +6,9 @@ from unittest import mock
 
 import numpy as np
 
+from wool_tf.audit import near_duplicates
 from wool_tf.baselines import frozen_features
-from wool_tf.data import folds, near_duplicates
+from wool_tf.data import folds
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.metrics import Metrics, evaluate

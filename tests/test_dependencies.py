@@ -16,7 +16,7 @@ KNOWS = {room: set(LINE[:number]) for number, room in enumerate(LINE)} | {
     "deploy": {"data", "evaluation", "networks"},
     "search": set(LINE),
 }
-KNOWS["study"] |= {"simulation", "deploy"}
+KNOWS["study"] |= {"simulation", "audit", "deploy"}
 KNOWS["report"] |= {"deploy"}
 """The rooms that a room may know, besides the modules beside the rooms, which know none."""
 

@@ -9,15 +9,15 @@
     python station.py model use FILE --models=FOLDER --store=FOLDER --operator=NAME
     python station.py doctor
 
-SOCKET is what `inspect_line.py --feed=SOCKET` listens on. None of these programs can hold the inspection up. `serve`
-and `report` need the packages of the extra `station` besides (docs/station.md).
+SOCKET is what `inspect_line.py --feed=SOCKET` listens on. None of these programs can hold the inspection up. `serve`,
+`report` and `compare` need the packages of the extra `station` besides (docs/station.md).
 """
 
 import wool_board.startup  # noqa: F401
 
-import contextlib
+import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from wool_board import command_line
@@ -29,61 +29,21 @@ EXTRA = ("jinja2", "starlette", "uvicorn")
 """Packages of the extra `station`."""
 
 
-@contextlib.contextmanager
-def _extra(name: str) -> Iterator[None]:
-    """Around the import of a command that needs more packages than the inspection."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in EXTRA:
-            raise
-        rule = "install the extra `station` (docs/station.md#the-live-page)"
-        raise WoolError(f"{name}: this Python, {sys.executable}, has no {package}; {rule}") from None
+def _run(name: str, module: str) -> Callable[..., int]:
+    """The `run` of a command's module, which is imported when the command is given: some need more packages."""
 
+    def run(*given: object) -> int:
+        try:
+            program = importlib.import_module(f"wool_station.{module}")
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in EXTRA:
+                raise
+            rule = "install the extra `station` (docs/station.md#the-live-page)"
+            raise WoolError(f"{name}: this Python, {sys.executable}, has no {package}; {rule}") from None
+        return program.run(*given)
 
-def _record(given: options.RecordOptions) -> int:
-    from wool_station.store import program
-
-    return program.run(given)
-
-
-def _serve(given: options.ServeOptions) -> int:
-    with _extra("serve"):
-        from wool_station.page import program
-
-    return program.run(given)
-
-
-def _challenge(given: options.ChallengeOptions) -> int:
-    from wool_station.challenge import program
-
-    return program.run(given)
-
-
-def _export(given: options.ExportOptions) -> int:
-    from wool_station.export import program
-
-    return program.run(given)
-
-
-def _report(given: options.ReportOptions) -> int:
-    with _extra("report"):
-        from wool_station.report import program
-
-    return program.run(given)
-
-
-def _compare(given: options.CompareOptions) -> int:
-    from wool_station.models import compare_program
-
-    return compare_program.run(given)
-
-
-def _model(given: options.ModelOptions) -> int:
-    from wool_station.models import switch_program
-
-    return switch_program.run(given)
+    return run
 
 
 def _doctor(given: options.DoctorOptions) -> int:
@@ -91,10 +51,9 @@ def _doctor(given: options.DoctorOptions) -> int:
     import gate
     import inspect_line
     import mqtt
-    from wool_station.doctor import program
 
     parsers = {"inspect": inspect_line.parse, "record": parse, "page": parse, "gate": gate.parse, "mqtt": mqtt.parse}
-    return program.run(given, parsers)
+    return _run("doctor", "doctor.program")(given, parsers)
 
 
 class Command(NamedTuple):
@@ -106,17 +65,35 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "record": Command(options.RecordOptions, "keeps events and pictures within a disk budget", _record),
+    "record": Command(
+        options.RecordOptions, "keeps events and pictures within a disk budget", _run("record", "store.program")
+    ),
     "serve": Command(
-        options.ServeOptions, "shows the belt, rejects and alarms on a page, and takes corrections", _serve
+        options.ServeOptions,
+        "shows the belt, rejects and alarms on a page, and takes corrections",
+        _run("serve", "page.program"),
     ),
     "challenge": Command(
-        options.ChallengeOptions, "says that a test piece is put through, and whether it was found", _challenge
+        options.ChallengeOptions,
+        "says that a test piece is put through, and whether it was found",
+        _run("challenge", "challenge.program"),
     ),
-    "export": Command(options.ExportOptions, "makes crops of what operators corrected, to train on", _export),
-    "report": Command(options.ReportOptions, "makes a page of a shift or a day, to print and sign", _report),
-    "compare": Command(options.CompareOptions, "compares two models on the tiles and corrections of a store", _compare),
-    "model": Command(options.ModelOptions, "changes the model in use, and says who changed it when", _model),
+    "export": Command(
+        options.ExportOptions, "makes crops of what operators corrected, to train on", _run("export", "export.program")
+    ),
+    "report": Command(
+        options.ReportOptions, "makes a page of a shift or a day, to print and sign", _run("report", "report.program")
+    ),
+    "compare": Command(
+        options.CompareOptions,
+        "compares two models on the tiles and corrections of a store",
+        _run("compare", "models.compare_program"),
+    ),
+    "model": Command(
+        options.ModelOptions,
+        "changes the model in use, and says who changed it when",
+        _run("model", "models.switch_program"),
+    ),
     "doctor": Command(
         options.DoctorOptions, "says whether all is well with this board, and what to do where it is not", _doctor
     ),

@@ -24,6 +24,7 @@ from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
 from wool_tf.evaluation import calibration
 from wool_tf.study import results, run
+from wool_tf.study.request import Request
 from wool_tf.study.results import Study
 from wool_tf.training.config import TrainingConfig
 
@@ -324,7 +325,7 @@ class TestRefusals:
 
     def test_an_epoch_chosen_on_images_that_the_delivered_network_does_not_have(self, tmp_path):
         """Its card would be that of another recipe than its own."""
-        request = run.Request([TrainingConfig(select="best")], [], "", "report", benchmark=Path("benchmark.py"))
+        request = Request([TrainingConfig(select="best")], [], "", "report", benchmark=Path("benchmark.py"))
         with pytest.raises(WoolError, match="^select=best: the delivered network is .*, or prune_kfold.py, which"):
             run.run(request, source=None, out=tmp_path / "out", team=None, show=None)
         assert not (tmp_path / "out").exists()

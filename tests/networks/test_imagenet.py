@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import io
 import threading
+import unittest.mock
 import urllib.error
 import urllib.request
 import urllib.response
@@ -90,7 +91,8 @@ class TestDownload:
     PART = "resnet18.tv_in1k.part"
 
     def fetch(self, cache: Path, spec: ResNetSpec = GREY, **arguments) -> dict:
-        return resolve("imagenet", spec, 0, cache=cache, **arguments)
+        with unittest.mock.patch.object(imagenet, "_cache", return_value=cache):
+            return resolve("imagenet", spec, 0, **arguments)
 
     def refusal(self, cache: Path, spec: ResNetSpec = GREY) -> str:
         with pytest.raises(WoolError) as caught:

@@ -11,6 +11,7 @@ pytest.importorskip("optuna", reason="needs the extra search")
 import scored_units
 
 import scripts
+from wool_tf import records
 from wool_tf.errors import WoolError
 from wool_tf.search import outcome
 from wool_tf.search import run as searching
@@ -48,7 +49,7 @@ def test_no_unit_is_done_twice_whenever_time_is_over(go):
     done = [line for line in go.log.read_text().splitlines() if not line.startswith("32 ")]
     assert table.rows[0][0] == "0 (as given)"
     # Batches of 16 and 64, other settings apart, each with two folds of two stages.
-    found = outcome.read(go.out / "search.json")
+    found = records.read_as(go.out / "search.json", outcome.SearchOutcome)
     complete = [trial for trial in found.trials if trial.state == "complete"]
     assert len(found.trials) == 2 and found.best == 0
     assert len(done) == 4 * len(complete)
@@ -63,7 +64,7 @@ def test_no_unit_is_done_twice_whenever_time_is_over(go):
 def test_a_training_that_runs_off_is_a_failed_trial(go):
     with pytest.raises(WoolError, match=r"^trials=1: none is complete; allow more; the last failed: resnet18.*"):
         go(base=dataclasses.replace(BASE, batch_size=32), search=dataclasses.replace(SEARCH, trials=1))
-    (trial,) = outcome.read(go.out / "search.json").trials
+    (trial,) = records.read_as(go.out / "search.json", outcome.SearchOutcome).trials
     assert trial.state == "failed" and "ran off (2 attempts)" in trial.reason
     assert "failed: resnet18-adam-none/repeat0/fold" in go.said()[-1]
 

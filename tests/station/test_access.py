@@ -341,9 +341,12 @@ def test_help_needs_neither_server_nor_pictures():
     assert not {"uvicorn", "starlette", "PIL", "numpy"} & set(re.findall(r"'(\w+)'", found.stdout))
 
 
-@pytest.mark.parametrize(("command", "package"), [("serve", "uvicorn"), ("serve", "starlette"), ("report", "jinja2")])
+@pytest.mark.parametrize(
+    ("command", "package"), [("serve", "uvicorn"), ("serve", "starlette"), ("report", "jinja2"), ("compare", "jinja2")]
+)
 def test_a_package_that_is_missing_is_one_line(tmp_path, command, package):
-    arguments = {"serve": ["--feed=f", f"--store={tmp_path}"], "report": [f"--store={tmp_path}", "out.html"]}[command]
+    others = {"serve": ["--feed=f"], "report": ["out.html"], "compare": ["a.tflite", "b.tflite", "out.html"]}
+    arguments = [f"--store={tmp_path}", *others[command]]
     code = (
         f"import sys; sys.modules[{package!r}] = None; import station; sys.exit(station.main({[command, *arguments]}))"
     )

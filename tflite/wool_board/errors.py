@@ -113,6 +113,16 @@ def named(text: str, name: Callable[[str], str]) -> str:
     return _NAMED.sub(lambda found: found[0] if name(found[1]) == found[1] else name(found[1]), text)
 
 
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are.
+
+    >>> few(["a", "b", "c", "d"])
+    'a, b, c and 1 more'
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def as_text(value: object) -> str:
     """The value of a setting as a flag takes it: `0.001`, `1`, `1e+09`, `adam,sgd`; empty for None."""
     if isinstance(value, tuple | list):

@@ -18,9 +18,11 @@ class Start:
 
     Attributes:
         time: when it began, in seconds since 1970.
-        sha256, threshold, held_out: of the model, see `Card`.
+        model: its file.
+        sha256, precision, threshold, held_out: of the model, see `Card`.
         width: elements of the detector.
-        seen: lines and elements of a tile that the network sees.
+        window: attenuations that become black and white.
+        side, seen: lines and elements of a tile, and those of them that the network sees.
         pixel_mm: from line to line.
         position, lines_per_second: as the options of the inspection say.
         stated_latency: `mm` and `ms` from its start after which a reject is told at the latest, or None.
@@ -28,10 +30,14 @@ class Start:
     """
 
     time: float
+    model: str
     sha256: str
+    precision: str | None
     threshold: float
     held_out: dict | None = None
     width: int
+    window: tuple[float, float]
+    side: int
     seen: int
     pixel_mm: float
     position: str
@@ -127,12 +133,17 @@ class RejectEvent(JudgedEvent):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """Something begins or ends to be so (`on`), or happened and has no duration (None)."""
+    """Something begins or ends to be so (`on`), or happened and has no duration (None).
+
+    Attributes:
+        source: of the recorder's own alarms `store.recorder_alarms.SOURCE`, of those of an inspection None.
+    """
 
     time: float
     alarm: str
     text: str
     on: bool | None = None
+    source: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +174,10 @@ _KINDS: dict[str, type[Event]] = {
     LOST: Lost,
     "refused": Refused,
 }
+
+
+NAMES: dict[type, str] = {kind: name for name, kind in _KINDS.items()}
+"""What messages call the kinds of events."""
 
 
 def typed(message: dict) -> Event | None:

@@ -3,12 +3,12 @@
 import dataclasses
 import itertools
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from wool_board.errors import BadFile
+from wool_board.errors import BadFile, few
 from wool_board.image import references, scan_files
 from wool_board.image.flat_field import FlatField, corrected_already
 from wool_board.image.scan_files import LineFormat
@@ -19,9 +19,6 @@ from wool_tf.data.spelling import cleaned
 from wool_tf.errors import BadSetting, WoolError
 
 log = logging.getLogger(__name__)
-
-SHOWN = 3
-"""Samples that a message names."""
 
 TYPES = {1: "uint8", 2: "uint16le"}
 """How the lines are written, by the bytes of a sample."""
@@ -117,7 +114,7 @@ def lay(folder: Path, config: ScanConfig, samples: Collection[str], limit: int, 
     there = sorted({scan.sample for scan in found})
     unknown = sorted(wanted.difference(there))
     if unknown:
-        raise BadSetting("samples", unknown[0], f"is the sample of no scan in {folder}, which has {_some(there)}")
+        raise BadSetting("samples", unknown[0], f"is the sample of no scan in {folder}, which has {few(there)}")
     taken = [scan for scan in found if not wanted or scan.sample in wanted][: limit or None]
     sizes = {_read(folder, scan, config.raw, 1).dtype.itemsize for scan in taken}
     if len(sizes) > 1 or len({(scan.width, scan.dark, scan.bright) for scan in taken}) > 1:
@@ -166,11 +163,6 @@ def _detector(
     return (np.zeros(shape, "<u2"), air), corrected_already(scan.width, open_beam), scale
 
 
-def _some(names: Sequence[str]) -> str:
-    others = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + others
-
-
 def _little(lines: np.ndarray) -> np.ndarray:
     return lines.astype(f"<u{lines.dtype.itemsize}")
 
@@ -179,9 +171,9 @@ def _moved(box: Box, lines: int) -> Box:
     return dataclasses.replace(box, y0=box.y0 + lines, y1=box.y1 + lines)
 
 
-def _opened(file: Path, raw: LineFormat | None, most: int | None = None) -> np.ndarray:
+def _opened(file: Path, raw: LineFormat | None) -> np.ndarray:
     try:
-        return scan_files.read(file, raw)[:most]
+        return scan_files.read(file, raw)[:]
     except BadFile as flaw:
         raise WoolError(f"{file}: {flaw}") from None
 

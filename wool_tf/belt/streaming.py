@@ -14,7 +14,7 @@ import numpy as np
 
 from wool_station.events import Alarm, RejectEvent, TileEvent, Unseen, typed
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.programs.program import Program
+from wool_tf.belt.programs.process import Program
 
 log = logging.getLogger(__name__)
 

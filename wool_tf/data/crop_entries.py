@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from wool_board.errors import LONGEST
+from wool_board.errors import LONGEST, few
 from wool_board.image import ignored_files
 from wool_board.image.decoding import SUFFIXES
 from wool_tf.data import csv_tables
@@ -147,9 +147,8 @@ def _wanted(naming: CropNaming) -> str:
     return " or ".join(label for labels in naming.labels for label in labels)
 
 
-def _some(found: list[str], most: int = 6) -> str:
-    more = f" and {len(found) - most} more" if len(found) > most else ""
-    return ", ".join(printable(each, LONGEST) for each in found[:most]) + more
+def _some(found: list[str]) -> str:
+    return few([printable(each, LONGEST) for each in found], 6)
 
 
 def _row_flaw(path: str, label: str, group: str, naming: CropNaming) -> str | None:

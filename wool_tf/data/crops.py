@@ -8,13 +8,13 @@ import json
 import logging
 import math
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
+from wool_board import atomic_file
 from wool_board.errors import BadFile
 from wool_board.image import references
 from wool_board.image.decoding import SUFFIXES
@@ -259,21 +259,16 @@ def _boxes(crop: Crop, defects: Sequence[str]) -> str:
 
 
 def _write_all(out: Path, crops: Iterable[tuple[np.ndarray, list]], imaging: dict) -> None:
-    # Made beside the folder and renamed when complete: class folders that are half full would look finished.
-    partial = out.absolute().with_name(f".{out.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     try:
-        for name in CLASSES:
-            (partial / name).mkdir(parents=True)
-        with open(partial / MANIFEST, "w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
-            rows.writerow([*COLUMNS, "defect", "scan", "x", "y", "boxes"])
-            for pixels, row in crops:
-                Image.fromarray(pixels).save(partial / row[0])
-                rows.writerow(row)
-        (partial / IMAGING).write_text(json.dumps(imaging, indent=1) + "\n")
-        os.replace(partial, out)
+        with atomic_file.folder(out) as partial:
+            for name in CLASSES:
+                (partial / name).mkdir()
+            with open(partial / MANIFEST, "w", newline="", encoding="utf-8") as file:
+                rows = csv.writer(file)
+                rows.writerow([*COLUMNS, "defect", "scan", "x", "y", "boxes"])
+                for pixels, row in crops:
+                    Image.fromarray(pixels).save(partial / row[0])
+                    rows.writerow(row)
+            (partial / IMAGING).write_text(json.dumps(imaging, indent=1) + "\n")
     except OSError as error:
         raise WoolError(f"{out}: cannot be written ({error.strerror}); give another folder or make room") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

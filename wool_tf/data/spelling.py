@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from wool_board.errors import LONGEST
+from wool_board.errors import LONGEST, few
 from wool_tf.errors import shortened
 
 SHOWN = 3
@@ -131,9 +131,8 @@ class Spellings:
         found = [name for name in self._written if _CHANGED.fullmatch(name)]
         if not found:
             return []
-        more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
         rule = "look as if a spreadsheet had made a number, a date or an error of them; compare them with the original"
-        return [f"warning: {self._kind} {rule}: {', '.join(map(_shown, found[:SHOWN]))}{more}"]
+        return [f"warning: {self._kind} {rule}: {few([*map(_shown, found)])}"]
 
 
 def _shown(name: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.benchmark import timing
 from wool_board.benchmark.document import ModelFacts
 from wool_tf.data import pixels
 from wool_tf.errors import WoolError
@@ -44,7 +45,7 @@ class PyTorch:
         torch.set_num_threads(threads)
         started = time.perf_counter()
         self._network = torch_resnet.restored(spec, arrays)
-        self.load_ms = _since(started)
+        self.load_ms = timing.milliseconds_since(started)
         self._image = torch.from_numpy(random_image(spec))
         self.first_ms = self.run()
 
@@ -53,7 +54,7 @@ class PyTorch:
         started = time.perf_counter()
         with self._torch.inference_mode():
             self._network(self._image).numpy()
-        return _since(started)
+        return timing.milliseconds_since(started)
 
 
 class OnnxRuntime:
@@ -76,7 +77,7 @@ class OnnxRuntime:
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         started = time.perf_counter()
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self.load_ms = _since(started)
+        self.load_ms = timing.milliseconds_since(started)
         self._inputs = {self._session.get_inputs()[0].name: random_image(spec)}
         self.first_ms = self.run()
 
@@ -84,7 +85,7 @@ class OnnxRuntime:
         """Computes and reads the result; returns the milliseconds."""
         started = time.perf_counter()
         self._session.run(None, self._inputs)
-        return _since(started)
+        return timing.milliseconds_since(started)
 
 
 def candidates(checkpoint: Path) -> tuple[list[ModelFacts], Callable[[int], list]]:
@@ -134,7 +135,3 @@ def random_image(spec: ResNetSpec) -> np.ndarray:
     height, width, channels = spec.input_shape
     image = np.random.default_rng(0).integers(0, 256, (1, channels, height, width), np.uint8)
     return pixels.normalise(image)[..., 0]
-
-
-def _since(started: float) -> float:
-    return 1e3 * (time.perf_counter() - started)

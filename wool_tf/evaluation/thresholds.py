@@ -12,6 +12,8 @@ from wool_tf.settings import check, setting
 
 COST_RATIO = 1.0
 """False alarms that a missed defect costs, where nothing else is asked for: neither error counts for more."""
+RECALL = 0.99
+"""Share of the defective images that must be found, in reports with figures at a threshold of either kind."""
 OF_FOLDS = "held-out images of"
 """Begins what cards call the images that the thresholds of a whole run are chosen on."""
 

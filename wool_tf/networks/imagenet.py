@@ -41,8 +41,8 @@ def spec(depth: int) -> ResNetSpec:
     return ResNetSpec.full(depth, CLASSES, (224, 224, 3))
 
 
-def fetch(depth: int, cache: Path | None = None, progress: Count | None = None) -> Path:
-    """The published file of a depth, from the cache or from the hub.
+def fetch(depth: int, progress: Count | None = None) -> Path:
+    """The published file of a depth, from the cache (`wool_tf` in `$XDG_CACHE_HOME` or `~/.cache`) or from the hub.
 
     A download goes on where an earlier try stopped, and is checked against the file's known SHA-256, as is the cached
     file at every use. For ResNet-34 and 101 none is known here: a download is checked against the SHA-256 that the hub
@@ -51,14 +51,13 @@ def fetch(depth: int, cache: Path | None = None, progress: Count | None = None) 
 
     Arguments:
         depth: int. 18, 34, 50, 101 or 152.
-        cache: Path. Folder of fetched files. Default: `wool_tf` in `$XDG_CACHE_HOME` or `~/.cache`.
         progress: told of the bytes.
 
     Raises:
         WoolError: the file is not as published, or there is no network or no room; the line says which file to put
             where.
     """
-    cache = cache or _default_cache()
+    cache = _cache()
     path = cache / f"resnet{depth}.tv_in1k.safetensors"
     if not path.exists():
         with _alone(cache):
@@ -101,7 +100,7 @@ def _publish(depth: int, path: Path, progress: Count | None) -> None:
     os.replace(part, path)
 
 
-def _default_cache() -> Path:
+def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wool_tf"
 
 

@@ -26,9 +26,7 @@ NAMED = ("none", "imagenet", *SIMULATED)
 """Values of the setting `weights` that are no file of the user's."""
 
 
-def resolve(
-    choice: str, spec: ResNetSpec, seed: int, cache: Path | None = None, progress: Count | None = None
-) -> Weights:
+def resolve(choice: str, spec: ResNetSpec, seed: int, progress: Count | None = None) -> Weights:
     """The weights that the setting `weights` (one of `NAMED`, or a file) stands for, fitted to a network.
 
     A file is `.safetensors` (torchvision's keys, or a checkpoint of ours), `.pth` or `.pt` (a plain state dict; needs
@@ -43,7 +41,6 @@ def resolve(
         choice: str. One of `NAMED`, or the path of a file.
         spec: ResNetSpec. The network to start, as `starting_spec` gives it.
         seed: int. Of the random weights, or of a new head.
-        cache: Path. Folder of fetched files. Default: `wool_tf` in `$XDG_CACHE_HOME` or `~/.cache`.
         progress: told of the bytes of the download.
 
     Returns:
@@ -57,7 +54,7 @@ def resolve(
     if choice == "none":
         return weights.initial(spec, seed)
     if choice == "imagenet":
-        path = imagenet.fetch(spec.depth, cache, progress)
+        path = imagenet.fetch(spec.depth, progress)
     else:
         path = _path(choice)
         if not path.is_file():

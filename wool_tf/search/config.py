@@ -5,6 +5,10 @@ import dataclasses
 from wool_tf.search import space
 from wool_tf.settings import check, setting
 
+FOLDS = 5
+"""Folds of the cross-validation where nothing else is asked for: fewer than of a run, for trials train the first ones
+alone, which are then larger."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Search:

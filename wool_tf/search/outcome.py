@@ -24,7 +24,7 @@ OPTIMISTIC = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SearchOutcome:
-    """What a search has found by now, `search.json`.
+    """What a search has found by now, `search.json`, for other people's programs: a search goes on from its journal.
 
     Attributes:
         stage, first_folds, hours: of the Search.
@@ -51,16 +51,6 @@ class SearchOutcome:
     objective: str = OBJECTIVE
     note: str = OPTIMISTIC
     version: int = VERSION
-
-
-def read(path: Path) -> SearchOutcome:
-    """The outcome in a file.
-
-    Raises:
-        WoolError: the file cannot be read, is damaged, or of another version.
-    """
-    advice = "run the search again with this wool_tf"
-    return records.versioned(records.load(path, "search"), SearchOutcome, VERSION, str(path), advice)
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:

@@ -13,8 +13,7 @@ from wool_tf.search import optimisation, outcome, space, trials
 from wool_tf.search.config import Search
 from wool_tf.search.optimisation import OBJECTIVE, SearchStudy, Trial
 from wool_tf.search.space import Choice, Range
-from wool_tf.study import driver, grid, run_binding, units
-from wool_tf.study import run as studies
+from wool_tf.study import driver, grid, preparation, run_binding, units
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Status
 from wool_tf.training.config import TrainingConfig
@@ -95,7 +94,7 @@ def _prepared(
     # Checked, and fetched, before anything that takes long.
     fetching = logs.ProgressLog(log, "fetching weights, byte")
     initial_weights.resolve(settings.weights, settings.initial_spec, 0, progress=fetching)
-    crops = studies.load(source, settings, out)
+    crops = preparation.load(source, settings, out)
     images = crops.for_network(settings.image_size, logs.ProgressLog(log, "resizing image"))
     (parts,) = grid.split(settings, images)
     quiet.import_keras()

@@ -7,8 +7,6 @@ scans, angles and noise are drawn before and apart from the defects, from the sa
 import contextlib
 import dataclasses
 import json
-import os
-import shutil
 import signal
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from wool_board import atomic_file
 from wool_board.json_text import parsed
 from wool_tf import quiet
 from wool_tf.errors import BadSetting, WoolError
@@ -220,11 +219,8 @@ def _holds(folder: Path, settings: dict) -> bool:
 
 
 def _write_all(folder: Path, campaign: Campaign, settings: dict, jobs: int, progress: Count) -> None:
-    # Made beside the folder and renamed when complete: a folder that is half full would look finished.
-    partial = folder.absolute().with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        (partial / "scans").mkdir(parents=True)
+    with atomic_file.folder(folder) as partial:
+        (partial / "scans").mkdir()
         rng = np.random.default_rng((campaign.seed, 5))
         for name, lines in zip(("dark", "bright"), _detector(campaign).references(REFERENCE_LINES, rng), strict=True):
             Image.fromarray(lines).save(partial / f"{name}.png", compress_level=1)
@@ -236,9 +232,6 @@ def _write_all(folder: Path, campaign: Campaign, settings: dict, jobs: int, prog
         images = [image for number in sorted(described) for image in described[number]]
         (partial / "annotations.json").write_text(json.dumps(_coco(images, campaign), indent=1))
         (partial / SETTINGS).write_text(json.dumps(settings))
-        os.replace(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_samples(folder: Path, campaign: Campaign, jobs: int) -> Iterator[tuple[int, list[dict]]]:

@@ -1,7 +1,6 @@
 """Crops of simulated wool, for users without crops of their own."""
 
 import dataclasses
-import logging
 import os
 from pathlib import Path
 
@@ -10,8 +9,6 @@ from wool_tf.data.crops import CropConfig
 from wool_tf.progress import Count
 from wool_tf.simulation.campaign import Campaign
 from wool_tf.simulation.campaign import write as write_scans
-
-log = logging.getLogger(__name__)
 
 PAPER_CROPS = CropConfig(defective=242, non_defective=236)
 

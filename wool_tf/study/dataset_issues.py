@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from wool_tf.data import near_duplicates
+from wool_tf.audit import label_errors, near_duplicates
 from wool_tf.data.dataset import Dataset
-from wool_tf.evaluation import label_errors
 from wool_tf.study import contact_sheets
 from wool_tf.study.image_results import NearDuplicate, Suspect
 

@@ -8,7 +8,7 @@ import pytest
 
 from checkout import PROGRAMS
 from wool_tf import WoolError
-from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.process import Program, has_said
 from wool_tf.belt.programs.service import Service
 
 TALKS = """

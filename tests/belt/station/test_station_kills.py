@@ -9,7 +9,7 @@ from wool_station.events import typed
 from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt.detector import LineTimes
 from wool_tf.belt.gate.edges import told_outputs
-from wool_tf.belt.programs.program import Program
+from wool_tf.belt.programs.process import Program
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.station import kills
 from wool_tf.belt.station.kills import (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.benchmark import timing
 from wool_board.benchmark.document import ModelFacts
 from wool_board.errors import BadFile, WoolError
 from wool_board.image.flat_field import FlatField, grey
@@ -39,7 +40,7 @@ class TimedModel:
             self._interpreter = opened(path, threads)
         except BadFile as bad:
             raise WoolError(f"{path}: {bad}") from None
-        self.load_ms = _since(started)
+        self.load_ms = timing.milliseconds_since(started)
         inputs = self._interpreter.get_input_details()
         self.side = _side([tuple(map(int, tensor["shape"])) for tensor in inputs])
         self._inputs = [(tensor["index"], random_pixels(tensor["shape"], tensor["dtype"])) for tensor in inputs]
@@ -57,7 +58,7 @@ class TimedModel:
             raise WoolError(f"{self._path}: {error}; only models of images can be timed") from None
         for index in self._outputs:
             self._interpreter.get_tensor(index)
-        return _since(started)
+        return timing.milliseconds_since(started)
 
 
 class TimedTile:
@@ -77,7 +78,7 @@ class TimedTile:
         """Makes the pixels; returns the milliseconds."""
         started = time.perf_counter()
         grey(self._correction.attenuation(self._counts), (0.0, 1.0))
-        return _since(started)
+        return timing.milliseconds_since(started)
 
 
 def describe(path: Path) -> ModelFacts:
@@ -124,7 +125,3 @@ def runtime() -> str:
         return f"LiteRT {metadata.version('ai-edge-litert')}"
     except metadata.PackageNotFoundError:
         return "LiteRT"
-
-
-def _since(started: float) -> float:
-    return 1e3 * (time.perf_counter() - started)

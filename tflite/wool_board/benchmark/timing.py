@@ -1,5 +1,6 @@
 """Times networks that take turns, and says how far the times can be trusted."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -86,6 +87,11 @@ def measure(models: Sequence, runs: int, between: Callable[[], None] = lambda: N
             found += [model.run() for _ in range(min(TURN_RUNS, runs - done))]
             between()
     return np.array(times).T
+
+
+def milliseconds_since(started: float) -> float:
+    """From a time of `time.perf_counter` until now."""
+    return 1e3 * (time.perf_counter() - started)
 
 
 def figures(times: np.ndarray) -> RunTimes:

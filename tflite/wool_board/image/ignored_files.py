@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from wool_board.command_line import one_line
+from wool_board.errors import few
 
 NAMES = frozenset(
     (
@@ -41,9 +42,6 @@ PATTERNS = re.compile(
 )
 """What such names look like. Second copies count: each shows what another file shows already."""
 
-SHOWN = 3
-"""Names that are told as examples."""
-
 
 def is_ignored(name: str) -> bool:
     """Whether a file or folder of this name, without its path, is left out."""
@@ -57,6 +55,5 @@ def told(names: Sequence[str]) -> str:
     '2 left out as hidden, of the system or second copies of a conflict: @eaDir, Thumbs.db'
     """
     # A name need not be text; half a character could neither be printed everywhere nor be kept in a document.
-    first = ", ".join(one_line(name).encode(errors="backslashreplace").decode() for name in sorted(names)[:SHOWN])
-    others = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{len(names):,} left out as hidden, of the system or second copies of a conflict: {first}{others}"
+    shown = few([one_line(name).encode(errors="backslashreplace").decode() for name in sorted(names)])
+    return f"{len(names):,} left out as hidden, of the system or second copies of a conflict: {shown}"

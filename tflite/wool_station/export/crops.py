@@ -10,6 +10,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+from wool_station.events import Start
 from wool_station.store.corrections import VERDICTS, WITHDRAWN, WRONGLY_REJECTED, counting
 from wool_station.store.reader import StoreReader
 
@@ -77,9 +78,8 @@ def collect(folder: Path) -> list[Correction]:
     return _unlike([dataclasses.replace(one, left_out=_flaw(one, replaced_ids, imaging)) for one in found])
 
 
-def _imaging(start: dict) -> BeltImaging:
-    low, high = start["window"]
-    return BeltImaging(start["side"], (low, high), start["pixel_mm"])
+def _imaging(start: Start) -> BeltImaging:
+    return BeltImaging(start.side, start.window, start.pixel_mm)
 
 
 def _group(reader: StoreReader, station: str, row: sqlite3.Row) -> str:

@@ -3,12 +3,11 @@
 import collections
 import csv
 import datetime
-import os
-import shutil
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 
+from wool_board import atomic_file
 from wool_board.errors import Unusable, WoolError
 from wool_station.export.crops import Correction, collect, imaging_json
 from wool_station.options import ExportOptions
@@ -75,9 +74,7 @@ def _told(out: Path, found: list[Correction], crops: list[Correction]) -> str:
 
 def _write(out: Path, found: list[Correction], crops: list[Correction]) -> None:
     """Writes the folder whole or not at all."""
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        beside.mkdir(parents=True)
+    with atomic_file.folder(out) as beside:
         for one in crops:
             (beside / one.name).write_bytes(one.row["png"])
         _write_table(beside / "manifest.csv", MANIFEST, map(_manifest_row, crops))
@@ -85,11 +82,6 @@ def _write(out: Path, found: list[Correction], crops: list[Correction]) -> None:
         imaging = crops[-1].imaging
         assert imaging is not None
         (beside / "imaging.json").write_text(imaging_json(imaging))
-        if out.exists():
-            out.rmdir()
-        beside.rename(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _write_table(file: Path, header: tuple[str, ...], rows: Iterable[tuple]) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from wool_board.errors import WoolError
 from wool_board.mcnemar import p_value
 from wool_board.model.recognizer import Recognizer
+from wool_station.events import Start
 from wool_station.models.samples import CORRECTED, PASSED, REJECTED, Sample
 
 SHOWN = 60
@@ -96,7 +97,7 @@ class ModelComparison:
         WoolError: the models read crops of different kinds.
     """
 
-    def __init__(self, models: tuple[Recognizer, Recognizer], starts: Mapping[int, dict]):
+    def __init__(self, models: tuple[Recognizer, Recognizer], starts: Mapping[int, Start]):
         self._models, self._starts = models, starts
         kinds = [(model.side, model.card.input.window) for model in models]
         if kinds[0] != kinds[1]:
@@ -129,9 +130,9 @@ class ModelComparison:
 
     def _pixels(self, sample: Sample) -> np.ndarray | None:
         start = self._starts.get(sample.inspection)
-        if start is None or start["side"] != self._side:
+        if start is None or start.side != self._side:
             return None
-        if self._window is not None and list(start["window"]) != list(self._window):
+        if self._window is not None and start.window != tuple(self._window):
             return None
         pixels = np.asarray(Image.open(io.BytesIO(sample.png)))
         return pixels if pixels.shape == (self._side, self._side) and pixels.dtype == np.uint8 else None

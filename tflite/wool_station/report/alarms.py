@@ -3,13 +3,13 @@
 import bisect
 import dataclasses
 import datetime
-import json
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from wool_station.events import Alarm
 from wool_station.report.period import Period
-from wool_station.store.reader import StoreReader
+from wool_station.store.reader import StoreReader, event_of
 from wool_station.store.recorder_alarms import SOURCE
 
 MOST = 100_000
@@ -32,7 +32,7 @@ class AlarmRow(NamedTuple):
 
 
 @dataclasses.dataclass
-class _Alarm:
+class _Standing:
     """What is known of an alarm; it stands `since` a time, None if it does not, and until `ends` at most."""
 
     times: int = 0
@@ -41,15 +41,14 @@ class _Alarm:
     since: float | None = None
     ends: float = math.inf
 
-    def hear(self, event: dict, ends: float) -> None:
+    def hear(self, event: Alarm, ends: float) -> None:
         """Takes one of its events."""
-        time, on = event["time"], event.get("on")
-        self.close(time)
-        if on is False:
+        self.close(event.time)
+        if event.on is False:
             return
-        self.times, self.text = self.times + 1, event["text"]
-        if on:
-            self.since, self.ends = time, ends
+        self.times, self.text = self.times + 1, event.text
+        if event.on:
+            self.since, self.ends = event.time, ends
 
     def close(self, time: float) -> None:
         """It stands until a time, at most until it must have ended."""
@@ -60,9 +59,9 @@ class _Alarm:
 
 def alarms(reader: StoreReader, period: Period) -> list[AlarmRow]:
     """The alarms that began or stood in a time, by name."""
-    found: dict[str, _Alarm] = {}
+    found: dict[str, _Standing] = {}
     for event, ends in _events(reader, period):
-        found.setdefault(event["alarm"], _Alarm()).hear(event, ends)
+        found.setdefault(event.alarm, _Standing()).hear(event, ends)
     until = min(period.ends, datetime.datetime.now().timestamp())
     for alarm in found.values():
         alarm.close(until)
@@ -73,24 +72,24 @@ def alarms(reader: StoreReader, period: Period) -> list[AlarmRow]:
     ]
 
 
-def _events(reader: StoreReader, period: Period) -> Iterator[tuple[dict, float]]:
+def _events(reader: StoreReader, period: Period) -> Iterator[tuple[Alarm, float]]:
     """The events of alarms in their order, each with when it is over at the latest."""
     starts = sorted(reader.inspections())
     for row in reader.rows(BEFORE, period.began):
-        event = json.loads(row["body"])
+        event = event_of(row)
         ends = _ends(event, row["inspection"], starts)
-        if event.get("on") and ends > period.began:
-            yield event | {"time": period.began}, ends
+        if event.on and ends > period.began:
+            yield dataclasses.replace(event, time=period.began), ends
     for row in reader.rows(WITHIN, period.began, period.ends, MOST)[::-1]:
-        event = json.loads(row["body"])
+        event = event_of(row)
         yield event, _ends(event, row["inspection"], starts)
 
 
-def _ends(event: dict, inspection: int, starts: list[int]) -> float:
+def _ends(event: Alarm, inspection: int, starts: list[int]) -> float:
     """When an alarm is over at the latest: as the next inspection begins; its own may have had no time to say so."""
     # Those of the recorder outlast inspections.
-    if event.get("source") == SOURCE:
+    if event.source == SOURCE:
         return math.inf
     # Not by its inspection alone: one that began before the clock was set has an earlier number than those before it.
-    later = bisect.bisect_right(starts, max(inspection, round(1e3 * event["time"])))
+    later = bisect.bisect_right(starts, max(inspection, round(1e3 * event.time)))
     return starts[later] / 1e3 if later < len(starts) else math.inf

@@ -7,6 +7,7 @@ import datetime
 import sqlite3
 
 from wool_station.challenge.records import FOUND, MISSED
+from wool_station.events import RejectEvent, Start, Unseen
 from wool_station.report.alarms import AlarmRow, alarms
 from wool_station.report.period import Period
 from wool_station.store.batch import Minute
@@ -97,7 +98,7 @@ class Content:
 def content(reader: StoreReader, period: Period) -> Content:
     """What a report of that time says."""
     starts, tiles = _starts(reader, period), reader.rejected(period.began, period.ends, MOST)
-    rejects = reader.events("reject", period.began, period.ends, MOST)
+    rejects = reader.events(RejectEvent, period.began, period.ends, MOST)
     said = reader.rows(
         "SELECT * FROM corrections WHERE tile_time >= ? AND tile_time < ? ORDER BY id", period.began, period.ends
     )
@@ -112,7 +113,7 @@ def content(reader: StoreReader, period: Period) -> Content:
         inspections=[_inspection(start) for start in starts.values()],
         total=reader.totals(period.began, period.ends),
         hours=_hours(reader, period),
-        unseen=_unseen(reader.events("unseen", period.began, period.ends, MOST)),
+        unseen=_unseen(reader.events(Unseen, period.began, period.ends, MOST)),
         lanes=_lanes(rejects, starts),
         types=collections.Counter(row["defect"] for row in counts if row["defect"]).most_common(),
         pictures=[_shown(reader, tile, starts.get(tile.inspection)) for tile in _chosen(tiles)],
@@ -131,7 +132,7 @@ def moment(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _starts(reader: StoreReader, period: Period) -> dict[int, dict]:
+def _starts(reader: StoreReader, period: Period) -> dict[int, Start]:
     """The inspections of which something was heard in this time."""
     select = "SELECT DISTINCT inspection FROM minutes WHERE minute >= ? AND minute < ? ORDER BY inspection"
     used = [row["inspection"] for row in reader.rows(select, period.began // 60, -(-period.ends // 60))]
@@ -139,11 +140,10 @@ def _starts(reader: StoreReader, period: Period) -> dict[int, dict]:
     return {number: known[number] for number in used if number in known}
 
 
-def _inspection(start: dict) -> tuple[str, ...]:
-    low, high = start["window"]
-    name = start["model"].split("/")[-1]
-    about = str(start["precision"]), f"{start['threshold']:g}", f"{low:g} to {high:g}"
-    return moment(start["time"]), name, start["sha256"][:16], *about
+def _inspection(start: Start) -> tuple[str, ...]:
+    low, high = start.window
+    about = str(start.precision), f"{start.threshold:g}", f"{low:g} to {high:g}"
+    return moment(start.time), start.model.split("/")[-1], start.sha256[:16], *about
 
 
 def _hours(reader: StoreReader, period: Period) -> list[tuple[str, Minute]]:
@@ -157,23 +157,23 @@ def _hours(reader: StoreReader, period: Period) -> list[tuple[str, Minute]]:
     return found
 
 
-def _unseen(events: list[dict]) -> list[tuple[str, int, float]]:
+def _unseen(events: list[Unseen]) -> list[tuple[str, int, float]]:
     lengths = collections.defaultdict(list)
     for event in events:
-        start, stop = event["along_mm"]
-        lengths[event["reason"]].append(stop - start)
+        start, stop = event.along_mm
+        lengths[event.reason].append(stop - start)
     return [(reason, len(each), sum(each)) for reason, each in sorted(lengths.items())]
 
 
-def _lanes(rejects: list[dict], starts: dict[int, dict]) -> list[tuple[float, float, int, float]]:
+def _lanes(rejects: list[RejectEvent], starts: dict[int, Start]) -> list[tuple[float, float, int, float]]:
     """Rejects by where across their middle is; each counts once, in its first part."""
     if not starts:
         return []
-    width = max(start["width"] * start["pixel_mm"] for start in starts.values())
+    width = max(start.width * start.pixel_mm for start in starts.values())
     counts = [0] * LANES
     for reject in rejects:
-        if reject["part"] == 1:
-            middle = sum(reject["across_mm"]) / 2
+        if reject.part == 1:
+            middle = sum(reject.across_mm) / 2
             counts[min(int(middle / width * LANES), LANES - 1)] += 1
     most = max(*counts, 1)
     return [
@@ -202,9 +202,9 @@ def _overlap(one: StoredTile, other: StoredTile) -> bool:
     )
 
 
-def _shown(reader: StoreReader, tile: StoredTile, start: dict | None) -> RejectPicture:
+def _shown(reader: StoreReader, tile: StoredTile, start: Start | None) -> RejectPicture:
     png = reader.picture(tile.id) or b""
-    margin = (start["side"] - start["seen"]) / 2 / start["side"] if start else 0.0
+    margin = (start.side - start.seen) / 2 / start.side if start else 0.0
     place = f"{tile.start_mm / 1000:.2f} m, {tile.left_mm:.0f} to {tile.right_mm:.0f} mm across"
     return RejectPicture(
         base64.b64encode(png).decode(), _cells(tile, margin), f"{moment(tile.time)}: {place}, score {tile.score:.3f}"

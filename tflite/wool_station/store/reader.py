@@ -6,11 +6,15 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
+from wool_station.events import NAMES, Event, Start, typed
 from wool_station.store import schema, volumes
 from wool_station.store.batch import Minute
 from wool_station.store.shifts import Shift
 from wool_station.store.tile import StoredTile
+
+E = TypeVar("E", bound=Event)
 
 
 class StoreReader:
@@ -62,23 +66,24 @@ class StoreReader:
             total.add(Minute.stored(row))
         return total
 
-    def events(self, kind: str, began: float, ends: float, most: int) -> list[dict]:
+    def events(self, kind: type[E], began: float, ends: float, most: int) -> list[E]:
         """The newest events of a kind within a time, newest first, at most so many."""
         select = (
             "SELECT body FROM events WHERE event = ? AND time >= ? AND time < ? ORDER BY time DESC, id DESC LIMIT ?"
         )
-        return [json.loads(row["body"]) for row in self.rows(select, kind, began, ends, most)]
+        return [event_of(row) for row in self.rows(select, NAMES[kind], began, ends, most)]
 
     def last_events(self, kind: str, most: int) -> list[dict]:
-        """The events of a kind that were recorded last, newest first, at most so many; whatever the clock was then."""
+        """The events of a kind as they came that were recorded last, newest first, at most so many; whatever the clock
+        was then."""
         # The index tells which they are, without a look at the bodies of all others.
         last = "SELECT id FROM events WHERE event = ? ORDER BY id DESC LIMIT ?"
         rows = self.rows(f"SELECT body FROM events WHERE id IN ({last}) ORDER BY id DESC", kind, most)
         return [json.loads(row["body"]) for row in rows]
 
-    def inspections(self) -> dict[int, dict]:
+    def inspections(self) -> dict[int, Start]:
         """The start events, by inspection."""
-        return {row["inspection"]: json.loads(row["body"]) for row in self.rows("SELECT * FROM inspections")}
+        return {row["inspection"]: event_of(row) for row in self.rows("SELECT * FROM inspections")}
 
     def rejected(self, began: float, ends: float, most: int) -> list[StoredTile]:
         """The newest defective tiles within a time, newest first, at most so many."""
@@ -103,6 +108,11 @@ class StoreReader:
     def _tiles(self, where: str, *values: object) -> list[StoredTile]:
         # `where` is a constant of this module; what comes from outside is among the values.
         return [_tile(row) for row in self.rows(f"SELECT * FROM tiles WHERE {where}", *values)]
+
+
+def event_of(row: sqlite3.Row) -> Any:
+    """The event of a row, of a kind that programs go by."""
+    return typed(json.loads(row["body"]))
 
 
 def _tile(row: sqlite3.Row) -> StoredTile:

@@ -17,7 +17,7 @@ from wool_tf.belt.day import lines as day_lines
 from wool_tf.belt.day.account import DayAccount, Process
 from wool_tf.belt.detector import Fifo, first_lines
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.programs.program import Program
+from wool_tf.belt.programs.process import Program
 
 CHUNK_SECONDS = 0.02
 SLOW_SECONDS = 0.025

@@ -14,7 +14,7 @@ from wool_tf.belt.detector import DetectorStream, LineTimes
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import GateRecord
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.process import Program, has_said
 from wool_tf.belt.programs.service import Service
 from wool_tf.belt.scoring import Percentiles
 

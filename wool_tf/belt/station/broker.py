@@ -73,14 +73,13 @@ class MqttSubscriber:
     Arguments:
         port: of the broker on this machine.
         topic: before all others.
-        user: name, whose password is `secret`; None: anonymous.
         session: name under which the broker keeps what comes while it is away; None: it keeps nothing.
 
     Attributes:
         heard: topic, what came, and whether the broker had kept it, of each message.
     """
 
-    def __init__(self, port: int, topic: str, user: str | None = None, session: str | None = None):
+    def __init__(self, port: int, topic: str, session: str | None = None):
         from paho.mqtt import client as paho
 
         self.heard: list[tuple[str, dict, bool]] = []
@@ -89,8 +88,6 @@ class MqttSubscriber:
         self._client.on_message = self._hear
         self._client.on_connect = lambda client, *_: client.subscribe(f"{topic}/#", qos=1)
         self._client.reconnect_delay_set(1, 1)
-        if user:
-            self._client.username_pw_set(user, "secret")
         self._client.connect("127.0.0.1", port, 5)
         self._client.loop_start()
 

@@ -17,11 +17,11 @@ from wool_tf.belt.detector import DetectorStream, LineTimes, first_lines
 from wool_tf.belt.gate import edges
 from wool_tf.belt.gate.edges import Output
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.programs.program import Program, has_said
+from wool_tf.belt.programs.process import Program, has_said
 from wool_tf.belt.programs.service import Service
-from wool_tf.belt.station import run as station_run
+from wool_tf.belt.station import processes
 from wool_tf.belt.station.page_client import PageFigures
-from wool_tf.belt.station.run import GATE, INSPECT, Commands, Station
+from wool_tf.belt.station.processes import GATE, INSPECT, Commands, Station
 from wool_tf.belt.streaming import ROUNDING
 
 PAUSE_SECONDS = (2.0, 10.0)
@@ -118,7 +118,7 @@ def run(
     """Kills each program some times at random moments, and starts it as its service would.
 
     Arguments:
-        belt, commands, place, lines_per_second: see `station_run.run`.
+        belt, commands, place, lines_per_second: see `run.run`.
         times: that each is killed.
         seed: of which is killed when.
         say: is told how far it is.
@@ -130,7 +130,7 @@ def run(
         folder = Path(made)
         detector = DetectorStream(belt, folder / "lines", lines_per_second, None)
         more = [detector.fifo, f"--state={folder / 'state.json'}"]
-        station = station_run.beside(belt, commands, place, folder, lines_per_second, more)
+        station = processes.beside(belt, commands, place, folder, lines_per_second, more)
         seen = StoreObserver(station)
         with station.working(), detector, seen:
             kills = _kill(station, commands.board, times, random.Random(seed), say)

@@ -10,7 +10,7 @@ from wool_station.gate.timeline import GateGeometry
 from wool_tf.belt import streaming
 from wool_tf.belt.gate import run as gate_run
 from wool_tf.belt.layout import Belt
-from wool_tf.belt.station.run import GATE, Commands, Station, StationFigures
+from wool_tf.belt.station.processes import GATE, Commands, Station, StationFigures
 from wool_tf.belt.streaming import StreamRun
 
 

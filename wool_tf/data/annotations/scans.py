@@ -16,7 +16,7 @@ import os
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 
-from wool_board.errors import BadFile
+from wool_board.errors import BadFile, few
 from wool_board.image import ignored_files, scan_files
 from wool_board.image.scan_files import LineFormat
 from wool_tf.data import listed_paths
@@ -35,9 +35,6 @@ log = logging.getLogger(__name__)
 
 TOLERANCE = 1.0
 """Pixels by which a box may stick out of its scan, as tools that draw boxes let it; it is cut there."""
-
-SHOWN = 3
-"""Boxes that a remark names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,8 +272,7 @@ def _checked_boxes(
             except _BadBox as flaw:
                 bad.add(mark.where, str(flaw))
     if empty:
-        more = f" and {len(empty) - SHOWN} more" if len(empty) > SHOWN else ""
-        log.info(f"{len(empty)} boxes without area are left out: {', '.join(empty[:SHOWN])}{more}")
+        log.info(f"{len(empty)} boxes without area are left out: {few(empty)}")
     return boxes
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wool_tf.evaluation.label_errors import suspects
+from wool_tf.audit.label_errors import suspects
 
 
 def test_by_hand():

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from wool_tf.data import near_duplicates
+from wool_tf.audit import near_duplicates
 
 
 @pytest.fixture(scope="module")
