@@ -10,7 +10,7 @@ import study_sample
 from wool_tf.errors import WoolError
 from wool_tf.networks import unit_records
 from wool_tf.report import comparison, page, publication
-from wool_tf.study import document_upgrade, results
+from wool_tf.study import earlier_documents, results
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_an_older_document_of_a_delivery_is_completed_from_records(tmp_path):
                               repeats=1, controls=(), asfp_rates=(0.3,))  # fmt: skip
     study = stored(given, tmp_path / "old", delivery=study_sample.delivery(given))
     read = results.read(tmp_path / "old" / "report.json")
-    assert not read.held_out and document_upgrade.completed(read, tmp_path / "old") == study
+    assert not read.held_out and earlier_documents.completed(read, tmp_path / "old") == study
 
 
 def test_older_documents_are_compared_image_by_image_with_a_run_that_names_the_images(pair, tmp_path):

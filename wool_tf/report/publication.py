@@ -6,11 +6,11 @@ from pathlib import Path
 
 from wool_tf import records
 from wool_tf.errors import BadSetting
-from wool_tf.study import document_upgrade, results, run
+from wool_tf.study import earlier_documents, results, run
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Status
+from wool_tf.study.request import Request
 from wool_tf.study.results import Study
-from wool_tf.study.run import Request
 from wool_tf.study.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -52,12 +52,12 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     from wool_tf.report import comparison, export, page
 
     before = [] if baseline is None else [_documents("baseline", baseline)[0]]
-    others = [document_upgrade.completed(results.read(document), document.parent) for document in before]
+    others = [earlier_documents.completed(results.read(document), document.parent) for document in before]
     written = []
     for document in (found for folder in runs for found in _documents("runs", folder)):
-        study = document_upgrade.completed(results.read(document), document.parent, others)
+        study = earlier_documents.completed(results.read(document), document.parent, others)
         # Each of two runs on the same images may tell which those of the other are.
-        compared = [document_upgrade.completed(other, before[0].parent, [study]) for other in others]
+        compared = [earlier_documents.completed(other, before[0].parent, [study]) for other in others]
         for other in compared:
             comparison.check(study, other)
         page.write(study, document.parent, document.stem, *compared)
