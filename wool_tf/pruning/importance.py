@@ -73,8 +73,29 @@ def taylor(network: Network) -> Scores:
     return scores(network.weights, network.spec, *network.examples)
 
 
-MEASURES: dict[str, Callable[[Network], Scores]] = {
-    measure.__name__: measure for measure in (l1, l2, random, bn_scale, taylor)
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """A way to rank filters.
+
+    Attributes:
+        scores: of a network.
+        words: what it goes by, as settings and reports say it.
+        needs_examples: whether it looks at images and their classes.
+    """
+
+    scores: Callable[[Network], Scores]
+    words: str
+    needs_examples: bool = False
+
+
+MEASURES = {
+    "l1": Measure(l1, "L1 norms"),
+    "l2": Measure(l2, "L2 norms"),
+    "random": Measure(random, "chance"),
+    "bn_scale": Measure(bn_scale, "the scales of their batch norms"),
+    "taylor": Measure(
+        taylor, "how much the training loss would change without them (Taylor importance)", needs_examples=True
+    ),
 }
 CRITERIA = tuple(MEASURES)
 
@@ -91,13 +112,13 @@ def scores(
     Arguments:
         weights: arrays by torchvision's keys, convolutions OIHW.
         spec: ResNetSpec of these weights.
-        criterion: str. One of `CRITERIA`, each the name of a function of this module.
+        criterion: str. One of `CRITERIA`.
         seed: int. Used by `random` alone.
-        examples: normalised images and their labels. Used, and needed, by `taylor` alone.
+        examples: normalised images and their labels. Used, and needed, by measures that say so.
 
     Raises:
         WoolError: the criterion is unknown, or needs examples and has none.
     """
     if criterion not in MEASURES:
         raise WoolError(f"criterion: must be one of {', '.join(CRITERIA)}, got {criterion!r}")
-    return MEASURES[criterion](Network(weights, spec, seed, examples))
+    return MEASURES[criterion].scores(Network(weights, spec, seed, examples))

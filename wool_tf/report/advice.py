@@ -10,7 +10,7 @@ from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.errors import as_text
-from wool_tf.report.naming import IMPORTANCES
+from wool_tf.pruning.importance import MEASURES
 from wool_tf.study.results import OF_CONFIGURATION, Configuration, Stage, Study
 from wool_tf.training.config import NOT_SEARCHED, OF_COMPARISONS, TrainingConfig
 
@@ -126,4 +126,5 @@ def _ranked(study: Study, one: Configuration) -> str:
     default, measure = TrainingConfig.importance, study.settings.importance
     if measure == default or not any(stage.name.startswith("hard") for stage in one.stages):
         return ""
-    return f" Filters were ranked by {IMPORTANCES[measure]}; the command goes by {IMPORTANCES[default]}, the default."
+    was, now = MEASURES[measure].words, MEASURES[default].words
+    return f" Filters were ranked by {was}; the command goes by {now}, the default."

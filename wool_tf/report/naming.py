@@ -20,13 +20,6 @@ _OPTIMISTIC_NOTE = (
     "(--select=best); only ASFP’s figures are of the last epoch. Do not expect these figures on new images."
 )
 OPTIMIZERS = {"adam": "Adam", "sgd": "SGD"}
-IMPORTANCES = {
-    "l1": "L1 norms",
-    "l2": "L2 norms",
-    "bn_scale": "the scales of their batch norms",
-    "taylor": "how much the training loss would change without them (Taylor importance)",
-}
-"""What hard pruning goes by, for each of `config.IMPORTANCES`."""
 TITLES = {THRESHOLDING: "Thresholding, without a network", FROZEN: "Logistic regression on frozen features"}
 TYPES = {
     "D1": "melt drops",

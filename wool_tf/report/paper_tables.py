@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wool_tf.cells import MISSING, PREFIXES, count, percent
+from wool_tf.pruning.importance import MEASURES
 from wool_tf.report import counterpart, naming, paper
-from wool_tf.report.naming import IMPORTANCES, hundredths, label, points
+from wool_tf.report.naming import hundredths, label, points
 from wool_tf.report.quality import repeats
 from wool_tf.report.tables import Table, table
 from wool_tf.study.results import BASELINE, Configuration, Study
@@ -80,7 +81,7 @@ def table2(study: Study, before: Study | None = None) -> Table | None:
 def _measure(study: Study) -> str:
     """What filters were ranked by, beside what the paper ranks them by."""
     measure = study.settings.importance
-    return IMPORTANCES[measure] + (", as in the paper" if measure == "l1" else "; the paper goes by L1 norms")
+    return MEASURES[measure].words + (", as in the paper" if measure == "l1" else "; the paper goes by L1 norms")
 
 
 def _of_stages(title: str, text: str, names: Sequence[str], rows: Rows, note: str) -> Table | None:

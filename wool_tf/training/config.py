@@ -132,8 +132,9 @@ class TrainingConfig:
     )
     importance: str = setting(
         "taylor",
-        "What ranks filters in hard pruning: `taylor`, how much the training loss would change without the channel, "
-        "`l1` or `l2`, the norm of the kernel, or `bn_scale`, the scale of its batch norm. ASFP ranks by `l2`.",
+        "What ranks filters in hard pruning: "
+        + ", ".join(f"`{name}`: {importance.MEASURES[name].words}" for name in IMPORTANCES)
+        + ". ASFP ranks by `l2`.",
         choices=IMPORTANCES,
         binds="hard",
     )

@@ -179,7 +179,7 @@ def examples(
         spec: of the network that loses filters.
         criterion: one of `importance.CRITERIA`.
     """
-    if criterion != importance.taylor.__name__:
+    if not importance.MEASURES[criterion].needs_examples:
         return None
     drawn = seeds.generator(_filter_seed(stage, fold, settings), "examples").permutation(fold.train)[:EXAMPLES]
     images = centre_crop(fold.dataset.images[drawn], spec.input_shape[0])
