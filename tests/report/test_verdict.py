@@ -8,7 +8,7 @@ from study_sample import configuration, delivered, figures, made, stage, written
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import advice
 from wool_tf.report.error_rates import per_thousand
-from wool_tf.report.verdict import COMPARED, EQUALLED, FIT, NOT_FIT, UNKNOWN, smallest, verdict
+from wool_tf.report.verdict import COMPARED, EQUALLED, FIT, NOT_FIT, UNKNOWN, ends, smallest, verdict
 from wool_tf.study.board_results import Advantage
 from wool_tf.study.image_results import HeldOutImage
 from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, OperatingPoint
@@ -253,3 +253,17 @@ def test_the_advantage_is_the_difference_of_the_costs():
     found = study.delivery.advantages[0]
     assert found.spared == pytest.approx(1000 * (theirs - 3 * ours.missed - ours.false_alarms) / len(labels))
     assert found.interval[0] < found.spared < found.interval[1]
+
+
+@pytest.mark.parametrize(
+    ("spared", "told"),
+    [
+        ((-18, 12), "12 fewer to 18 more"),
+        ((-12, 0), "0 to 12 more"),
+        ((-12, -3), "3 to 12 more"),
+        ((3, 12), "3 to 12 fewer"),
+        ((0, 12), "0 to 12 fewer"),
+    ],
+)
+def test_the_ends_of_an_interval_on_one_side_are_told_once(spared, told):
+    assert ends(spared) == told

@@ -123,9 +123,17 @@ def _unit(ratio: float) -> str:
 
 def _more(ratio: float, each: Advantage) -> str:
     """How many more or fewer errors a network makes, with the interval."""
-    low, high = (f"{abs(end):.0f} {'fewer' if end > 0 else 'more'}" for end in each.interval[::-1])
     word = "fewer" if each.spared > 0 else "more"
-    return f"{abs(each.spared):.0f} {word} {_unit(ratio)} of 1000 images (95 % interval {low} to {high})"
+    return f"{abs(each.spared):.0f} {word} {_unit(ratio)} of 1000 images (95 % interval {ends(each.interval)})"
+
+
+def ends(spared: tuple[float, float]) -> str:
+    """An interval of spared judgements: `12 fewer to 18 more`, or `0 to 12 more` where both ends are on one side."""
+    low, high = spared
+    if low < 0 < high:
+        return f"{high:.0f} fewer to {-low:.0f} more"
+    near, far = sorted((abs(low), abs(high)))
+    return f"{near:.0f} to {far:.0f} {'more' if low < 0 else 'fewer'}"
 
 
 def _title(study: Study, each: Advantage) -> str:
