@@ -36,7 +36,7 @@ STORY = [
 """How commands begin, in the order in which they are given, and what is added to them."""
 REPLACED = {"imagenet": "simulated64", "--target_ms=0.5": "--target_ratio=0.8"}
 """ImageNet's weights would have to be fetched, and which times can be met depends on the machine."""
-ELSEWHERE = ("--sample_from=", "--out=runs/1", "--out=runs/3", "--out=runs/4")
+ELSEWHERE = ("--sample_from=", "--out=runs/1", "--out=runs/3", "--out=runs/4", "--out=runs/6")
 """In commands for exports of annotation programs, whose folders tests/data makes, and in those behind README's table of
 results, which take hours."""
 
