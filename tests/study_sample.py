@@ -198,6 +198,7 @@ def delivery(given: Made) -> board_results.Delivery:
         ),
         judged=judged,
         pictures=board_model._pictures(evidence, judged, "hard3-int8", 8, maps, (0.05, 0.95)),
+        thumbnails=board_model._thumbnails(evidence, judged, "hard3-int8"),
         pointing=board_results.PointingGame(90, 63, 9.0),
         tiles_per_square_metre=100.0,
     )

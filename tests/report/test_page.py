@@ -199,8 +199,14 @@ def test_images_missed_are_listed_with_their_pictures(delivered, tmp_path):
         missed = {
             number for number, one in enumerate(delivery.judged) if one.label and one.scores[stage] < delivery.threshold
         }
-        shown = missed & {picture.image for picture in delivery.pictures}
-        assert shown and window.run("document.querySelectorAll('#missed-images img').length") == len(shown)
+        assert missed & {picture.image for picture in delivery.pictures}
+        assert window.run("document.querySelectorAll('#missed-images img').length") == len(missed)
+        window.run("document.getElementById('threshold').value = 12")
+        window.run("document.getElementById('threshold').dispatchEvent(new Event('input'))")
+        # All are missed, those that the delivered threshold finds among them.
+        pictures = "[...document.querySelectorAll('#missed-images img')]"
+        assert window.run(f"{pictures}.length") == sum(one.label for one in delivery.judged) > len(missed)
+        assert window.run(f"Promise.all({pictures}.map((each) => each.decode())).then((all) => all.length)") == 90
         assert "D1 melt drops: " in window.run("document.getElementById('types').textContent")
 
 

@@ -33,6 +33,8 @@ SHOWN_RIGHT = 4
 """Images of each class that were judged rightly and are shown all the same."""
 SHOWN_WRONG = 60
 """Images that were judged wrongly and are shown, at most."""
+THUMBNAILS = 1000
+"""At most: more would make a page of several megabytes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,7 @@ def deliver(
         advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
         judged=images,
         pictures=_pictures(evidence, images, int8, side, maps, covered),
+        thumbnails=_thumbnails(evidence, images, int8),
         pointing=localisation.pointing(evidence.images, side, maps, covered),
         tiles_per_square_metre=_tiles(crops.imaging, covered),
     )
@@ -270,3 +273,12 @@ def _pictures(
         for place in np.concatenate([wrong, *right]).tolist()
         for index in [int(evidence.judged[place])]
     )
+
+
+def _thumbnails(evidence: Evidence, judged: Sequence[board_results.ImageVerdict], int8: str) -> dict[int, str]:
+    """Of the images whose scores are nearest to their thresholds."""
+    margins = np.abs([one.scores[int8] - one.threshold for one in judged])
+    nearest = np.sort(np.argsort(margins, kind="stable")[:THUMBNAILS])
+    return {
+        place: contact_sheets.thumbnail(evidence.images.images[evidence.judged[place]]) for place in nearest.tolist()
+    }

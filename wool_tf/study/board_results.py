@@ -136,6 +136,8 @@ class Delivery:
         advantages: over each baseline.
         judged: every image.
         pictures: of the images judged wrongly by the rule, and of some that were judged rightly.
+        thumbnails: JPEGs in base64 of the images that another threshold would have judged otherwise, by their numbers
+            among the judged.
         pointing: PointingGame over all images, or None where no boxes are known.
         tiles_per_square_metre: that the inspection of a belt judges, or None where the distance of pixels is not known.
     """
@@ -156,5 +158,6 @@ class Delivery:
     advantages: tuple[Advantage, ...]
     judged: tuple[ImageVerdict, ...]
     pictures: tuple[Picture, ...] = ()
+    thumbnails: dict[int, str] = dataclasses.field(default_factory=dict)
     pointing: PointingGame | None = None
     tiles_per_square_metre: float | None = None
