@@ -126,7 +126,6 @@ MADE = {
 OTHER = {
     ("complexity.py", "recipe"): "without `latency`",
     ("complexity.py", "depth"): "may be given several times",
-    ("network_flags.py", "folds"): "the file of a run",
     ("scan_flags.py", "scans"): "a folder",
     ("board_options.py", "threads"): "of the section that compares one thread with several",
     **{(f"{name}.py", "rounds"): "turns of what is timed" for name in ("agreement", "board_options", "finetune",
