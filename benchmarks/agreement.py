@@ -10,8 +10,6 @@ each does to the pixels before; ratios are to TFLite in float32. Without --netwo
 with the package, and without --data simulated crops. Runtimes that are not installed are left out.
 """
 
-import program_folders  # noqa: F401
-
 import dataclasses
 import tempfile
 from pathlib import Path
@@ -19,16 +17,14 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-import console
 import documents
 import exports
-import flag_values
-import run_display
 import simulated
 import turns
 from wool_board.columns import aligned
 from wool_tf import quiet
 from wool_tf.cells import MISSING, decimals
+from wool_tf.command_line import console, flag_values, run_display
 from wool_tf.networks.initial_weights import SIMULATED
 
 _NETWORK = flags.DEFINE_string("network", str(SIMULATED["simulated64"]), "Checkpoint of the network.")

@@ -13,8 +13,6 @@ Without --model it is a compact ResNet (paper-table3, three rounds) in int8. The
 one thread, times are processor time, with more those of the clock on the wall.
 """
 
-import program_folders  # noqa: F401
-
 import concurrent.futures
 import json
 import signal
@@ -28,17 +26,15 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-import console
 import contenders
 import documents
-import flag_values
 import operators
-import setting_flags
 import turns
 from wool_board.benchmark.candidates import random_pixels
 from wool_board.columns import aligned
 from wool_board.model.network import opened
 from wool_tf import WoolError, quiet
+from wool_tf.command_line import console, flag_values, setting_flags
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig
 

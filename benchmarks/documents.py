@@ -10,8 +10,8 @@ from pathlib import Path
 
 from absl import flags
 
-import flag_values
 from wool_tf import environment, files, quiet
+from wool_tf.command_line import flag_values
 
 # --help shows the flags that are defined by calls of this module as those of the benchmark that calls.
 flags.disclaim_key_flags()

@@ -6,18 +6,15 @@ A turn is a few steps; the first ones, which trace and warm up, do not count. Ra
 quartiles; with one thread, times are processor time.
 """
 
-import program_folders  # noqa: F401
-
 import functools
 
 import numpy as np
 from absl import flags
 
-import console
 import documents
-import setting_flags
 import turns
 from wool_tf import quiet
+from wool_tf.command_line import console, setting_flags
 from wool_tf.training.config import TrainingConfig
 
 _SETTINGS = setting_flags.define(

@@ -10,8 +10,6 @@ the wall. Ratios are to the unpruned network in TFLite's float32, medians over r
 Multiply-accumulates per second stand beside the most that a large 8-bit convolution reaches in the same run.
 """
 
-import program_folders  # noqa: F401
-
 import contextlib
 import itertools
 import tempfile
@@ -21,17 +19,15 @@ from pathlib import Path
 from absl import flags
 
 import best_convolution
-import console
 import contenders
 import documents
 import exports
-import flag_values
-import setting_flags
 import turns
 from contenders import Case, Contender
 from wool_board.benchmark.candidates import TimedModel
 from wool_board.columns import aligned
 from wool_tf import WoolError, quiet
+from wool_tf.command_line import console, flag_values, setting_flags
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig

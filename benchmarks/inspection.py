@@ -8,8 +8,6 @@ fast as it goes, in a process of its own. The share is the processor time of the
 of the whole process from the first tile to the last. Without --model it is a compact ResNet-18 in int8.
 """
 
-import program_folders  # noqa: F401
-
 import contextlib
 import cProfile
 import io
@@ -24,12 +22,10 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-import console
 import contenders
 import documents
-import flag_values
-import setting_flags
 from wool_tf import WoolError, quiet
+from wool_tf.command_line import console, flag_values, setting_flags
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig
 
@@ -48,6 +44,7 @@ PRODUCT, AIR = 1840, 400
 """Lines of a product, and of the air behind it."""
 ATTENUATION = 0.5
 WINDOW = [0.0, 1.5]
+PROGRAM = "inspect_line.py"
 BELT, DARK_REFERENCE, BRIGHT_REFERENCE, MODEL = "belt.raw", "dark.raw", "bright.raw", "model.tflite"
 SHOWN = 25
 
@@ -150,7 +147,8 @@ class _Interpreter:
 
 def _inspect(folder: Path) -> dict:
     """Inspects the belt of a folder."""
-    import inspect_line
+    from wool_board import command_line
+    from wool_board.belt import program
     from wool_board.machine import board
     from wool_board.model import network
 
@@ -158,7 +156,9 @@ def _inspect(folder: Path) -> dict:
     references = [f"--dark={folder / DARK_REFERENCE}", f"--bright={folder / BRIGHT_REFERENCE}"]
     profile = cProfile.Profile() if _PROFILE.value else contextlib.nullcontext()
     with profile:
-        status = inspect_line.main([str(folder / MODEL), str(folder / BELT), *references])
+        given = [str(folder / MODEL), str(folder / BELT), *references]
+        options = command_line.parse(PROGRAM, __doc__, program.InspectionOptions, given)
+        status = command_line.run(PROGRAM, program.run, options)
     if status:
         sys.exit(status)
     if _PROFILE.value:

@@ -6,20 +6,16 @@ The networks are those after each round of `paper-table3`, whole and with widths
 `latency` for several targets. Their weights are random: times do not depend on them.
 """
 
-import program_folders  # noqa: F401
-
 import tempfile
 from pathlib import Path
 
 import numpy as np
 from absl import flags
 
-import console
 import documents
-import flag_values
-import setting_flags
 from wool_board.benchmark.program import BenchmarkOptions
 from wool_tf import quiet
+from wool_tf.command_line import console, flag_values, setting_flags
 from wool_tf.errors import WoolError
 from wool_tf.training.config import TrainingConfig
 

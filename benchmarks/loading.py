@@ -8,8 +8,6 @@ in; the cache takes 60 kB each) and loads them in processes of their own: with a
 before: its own (anonymous), and in all, with pages of mapped files, which the system takes back when it needs them.
 """
 
-import program_folders  # noqa: F401
-
 import csv
 import json
 import shutil
@@ -23,10 +21,9 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-import console
 import documents
-import flag_values
 from wool_tf import WoolError
+from wool_tf.command_line import console, flag_values
 from wool_tf.data import dataset
 
 _FOLDER = flags.DEFINE_string("folder", None, "New folder for the crops and the cache.", required=True)

@@ -11,8 +11,6 @@ what the plain script does. What is not installed is left out. Without --data it
 --weights the smaller network that comes with the package, which knows such crops already.
 """
 
-import program_folders  # noqa: F401
-
 import contextlib
 import dataclasses
 import importlib
@@ -28,15 +26,12 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-import console
 import documents
-import flag_values
-import run_display
-import setting_flags
 import simulated
 from wool_board.columns import aligned
 from wool_tf import WoolError, quiet
 from wool_tf.cells import MISSING
+from wool_tf.command_line import console, flag_values, run_display, setting_flags
 from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.evaluation import paired_comparison
@@ -47,7 +42,7 @@ from wool_tf.training.config import TrainingConfig
 OURS, PYTORCH, PLAIN = "ours", "PyTorch", "plain Keras"
 TORCH = "torch", "torchvision", "torch_pruning"
 """What the extra torch installs."""
-CONTENDERS = {OURS: "wool_tf.training.methods", PYTORCH: "pytorch.protocol", PLAIN: "plain_keras"}
+CONTENDERS = {OURS: "wool_tf.training.methods", PYTORCH: "wool_tf.baselines.pytorch.protocol", PLAIN: "plain_keras"}
 """The module of each, whose `stages` gives the stages."""
 OTHERS = (PYTORCH, PLAIN)
 LENGTHS = "epochs", "finetune_epochs", "asfp_epochs"

@@ -8,8 +8,6 @@ on a CPU (pip install wool_tf[torch]). One thread each. A step's forward pass is
 medians over rounds, with the quartiles of the ratio; the first steps, which trace and warm up, do not count.
 """
 
-import program_folders  # noqa: F401
-
 import itertools
 import time
 from collections.abc import Callable
@@ -17,10 +15,9 @@ from collections.abc import Callable
 import numpy as np
 from absl import flags
 
-import console
 import documents
-import setting_flags
 from wool_tf import WoolError, environment, quiet
+from wool_tf.command_line import console, setting_flags
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig
 

@@ -7,8 +7,6 @@ Each is a program in a process of its own, timed in processor time, which other 
 time on the wall stands beside it. Loading crops has a program of its own, loading.py.
 """
 
-import program_folders  # noqa: F401
-
 import os
 import subprocess
 import sys
@@ -19,11 +17,10 @@ from pathlib import Path
 
 from absl import flags
 
-import console
 import contenders
 import documents
-import setting_flags
 from wool_tf import WoolError, quiet
+from wool_tf.command_line import console, setting_flags
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig
 

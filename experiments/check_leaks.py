@@ -15,10 +15,8 @@ import logging
 import sys
 import tempfile
 
-import console
 import crop_flags
-import run_display
-import setting_flags
+from wool_tf.command_line import console, run_display, setting_flags
 from wool_tf.training.config import TrainingConfig
 
 _CROPS = crop_flags.define(required=True)

@@ -15,13 +15,11 @@ from pathlib import Path
 
 from absl import flags
 
-import console
-import flag_values
-import setting_flags
 from wool_board.benchmark import timing
 from wool_board.benchmark.document import BenchmarkDocument
 from wool_board.benchmark.program import BenchmarkOptions
 from wool_tf import WoolError
+from wool_tf.command_line import console, flag_values, setting_flags
 
 _FILES = flags.DEFINE_list("files", [], "JSON files that tflite/benchmark.py wrote, with commas between them.")
 _NETWORK = flags.DEFINE_string("network", None, "Checkpoint (.safetensors) to measure in PyTorch and ONNX Runtime.")

@@ -10,8 +10,7 @@ import startup  # noqa: F401
 
 from absl import flags
 
-import console
-import setting_flags
+from wool_tf.command_line import console, setting_flags
 from wool_tf.networks.spec import DEPTHS
 from wool_tf.pruning.plan import RECIPES
 from wool_tf.report import complexity, paper

@@ -21,12 +21,9 @@ import dataclasses
 
 from absl import flags
 
-import console
-import flag_values
 import network_flags
-import run_display
-import setting_flags
 import threshold_flags
+from wool_tf.command_line import console, flag_values, run_display, setting_flags
 from wool_tf.deploy import conversion
 from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.qat.launch import QatConfig

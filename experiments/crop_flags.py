@@ -5,8 +5,7 @@ from pathlib import Path
 
 from absl import flags
 
-import flag_values
-import setting_flags
+from wool_tf.command_line import flag_values, setting_flags
 from wool_tf.data import native_crops
 from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.naming import CropNaming

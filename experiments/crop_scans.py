@@ -15,10 +15,8 @@ import collections
 
 from absl import flags
 
-import console
-import flag_values
-import run_display
 import scan_flags
+from wool_tf.command_line import console, flag_values, run_display
 from wool_tf.data import crops
 from wool_tf.data.listing import CLASSES
 

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-import console
-import flag_values
-import run_display
-import setting_flags
 import threshold_flags
 import training_flags
 from wool_tf.cells import duration
+from wool_tf.command_line import console, flag_values, run_display, setting_flags
 from wool_tf.evaluation.thresholds import COST_RATIO, RECALL
 from wool_tf.study.results import Study
 from wool_tf.study.workers import Workers

@@ -18,12 +18,10 @@ from pathlib import Path
 
 from absl import flags
 
-import console
-import flag_values
-import setting_flags
 from wool_board.latency import program
 from wool_board.latency.program import LatencyOptions
 from wool_board.machine import cores
+from wool_tf.command_line import console, flag_values, setting_flags
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig

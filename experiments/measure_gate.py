@@ -12,12 +12,10 @@ import startup  # noqa: F401
 
 from pathlib import Path
 
-import console
-import run_display
-import setting_flags
 import streaming_flags
 import streaming_table
 from wool_tf.belt.gate.place import TrialGate
+from wool_tf.command_line import console, run_display, setting_flags
 
 _BELT = streaming_flags.define("speed", "threads", config=streaming_flags.PacedConfig)
 _PLACE = setting_flags.define(TrialGate, without=("lanes",))

@@ -21,13 +21,11 @@ from pathlib import Path
 
 from absl import flags
 
-import console
-import run_display
-import setting_flags
 import streaming_flags
 import streaming_table
 from wool_tf import WoolError
 from wool_tf.belt.gate.place import TrialGate
+from wool_tf.command_line import console, run_display, setting_flags
 from wool_tf.errors import as_text
 from wool_tf.training.config import TrainingConfig
 

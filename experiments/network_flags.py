@@ -3,9 +3,8 @@
 from absl import flags
 
 import crop_flags
-import flag_values
-import setting_flags
 from wool_tf import WoolError
+from wool_tf.command_line import flag_values, setting_flags
 from wool_tf.deploy.trained_network import Held, NetworkSource
 from wool_tf.training.config import TrainingConfig
 

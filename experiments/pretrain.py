@@ -21,12 +21,9 @@ import tempfile
 
 from absl import flags
 
-import console
 import crop_flags
-import flag_values
-import run_display
-import setting_flags
 from wool_tf import logs
+from wool_tf.command_line import console, flag_values, run_display, setting_flags
 from wool_tf.training.config import TrainingConfig
 
 _CROPS = crop_flags.define(required=True)

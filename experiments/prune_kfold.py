@@ -14,9 +14,9 @@ import sys
 
 from absl import flags
 
-import console
 import kfold_flags
 import training_flags
+from wool_tf.command_line import console
 
 _SETTINGS = training_flags.define(without=("depth", "optimizer", "weights", "final"))
 

@@ -16,10 +16,10 @@ import sys
 
 from absl import flags
 
-import console
 import kfold_flags
 import training_flags
 from wool_tf import WoolError
+from wool_tf.command_line import console
 
 NEEDED = ("torch", "torchvision", "torch_pruning")
 
@@ -34,7 +34,7 @@ def main() -> None:
         if importlib.util.find_spec(name) is None:
             raise WoolError(f"{name} is not installed; install wool_tf[torch]")
     base = training_flags.settings(_SETTINGS, final="baseline")
-    from pytorch.protocol import stages
+    from wool_tf.baselines.pytorch.protocol import stages
 
     sys.exit(kfold_flags.study(base, "pytorch_kfold", stages))
 

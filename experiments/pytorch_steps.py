@@ -18,11 +18,9 @@ import tempfile
 import numpy as np
 from absl import flags
 
-import console
 import crop_flags
-import flag_values
-import setting_flags
 from wool_tf import WoolError, environment, quiet
+from wool_tf.command_line import console, flag_values, setting_flags
 from wool_tf.training.config import OPTIMIZERS, TrainingConfig
 
 _CROPS = crop_flags.define(required=True)
@@ -52,7 +50,7 @@ def _compare(settings: TrainingConfig, images) -> None:
     quiet.import_keras()
     import torch
 
-    from pytorch import steps
+    from wool_tf.baselines.pytorch import steps
     from wool_tf.networks import initial_weights
     from wool_tf.training.trainer import Course
 

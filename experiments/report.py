@@ -12,9 +12,8 @@ import startup  # noqa: F401
 
 from absl import flags
 
-import console
-import flag_values
 from wool_tf import WoolError
+from wool_tf.command_line import console, flag_values
 
 _RUNS = flags.DEFINE_list("runs", None, "Folders or documents of the runs, with commas between them.", required=True)
 _BASELINE = flags.DEFINE_string("baseline", None, "Folder or document of the run that they are compared with.")

@@ -14,11 +14,9 @@ from pathlib import Path
 
 from absl import flags
 
-import console
-import run_display
-import setting_flags
 import threshold_flags
 import training_flags
+from wool_tf.command_line import console, run_display, setting_flags
 from wool_tf.study.workers import Workers
 from wool_tf.training.config import OF_COMPARISONS
 

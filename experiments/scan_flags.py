@@ -6,10 +6,9 @@ from typing import Any
 
 from absl import flags
 
-import flag_values
-import setting_flags
 from wool_board.image.scan_files import TYPES, LineFormat
 from wool_tf import WoolError
+from wool_tf.command_line import flag_values, setting_flags
 from wool_tf.data.annotations.scans import ScanConfig
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.

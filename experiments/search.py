@@ -17,10 +17,8 @@ import sys
 
 from absl import flags
 
-import console
-import run_display
-import setting_flags
 import training_flags
+from wool_tf.command_line import console, run_display, setting_flags
 from wool_tf.search.config import FOLDS, Search
 from wool_tf.study.workers import Workers
 from wool_tf.training.config import NOT_SEARCHED

@@ -18,11 +18,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-import console
-import flag_values
-import run_display
 import streaming_flags
 import streaming_table
+from wool_tf.command_line import console, flag_values, run_display
 
 if TYPE_CHECKING:
     from wool_tf.belt.day.account import DayAccount

@@ -14,11 +14,8 @@ import os
 
 from absl import flags
 
-import console
-import flag_values
-import run_display
-import setting_flags
 from wool_tf import logs
+from wool_tf.command_line import console, flag_values, run_display, setting_flags
 from wool_tf.simulation import campaign
 from wool_tf.simulation.campaign import Campaign
 from wool_tf.study.workers import Workers

@@ -18,10 +18,9 @@ import startup  # noqa: F401
 
 from pathlib import Path
 
-import console
-import run_display
 import streaming_flags
 import streaming_table
+from wool_tf.command_line import console, run_display
 
 _BELT = streaming_flags.define("speed", "hours")
 

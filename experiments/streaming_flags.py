@@ -7,11 +7,10 @@ from typing import Any
 
 from absl import flags
 
-import flag_values
 import scan_flags
-import setting_flags
 from wool_board.belt.program import InspectionOptions
 from wool_board.machine import cores
+from wool_tf.command_line import flag_values, setting_flags
 from wool_tf.data.annotations.scans import ScanConfig
 from wool_tf.errors import BadSetting
 from wool_tf.settings import check, same, setting

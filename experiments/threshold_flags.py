@@ -2,7 +2,7 @@
 
 from absl import flags
 
-import setting_flags
+from wool_tf.command_line import setting_flags
 from wool_tf.evaluation.thresholds import ThresholdRule
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.

@@ -7,8 +7,7 @@ from pathlib import Path
 from absl import flags
 
 import crop_flags
-import flag_values
-import setting_flags
+from wool_tf.command_line import flag_values, setting_flags
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.workers import Workers
 from wool_tf.training.config import TrainingConfig

@@ -16,12 +16,9 @@ import startup  # noqa: F401
 
 from absl import flags
 
-import console
-import flag_values
 import network_flags
-import run_display
-import setting_flags
 from wool_tf import WoolError
+from wool_tf.command_line import console, flag_values, run_display, setting_flags
 from wool_tf.deploy import verification
 
 _MODELS = flags.DEFINE_list("models", None, "The TFLite files, with a card each.", required=True)

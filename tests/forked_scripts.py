@@ -51,5 +51,4 @@ def _run(command: list[str], outputs: list[Path], cwd: Path, env: dict[str, str]
     os.environ.clear()
     os.environ |= env
     sys.argv = command
-    sys.path.insert(0, str(Path(command[0]).parent))
     runpy.run_path(command[0], run_name="__main__")

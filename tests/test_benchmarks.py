@@ -82,7 +82,7 @@ for part in (waiting._simulator, waiting._leaks, waiting._plan):
 def test_what_is_waited_for_are_commands_that_scripts_know(tmp_path):
     found = {
         "cwd": tmp_path,
-        "env": environment(ROOT / "benchmarks", ROOT / "experiments"),
+        "env": environment(ROOT / "benchmarks"),
         "text": True,
         "capture_output": True,
     }
@@ -97,10 +97,10 @@ def test_what_is_waited_for_are_commands_that_scripts_know(tmp_path):
 WITH_A_FAILURE = """
 import sys
 
-import console
 import contenders
 import inference
 from wool_tf import WoolError
+from wool_tf.command_line import console
 
 
 def present(case):
@@ -120,7 +120,7 @@ console.run(inference.main)
 
 
 def test_a_runtime_that_fails_costs_no_figures_and_is_told_by_the_status(tmp_path):
-    found = {"env": environment(ROOT / "benchmarks", ROOT / "experiments"), "text": True, "capture_output": True}
+    found = {"env": environment(ROOT / "benchmarks"), "text": True, "capture_output": True}
     given = ["--quick", "--runtimes=tflite,compiled", f"--json={tmp_path / 'found.json'}"]
     finished = subprocess.run([sys.executable, "-c", WITH_A_FAILURE, *given], check=False, **found)
     assert finished.returncode == 1, finished.stderr

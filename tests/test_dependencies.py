@@ -13,6 +13,7 @@ KNOWS = {room: set(LINE[:number]) for number, room in enumerate(LINE)} | {
     "simulation": {"data"},
     "audit": {"data"},
     "belt": {"data"},
+    "command_line": {"networks", "study"},
     "deploy": {"data", "evaluation", "networks"},
     "search": set(LINE),
 }

@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 
+import checkout
 from wool_tf import quiet
 
 
@@ -20,9 +21,10 @@ def test_triton_is_imported_before_tensorflow(tmp_path):
     # A real one, imported after TensorFlow, ends the process: no message, no traceback of Python's.
     note = "import sys; early = 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     (tmp_path / "triton.py").write_text(note)
-    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from wool_tf import quiet; quiet.import_keras()"
-    program += "; import tensorflow; sys.exit(0 if sys.modules['triton'].early else 'late')"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    program = "import sys; from wool_tf import quiet; quiet.import_keras(); import tensorflow"
+    program += "; sys.exit(0 if sys.modules['triton'].early else 'late')"
+    command, given = [sys.executable, "-c", program], checkout.environment(tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=given)
     assert done.returncode == 0, done.stderr[-500:]
 
 

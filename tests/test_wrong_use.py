@@ -30,15 +30,14 @@ def _forget_scripts() -> None:
     """Flags are defined once in a process; a test before this one may have imported a script."""
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None) or ""
-        if name.split(".")[0] == "absl" or file.startswith(f"{checkout.EXPERIMENTS}{os.sep}"):
+        if name.startswith(("absl", "wool_tf.command_line")) or file.startswith(f"{checkout.EXPERIMENTS}{os.sep}"):
             del sys.modules[name]
 
 
 def _run(program: str, options: list[str]) -> int:
     """Runs a program in this process, as Python would; returns the status."""
-    folder = checkout.ROOT / "tflite" if program in BOARD else checkout.EXPERIMENTS
+    folder = checkout.PROGRAMS if program in BOARD else checkout.EXPERIMENTS
     sys.argv = [str(folder / program), *options]
-    sys.path.insert(0, str(folder))
     try:
         if program == "inspect_line.py":
             return rig.main(["model", *options])

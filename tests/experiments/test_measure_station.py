@@ -18,7 +18,7 @@ BELT = ("--lines_per_second=400", "--gap_lines=100", "--defects=D1,D2", "--invis
 
 def run(program, *flags) -> subprocess.CompletedProcess:  # noqa: F811
     code = (
-        "import console, measure_station, pathlib\n"
+        "import measure_station, pathlib\nfrom wool_tf.command_line import console\n"
         f"measure_station.PROGRAM = pathlib.Path({str(program)!r})\nconsole.run(measure_station.main)"
     )
     command, env = [sys.executable, "-c", code, *PLACE, *BELT, *map(str, flags)], environment(EXPERIMENTS, TESTS)

@@ -61,7 +61,7 @@ def program(tmp_path_factory) -> Path:
 
 def run(program: Path, *flags) -> subprocess.CompletedProcess:
     code = (
-        "import console, stream_scans, pathlib\n"
+        "import stream_scans, pathlib\nfrom wool_tf.command_line import console\n"
         f"stream_scans.PROGRAM = pathlib.Path({str(program)!r})\nconsole.run(stream_scans.main)"
     )
     command, env = [sys.executable, "-c", code, *map(str, flags)], environment(EXPERIMENTS, TESTS)

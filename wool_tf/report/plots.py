@@ -310,7 +310,8 @@ def latency(study: Study) -> Plot | None:
     if not found:
         return None
     several = len({row.threads for row in found}) > 1
-    labels = [f"{row.model}, {row.threads} threads" if several else row.model for row in found]
+    names = [naming.timed(row) for row in found]
+    labels = [f"{name}, {row.threads} threads" if several else name for name, row in zip(names, found, strict=True)]
     places = np.arange(len(found))
 
     def draw(figure: Figure) -> None:

@@ -18,7 +18,11 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
-    """How long an image takes on the machine that ran the study, in milliseconds."""
+    """How long an image takes on the machine that ran the study, in milliseconds.
+
+    Attributes:
+        stage: whose accuracy belongs to it, `hard3-int8` of the int8 file; empty where a document does not say.
+    """
 
     model: str
     bytes: int
@@ -28,6 +32,7 @@ class Latency:
     p99_ms: float
     mean_ms: float
     images_per_second: float
+    stage: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pytorch import networks
+from wool_tf.baselines.pytorch import networks
 from wool_tf.data.batches import augmented, per_epoch
 from wool_tf.errors import Divergence
 from wool_tf.networks.unit_records import History

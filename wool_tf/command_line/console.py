@@ -7,14 +7,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import TextIO
 
 from absl import app, flags
 
-import parsing
 from wool_board.errors import DISK_FAULTS, named
 from wool_board.exit_status import GRACE_SECONDS, INTERRUPTED
 from wool_tf import environment
+from wool_tf.command_line import parsing
 from wool_tf.errors import WoolError
 
 
@@ -38,7 +39,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
 
     asked = False
 
-    def stop(number, frame) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         asked = True
         # What is torn down may fail in threads of libraries, which would print tracebacks.

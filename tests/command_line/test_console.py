@@ -8,15 +8,14 @@ import time
 
 import pytest
 
-import console
-import flag_values
-from checkout import EXPERIMENTS, environment
+from checkout import environment
+from wool_tf.command_line import console, flag_values
 from wool_tf.errors import WoolError
 from wool_tf.study import workers
 
 SWALLOWS = """
 import sys, time
-import console
+from wool_tf.command_line import console
 
 class Finalizer:
     def __del__(self):
@@ -40,7 +39,7 @@ def test_an_interruption_cannot_be_lost(how, resumes, said):
     code = SWALLOWS.format(resumes=resumes)
     heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
     running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env=environment(EXPERIMENTS), preexec_fn=heed)  # fmt: skip
+                               env=environment(), preexec_fn=heed)  # fmt: skip
     assert running.stdout.readline() == "ready\n"
     started = time.monotonic()
     running.send_signal(how)
@@ -51,15 +50,15 @@ def test_an_interruption_cannot_be_lost(how, resumes, said):
 
 
 def test_what_an_output_cannot_encode_is_told_by_escapes():
-    code = "import console\nconsole.run(lambda: print('caf\\xe9 \\udce9'))"
-    given = environment(EXPERIMENTS) | {"PYTHONIOENCODING": "ascii:strict"}
+    code = "from wool_tf.command_line import console\nconsole.run(lambda: print('caf\\xe9 \\udce9'))"
+    given = environment() | {"PYTHONIOENCODING": "ascii:strict"}
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=given, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "caf\\xe9 \\udce9\n", "")
 
 
 FAILS = """
 import threading, time
-import console
+from wool_tf.command_line import console
 
 def thread():
     while not ended:
@@ -86,7 +85,7 @@ console.run(main)
 def test_what_fails_on_the_way_out_prints_no_traceback(how):
     heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
     running = subprocess.Popen([sys.executable, "-c", FAILS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env=environment(EXPERIMENTS), preexec_fn=heed)  # fmt: skip
+                               env=environment(), preexec_fn=heed)  # fmt: skip
     assert running.stdout.readline() == "ready\n"
     running.send_signal(how)
     _, errors = running.communicate(timeout=20)
@@ -95,7 +94,7 @@ def test_what_fails_on_the_way_out_prints_no_traceback(how):
 
 BROKEN = """
 import os
-import console
+from wool_tf.command_line import console
 
 def main():
     {}
@@ -106,7 +105,7 @@ console.run(main)
 
 def test_a_pipe_that_is_not_the_output_is_no_end():
     code = BROKEN.format("reads, writes = os.pipe(); os.close(reads); os.write(writes, b'to a process that has died')")
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(EXPERIMENTS),
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(),
                          check=False)  # fmt: skip
     assert ran.returncode == 1
     assert ran.stderr.endswith("BrokenPipeError: [Errno 32] Broken pipe\n")
@@ -115,7 +114,7 @@ def test_a_pipe_that_is_not_the_output_is_no_end():
 def test_an_output_that_nobody_reads_any_more_is_an_end():
     code = BROKEN.format("print('x' * 1_000_000, flush=True)")
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          env=environment(EXPERIMENTS)) as running:  # fmt: skip
+                          env=environment()) as running:  # fmt: skip
         running.stdout.close()
         assert (running.wait(timeout=20), running.stderr.read()) == (0, "")
 
@@ -127,9 +126,7 @@ def test_what_joblib_keeps_track_of_is_not_told():
         "resource_tracker.unregister('/unknown', 'semlock')\nresource_tracker.register('/left', 'semlock')\n"
         "os.write(2, b'heard')\n"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(EXPERIMENTS), check=False
-    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False)
     assert (ran.returncode, ran.stderr) == (0, "heard")
 
 

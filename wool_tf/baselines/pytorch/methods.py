@@ -10,13 +10,14 @@ Batch norms are re-estimated as in our protocol, and seeds, folds and batches ar
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
 import torch_pruning
 from torch import nn
 
-from pytorch import networks, training
+from wool_tf.baselines.pytorch import networks, training
 from wool_tf.errors import Divergence
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import scoring
@@ -134,7 +135,15 @@ def zero_filters(network: nn.Module, spec: ResNetSpec, rate: float) -> None:
             kernel[weakest] = 0
 
 
-def _train(network, stage, fold, settings, rate, progress, after_epoch=None) -> History:
+def _train(
+    network: nn.Module,
+    stage: TrainingStage,
+    fold: Fold,
+    settings: TrainingConfig,
+    rate: float,
+    progress: Progress,
+    after_epoch: Callable[[int], None] | None = None,
+) -> History:
     history, _ = training.train(
         network,
         fold.dataset.images,
@@ -168,10 +177,10 @@ def _metrics(network: nn.Module, stage: TrainingStage, fold: Fold) -> Metrics:
     return evaluate(fold.dataset.labels[fold.held_out], _scores(network, stage, fold))
 
 
-def _finish(network, stage, fold, settings, history) -> Result:
+def _finish(network: nn.Module, stage: TrainingStage, fold: Fold, settings: TrainingConfig, history: History) -> Result:
     """Re-estimates batch norms, writes the checkpoint and returns the result."""
     _reestimate(network, stage, fold, settings)
     network_weights.save(fold.checkpoint(stage.name), stage.spec, networks.arrays(network))
     found = methods.network_result(stage, fold, settings, history, _scores(network, stage, fold))
     versions = {"torch": str(torch.__version__), "torch-pruning": str(torch_pruning.__version__)}
-    return dataclasses.replace(found, environment=found.environment | versions)
+    return dataclasses.replace(found, environment={**found.environment, **versions})

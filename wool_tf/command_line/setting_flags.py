@@ -7,8 +7,8 @@ from typing import Any
 
 from absl import flags
 
-import flag_values
 from wool_tf import settings
+from wool_tf.command_line import flag_values
 from wool_tf.errors import BadSetting, as_text
 
 # --help shows the flags that are defined by calls of this module as those of the script that calls.
@@ -57,7 +57,7 @@ def define(
     return found
 
 
-def build(config: type, holders: Holders, **others) -> Any:
+def build(config: type, holders: Holders, **others: object) -> Any:
     """The dataclass with the values of its flags, and others.
 
     Raises:
@@ -87,7 +87,7 @@ def values(config: type, holders: Holders) -> dict[str, Any]:
     return found
 
 
-def _value(holder: flags.FlagHolder, kind) -> Any:
+def _value(holder: flags.FlagHolder, kind: Any) -> Any:
     """The value of a flag; a list of words becomes the tuple that the setting is, or of values of the setting."""
     if holder.value is not None and kind is Path:
         return flag_values.path(holder.name, holder.value)

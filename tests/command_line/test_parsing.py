@@ -3,7 +3,7 @@
 import pytest
 from absl import flags
 
-import parsing
+from wool_tf.command_line import parsing
 from wool_tf.errors import WoolError
 
 

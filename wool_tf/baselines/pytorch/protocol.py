@@ -14,7 +14,7 @@ def stages(settings: TrainingConfig) -> "list[TrainingStage]":
     quiet.import_keras()
     import torch
 
-    from pytorch import methods
+    from wool_tf.baselines.pytorch import methods
 
     torch.set_num_threads(settings.threads)
     return methods.stages(settings)

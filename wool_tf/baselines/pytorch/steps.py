@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import torch
 
-from pytorch import networks, training
+from wool_tf.baselines.pytorch import networks, training
 from wool_tf.data.dataset import Dataset
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training import trainer
@@ -23,7 +23,8 @@ class _Losses(keras.callbacks.Callback):
 
     def __init__(self, most: int):
         super().__init__()
-        self.most, self.found, self.sum = most, [], 0.0
+        self.most, self.sum = most, 0.0
+        self.found: list[float] = []
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.sum = 0.0
@@ -100,7 +101,7 @@ def _silent(_share: float, _what: str) -> None:
 
 def after_a_round(spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> tuple[ResNetSpec, dict[str, np.ndarray]]:
     """The network that a round of Torch-Pruning leaves."""
-    from pytorch import methods
+    from wool_tf.baselines.pytorch import methods
     from wool_tf.pruning import plan
 
     network = networks.module(spec, weights)

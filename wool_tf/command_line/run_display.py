@@ -2,9 +2,15 @@
 
 import logging
 import time
+from typing import TYPE_CHECKING
 
-import console
 from wool_tf.cells import duration
+from wool_tf.command_line import console
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from wool_tf.study.progress import Status
 
 LINE_SECONDS = 15
 """Where the output is no terminal, a line this often is enough."""
@@ -22,7 +28,7 @@ class Display(logging.Handler):
 
         super().__init__(logging.INFO)
         self.console = Console(highlight=False, stderr=aside)
-        self.live = None
+        self.live: Live | None = None
         self.next = 0.0
         logger = logging.getLogger("wool_tf")
         logger.setLevel(logging.INFO)
@@ -39,7 +45,7 @@ class Display(logging.Handler):
         self.close()
         self._line(text)
 
-    def show(self, status) -> None:
+    def show(self, status: "Status") -> None:
         """The status of the training."""
         if self.console.is_terminal:
             self._update(status)
@@ -57,7 +63,7 @@ class Display(logging.Handler):
     def _line(self, text: str) -> None:
         self.console.print(f"[{time.strftime('%H:%M:%S')}] {text}", markup=False, soft_wrap=True)
 
-    def _update(self, status) -> None:
+    def _update(self, status: "Status") -> None:
         from rich.live import Live
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -72,6 +78,6 @@ class Display(logging.Handler):
         self.live.update(table, refresh=True)
 
 
-def _overall(status) -> str:
+def _overall(status: "Status") -> str:
     left = "" if status.remaining is None else f", {duration(status.remaining)} left"
     return f"{status.share:4.0%}, {status.finished} of {status.units} units done{left}"

@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision", exc_type=ImportError)
 pytest.importorskip("torch_pruning")
 
-from pytorch import methods, networks, steps, training  # noqa: E402
+from wool_tf.baselines.pytorch import methods, networks, steps, training  # noqa: E402
 
 # TensorFlow's variables do not know NumPy 2's copy keyword, which shows whenever one is read.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
