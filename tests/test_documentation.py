@@ -69,6 +69,14 @@ def test_modules_that_a_document_names_are_there(path):
     assert not missing
 
 
+@pytest.mark.parametrize("way", ["crop, from scan to belt event", "filter, from norm to removal"])
+def test_a_way_through_the_code_names_no_file_twice(way):
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]+\.py)`", text.split(f"## The way of a {way}\n")[1].split("\n## ")[0])
+    assert len(named) > 10
+    assert not {name for name in named if named.count(name) > 1}
+
+
 def _anchor(heading: str) -> str:
     """What a heading is linked by."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
