@@ -82,7 +82,7 @@ def test_the_page_stands_alone(pages, delivered):
     reader = Reader(pages[".html"])
     assert not {"link", "iframe", "object", "base"} & set(reader.tags)
     shown = len(delivered.sheets) + len(delivered.delivery.pictures)
-    assert reader.tags.count("img") == 10 + shown
+    assert reader.tags.count("img") == 11 + shown
     assert all(source.startswith("data:image/") for source in reader.values("src"))
     assert all(target.startswith("#") for target in reader.values("href"))
     assert not re.search(r"https?:|url\(|@import", pages[".html"])

@@ -311,7 +311,8 @@ def latency(study: Study) -> Plot | None:
         return None
     several = len({row.threads for row in found}) > 1
     names = [naming.timed(row) for row in found]
-    labels = [f"{name}, {row.threads} threads" if several else name for name, row in zip(names, found, strict=True)]
+    threads = [f", {row.threads} thread{'s' * (row.threads > 1)}" if several else "" for row in found]
+    labels = [name + told for name, told in zip(names, threads, strict=True)]
     places = np.arange(len(found))
 
     def draw(figure: Figure) -> None:
