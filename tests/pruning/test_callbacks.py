@@ -161,12 +161,12 @@ class TestSoft:
         assert same(pruning.plan, seen[-1][0]) and same(model.plan, pruning.plan)
         assert_compact_equals(model, pruning.plan)
 
-    def test_rates_of_stages_grow_side_by_side(self):
+    def test_rates_of_stacks_grow_side_by_side(self):
         model = loaded(MaskedResNet, SPEC, telling(SPEC))
         pruning = AsymptoticSoftPruning(Recipe((0.1, 0.2, 0.4, 0.6), "none", "l1"))
         fit(model, pruning, epochs=2)
         widths = pruning.plan.compact.by_group()
-        assert [widths[f"layer{stage}.1.conv1"] for stage in (1, 2, 3, 4)] == [9, 8, 6, 4]
+        assert [widths[f"layer{stack}.1.conv1"] for stack in (1, 2, 3, 4)] == [9, 8, 6, 4]
         assert {widths[trunk] for trunk in TRUNKS} == {10}
 
     def test_a_training_that_stops_early_ends_at_the_goal(self):

@@ -144,7 +144,7 @@ def test_gather_by_hand():
     chosen = plan.Plan(spec, everything | {"layer1": np.array([0, 2]), "layer2.0.conv1": np.array([1])})
     gathered = compaction.gather(arrays, chosen)
     changed = {
-        # The trunk of stage 1: its writers lose filters, its readers planes.
+        # The trunk of stack 1: its writers lose filters, its readers planes.
         "conv1.weight": arrays["conv1.weight"][[0, 2]],
         **{f"layer1.{block}.conv2.weight": arrays[f"layer1.{block}.conv2.weight"][[0, 2]] for block in (0, 1)},
         **{f"layer1.{block}.conv1.weight": arrays[f"layer1.{block}.conv1.weight"][:, [0, 2]] for block in (0, 1)},
@@ -209,7 +209,7 @@ def test_training_masked_is_training_compact(depth, precision):
     """Five steps of SGD with momentum, batch norms in training mode: the kept weights come out the same.
 
     Only the order in which sums are added differs, so in float64 a dozen digits agree. In float32 batch norms over
-    twelve values in the last stage magnify rounding at every step, by how much depends on the processor.
+    twelve values in the last stack magnify rounding at every step, by how much depends on the processor.
     """
     import keras
 

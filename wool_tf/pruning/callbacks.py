@@ -112,7 +112,7 @@ class AsymptoticSoftPruning(_Pruning):
             raise WoolError(f"criterion: soft pruning ranks filters by l1 or l2, got {recipe.criterion!r}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        rates = [asymptotic(epoch, self.params["epochs"], goal) for goal in self.recipe.by_stage]
+        rates = [asymptotic(epoch, self.params["epochs"], goal) for goal in self.recipe.by_stack]
         self.plan = self.choose(dataclasses.replace(self.recipe, rates=rates))
         zero_filters(self.model, self.plan)
 
