@@ -43,7 +43,7 @@ def scale_head(arrays: dict, found: np.ndarray) -> dict:
 
 
 def weakest(spec: ResNetSpec, arrays: dict, recipe: plan.Recipe) -> plan.Plan:
-    return plan.make(spec, importance.scores(arrays, spec, recipe.criterion), recipe)
+    return plan.make(spec, importance.scores(arrays, spec, recipe.importance), recipe)
 
 
 def loaded(kind: type, spec: ResNetSpec, arrays: dict):

@@ -44,16 +44,16 @@ def test_masked_and_compact_logits(depth, divisor, recipes):
     nothing = plan.make(spec, {conv.name: np.ones(spec.width(conv.writes)) for conv in spec.convolutions()}, Recipe(0))
     for name in recipes:
         recipe, smaller = plan.named(name, depth), None
-        for method, criterion in (("hard", "l1"), ("soft", "l2")):
+        for method, measure in (("hard", "l1"), ("soft", "l2")):
             weights.assign(masked, arrays)
             masked.apply(nothing)
-            chosen = weakest(spec, arrays, dataclasses.replace(recipe, criterion=criterion))
+            chosen = weakest(spec, arrays, dataclasses.replace(recipe, importance=measure))
             # Both methods end at the same widths.
             smaller = smaller or ResNet(chosen.compact)
             if method == "soft":
                 zero_filters(masked, chosen)
                 kept = weights.read(masked)
-                chosen = weakest(spec, kept, dataclasses.replace(recipe, criterion=criterion))
+                chosen = weakest(spec, kept, dataclasses.replace(recipe, importance=measure))
             else:
                 kept = arrays
             masked.apply(chosen)

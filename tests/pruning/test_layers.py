@@ -134,7 +134,7 @@ class TestSoft:
 
     def zeroed(self):
         model = loaded(ResNet, self.SPEC, telling(self.SPEC))
-        chosen = weakest(self.SPEC, weights.read(model), Recipe(0.3, criterion="l2"))
+        chosen = weakest(self.SPEC, weights.read(model), Recipe(0.3, importance="l2"))
         zero_filters(model, chosen)
         return model, chosen
 

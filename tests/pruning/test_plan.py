@@ -220,7 +220,7 @@ def test_recipes_rebuild():
         ({"rates": math.nan}, "rates: a pruning rate must be in [0, 1), got nan"),
         ({"rates": (0.1, 0.2)}, "rates: must be one rate, or four, one per stack, got 2"),
         ({"rates": 0.1, "trunk": "all"}, "trunk: must be one of none, group, per_block, got 'all'"),
-        ({"rates": 0.1, "criterion": "l3"}, "criterion: must be one of l1, l2, random, bn_scale, taylor, got 'l3'"),
+        ({"rates": 0.1, "importance": "l3"}, "importance: must be one of l1, l2, random, bn_scale, taylor, got 'l3'"),
         ({"rates": 0.1, "align": 0}, "align: must be at least 1, got 0"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import STEM, Convolution, ResNetSpec, is_bottleneck, trunk
-from wool_tf.pruning.importance import CRITERIA
+from wool_tf.pruning.importance import MEASURES
 
 TRUNKS = ("none", "group", "per_block")
 RECIPES = ("paper-text", "paper-table3")
@@ -26,7 +26,7 @@ class Recipe:
             per stack, by the summed scores of all convolutions that write to its trunk. `per_block`: each block of the
             stack in turn ranks the trunk that is left by the scores of its own last convolution, and removes the rate
             of it. The stem of a bottleneck network is pruned by its own scores, and only where trunks are.
-        criterion: str. One of `importance.CRITERIA`.
+        importance: str. One of `importance.MEASURES`.
         align: int. Every width that is pruned ends as a multiple of this where the group has that many channels; it is
             rounded up, so that less is removed. Integer kernels are faster on multiples of 8.
 
@@ -36,7 +36,7 @@ class Recipe:
 
     rates: float | Sequence[float]
     trunk: str = "group"
-    criterion: str = "l1"
+    importance: str = "l1"
     align: int = 1
 
     def __post_init__(self) -> None:
@@ -49,8 +49,8 @@ class Recipe:
                 raise WoolError(f"rates: a pruning rate must be in [0, 1), got {rate}")
         if self.trunk not in TRUNKS:
             raise WoolError(f"trunk: must be one of {', '.join(TRUNKS)}, got {self.trunk!r}")
-        if self.criterion not in CRITERIA:
-            raise WoolError(f"criterion: must be one of {', '.join(CRITERIA)}, got {self.criterion!r}")
+        if self.importance not in MEASURES:
+            raise WoolError(f"importance: must be one of {', '.join(MEASURES)}, got {self.importance!r}")
         if self.align < 1:
             raise WoolError(f"align: must be at least 1, got {self.align}")
 
@@ -67,11 +67,11 @@ class Widths:
     Attributes:
         widths: channels that stay of every group, by its name. The weakest go, by the summed scores of all
             convolutions that write to the group.
-        criterion: str. One of `importance.CRITERIA`.
+        importance: str. One of `importance.MEASURES`.
     """
 
     widths: Mapping[str, int]
-    criterion: str = "l1"
+    importance: str = "l1"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
