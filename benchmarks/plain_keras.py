@@ -87,7 +87,7 @@ def network(spec: ResNetSpec) -> keras.Model:
     image = keras.Input(spec.input_shape)
     features = layers.ZeroPadding2D(1)(_unit(spec.stem, spec, image))
     features = layers.MaxPooling2D(3, 2)(features)
-    for block in (block for stage in spec.stages for block in stage):
+    for block in (block for stack in spec.stacks for block in stack):
         features = _block(block, spec, features)
     logits = layers.Dense(spec.classes, name="fc")(layers.GlobalAveragePooling2D()(features))
     model = keras.Model(image, logits)

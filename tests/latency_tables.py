@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wool_board.latency.document import VERSION, LatencyDocument, TimedGrid
 from wool_board.machine.board import MachineFacts
 from wool_tf import records
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import latency_table
-from wool_tf.pruning.latency_table import Document, GridTimes, LatencyTable, Shape
+from wool_tf.pruning.latency_table import LatencyTable, Shape
 
 Rule = Callable[[Shape, int, int], float]
 """Milliseconds of a shape with so many channels read and written."""
@@ -25,10 +26,10 @@ def in_steps(step: int) -> Rule:
     return lambda shape, reads, writes: by_macs(shape, -(-reads // step) * step, -(-writes // step) * step)
 
 
-def document(specs: Sequence[ResNetSpec], rule: Rule = by_macs) -> Document:
+def document(specs: Sequence[ResNetSpec], rule: Rule = by_macs) -> LatencyDocument:
     wanted = latency_table.to_measure(specs)
     measured = [tuple(_measured(grid, rule) for grid in grids) for grids in (wanted.grids, wanted.sweeps)]
-    return Document(latency_table.VERSION, MachineFacts(cpu="a slide rule"), "LiteRT 0", 1, (), *measured)
+    return LatencyDocument(VERSION, MachineFacts(cpu="a slide rule"), "LiteRT 0", 1, (), *measured)
 
 
 def table(spec: ResNetSpec, rule: Rule = by_macs) -> LatencyTable:
@@ -41,7 +42,7 @@ def write(path: Path, spec: ResNetSpec, rule: Rule = by_macs, **changes) -> Path
     return path
 
 
-def _measured(grid, rule: Rule) -> GridTimes:
+def _measured(grid, rule: Rule) -> TimedGrid:
     shape = Shape(grid.kernel, grid.stride, grid.side)
     ms = tuple(tuple(rule(shape, reads, writes) for writes in grid.writes) for reads in grid.reads)
-    return GridTimes(grid.kernel, grid.stride, grid.side, grid.reads, grid.writes, ms)
+    return TimedGrid(grid.kernel, grid.stride, grid.side, grid.reads, grid.writes, ms)

@@ -16,7 +16,7 @@ def telling(spec: ResNetSpec, seed: int = 0) -> dict:
     block adds to its trunk is scaled down, as in trained networks; otherwise a hundred random layers magnify rounding.
     """
     rng, arrays = np.random.default_rng(seed), weights.initial(spec, seed)
-    adding = {f"{block.convolutions[-1].norm}.weight" for stage in spec.stages for block in stage}
+    adding = {f"{block.convolutions[-1].norm}.weight" for stack in spec.stacks for block in stack}
     for key, array in arrays.items():
         if array.ndim == 1 and not key.startswith("fc"):
             low, high = (-0.5, 0.5) if key.endswith(("bias", "mean")) else (0.5, 1.5)
@@ -43,7 +43,7 @@ def scale_head(arrays: dict, found: np.ndarray) -> dict:
 
 
 def weakest(spec: ResNetSpec, arrays: dict, recipe: plan.Recipe) -> plan.Plan:
-    return plan.make(spec, importance.scores(arrays, spec, recipe.criterion), recipe)
+    return plan.make(spec, importance.scores(arrays, spec, recipe.importance), recipe)
 
 
 def loaded(kind: type, spec: ResNetSpec, arrays: dict):

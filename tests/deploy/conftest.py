@@ -66,7 +66,7 @@ def real(case) -> Case:
 
 @pytest.fixture(scope="session")
 def native():
-    """A network for native crops that Pillow would resize, its last stage wide enough to be stored as integers."""
+    """A network for native crops that Pillow would resize, its last stack wide enough to be stored as integers."""
     spec = ResNetSpec.full(18, 2, (SIDE, SIDE, 1))
     widths = {group: max(2, width // 16) for group, width in spec.by_group().items()} | {"layer4": 512}
     return spread(network(spec.resized(widths)))

@@ -51,7 +51,7 @@ def test_on_an_earlier_stage_it_is_what_its_features_add_to_the_margin():
     arrays = weights.read(spread(network(spec)))
     pictures = images(64, 1)
     model = resnet.restored(spec, arrays)
-    features = model.get_layer(saliency.stage(spec)).output
+    features = model.get_layer(saliency.heatmap_layer(spec)).output
     values = np.array(keras.Model(model.input, features)(normalise(pictures)))
     rest = keras.Model(features, model.output)
 

@@ -89,7 +89,7 @@ class TestByHand:
         # Stem 7·7·1·2; 16 convolutions 3·3·2·2; 3 projections 2·2; 20 batch norms of scale and shift; head.
         assert complexity.parameters(self.SPEC) == 98 + 16 * 36 + 3 * 4 + 20 * 4 + (2 * 5 + 5)
 
-    # Sides: stem 16, stage 1 8 (after the pool), then 4, 2, 1.
+    # Sides: stem 16, stack 1 8 (after the pool), then 4, 2, 1.
     MACS = 16 * 16 * 98 + 4 * 8 * 8 * 36 + 4 * (16 + 4 + 1) * 36 + (16 + 4 + 1) * 4 + 2 * 5
 
     def test_macs(self):

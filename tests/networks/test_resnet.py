@@ -20,7 +20,7 @@ ODD = (33, 47)
 
 
 def narrow(depth: int, channels: int = 3, seed: int = 0) -> ResNetSpec:
-    """A network with 2 to 6 channels in each group, no two stages alike."""
+    """A network with 2 to 6 channels in each group, no two stacks alike."""
     rng = np.random.default_rng(seed)
     return ResNetSpec(depth, tuple(rng.integers(2, 7, len(groups(depth)))), 3, (*ODD, channels))
 
@@ -80,12 +80,12 @@ class TorchvisionInNumpy:
         """Logits and what goes before, from (batch, height, width, channels)."""
         seen = {"conv1": self.conv(images.transpose(0, 3, 1, 2).astype(np.float64), "conv1", 2)}
         x = seen["maxpool"] = self.maxpool(np.maximum(self.norm(seen["conv1"], "bn1"), 0))
-        for stage in range(1, 5):
+        for stack in range(1, 5):
             index = 0
-            while f"layer{stage}.{index}.conv1.weight" in self.arrays:
-                x = self.block(x, f"layer{stage}.{index}", stride=2 if stage > 1 and index == 0 else 1)
+            while f"layer{stack}.{index}.conv1.weight" in self.arrays:
+                x = self.block(x, f"layer{stack}.{index}", stride=2 if stack > 1 and index == 0 else 1)
                 index += 1
-            seen[f"layer{stage}"] = x
+            seen[f"layer{stack}"] = x
         seen["fc"] = x.mean((2, 3)) @ self.arrays["fc.weight"].T + self.arrays["fc.bias"]
         return seen
 
@@ -104,7 +104,7 @@ def test_logits_are_torchvisions(depth):
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (50, 64)])
-def test_strided_convolution_pool_and_stages(size):
+def test_strided_convolution_pool_and_stacks(size):
     """Stride and padding show at the borders, so whole feature maps are compared."""
     import keras
 
@@ -133,16 +133,16 @@ def test_every_shape(depth):
     model = ResNet(spec)
     sides = [tuple(pytorch_side(side, 7, 2, 3) for side in ODD)]
     for kernel, padding in ((3, 1), (1, 0), (3, 1), (3, 1), (3, 1)):
-        # The pool, stage 1 with stride 1, then a strided 3×3 per stage.
+        # The pool, stack 1 with stride 1, then a strided 3×3 per stack.
         stride = 1 if kernel == 1 else 2
         sides.append(tuple(pytorch_side(side, kernel, stride, padding) for side in sides[-1]))
     assert model.get_layer("conv1").output.shape[1:3] == sides[0]
     assert model.get_layer("maxpool").output.shape[1:3] == sides[1]
-    for stage, blocks in enumerate(BLOCKS[depth], start=1):
+    for stack, blocks in enumerate(BLOCKS[depth], start=1):
         expansion = 1 if depth < 50 else 4
         for block in range(blocks):
-            output = model.get_layer(f"layer{stage}.{block}.relu").output.shape[1:]
-            assert output == (*sides[stage + 1], 64 * 2 ** (stage - 1) * expansion)
+            output = model.get_layer(f"layer{stack}.{block}.relu").output.shape[1:]
+            assert output == (*sides[stack + 1], 64 * 2 ** (stack - 1) * expansion)
     assert model.output.shape == (None, 7)
 
     for cost in complexity.layers(spec):
@@ -156,12 +156,12 @@ def test_every_shape(depth):
 def test_layers_have_torchvisions_names(depth):
     model = ResNet(narrow(depth))
     expected = {"conv1", "bn1", "fc"}
-    for stage, blocks in enumerate(BLOCKS[depth], start=1):
+    for stack, blocks in enumerate(BLOCKS[depth], start=1):
         for block in range(blocks):
             for number in range(1, 3 if depth < 50 else 4):
-                expected |= {f"layer{stage}.{block}.{kind}{number}" for kind in ("conv", "bn")}
-        if stage > 1 or depth >= 50:
-            expected |= {f"layer{stage}.0.downsample.{number}" for number in (0, 1)}
+                expected |= {f"layer{stack}.{block}.{kind}{number}" for kind in ("conv", "bn")}
+        if stack > 1 or depth >= 50:
+            expected |= {f"layer{stack}.0.downsample.{number}" for number in (0, 1)}
     assert {layer.name for layer in model.layers if layer.weights} == expected
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import DEPTHS, ResNetSpec, check_depth, groups
 
-# He et al. 2016, table 1: blocks per stage.
+# He et al. 2016, table 1: blocks per stack.
 BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}
 BASIC = (18, 34)
 SHAPE = (32, 32, 1)
@@ -39,13 +39,13 @@ class TestAgainstThePaper:
         spec = ResNetSpec.full(depth, 1000, (224, 224, 3))
         convolutions = [conv.name for conv in spec.convolutions()]
         assert len([name for name in convolutions if "downsample" not in name]) + 1 == depth
-        # Projections stand where the width or the resolution changes; in bottlenecks that includes stage 1.
+        # Projections stand where the width or the resolution changes; in bottlenecks that includes stack 1.
         assert len([name for name in convolutions if "downsample" in name]) == (3 if depth in BASIC else 4)
         assert len(set(convolutions)) == len(convolutions)
-        assert [len(stage) for stage in spec.stages] == BLOCKS[depth]
+        assert [len(stack) for stack in spec.stacks] == BLOCKS[depth]
 
     def test_groups(self, depth):
-        # A trunk per stage, the inner outputs of every block, and in bottlenecks the stem.
+        # A trunk per stack, the inner outputs of every block, and in bottlenecks the stem.
         inner = 1 if depth in BASIC else 2
         assert len(groups(depth)) == 4 + inner * sum(BLOCKS[depth]) + (depth not in BASIC)
         spec = ResNetSpec.full(depth, 10, SHAPE)
@@ -55,9 +55,9 @@ class TestAgainstThePaper:
 
     def test_widths(self, depth):
         spec = ResNetSpec.full(depth, 10, SHAPE)
-        for stage, width in enumerate([64, 128, 256, 512], start=1):
-            assert spec.width(f"layer{stage}") == width * (1 if depth in BASIC else 4)
-            inner = [spec.width(group) for group in groups(depth) if group.startswith(f"layer{stage}.")]
+        for stack, width in enumerate([64, 128, 256, 512], start=1):
+            assert spec.width(f"layer{stack}") == width * (1 if depth in BASIC else 4)
+            inner = [spec.width(group) for group in groups(depth) if group.startswith(f"layer{stack}.")]
             assert set(inner) == {width}
         assert spec.width(spec.stem.writes) == 64
         assert spec.width("input") == 1
@@ -65,8 +65,8 @@ class TestAgainstThePaper:
     def test_convolutions(self, depth):
         spec = ResNetSpec.full(depth, 10, SHAPE)
         assert (spec.stem.kernel, spec.stem.stride, spec.stem.relu) == (7, 2, True)
-        for number, stage in enumerate(spec.stages, start=1):
-            for index, block in enumerate(stage):
+        for number, stack in enumerate(spec.stacks, start=1):
+            for index, block in enumerate(stack):
                 assert [conv.kernel for conv in block.convolutions] == ([3, 3] if depth in BASIC else [1, 3, 1])
                 halves = index == 0 and number > 1
                 strided = [conv.stride == 2 for conv in block.convolutions]
@@ -81,8 +81,8 @@ class TestAgainstThePaper:
         # Each convolution reads what the one before it in its block wrote; every block ends on its trunk.
         spec = ResNetSpec.full(depth, 10, SHAPE)
         entering = spec.stem.writes
-        for number, stage in enumerate(spec.stages, start=1):
-            for block in stage:
+        for number, stack in enumerate(spec.stacks, start=1):
+            for block in stack:
                 source = entering
                 for conv in block.convolutions:
                     assert conv.reads == source

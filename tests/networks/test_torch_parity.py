@@ -12,7 +12,7 @@ from PIL import Image
 
 from wool_tf.networks import weights
 from wool_tf.networks.initial_weights import resolve
-from wool_tf.networks.spec import BLOCKS_PER_STAGE, ResNetSpec, is_bottleneck
+from wool_tf.networks.spec import BLOCKS_PER_STACK, ResNetSpec, is_bottleneck
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn.datasets")
@@ -67,7 +67,7 @@ def photographs() -> np.ndarray:
 def torch_model(resnet, spec: ResNetSpec, arrays: dict):
     """torchvision's network of a full-width spec, with given weights."""
     block = resnet.Bottleneck if is_bottleneck(spec.depth) else resnet.BasicBlock
-    model = resnet.ResNet(block, list(BLOCKS_PER_STAGE[spec.depth]), num_classes=spec.classes)
+    model = resnet.ResNet(block, list(BLOCKS_PER_STACK[spec.depth]), num_classes=spec.classes)
     state = {key: torch.from_numpy(array.copy()) for key, array in arrays.items()}
     counters = {key: value for key, value in model.state_dict().items() if key.endswith("num_batches_tracked")}
     model.load_state_dict(state | counters)
@@ -102,7 +102,7 @@ def random_weights(resnet, spec: ResNetSpec, images: np.ndarray) -> dict:
     magnifies the rounding of its first layers to 1e-3 in its logits.
     """
     arrays, rng = weights.initial(spec, seed=spec.depth), np.random.default_rng(spec.depth)
-    adding = {f"{block.convolutions[-1].norm}.weight" for stage in spec.stages for block in stage}
+    adding = {f"{block.convolutions[-1].norm}.weight" for stack in spec.stacks for block in stack}
     for key, array in arrays.items():
         if array.ndim == 1 and not key.startswith("fc."):
             low, high = (0.1, 0.3) if key in adding else (0.6, 1.4) if key.endswith("weight") else (-0.4, 0.4)
@@ -144,7 +144,7 @@ def test_logits_with_random_weights(depth, torchvision_resnet, photographs):
     assert_same(ours, theirs)
 
 
-@pytest.mark.parametrize("depth", BLOCKS_PER_STAGE)
+@pytest.mark.parametrize("depth", BLOCKS_PER_STACK)
 def test_keys_and_shapes_are_torchvisions(depth, torchvision_resnet):
     spec = ResNetSpec.full(depth, classes=1000, input_shape=(224, 224, 3))
     with torch.device("meta"):

@@ -80,24 +80,24 @@ class TestHard:
         model = loaded(MaskedResNet, SPEC, telling(SPEC))
         fit(model, first := HardPruning(Recipe(0.3)), epochs=1)
         left = compaction.gather(weights.read(model), first.plan)
-        again = weakest(first.plan.compact, left, Recipe(0.2, criterion="bn_scale"))
-        pruning = HardPruning(Recipe(0.2, criterion="bn_scale"))
+        again = weakest(first.plan.compact, left, Recipe(0.2, importance="bn_scale"))
+        pruning = HardPruning(Recipe(0.2, importance="bn_scale"))
         fit(model, pruning, epochs=1)
         assert same(pruning.plan, first.plan.then(again))
 
-    def test_criteria_that_need_more(self):
+    def test_measures_that_need_more(self):
         arrays, chosen = telling(SPEC), {}
-        for criterion in ("random", "taylor"):
+        for measure in ("random", "taylor"):
             model = loaded(MaskedResNet, SPEC, arrays)
-            pruning = HardPruning(Recipe(0.3, criterion=criterion), seed=5, examples=(IMAGES, LABELS))
+            pruning = HardPruning(Recipe(0.3, importance=measure), seed=5, examples=(IMAGES, LABELS))
             fit(model, pruning, epochs=1)
-            chosen[criterion] = pruning.plan
+            chosen[measure] = pruning.plan
         seed = seeds.derive(5, "filters", 0)
-        for criterion, found in chosen.items():
-            scores = importance.scores(arrays, SPEC, criterion, seed, (IMAGES, LABELS))
+        for measure, found in chosen.items():
+            scores = importance.scores(arrays, SPEC, measure, seed, (IMAGES, LABELS))
             assert same(found, plan.make(SPEC, scores, Recipe(0.3)))
-        with pytest.raises(WoolError, match="^criterion: taylor needs images and their labels$"):
-            fit(loaded(MaskedResNet, SPEC, arrays), HardPruning(Recipe(0.3, criterion="taylor")), epochs=1)
+        with pytest.raises(WoolError, match="^importance: taylor needs images and their labels$"):
+            fit(loaded(MaskedResNet, SPEC, arrays), HardPruning(Recipe(0.3, importance="taylor")), epochs=1)
 
     @pytest.mark.parametrize("precision", ["float64"], indirect=True)
     def test_fine_tuning_masked_is_fine_tuning_compact(self, precision):
@@ -136,7 +136,7 @@ class TestSoft:
     def test_zeroed_filters_grow_back_until_the_end(self):
         """Without momentum, so by gradients alone: some that were zeroed after one epoch are kept after a later one."""
         model = loaded(MaskedResNet, SPEC, telling(SPEC))
-        pruning = AsymptoticSoftPruning(Recipe(0.5, criterion="l2"))
+        pruning = AsymptoticSoftPruning(Recipe(0.5, importance="l2"))
         watch, seen = recorder(lambda model: (pruning.plan, model.plan, weights.read(model)))
         fit(model, pruning, watch, epochs=6, rate=0.1, momentum=0.0)
         # By the schedule of six epochs, of 10: 0, then 0.44 · 10, 0.49 · 10, …, and exactly half in the end.
@@ -161,12 +161,12 @@ class TestSoft:
         assert same(pruning.plan, seen[-1][0]) and same(model.plan, pruning.plan)
         assert_compact_equals(model, pruning.plan)
 
-    def test_rates_of_stages_grow_side_by_side(self):
+    def test_rates_of_stacks_grow_side_by_side(self):
         model = loaded(MaskedResNet, SPEC, telling(SPEC))
         pruning = AsymptoticSoftPruning(Recipe((0.1, 0.2, 0.4, 0.6), "none", "l1"))
         fit(model, pruning, epochs=2)
         widths = pruning.plan.compact.by_group()
-        assert [widths[f"layer{stage}.1.conv1"] for stage in (1, 2, 3, 4)] == [9, 8, 6, 4]
+        assert [widths[f"layer{stack}.1.conv1"] for stack in (1, 2, 3, 4)] == [9, 8, 6, 4]
         assert {widths[trunk] for trunk in TRUNKS} == {10}
 
     def test_a_training_that_stops_early_ends_at_the_goal(self):
@@ -177,7 +177,7 @@ class TestSoft:
                 self.model.stop_training = epoch == 1
 
         model = loaded(MaskedResNet, SPEC, telling(SPEC))
-        pruning = AsymptoticSoftPruning(Recipe(0.5, criterion="l2"))
+        pruning = AsymptoticSoftPruning(Recipe(0.5, importance="l2"))
         fit(model, pruning, Stop(), epochs=20)
         assert set(pruning.plan.compact.widths) == {5}
         assert_compact_equals(model, pruning.plan)
@@ -185,16 +185,16 @@ class TestSoft:
     def test_masked_channels_stay_masked(self):
         model = loaded(MaskedResNet, SPEC, telling(SPEC))
         fit(model, hard := HardPruning(Recipe(0.3)), epochs=1)
-        fit(model, soft := AsymptoticSoftPruning(Recipe(0.3, criterion="l2")), epochs=2)
+        fit(model, soft := AsymptoticSoftPruning(Recipe(0.3, importance="l2")), epochs=2)
         assert set(soft.plan.compact.widths) == {5}
         assert all(removed(hard.plan, group) < removed(soft.plan, group) for group in groups(18))
 
-    @pytest.mark.parametrize("criterion", ["random", "bn_scale", "taylor"])
-    def test_what_is_no_norm(self, criterion):
+    @pytest.mark.parametrize("measure", ["random", "bn_scale", "taylor"])
+    def test_what_is_no_norm(self, measure):
         """Zeroing would not make such filters the weakest."""
         with pytest.raises(WoolError) as caught:
-            AsymptoticSoftPruning(Recipe(0.3, criterion=criterion))
-        assert str(caught.value) == f"criterion: soft pruning ranks filters by l1 or l2, got {criterion!r}"
+            AsymptoticSoftPruning(Recipe(0.3, importance=measure))
+        assert str(caught.value) == f"importance: soft pruning ranks filters by l1 or l2, got {measure!r}"
 
 
 def test_hard_pruning_needs_masks():
@@ -207,7 +207,7 @@ def test_soft_pruning_of_a_network_without_masks_says_what_to_remove():
     """The same filters are zero as with masks, which have changed nothing until the end."""
     kernels, plans = [], []
     for kind in (ResNet, MaskedResNet):
-        model, pruning = loaded(kind, SPEC, telling(SPEC)), AsymptoticSoftPruning(Recipe(0.3, criterion="l2"))
+        model, pruning = loaded(kind, SPEC, telling(SPEC)), AsymptoticSoftPruning(Recipe(0.3, importance="l2"))
         fit(model, pruning, epochs=3)
         kernels.append(weights.read(model))
         plans.append(pruning.plan)
@@ -224,7 +224,7 @@ def test_saved_and_loaded_afterwards(schedule, tmp_path):
     import keras
 
     model = masked(loaded(ResNet, SPEC, telling(SPEC)))
-    pruning = schedule(Recipe(0.3, criterion="l2"))
+    pruning = schedule(Recipe(0.3, importance="l2"))
     fit(model, pruning, epochs=2)
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras", safe_mode=True)

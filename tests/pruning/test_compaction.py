@@ -44,16 +44,16 @@ def test_masked_and_compact_logits(depth, divisor, recipes):
     nothing = plan.make(spec, {conv.name: np.ones(spec.width(conv.writes)) for conv in spec.convolutions()}, Recipe(0))
     for name in recipes:
         recipe, smaller = plan.named(name, depth), None
-        for method, criterion in (("hard", "l1"), ("soft", "l2")):
+        for method, measure in (("hard", "l1"), ("soft", "l2")):
             weights.assign(masked, arrays)
             masked.apply(nothing)
-            chosen = weakest(spec, arrays, dataclasses.replace(recipe, criterion=criterion))
+            chosen = weakest(spec, arrays, dataclasses.replace(recipe, importance=measure))
             # Both methods end at the same widths.
             smaller = smaller or ResNet(chosen.compact)
             if method == "soft":
                 zero_filters(masked, chosen)
                 kept = weights.read(masked)
-                chosen = weakest(spec, kept, dataclasses.replace(recipe, criterion=criterion))
+                chosen = weakest(spec, kept, dataclasses.replace(recipe, importance=measure))
             else:
                 kept = arrays
             masked.apply(chosen)
@@ -144,7 +144,7 @@ def test_gather_by_hand():
     chosen = plan.Plan(spec, everything | {"layer1": np.array([0, 2]), "layer2.0.conv1": np.array([1])})
     gathered = compaction.gather(arrays, chosen)
     changed = {
-        # The trunk of stage 1: its writers lose filters, its readers planes.
+        # The trunk of stack 1: its writers lose filters, its readers planes.
         "conv1.weight": arrays["conv1.weight"][[0, 2]],
         **{f"layer1.{block}.conv2.weight": arrays[f"layer1.{block}.conv2.weight"][[0, 2]] for block in (0, 1)},
         **{f"layer1.{block}.conv1.weight": arrays[f"layer1.{block}.conv1.weight"][:, [0, 2]] for block in (0, 1)},
@@ -209,7 +209,7 @@ def test_training_masked_is_training_compact(depth, precision):
     """Five steps of SGD with momentum, batch norms in training mode: the kept weights come out the same.
 
     Only the order in which sums are added differs, so in float64 a dozen digits agree. In float32 batch norms over
-    twelve values in the last stage magnify rounding at every step, by how much depends on the processor.
+    twelve values in the last stack magnify rounding at every step, by how much depends on the processor.
     """
     import keras
 

@@ -25,9 +25,9 @@ def test_by_hand(arrays):
     assert scores["l2"].tolist() == [0, 5]
 
 
-@pytest.mark.parametrize(("criterion", "power"), [("l1", 1), ("l2", 2)])
-def test_every_filter(arrays, criterion, power):
-    scores = importance.scores(arrays, SPEC, criterion)
+@pytest.mark.parametrize(("measure", "power"), [("l1", 1), ("l2", 2)])
+def test_every_filter(arrays, measure, power):
+    scores = importance.scores(arrays, SPEC, measure)
     assert list(scores) == [conv.name for conv in SPEC.convolutions()]
     for name, found in scores.items():
         assert found.dtype == np.float64
@@ -80,7 +80,7 @@ def test_taylor_is_the_slope_of_the_loss_along_the_channel(depth, precision):
     [
         (2, 3, "taylor: needs a label for each of at least one image, got 3 for 2"),
         (0, 0, "taylor: needs a label for each of at least one image, got 0 for 0"),
-        (None, None, "criterion: taylor needs images and their labels"),
+        (None, None, "importance: taylor needs images and their labels"),
     ],
 )
 def test_taylor_refusals(arrays, images, labels, expected):
@@ -109,12 +109,12 @@ def test_random_is_seeded_and_blind(arrays):
 
 def test_weights_are_only_read(arrays):
     before = {key: array.copy() for key, array in arrays.items()}
-    for criterion in importance.CRITERIA:
-        importance.scores(arrays, SPEC, criterion, examples=(pictures(SPEC), np.array([0, 1, 1])))
+    for measure in importance.MEASURES:
+        importance.scores(arrays, SPEC, measure, examples=(pictures(SPEC), np.array([0, 1, 1])))
     assert all(np.array_equal(before[key], arrays[key]) for key in arrays)
 
 
 def test_refusal(arrays):
     with pytest.raises(WoolError) as caught:
         importance.scores(arrays, SPEC, "linf")
-    assert str(caught.value) == "criterion: must be one of l1, l2, random, bn_scale, taylor, got 'linf'"
+    assert str(caught.value) == "importance: must be one of l1, l2, random, bn_scale, taylor, got 'linf'"

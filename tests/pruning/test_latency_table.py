@@ -64,7 +64,7 @@ def test_the_times_of_a_grid_are_the_measured_ones():
     if found.steps == (1, 1):
         for grid in found.document.grids:
             reads, writes = np.meshgrid(grid.reads, grid.writes, indexing="ij")
-            assert np.array_equal(found.ms(grid.shape, reads, writes), grid.times)
+            assert np.array_equal(found.ms(Shape.of(grid), reads, writes), grid.ms)
     assert found.machine == "a slide rule, LiteRT 0, 1 thread"
 
 

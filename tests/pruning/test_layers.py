@@ -45,7 +45,7 @@ def test_masked_channels_are_zero_everywhere(depth, trunk):
         silent = np.all(features == 0, axis=(0, 1, 2))
         assert np.flatnonzero(~silent).tolist() == chosen.kept[conv.writes].tolist(), conv.name
     # All that is added to a trunk is masked alike, so its sums are silent in the same channels.
-    blocks = [(block.name, f"layer{number}") for number, stage in enumerate(spec.stages, 1) for block in stage]
+    blocks = [(block.name, f"layer{number}") for number, stack in enumerate(spec.stacks, 1) for block in stack]
     for (name, group), features in zip(
         blocks, feature_maps(model, [f"{name}.add" for name, _ in blocks], images), strict=True
     ):
@@ -134,7 +134,7 @@ class TestSoft:
 
     def zeroed(self):
         model = loaded(ResNet, self.SPEC, telling(self.SPEC))
-        chosen = weakest(self.SPEC, weights.read(model), Recipe(0.3, criterion="l2"))
+        chosen = weakest(self.SPEC, weights.read(model), Recipe(0.3, importance="l2"))
         zero_filters(model, chosen)
         return model, chosen
 

@@ -37,7 +37,7 @@ def scores(draw, spec: ResNetSpec) -> dict[str, np.ndarray]:
 
 @st.composite
 def cases(draw, depths=DEPTHS, align=ALIGN):
-    """A network, its norms, a recipe, and the percentages of the four stages that the recipe was made from."""
+    """A network, its norms, a recipe, and the percentages of the four stacks that the recipe was made from."""
     spec = draw(specs(depths))
     shares = draw(st.lists(percents, min_size=4, max_size=4))
     recipe = Recipe([share / 100 for share in shares], draw(st.sampled_from(plan.TRUNKS)), align=draw(align))
@@ -53,8 +53,8 @@ def smallest(norms: list[float], among: list[int], percent: int) -> list[int]:
 def brute_force(spec: ResNetSpec, norms: dict, trunk: str, shares: list[int]) -> dict[str, list[int]]:
     """The indices removed from every group, in the order in which they go, without alignment."""
     removed = {group: [] for group in groups(spec.depth)}
-    for stage, share in enumerate(shares, start=1):
-        name = f"layer{stage}"
+    for stack, share in enumerate(shares, start=1):
+        name = f"layer{stack}"
         for group in removed:
             if group.startswith(f"{name}."):
                 removed[group] = smallest(norms[group], list(range(spec.width(group))), share)
@@ -63,7 +63,7 @@ def brute_force(spec: ResNetSpec, norms: dict, trunk: str, shares: list[int]) ->
         lasts = [f"{name}.{block}.{last}" for block in blocks]
         if trunk == "group":
             members = lasts + [f"{name}.0.downsample.0"] * (f"{name}.0.downsample.0" in norms)
-            members += ["conv1"] * (stage == 1 and spec.depth < 50)
+            members += ["conv1"] * (stack == 1 and spec.depth < 50)
             total = [sum(norms[member][index] for member in members) for index in range(spec.width(name))]
             removed[name] = smallest(total, list(range(spec.width(name))), share)
         if trunk == "per_block":
@@ -218,9 +218,9 @@ def test_recipes_rebuild():
         ({"rates": 1.0}, "rates: a pruning rate must be in [0, 1), got 1.0"),
         ({"rates": -0.1}, "rates: a pruning rate must be in [0, 1), got -0.1"),
         ({"rates": math.nan}, "rates: a pruning rate must be in [0, 1), got nan"),
-        ({"rates": (0.1, 0.2)}, "rates: must be one rate, or four, one per stage, got 2"),
+        ({"rates": (0.1, 0.2)}, "rates: must be one rate, or four, one per stack, got 2"),
         ({"rates": 0.1, "trunk": "all"}, "trunk: must be one of none, group, per_block, got 'all'"),
-        ({"rates": 0.1, "criterion": "l3"}, "criterion: must be one of l1, l2, random, bn_scale, taylor, got 'l3'"),
+        ({"rates": 0.1, "importance": "l3"}, "importance: must be one of l1, l2, random, bn_scale, taylor, got 'l3'"),
         ({"rates": 0.1, "align": 0}, "align: must be at least 1, got 0"),
     ],
 )

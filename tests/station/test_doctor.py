@@ -16,7 +16,7 @@ import gate
 import inspect_line
 from checkout import PROGRAMS, ROOT, environment
 from wool_board.errors import BadFile
-from wool_station.doctor import inspection, machine, memory, services, settings
+from wool_station.doctor import inspection_checks, machine, memory, services, settings
 from wool_station.store import lock, shifts
 from wool_station.store.pictures import PictureSampling
 from wool_station.store.recorder import Recorder
@@ -75,18 +75,18 @@ def inspection_options(model: Path, folder: Path):
 
 def test_references_that_are_well_old_and_missing(tmp_path):
     options = inspection_options(tmp_path / "none.tflite", tmp_path)
-    (missing,) = inspection.references(options)
+    (missing,) = inspection_checks.references(options)
     assert "dark.png: no such file" in missing.text and missing.advice
     rng = np.random.default_rng(0)
     for name, level in (("dark", 1000), ("bright", 40000)):
         counts = rng.normal(level, 30, (64, 640)).astype(np.uint16)
         Image.fromarray(counts).save(tmp_path / f"{name}.png")
-    assert [finding.advice for finding in inspection.references(options)] == ["", ""]
+    assert [finding.advice for finding in inspection_checks.references(options)] == ["", ""]
     fifteen_days = options.dark.stat().st_mtime - 15 * 86400
     os.utime(options.dark, (fifteen_days, fifteen_days))
-    used, age = inspection.references(options)
+    used, age = inspection_checks.references(options)
     assert used.advice == "" and "15 days" in age.text and age.advice
-    (model,) = inspection.model(options)
+    (model,) = inspection_checks.model(options)
     assert "none.tflite" in model.text and model.advice
 
 
@@ -101,17 +101,17 @@ def test_references_that_are_well_old_and_missing(tmp_path):
 def test_the_feed_says_which_alarms_stand(tmp_path, alarms, text):
     heard = [(fake_feed.start(), b""), *alarms, (fake_feed.clock(0), b"")]
     with fake_feed.served(tmp_path / "feed", heard):
-        answers, stand = inspection.feed(tmp_path / "feed")
+        answers, stand = inspection_checks.feed(tmp_path / "feed")
     assert (answers.advice, stand.text, stand.advice == "") == ("", text, text == "none stands")
 
 
 def test_a_feed_that_is_silent_full_or_not_there_is_not_well(tmp_path, monkeypatch):
-    monkeypatch.setattr(inspection, "FEED_SECONDS", 0.1)
+    monkeypatch.setattr(inspection_checks, "FEED_SECONDS", 0.1)
     for said, text in ([], "nothing came"), ([({"event": "refused", "text": "full"}, b"")], "eight readers"):
         with fake_feed.served(tmp_path / "feed", said):
-            (found,) = inspection.feed(tmp_path / "feed")
+            (found,) = inspection_checks.feed(tmp_path / "feed")
         assert text in found.text and found.advice
-    (found,) = inspection.feed(tmp_path / "feed")
+    (found,) = inspection_checks.feed(tmp_path / "feed")
     assert "no inspection listens there" in found.text and found.advice
 
 

@@ -44,7 +44,7 @@ def test_one_batch_is_normalised_at_inference_as_in_training(arrays, images):
     found = reestimated(arrays, images[:40])
     scored = trainer.logits(SPEC, found, images, np.arange(40))
     trained = trainer.loaded(SPEC, arrays)(normalise(images[:40]), training=True)
-    # Training divides by the biased variance, running averages are unbiased: of 40 values a channel in the last stage.
+    # Training divides by the biased variance, running averages are unbiased: of 40 values a channel in the last stack.
     np.testing.assert_allclose(scored, np.asarray(trained), rtol=0.1, atol=0.1)
     assert np.abs(scored - trainer.logits(SPEC, arrays, images, np.arange(40))).max() > 0.5
 

@@ -152,9 +152,9 @@ def test_filters_are_ranked_by_the_measure_asked_for_and_taylor_sees_training_im
     fold, given = protocol[0], []
     scores = importance.scores
 
-    def told(weights, spec, criterion, seed, examples):
-        given.append((criterion, examples))
-        return scores(weights, spec, criterion, seed, examples)
+    def told(weights, spec, measure, seed, examples):
+        given.append((measure, examples))
+        return scores(weights, spec, measure, seed, examples)
 
     monkeypatch.setattr(importance, "scores", told)
     monkeypatch.setattr(trainer, "train", lambda spec, weights, *_: (weights, UNTRAINED))
@@ -162,7 +162,7 @@ def test_filters_are_ranked_by_the_measure_asked_for_and_taylor_sees_training_im
     elsewhere.checkpoint("baseline").write_bytes(fold.checkpoint("baseline").read_bytes())
     for measure in ("taylor", "bn_scale"):
         run(narrow(importance=measure), elsewhere, "hard1", "random1")
-    assert [criterion for criterion, _ in given] == ["taylor", "random", "bn_scale", "random"]
+    assert [measure for measure, _ in given] == ["taylor", "random", "bn_scale", "random"]
     assert [examples is None for _, examples in given] == [False, True, True, True]
     images, labels = given[0][1]
     # The middle of each image, normalised by one scale and shift: brighter by a square where there is a defect.

@@ -31,7 +31,7 @@ def test_the_recipes_of_the_paper_are_the_same_in_every_round():
     given = {"recipe": "paper-text", "align": 8, "rounds": 2, "final": "baseline"}
     for measure in ("l1", "taylor"):
         found = recipes.of_rounds(TrainingConfig(importance=measure, **given))
-        assert found == (plan.Recipe(0.3, criterion=measure, align=8),) * 2
+        assert found == (plan.Recipe(0.3, importance=measure, align=8),) * 2
 
 
 def test_the_last_round_meets_the_target_and_the_others_lie_evenly_between(table):

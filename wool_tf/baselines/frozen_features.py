@@ -4,8 +4,8 @@ Features learned on ImageNet serve many other images unchanged, with a linear cl
 2014, DeCAF, https://arxiv.org/abs/1310.1531; Razavian et al. 2014, https://arxiv.org/abs/1403.6382). One forward pass
 per image is all that they cost, so a network that is trained from the same weights has to do better to be worth it.
 
-After the last ReLU of each of the four stages every channel is reduced to its maximum and its mean over the image: a
-small defect shows in the one, a texture in the other, and the four stages see structures of four sizes. Each feature
+After the last ReLU of each of the four stacks every channel is reduced to its maximum and its mean over the image: a
+small defect shows in the one, a texture in the other, and the four stacks see structures of four sizes. Each feature
 is scaled to mean 0 and standard deviation 1 over the training images, and logistic regression with an L2 penalty
 separates the classes.
 """
@@ -50,7 +50,7 @@ def features(spec: ResNetSpec, weights: Mapping[str, np.ndarray], images: np.nda
             which is read batch by batch.
 
     Returns:
-        (n, 2 × sum of the stages' widths) float32: of each stage in turn the maxima of its channels, then the means.
+        (n, 2 × sum of the stacks' widths) float32: of each stack in turn the maxima of its channels, then the means.
     """
     from wool_tf.networks import forward_pass
     from wool_tf.networks.scoring import BATCH
@@ -103,14 +103,14 @@ def _of(settings: TrainingConfig, images: np.ndarray) -> np.ndarray:
 
 
 def _pooled(spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> "keras.Model":
-    """The network up to its stages' pooled outputs, as a Keras model."""
+    """The network up to its stacks' pooled outputs, as a Keras model."""
     import keras
 
     from wool_tf.networks import resnet
 
     network, pooled = resnet.restored(spec, weights), []
-    for stage in spec.stages:
-        last = network.get_layer(f"{stage[-1].name}.relu").output
+    for stack in spec.stacks:
+        last = network.get_layer(f"{stack[-1].name}.relu").output
         pooled += [keras.layers.GlobalMaxPooling2D()(last), keras.layers.GlobalAveragePooling2D()(last)]
     return keras.Model(network.input, keras.layers.Concatenate()(pooled))
 

@@ -19,7 +19,7 @@ BATCH = 32
 
 
 def maps(spec: ResNetSpec, weights: Weights, images: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """One map per image, of the last stage that is fine enough.
+    """One map per image, of the last stack that is fine enough.
 
     Arguments:
         spec, weights: of the network, which knows two classes and reads square images.
@@ -28,13 +28,13 @@ def maps(spec: ResNetSpec, weights: Weights, images: np.ndarray, chosen: np.ndar
 
     Returns:
         (m, rows, columns) float32, in logits, positive where a cell speaks for a defect; rows and columns are at
-        least `CELLS`, or those of the first stage where even these are fewer.
+        least `CELLS`, or those of the first stack where even these are fewer.
     """
     import keras
     import tensorflow as tf
 
     model = resnet.restored(spec, weights)
-    layer = model.get_layer(stage(spec))
+    layer = model.get_layer(heatmap_layer(spec))
     both = keras.Model(model.input, [layer.output, model.output])
     side = both.outputs[0].shape[1]
 
@@ -53,11 +53,11 @@ def maps(spec: ResNetSpec, weights: Weights, images: np.ndarray, chosen: np.ndar
     return np.concatenate(found) if found else np.zeros((0, side, side), np.float32)
 
 
-def stage(spec: ResNetSpec) -> str:
-    """The layer behind the last stage whose map has `CELLS` rows, or behind the first stage.
+def heatmap_layer(spec: ResNetSpec) -> str:
+    """The layer behind the last stack whose map has `CELLS` rows, or behind the first stack.
 
-    >>> [stage(ResNetSpec.full(18, 2, (side, side, 1))) for side in (32, 64, 112, 224)]
+    >>> [heatmap_layer(ResNetSpec.full(18, 2, (side, side, 1))) for side in (32, 64, 112, 224)]
     ['layer1.1.relu', 'layer2.1.relu', 'layer3.1.relu', 'layer4.1.relu']
     """
-    fine = [blocks for number, blocks in enumerate(spec.stages) if spec.input_shape[0] / (4 * 2**number) >= CELLS]
-    return f"{(fine or list(spec.stages[:1]))[-1][-1].name}.relu"
+    fine = [blocks for number, blocks in enumerate(spec.stacks) if spec.input_shape[0] / (4 * 2**number) >= CELLS]
+    return f"{(fine or list(spec.stacks[:1]))[-1][-1].name}.relu"

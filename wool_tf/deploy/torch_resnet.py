@@ -16,7 +16,7 @@ class TorchResNet(nn.Module):
     def __init__(self, spec: ResNetSpec):
         super().__init__()
         self.conv1, self.bn1 = _unit(spec.stem, spec)
-        for number, blocks in enumerate(spec.stages, start=1):
+        for number, blocks in enumerate(spec.stacks, start=1):
             self.add_module(f"layer{number}", nn.Sequential(*(_Block(block, spec) for block in blocks)))
         self.fc = nn.Linear(spec.width("layer4"), spec.classes)
 

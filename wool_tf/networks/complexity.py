@@ -42,8 +42,8 @@ def layers(spec: ResNetSpec) -> Iterator[LayerCost]:
     yield stem
     yield _pool("maxpool", stem.output, output=(*_halved(*stem.output[:2]), stem.output[2]))
     size = _halved(*stem.output[:2])
-    for stage in spec.stages:
-        for block in stage:
+    for stack in spec.stacks:
+        for block in stack:
             entered = size
             for conv in block.convolutions:
                 cost = _convolution(spec, conv, size, trunk_relu=conv is block.convolutions[-1])

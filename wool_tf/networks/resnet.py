@@ -53,8 +53,8 @@ class ResNet(keras.Model):
         # Zeros pad as well as minus infinity does, since a ReLU went before.
         features = keras.layers.ZeroPadding2D(1, name="maxpool.pad")(features)
         features = keras.layers.MaxPooling2D(3, 2, name="maxpool")(features)
-        for stage in spec.stages:
-            for block in stage:
+        for stack in spec.stacks:
+            for block in stack:
                 features = cls._block(block, spec, features)
         features = keras.layers.GlobalAveragePooling2D(name="avgpool")(features)
         return keras.layers.Dense(spec.classes, name="fc")(features)

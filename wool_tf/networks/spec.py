@@ -4,7 +4,7 @@ Structured pruning changes nothing but the number of channels of each convolutio
 *channel group* describe every network that can occur here. A channel group is a set of channels that must be kept or
 removed together:
 
-- the *trunk* of a stage, the residual stream that every block of the stage adds to (`layer1` to `layer4`);
+- the *trunk* of a stack of blocks, the residual stream that every block of the stack adds to (`layer1` to `layer4`);
 - the output of each *inner* convolution of a block, read by the next convolution alone (`layer2.0.conv1`);
 - the output of the stem (`conv1`). In the basic-block networks (18, 34) the first block adds the stem's output to its
   own, so there the stem belongs to the trunk `layer1` and is no group of its own.
@@ -20,17 +20,17 @@ from functools import cached_property
 from wool_board.json_text import parsed
 from wool_tf.errors import WoolError
 
-BLOCKS_PER_STAGE = {
+BLOCKS_PER_STACK = {
     18: (2, 2, 2, 2),
     34: (3, 4, 6, 3),
     50: (3, 4, 6, 3),
     101: (3, 4, 23, 3),
     152: (3, 8, 36, 3),
 }
-"""Blocks in each of the four stages, by depth (He et al. 2016, table 1)."""
+"""Blocks in each of the four stacks, by depth (He et al. 2016, table 1)."""
 
-DEPTHS = tuple(BLOCKS_PER_STAGE)
-STAGE_WIDTHS = (64, 128, 256, 512)
+DEPTHS = tuple(BLOCKS_PER_STACK)
+STACK_WIDTHS = (64, 128, 256, 512)
 STEM = "conv1"
 STEM_WIDTH = 64
 BOTTLENECK_EXPANSION = 4
@@ -49,7 +49,7 @@ class Convolution:
         writes: channel group of its output.
         kernel: side of the square kernel.
         stride: step along both axes.
-        stage: 0 for the stem, then 1 to 4.
+        stack: 0 for the stem, then 1 to 4.
         relu: whether a ReLU follows the batch norm directly. Convolutions that add to the trunk have theirs after
             the addition.
     """
@@ -60,7 +60,7 @@ class Convolution:
     writes: str
     kernel: int
     stride: int
-    stage: int
+    stack: int
     relu: bool
 
 
@@ -154,15 +154,15 @@ class ResNetSpec:
         return _stem(self.depth)
 
     @property
-    def stages(self) -> tuple[tuple[Block, ...], ...]:
-        """The blocks of each of the four stages."""
-        return tuple(tuple(_blocks(self.depth, stage)) for stage in range(1, 5))
+    def stacks(self) -> tuple[tuple[Block, ...], ...]:
+        """The blocks of each of the four stacks."""
+        return tuple(tuple(_blocks(self.depth, stack)) for stack in range(1, 5))
 
     def convolutions(self) -> Iterator[Convolution]:
         """Every convolution, from the image to the head; a block's projection comes after its own."""
         yield self.stem
-        for stage in self.stages:
-            for block in stage:
+        for stack in self.stacks:
+            for block in stack:
                 yield from block.convolutions
                 if block.projection:
                     yield block.projection
@@ -216,7 +216,7 @@ class ResNetSpec:
 
 def check_depth(depth: int) -> None:
     """Raises WoolError unless the depth is one of the five."""
-    if not isinstance(depth, int) or depth not in BLOCKS_PER_STAGE:
+    if not isinstance(depth, int) or depth not in BLOCKS_PER_STACK:
         raise WoolError(f"depth: must be one of {', '.join(map(str, DEPTHS))}, got {depth!r}")
 
 
@@ -230,9 +230,9 @@ def groups(depth: int) -> tuple[str, ...]:
     return tuple(_full_widths(depth))
 
 
-def trunk(stage: int) -> str:
-    """Name of the trunk of a stage, 1 to 4."""
-    return f"layer{stage}"
+def trunk(stack: int) -> str:
+    """Name of the trunk of a stack, 1 to 4."""
+    return f"layer{stack}"
 
 
 def _sequence(value: object) -> list:
@@ -242,44 +242,44 @@ def _sequence(value: object) -> list:
 def _full_widths(depth: int) -> dict[str, int]:
     expansion = BOTTLENECK_EXPANSION if is_bottleneck(depth) else 1
     widths = {STEM: STEM_WIDTH} if is_bottleneck(depth) else {}
-    for stage, width in enumerate(STAGE_WIDTHS, start=1):
-        widths[trunk(stage)] = width * expansion
-        for block in _blocks(depth, stage):
+    for stack, width in enumerate(STACK_WIDTHS, start=1):
+        widths[trunk(stack)] = width * expansion
+        for block in _blocks(depth, stack):
             widths |= {conv.writes: width for conv in block.convolutions[:-1]}
     return widths
 
 
 def _stem(depth: int) -> Convolution:
     writes = STEM if is_bottleneck(depth) else trunk(1)
-    return Convolution(STEM, "bn1", "input", writes, kernel=7, stride=2, stage=0, relu=True)
+    return Convolution(STEM, "bn1", "input", writes, kernel=7, stride=2, stack=0, relu=True)
 
 
-def _blocks(depth: int, stage: int) -> Iterator[Block]:
-    for index in range(BLOCKS_PER_STAGE[depth][stage - 1]):
-        reads = trunk(stage)
+def _blocks(depth: int, stack: int) -> Iterator[Block]:
+    for index in range(BLOCKS_PER_STACK[depth][stack - 1]):
+        reads = trunk(stack)
         if index == 0:
-            reads = trunk(stage - 1) if stage > 1 else _stem(depth).writes
+            reads = trunk(stack - 1) if stack > 1 else _stem(depth).writes
         # torchvision's v1.5: a bottleneck strides on its 3×3, not on its first 1×1.
-        stride = 2 if index == 0 and stage > 1 else 1
+        stride = 2 if index == 0 and stack > 1 else 1
         kernels, strides = ((1, 3, 1), (1, stride, 1)) if is_bottleneck(depth) else ((3, 3), (stride, 1))
-        yield _block(stage, index, reads, kernels, strides, projects=reads != trunk(stage))
+        yield _block(stack, index, reads, kernels, strides, projects=reads != trunk(stack))
 
 
 def _block(
-    stage: int, index: int, reads: str, kernels: tuple[int, ...], strides: tuple[int, ...], projects: bool
+    stack: int, index: int, reads: str, kernels: tuple[int, ...], strides: tuple[int, ...], projects: bool
 ) -> Block:
-    name = f"layer{stage}.{index}"
+    name = f"layer{stack}.{index}"
     convolutions, source = [], reads
     for number, (kernel, stride) in enumerate(zip(kernels, strides, strict=True), start=1):
         last = number == len(kernels)
-        writes = trunk(stage) if last else f"{name}.conv{number}"
+        writes = trunk(stack) if last else f"{name}.conv{number}"
         convolutions.append(
-            Convolution(f"{name}.conv{number}", f"{name}.bn{number}", source, writes, kernel, stride, stage, not last)
+            Convolution(f"{name}.conv{number}", f"{name}.bn{number}", source, writes, kernel, stride, stack, not last)
         )
         source = writes
     projection = None
     if projects:
         projection = Convolution(
-            f"{name}.downsample.0", f"{name}.downsample.1", reads, trunk(stage), 1, max(strides), stage, False
+            f"{name}.downsample.0", f"{name}.downsample.1", reads, trunk(stack), 1, max(strides), stack, False
         )
     return Block(name, tuple(convolutions), projection)

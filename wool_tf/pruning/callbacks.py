@@ -36,7 +36,7 @@ class _Pruning(keras.callbacks.Callback):
         """What a recipe leaves of the channels that are not masked yet, judged as if the others were not there."""
         left = self.left
         weights = gather(network_weights.read(self.model), left)
-        scores = importance.scores(weights, left.compact, recipe.criterion, seed, examples)
+        scores = importance.scores(weights, left.compact, recipe.importance, seed, examples)
         return left.then(plan.make(left.compact, scores, recipe))
 
 
@@ -51,15 +51,15 @@ class HardPruning(_Pruning):
     Arguments:
         recipe: Recipe of one round.
         epochs: when to prune, counted from 0 as `fit` counts.
-        seed: int, for the criterion `random`; every round draws other numbers.
-        examples: normalised images and their labels, for the criterion `taylor`.
+        seed: int, for the measure `random`; every round draws other numbers.
+        examples: normalised images and their labels, for the measure `taylor`.
 
     Attributes:
         plan: Plan. What stays after the rounds so far, of the network's channels; None before training.
 
     Raises:
         WoolError: `epochs` are none, negative or not ascending; when training begins, the model has no masks or the
-            training is too short for a round; when pruning, the criterion needs examples and has none.
+            training is too short for a round; when pruning, the measure needs examples and has none.
     """
 
     def __init__(self, recipe: Recipe, epochs: Sequence[int] = (0,), seed: int = 0, examples: Examples | None = None):
@@ -97,22 +97,22 @@ class AsymptoticSoftPruning(_Pruning):
     weights back at the end (`EarlyStopping` with `restore_best_weights`) must come before this one.
 
     Arguments:
-        recipe: Recipe with the rates of the end; its criterion is a norm, `l2` in the publication.
+        recipe: Recipe with the rates of the end; its importance names a norm, `l2` in the publication.
 
     Attributes:
         plan: Plan. What stayed when filters were zeroed or masked last; None before the end of the first epoch.
 
     Raises:
-        WoolError: the criterion is no norm.
+        WoolError: the measure is no norm.
     """
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
-        if recipe.criterion not in ("l1", "l2"):
-            raise WoolError(f"criterion: soft pruning ranks filters by l1 or l2, got {recipe.criterion!r}")
+        if recipe.importance not in ("l1", "l2"):
+            raise WoolError(f"importance: soft pruning ranks filters by l1 or l2, got {recipe.importance!r}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        rates = [asymptotic(epoch, self.params["epochs"], goal) for goal in self.recipe.by_stage]
+        rates = [asymptotic(epoch, self.params["epochs"], goal) for goal in self.recipe.by_stack]
         self.plan = self.choose(dataclasses.replace(self.recipe, rates=rates))
         zero_filters(self.model, self.plan)
 

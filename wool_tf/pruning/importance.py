@@ -69,7 +69,7 @@ def taylor(network: Network) -> Scores:
     from wool_tf.pruning.taylor import scores
 
     if network.examples is None:
-        raise WoolError("criterion: taylor needs images and their labels")
+        raise WoolError("importance: taylor needs images and their labels")
     return scores(network.weights, network.spec, *network.examples)
 
 
@@ -97,13 +97,12 @@ MEASURES = {
         taylor, "how much the training loss would change without them (Taylor importance)", needs_examples=True
     ),
 }
-CRITERIA = tuple(MEASURES)
 
 
 def scores(
     weights: Mapping[str, np.ndarray],
     spec: ResNetSpec,
-    criterion: str,
+    measure: str,
     seed: int = 0,
     examples: Examples | None = None,
 ) -> Scores:
@@ -112,13 +111,13 @@ def scores(
     Arguments:
         weights: arrays by torchvision's keys, convolutions OIHW.
         spec: ResNetSpec of these weights.
-        criterion: str. One of `CRITERIA`.
+        measure: str. One of `MEASURES`.
         seed: int. Used by `random` alone.
         examples: normalised images and their labels. Used, and needed, by measures that say so.
 
     Raises:
-        WoolError: the criterion is unknown, or needs examples and has none.
+        WoolError: the measure is unknown, or needs examples and has none.
     """
-    if criterion not in MEASURES:
-        raise WoolError(f"criterion: must be one of {', '.join(CRITERIA)}, got {criterion!r}")
-    return MEASURES[criterion].scores(Network(weights, spec, seed, examples))
+    if measure not in MEASURES:
+        raise WoolError(f"importance: must be one of {', '.join(MEASURES)}, got {measure!r}")
+    return MEASURES[measure].scores(Network(weights, spec, seed, examples))

@@ -6,7 +6,6 @@ table's sweeps, and numbers of channels are rounded up to whole steps first.
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +14,12 @@ import numpy as np
 
 from wool_board.json_text import parsed
 from wool_board.latency.convolution_archive import ArchiveContents, Grid
-from wool_board.machine.board import MachineFacts
+from wool_board.latency.document import VERSION, LatencyDocument, TimedGrid
 from wool_tf import records
 from wool_tf.errors import WoolError
 from wool_tf.networks import complexity
 from wool_tf.networks.spec import STEM, Convolution, ResNetSpec
 
-VERSION = 1
 STEPS = (1, 2, 4, 8, 16, 32)
 """Numbers of channels that kernels may work on at a time."""
 WIDTHS = (1, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
@@ -47,58 +45,20 @@ class Shape:
     stride: int
     side: int
 
+    @classmethod
+    def of(cls, grid: Grid) -> "Shape":
+        """That of the convolutions of a grid."""
+        return cls(grid.kernel, grid.stride, grid.side)
+
     def __str__(self) -> str:
         return f"{self.kernel}×{self.kernel}, stride {self.stride}, output {self.side}×{self.side}"
-
-
-@dataclasses.dataclass(frozen=True)
-class GridTimes(Grid):
-    """Convolutions of a shape with their times.
-
-    Attributes:
-        ms: milliseconds, for each number of channels read one for each number written.
-    """
-
-    ms: tuple[tuple[float, ...], ...]
-
-    @property
-    def shape(self) -> Shape:
-        return Shape(self.kernel, self.stride, self.side)
-
-    @functools.cached_property
-    def times(self) -> np.ndarray:
-        """(reads, writes) of float64."""
-        return np.array(self.ms, np.float64)
-
-
-@dataclasses.dataclass(frozen=True)
-class Document:
-    """A table as it is in its file.
-
-    Attributes:
-        version: `VERSION`.
-        machine: what it was measured on.
-        runtime: name and version of what ran the convolutions.
-        threads: CPU threads.
-        warnings: why the times cannot be trusted.
-        grids: of every shape of some networks.
-        sweeps: over neighbouring numbers of channels, read or written.
-    """
-
-    version: int
-    machine: MachineFacts
-    runtime: str
-    threads: int
-    warnings: tuple[str, ...]
-    grids: tuple[GridTimes, ...]
-    sweeps: tuple[GridTimes, ...]
 
 
 class LatencyTable:
     """Predicts the time of convolutions.
 
     Arguments:
-        document: Document.
+        document: LatencyDocument.
         name: of its file, for messages.
 
     Attributes:
@@ -109,12 +69,12 @@ class LatencyTable:
         WoolError: the document contradicts itself.
     """
 
-    def __init__(self, document: Document, name: str):
+    def __init__(self, document: LatencyDocument, name: str):
         self.document, self.name = document, name
         for grid in (*document.grids, *document.sweeps):
             if flaw := _flaw(grid):
-                raise WoolError(f"{name}: the convolutions {grid.shape} {flaw}; {_REMEDY}")
-        self._grids = {grid.shape: grid for grid in document.grids}
+                raise WoolError(f"{name}: the convolutions {Shape.of(grid)} {flaw}; {_REMEDY}")
+        self._grids = {Shape.of(grid): (grid, _times(grid)) for grid in document.grids}
         if len(self._grids) < len(document.grids):
             raise WoolError(f"{name}: has convolutions of one shape twice; {_REMEDY}")
         self.steps = self._step("reads"), self._step("writes")
@@ -137,7 +97,7 @@ class LatencyTable:
         """
         if shape not in self._grids:
             raise WoolError(f"{self.name}: has no convolutions {shape}; measure a table for this image size and depth")
-        grid = self._grids[shape]
+        grid, times = self._grids[shape]
         for axis, asked in ((grid.reads, reads), (grid.writes, writes)):
             if np.max(asked) > axis[-1]:
                 raise WoolError(f"{self.name}: ends at {axis[-1]} channels of {shape}, asked for {np.max(asked)}")
@@ -148,14 +108,14 @@ class LatencyTable:
         next_row, next_column = (
             np.minimum(at + 1, len(axis) - 1) for at, axis in ((row, grid.reads), (column, grid.writes))
         )
-        above = (1 - across) * grid.times[row, column] + across * grid.times[row, next_column]
-        below = (1 - across) * grid.times[next_row, column] + across * grid.times[next_row, next_column]
+        above = (1 - across) * times[row, column] + across * times[row, next_column]
+        below = (1 - across) * times[next_row, column] + across * times[next_row, next_column]
         return (1 - down) * above + down * below
 
     def _step(self, axis: str) -> int:
         """The step that explains the sweeps along an axis best: times that are linear in the number of whole steps."""
         curves = [
-            (np.array(getattr(grid, axis)), grid.times.mean(axis=1 if axis == "reads" else 0))
+            (np.array(getattr(grid, axis)), _times(grid).mean(axis=1 if axis == "reads" else 0))
             for grid in self.document.sweeps
             if len(getattr(grid, axis)) > 2
         ]
@@ -176,7 +136,7 @@ def read(path: Path) -> LatencyTable:
     except ValueError:
         raise WoolError(f"{path}: is no table of latency_table.py; {_REMEDY}") from None
     document = document if isinstance(document, dict) else {}
-    return LatencyTable(records.versioned(document, Document, VERSION, str(path), _REMEDY), str(path))
+    return LatencyTable(records.versioned(document, LatencyDocument, VERSION, str(path), _REMEDY), str(path))
 
 
 def shapes(spec: ResNetSpec) -> list[tuple[Convolution, Shape]]:
@@ -232,7 +192,12 @@ def _axis(most: int) -> tuple[int, ...]:
     return (*(width for width in WIDTHS if width < most), most)
 
 
-def _flaw(grid: GridTimes) -> str | None:
+def _times(grid: TimedGrid) -> np.ndarray:
+    """(reads, writes) of float64, milliseconds."""
+    return np.array(grid.ms, np.float64)
+
+
+def _flaw(grid: TimedGrid) -> str | None:
     for axis in (grid.reads, grid.writes):
         if not axis or axis[0] < 1 or list(axis) != sorted(set(axis)):
             return "have numbers of channels that do not ascend from 1 or more"

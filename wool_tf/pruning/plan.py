@@ -9,7 +9,7 @@ import numpy as np
 
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import STEM, Convolution, ResNetSpec, is_bottleneck, trunk
-from wool_tf.pruning.importance import CRITERIA
+from wool_tf.pruning.importance import MEASURES
 
 TRUNKS = ("none", "group", "per_block")
 RECIPES = ("paper-text", "paper-table3")
@@ -20,13 +20,13 @@ class Recipe:
     """The rules of one round of pruning.
 
     Arguments:
-        rates: share of its channels that a group loses, in [0, 1): one float for all, or four, one per stage. The
-            stem counts with stage 1.
+        rates: share of its channels that a group loses, in [0, 1): one float for all, or four, one per stack. The
+            stem counts with stack 1.
         trunk: what happens to the residual streams. `none`: only inner convolutions are pruned. `group`: one decision
-            per stage, by the summed scores of all convolutions that write to its trunk. `per_block`: each block of the
-            stage in turn ranks the trunk that is left by the scores of its own last convolution, and removes the rate
+            per stack, by the summed scores of all convolutions that write to its trunk. `per_block`: each block of the
+            stack in turn ranks the trunk that is left by the scores of its own last convolution, and removes the rate
             of it. The stem of a bottleneck network is pruned by its own scores, and only where trunks are.
-        criterion: str. One of `importance.CRITERIA`.
+        importance: str. One of `importance.MEASURES`.
         align: int. Every width that is pruned ends as a multiple of this where the group has that many channels; it is
             rounded up, so that less is removed. Integer kernels are faster on multiples of 8.
 
@@ -36,27 +36,27 @@ class Recipe:
 
     rates: float | Sequence[float]
     trunk: str = "group"
-    criterion: str = "l1"
+    importance: str = "l1"
     align: int = 1
 
     def __post_init__(self) -> None:
-        rates = self.by_stage
+        rates = self.by_stack
         object.__setattr__(self, "rates", rates)
         if len(rates) != 4:
-            raise WoolError(f"rates: must be one rate, or four, one per stage, got {len(rates)}")
+            raise WoolError(f"rates: must be one rate, or four, one per stack, got {len(rates)}")
         for rate in rates:
             if not 0 <= rate < 1:
                 raise WoolError(f"rates: a pruning rate must be in [0, 1), got {rate}")
         if self.trunk not in TRUNKS:
             raise WoolError(f"trunk: must be one of {', '.join(TRUNKS)}, got {self.trunk!r}")
-        if self.criterion not in CRITERIA:
-            raise WoolError(f"criterion: must be one of {', '.join(CRITERIA)}, got {self.criterion!r}")
+        if self.importance not in MEASURES:
+            raise WoolError(f"importance: must be one of {', '.join(MEASURES)}, got {self.importance!r}")
         if self.align < 1:
             raise WoolError(f"align: must be at least 1, got {self.align}")
 
     @property
-    def by_stage(self) -> tuple[float, ...]:
-        """The rates of the four stages."""
+    def by_stack(self) -> tuple[float, ...]:
+        """The rates of the four stacks."""
         return (self.rates,) * 4 if isinstance(self.rates, int | float) else tuple(self.rates)
 
 
@@ -67,11 +67,11 @@ class Widths:
     Attributes:
         widths: channels that stay of every group, by its name. The weakest go, by the summed scores of all
             convolutions that write to the group.
-        criterion: str. One of `importance.CRITERIA`.
+        importance: str. One of `importance.MEASURES`.
     """
 
     widths: Mapping[str, int]
-    criterion: str = "l1"
+    importance: str = "l1"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,7 +118,7 @@ def named(name: str, depth: int) -> Recipe:
 
     `paper-text` is what section V-A says: 30 % of every layer, by L1 norms. `paper-table3` is what the published
     Table III contains, found by searching the rules for those that give all its cells: 10, 20, 20 and 30 % of the
-    four stages; in basic-block networks each block also takes its share of the trunk, in bottleneck networks trunk
+    four stacks; in basic-block networks each block also takes its share of the trunk, in bottleneck networks trunk
     and stem stay whole.
 
     Raises:
@@ -148,14 +148,14 @@ def make(spec: ResNetSpec, scores: Mapping[str, np.ndarray], recipe: Recipe | Wi
     if isinstance(recipe, Widths):
         return Plan(spec, {group: _strongest(spec, scores, group, recipe.widths[group]) for group in spec.by_group()})
     removed: dict[str, list[int]] = {group: [] for group in spec.by_group()}
-    for stage, (blocks, rate) in enumerate(zip(spec.stages, recipe.by_stage, strict=True), start=1):
+    for stack, (blocks, rate) in enumerate(zip(spec.stacks, recipe.by_stack, strict=True), start=1):
         for block in blocks:
             for conv in block.convolutions[:-1]:
                 removed[conv.writes] = _smallest(scores[conv.name], rate)
         lasts = [block.convolutions[-1] for block in blocks]
-        removed[trunk(stage)] = _from_trunk(scores, writers(spec, trunk(stage)), lasts, recipe.trunk, rate)
+        removed[trunk(stack)] = _from_trunk(scores, writers(spec, trunk(stack)), lasts, recipe.trunk, rate)
     if is_bottleneck(spec.depth) and recipe.trunk != "none":
-        removed[STEM] = _smallest(scores[STEM], recipe.by_stage[0])
+        removed[STEM] = _smallest(scores[STEM], recipe.by_stack[0])
     return Plan(spec, {group: _kept(spec.width(group), gone, recipe.align) for group, gone in removed.items()})
 
 

@@ -18,7 +18,7 @@ OPTIMIZERS = ("adam", "sgd")
 FINETUNES = ("compact", "masked")
 SELECTS = ("last", "best")
 CONTROLS = ("random", "scratch")
-IMPORTANCES = tuple(name for name in importance.CRITERIA if name not in CONTROLS)
+IMPORTANCES = tuple(name for name in importance.MEASURES if name not in CONTROLS)
 CLASSES = 2
 BEFORE = {"importance": "l1"}
 """What settings were before there was a choice, where the default is another now: earlier documents lack them."""

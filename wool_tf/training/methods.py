@@ -98,7 +98,7 @@ def stages(settings: TrainingConfig) -> list[TrainingStage]:
         epochs = settings.asfp_epochs, settings.asfp_finetune_epochs
         listed.append(TrainingStage(name, f"ASFP, {100 * rate:g} %", None, method, spec, full, *epochs))
     if "random" in settings.controls:
-        listed += _rounds(settings, "random", "Random filters, round {}", functools.partial(hard, criterion="random"))
+        listed += _rounds(settings, "random", "Random filters, round {}", functools.partial(hard, measure="random"))
     if "scratch" in settings.controls:
         spec, title = listed[settings.rounds].spec, f"Round {settings.rounds} from scratch"
         listed.append(TrainingStage(settings.stages[-1], title, None, scratch, spec, spec, settings.epochs))
@@ -140,18 +140,18 @@ def hard(
     settings: TrainingConfig,
     progress: Progress,
     recipe: plan.Recipe | plan.Widths,
-    criterion: str | None = None,
+    measure: str | None = None,
 ) -> Result:
     """One round: prunes the network of the stage before and fine-tunes it.
 
     The compact network is fine-tuned, or the masked one and made compact afterwards; the kept weights come out the
-    same up to rounding. Either way masked and compact network are compared. A control names another criterion than the
+    same up to rounding. Either way masked and compact network are compared. A control names another measure than the
     recipe's.
     """
     assert stage.after is not None, f"{stage.name}: a round continues another stage"
     spec, weights = network_weights.load(fold.checkpoint(stage.after))
-    criterion, seed = criterion or recipe.criterion, _filter_seed(stage, fold, settings)
-    scores = importance.scores(weights, spec, criterion, seed, examples(stage, fold, settings, spec, criterion))
+    measure, seed = measure or recipe.importance, _filter_seed(stage, fold, settings)
+    scores = importance.scores(weights, spec, measure, seed, examples(stage, fold, settings, spec, measure))
     chosen = plan.make(spec, scores, recipe)
     course = Course.of(settings, stage.epochs, settings.finetune_rate)
     smaller, difference, before = _pruned(weights, chosen, stage, fold, settings)
@@ -170,16 +170,16 @@ def _filter_seed(stage: TrainingStage, fold: Fold, settings: TrainingConfig) -> 
 
 
 def examples(
-    stage: TrainingStage, fold: Fold, settings: TrainingConfig, spec: ResNetSpec, criterion: str
+    stage: TrainingStage, fold: Fold, settings: TrainingConfig, spec: ResNetSpec, measure: str
 ) -> importance.Examples | None:
-    """Training images, drawn at random, by which a round ranks filters if its criterion looks at the loss, or None.
+    """Training images, drawn at random, by which a round ranks filters if its measure looks at the loss, or None.
 
     Arguments:
         stage, fold, settings: of the round.
         spec: of the network that loses filters.
-        criterion: one of `importance.CRITERIA`.
+        measure: one of `importance.MEASURES`.
     """
-    if not importance.MEASURES[criterion].needs_examples:
+    if not importance.MEASURES[measure].needs_examples:
         return None
     drawn = seeds.generator(_filter_seed(stage, fold, settings), "examples").permutation(fold.train)[:EXAMPLES]
     images = centre_crop(fold.dataset.images[drawn], spec.input_shape[0])
@@ -214,7 +214,7 @@ def _part(progress: Progress, start: float, end: float) -> Progress:
 
 def _asfp_recipe(settings: TrainingConfig, rate: float) -> plan.Recipe:
     """ASFP's own rule: the same share of every channel group goes, once, by L2 norms, whatever hard pruning does."""
-    return plan.Recipe(rate, trunk="group", criterion="l2", align=settings.align)
+    return plan.Recipe(rate, trunk="group", importance="l2", align=settings.align)
 
 
 def initial(fold: Fold, settings: TrainingConfig) -> Weights:

@@ -26,7 +26,7 @@ def of_rounds(settings: TrainingConfig) -> tuple[plan.Recipe | plan.Widths, ...]
     """
     if settings.recipe != latency.RECIPE:
         recipe = plan.named(settings.recipe, settings.depth)
-        recipe = dataclasses.replace(recipe, criterion=settings.importance, align=settings.align)
+        recipe = dataclasses.replace(recipe, importance=settings.importance, align=settings.align)
         return (recipe,) * settings.rounds
     found = table(settings)
     assert found is not None, "the recipe is refused without a table"

@@ -1,6 +1,5 @@
 """Times the convolutions of an archive one by one."""
 
-import dataclasses
 import time
 import zipfile
 from collections.abc import Callable
@@ -11,10 +10,10 @@ import numpy as np
 from wool_board.benchmark.candidates import random_pixels, runtime
 from wool_board.errors import BadFile, WoolError
 from wool_board.latency.convolution_archive import ArchiveContents, Grid
+from wool_board.latency.document import VERSION, LatencyDocument, TimedGrid
 from wool_board.machine import board
 from wool_board.model.network import invoke, opened
 
-TABLE_VERSION = 1
 PASSES = 3
 """Each convolution is timed so often, with all others between, and the shortest time counts: whatever disturbs a
 measurement makes it longer, and nothing disturbs all of it."""
@@ -27,7 +26,7 @@ Progress = Callable[[int, int], None]
 """Called with the models timed so far and the models in all."""
 
 
-def table(path: Path, wanted: ArchiveContents, threads: int, progress: Progress) -> dict:
+def table(path: Path, wanted: ArchiveContents, threads: int, progress: Progress) -> LatencyDocument:
     """Times every convolution of an archive.
 
     Arguments:
@@ -35,11 +34,6 @@ def table(path: Path, wanted: ArchiveContents, threads: int, progress: Progress)
         wanted: what `convolution_archive.read` says of it.
         threads: CPU threads, at least 1.
         progress: `Progress`.
-
-    Returns:
-        The document that the program writes: `version`; `machine`, with what was seen of it meanwhile; `runtime`;
-        `threads`; `warnings`; `grids` and `sweeps`: of each Grid the attributes, and `ms`, the milliseconds of a run, a
-        list for each number of channels read, with a number for each number of channels written.
 
     Raises:
         WoolError: a model does not run here.
@@ -53,15 +47,10 @@ def table(path: Path, wanted: ArchiveContents, threads: int, progress: Progress)
                 progress(number * len(names) + done, PASSES * len(names))
             watch.sample()
     machine = watch.result()
-    return {
-        "version": TABLE_VERSION,
-        "machine": dataclasses.asdict(machine),
-        "runtime": runtime(),
-        "threads": threads,
-        "warnings": board.find_warnings(machine),
-        "grids": [_entry(grid, best) for grid in wanted.grids],
-        "sweeps": [_entry(grid, best) for grid in wanted.sweeps],
-    }
+    grids, sweeps = (tuple(_times(grid, best) for grid in grids) for grids in (wanted.grids, wanted.sweeps))
+    return LatencyDocument(
+        VERSION, machine, runtime(), threads, tuple(board.find_warnings(machine)), grids=grids, sweeps=sweeps
+    )
 
 
 def _timed(model: bytes, name: str, threads: int) -> float:
@@ -83,7 +72,7 @@ def _timed(model: bytes, name: str, threads: int) -> float:
     return 1e3 * float(np.median(times))
 
 
-def _entry(grid: Grid, best: dict[str, float]) -> dict:
+def _times(grid: Grid, best: dict[str, float]) -> TimedGrid:
     ms = {(reads, writes): round(best[name], 6) for reads, writes, name in grid.models()}
-    rows = [[ms[reads, writes] for writes in grid.writes] for reads in grid.reads]
-    return dataclasses.asdict(grid) | {"ms": rows}
+    rows = tuple(tuple(ms[reads, writes] for writes in grid.writes) for reads in grid.reads)
+    return TimedGrid(grid.kernel, grid.stride, grid.side, grid.reads, grid.writes, rows)

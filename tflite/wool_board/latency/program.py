@@ -11,6 +11,7 @@ from wool_board.benchmark import timing
 from wool_board.command_line import say
 from wool_board.errors import Unusable
 from wool_board.latency import convolution_archive, measurement
+from wool_board.latency.document import LatencyDocument
 from wool_board.options import NEEDED, option
 
 TELL_SECONDS = 15
@@ -38,17 +39,17 @@ def run(options: LatencyOptions) -> int:
         raise Unusable("out", options.out, "must be a file in a folder that exists")
     document = measure(options.models, options.threads)
     try:
-        atomic_file.write(options.out, json.dumps(document).encode() + b"\n")
+        atomic_file.write(options.out, json.dumps(dataclasses.asdict(document)).encode() + b"\n")
     except OSError as error:
         raise Unusable("out", options.out, f"cannot be written ({error.strerror})") from None
-    for warning in document["warnings"]:
+    for warning in document.warnings:
         print(f"warning: {warning}")
     print(options.out)
     return 0
 
 
-def measure(models: Path, threads: int) -> dict:
-    """The document of an archive, as `measurement.table` makes it; tells on the standard error how far it is.
+def measure(models: Path, threads: int) -> LatencyDocument:
+    """The table of an archive; tells on the standard error how far it is.
 
     Raises:
         WoolError: the archive is wrong, or a model does not run here.

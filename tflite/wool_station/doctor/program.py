@@ -9,7 +9,7 @@ from wool_board.belt.program import InspectionOptions
 from wool_board.errors import BadFile, named
 from wool_board.exit_status import MISTAKE
 from wool_board.options import called
-from wool_station.doctor import inspection, machine, memory, services
+from wool_station.doctor import inspection_checks, machine, memory, services
 from wool_station.doctor.finding import Finding
 from wool_station.doctor.settings import OPTIONS, PROGRAMS, UNITS, arguments, options, read
 from wool_station.gate.program import GateOptions
@@ -55,12 +55,12 @@ def _findings(config: Path, parsers: Mapping[str, Callable[[list[str]], Any]]) -
         yield Finding("settings", f"{config} is understood by {', '.join(wanted)}")
     yield from machine.check(list(STORES))
     if "inspect" in found:
-        yield from inspection.check(found["inspect"])
+        yield from inspection_checks.check(found["inspect"])
         yield services.lines(found["inspect"].input)
     yield from _rights(found)
     yield from services.services(wanted)
     if "inspect" in found:
-        yield from inspection.feed(found["inspect"].feed)
+        yield from inspection_checks.feed(found["inspect"].feed)
     if "record" in found:
         yield from memory.check(found["record"].store)
     yield from _outputs(found, wanted if settings else None)

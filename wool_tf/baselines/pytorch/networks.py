@@ -10,7 +10,7 @@ from torchvision.models import resnet
 from wool_tf.data.batches import centre_crop
 from wool_tf.data.pixels import normalise
 from wool_tf.networks import weights as network_weights
-from wool_tf.networks.spec import BLOCKS_PER_STAGE, ResNetSpec, is_bottleneck
+from wool_tf.networks.spec import BLOCKS_PER_STACK, ResNetSpec, is_bottleneck
 from wool_tf.networks.weights import Weights
 
 BATCH = 64
@@ -22,7 +22,7 @@ def module(spec: ResNetSpec, weights: Mapping[str, np.ndarray], dtype: torch.dty
     block = resnet.Bottleneck if is_bottleneck(spec.depth) else resnet.BasicBlock
     # Built without memory: layers of other widths take the places of torchvision's.
     with torch.device("meta"):
-        network = resnet.ResNet(block, list(BLOCKS_PER_STAGE[spec.depth]), num_classes=spec.classes)
+        network = resnet.ResNet(block, list(BLOCKS_PER_STACK[spec.depth]), num_classes=spec.classes)
     for conv in spec.convolutions():
         was = network.get_submodule(conv.name)
         now = nn.Conv2d(

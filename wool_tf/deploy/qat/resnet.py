@@ -22,8 +22,8 @@ def build(spec: ResNetSpec, arrays: Weights) -> tf_keras.Model:
     features = _unit(spec.stem, spec, image)
     features = tf_keras.layers.ZeroPadding2D(1, name="maxpool.pad")(features)
     features = tf_keras.layers.MaxPooling2D(3, 2, name="maxpool")(features)
-    for stage in spec.stages:
-        for block in stage:
+    for stack in spec.stacks:
+        for block in stack:
             features = _block(block, spec, features)
     features = tf_keras.layers.GlobalAveragePooling2D(name="avgpool")(features)
     model = tf_keras.Model(image, tf_keras.layers.Dense(spec.classes, name=weights.HEAD)(features), name="resnet")
@@ -34,7 +34,7 @@ def build(spec: ResNetSpec, arrays: Weights) -> tf_keras.Model:
 
 def last_features(spec: ResNetSpec) -> str:
     """Name of the layer that gives the last feature map."""
-    return f"{spec.stages[-1][-1].name}.relu"
+    return f"{spec.stacks[-1][-1].name}.relu"
 
 
 def check_agreement(model: tf_keras.Model, arrays: Weights, images: np.ndarray) -> None:
