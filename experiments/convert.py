@@ -1,10 +1,12 @@
 """TFLite files of a trained network, for a board: one of each precision, with its card inside and beside it.
 
-    python experiments/convert.py --network=hard3.safetensors --data=crops --out=board --folds=run/folds.json --fold=0
+    python experiments/convert.py --network=hard3.safetensors --data=crops --out=board \\
+        --folds_file=run/folds.json --fold=0
     python experiments/convert.py --network=run/model/compact.keras --data=crops --out=board --precisions=int8 --heatmap
 
-With --folds and --fold the images that the network held out are kept out of calibration, threshold and fine-tuning, and
-the card says what the file achieves on them. Without, all images count as training images, and it does not.
+With --folds_file and --fold the images that the network held out are kept out of calibration, threshold and
+fine-tuning, and the card says what the file achieves on them. Without, all images count as training images, and it does
+not.
 
 A file decides at a threshold that is chosen on the training images, by that file's own scores: where a miss costs as
 much as --cost_ratio false alarms, or where --required_recall of the defective ones are found. A network remembers its

@@ -1,7 +1,5 @@
 """What train_kfold.py and prune_kfold.py share: the grid, the plan, the end."""
 
-import shlex
-import sys
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -51,7 +49,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
     from wool_tf.study.request import Request
 
     configs = grid.grid(base, axes["depth"], axes["optimizer"], weights)
-    request = Request(configs, rules, shlex.join(["python", *sys.argv]), name, protocol=protocol)
+    request = Request(configs, rules, console.command(), name, protocol=protocol)
     given = (request, source, out, workers)
     if _PLAN.value:
         _tell(run.plan(*given), workers.scheduler, display)

@@ -10,8 +10,8 @@ from wool_tf.training.config import TrainingConfig
 
 _NETWORK = flags.DEFINE_string("network", None, "The network: a checkpoint (.safetensors) or .keras.", required=True)
 _CROPS = crop_flags.define(required=True)
-_FOLDS = flags.DEFINE_string("folds", None, "The folds.json of the run that trained the network.")
-_REPEAT = flags.DEFINE_integer("repeat", 0, "Repeat of the cross-validation in --folds, from 0.", lower_bound=0)
+_FOLDS_FILE = flags.DEFINE_string("folds_file", None, "The folds.json of the run that trained the network.")
+_REPEAT = flags.DEFINE_integer("repeat", 0, "Repeat of the cross-validation in --folds_file, from 0.", lower_bound=0)
 _FOLD = flags.DEFINE_integer("fold", None, "The fold that the network held out, from 0.", lower_bound=0)
 _THREADS = setting_flags.define(TrainingConfig, only=("threads",))
 
@@ -23,11 +23,11 @@ def threads() -> int:
 
 def source() -> NetworkSource:
     """Where the network and its images are."""
-    if (_FOLDS.value is None) != (_FOLD.value is None):
-        raise WoolError("--folds and --fold go together; give both")
+    if (_FOLDS_FILE.value is None) != (_FOLD.value is None):
+        raise WoolError("--folds_file and --fold go together; give both")
     network, held = flag_values.file("network", _NETWORK.value), None
-    if _FOLDS.value is not None:
-        held = Held(flag_values.file("folds", _FOLDS.value), _REPEAT.value, _FOLD.value)
+    if _FOLDS_FILE.value is not None:
+        held = Held(flag_values.file("folds_file", _FOLDS_FILE.value), _REPEAT.value, _FOLD.value)
     folder = _CROPS.folder
     assert folder is not None, "the flag is required"
     return NetworkSource(network, folder, held, _CROPS.reading)

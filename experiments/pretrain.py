@@ -15,8 +15,6 @@ have its widths.
 import startup  # noqa: F401
 
 import logging
-import shlex
-import sys
 import tempfile
 
 from absl import flags
@@ -55,7 +53,7 @@ def main() -> None:
         from wool_tf.training import pretraining
 
         made = pretraining.run(settings, _WIDTH.value, images, lambda share, _: training(round(1000 * share), 1000))
-    made.save(out, shlex.join(["python", *sys.argv]))
+    made.save(out, console.command())
     for name, value in made.about["held_out"].items():
         display.say(f"held-out samples, {name}: {value}")
     display.say(f"weights: {out}")

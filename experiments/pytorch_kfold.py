@@ -2,7 +2,7 @@
 
     python experiments/prune_kfold.py --data=crops --out=runs/keras --weights=imagenet --optimizers=adam
     python experiments/pytorch_kfold.py --data=crops --out=runs/pytorch --weights=imagenet --optimizers=adam
-    python experiments/report.py --runs=runs/keras --baseline=runs/pytorch
+    python experiments/report.py runs/keras --baseline=runs/pytorch
 
 The flags are those of prune_kfold.py but for controls, and so are the files that it leaves; the last command sets one
 beside the other. Initial weights, order of images, crops, flips and learning rates are the same. Hard pruning is

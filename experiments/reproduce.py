@@ -8,8 +8,6 @@ Without --data it makes simulated crops. A run that was interrupted goes on with
 
 import startup  # noqa: F401
 
-import shlex
-import sys
 from pathlib import Path
 
 from absl import flags
@@ -40,7 +38,7 @@ def main() -> None:
     from wool_tf.study.request import Request
 
     try:
-        benchmark, command = REPOSITORY / "tflite" / "benchmark.py", shlex.join(["python", *sys.argv])
+        benchmark, command = REPOSITORY / "tflite" / "benchmark.py", console.command()
         request = Request([settings], [rule], command, "report", benchmark)
         team = training_flags.workers(_WORKERS, settings.threads)
         study = publication.publish(request, source, out, team, display.show)

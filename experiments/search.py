@@ -12,9 +12,6 @@ with the same command, and so does one whose time is over.
 
 import startup  # noqa: F401
 
-import shlex
-import sys
-
 from absl import flags
 
 import training_flags
@@ -45,7 +42,7 @@ def main() -> None:
             source=source,
             out=out,
             jobs=training_flags.workers(_WORKERS, base.threads).jobs,
-            command=shlex.join(["python", *sys.argv]),
+            command=console.command(),
             show=display.show,
         )
     finally:

@@ -1,11 +1,11 @@
 """Whether TFLite files judge images as the network does that they were made of.
 
     python experiments/verify.py --network=hard3.safetensors --models=board/hard3-int8.tflite --data=crops \\
-        --folds=run/folds.json --fold=0
+        --folds_file=run/folds.json --fold=0
 
-The images are those of the fold that the network held out; without --folds all, which flatters both unless they are
-others than it was trained on. A file decides at the threshold of its card. The line below each file is the network in
-Keras with the threshold that the same rule gave for its own scores, so what differs between these two lines is the
+The images are those of the fold that the network held out; without --folds_file all, which flatters both unless they
+are others than it was trained on. A file decides at the threshold of its card. The line below each file is the network
+in Keras with the threshold that the same rule gave for its own scores, so what differs between these two lines is the
 precision alone. Agreement is that of their decisions at the file's threshold; differences are those of the scores.
 
 The exit status is 1 if a file leaves one of the bounds: its accuracy or AUC is too far below the network's, or it calls

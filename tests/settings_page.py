@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import script_flags
 import station
 from wool_board import options
 from wool_board.belt.program import InspectionOptions
@@ -18,35 +19,48 @@ from wool_tf.data.naming import CropNaming
 from wool_tf.data.sample_bits import SampleBits
 from wool_tf.deploy.conversion import ConversionRequest
 from wool_tf.deploy.qat.launch import QatConfig
-from wool_tf.evaluation.thresholds import RECALL, ThresholdRule
-from wool_tf.search.config import FOLDS, Search
+from wool_tf.evaluation.thresholds import ThresholdRule
+from wool_tf.search.config import Search
 from wool_tf.simulation.campaign import Campaign
-from wool_tf.study.crop_source import CropSource
 from wool_tf.study.workers import Workers
 from wool_tf.training.config import TrainingConfig
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-QAT = {name: f"qat_{name}" for name in ("epochs", "batch_size", "learning_rate")}
+TABLES: dict[str, tuple[type, dict[str, str]]] = {
+    "training": (TrainingConfig, {}),
+    "simulation": (Campaign, {}),
+    "search": (Search, {}),
+    "workers": (Workers, {}),
+    "threshold": (ThresholdRule, {"recall": "required_recall"}),
+    "naming": (CropNaming, {}),
+    "reading": (CropReading, {}),
+    "samples": (SampleBits, {}),
+    "crops": (CropConfig, {}),
+    "conversion": (ConversionRequest, {}),
+    "qat": (QatConfig, {name: f"qat_{name}" for name in ("epochs", "batch_size", "learning_rate")}),
+}
+"""Tables of declared settings, each with the flags whose names differ from those of their fields."""
 TRAINING = """\
 # Settings
 
 Every setting is declared once, at its field of a dataclass: default, allowed values, meaning, and which results in the
 folder of a run depend on it. Checks, flags and `--help` come from these declarations, and so does this page;
-`python tests/settings_page.py` writes it. Lists are given with commas between the items, and the range is that of each
-item.
+`python tests/settings_page.py` writes it. The [last table](#what-else-scripts-have) has the files and folders that
+scripts work with, and what a single script has. Lists are given with commas between the items, and the range is that of
+each item.
 
 ## Training
 
 `TrainingConfig` in `wool_tf/training/config.py`, for `reproduce.py`, `train_kfold.py`, `prune_kfold.py` and
-`search.py`. The k-fold scripts take lists of `--depths`, `--optimizers` and `--weights` instead of one of each, and the
-default of `search.py` for `--folds` is {folds}. The last column says which results depend on a setting: a folder with
-such results refuses another value, and needs another `--out`.
+`search.py`. The k-fold scripts take lists of `--depths`, `--optimizers` and `--weights` instead of one of each. The
+last column says which results depend on a setting: a folder with such results refuses another value, and needs another
+`--out`.
 
 {training}
 ## Simulated scans
 
-`Campaign` in `wool_tf/simulation/campaign.py`, for `simulate_scans.py`. The scripts that train have its `--samples`, at
-least {least_samples}, and `--contrast`, for crops where there is no `--data`; their `--seed` is that of the scans, too.
+`Campaign` in `wool_tf/simulation/campaign.py`, for `simulate_scans.py`. The scripts that train have `--samples`
+and its `--contrast`, for crops where there is no `--data`; their `--seed` is that of the scans, too.
 
 {simulation}
 ## Search
@@ -63,7 +77,7 @@ least {least_samples}, and `--contrast`, for crops where there is no `--data`; t
 ## Threshold
 
 `ThresholdRule` in `wool_tf/evaluation/thresholds.py`, for `reproduce.py` and `convert.py`: give one of the three. The
-report of the k-fold scripts has figures for a required recall, {recall} by default, and for a cost ratio.
+report of the k-fold scripts has figures for a required recall and for a cost ratio.
 
 {threshold}
 ## Names of crops
@@ -97,7 +111,13 @@ scans. A network's board model reads its images with the range that its crops we
 
 `QatConfig` in `wool_tf/deploy/qat/launch.py`, for `convert.py --precisions=qat`.
 
-{qat}"""
+{qat}
+## What else scripts have
+
+Flags that are in no table above, or have another default in these scripts. Those of the benchmarks are in their
+`--help`.
+
+{others}"""
 
 
 BOARD = """\
@@ -119,29 +139,43 @@ PROGRAMS = {
 } | {f"station.py {name}": command.options for name, command in station.COMMANDS.items()}
 
 
-def pages() -> dict[Path, str]:
-    """The documents by their files."""
-    training = TRAINING.format(
-        training=settings.to_markdown(TrainingConfig),
-        folds=FOLDS,
-        recall=RECALL,
-        least_samples=settings.declared(CropSource)["samples"].at_least,
-        simulation=settings.to_markdown(Campaign),
-        search=settings.to_markdown(Search),
-        workers=settings.to_markdown(Workers),
-        threshold=settings.to_markdown(ThresholdRule, {"recall": "required_recall"}),
-        naming=settings.to_markdown(CropNaming),
-        reading=settings.to_markdown(CropReading),
-        samples=settings.to_markdown(SampleBits),
-        crops=settings.to_markdown(CropConfig),
-        shared=", ".join(f"`--{name}`" for name in settings.declared(ScanConfig)),
-        conversion=settings.to_markdown(ConversionRequest),
-        qat=settings.to_markdown(QatConfig, QAT),
-    )
-    programs = "\n".join(f"## {name}\n\n{options.to_markdown(config)}" for name, config in PROGRAMS.items())
-    return {DOCS / "settings.md": training, DOCS / "board_settings.md": BOARD.format(programs=programs)}
+def _others() -> str:
+    """The table of what scripts have besides, or with other defaults than, the settings of the other tables."""
+    shown = {
+        (names.get(field, field), script_flags.told(getattr(config, field)), declared.help)
+        for config, names in TABLES.values()
+        for field, declared in settings.declared(config).items()
+    }
+    scripts: dict[script_flags.ScriptFlag, list[str]] = {}
+    for script, found in script_flags.by_script().items():
+        for flag in found:
+            if (flag.name, flag.default, flag.meaning) not in shown:
+                scripts.setdefault(flag, []).append(f"`{script}`")
+    rows = [["setting", "scripts", "default", "allowed", "meaning"], ["---"] * 5]
+    for flag in sorted(scripts, key=lambda flag: (flag.name, scripts[flag])):
+        default = "needed" if flag.needed else flag.default and f"`{flag.default}`"
+        rows.append([f"`--{flag.name}`", ", ".join(scripts[flag]), default, flag.allowed, flag.meaning])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
+
+def settings_page() -> str:
+    """What docs/settings.md holds."""
+    return TRAINING.format(
+        **{title: settings.to_markdown(config, names) for title, (config, names) in TABLES.items()},
+        shared=", ".join(f"`--{name}`" for name in settings.declared(ScanConfig)),
+        others=_others(),
+    )
+
+
+def board_page() -> str:
+    """What docs/board_settings.md holds."""
+    programs = "\n".join(f"## {name}\n\n{options.to_markdown(config)}" for name, config in PROGRAMS.items())
+    return BOARD.format(programs=programs)
+
+
+PAGES = {DOCS / "settings.md": settings_page, DOCS / "board_settings.md": board_page}
+"""The documents by their files."""
 
 if __name__ == "__main__":
-    for path, text in pages().items():
-        path.write_text(text)
+    for path, page in PAGES.items():
+        path.write_text(page())

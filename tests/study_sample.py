@@ -169,12 +169,13 @@ def delivery(given: Made) -> board_results.Delivery:
         for name, size in (("baseline-float32", 44712345), ("compact-float32", 5331234), ("compact-int8", 1402112))
     ]
     latency = [
-        board_results.Latency(name, size, 1, median, 1.2 * median, 1.5 * median, 1.05 * median, 1000 / median)
-        for name, size, median in (
-            ("baseline float32", 44712345, 5.1),
-            ("compact float32", 5331234, 1.02),
-            ("compact int8", 1402112, 0.51),
-        )  # fmt: skip
+        board_results.Latency(name, size, 1, median, 1.2 * median, 1.5 * median, 1.05 * median, 1000 / median, stage)
+        for name, size, median, stage in (
+            ("baseline float32", 44712345, 5.1, "baseline"),
+            ("hard1 float32", 18312345, 2.9, "hard1"),
+            ("compact float32", 5331234, 1.02, "hard3"),
+            ("compact int8", 1402112, 0.51, "hard3-int8"),
+        )
     ]
     check = ScoreDifference(len(labels), 0.994, 0.004, 0.05)
     maps = {int(index): np.eye(7)[:, ::-1] * (index % 3 - 0.5) for index in evidence.judged}
@@ -197,6 +198,7 @@ def delivery(given: Made) -> board_results.Delivery:
         ),
         judged=judged,
         pictures=board_model._pictures(evidence, judged, "hard3-int8", 8, maps, (0.05, 0.95)),
+        thumbnails=board_model._thumbnails(evidence, judged, "hard3-int8"),
         pointing=board_results.PointingGame(90, 63, 9.0),
         tiles_per_square_metre=100.0,
     )

@@ -24,6 +24,17 @@ PATTERNS = "*.md", "docs/*.md", "wool_tf/**/*.md"
 DOCUMENTS = _with_examples(*PATTERNS)
 PLACES = "", "wool_tf", "tflite", "tflite/wool_board", "tflite/wool_station"
 """Folders that documents leave out of the paths of modules."""
+RESULTS = ROOT / "docs" / "results.md"
+WITHOUT_FIGURES = "Results", "Goals and their state", "Data and weights that the commands name"
+MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+NEEDED = {
+    "command": r"^    .*(experiments|benchmarks)/\w+\.py |`((experiments|benchmarks)/\w+\.py|make \w+)",
+    "commit": r"\b[0-9a-f]{7}\b",
+    "machine": r"AMD\s+EPYC|Intel\s+Xeon|NVIDIA",
+    "date": rf"\b\d{{1,2}}\s+({MONTHS})\s+20\d\d\b",
+}
+"""What every section of results has to say, or that it is not on record, and how it is found."""
+ELSEWHERE = re.compile(r"[Cc]ommand,\s+commit,\s+machine\s+and\s+date:\s+((?:\[[^]]+\]\(#[\w-]+\)[,\s]*(?:and\s+)?)+)")
 
 
 def test_examples_are_found():
@@ -56,3 +67,41 @@ def test_modules_that_a_document_names_are_there(path):
     places = [path.parent, *(ROOT / place for place in PLACES)]
     missing = [name for name in map("".join, named) if not any((place / name).is_file() for place in places)]
     assert not missing
+
+
+@pytest.mark.parametrize("way", ["crop, from scan to belt event", "filter, from norm to removal"])
+def test_a_way_through_the_code_names_no_file_twice(way):
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w./]+\.py)`", text.split(f"## The way of a {way}\n")[1].split("\n## ")[0])
+    assert len(named) > 10
+    assert not {name for name in named if named.count(name) > 1}
+
+
+def _anchor(heading: str) -> str:
+    """What a heading is linked by."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def _sections() -> dict[str, str]:
+    """Text of each section of the results, down to the next heading of any level, by its heading."""
+    parts = re.split(r"^#+ (.+)\n", RESULTS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+SECTIONS = _sections()
+
+
+@pytest.mark.parametrize("heading", [heading for heading in SECTIONS if heading not in WITHOUT_FIGURES])
+def test_a_section_of_results_has_command_commit_machine_and_date(heading):
+    by_anchor = {_anchor(other): text for other, text in SECTIONS.items()}
+    text = SECTIONS[heading]
+    for links in ELSEWHERE.findall(text):
+        text += "".join(by_anchor[anchor] for anchor in re.findall(r"\(#([\w-]+)\)", links))
+    patterns = {name: rf"{pattern}|{name}s?\b[^.]*\bnot\s+on\s+record" for name, pattern in NEEDED.items()}
+    missing = [name for name, pattern in patterns.items() if not re.search(pattern, text, flags=re.MULTILINE)]
+    assert not missing
+
+
+def test_links_within_results_lead_to_a_section():
+    linked = set(re.findall(r"\]\(#([\w-]+)\)", RESULTS.read_text(encoding="utf-8")))
+    assert not linked - {_anchor(heading) for heading in SECTIONS}

@@ -22,7 +22,7 @@ STORY = [
     ("experiments/convert.py --network=runs/crops/units/", ("--qat_epochs=1",)),
     ("experiments/verify.py --network=runs/crops/units/", ("--min_agreement=70",)),
     ("experiments/convert.py --network=runs/crops/model/", ()),
-    ("experiments/report.py --runs=runs/new --baseline=runs/old", ()),
+    ("experiments/report.py runs/new --baseline=runs/old", ()),
     ("experiments/search.py --data=crops", (*SMALL, "--trials=2", "--first_folds=1")),
     ("experiments/reproduce.py --flagfile=runs/search/best.cfg", ("--jobs=2",)),
     ("experiments/latency_table.py --image_size=64 --models=convolutions.zip", ()),

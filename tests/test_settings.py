@@ -126,7 +126,6 @@ MADE = {
 OTHER = {
     ("complexity.py", "recipe"): "without `latency`",
     ("complexity.py", "depth"): "may be given several times",
-    ("network_flags.py", "folds"): "the file of a run",
     ("scan_flags.py", "scans"): "a folder",
     ("board_options.py", "threads"): "of the section that compares one thread with several",
     **{(f"{name}.py", "rounds"): "turns of what is timed" for name in ("agreement", "board_options", "finetune",
@@ -175,9 +174,9 @@ def test_what_a_folder_is_bound_to():
     assert {"epochs", "seed", "batch_size", "threads", "select"} <= bound[0, ()]
 
 
-@pytest.mark.parametrize("path", settings_page.pages(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", settings_page.PAGES, ids=lambda path: path.name)
 def test_the_pages_of_settings_are_those_of_the_declarations(path):
-    assert path.read_text() == settings_page.pages()[path], "run: python tests/settings_page.py"
+    assert path.read_text() == settings_page.PAGES[path](), "run: python tests/settings_page.py"
 
 
 @pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.stem)

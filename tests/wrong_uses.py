@@ -61,7 +61,7 @@ USES: list[tuple[str, str, int, str]] = [
     ('complexity.py', '--depth=17', 1, 'error: --depth=17: each must be one of 18, 34, 50, 101, 152'),
     ('compare_boards.py', '{here}/none.json', 1, "error: '{here}/none.json': this script takes flags only; --help lists them"),
     ('report.py', '--study={here}/none', 1, 'error: --study: this script has no such flag; --help lists them'),
-    ('report.py', '{here}/none.json', 1, 'error: --runs: is required; give a value'),
+    ('report.py', '{here}/none.json', 1, 'error: {here}/none.json: no such run; give the folder of a run, or one of its documents'),
     ('convert.py', '', 1, 'error: --network: is required; give a value'),
     ('convert.py', '--network={here}/none.safetensors --data={here}/crops --out={here}/o.tflite', 1, 'error: --network={here}/none.safetensors: no such file; give a file'),
     ('convert.py', '--network={here}/text.safetensors --data={here}/crops --out={here}/o.tflite', 1, 'error: {here}/text.safetensors: cannot be read as safetensors (Error while deserializing header: header too large)'),

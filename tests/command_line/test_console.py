@@ -173,6 +173,17 @@ def test_what_results_depend_on_is_set_here_and_on_a_cluster(backend, monkeypatc
     assert set(found) - memory - {"KERAS_BACKEND"} <= set(workers.ENVIRONMENT)
 
 
+def test_a_command_can_be_given_again(tmp_path, monkeypatch):
+    """By the Python of the folder it is given in, if that ran it; where that is elsewhere, a path says nothing."""
+    monkeypatch.setattr(sys, "argv", ["experiments/reproduce.py", "--data=my crops"])
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    monkeypatch.chdir(tmp_path)
+    assert console.command() == ".venv/bin/python experiments/reproduce.py '--data=my crops'"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert console.command() == "python experiments/reproduce.py '--data=my crops'"
+
+
 def test_memory_of_a_gpu_may_be_taken_as_the_user_says(monkeypatch):
     monkeypatch.setattr(os, "environ", {"XLA_PYTHON_CLIENT_PREALLOCATE": "true"})
     console.set_computing_environment(1)

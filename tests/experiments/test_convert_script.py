@@ -41,7 +41,7 @@ def source(place, crops):
 def ran(place, crops):
     flags = ("--precisions=fp32,int8", "--heatmap", "--calibration_images=6", "--c_array")
     where = (f"--network={place / 'net.safetensors'}", f"--data={crops}", f"--out={place / 'board'}")
-    return scripts.run("convert.py", *where, *flags, f"--folds={place / 'folds.json'}", "--fold=0")
+    return scripts.run("convert.py", *where, *flags, f"--folds_file={place / 'folds.json'}", "--fold=0")
 
 
 def request(out, *precisions, **others) -> ConversionRequest:
@@ -201,8 +201,8 @@ NEEDED = ("--network=a.safetensors", "--data=b", "--out=c")
     ("flags", "said"),
     [
         (NEEDED[:2], "--out: is required"),
-        ((*NEEDED, "--fold=0"), "--folds and --fold go together; give both"),
-        ((*NEEDED, "--folds=f.json"), "--folds and --fold go together; give both"),
+        ((*NEEDED, "--fold=0"), "--folds_file and --fold go together; give both"),
+        ((*NEEDED, "--folds_file=f.json"), "--folds_file and --fold go together; give both"),
         ((*NEEDED, "--cost_ratio=2", "--threshold=0.5"), "--threshold and --cost_ratio: both choose the threshold"),
         ((*NEEDED, "--cost_ratio=0"), "--cost_ratio=0: must be above 0 and finite"),
         ((*NEEDED, "--required_recall=2"), "--required_recall=2: must be above 0 and at most 1"),

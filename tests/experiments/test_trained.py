@@ -126,8 +126,8 @@ def test_a_foreign_record_beside_the_network_is_one_line(source):
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[[0, 1]]", '[[[0, "1"]]]', "[[[0.5]]]", "[[[true]]]"])
 def test_damaged_folds_are_refused(text, source):
-    source.held.folds.write_text(text)
-    with pytest.raises(WoolError, match=r"^folds=.*: (cannot be read as JSON|must be a list of repeats)[^\n]*$"):
+    source.held.folds_file.write_text(text)
+    with pytest.raises(WoolError, match=r"^folds_file=.*: (cannot be read as JSON|must be a list of repeats)[^\n]*$"):
         looked_at(source)
 
 
@@ -136,26 +136,26 @@ def test_damaged_folds_are_refused(text, source):
     [
         ([[HELD_OUT, OTHERS]], 1, 0, r"^repeat=1: .*folds.json has 1, counted from 0$"),
         ([[HELD_OUT, OTHERS]], 0, 2, r"^fold=2: .*folds.json has 2, counted from 0$"),
-        ([[HELD_OUT, OTHERS[:-1]]], 0, 0, r"^folds=.*: is no partition of the 16 images of .*; give their run's$"),
-        ([[HELD_OUT, [*OTHERS, 0]]], 0, 0, r"^folds=.*: is no partition of"),
+        ([[HELD_OUT, OTHERS[:-1]]], 0, 0, r"^folds_file=.*: is no partition of the 16 images of .*; give their run's$"),
+        ([[HELD_OUT, [*OTHERS, 0]]], 0, 0, r"^folds_file=.*: is no partition of"),
         ([[list(range(8)), list(range(8, 16))]], 0, 0, r"^fold=0: in .* its held-out images are not of both"),
         ([[[0, 1, *range(8, 16)], list(range(2, 8))]], 0, 0, r"^fold=0: in .* its training images are not of both"),
     ],
 )
 def test_folds_that_do_not_fit_are_refused(repeats, repeat, fold, message, source):
-    source.held.folds.write_text(json.dumps(repeats))
+    source.held.folds_file.write_text(json.dumps(repeats))
     with pytest.raises(WoolError, match=message):
-        looked_at(dataclasses.replace(source, held=Held(source.held.folds, repeat, fold)))
+        looked_at(dataclasses.replace(source, held=Held(source.held.folds_file, repeat, fold)))
 
 
 def test_folds_of_a_run_with_other_images_are_refused(source):
     # Whatever size the networks of that run read.
     for said, fits in (("0" * 64, False), (looked_at(source).load(None).native.fingerprint, True)):
-        run_document.write(source.held.folds.parent, run(native_crops=said))
+        run_document.write(source.held.folds_file.parent, run(native_crops=said))
         if fits:
             assert looked_at(source)
         else:
-            with pytest.raises(WoolError, match="^folds=.*: is of a run with other images than .*`sample_from`"):
+            with pytest.raises(WoolError, match="^folds_file=.*: is of a run with other images than .*`sample_from`"):
                 looked_at(source)
 
 

@@ -46,7 +46,7 @@ def models(source, tmp_path_factory):
 
 def flags(source, models, *others):
     paths = f"--models={','.join(map(str, models))}"
-    held = (f"--folds={source.held.folds}", f"--fold={source.held.fold}")
+    held = (f"--folds_file={source.held.folds_file}", f"--fold={source.held.fold}")
     return f"--network={source.network}", f"--data={source.data}", paths, *held, *others
 
 
@@ -185,8 +185,8 @@ def test_without_folds_all_images_are_judged_and_it_says_so(source, models):
     assert document.data == VerifiedImages(str(source.data), 16, 8, False)
     text = verification.to_text(document)
     assert text.startswith("16 images, which may have trained the network and its threshold, of ")
-    assert text.splitlines()[-1].endswith("so all figures may be better than on new images: give `folds` and `fold` of "
-                                          "the run that trained it")  # fmt: skip
+    advice = "give `folds_file` and `fold` of the run that trained it"
+    assert text.splitlines()[-1].endswith(f"so all figures may be better than on new images: {advice}")
 
 
 def test_a_file_whose_threshold_may_come_from_the_held_out_images_is_refused(source, tmp_path):
@@ -236,7 +236,7 @@ def test_files_without_a_card_or_changed_ones_are_refused(source, models, tmp_pa
         (("--data=b", "--models=c"), "--network: is required"),
         (("--network=a", "--data=b"), "--models: is required"),
         (("--network=a", "--data=b", "--models="), "--models=: is empty; give one or more files"),
-        (("--network=a", "--data=b", "--models=c", "--fold=1"), "--folds and --fold go together"),
+        (("--network=a", "--data=b", "--models=c", "--fold=1"), "--folds_file and --fold go together"),
         ((f"--network={__file__}", "--data=.", "--models=no.tflite"), "--models=no.tflite: no such file"),
         (("--network=no", "--data=.", "--models=c"), "--network=no: no such file; give a file"),
         (("--network=a", "--data=b", "--models=c", "--max_accuracy_drop=x"), "--max_accuracy_drop=x"),

@@ -255,7 +255,7 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
     assert "What changed" in (tmp_path / "new" / "report.html").read_text()
     assert (tmp_path / "new" / "report-table1.csv").exists()
 
-    finished = scripts.check("report.py", f"--runs={tmp_path / 'new' / 'report.json'}")
+    finished = scripts.check("report.py", tmp_path / "new" / "report.json")
     assert (finished.returncode, finished.stdout) == (0, f"{tmp_path / 'new' / 'report.html'}\n")
     assert "What changed" not in (tmp_path / "new" / "report.html").read_text()
 
@@ -263,20 +263,21 @@ def test_pages_are_made_again_from_documents(study, tmp_path):
 @pytest.mark.parametrize(
     "flags,told",
     [
-        ((), "--runs: is required"),
-        (("--runs=",), "--runs=: is empty"),
-        (("--runs={}/none",), "--runs={}/none: no such file or folder"),
+        ((), "RUN: is required"),
+        (("",), ".: holds none of report.json, "),
+        (("{}/none",), "{}/none: no such run"),
+        (("{}/old.json", "--baseline={}/none"), "--baseline={}/none: no such file or folder"),
         (
-            ("--runs={}/empty",),
-            "--runs={}/empty: holds none of report.json, prune_kfold.json, train_kfold.json, pytorch_kfold.json",
+            ("{}/empty",),
+            "{}/empty: holds none of report.json, prune_kfold.json, train_kfold.json, pytorch_kfold.json",
         ),
-        (("--runs={}/x.json",), "{}/x.json: is damaged"),
+        (("{}/x.json",), "{}/x.json: is damaged"),
         (
-            ("--runs={}/other.json",),
-            "--runs={}/other.json: is no document of wool_tf; expected is the folder of a run, or one of its documents "
+            ("{}/other.json",),
+            "{}/other.json: is no document of wool_tf; expected is the folder of a run, or one of its documents "
             "(report.json, ",
         ),
-        (("--runs={}/old.json",), "{}/old.json: is of version 2, not 3; run the study again with this wool_tf"),
+        (("{}/old.json",), "{}/old.json: is of version 2, not 3; run the study again with this wool_tf"),
     ],
 )
 def test_mistakes_are_one_line(flags, told, tmp_path):

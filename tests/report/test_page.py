@@ -82,7 +82,7 @@ def test_the_page_stands_alone(pages, delivered):
     reader = Reader(pages[".html"])
     assert not {"link", "iframe", "object", "base"} & set(reader.tags)
     shown = len(delivered.sheets) + len(delivered.delivery.pictures)
-    assert reader.tags.count("img") == 10 + shown
+    assert reader.tags.count("img") == 11 + shown
     assert all(source.startswith("data:image/") for source in reader.values("src"))
     assert all(target.startswith("#") for target in reader.values("href"))
     assert not re.search(r"https?:|url\(|@import", pages[".html"])
@@ -199,8 +199,14 @@ def test_images_missed_are_listed_with_their_pictures(delivered, tmp_path):
         missed = {
             number for number, one in enumerate(delivery.judged) if one.label and one.scores[stage] < delivery.threshold
         }
-        shown = missed & {picture.image for picture in delivery.pictures}
-        assert shown and window.run("document.querySelectorAll('#missed-images img').length") == len(shown)
+        assert missed & {picture.image for picture in delivery.pictures}
+        assert window.run("document.querySelectorAll('#missed-images img').length") == len(missed)
+        window.run("document.getElementById('threshold').value = 12")
+        window.run("document.getElementById('threshold').dispatchEvent(new Event('input'))")
+        # All are missed, those that the delivered threshold finds among them.
+        pictures = "[...document.querySelectorAll('#missed-images img')]"
+        assert window.run(f"{pictures}.length") == sum(one.label for one in delivery.judged) > len(missed)
+        assert window.run(f"Promise.all({pictures}.map((each) => each.decode())).then((all) => all.length)") == 90
         assert "D1 melt drops: " in window.run("document.getElementById('types').textContent")
 
 

@@ -17,7 +17,8 @@ from wool_tf.report import naming, plots, schedule_plots, score_plots, tradeoff_
 from wool_tf.training.config import TrainingConfig
 
 BUILDERS = (plots.verdict, plots.accuracy, plots.changes, plots.training, plots.latency, score_plots.roc,
-            score_plots.precision_recall, score_plots.reliability, tradeoff_plots.parameters)  # fmt: skip
+            score_plots.precision_recall, score_plots.reliability, tradeoff_plots.parameters,
+            tradeoff_plots.measured_time)  # fmt: skip
 
 
 @pytest.mark.parametrize("build", BUILDERS)
@@ -99,9 +100,24 @@ def test_aligned_masks_what_a_logarithm_cannot_show():
 
 def test_threads_are_named_where_they_differ(delivered):
     delivery = delivered.delivery
-    rows = (*delivery.latency, dataclasses.replace(delivery.latency[2], threads=2))
+    rows = (*delivery.latency, dataclasses.replace(delivery.latency[-1], threads=2, p50_ms=0.3))
     study = dataclasses.replace(delivered, delivery=dataclasses.replace(delivery, latency=rows))
-    assert "compact int8, 2 threads" in plots.latency(study).alt
+    alt = plots.latency(study).alt
+    assert "compact int8, 2 threads" in alt and "Round 1 float32, 1 thread 18.3 MB" in alt
+    # What a network takes is of the fewest threads.
+    assert "Hard pruning, round 3, int8 97.1 %, 0.510 ms" in tradeoff_plots.measured_time(study).alt
+
+
+def test_accuracy_stands_against_the_time_of_every_network_that_was_timed(delivered):
+    plot = tradeoff_plots.measured_time(delivered)
+    one = delivered.configurations[0]
+    for name, told in (("baseline", "5.10"), ("hard1", "2.90"), ("hard3", "1.02"), ("hard3-int8", "0.510")):
+        accuracy = 100 * one.stage(name).figures.known_mean("accuracy")
+        assert f"{one.stage(name).title} {accuracy:.1f} %, {told} ms" in plot.alt
+    assert one.stage("hard2").title not in plot.alt
+    untold = [dataclasses.replace(row, stage="") for row in delivered.delivery.latency]
+    before = dataclasses.replace(delivered.delivery, latency=tuple(untold))
+    assert tradeoff_plots.measured_time(dataclasses.replace(delivered, delivery=before)) is None
 
 
 def test_networks_that_no_other_beats_are_joined():

@@ -1,6 +1,7 @@
 """The answer that a report begins with."""
 
 import dataclasses
+import shlex
 
 import pytest
 
@@ -77,13 +78,14 @@ def test_commands_read_the_images_as_the_study_did(delivered):
     assert all(flag in advice.delivering(study, one, one.stages[0]) for flag in named)
 
 
-def test_a_network_that_only_equals_something_simpler_is_recommended_for_its_speed_alone(delivered):
+def test_a_network_that_only_equals_something_simpler_is_not_recommended(delivered):
     """Frozen features are simpler to train, but a board would have to compute all of the unpruned network."""
     tie = Advantage(FROZEN, "resnet18-imagenet", -1.0, (-9.0, 9.0))
     beaten = Advantage(THRESHOLDING, "", 20.0, (5.0, 35.0))
     found = verdict(changed(delivered, advantages=(beaten, tie)))
     whole, pruned = (delivered.configurations[0].stage(name).macs for name in ("baseline", "hard3"))
-    assert found.kind == EQUALLED
+    assert found.kind == EQUALLED and found.kind.startswith("Not recommended")
+    assert found.advice.startswith("If you need its speed, try it")
     assert "is as good, as far as these images tell" in found.reasons[0]
     assert found.reasons[0].endswith("take the pruned one where that is too slow, and not for its accuracy.")
     assert f"{whole / pruned:.1f} times the multiply-accumulates" in found.reasons[0]
@@ -97,6 +99,17 @@ def test_a_network_that_only_equals_something_simpler_is_recommended_for_its_spe
     same = [dataclasses.replace(each, macs=one.stages[0].macs) for each in one.stages]
     costly = dataclasses.replace(delivered, configurations=(dataclasses.replace(one, stages=tuple(same)),))
     assert verdict(changed(costly, advantages=(beaten, tie))).kind == NOT_FIT
+
+
+def test_commands_run_the_python_that_ran_the_study(delivered):
+    private = dataclasses.replace(delivered, command=".venv/bin/python experiments/reproduce.py --data=data/campaign")
+    one, here = private.configurations[0], ".venv/bin/python experiments/"
+    assert verdict(private).command.startswith(".venv/bin/python tflite/classify.py ")
+    assert advice.delivering(private, one, one.stages[0]).startswith(f"{here}reproduce.py ")
+    assert advice.better_training(private, one)[1].startswith(f"{here}search.py ")
+    assert shlex.join(advice.converting(private)).startswith(f"{here}convert.py ")
+    unknown = dataclasses.replace(delivered, command="reproduce.py --data=crops")
+    assert verdict(unknown).command.startswith("python tflite/classify.py ")
 
 
 def test_that_few_images_tell_no_difference_makes_no_equal(delivered):

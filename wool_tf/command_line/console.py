@@ -3,6 +3,7 @@
 import io
 import os
 import select
+import shlex
 import signal
 import sys
 import threading
@@ -19,15 +20,16 @@ from wool_tf.command_line import parsing
 from wool_tf.errors import WoolError
 
 
-def run(main: Callable[[], None], resumes: bool = False) -> None:
+def run(main: Callable[..., None], resumes: bool = False, words: str = "") -> None:
     """Parses the flags and runs a script.
 
     A mistake in a flag or in what it points to is one line on standard error and exit status 1; Ctrl-C and SIGTERM end
     with status 130. Anything else is a defect and keeps its traceback.
 
     Arguments:
-        main: the script.
+        main: the script; gets the words besides flags, where it takes some.
         resumes: whether it goes on where it was interrupted.
+        words: what these are, for messages.
     """
     end = f"\ninterrupted; the same command {'goes on from here' if resumes else 'starts again'}"
 
@@ -57,7 +59,7 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
         # A terminal need not know all characters that are printed.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        _run(main, lambda: asked)
+        _run(main, words, lambda: asked)
     except BrokenPipeError:
         if not _is_closed(sys.stdout):
             raise
@@ -78,10 +80,16 @@ def run(main: Callable[[], None], resumes: bool = False) -> None:
         leave()
 
 
-def _run(main: Callable[[], None], is_asked: Callable[[], bool]) -> None:
+def command() -> str:
+    """The command line that started the script: it can be given again in the same folder."""
+    here, python = os.path.join(os.getcwd(), ""), os.path.abspath(sys.executable)
+    return shlex.join([python.removeprefix(here) if python.startswith(here) else "python", *sys.argv])
+
+
+def _run(main: Callable[..., None], words: str, is_asked: Callable[[], bool]) -> None:
     """Parses the flags and runs a script; whatever it raises once its end was asked for is that end."""
     try:
-        app.run(lambda _: _finished(main), flags_parser=parsing.parse)
+        app.run(lambda found: _finished(main, found[1:]), flags_parser=lambda given: parsing.parse(given, words))
     except Exception:
         # Libraries that lose their processes raise what they like on the way out.
         if is_asked():
@@ -96,8 +104,8 @@ def _is_closed(output: TextIO) -> bool:
     return bool(watched.poll(0))
 
 
-def _finished(main: Callable[[], None]) -> None:
-    main()
+def _finished(main: Callable[..., None], words: list[str]) -> None:
+    main(*words)
     # Here a full disk is an exception, at the exit of Python only a message.
     sys.stdout.flush()
 

@@ -17,11 +17,15 @@ _RULES = (
 """How absl begins to say what is wrong with a value, and what is said instead."""
 
 
-def parse(arguments: Sequence[str]) -> list[str]:
-    """Parses the flags of a script, whose name comes first; returns that.
+def parse(arguments: Sequence[str], words: str = "") -> list[str]:
+    """Parses the flags of a script, whose name comes first; returns that, and the words that are no flags.
+
+    Arguments:
+        arguments: of the process.
+        words: what the script takes besides flags, at least one; nothing where it takes flags only.
 
     Raises:
-        WoolError: a flag, its value or a flagfile is wrong, or there is something else than flags.
+        WoolError: a flag, its value or a flagfile is wrong, words are given that are not taken, or none that are.
     """
     if any(re.fullmatch("--?flagfile=\\s*", argument) for argument in arguments):
         raise WoolError("--flagfile=: is empty; give a file, or leave it out")
@@ -42,7 +46,9 @@ def parse(arguments: Sequence[str]) -> list[str]:
         raise WoolError(_unknown(error.flagname, arguments)) from None
     except flags.Error as error:
         raise WoolError(" ".join(f"{error}; --help lists the flags".split())) from None
-    if len(rest) > 1:
+    if words and len(rest) == 1:
+        raise WoolError(f"{words}: is required; give at least one")
+    if not words and len(rest) > 1:
         raise WoolError(f"{rest[1]!r}: this script takes flags only; --help lists them")
     return rest
 

@@ -4,7 +4,8 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wool_board.benchmark.document import BenchmarkDocument
@@ -110,14 +111,28 @@ def _save_keras(network: resnet.ResNet, path: Path) -> None:
         raise WoolError(f"{path}: cannot be written ({error.strerror or error}); free the disk") from None
 
 
-def latency(program: Path, tflite: Sequence[Path]) -> BenchmarkDocument:
+def latency(program: Path, models: Mapping[str, Path], side: int) -> BenchmarkDocument:
     """What the board's own program, `tflite/benchmark.py`, measures on this machine.
 
+    Arguments:
+        program: that program.
+        models: by name, TFLite files and checkpoints, which are converted to float32 for it and not kept.
+        side: pixels of the images that checkpoints are to read.
+
     Raises:
-        WoolError: the program failed.
+        WoolError: a checkpoint cannot be read, or the program failed.
     """
-    command = [sys.executable, str(program), *map(str, tflite), "--json"]
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    # What it says of a file names it as it was given.
+    names = [f"{name}.tflite" for name in models]
+    command = [sys.executable, str(program.resolve()), *names, "--json"]
+    with tempfile.TemporaryDirectory() as made:
+        for name, path in zip(names, models.values(), strict=True):
+            if path.suffix == ".tflite":
+                Path(made, name).symlink_to(path.resolve())
+            else:
+                network = resnet.restored(*weights.load(path))
+                Path(made, name).write_bytes(tflite_file.convert(network, "fp32", side=side, heatmap=True))
+        finished = subprocess.run(command, cwd=made, capture_output=True, text=True, check=False)
     if finished.returncode:
         raise WoolError(f"{program}: {finished.stderr.strip() or 'failed'}")
     return records.typed(records.parse(finished.stdout.encode()), BenchmarkDocument, str(program))

@@ -32,11 +32,11 @@ class Held:
     """Which fold of which cross-validation is held out.
 
     Attributes:
-        folds: the `folds.json` of a run: for every repeat the held-out indices of every fold.
+        folds_file: the `folds.json` of a run: for every repeat the held-out indices of every fold.
         repeat, fold: numbers, from 0.
     """
 
-    folds: Path
+    folds_file: Path
     repeat: int
     fold: int
 
@@ -147,20 +147,20 @@ def _network(path: Path) -> tuple[ResNetSpec, Weights]:
 
 def _held_out(held: Held, images: Dataset) -> np.ndarray:
     """The held-out indices, once they are known to be of these images."""
-    repeats = _folds(held.folds)
+    repeats = _folds(held.folds_file)
     if not 0 <= held.repeat < len(repeats):
-        raise BadSetting("repeat", held.repeat, f"{held.folds} has {len(repeats)}, counted from 0")
+        raise BadSetting("repeat", held.repeat, f"{held.folds_file} has {len(repeats)}, counted from 0")
     parts = repeats[held.repeat]
     if not 0 <= held.fold < len(parts):
-        raise BadSetting("fold", held.fold, f"{held.folds} has {len(parts)}, counted from 0")
+        raise BadSetting("fold", held.fold, f"{held.folds_file} has {len(parts)}, counted from 0")
     number = len(images.labels)
     if sorted(index for part in parts for index in part) != list(range(number)):
         rule = f"is no partition of the {number} images of {images.folder}; give their run's"
-        raise BadSetting("folds", held.folds, rule)
+        raise BadSetting("folds_file", held.folds_file, rule)
     held_out = np.array(sorted(parts[held.fold]), np.int64)
     for part, chosen in (("held-out", held_out), ("training", np.setdiff1d(np.arange(number), held_out))):
         if len(np.unique(images.labels[chosen])) < len(CLASSES):
-            raise BadSetting("fold", held.fold, f"in {held.folds} its {part} images are not of both classes")
+            raise BadSetting("fold", held.fold, f"in {held.folds_file} its {part} images are not of both classes")
     return held_out
 
 
@@ -168,9 +168,9 @@ def _folds(path: Path) -> list[list[list[int]]]:
     try:
         repeats = parsed(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise BadSetting("folds", path, f"cannot be read as JSON ({error})") from None
+        raise BadSetting("folds_file", path, f"cannot be read as JSON ({error})") from None
     if not _nested(repeats, 3):
-        raise BadSetting("folds", path, "must be a list of repeats, each a list of folds, each of image numbers")
+        raise BadSetting("folds_file", path, "must be a list of repeats, each a list of folds, each of image numbers")
     return repeats
 
 
@@ -187,9 +187,10 @@ def _check_images(
     """Notices folds of other images, and a network that saw the held-out ones, as far as files beside them tell."""
     network, held = source.network, source.held
     assert held is not None, "there are folds"
-    run = run_document.read(held.folds.parent)
+    run = run_document.read(held.folds_file.parent)
     if run and run.native_crops != crops.fingerprint:
-        raise BadSetting("folds", held.folds, f"is of a run with other images than those of {images.folder}; {SAME}")
+        rule = f"is of a run with other images than those of {images.folder}; {SAME}"
+        raise BadSetting("folds_file", held.folds_file, rule)
     if record is None:
         return
     if record.images != images.fingerprint:

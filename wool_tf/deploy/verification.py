@@ -174,7 +174,7 @@ def _check_unseen(path: Path, about: Card, trained: TrainedNetwork, source: Netw
     if source.held is not None and stated != len(trained.train):
         left = f"fold {source.held.fold} leaves {len(trained.train):,}"
         made = f"was made with {stated:,} training images, as its card says, and {left}"
-        raise BadSetting("models", path, f"{made}; convert the network with the same folds and fold")
+        raise BadSetting("models", path, f"{made}; convert the network with the same `folds_file` and `fold`")
 
 
 def _check_white(path: Path, about: Card, white: int | None, source: NetworkSource) -> None:
@@ -228,8 +228,9 @@ def to_text(found: Verification) -> str:
 def _flattered(found: Verification) -> list[str]:
     """What makes the figures too good, a line each: images that trained the network, or chose a threshold."""
     if not found.data.held_out:
-        advice = "so all figures may be better than on new images: give `folds` and `fold` of the run that trained it"
-        return [f"no image is known to be one that the network was not trained on, {advice}"]
+        advice = "give `folds_file` and `fold` of the run that trained it"
+        seen = "no image is known to be one that the network was not trained on"
+        return [f"{seen}, so all figures may be better than on new images: {advice}"]
     names = [Path(model.file).name for model in found.models if OF_FOLDS in model.rule]
     told = "its threshold was chosen on these images, too, and both its lines are a little too good"
     return [f"{name}: {told}" for name in names]

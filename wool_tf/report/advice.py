@@ -27,6 +27,12 @@ def words(study: Study) -> list[str]:
         return study.command.split()
 
 
+def program(study: Study, path: str) -> list[str]:
+    """The first words of the command of another program, which the same Python runs as ran the study."""
+    first = words(study)[0]
+    return [first if Path(first).name.startswith("python") else "python", path]
+
+
 def of_images(study: Study) -> list[str]:
     """The flags that say which images a study is of and how they are read, as its command has them."""
     return [f"--data={study.data.folder}", *_parted(words(study), OF_IMAGES)[1]]
@@ -86,14 +92,15 @@ def delivering(study: Study, one: Configuration, stage: Stage) -> str:
     if not stage.name.startswith("asfp"):
         own["asfp_rates"] = ()
     flags = [*_as_flags(own), *_settings(study, (*own, *OF_COMPARISONS))]
-    reproduce = "python", "experiments/reproduce.py"
-    return shlex.join([*reproduce, *of_images(study), *flags, f"--out={study.out}-delivered"])
+    return shlex.join(
+        [*program(study, "experiments/reproduce.py"), *of_images(study), *flags, f"--out={study.out}-delivered"]
+    )
 
 
 def converting(study: Study) -> list[str]:
     """The command that converts the delivered network anew, without what for and where to."""
     network = Path(study.out) / "model" / "compact.safetensors"
-    return ["python", "experiments/convert.py", f"--network={network}", *of_images(study)]
+    return [*program(study, "experiments/convert.py"), f"--network={network}", *of_images(study)]
 
 
 def _settings(study: Study, leave_out: Sequence[str]) -> list[str]:
@@ -117,7 +124,7 @@ def better_training(study: Study, one: Configuration) -> tuple[str, str]:
         return f"Start from ImageNet weights instead of random ones; they learn more from few images.{ranked}", command
     own = {name: getattr(one, name) for name in OF_CONFIGURATION}
     flags = [*_as_flags(own), *_settings(study, (*own, *NOT_SEARCHED, "importance"))]
-    command = shlex.join(["python", "experiments/search.py", *of_images(study), *flags, "--out=search"])
+    command = shlex.join([*program(study, "experiments/search.py"), *of_images(study), *flags, "--out=search"])
     return f"Look at the images judged wrongly, then search for better settings of the training.{ranked}", command
 
 

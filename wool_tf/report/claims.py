@@ -14,23 +14,27 @@ from wool_tf.report.tables import Table, table
 from wool_tf.study.results import Configuration, Stage, Study
 from wool_tf.study.score_results import THRESHOLDING, Baseline
 
-HOLDS, FAILS, UNCLEAR = "holds", "does not hold", "cannot be told"
+HOLDS, FAILS, UNCLEAR, NOT_RUN = "holds", "does not hold", "cannot be told", "not run"
 NOR_THERE = "does not hold, nor in the paper’s tables"
 ROUNDING = 0.005
 """Of the shares that follow from Table III, whose figures have two digits."""
 Cells = tuple[str, str, str, str]
 """Claim, verdict, what the records say, and what the paper's tables say."""
 
+LITTLE_LOST = f"hard pruning costs at most {paper.CLAIMED_DROP} points of accuracy"
+RETAINED = "hard pruning retains accuracy better than ASFP"
 HARD, ASFP = paper.PRUNED_STAGES[:3], paper.PRUNED_STAGES[3:]
 
 
 def claims(study: Study) -> Table | None:
-    """Every claim that the stages of the study bear on."""
+    """Every claim, and of several networks those that their stages bear on."""
     several = len(study.configurations) > 1
     rows = [
         (naming.label(study, one), *row) if several else row
         for one in naming.ordered(study)
         for row in _rows(study, one)
+        # Of many networks a table would hold little else.
+        if not (several and row[1] == NOT_RUN)
     ]
     text = (
         "What the paper claims, what its own tables say of it for the same network (or, of one that it has not, for "
@@ -84,10 +88,15 @@ def _rows(study: Study, one: Configuration) -> Iterator[Cells]:
         yield _more_found(final, simple)
     if hard:
         yield _largest_drop(study, one, hard)
-        yield _shares(one, hard, "params", "parameters")
-        yield _shares(one, hard, "operations", "operations")
+        yield _shares(one, hard, "params")
+        yield _shares(one, hard, "operations")
+    else:
+        for claim in (LITTLE_LOST, _left("params"), _left("operations")):
+            yield claim, NOT_RUN, "needs rounds of hard pruning (--rounds=3)", MISSING
     if hard and soft:
         yield _stability(study, one, hard, soft)
+    else:
+        yield RETAINED, NOT_RUN, "needs both in one run (--rounds=3 --asfp_rates=0.1,0.2,0.3)", _losses_of_both(one)
 
 
 def _measured(stage: Stage, kind: str) -> bool:
@@ -176,8 +185,7 @@ def _largest_drop(study: Study, one: Configuration, hard: Sequence[Stage]) -> Ce
     drops = [min(after) - before for before, after in _reported(one, HARD) if after]
     if held == FAILS and drops and round(min(drops), 2) < -paper.CLAIMED_DROP:
         held = NOR_THERE
-    claim = f"hard pruning costs at most {paper.CLAIMED_DROP} points of accuracy"
-    return claim, held, here, _span(drops, " points")
+    return LITTLE_LOST, held, here, _span(drops, " points")
 
 
 def _worst(stages: Sequence[Stage]) -> Stage:
@@ -185,7 +193,12 @@ def _worst(stages: Sequence[Stage]) -> Stage:
     return min((stage for stage in stages if stage.change is not None), key=lambda stage: stage.change or 0.0)
 
 
-def _shares(one: Configuration, hard: Sequence[Stage], name: str, word: str) -> Cells:
+def _left(count: str) -> str:
+    """The claim on what rounds leave: parameters, or operations."""
+    return f"rounds leave {_range(count)} of the {'parameters' if count == 'params' else count}"
+
+
+def _shares(one: Configuration, hard: Sequence[Stage], name: str) -> Cells:
     claimed = [percent / 100 for percent in paper.CLAIMED_SHARES[name]]
     shares = [share for stage in hard if (share := stage.share_of(one.baseline, name)) is not None]
     low, high = min(shares), max(shares)
@@ -197,8 +210,7 @@ def _shares(one: Configuration, hard: Sequence[Stage], name: str, word: str) -> 
         held = FAILS if inside else NOR_THERE
     here = f"{percent(low)}–{percent(high)} %"
     there = f"{percent(min(theirs))}–{percent(max(theirs))} %" if theirs else MISSING
-    told = f"rounds leave {_range(name)} of the {word}"
-    return told, held, here, there
+    return _left(name), held, here, there
 
 
 def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Sequence[Stage]) -> Cells:
@@ -211,7 +223,13 @@ def _stability(study: Study, one: Configuration, hard: Sequence[Stage], soft: Se
     held = UNCLEAR if same else HOLDS if difference > 0 else FAILS
     here = f"{points(by_hard.change)} points by hard pruning, {points(by_asfp.change)} by ASFP"
     here += f"; difference {points(difference)} points{_within(ends)}"
-    theirs = [_span([min(after) - before for before, after in _reported(one, names) if after], " points")
-              for names in (HARD, ASFP)]  # fmt: skip
-    claim = "hard pruning retains accuracy better than ASFP"
-    return claim, held, here, f"{theirs[0]} by hard pruning, {theirs[1]} by ASFP"
+    return RETAINED, held, here, _losses_of_both(one)
+
+
+def _losses_of_both(one: Configuration) -> str:
+    """The largest losses of the paper's networks by either method."""
+    hard, asfp = (
+        _span([min(after) - before for before, after in _reported(one, names) if after], " points")
+        for names in (HARD, ASFP)
+    )
+    return f"{hard} by hard pruning, {asfp} by ASFP"

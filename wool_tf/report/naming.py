@@ -9,10 +9,10 @@ from wool_tf.cells import MISSING, known, percent
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import paper
 from wool_tf.report.tables import Table
-from wool_tf.study.results import BASELINE, Configuration, Stage, Study
+from wool_tf.study.board_results import Latency
+from wool_tf.study.results import BASELINE, PRUNED, Configuration, Stage, Study
 from wool_tf.study.score_results import FROZEN, THRESHOLDING, Baseline, Figures
 
-PRUNED = ("hard", "asfp")
 OPTIMISTIC = "optimistic: best epoch"
 """Stands in the title of every table that the choice of the epoch flatters."""
 _OPTIMISTIC_NOTE = (
@@ -119,6 +119,12 @@ def short(name: str) -> str:
     """A pruned stage as the paper heads its columns: Round 1, ASFP 10 %."""
     method, number = parted(name)
     return f"Round {number:g}" if method == "hard" else f"ASFP {number:g} %"
+
+
+def timed(row: Latency) -> str:
+    """A model that was timed: compact int8, Round 1 float32."""
+    first, _, precision = row.model.partition(" ")
+    return f"{short(first)} {precision}" if first.startswith(PRUNED) else row.model
 
 
 def script(study: Study) -> str:

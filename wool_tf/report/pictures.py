@@ -148,7 +148,8 @@ def scores(study: Study) -> dict | None:
         `threshold`, that of the delivered file; `calibration` of the scores, by which a threshold and what a miss costs
         belong together;
         `command`, which delivers another one, with `THRESHOLD` in its place; `tiles` per square metre of belt, or None;
-        `types` of defects in words; and `images`, each a list of score, label, defects, path and number.
+        `types` of defects in words; `images`, each a list of score, label, defects, path and number; and `thumbnails`
+        by that number.
     """
     if study.delivered is None:
         return None
@@ -163,4 +164,5 @@ def scores(study: Study) -> dict | None:
         "tiles": delivery.tiles_per_square_metre,
         "types": naming.TYPES,
         "images": rows,
+        "thumbnails": delivery.thumbnails,
     }

@@ -310,7 +310,9 @@ def latency(study: Study) -> Plot | None:
     if not found:
         return None
     several = len({row.threads for row in found}) > 1
-    labels = [f"{row.model}, {row.threads} threads" if several else row.model for row in found]
+    names = [naming.timed(row) for row in found]
+    threads = [f", {row.threads} thread{'s' * (row.threads > 1)}" if several else "" for row in found]
+    labels = [name + told for name, told in zip(names, threads, strict=True)]
     places = np.arange(len(found))
 
     def draw(figure: Figure) -> None:

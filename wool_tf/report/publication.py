@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wool_tf import records
-from wool_tf.errors import BadSetting
+from wool_tf.errors import WoolError
 from wool_tf.study import earlier_documents, results, run
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Status
@@ -51,10 +51,10 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     """
     from wool_tf.report import comparison, export, page
 
-    before = [] if baseline is None else [_documents("baseline", baseline)[0]]
+    before = [] if baseline is None else [_documents(baseline)[0]]
     others = [earlier_documents.completed(results.read(document), document.parent) for document in before]
     written = []
-    for document in (found for folder in runs for found in _documents("runs", folder)):
+    for document in (found for folder in runs for found in _documents(folder)):
         study = earlier_documents.completed(results.read(document), document.parent, others)
         # Each of two runs on the same images may tell which those of the other are.
         compared = [earlier_documents.completed(other, before[0].parent, [study]) for other in others]
@@ -66,15 +66,20 @@ def again(runs: Sequence[Path], baseline: Path | None) -> list[Path]:
     return written
 
 
-def _documents(setting: str, run: Path) -> list[Path]:
+def _documents(run: Path) -> list[Path]:
     """The documents of a run, that of a delivery first."""
     names = ", ".join(f"{name}.json" for name in NAMES)
     if run.is_file():
         if "configurations" not in records.load(run, "study"):
             rule = f"is no document of wool_tf; expected is the folder of a run, or one of its documents ({names})"
-            raise BadSetting(setting, run, rule)
+            raise WoolError(f"{run}: {rule}")
         return [run]
     found = [path for name in NAMES if (path := run / f"{name}.json").is_file()]
     if not found:
-        raise BadSetting(setting, run, f"holds none of {names}; give the folder of a run that has ended")
+        lacks = (
+            f"holds none of {names}; give the folder of a run that has ended"
+            if run.is_dir()
+            else "no such run; give the folder of a run, or one of its documents"
+        )
+        raise WoolError(f"{run}: {lacks}")
     return found

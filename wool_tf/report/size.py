@@ -110,7 +110,7 @@ def latency(study: Study) -> Table | None:
     found = study.delivery.latency
     rows = [
         (
-            row.model,
+            naming.timed(row),
             str(row.threads),
             count(row.bytes, "B"),
             ratio(found[0].bytes, row.bytes),

@@ -15,11 +15,22 @@
   const defective = data.images.filter((image) => image[1] === 1);
   const sound = data.images.filter((image) => image[1] === 0);
 
+  const thumbnail = (jpeg) => {
+    const picture = document.createElement("img");
+    picture.src = `data:image/jpeg;base64,${jpeg}`;
+    picture.alt = "";
+    const place = document.createElement("div");
+    place.className = "located";
+    place.append(picture);
+    return place;
+  };
+
   const LISTED = 200;
   const entry = (image) => {
     const item = document.createElement("li");
     const shown = document.querySelector(`#examples figure[data-image="${image[4]}"] .located`);
     if (shown) item.append(shown.cloneNode(true));
+    else if (data.thumbnails[image[4]]) item.append(thumbnail(data.thumbnails[image[4]]));
     item.append(`${image[3]}${image[2] ? ` (${image[2]})` : ""}, score ${image[0].toFixed(digits(image[0]))}`);
     return item;
   };

@@ -1,7 +1,7 @@
 """Plots of what accuracy costs: every network, and the line of those that no other beats in both."""
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -37,6 +37,20 @@ def parameters(study: Study) -> Plot | None:
     return _of_count(study, lambda stage: stage.params, "size", "parameters")
 
 
+def measured_time(study: Study) -> Plot | None:
+    """Accuracy against the time that was measured, on the fewest threads, of the networks of the delivered chain."""
+    if study.delivered is None:
+        return None
+    rows = study.delivered.delivery.latency
+    least = min((row.threads for row in rows), default=0)
+    times = {row.stage: row.p50_ms for row in rows if row.threads == least}
+    one = study.delivered.configuration
+    label = f"median time for an image, {least} thread{'s' * (least > 1)} (ms, log scale)"
+    return _plot(
+        study, lambda stage: times.get(stage.name), "measured time", label, "ms", [(one, each) for each in one.stages]
+    )
+
+
 def time(study: Study) -> Plot | None:
     """Accuracy against the predicted time in int8, where there is a table of latencies."""
     label = "predicted time for an image in int8 (ms, log scale)"
@@ -50,17 +64,25 @@ def _of_count(study: Study, cost: Callable[[Stage], int | None], title: str, lab
     return _plot(study, lambda stage: (cost(stage) or 0) / scale, title, f"{label} ({unit}s, log scale)", unit)
 
 
-def _plot(study: Study, cost: Callable[[Stage], float | None], title: str, label: str, unit: str) -> Plot | None:
+def _plot(
+    study: Study,
+    cost: Callable[[Stage], float | None],
+    title: str,
+    label: str,
+    unit: str,
+    stages: Iterable[tuple[Configuration, Stage]] | None = None,
+) -> Plot | None:
     """Accuracy against what networks cost, or None where fewer than two costs are known.
 
     Arguments:
         study: Study.
         cost: gives that of a stage, or nothing where it is not known.
         title, label, unit: of the cost.
+        stages: configurations with their stages; None for all in floating point.
     """
     found = [
         (one, stage, price, 100 * stage.figures.known_mean("accuracy"))
-        for one, stage in naming.float_stages(study)
+        for one, stage in (naming.float_stages(study) if stages is None else stages)
         if (price := cost(stage)) and stage.figures.complete
     ]
     if len({price for *_, price, _ in found}) < 2:
@@ -104,7 +126,7 @@ def _plot(study: Study, cost: Callable[[Stage], float | None], title: str, label
 
 def _name(study: Study, one: Configuration, stage: Stage) -> str:
     """As short as networks can be told apart by."""
-    short = naming.short(stage.name) if naming.is_pruned(stage) else stage.title
+    short = naming.short(stage.name) + ", int8" * stage.int8 if naming.is_pruned(stage) else stage.title
     return short if len(study.configurations) == 1 else f"{naming.label(study, one)}, {naming.inline(short)}"
 
 

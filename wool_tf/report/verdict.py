@@ -14,8 +14,8 @@ from wool_tf.study.results import Configuration, DeliveredModel, Stage, Study
 from wool_tf.study.score_results import FROZEN, Baseline, Figures
 
 FIT, NOT_FIT, UNKNOWN, COMPARED = "Fit for use", "Not fit for use", "Not enough data to say", "Compared, not delivered"
-EQUALLED = "Fit for use, but no better than something simpler"
-"""Of a network that is recommended for its speed alone."""
+EQUALLED = "Not recommended: something simpler is as good"
+"""Of a network that has a use all the same: its speed."""
 FEW_GROUPS = 20
 """Bootstrap intervals of fewer samples are known to be too narrow."""
 FEW_DEFECTIVE = 20
@@ -53,10 +53,11 @@ def verdict(study: Study) -> Verdict:
     for judge in (_too_little, _flattered, _useless, _beaten, _missed_recall, _quantised, _uncertain):
         if found := judge(study, delivered):
             return found
-    model = shlex.quote(str(Path(study.out) / delivered.delivery.files[-1].name))
-    told = "Try it on crops that it has never seen, then set up the board as BUILD.md says."
-    command = f"python tflite/classify.py {model} NEW_CROPS --csv"
     equals = tuple(_equalled(study, delivered))
+    needed = "If you need its speed, try" if equals else "Try"
+    told = f"{needed} it on crops that it has never seen, then set up the board as BUILD.md says."
+    model = str(Path(study.out) / delivered.delivery.files[-1].name)
+    command = shlex.join([*advice.program(study, "tflite/classify.py"), model, "NEW_CROPS", "--csv"])
     reasons = (*equals, _told(delivered), *_spared(study, delivered), *_unlisted(study))
     return Verdict(EQUALLED if equals else FIT, reasons, told, command)
 

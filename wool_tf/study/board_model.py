@@ -23,7 +23,7 @@ from wool_tf.study.baselines import Name, Repeats
 from wool_tf.study.delivery_units import final_name
 from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
-from wool_tf.study.results import BASELINE, INT8
+from wool_tf.study.results import BASELINE, INT8, PRUNED
 from wool_tf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ SHOWN_RIGHT = 4
 """Images of each class that were judged rightly and are shown all the same."""
 SHOWN_WRONG = 60
 """Images that were judged wrongly and are shown, at most."""
+THUMBNAILS = 1000
+"""At most: more would make a page of several megabytes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,8 @@ class TimedFiles(BenchmarkDocument):
     """`latency.json`: what the board's benchmark program measured, and of which files.
 
     Attributes:
-        files: SHA-256 of the files that were timed, in hex, by name, in the order of the models.
+        files: SHA-256 of the files that were timed, or of the networks that they were converted from, in hex, by name,
+            in the order of the models.
     """
 
     files: dict[str, str]
@@ -50,12 +53,14 @@ class TimedFiles(BenchmarkDocument):
         if len(self.models) != len(self.files):
             raise ValueError("models must be one for each of files")
 
-    def latencies(self) -> tuple[board_results.Latency, ...]:
-        """Of every file."""
+    def latencies(self, stages: Mapping[str, str]) -> tuple[board_results.Latency, ...]:
+        """Of every file, with its stage by its name."""
         found = []
         for name, one in zip(self.files, self.models, strict=True):
             figures = one.p50_ms, one.p90_ms, one.p99_ms, one.mean_ms, one.images_per_second
-            found.append(board_results.Latency(name.replace("-", " "), one.bytes, one.threads, *figures))
+            found.append(
+                board_results.Latency(name.replace("-", " "), one.bytes, one.threads, *figures, stage=stages[name])
+            )
         return tuple(found)
 
 
@@ -92,17 +97,28 @@ def deliver(
     rule, int8 = evidence.rules[0], f"{config.final}{INT8}"
     pools = {stage: _pool(evidence, config, stage) for stage in (*config.stages, int8)}
     final = units / final_name(config) / f"{config.final}.safetensors"
-    # The unpruned network that is timed is the one of the first fold.
-    unpruned = units / fold_name(config.configuration, 0, 0) / f"{BASELINE}.safetensors"
+    # What is timed beside the delivered network is of the first fold, whose networks are kept.
+    first = units / fold_name(config.configuration, 0, 0)
+    unpruned = first / f"{BASELINE}.safetensors"
     held_out = {BASELINE: len(evidence.folds[0][0]), config.final: 0, int8: 0}
     judged = [_about(evidence, config, pools, stage, number) for stage, number in held_out.items()]
     spec, about, check = _of_all_images(config, evidence)
+    side = crops.imaging.side
     converted = final.with_name(f"{int8}.tflite")
     tflite = board.write(folder, unpruned, final, converted, judged, crops.imaging, crops.native)
-    timed = _timed(benchmark, tflite, folder / "latency.json")
+    others = {
+        f"{stage}-float32": stage for stage in config.stages if stage.startswith(PRUNED) and stage != config.final
+    }
+    paths = [first / f"{stage}.safetensors" for stage in others.values()]
+    unpruned_file, *delivered_files = tflite.items()
+    timed = _timed(
+        benchmark,
+        dict([unpruned_file, *zip(others, paths, strict=True), *delivered_files]),
+        side,
+        folder / "latency.json",
+    )
     images = _judged(evidence, pools, int8)
     maps, covered = localisation.heatmaps(config, evidence.folds[0], evidence.records), localisation.seen(config)
-    side = crops.imaging.side
     return board_results.Delivery(
         configuration=config.configuration,
         stage=config.final,
@@ -114,12 +130,13 @@ def deliver(
         held_out=agreement.compare(pools[config.final][0], pools[int8][0]),
         delivered=check,
         operators=about.operators,
-        latency=timed.latencies(),
+        latency=timed.latencies(dict(zip(tflite, held_out, strict=True)) | others),
         latency_machine=timed.machine.cpu or platform.machine(),
         latency_warnings=timed.warnings,
         advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
         judged=images,
         pictures=_pictures(evidence, images, int8, side, maps, covered),
+        thumbnails=_thumbnails(evidence, images, int8),
         pointing=localisation.pointing(evidence.images, side, maps, covered),
         tiles_per_square_metre=_tiles(crops.imaging, covered),
     )
@@ -194,14 +211,14 @@ def _about(
     return DeliveryMetrics(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
 
 
-def _timed(program: Path, tflite: Mapping[str, Path], path: Path) -> TimedFiles:
-    """The latencies, measured once for the same files."""
-    digests = {name: files.sha256(file) for name, file in tflite.items()}
+def _timed(program: Path, models: Mapping[str, Path], side: int, path: Path) -> TimedFiles:
+    """The latencies of TFLite files and of checkpoints, measured once for the same ones."""
+    digests = {name: files.sha256(file) for name, file in models.items()}
     found = records.read_as(path, TimedFiles)
     if found is None or found.files != digests:
         from wool_tf.deploy import model_folder as board
 
-        found = TimedFiles(files=digests, **vars(board.latency(program, list(tflite.values()))))
+        found = TimedFiles(files=digests, **vars(board.latency(program, models, side)))
         records.write(path, found)
     return found
 
@@ -256,3 +273,12 @@ def _pictures(
         for place in np.concatenate([wrong, *right]).tolist()
         for index in [int(evidence.judged[place])]
     )
+
+
+def _thumbnails(evidence: Evidence, judged: Sequence[board_results.ImageVerdict], int8: str) -> dict[int, str]:
+    """Of the images whose scores are nearest to their thresholds."""
+    margins = np.abs([one.scores[int8] - one.threshold for one in judged])
+    nearest = np.sort(np.argsort(margins, kind="stable")[:THUMBNAILS])
+    return {
+        place: contact_sheets.thumbnail(evidence.images.images[evidence.judged[place]]) for place in nearest.tolist()
+    }

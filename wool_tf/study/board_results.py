@@ -18,7 +18,11 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Latency:
-    """How long an image takes on the machine that ran the study, in milliseconds."""
+    """How long an image takes on the machine that ran the study, in milliseconds.
+
+    Attributes:
+        stage: whose accuracy belongs to it, `hard3-int8` of the int8 file; empty where a document does not say.
+    """
 
     model: str
     bytes: int
@@ -28,6 +32,7 @@ class Latency:
     p99_ms: float
     mean_ms: float
     images_per_second: float
+    stage: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +136,8 @@ class Delivery:
         advantages: over each baseline.
         judged: every image.
         pictures: of the images judged wrongly by the rule, and of some that were judged rightly.
+        thumbnails: JPEGs in base64 of the images that another threshold would have judged otherwise, by their numbers
+            among the judged.
         pointing: PointingGame over all images, or None where no boxes are known.
         tiles_per_square_metre: that the inspection of a belt judges, or None where the distance of pixels is not known.
     """
@@ -151,5 +158,6 @@ class Delivery:
     advantages: tuple[Advantage, ...]
     judged: tuple[ImageVerdict, ...]
     pictures: tuple[Picture, ...] = ()
+    thumbnails: dict[int, str] = dataclasses.field(default_factory=dict)
     pointing: PointingGame | None = None
     tiles_per_square_metre: float | None = None

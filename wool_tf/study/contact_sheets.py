@@ -2,16 +2,22 @@
 
 import base64
 import io
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wool_tf.data.dataset import Dataset
 from wool_tf.study.image_results import Sheet
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 CROPS = 8
 SIDE = 110
 """Pixels of a crop on a sheet."""
 GAP = 4
+THUMBNAIL = 64
+"""Pixels of the side of a thumbnail."""
 
 
 def build(images: Dataset) -> list[Sheet]:
@@ -37,8 +43,21 @@ def png(pixels: np.ndarray) -> str:
     """An 8-bit grey image as PNG, in base64."""
     from PIL import Image
 
+    return _encoded(Image.fromarray(np.asarray(pixels)), "PNG", optimize=True)
+
+
+def thumbnail(pixels: np.ndarray) -> str:
+    """An 8-bit grey image, of `THUMBNAIL` pixels at most, as JPEG in base64: one to two kilobytes."""
+    from PIL import Image
+
+    image = Image.fromarray(np.asarray(pixels))
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    return _encoded(image, "JPEG", quality=70)
+
+
+def _encoded(image: "Image.Image", kind: str, **options: Any) -> str:
     stream = io.BytesIO()
-    Image.fromarray(np.asarray(pixels)).save(stream, "PNG", optimize=True)
+    image.save(stream, kind, **options)
     return base64.b64encode(stream.getvalue()).decode()
 
 

@@ -19,6 +19,8 @@ VERSION = 3
 BASELINE = "baseline"
 OF_CONFIGURATION = ("depth", "optimizer", "weights")
 """Settings that the configurations of a study differ in."""
+PRUNED = ("hard", "asfp")
+"""What the names of the stages begin with that the paper's two methods give."""
 INT8 = "-int8"
 """Ends the name of the stage that holds a stage's int8 files."""
 
