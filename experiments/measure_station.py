@@ -86,7 +86,7 @@ def _streamed(given, commands, place, speeds: Sequence[float], display) -> dict:
     print(_table(runs))
     if not _PAIRS.value:
         return {"runs": runs}
-    found = pace.compare(given.belt, commands, place, rate, _PAIRS.value, display.say)
+    found = pace.compare(given.belt, commands, place, rate, _PAIRS.value)
     spread = f"({min(found.ratios):.3f} to {max(found.ratios):.3f} in {_PAIRS.value} pairs)"
     print(f"\nas fast as possible, with the station beside it: {found.median:.3f} times as fast as alone {spread}")
     written = vars(found) | {"with": found.beside}
@@ -145,7 +145,7 @@ def _killed(given, commands, place, speed: float, seed: int, display) -> dict:
     from wool_tf.belt.station import kills
 
     rate = given.lines_per_second * speed
-    found = kills.run(given.belt, commands, place, rate, _KILLS.value, seed, display.say)
+    found = kills.run(given.belt, commands, place, rate, _KILLS.value, seed)
     _say_priority(found.scheduled, display)
     rows = [["killed", "times", "gate passed", "then rejected needlessly, mm each"]]
     for name, kill in found.kills.items():

@@ -41,7 +41,7 @@ def main() -> None:
     belt = given.belt
     display.say(f"{len(belt.scans)} scans, {belt.lines * _PASSES.value:,} lines an hour")
     with tempfile.TemporaryDirectory() as place:
-        found = day_run.run(belt, program, given.model, Path(place), given.lines_per_second, _PASSES.value, display.say)
+        found = day_run.run(belt, program, given.model, Path(place), given.lines_per_second, _PASSES.value)
     print(_table(found))
     given.write(program=str(program), **vars(found))
 

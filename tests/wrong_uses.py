@@ -91,7 +91,7 @@ USES: list[tuple[str, str, int, str]] = [
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --reopen', 64, 'inspect_line.py: --reopen: {here}/lines.raw is no FIFO, and only one that has a name can be opened again'),
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --overlap=1', 64, 'inspect_line.py: --overlap=1: must be at least 0 and below 1'),
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --window=1,0', 64, 'inspect_line.py: --window=1,0: must be LOW,HIGH in attenuation, LOW < HIGH'),
-    ('inspect_line.py', '{here}/lines.raw {references} --width=100 --pixel_mm=nan', 64, 'inspect_line.py: --pixel_mm=nan: must be at least 0.001 and at most 1e+09'),
+    ('inspect_line.py', '{here}/lines.raw {references} --width=100 --pixel_mm=nan', 64, 'inspect_line.py: --pixel_mm=nan: must be at least 0.001 and at most 100'),
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --part_mm=1', 64, 'inspect_line.py: --part_mm=1: must be at least 20, the length that a tile shows'),
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --position=count --count_mm=0', 64, 'inspect_line.py: --count_mm=0: must be above 0 and at most 1e+09'),
     ('inspect_line.py', '{here}/lines.raw {references} --width=100 --state={here}/empty', 1, 'inspect_line.py: --state={here}/empty: cannot be read (Is a directory)'),

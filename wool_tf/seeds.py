@@ -4,9 +4,20 @@ NumPy pads what a generator is seeded with by zeros, so that `default_rng(7)` an
 Names of purposes keep streams apart.
 """
 
+import dataclasses
 import zlib
 
 import numpy as np
+
+from wool_tf.settings import setting
+
+
+@dataclasses.dataclass(frozen=True)
+class BaseSeed:
+    """The setting that all seeds derive from, for other settings to take over (`settings.same`)."""
+
+    # NumPy makes several words of a larger number, and other streams would have the second for their purpose.
+    seed: int = setting(0, "Base of every random number.", at_least=0, at_most=2**32 - 1)
 
 
 def derive(base: int, *path: int | str) -> int:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from wool_board.settings import Setting, check, declared, table, types_of
+from wool_board.settings import Setting, check, declared, same, table, types_of
 
 __all__ = [
     "BindingSetting", "Binds", "Setting", "binding", "check", "declared", "same", "setting", "to_markdown", "types_of"
@@ -49,11 +49,6 @@ def setting(
 ) -> Any:
     """A field of a dataclass with its declaration; the arguments are those of `BindingSetting`."""
     return BindingSetting(help, at_least, above, at_most, below, tuple(choices), binds).field(default)
-
-
-def same(config: type, name: str, **changes: object) -> Any:
-    """A field with the default and declaration of another dataclass's field, but for changes of the declaration."""
-    return dataclasses.replace(declared(config)[name], **changes).field(getattr(config, name))
 
 
 def binding(config: type, *kinds: Binds) -> tuple[str, ...]:

@@ -219,7 +219,7 @@ def test_boxes_in_last_lines_are_counted(folder, tmp_path):
         ({"dark": "dark.png"}, "^bright: is missing"),
         ({"open_beam": 100.0}, "open_beam=100: the references in .* tell it"),
         ({"open_beam": 0.0}, "^open_beam=0: must be above 0 and finite$"),
-        ({"pixel_mm": float("nan")}, "^pixel_mm=nan: must be above 0 and at most 100$"),
+        ({"pixel_mm": float("nan")}, "^pixel_mm=nan: must be at least 0.001 and at most 100$"),
         ({"defective": 4}, "defective: 4 crops wanted, but only 2 frames give one"),
         ({"defects": ("D2",)}, "defect 'D1' is none of D2, D4, D5"),
         ({"side": 200, "frame_lines": 300}, "scans/S0.png is 100 pixels wide; crops of 200 do not fit"),

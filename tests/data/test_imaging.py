@@ -68,7 +68,7 @@ def test_images_that_cannot_be_read_do_not_count(tmp_path):
         (SAID | {"window": [0.0, "1"]}, "window must be"),
         (SAID | {"window": [0, float("inf")]}, "window must be"),
         (SAID | {"window": [0, 10**400]}, "window must be"),
-        (SAID | {"pixel_mm": 0}, "pixel_mm must be a number above 0 and at most 100, got 0$"),
+        (SAID | {"pixel_mm": 0}, "pixel_mm must be a number of at least 0.001 and at most 100, got 0$"),
         (SAID | {"pixel_mm": 101}, "pixel_mm must be"),
         (SAID | {"pixel_mm": 10**400}, "pixel_mm must be"),
         (SAID | {"pixel_mm": True}, "pixel_mm must be"),

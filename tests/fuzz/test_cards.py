@@ -43,7 +43,7 @@ def check(found: Card) -> None:
     if image.window is not None:
         low, high = image.window
         assert math.isfinite(low) and math.isfinite(high) and low < high
-    assert image.pixel_mm is None or 0 < image.pixel_mm <= 100
+    assert image.pixel_mm is None or 0.001 <= image.pixel_mm <= 100
     said = found.held_out
     if said:
         json.dumps(said, allow_nan=False)

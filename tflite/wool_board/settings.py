@@ -72,6 +72,11 @@ def declared(config: type) -> dict[str, Any]:
     return {each.name: each.metadata[Setting] for each in dataclasses.fields(config) if Setting in each.metadata}
 
 
+def same(config: type, name: str, **changes: object) -> Any:
+    """A field with the default and declaration of another dataclass's field, but for changes of the declaration."""
+    return dataclasses.replace(declared(config)[name], **changes).field(getattr(config, name))
+
+
 def types_of(config: type) -> dict[str, Any]:
     """Types of a dataclass's fields where they are given: `int` for `int | None`."""
     return {name: _given(kind) for name, kind in typing.get_type_hints(config).items()}

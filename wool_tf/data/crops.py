@@ -21,7 +21,7 @@ from wool_board.image.decoding import SUFFIXES
 from wool_board.image.flat_field import grey
 from wool_board.image.ignored_files import is_ignored
 from wool_board.json_text import parsed
-from wool_board.model.card import MAX_PIXEL_MM
+from wool_board.model.card import MAX_PIXEL_MM, MIN_PIXEL_MM
 from wool_tf import files
 from wool_tf.data import frames, sample_bits, windows
 from wool_tf.data.annotations import scans
@@ -31,7 +31,8 @@ from wool_tf.data.listing import CLASSES, COLUMNS, MANIFEST, BadFiles
 from wool_tf.data.spelling import nfc
 from wool_tf.data.survey import Optics, survey
 from wool_tf.errors import BadSetting, WoolError
-from wool_tf.settings import setting
+from wool_tf.seeds import BaseSeed
+from wool_tf.settings import same, setting
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +61,14 @@ class CropConfig(ScanConfig):
         "How many non-defective crops; default: as many as defective ones, of half of the frames at most.",
         at_least=1,
     )
-    seed: int = setting(0, "Base of every random number.", at_least=0)
+    seed: int = same(BaseSeed, "seed")
     window: tuple[float, float] | None = setting(
         None,
         "LOW,HIGH: attenuation shown as white and as black; default: 0 and the 99.9th percentile of what all scans "
         "show, without pixels that the beam does not reach.",
     )
     pixel_mm: float = setting(
-        0.8, "Distance of pixels in mm, written into imaging.json.", above=0, at_most=MAX_PIXEL_MM
+        0.8, "Distance of pixels in mm, written into imaging.json.", at_least=MIN_PIXEL_MM, at_most=MAX_PIXEL_MM
     )
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from wool_board.errors import BadFile
 from wool_board.image import decoding
 from wool_board.image.variants import BITS, WHITE
 from wool_board.json_text import parsed
-from wool_board.model.card import MAX_PIXEL_MM, is_length, is_whole, is_window, is_within
+from wool_board.model.card import MAX_PIXEL_MM, MIN_PIXEL_MM, is_length, is_whole, is_window, is_within
 from wool_tf.data import listing
 from wool_tf.data.crops import IMAGING
 from wool_tf.data.listing import BadFiles
@@ -80,7 +80,7 @@ def _white(file: Path, said: dict) -> int | None:
 
 _RULES = {
     "window": ("two numbers, the lower one first", is_window),
-    "pixel_mm": (f"a number above 0 and at most {MAX_PIXEL_MM:g}", is_length),
+    "pixel_mm": (f"a number of at least {MIN_PIXEL_MM:g} and at most {MAX_PIXEL_MM:g}", is_length),
     "crop": ("a whole number above 0", lambda value: is_whole(value, 1)),
     "bits": ("a whole number from 8 to 16", lambda value: is_within(value, BITS)),
     "white": ("a whole number from 255 to 65535", lambda value: is_within(value, WHITE)),

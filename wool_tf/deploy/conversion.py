@@ -18,7 +18,8 @@ from wool_tf.errors import BadSetting
 from wool_tf.evaluation import metrics
 from wool_tf.evaluation.agreement import compare
 from wool_tf.evaluation.thresholds import ThresholdRule
-from wool_tf.settings import check, setting
+from wool_tf.seeds import BaseSeed
+from wool_tf.settings import check, same, setting
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class ConversionRequest:
     )
     heatmap: bool = setting(False, "Files say where the defect is, too.")
     c_array: bool = setting(False, "Write int8 and qat files as C source as well, for microcontrollers.")
-    seed: int = setting(0, "Base of every random number.", at_least=0)
+    seed: int = same(BaseSeed, "seed")
     threads: int = 1
     qat: launch.QatConfig = launch.QatConfig()
 

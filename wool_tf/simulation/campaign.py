@@ -20,7 +20,8 @@ from wool_board.json_text import parsed
 from wool_tf import quiet
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.progress import Count
-from wool_tf.settings import check, setting
+from wool_tf.seeds import BaseSeed
+from wool_tf.settings import check, same, setting
 from wool_tf.simulation import defects, projection, xray
 from wool_tf.simulation.projection import BELT, Pose, rotation
 from wool_tf.simulation.wool import Product
@@ -57,7 +58,7 @@ class Campaign:
     samples: int = setting(153, "Physical samples.", at_least=2, at_most=99999)
     clean: int = setting(None, "Samples without a visible defect, not all of them; default: the paper's share.")
     scans: int = setting(None, f"Scans of all samples, 1 to {VIEWS} of each; default: the paper's share.")
-    seed: int = setting(0, "Base of every random number.", at_least=0, at_most=2**32 - 1)
+    seed: int = same(BaseSeed, "seed")
     contrast: float = setting(
         1.0, "How visible the defects are; at 1 thresholding does as in the paper.", at_least=0.5, at_most=4
     )

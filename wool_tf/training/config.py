@@ -11,7 +11,8 @@ from wool_tf.networks import initial_weights
 from wool_tf.networks.spec import DEPTHS, REDUCTION, ResNetSpec
 from wool_tf.pruning import importance, latency
 from wool_tf.pruning.plan import RECIPES
-from wool_tf.settings import check, setting
+from wool_tf.seeds import BaseSeed
+from wool_tf.settings import check, same, setting
 from wool_tf.training.schedules import SCHEDULES
 
 OPTIMIZERS = ("adam", "sgd")
@@ -69,7 +70,7 @@ class TrainingConfig:
     group_by: str = setting(
         "sample", "What two folds never share. With `scan` or `image` samples leak between folds.", choices=GROUP_BY
     )
-    seed: int = setting(0, "Base of every random number.", at_least=0)
+    seed: int = same(BaseSeed, "seed")
     batch_size: int = setting(32, "Images per training step.", at_least=1)
     adam_learning_rate: float = setting(
         1e-3, "Largest learning rate of the baseline and of ASFP with Adam.", above=0, below=10

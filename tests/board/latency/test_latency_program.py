@@ -39,10 +39,11 @@ def test_writes_a_table_that_pruning_reads(archive, tmp_path):
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.splitlines()[-1] == str(tmp_path / "t.json")
     found = latency_table.read(tmp_path / "t.json")
-    assert [(grid.shape, grid.reads, grid.writes) for grid in (*found.document.grids, *found.document.sweeps)] == [
-        (latency_table.Shape(grid.kernel, grid.stride, grid.side), grid.reads, grid.writes)
-        for grid in (*ORDERED.grids, *ORDERED.sweeps)
-    ]
+    measured, ordered = (
+        [(grid.kernel, grid.stride, grid.side, grid.reads, grid.writes) for grid in (*held.grids, *held.sweeps)]
+        for held in (found.document, ORDERED)
+    )
+    assert measured == ordered
     assert found.document.runtime.startswith("LiteRT ") and found.document.threads == 1
     assert found.document.machine.architecture == os.uname().machine and found.document.machine.pages_from_disk >= 0
     assert found.ms(latency_table.Shape(3, 1, 4), 8, 8) > 0

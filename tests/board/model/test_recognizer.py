@@ -232,7 +232,7 @@ TOO_LARGE = 10**400
 
 BAD_MARGINS = (TOO_LARGE, "2", True, -1, math.nan, math.inf, 54.5, None, [2])
 BAD_WINDOWS = ([0, TOO_LARGE], [0, 0], [1, 0], [0, math.nan], [0, "1"], [0], [0, 1, 2], "01", 1, [True, 2], {"0": 1})
-BAD_LENGTHS = (TOO_LARGE, 0, -0.8, math.nan, math.inf, "0.8", True, 1e9, [0.8])
+BAD_LENGTHS = (TOO_LARGE, 0, -0.8, math.nan, math.inf, "0.8", True, 1e9, 1e-4, [0.8])
 BAD_THRESHOLDS = (TOO_LARGE, 1.5, True, "0.5", math.inf, 2, None, [0.5])
 
 

@@ -13,6 +13,7 @@ from wool_board.belt.feed import Feed
 from wool_board.belt.inspection import Inspection
 from wool_board.belt.lines import LineReader, Ring
 from wool_board.belt.motion import POSITIONS
+from wool_board.belt.report import SummaryOptions
 from wool_board.belt.resumption import Resumption, resume
 from wool_board.belt.state import StateWriter, claimed, read
 from wool_board.belt.tiles import OVERLAP, Tiling, tiling
@@ -23,9 +24,10 @@ from wool_board.machine import clocks, cores
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.output_stream import OutputStream
 from wool_board.machine.watchdog import Watchdog
+from wool_board.model.card import MAX_PIXEL_MM, MIN_PIXEL_MM
 from wool_board.model.recognizer import Recognizer
 from wool_board.options import NEEDED, numbers, option
-from wool_board.settings import check
+from wool_board.settings import check, same
 
 BUFFER_SECONDS = 4
 """What the ring holds, of lines at full speed: longer than any tile takes, and some megabytes."""
@@ -35,9 +37,6 @@ MOST_BYTES = 256 << 20
 
 MOST = 1e9
 """Of any number that is given: 1000 km of belt, 30 years, lines of a nanosecond."""
-
-LEAST_PIXEL_MM = 0.001
-"""No detector has smaller elements."""
 
 OLD_DAYS = 14
 """Days after which references are old: elements die, and tubes age."""
@@ -72,7 +71,7 @@ class InspectionOptions:
         read=numbers("LOW,HIGH, for example 0,1.5", float, 2),
     )
     pixel_mm: float | None = option(
-        None, "Distance of lines and of elements; by default the card's.", at_least=LEAST_PIXEL_MM, at_most=MOST
+        None, "Distance of lines and of elements; by default the card's.", at_least=MIN_PIXEL_MM, at_most=MAX_PIXEL_MM
     )
     lines_per_second: float = option(LINES_PER_SECOND, "Lines at full speed.", above=0, at_most=MOST)
     overlap: float = option(OVERLAP, "Share of a tile that the next one shows as well.", at_least=0, below=1)
@@ -87,7 +86,7 @@ class InspectionOptions:
         20000, "Belt without any air, or with nothing but air, until the alarm.", above=0, at_most=MOST
     )
     stall_seconds: float = option(2, "Time without a line until the alarm.", above=0, at_most=MOST)
-    report_seconds: float = option(60, "Time from summary to summary.", above=0, at_most=MOST)
+    report_seconds: float = same(SummaryOptions, "report_seconds")
     threads: int = option(1, "CPU threads of the network, at most the cores of the machine.")
     recorded: bool = option(False, "The writer of the pipe can wait, so nothing is thinned or lost.")
     reopen: bool = option(False, "Wait for another writer of the FIFO when one goes away.")
@@ -224,9 +223,6 @@ def _config(options: InspectionOptions, recognizer: Recognizer, cut: Tiling, liv
     pixel_mm = options.pixel_mm or image.pixel_mm
     if pixel_mm is None:
         raise UsageError(f"{options.model}: its card has no pixel_mm; give `pixel_mm`, the distance of lines")
-    if pixel_mm < LEAST_PIXEL_MM:
-        rule = f"must be at least {LEAST_PIXEL_MM:g}, in millimetres"
-        raise UsageError(f"{options.model}: its card's pixel_mm={pixel_mm:g}: {rule}")
     part = 2 * cut.seen if options.part_mm is None else round(options.part_mm / pixel_mm)
     if part < cut.seen:
         least = math.ceil(cut.seen * pixel_mm)

@@ -1,13 +1,23 @@
 """Summaries of an inspection: what passed, what was found, how fast."""
 
+import dataclasses
+import math
 import time
 from collections.abc import Callable
 
 from wool_board.belt.events import Events
 from wool_board.belt.latency_histogram import LatencyHistogram
 from wool_board.machine import board
+from wool_board.options import option
 
 COUNTS = ("tiles", "defective", "rejects", "unseen_lines", "lost_lines", "thinned")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SummaryOptions:
+    """When summaries are told, for programs to take over (`settings.same`)."""
+
+    report_seconds: float = option(60, "Time from summary to summary.", above=0, below=math.inf)
 
 
 class Report:

@@ -16,7 +16,9 @@ FORMAT = 1
 MAX_SIDE = 4096
 """Pixels: some hundred times what a network that fits on a board can look at."""
 
-MAX_PIXEL_MM = 100.0
+MIN_PIXEL_MM, MAX_PIXEL_MM = 0.001, 100.0
+"""Of what is scanned on a belt; no detector has smaller elements."""
+
 MAX_THRESHOLD = math.nextafter(1, 2)
 """One above all scores."""
 
@@ -48,7 +50,7 @@ def is_window(window: object) -> bool:
 
 def is_length(millimetres: object) -> bool:
     """Whether it may be the distance of pixels, where that is known."""
-    return millimetres is None or (is_number(millimetres) and 0 < millimetres <= MAX_PIXEL_MM)
+    return millimetres is None or (is_number(millimetres) and MIN_PIXEL_MM <= millimetres <= MAX_PIXEL_MM)
 
 
 def is_within(value: object, allowed: range) -> bool:

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from wool_board.belt.report import SummaryOptions
 from wool_board.errors import BadSetting, Unusable, WoolError, named
 from wool_board.machine.interruption import Interruption
 from wool_board.machine.watchdog import Watchdog
 from wool_board.options import address, called, numbers, option
+from wool_board.settings import same
 from wool_station.events import Clock, Event, Lost, RejectEvent, Unseen, typed
 from wool_station.feed import messages
 from wool_station.gate.control import LEAD_SHARE, Control, LateReject
@@ -73,7 +75,7 @@ class GateOptions(GateGeometry, FeedOptions):
         above=0,
         below=math.inf,
     )
-    report_seconds: float = option(60, "Time from summary to summary.", above=0, below=math.inf)
+    report_seconds: float = same(SummaryOptions, "report_seconds")
 
     def __post_init__(self) -> None:
         super().__post_init__()

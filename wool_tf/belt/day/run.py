@@ -4,12 +4,12 @@ The lines go through a FIFO, as on a board, and come at their time whether anybo
 became is known: the program told a tile, air or unseen for it, or nothing.
 """
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from wool_tf.belt.day import account
@@ -18,6 +18,8 @@ from wool_tf.belt.day.account import DayAccount, Process
 from wool_tf.belt.detector import Fifo, first_lines
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.programs.process import Program
+
+log = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 0.02
 SLOW_SECONDS = 0.025
@@ -37,9 +39,7 @@ class _Reader(list):
             time.sleep(SLOW_SECONDS)
 
 
-def run(
-    belt: Belt, program: Path, model: Path, folder: Path, rate: float, passes: int, say: Callable[[str], None]
-) -> DayAccount:
+def run(belt: Belt, program: Path, model: Path, folder: Path, rate: float, passes: int) -> DayAccount:
     """Runs a day; returns its account.
 
     Arguments:
@@ -49,7 +49,6 @@ def run(
         folder: for the FIFO, the state, and references that are no files.
         rate: lines per second.
         passes: of the belt in an hour.
-        say: is told of each hour.
 
     Raises:
         WoolError: the program ends before it begins.
@@ -67,7 +66,7 @@ def run(
         inspection.wait_for(bool)
         began = time.monotonic()
         for place, hour in enumerate(hours):
-            say(f"hour {place + 1} of {len(hours)}: {hour.begins or 'goes on'}")
+            log.info(f"hour {place + 1} of {len(hours)}: {hour.begins or 'goes on'}")
             _begin(hour, inspection, fifo)
             for counts in day_lines.counts(belt, hour, passes, max(1, round(rate * CHUNK_SECONDS))):
                 time.sleep(max(0.0, began + number / rate - time.monotonic()))

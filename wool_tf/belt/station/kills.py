@@ -2,10 +2,10 @@
 
 import collections
 import dataclasses
+import logging
 import random
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ from wool_tf.belt.station import processes
 from wool_tf.belt.station.page_client import PageFigures
 from wool_tf.belt.station.processes import GATE, INSPECT, Commands, Station
 from wool_tf.belt.streaming import ROUNDING
+
+log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = (2.0, 10.0)
 """From a start to the next kill, at least and at most: some come while the gate does not pass yet."""
@@ -107,13 +109,7 @@ class KilledRun(GateAccount):
 
 
 def run(
-    belt: Belt,
-    commands: Commands,
-    place: GateGeometry,
-    lines_per_second: float,
-    times: int,
-    seed: int,
-    say: Callable[[str], None],
+    belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, times: int, seed: int
 ) -> KilledRun:
     """Kills each program some times at random moments, and starts it as its service would.
 
@@ -121,7 +117,6 @@ def run(
         belt, commands, place, lines_per_second: see `run.run`.
         times: that each is killed.
         seed: of which is killed when.
-        say: is told how far it is.
 
     Raises:
         WoolError: a program ends with an error, or does not begin anew.
@@ -133,7 +128,7 @@ def run(
         station = processes.beside(belt, commands, place, folder, lines_per_second, more)
         seen = StoreObserver(station)
         with station.working(), detector, seen:
-            kills = _kill(station, commands.board, times, random.Random(seed), say)
+            kills = _kill(station, commands.board, times, random.Random(seed))
         inspections = placed(station.programs[INSPECT], detector.openings)
         found = station.figures(event for one in inspections for event in one.events)
         return KilledRun(
@@ -147,7 +142,7 @@ def run(
         )
 
 
-def _kill(station: Station, board: Path, times: int, rng: random.Random, say: Callable[[str], None]) -> list[Kill]:
+def _kill(station: Station, board: Path, times: int, rng: random.Random) -> list[Kill]:
     names = [name for name in station.programs for _ in range(times)]
     rng.shuffle(names)
     kills: list[Kill] = []
@@ -155,7 +150,7 @@ def _kill(station: Station, board: Path, times: int, rng: random.Random, say: Ca
         time.sleep(rng.uniform(*PAUSE_SECONDS))
         program = station.programs[name]
         kills.append(Kill(name, program.kill()))
-        say(f"{number} of {len(names)}: {name} killed")
+        log.info(f"{number} of {len(names)}: {name} killed")
         time.sleep(Service.named(board, name).restart_seconds)
         program.start()
     for name in (INSPECT, GATE):

@@ -1,9 +1,9 @@
 """How fast an inspection is at most, with the station beside it and without, and what memory both take for how long."""
 
 import dataclasses
+import logging
 import statistics
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from wool_station.gate.timeline import GateGeometry
@@ -12,6 +12,8 @@ from wool_tf.belt.gate import run as gate_run
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.station.processes import GATE, Commands, Station, StationFigures
 from wool_tf.belt.streaming import StreamRun
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,15 +59,12 @@ def accompanied(
         return run, station.figures(run.said.rejects)
 
 
-def compare(
-    belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, pairs: int, say: Callable[[str], None]
-) -> Pace:
+def compare(belt: Belt, commands: Commands, place: GateGeometry, lines_per_second: float, pairs: int) -> Pace:
     """Lets the belt pass some times without the station and with it, in turn, so that both see the machine alike.
 
     Arguments:
         belt, commands, place, lines_per_second: see `accompanied`.
         pairs: of runs.
-        say: is told of each pair.
     """
     without: list[float] = []
     beside: list[float] = []
@@ -78,7 +77,7 @@ def compare(
         for found, measure in turns if number % 2 == 0 else turns[::-1]:
             run = measure()
             found.append(round(run.lines / run.seconds, 1))
-        say(
+        log.info(
             f"pair {number + 1} of {pairs}: {without[-1]:,.0f} lines a second alone, {beside[-1]:,.0f} with the station"
         )
     ratios = tuple(round(slow / fast, 3) for fast, slow in zip(without, beside, strict=True))

@@ -23,7 +23,8 @@ from wool_tf.errors import Unwritable, WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.progress import Progress
-from wool_tf.settings import check, setting
+from wool_tf.seeds import BaseSeed
+from wool_tf.settings import check, same, setting
 
 _REQUEST, _NETWORK, _IMAGES, _LABELS = "request.json", "network.safetensors", "images.npy", "labels.npy"
 _ANSWER = "qat.tflite"
@@ -57,7 +58,7 @@ class QatConfig:
         at_least=0,
         below=math.inf,
     )
-    seed: int = setting(0, "Base of every random number.", at_least=0)
+    seed: int = same(BaseSeed, "seed")
 
     def __post_init__(self) -> None:
         check(self)
