@@ -213,7 +213,7 @@ STATED = [
     ("docs/guide.md", r"\(`--final`, by default the (third) round\)", "final"),
     ("docs/results.md", r"\| learning rate \| reducing \| (half a cosine), after a short rise", "schedule"),
     ("docs/results.md", r"\| its size \| – \| (\S+) for Adam at every stage", "adam_learning_rate"),
-    ("docs/results.md", r"30 % of the four stages \(`--recipe=(\S+)`\)", "recipe"),
+    ("docs/results.md", r"30 % of the four stacks \(`--recipe=(\S+)`\)", "recipe"),
     ("docs/results.md", r"\| images a step \| – \| (\S+) \|", "batch_size"),
 ]
 WORDS = {"third": "hard3", "half a cosine": "cosine"}

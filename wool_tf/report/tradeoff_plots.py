@@ -45,7 +45,7 @@ def measured_time(study: Study) -> Plot | None:
     least = min((row.threads for row in rows), default=0)
     times = {row.stage: row.p50_ms for row in rows if row.threads == least}
     one = study.delivered.configuration
-    label = f"median time for an image, {least} thread{'s' * (least > 1)} (ms, log scale)"
+    label = f"median time on the run's machine, {least} thread{'s' * (least > 1)} (ms, log scale)"
     return _plot(
         study, lambda stage: times.get(stage.name), "measured time", label, "ms", [(one, each) for each in one.stages]
     )

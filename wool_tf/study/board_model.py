@@ -1,6 +1,5 @@
 """From the units of a study to the model that goes to a board, and what its report says of it."""
 
-import dataclasses
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wool_board.belt.tiles import OVERLAP
-from wool_board.benchmark.document import BenchmarkDocument
 from wool_tf import files, records
 from wool_tf.data.imaging import Imaging
 from wool_tf.data.native_crops import Crops
@@ -18,12 +16,12 @@ from wool_tf.evaluation import agreement, bootstrap, operating_points
 from wool_tf.evaluation.agreement import ScoreDifference
 from wool_tf.evaluation.thresholds import COST_RATIO, of_folds
 from wool_tf.networks.unit_records import Int8File
-from wool_tf.study import baselines, board_results, contact_sheets, localisation
+from wool_tf.study import baselines, board_results, contact_sheets, localisation, timed_models
 from wool_tf.study.baselines import Name, Repeats
 from wool_tf.study.delivery_units import final_name
 from wool_tf.study.evidence import Evidence, Pool
 from wool_tf.study.grid import fold_name
-from wool_tf.study.results import BASELINE, INT8, PRUNED
+from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -35,33 +33,6 @@ SHOWN_WRONG = 60
 """Images that were judged wrongly and are shown, at most."""
 THUMBNAILS = 1000
 """At most: more would make a page of several megabytes."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class TimedFiles(BenchmarkDocument):
-    """`latency.json`: what the board's benchmark program measured, and of which files.
-
-    Attributes:
-        files: SHA-256 of the files that were timed, or of the networks that they were converted from, in hex, by name,
-            in the order of the models.
-    """
-
-    files: dict[str, str]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.models) != len(self.files):
-            raise ValueError("models must be one for each of files")
-
-    def latencies(self, stages: Mapping[str, str]) -> tuple[board_results.Latency, ...]:
-        """Of every file, with its stage by its name."""
-        found = []
-        for name, one in zip(self.files, self.models, strict=True):
-            figures = one.p50_ms, one.p90_ms, one.p99_ms, one.mean_ms, one.images_per_second
-            found.append(
-                board_results.Latency(name.replace("-", " "), one.bytes, one.threads, *figures, stage=stages[name])
-            )
-        return tuple(found)
 
 
 def deliver(
@@ -106,17 +77,8 @@ def deliver(
     side = crops.imaging.side
     converted = final.with_name(f"{int8}.tflite")
     tflite = board.write(folder, unpruned, final, converted, judged, crops.imaging, crops.native)
-    others = {
-        f"{stage}-float32": stage for stage in config.stages if stage.startswith(PRUNED) and stage != config.final
-    }
-    paths = [first / f"{stage}.safetensors" for stage in others.values()]
-    unpruned_file, *delivered_files = tflite.items()
-    timed = _timed(
-        benchmark,
-        dict([unpruned_file, *zip(others, paths, strict=True), *delivered_files]),
-        side,
-        folder / "latency.json",
-    )
+    models = timed_models.of_chain(config, tflite, first)
+    timed = timed_models.measure(benchmark, models, side, folder / "latency.json")
     images = _judged(evidence, pools, int8)
     maps, covered = localisation.heatmaps(config, evidence.folds[0], evidence.records), localisation.seen(config)
     return board_results.Delivery(
@@ -130,7 +92,7 @@ def deliver(
         held_out=agreement.compare(pools[config.final][0], pools[int8][0]),
         delivered=check,
         operators=about.operators,
-        latency=timed.latencies(dict(zip(tflite, held_out, strict=True)) | others),
+        latency=timed.latencies(models),
         latency_machine=timed.machine.cpu or platform.machine(),
         latency_warnings=timed.warnings,
         advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
@@ -209,18 +171,6 @@ def _about(
     about = {"of": of, "images": len(labels), **records.plain(achieved)}
     about["score_quantiles"] = card.score_quantiles(labels, scores)
     return DeliveryMetrics(threshold, told, float_threshold, about, len(evidence.images.labels) - held_out)
-
-
-def _timed(program: Path, models: Mapping[str, Path], side: int, path: Path) -> TimedFiles:
-    """The latencies of TFLite files and of checkpoints, measured once for the same ones."""
-    digests = {name: files.sha256(file) for name, file in models.items()}
-    found = records.read_as(path, TimedFiles)
-    if found is None or found.files != digests:
-        from wool_tf.deploy import model_folder as board
-
-        found = TimedFiles(files=digests, **vars(board.latency(program, models, side)))
-        records.write(path, found)
-    return found
 
 
 def _file(path: Path) -> board_results.File:
