@@ -44,7 +44,6 @@ PRODUCT, AIR = 1840, 400
 """Lines of a product, and of the air behind it."""
 ATTENUATION = 0.5
 WINDOW = [0.0, 1.5]
-PROGRAM = "inspect_line.py"
 BELT, DARK_REFERENCE, BRIGHT_REFERENCE, MODEL = "belt.raw", "dark.raw", "bright.raw", "model.tflite"
 SHOWN = 25
 
@@ -147,8 +146,8 @@ class _Interpreter:
 
 def _inspect(folder: Path) -> dict:
     """Inspects the belt of a folder."""
-    from wool_board import command_line
     from wool_board.belt import program
+    from wool_board.command_line import BoardProgram
     from wool_board.machine import board
     from wool_board.model import network
 
@@ -157,8 +156,7 @@ def _inspect(folder: Path) -> dict:
     profile = cProfile.Profile() if _PROFILE.value else contextlib.nullcontext()
     with profile:
         given = [str(folder / MODEL), str(folder / BELT), *references]
-        options = command_line.parse(PROGRAM, __doc__, program.InspectionOptions, given)
-        status = command_line.run(PROGRAM, program.run, options)
+        status = BoardProgram("inspect_line.py", __doc__, program.InspectionOptions, program.run).main(given)
     if status:
         sys.exit(status)
     if _PROFILE.value:

@@ -87,7 +87,7 @@ def main(arguments: list[str], delay: float = 0.0) -> int:
     import inspect_line
 
     FakeRecognizer.delay, program.Recognizer = delay, FakeRecognizer
-    return inspect_line.main(arguments)
+    return inspect_line.PROGRAM.main(arguments)
 
 
 def command(*arguments, delay: float = 0.0) -> list[str]:

@@ -59,6 +59,7 @@ def told(default: object) -> str:
 
 def _asked(path: Path) -> list[ScriptFlag]:
     """The flags of a script, in a process of its own."""
+    # As Python does when it is given a script; this one is not run, and pytest need not be at work.
     sys.argv, sys.path[:0] = [str(path)], [str(path.parent)]
     runpy.run_path(str(path), run_name=_NAME)
     found = []

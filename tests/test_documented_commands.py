@@ -32,12 +32,12 @@ def _of_the_board(name: str):
 
 
 PARSERS = {
-    "latency_table.py": _of_the_board("latency_table").parse,
-    "classify.py": classify.parse,
-    "benchmark.py": benchmark.parse,
-    "inspect_line.py": inspect_line.parse,
-    "gate.py": gate.parse,
-    "mqtt.py": mqtt.parse,
+    "latency_table.py": _of_the_board("latency_table").PROGRAM.parse,
+    "classify.py": classify.PROGRAM.parse,
+    "benchmark.py": benchmark.PROGRAM.parse,
+    "inspect_line.py": inspect_line.PROGRAM.parse,
+    "gate.py": gate.PROGRAM.parse,
+    "mqtt.py": mqtt.PROGRAM.parse,
     "station.py": station.parse,
 }
 INSTALLED = {

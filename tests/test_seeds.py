@@ -40,6 +40,6 @@ def test_a_generator_of_a_bare_seed_is_seeded_nowhere():
     allowed = {"seeds.py"}
     found = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if bare.search(path.read_text())}
     # These get a seed that was derived for them alone.
-    derived = {"networks/weights.py", "deploy/calibration_set.py", "pruning/importance.py", "data/batches.py"}
-    derived |= {"baselines/pytorch/methods.py"}
+    derived = {"networks/weights.py", "deploy/calibration_set.py", "pruning/importance.py", "data/batches.py",
+               "baselines/pytorch/methods.py"}  # fmt: skip
     assert found - allowed <= derived

@@ -11,24 +11,12 @@ import wool_board.startup  # noqa: F401
 
 import sys
 
-from wool_board import command_line
 from wool_board.benchmark import program
+from wool_board.command_line import BoardProgram
 
-PROGRAM = "benchmark.py"
-
-
-def parse(arguments: list[str]) -> program.BenchmarkOptions:
-    """The command line; leaves with status 64 if it is wrong."""
-    # An optional value would take the model that follows for the file to write.
-    alone = f"--json={program.STANDARD_OUTPUT}"
-    arguments = [alone if argument == "--json" else argument for argument in arguments]
-    return command_line.parse(PROGRAM, __doc__, program.BenchmarkOptions, arguments)
-
-
-def main(arguments: list[str]) -> int:
-    """Runs the program; returns its exit status."""
-    return command_line.run(PROGRAM, program.run, parse(arguments))
-
+PROGRAM = BoardProgram(
+    "benchmark.py", __doc__, program.BenchmarkOptions, program.run, {"--json": program.STANDARD_OUTPUT}
+)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(PROGRAM.main(sys.argv[1:]))

@@ -11,26 +11,11 @@ import wool_board.startup  # noqa: F401
 
 import sys
 
-from wool_board import command_line
 from wool_board.classification import program
-from wool_board.classification.output import PROGRAM
+from wool_board.classification.output import NAME
+from wool_board.command_line import BoardProgram
 
-
-def parse(arguments: list[str]) -> program.ClassificationOptions:
-    """The command line; leaves with status 64 if it is wrong."""
-    # An optional value would take the argument that follows for the folder.
-    alone = f"--heatmap={program.NO_FOLDER}"
-    arguments = [alone if argument == "--heatmap" else argument for argument in arguments]
-    found: program.ClassificationOptions = command_line.parse(
-        PROGRAM, __doc__, program.ClassificationOptions, arguments
-    )
-    return found
-
-
-def main(arguments: list[str]) -> int:
-    """Runs the program; returns its exit status."""
-    return command_line.run(PROGRAM, program.run, parse(arguments))
-
+PROGRAM = BoardProgram(NAME, __doc__, program.ClassificationOptions, program.run, {"--heatmap": str(program.NO_FOLDER)})
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(PROGRAM.main(sys.argv[1:]))

@@ -23,21 +23,10 @@ import wool_board.startup  # noqa: F401
 
 import sys
 
-from wool_board import command_line
 from wool_board.belt import program
+from wool_board.command_line import BoardProgram
 
-PROGRAM = "inspect_line.py"
-
-
-def parse(arguments: list[str]) -> program.InspectionOptions:
-    """The command line; leaves with status 64 if it is wrong."""
-    return command_line.parse(PROGRAM, __doc__, program.InspectionOptions, arguments)
-
-
-def main(arguments: list[str]) -> int:
-    """Runs the program; returns its exit status."""
-    return command_line.run(PROGRAM, program.run, parse(arguments))
-
+PROGRAM = BoardProgram("inspect_line.py", __doc__, program.InspectionOptions, program.run)
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(PROGRAM.main(sys.argv[1:]))

@@ -52,7 +52,12 @@ def _doctor(given: options.DoctorOptions) -> int:
     import inspect_line
     import mqtt
 
-    parsers = {"inspect": inspect_line.parse, "record": parse, "page": parse, "gate": gate.parse, "mqtt": mqtt.parse}
+    programs: dict[str, command_line.BoardProgram] = {
+        "inspect": inspect_line.PROGRAM,
+        "gate": gate.PROGRAM,
+        "mqtt": mqtt.PROGRAM,
+    }
+    parsers = {name: program.parse for name, program in programs.items()} | {"record": parse, "page": parse}
     return _run("doctor", "doctor.program")(given, parsers)
 
 

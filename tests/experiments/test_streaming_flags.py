@@ -47,7 +47,7 @@ def test_no_speed_is_no_limit_for_the_stream_only(tmp_path):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_the_usual_rate_is_that_of_the_program(script):
-    assert inspect_line.parse(["m", "--dark=d", "--bright=b"]).lines_per_second == 1250
+    assert inspect_line.PROGRAM.parse(["m", "--dark=d", "--bright=b"]).lines_per_second == 1250
     # A script's help ends with status 1.
     assert "(default: '1250.0')" in scripts.check(script, "--help").stdout
 

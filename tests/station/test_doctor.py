@@ -65,12 +65,12 @@ def test_a_unit_gets_its_settings_and_wrong_ones_are_told():
     words = settings.arguments("inspect", found)
     assert words[:2] == ["models/current.tflite", "/run/wool/lines"] and "--threads=2" in words
     with pytest.raises(BadFile, match="--nonsense"):
-        settings.options(inspect_line.parse, [*words, "--nonsense"])
+        settings.options(inspect_line.PROGRAM.parse, [*words, "--nonsense"])
 
 
 def inspection_options(model: Path, folder: Path):
     names = {"MODEL": str(model), "INPUT": "-", "DARK": str(folder / "dark.png"), "BRIGHT": str(folder / "bright.png")}
-    return settings.options(inspect_line.parse, settings.arguments("inspect", names))
+    return settings.options(inspect_line.PROGRAM.parse, settings.arguments("inspect", names))
 
 
 def test_references_that_are_well_old_and_missing(tmp_path):
@@ -164,7 +164,7 @@ def test_the_users_rights(tmp_path, monkeypatch):
 
 
 def gate_options(*words: str):
-    return gate.parse(["--feed=x", "--distance_mm=1500", "--width_mm=100", *words])
+    return gate.PROGRAM.parse(["--feed=x", "--distance_mm=1500", "--width_mm=100", *words])
 
 
 def test_a_gate_that_is_too_near_or_does_not_answer():

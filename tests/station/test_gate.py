@@ -240,7 +240,7 @@ def test_wrong_options_are_one_line(options, text, capsys, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     given = ["--feed=feed", "--distance_mm=160", "--width_mm=20", "--dry_run", *options]
     with contextlib.suppress(SystemExit):
-        assert gate.main(given) == 64
+        assert gate.PROGRAM.main(given) == 64
     assert capsys.readouterr().err == f"gate.py: {text}\n"
 
 
@@ -254,6 +254,6 @@ def test_wrong_options_are_one_line(options, text, capsys, monkeypatch):
 )
 def test_wrong_pins_are_one_line(options, text, capsys):
     with pytest.raises(SystemExit) as ended:
-        gate.main(["--feed=feed", "--distance_mm=160", "--width_mm=20", *options])
+        gate.PROGRAM.main(["--feed=feed", "--distance_mm=160", "--width_mm=20", *options])
     assert ended.value.code == 64
     assert capsys.readouterr().err == f"gate.py: {text}\n"

@@ -14,7 +14,7 @@ from checkout import PROGRAMS, ROOT
 from wool_board.exit_status import INTERRUPTED, WRONG_USAGE
 
 GUIDE = (ROOT / "docs" / "gate.md").read_text()
-PARSERS = {"gate": gate.parse, "mqtt": mqtt.parse}
+PARSERS = {"gate": gate.PROGRAM.parse, "mqtt": mqtt.PROGRAM.parse}
 
 
 @pytest.fixture(params=sorted(PARSERS))

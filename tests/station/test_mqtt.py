@@ -258,7 +258,7 @@ def test_tls_and_credentials(tmp_path, inspection):
 )
 def test_wrong_options_are_one_line(options, text, capsys):
     with contextlib.suppress(SystemExit):
-        assert mqtt.main(["--feed=feed", "--broker=host", *options]) == 64
+        assert mqtt.PROGRAM.main(["--feed=feed", "--broker=host", *options]) == 64
     assert capsys.readouterr().err == f"mqtt.py: {text}\n"
 
 
@@ -277,12 +277,12 @@ def test_credentials_that_are_none_are_one_line(tmp_path, content, mode, status,
     if content is not None:
         path.write_bytes(content.encode("latin-1"))
         path.chmod(mode)
-    assert mqtt.main(["--feed=feed", "--broker=host", f"--credentials={path}"]) == status
+    assert mqtt.PROGRAM.main(["--feed=feed", "--broker=host", f"--credentials={path}"]) == status
     assert capsys.readouterr().err == f"mqtt.py: --credentials={path}: {text.format(path)}\n"
 
 
 def test_a_certificate_that_is_none_is_one_line(tmp_path, capsys):
     path = tmp_path / "ca.pem"
     path.write_text("none")
-    assert mqtt.main(["--feed=feed", "--broker=host", f"--ca={path}"]) == 64
+    assert mqtt.PROGRAM.main(["--feed=feed", "--broker=host", f"--ca={path}"]) == 64
     assert f"mqtt.py: --ca={path}: holds no certificates in PEM (" in capsys.readouterr().err

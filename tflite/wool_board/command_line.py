@@ -7,9 +7,9 @@ import os
 import re
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from wool_board.errors import DISK_FAULTS, WoolError, as_text
 from wool_board.exit_status import INTERRUPTED, MISTAKE, WRONG_USAGE
@@ -73,19 +73,35 @@ class Parser(argparse.ArgumentParser):
         sys.exit(WRONG_USAGE)
 
 
-def parse(name: str, about: str, config: type[T], arguments: list[str]) -> T:
-    """The options of a program that has no commands; leaves with status 64 if they are wrong.
+@dataclasses.dataclass(frozen=True)
+class BoardProgram(Generic[T]):
+    """A program that has no commands.
 
-    Arguments:
-        name: of the program.
+    Attributes:
+        name: which begins the line that a mistake gets.
         about: what it is, in the first line.
-        config: dataclass of its options.
-        arguments: that were given.
+        options: dataclass of its options.
+        work: does the work, see `run`.
+        alone: values of options that may stand without one, by option: argparse would take the argument that follows.
     """
-    parser = Parser(prog=name, description=about.splitlines()[0], allow_abbrev=False)
-    parser.add_options(config)
-    # What is given by its place may stand behind the options, too.
-    return parser.options(config, parser.parse_intermixed_args(arguments))
+
+    name: str
+    about: str
+    options: type[T]
+    work: Callable[[T], int]
+    alone: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def parse(self, arguments: Sequence[str]) -> T:
+        """The options; leaves with status 64 if they are wrong."""
+        parser = Parser(prog=self.name, description=self.about.splitlines()[0], allow_abbrev=False)
+        parser.add_options(self.options)
+        given = [f"{each}={self.alone[each]}" if each in self.alone else each for each in arguments]
+        # What is given by its place may stand behind the options, too.
+        return parser.options(self.options, parser.parse_intermixed_args(given))
+
+    def main(self, arguments: Sequence[str]) -> int:
+        """Runs it; returns its exit status."""
+        return run(self.name, self.work, self.parse(arguments))
 
 
 def run(name: str, work: Callable[[T], int], options: T) -> int:

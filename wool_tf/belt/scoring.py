@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from wool_station.events import JudgedEvent
+from wool_tf import records
 from wool_tf.belt.layout import Belt
 from wool_tf.belt.streaming import StreamRun
 from wool_tf.data.annotations.scans import Box
@@ -36,6 +37,42 @@ class StatedLatency:
 
     mm: float
     ms: float
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectionStart:
+    """What figures need of the program's first event.
+
+    Attributes:
+        pixel_mm: from line to line.
+        stated_latency: None where lines may wait.
+        levels_mm: from tile to tile, along and across, at each level of overlap.
+    """
+
+    pixel_mm: float
+    stated_latency: StatedLatency | None
+    levels_mm: tuple[tuple[float, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectionSummary:
+    """What figures need of the program's last event.
+
+    Attributes:
+        tiles: that the network looked at.
+        latency_ms: of tiles, or None without any.
+        lost_lines: that it could not take.
+        thinned: how often the overlap of tiles was thinned.
+        along_mm: how far the belt is.
+        peak_memory_mb: by its own account.
+    """
+
+    tiles: int
+    latency_ms: Percentiles | None
+    lost_lines: int
+    thinned: int
+    along_mm: float
+    peak_memory_mb: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +156,7 @@ class InspectionFigures(ProgramFigures):
 
 def judge(belt: Belt, run: StreamRun) -> InspectionFigures:
     """The figures of a run in which the belt passed once."""
-    said, pixel = run.said, run.said.start["pixel_mm"]
+    said, pixel = run.said, _start(run).pixel_mm
     rejects = [_area(event, pixel) for event in said.rejects]
     defects = count_defects(belt.boxes, [_area(tile, pixel) for tile in said.tiles or ()], rejects)
     if defects:
@@ -150,26 +187,30 @@ def count_defects(boxes: Iterable[Box], tiles: Sequence[Box], rejects: Sequence[
 def program_figures(run: StreamRun) -> ProgramFigures:
     """How the program kept up in a run."""
     said = run.said
-    latency, stated = said.summary["latency_ms"], said.start["stated_latency"]
+    start, summary = _start(run), records.typed(said.summary, InspectionSummary, "summary")
     return ProgramFigures(
         lines=run.lines,
         lines_per_second=round(run.lines / run.seconds, 1),
-        tiles=said.summary["tiles"],
-        tile_latency_ms=latency and Percentiles(**latency),
-        stated_latency=stated and StatedLatency(**stated),
+        tiles=summary.tiles,
+        tile_latency_ms=summary.latency_ms,
+        stated_latency=start.stated_latency,
         reject_latency_mm=_percentiles([event.latency_mm for event in said.rejects]),
         reject_latency_ms=_percentiles([event.latency_ms for event in said.rejects]),
         late=sum(alarm.alarm == "late" for alarm in said.alarms),
         unseen_mm=round(sum(end - start for start, end in (event.along_mm for event in said.unseen)), 1),
-        lost_lines=said.summary["lost_lines"],
-        forgotten_mm=round(said.forgotten_mm + max(0.0, said.summary["along_mm"] - said.end_mm), 1),
-        thinned=said.summary["thinned"],
-        thinnest=(said.deepest, len(said.start["levels_mm"]) - 1),
+        lost_lines=summary.lost_lines,
+        forgotten_mm=round(said.forgotten_mm + max(0.0, summary.along_mm - said.end_mm), 1),
+        thinned=summary.thinned,
+        thinnest=(said.deepest, len(start.levels_mm) - 1),
         alarms=tuple(sorted({alarm.alarm for alarm in said.alarms})),
         longest_write_ms=round(1e3 * run.longest_write, 1),
-        peak_memory_mb=said.summary["peak_memory_mb"],
+        peak_memory_mb=summary.peak_memory_mb,
         memory_mb=quarters(run.memory),
     )
+
+
+def _start(run: StreamRun) -> InspectionStart:
+    return records.typed(run.said.start, InspectionStart, "start")
 
 
 def quarters(memory: Sequence[tuple[float, float]]) -> MemoryQuarters | None:

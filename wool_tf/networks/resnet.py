@@ -3,7 +3,9 @@
 Deep Residual Learning for Image Recognition, He et al. 2016, https://arxiv.org/abs/1512.03385.
 """
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -32,7 +34,8 @@ class ResNet(keras.Model):
         if not isinstance(spec, ResNetSpec):
             spec = ResNetSpec.from_config(spec)
         image = keras.Input(spec.input_shape, name="image")
-        super().__init__(inputs=image, outputs=self._logits(spec, image), **kwargs)
+        builder = GraphBuilder(spec, keras.layers, BatchNormalization, self.after_norm)
+        super().__init__(inputs=image, outputs=builder.logits(image), **kwargs)
         self.spec = spec
 
     def get_config(self) -> dict:
@@ -47,39 +50,54 @@ class ResNet(keras.Model):
         """What happens to the features between a batch norm and what follows it: nothing, here."""
         return features
 
-    @classmethod
-    def _logits(cls, spec: ResNetSpec, image: keras.KerasTensor) -> keras.KerasTensor:
-        features = cls._unit(spec.stem, spec, image)
+
+@dataclasses.dataclass(frozen=True)
+class GraphBuilder:
+    """Connects the layers of a network, of Keras or of tf_keras.
+
+    Attributes:
+        spec: of the network.
+        layers: the module that has them, `keras.layers`.
+        norm: makes a batch norm of a name.
+        after_norm: see `ResNet.after_norm`.
+    """
+
+    spec: ResNetSpec
+    layers: Any
+    norm: Callable[..., Any]
+    after_norm: Callable[[Convolution, ResNetSpec, Any], Any]
+
+    def logits(self, image: Any) -> Any:
+        """(batch, classes), of the tensor of normalised images."""
+        features = self._unit(self.spec.stem, image)
         # Zeros pad as well as minus infinity does, since a ReLU went before.
-        features = keras.layers.ZeroPadding2D(1, name="maxpool.pad")(features)
-        features = keras.layers.MaxPooling2D(3, 2, name="maxpool")(features)
-        for stack in spec.stacks:
+        features = self.layers.ZeroPadding2D(1, name="maxpool.pad")(features)
+        features = self.layers.MaxPooling2D(3, 2, name="maxpool")(features)
+        for stack in self.spec.stacks:
             for block in stack:
-                features = cls._block(block, spec, features)
-        features = keras.layers.GlobalAveragePooling2D(name="avgpool")(features)
-        return keras.layers.Dense(spec.classes, name="fc")(features)
+                features = self._block(block, features)
+        features = self.layers.GlobalAveragePooling2D(name="avgpool")(features)
+        return self.layers.Dense(self.spec.classes, name=network_weights.HEAD)(features)
 
-    @classmethod
-    def _block(cls, block: Block, spec: ResNetSpec, features: keras.KerasTensor) -> keras.KerasTensor:
-        shortcut = cls._unit(block.projection, spec, features) if block.projection else features
+    def _block(self, block: Block, features: Any) -> Any:
+        shortcut = self._unit(block.projection, features) if block.projection else features
         for conv in block.convolutions:
-            features = cls._unit(conv, spec, features)
-        features = keras.layers.Add(name=f"{block.name}.add")([features, shortcut])
-        return keras.layers.ReLU(name=f"{block.name}.relu")(features)
+            features = self._unit(conv, features)
+        features = self.layers.Add(name=f"{block.name}.add")([features, shortcut])
+        return self.layers.ReLU(name=f"{block.name}.relu")(features)
 
-    @classmethod
-    def _unit(cls, conv: Convolution, spec: ResNetSpec, features: keras.KerasTensor) -> keras.KerasTensor:
+    def _unit(self, conv: Convolution, features: Any) -> Any:
         padding = "same" if conv.kernel > 1 else "valid"
         if conv.kernel > 1 and conv.stride > 1:
             # With a stride, Keras' "same" pads the far side only; PyTorch pads both.
-            features = keras.layers.ZeroPadding2D(conv.kernel // 2, name=f"{conv.name}.pad")(features)
+            features = self.layers.ZeroPadding2D(conv.kernel // 2, name=f"{conv.name}.pad")(features)
             padding = "valid"
-        features = keras.layers.Conv2D(
-            spec.width(conv.writes), conv.kernel, conv.stride, padding, use_bias=False, name=conv.name
-        )(features)
-        features = BatchNormalization(name=conv.norm)(features)
-        features = cls.after_norm(conv, spec, features)
-        return keras.layers.ReLU(name=f"{conv.norm}.relu")(features) if conv.relu else features
+        width = self.spec.width(conv.writes)
+        features = self.layers.Conv2D(width, conv.kernel, conv.stride, padding, use_bias=False, name=conv.name)(
+            features
+        )
+        features = self.after_norm(conv, self.spec, self.norm(name=conv.norm)(features))
+        return self.layers.ReLU(name=f"{conv.norm}.relu")(features) if conv.relu else features
 
 
 def restored(spec: ResNetSpec, weights: Mapping[str, np.ndarray]) -> ResNet:

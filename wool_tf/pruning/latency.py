@@ -13,7 +13,7 @@ import numpy as np
 
 from wool_tf.errors import WoolError
 from wool_tf.networks.spec import Convolution, ResNetSpec
-from wool_tf.pruning.latency_table import LatencyTable, Shape, predicted, shapes
+from wool_tf.pruning.latency_table import LatencyTable, Shape, most_channels, predicted, shapes
 from wool_tf.pruning.plan import writers
 
 RECIPE = "latency"
@@ -164,14 +164,10 @@ class _Search:
 
 def _dense(spec: ResNetSpec, table: LatencyTable) -> dict[Shape, np.ndarray]:
     """Of every shape the milliseconds for all channels that are read, and written: (reads + 1, writes + 1)."""
-    most: dict[Shape, tuple[int, int]] = {}
-    for conv, shape in shapes(spec):
-        reads, writes = most.get(shape, (0, 0))
-        most[shape] = max(reads, spec.width(conv.reads)), max(writes, spec.width(conv.writes))
     return {
         # Without channels there is no network: what stands there is never asked for.
         shape: table.ms(shape, np.arange(reads + 1)[:, np.newaxis], np.arange(writes + 1)[np.newaxis])
-        for shape, (reads, writes) in most.items()
+        for shape, (reads, writes) in most_channels([spec]).items()
     }
 
 

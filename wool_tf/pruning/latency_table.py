@@ -162,22 +162,28 @@ def predicted(spec: ResNetSpec, table: LatencyTable) -> float:
     return float(sum(table.ms(*each) for each in widths))
 
 
+def most_channels(specs: Sequence[ResNetSpec]) -> dict[Shape, tuple[int, int]]:
+    """Of every shape in some networks the most channels that one of its convolutions reads, and writes."""
+    found: dict[Shape, tuple[int, int]] = {}
+    for spec in specs:
+        for conv, shape in shapes(spec):
+            reads, writes = found.get(shape, (0, 0))
+            found[shape] = max(reads, spec.width(conv.reads)), max(writes, spec.width(conv.writes))
+    return found
+
+
 def to_measure(specs: Sequence[ResNetSpec]) -> ArchiveContents:
     """What a table has to hold for unpruned networks and for all that pruning may leave of them.
 
     Raises:
         WoolError: a network reads images that are not square.
     """
-    most: dict[Shape, tuple[int, int]] = {}
-    for spec in specs:
-        for conv, shape in shapes(spec):
-            reads, writes = most.get(shape, (0, 0))
-            most[shape] = max(reads, spec.width(conv.reads)), max(writes, spec.width(conv.writes))
+    widest = most_channels(specs)
     first = {conv.name: shape for conv, shape in shapes(specs[0])}
-    grids = {shape: (_axis(reads), _axis(writes)) for shape, (reads, writes) in most.items()}
+    grids = {shape: (_axis(reads), _axis(writes)) for shape, (reads, writes) in widest.items()}
     # Nothing is pruned of the image.
     grids[first[STEM]] = (specs[0].width("input"),), grids[first[STEM]][1]
-    whole, few = (most[first[_SWEPT]][0],), tuple(range(1, SWEEP + 1))
+    whole, few = (widest[first[_SWEPT]][0],), tuple(range(1, SWEEP + 1))
     return ArchiveContents(
         tuple(_grid(shape, *axes) for shape, axes in grids.items()),
         tuple(_grid(first[_SWEPT], *axes) for axes in ((few, whole), (whole, few))),

@@ -59,7 +59,7 @@ def test_wrong_use_gets_one_line(
         return text
 
     try:
-        found = classify.main([*map(put, arguments)])
+        found = classify.PROGRAM.main([*map(put, arguments)])
     except SystemExit as end:
         found = end.code
     printed = capsys.readouterr()
@@ -80,7 +80,7 @@ def test_a_tampered_model_is_refused(board_model, folder, tmp_path):
 def test_imports_nothing_of_the_library(board_model, folder):
     program = (
         "import classify, sys\n"
-        f"assert classify.main([{str(board_model)!r}, {str(folder)!r}]) == 0\n"
+        f"assert classify.PROGRAM.main([{str(board_model)!r}, {str(folder)!r}]) == 0\n"
         "print(sorted({'wool_tf', 'tensorflow', 'keras', 'absl', 'scipy'} & set(sys.modules)))\n"
     )
     alone = os.environ | {"PYTHONPATH": str(PROGRAMS)}

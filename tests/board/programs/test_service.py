@@ -63,7 +63,7 @@ def test_the_unit_starts_the_inspection_with_the_settings_that_come_with_it(unit
     folder = unit["Service"]["WorkingDirectory"]
     assert python == f"{folder}/.venv/bin/python"
     assert program == "tflite/inspect_line.py"
-    options = inspect_line.parse(arguments)
+    options = inspect_line.PROGRAM.parse(arguments)
     found = settings()
     assert [str(options.model), options.input] == [found["MODEL"], found["INPUT"]]
     assert [str(options.dark), str(options.bright)] == [found["DARK"], found["BRIGHT"]]
@@ -84,7 +84,7 @@ def test_ends_that_are_wanted_are_no_failures_and_hopeless_ones_not_tried_again(
     service = unit["Service"]
     assert service["SuccessExitStatus"] == str(INTERRUPTED)
     with pytest.raises(SystemExit) as raised:
-        inspect_line.parse(["--nonsense"])
+        inspect_line.PROGRAM.parse(["--nonsense"])
     assert service["RestartPreventExitStatus"] == str(raised.value.code)
     assert service["Restart"] == "always"
     # A program or a package that is missing may come back.

@@ -12,7 +12,7 @@ from wool_board.image import ignored_files
 from wool_board.image.folders import Unreadable
 from wool_board.machine.output_stream import OutputStream
 
-PROGRAM = "classify.py"
+NAME = "classify.py"
 
 
 class RecordWriter:
@@ -56,7 +56,7 @@ class RecordWriter:
 
     def remark(self, path: Path | str, text: str) -> None:
         """Prints what a person should know of a file or folder, and is no mistake."""
-        say(f"{PROGRAM}: {one_line(path)}: {text}")
+        say(f"{NAME}: {one_line(path)}: {text}")
 
 
 def unreadable(output: RecordWriter) -> Unreadable:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wool_board.exit_status import INTERRUPTED
-from wool_station.events import RejectEvent, Unseen, typed
+from wool_station.events import RejectEvent, Start, Unseen, typed
 from wool_station.gate.timeline import GateGeometry
 from wool_tf import records
 from wool_tf.belt.detector import DetectorStream, LineTimes
@@ -143,7 +143,8 @@ def figures(run: GateRun, place: GateGeometry) -> GateFigures:
     heard = [typed(event) for event in run.inspection]
     spans = [event.along_mm for event in heard if isinstance(event, RejectEvent | Unseen)]
     outputs = edges.told_outputs(run.gate)
-    record = edges.judge(outputs, spans, place, run.written, run.inspection[0]["pixel_mm"])
+    start = next(event for event in heard if isinstance(event, Start))
+    record = edges.judge(outputs, spans, place, run.written, start.pixel_mm)
     notes = {event["text"]: None for event in run.gate if event["event"] == "note" and event["name"] not in OF_FEED}
     unseen = [event.along_mm for event in heard if isinstance(event, Unseen)]
     return GateFigures(
