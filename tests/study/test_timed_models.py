@@ -42,7 +42,7 @@ def test_the_same_models_are_timed_once(tmp_path, monkeypatch):
     models = {}
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(name.encode())
-        models[name] = timed_models.TimedModel(f"stage of {name}", tmp_path / name)
+        models[name] = timed_models.ChainModel(f"stage of {name}", tmp_path / name)
     document = tmp_path / "latency.json"
     first = timed_models.measure(Path("benchmark.py"), models, 64, document)
     assert [(row.model, row.stage) for row in first.latencies(models)] == [("a", "stage of a"), ("b", "stage of b")]

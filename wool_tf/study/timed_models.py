@@ -12,8 +12,8 @@ from wool_tf.training.config import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)
-class TimedModel:
-    """A model that is timed.
+class ChainModel:
+    """A model of the chain, to be timed.
 
     Attributes:
         stage: whose accuracy belongs to it.
@@ -40,7 +40,7 @@ class TimedFiles(BenchmarkDocument):
         if len(self.models) != len(self.files):
             raise ValueError("models must be one for each of files")
 
-    def latencies(self, timed: Mapping[str, TimedModel]) -> tuple[Latency, ...]:
+    def latencies(self, timed: Mapping[str, ChainModel]) -> tuple[Latency, ...]:
         """Of every file."""
         found = []
         for name, one in zip(self.files, self.models, strict=True):
@@ -49,7 +49,7 @@ class TimedFiles(BenchmarkDocument):
         return tuple(found)
 
 
-def of_chain(config: TrainingConfig, tflite: Mapping[str, Path], first: Path) -> dict[str, TimedModel]:
+def of_chain(config: TrainingConfig, tflite: Mapping[str, Path], first: Path) -> dict[str, ChainModel]:
     """The delivered files, and between them every other pruned network.
 
     Arguments:
@@ -58,13 +58,13 @@ def of_chain(config: TrainingConfig, tflite: Mapping[str, Path], first: Path) ->
         first: folder of the first fold, whose networks are kept.
     """
     named = zip(tflite.items(), (BASELINE, config.final, f"{config.final}{INT8}"), strict=True)
-    unpruned, *delivered = ((name, TimedModel(stage, path)) for (name, path), stage in named)
+    unpruned, *delivered = ((name, ChainModel(stage, path)) for (name, path), stage in named)
     others = (stage for stage in config.stages if stage.startswith(PRUNED) and stage != config.final)
-    between = [(f"{stage}-float32", TimedModel(stage, first / f"{stage}.safetensors")) for stage in others]
+    between = [(f"{stage}-float32", ChainModel(stage, first / f"{stage}.safetensors")) for stage in others]
     return dict([unpruned, *between, *delivered])
 
 
-def measure(program: Path, models: Mapping[str, TimedModel], side: int, path: Path) -> TimedFiles:
+def measure(program: Path, models: Mapping[str, ChainModel], side: int, path: Path) -> TimedFiles:
     """The latencies, measured once for the same models.
 
     Arguments:
