@@ -164,5 +164,5 @@ def scores(study: Study) -> dict | None:
         "tiles": delivery.tiles_per_square_metre,
         "types": naming.TYPES,
         "images": rows,
-        "thumbnails": delivery.thumbnails,
+        "thumbnails": {one.image: one.jpeg for one in delivery.thumbnails},
     }

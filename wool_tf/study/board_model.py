@@ -225,10 +225,13 @@ def _pictures(
     )
 
 
-def _thumbnails(evidence: Evidence, judged: Sequence[board_results.ImageVerdict], int8: str) -> dict[int, str]:
+def _thumbnails(
+    evidence: Evidence, judged: Sequence[board_results.ImageVerdict], int8: str
+) -> tuple[board_results.Thumbnail, ...]:
     """Of the images whose scores are nearest to their thresholds."""
     margins = np.abs([one.scores[int8] - one.threshold for one in judged])
     nearest = np.sort(np.argsort(margins, kind="stable")[:THUMBNAILS])
-    return {
-        place: contact_sheets.thumbnail(evidence.images.images[evidence.judged[place]]) for place in nearest.tolist()
-    }
+    return tuple(
+        board_results.Thumbnail(place, contact_sheets.thumbnail(evidence.images.images[evidence.judged[place]]))
+        for place in nearest.tolist()
+    )

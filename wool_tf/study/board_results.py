@@ -86,6 +86,14 @@ class Picture:
 
 
 @dataclasses.dataclass(frozen=True)
+class Thumbnail:
+    """A small image: its number among the judged, and it as JPEG in base64."""
+
+    image: int
+    jpeg: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Advantage:
     """How much the delivered model spares against a baseline, on the same images, both by the same rule.
 
@@ -136,8 +144,7 @@ class Delivery:
         advantages: over each baseline.
         judged: every image.
         pictures: of the images judged wrongly by the rule, and of some that were judged rightly.
-        thumbnails: JPEGs in base64 of the images that another threshold would have judged otherwise, by their numbers
-            among the judged.
+        thumbnails: of the images that another threshold would judge otherwise.
         pointing: PointingGame over all images, or None where no boxes are known.
         tiles_per_square_metre: that the inspection of a belt judges, or None where the distance of pixels is not known.
     """
@@ -158,6 +165,6 @@ class Delivery:
     advantages: tuple[Advantage, ...]
     judged: tuple[ImageVerdict, ...]
     pictures: tuple[Picture, ...] = ()
-    thumbnails: dict[int, str] = dataclasses.field(default_factory=dict)
+    thumbnails: tuple[Thumbnail, ...] = ()
     pointing: PointingGame | None = None
     tiles_per_square_metre: float | None = None
