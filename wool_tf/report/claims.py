@@ -48,7 +48,7 @@ def claims(study: Study) -> Table | None:
         f"ResNet-34 with SGD and ImageNet weights falls by {_drop((34, 'sgd', True)):.2f} points in round 3, to "
         f"{paper.PRUNED[34, 'sgd', True][2]:.2f} %. Networks are said to keep {_range('params')} of their parameters; "
         f"by its Table III ResNet-34 keeps {_kept(34):.1f} % after round 3 and ResNet-18 {_kept(18):.1f} %. Table III "
-        "follows from removing 10, 20, 20 and 30 % of the filters of the four stages, not 30 % everywhere. There are "
+        "follows from removing 10, 20, 20 and 30 % of the filters of the four stacks, not 30 % everywhere. There are "
         f"{paper.CROPS} crops of {paper.SCANS} scans of {paper.SAMPLES} samples, most of them scanned from three "
         "angles; its folds keep apart what was cut from one source image, not the scans of one sample. So its networks "
         "were tested on samples that they had seen in training, from another angle; --group_by=scan divides images as "

@@ -44,7 +44,7 @@ def files(study: Study) -> Table | None:
     trunk = ", ".join(str(spec["widths"][f"layer{stage}"]) for stage in range(1, 5))
     text = (
         "The delivered model was trained on all images. The checksum tells whether a copy of a file is intact. It is a "
-        f"ResNet-{spec['depth']} for inputs of {shape}; its four stages are {trunk} channels wide. Its threshold is "
+        f"ResNet-{spec['depth']} for inputs of {shape}; its four stacks are {trunk} channels wide. Its threshold is "
         f"{decimals(study.delivery.threshold)}: {study.delivery.told}."
     )
     note = "The baseline is the unpruned network of one fold. It is here to compare size and speed, not for use."

@@ -38,7 +38,7 @@ _EXPLAINED = {
     ),
     FROZEN: (
         "Logistic regression on frozen features is what the initial weights give without any training of the network: "
-        "a linear classifier, fitted to the training folds, reads the pooled features of its four stages."
+        "a linear classifier, fitted to the training folds, reads the pooled features of its four stacks."
     ),
 }
 

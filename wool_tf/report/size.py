@@ -54,7 +54,7 @@ def removal(study: Study) -> Table | None:
     ]
     text = (
         "Share of the channels that are gone, of the unpruned width, in percent. A trunk is the residual stream of one "
-        "of the four stages of a ResNet; inner channels lie between the convolutions of a block, and of these the "
+        "of the four stacks of a ResNet; inner channels lie between the convolutions of a block, and of these the "
         "smallest and the largest share is given. In networks of basic blocks the stem belongs to the first trunk. "
         "Before fine-tuning: accuracy on the held-out images at the threshold 0.5 right after the filters went and "
         "batch norms were re-estimated, mean over folds."
