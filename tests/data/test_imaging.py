@@ -76,6 +76,7 @@ def test_images_that_cannot_be_read_do_not_count(tmp_path):
         (SAID | {"crop": 0}, "crop must be"),
         (SAID | {"bits": 7}, "bits must be a whole number from 8 to 16, got 7$"),
         (SAID | {"bits": 12.0}, "bits must be"),
+        (SAID | {"version": 3}, "version must be a whole number from 1 to 2, got 3$"),
         (SAID | {"white": 254}, "white must be a whole number from 255 to 65535, got 254$"),
         (SAID | {"white": 3900.0}, "white must be"),
         (SAID | {"bits": 10, "white": 3900}, "json: white=3900: must be at most 1023 with 10 bits; give one of them$"),

@@ -106,11 +106,14 @@ def test_a_document_is_read_as_it_was_written(tmp_path):
     [
         ("", "is not JSON"),
         ("\x00\xff", "is not JSON"),
-        ([], "is no document of benchmark.py (Expected `object`, got `array`); measure again with --json=FILE"),
+        (
+            [],
+            "is no document of benchmark.py (Expected `object`, got `array`); measure again",
+        ),
         ({}, "(Object missing required field `machine`)"),
         ({"machine": {}, "warnings": [1], "models": []}, "(Expected `str`, got `int` - at `$.warnings[0]`)"),
         ({"machine": {}, "warnings": [], "warm_up_runs": 1, "models": []}, "(models must not be empty)"),
-        (PI5_WRITTEN | {"version": 2}, "(version must be 1, got 2); measure again with --json=FILE"),
+        (PI5_WRITTEN | {"version": 2}, "(version must be 1, got 2); measure again"),
         ({"machine": {}, "warnings": [], "models": {}}, "(Expected `array`, got `object` - at `$.models`)"),
         (written("a", 3), "(Expected `object`, got `int` - at `$.models[0]`)"),
         (written("a", model("a", 1.0), {}), "(Object missing required field `file` - at `$.models[1]`)"),

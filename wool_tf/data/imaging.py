@@ -11,7 +11,7 @@ from wool_board.image.variants import BITS, WHITE
 from wool_board.json_text import parsed
 from wool_board.model.card import MAX_PIXEL_MM, MIN_PIXEL_MM, is_length, is_whole, is_window, is_within
 from wool_tf.data import listing
-from wool_tf.data.crops import IMAGING
+from wool_tf.data.crops import IMAGING, VERSION
 from wool_tf.data.listing import BadFiles
 from wool_tf.data.naming import AS_NAMED, CropNaming
 from wool_tf.data.sample_bits import SampleBits
@@ -79,6 +79,7 @@ def _white(file: Path, said: dict) -> int | None:
 
 
 _RULES = {
+    "version": (f"a whole number from 1 to {VERSION}", lambda value: is_within(value, range(1, VERSION + 1))),
     "window": ("two numbers, the lower one first", is_window),
     "pixel_mm": (f"a number of at least {MIN_PIXEL_MM:g} and at most {MAX_PIXEL_MM:g}", is_length),
     "crop": ("a whole number above 0", lambda value: is_whole(value, 1)),

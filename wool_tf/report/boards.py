@@ -81,9 +81,9 @@ def read(path: Path) -> BenchmarkDocument:
         raise WoolError(f"{path}: cannot be read ({error.strerror})") from None
     except msgspec.ValidationError as error:
         reason = in_one_line(error)
-        raise WoolError(f"{path}: is no document of benchmark.py ({reason}); measure again with --json=FILE") from None
+        raise WoolError(f"{path}: is no document of benchmark.py ({reason}); measure again") from None
     except ValueError:
-        raise WoolError(f"{path}: is not JSON; give files that benchmark.py --json=FILE wrote") from None
+        raise WoolError(f"{path}: is not JSON; give documents that benchmark.py wrote") from None
 
 
 def compare(documents: Mapping[str, BenchmarkDocument], reference: int) -> BoardComparison:
