@@ -48,7 +48,7 @@ def test_a_claim_that_was_not_tested_says_what_would_test_it():
     assert len(untested) == 4 and "hard pruning costs at most 1.34 points of accuracy" in untested
     half = claim(written(configuration(stage("baseline", 0.99), stage("hard1", 0.98, change=-0.01))))
     here, held = half["hard pruning retains accuracy better than ASFP"]
-    assert (here, held) == ("needs both in one run (--rounds=3 --asfp_rates=0.1,0.2,0.3)", "not run")
+    assert (here, held) == ("needs both in one run", "not run")
     assert [held for _, held in half.values()].count("not run") == 1
 
 

@@ -103,7 +103,7 @@ def test_threads_are_named_where_they_differ(delivered):
     rows = (*delivery.latency, dataclasses.replace(delivery.latency[-1], threads=2, p50_ms=0.3))
     study = dataclasses.replace(delivered, delivery=dataclasses.replace(delivery, latency=rows))
     alt = plots.latency(study).alt
-    assert "compact int8, 2 threads" in alt and "Round 1 float32, 1 thread 18.3 MB" in alt
+    assert "compact int8, 2 threads" in alt and "round 1 float32, 1 thread 18.3 MB" in alt
     # What a network takes is of the fewest threads.
     assert "Hard pruning, round 3, int8 97.1 %, 0.510 ms" in tradeoff_plots.measured_time(study).alt
 

@@ -92,11 +92,11 @@ def _rows(study: Study, one: Configuration) -> Iterator[Cells]:
         yield _shares(one, hard, "operations")
     else:
         for claim in (LITTLE_LOST, _left("params"), _left("operations")):
-            yield claim, NOT_RUN, "needs rounds of hard pruning (--rounds=3)", MISSING
+            yield claim, NOT_RUN, "needs rounds of hard pruning", MISSING
     if hard and soft:
         yield _stability(study, one, hard, soft)
     else:
-        yield RETAINED, NOT_RUN, "needs both in one run (--rounds=3 --asfp_rates=0.1,0.2,0.3)", _losses_of_both(one)
+        yield RETAINED, NOT_RUN, "needs both in one run", _losses_of_both(one)
 
 
 def _measured(stage: Stage, kind: str) -> bool:

@@ -122,9 +122,9 @@ def short(name: str) -> str:
 
 
 def timed(row: Latency) -> str:
-    """A model that was timed: compact int8, Round 1 float32."""
+    """A model that was timed: compact int8, round 1 float32."""
     first, _, precision = row.model.partition(" ")
-    return f"{short(first)} {precision}" if first.startswith(PRUNED) else row.model
+    return f"{inline(short(first))} {precision}" if first.startswith(PRUNED) else row.model
 
 
 def script(study: Study) -> str:
