@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from study_sample import configuration, figures, stage, written
+from wool_board import mcnemar
 from wool_tf.evaluation import mover, paired_comparison
 from wool_tf.report import claims, paper
 from wool_tf.study.score_results import THRESHOLDING, Baseline
@@ -116,6 +117,12 @@ def test_losses_are_compared_image_by_image_where_images_are_known(delivered):
     groups = np.array([one.group for one in delivered.held_out])
     low, high = paired_comparison.compare(truth, groups, *calls).interval
     assert told == ("holds" if low >= -0.0134 else "does not hold" if high < -0.0134 else "cannot be told")
+
+
+def test_an_interval_needs_no_exact_test(delivered, monkeypatch):
+    expected = claim(delivered)
+    monkeypatch.setattr(mcnemar, "p_value", None)
+    assert claim(delivered) == expected
 
 
 def test_hard_pruning_and_asfp_are_compared_image_by_image(delivered):

@@ -222,4 +222,21 @@ def test_mcnemars_p_is_that_of_scipys_binomial_test(one, other):
     from scipy.stats import binomtest
 
     expected = binomtest(one, one + other).pvalue if one + other else 1.0
-    assert p_value(one, other) == pytest.approx(expected, rel=1e-9)
+    assert p_value(one, other) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("one", "other"), [(500, 620), (20_000, 20_050), (20_000, 20_700), (20_500, 20_000)])
+def test_mcnemars_p_of_many_changes_takes_no_second(one, other):
+    from scipy.stats import binomtest
+
+    started = time.process_time()
+    found = p_value(one, other)
+    assert time.process_time() - started < 1
+    assert found == pytest.approx(binomtest(one, one + other).pvalue, rel=1e-12)
+
+
+def test_mcnemars_p_is_exact():
+    """Of whole numbers: all changes to one side, and one of a thousand to the other."""
+    assert p_value(0, 1000) == pytest.approx(2 / 2**1000, rel=1e-12)
+    assert p_value(999, 1) == pytest.approx(2 * 1001 / 2**1000, rel=1e-12)
+    assert p_value(0, 100_000) == 0

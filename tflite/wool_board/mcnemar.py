@@ -10,6 +10,10 @@ def p_value(one: int, other: int) -> float:
         one, other: numbers of those that changed to one side, and to the other.
     """
     changed, fewer = one + other, min(one, other)
-    # Whole numbers, which Python divides exactly however long they are.
-    ways = sum(math.comb(changed, count) for count in range(fewer + 1))
-    return min(1.0, 2 * ways / 2**changed)
+    # Each number of ways is a share of the next larger one; the largest is a whole number, which Python divides exactly
+    # however long it is. To count all of them so would take as the cube of the changes.
+    share = ways = 1.0
+    for count in range(fewer, 0, -1):
+        ways *= count / (changed - count + 1)
+        share += ways
+    return min(1.0, 2 * share * (math.comb(changed, fewer) / 2**changed))

@@ -38,9 +38,18 @@ def compare(labels: np.ndarray, groups: np.ndarray, before: np.ndarray, after: n
         groups: (n,) the physical sample of each image.
         before, after: (n,) bool, whether an image is called defective.
     """
+    difference = _difference(labels, before, after)
+    gained, lost = int((difference > 0).sum()), int((difference < 0).sum())
+    ends, p = interval(labels, groups, before, after), mcnemar.p_value(gained, lost)
+    return PairedComparison(len(difference), gained, lost, float(difference.mean()), ends, p)
+
+
+def interval(labels: np.ndarray, groups: np.ndarray, before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+    """The interval of such a comparison alone."""
+    return bootstrap.interval(_difference(labels, before, after), bootstrap.draw(labels, groups))
+
+
+def _difference(labels: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """(n,) 1 where only the later judgement of an image is right, −1 where only the earlier one is, else 0."""
     truth = np.asarray(labels) == 1
-    was_right, is_right = before == truth, after == truth
-    gained, lost = int((is_right & ~was_right).sum()), int((was_right & ~is_right).sum())
-    difference = is_right.astype(float) - was_right
-    ends = bootstrap.interval(difference, bootstrap.draw(labels, groups))
-    return PairedComparison(len(truth), gained, lost, float(difference.mean()), ends, mcnemar.p_value(gained, lost))
+    return (after == truth).astype(float) - (before == truth)

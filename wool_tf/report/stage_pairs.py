@@ -23,4 +23,4 @@ def change(study: Study, stage: Stage, whole: Stage) -> tuple[float, float] | No
     if not study.held_out or not stage.scores or not whole.scores:
         return None
     after, before = (np.array(each.scores) >= THRESHOLD for each in (stage, whole))
-    return paired_comparison.compare(*truth(study.held_out), before, after).interval
+    return paired_comparison.interval(*truth(study.held_out), before, after)
