@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from wool_tf.data.dataset import Dataset
+from wool_tf.evaluation import bootstrap
 from wool_tf.study.contact_sheets import CROPS, GAP, SIDE, build
 
 
@@ -34,6 +35,22 @@ def test_every_kind_has_a_sheet_defective_ones_first():
         ("non-defective", 1, 1, [1]),
         ("non-defective, D4", 1, 1, [3]),
     ]
+
+
+def test_images_of_a_type_are_those_of_which_recall_is_told():
+    """However its types are written, an image counts once for each; without a type is one that has none."""
+    defects, labels = ["D1+D1", "D1", "D2+", " D2 + D1", "+", ""], [1, 1, 1, 1, 1, 0]
+    found = {sheet.kind: (sheet.images, shown(sheet)) for sheet in build(images(defects, labels))}
+    assert found == {
+        "defective": (1, [4]),
+        "defective, D1": (3, [0, 1, 3]),
+        "defective, D2": (2, [2, 3]),
+        "non-defective": (1, [5]),
+    }
+    recalled = bootstrap.recall_by_defect(np.array(labels), np.ones((1, 6), bool), np.array(defects))
+    assert {f"defective, {kind}": one.images for kind, one in recalled.items()} == {
+        kind: count for kind, (count, _) in found.items() if "," in kind
+    }
 
 
 def test_of_many_crops_some_are_taken_evenly():

@@ -116,6 +116,7 @@ def from_manifest(folder: Path, naming: CropNaming, bad: BadFiles) -> tuple[list
             continue
         found = naming.label(label)
         assert found is not None, "labels are checked above"
+        # With what is empty or doubled, for the fingerprint of the images is of this text; `defect_types` parts it.
         types = "+".join(names["types of defects"].read(each) for each in defect.split("+"))
         scan = names["scans"].read(scan.replace("\\", "/"))
         entries.append(Entry(path, found, names["groups"].read(group), types, scan, boxes))

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from wool_tf import seeds
+from wool_tf.data import defect_types
 from wool_tf.errors import WoolError
 
 DRAWS = 1000
@@ -78,8 +79,7 @@ def recall_by_defect(labels: np.ndarray, called: np.ndarray, defects: np.ndarray
     found = np.mean(called, axis=0)
     images: dict[str, list[int]] = {}
     for index in np.flatnonzero(np.asarray(labels) == 1).tolist():
-        # A set, for one type named twice is still one image.
-        for kind in {name.strip() for name in defects[index].split("+")} - {""}:
+        for kind in defect_types.parted(defects[index]):
             images.setdefault(kind, []).append(index)
     return {kind: DefectRecall(len(indices), float(found[indices].mean())) for kind, indices in sorted(images.items())}
 

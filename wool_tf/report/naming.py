@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from wool_tf.cells import MISSING, known, percent
+from wool_tf.data import defect_types
 from wool_tf.evaluation.thresholds import ThresholdRule
 from wool_tf.report import paper
 from wool_tf.report.tables import Table
@@ -187,10 +188,10 @@ def explained(study: Study) -> str:
 def types(defects: str) -> str:
     """Types of defects, joined by "+", with what they are in words; others stay as they are.
 
-    >>> types("D1+D6"), types("scratch"), types("")
+    >>> types("D1+D6"), types("scratch+scratch+"), types("")
     ('D1 melt drops + D6 dirt', 'scratch', '')
     """
-    return " + ".join(f"{kind} {TYPES[kind]}" if kind in TYPES else kind for kind in defects.split("+"))
+    return " + ".join(f"{kind} {TYPES[kind]}" if kind in TYPES else kind for kind in defect_types.parted(defects))
 
 
 def best_known(each: Baseline) -> Figures:

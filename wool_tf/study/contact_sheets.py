@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wool_tf.data import defect_types
 from wool_tf.data.dataset import Dataset
 from wool_tf.study.image_results import Sheet
 
@@ -27,7 +28,7 @@ def build(images: Dataset) -> list[Sheet]:
     """
     kinds: dict[tuple[int, str], list[int]] = {}
     for index, (label, defect) in enumerate(zip(images.labels, images.defects, strict=True)):
-        for name in str(defect).split("+"):
+        for name in defect_types.parted(defect) or [""]:
             kinds.setdefault((1 - int(label), name), []).append(index)
     found = []
     for (sound, defect), indices in sorted(kinds.items()):
