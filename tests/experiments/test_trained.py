@@ -119,9 +119,12 @@ def test_a_network_that_saw_the_held_out_images_is_refused(source):
 
 
 def test_a_foreign_record_beside_the_network_is_one_line(source):
-    source.network.with_suffix(".json").write_text(json.dumps({"version": 7}))
+    beside = source.network.with_suffix(".json")
+    beside.write_text(json.dumps({"version": 7, "stage": "baseline", "images": "0" * 64}))
     with pytest.raises(WoolError, match=r"^[^\n]*/net.json: is of version 7, not 1; [^\n]*, or remove it$"):
         looked_at(source)
+    beside.write_text(json.dumps({"version": "2.3", "notes": "of my own script"}))
+    assert looked_at(source)
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[[0, 1]]", '[[[0, "1"]]]', "[[[0.5]]]", "[[[true]]]"])

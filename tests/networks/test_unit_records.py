@@ -86,6 +86,12 @@ def test_a_foreign_record_is_one_line(changes, message, tmp_path):
     with pytest.raises(WoolError, match=message) as raised:
         read(tmp_path / "r.json", NETWORK | changes)
     assert "\n" not in str(raised.value)
-    # Of another version, whatever else it has.
+    # Of another version, whatever else a record has.
     with pytest.raises(WoolError, match="is of version 2"):
-        read(tmp_path / "r.json", {"version": 2})
+        read(tmp_path / "r.json", {"version": 2, "stage": "hard1", "images": "8c5b"})
+
+
+@pytest.mark.parametrize("version", ["2.3", 2, unit_records.VERSION, None])
+@pytest.mark.parametrize("others", [{}, {"notes": "of my own script"}, {"stage": "hard1"}, {"images": 12, "seed": 3}])
+def test_what_others_wrote_beside_a_network_is_no_record(version, others, tmp_path):
+    assert read(tmp_path / "r.json", {"version": version} | others) is None

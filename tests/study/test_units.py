@@ -172,6 +172,16 @@ def test_a_run_that_is_damaged_or_foreign_is_told_in_one_line(changes, message, 
         claim(tmp_path, [SETTINGS], images)
 
 
+def test_what_others_call_run_json_says_nothing_of_our_runs(images, tmp_path):
+    records.write(tmp_path / "run.json", {"version": "2.3", "settings": {"shuffle": True}, "notes": "of my own script"})
+    assert run_document.around(tmp_path / "network.safetensors") is None
+    (tmp_path / "units").mkdir()
+    with pytest.raises(
+        WoolError, match="^out=.*: its run.json, which says .*, is missing or damaged; restore that file"
+    ):
+        claim(tmp_path, [SETTINGS], images)
+
+
 def test_runs_of_before_there_was_a_version_go_on(images, tmp_path):
     claim(tmp_path, [SETTINGS], images)
     now = records.read(tmp_path / "run.json")

@@ -64,7 +64,8 @@ def read(folder: Path) -> RunBinding | None:
     Raises:
         WoolError: the file is damaged, or of another version.
     """
-    document = records.read_object(folder / NAME, "settings")
+    # What others call so has no images.
+    document = records.read_object(folder / NAME, "settings", "images")
     if document is None:
         return None
     if "version" not in document:

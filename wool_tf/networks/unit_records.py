@@ -159,12 +159,13 @@ def write(path: Path, record: UnitRecord) -> None:
 
 
 def read(path: Path) -> UnitRecord | None:
-    """The record of a file, or None where it is missing or damaged, so that its unit has to run again.
+    """The record of a file, or None where it is missing, damaged or none, so that its unit has to run again.
 
     Raises:
         WoolError: it is of another version, or a value is of another type.
     """
-    document = records.read_object(path)
+    # Also what others wrote beside a network under its name, whatever version it says.
+    document = records.read_object(path, "stage", "images")
     if document is None:
         return None
     # The first records of version 1 did not say it, and had a space in a key.
