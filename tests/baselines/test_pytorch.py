@@ -10,7 +10,7 @@ from wool_tf.data.dataset import Dataset
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan
-from wool_tf.training import trainer
+from wool_tf.training import batch_norms, trainer
 from wool_tf.training.config import IMPORTANCES
 from wool_tf.training.distillation import Teacher
 from wool_tf.training.trainer import Course
@@ -104,11 +104,25 @@ def test_re_estimated_batch_norms_have_the_statistics_of_the_images(images):
     network.conv1.register_forward_hook(lambda _layer, _given, found: seen.append(found.detach().numpy()))
     pixels = images.images.copy()
     float32 = networks.module(SPEC, networks.arrays(network))
-    networks.reestimate(float32, pixels, np.arange(12), SIDE)
+    networks.reestimate(float32, pixels, np.arange(12), SIDE, 12, seed=0)
     network(networks.batch(networks.normalise(networks.centre_crop(pixels, SIDE)), torch.float64))
     (found,) = seen
     np.testing.assert_allclose(float32.bn1.running_mean.numpy(), found.mean(axis=(0, 2, 3)), atol=1e-5)
     np.testing.assert_allclose(float32.bn1.running_var.numpy(), found.var(axis=(0, 2, 3), ddof=1), rtol=1e-4)
+
+
+def test_re_estimated_batch_norms_are_ours():
+    """Of two batches, whose means differ: in the last layers of a small image by a hundredth of the variance."""
+    spec = SPEC.resized(dict.fromkeys(SPEC.by_group(), 16))
+    pixels = np.random.default_rng(0).integers(256, size=(110, SIDE, SIDE), dtype=np.uint8)
+    arrays, chosen = weights.initial(spec, seed=9), np.arange(5, 110)
+    network = networks.module(spec, arrays)
+    networks.reestimate(network, pixels, chosen, SIDE, 100, seed=5)
+    found, ours = networks.arrays(network), batch_norms.reestimated(spec, arrays, pixels, chosen, 100, seed=5)
+    assert found.keys() == ours.keys()
+    for key, array in ours.items():
+        np.testing.assert_allclose(found[key], array, rtol=1e-4, atol=1e-5, err_msg=key)
+    assert network.bn1.momentum == 0.1
 
 
 def test_history_tells_every_epoch(images):

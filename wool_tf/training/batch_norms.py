@@ -5,7 +5,7 @@ steps. Computed again in one pass, they give back most of what pruning seems to 
 simulated wool: 51 to 84 % after a round of 30 %).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from wool_tf.pruning.plan import Plan
 from wool_tf.training import trainer
 
 BATCH = 64
+Statistics = dict[str, tuple[np.ndarray, np.ndarray]]
+"""Mean and variance of a batch at every batch norm, float64, by its name."""
 
 
 def reestimated(
@@ -49,17 +51,31 @@ def reestimated(
     """
     if not most:
         return dict(weights)
-    drawn = seeds.generator(seed, "batch norms").permutation(chosen)[:most]
-    # Of almost equal size: a last batch of a few images would have statistics of its own.
-    batches = np.array_split(drawn, -(-len(drawn) // BATCH))
     model = trainer.loaded(spec, weights, mask)
     norms = {conv.norm: model.get_layer(conv.norm) for conv in spec.convolutions()}
-    sums = {conv.norm: np.zeros((2, spec.width(conv.writes))) for conv in spec.convolutions()}
-    for batch in batches:
-        means, variances = _statistics(model, norms, normalise(centre_crop(images[batch], spec.input_shape[0])))
-        for name in norms:
-            sums[name] += len(batch) * np.stack([means[name], variances[name] + means[name] ** 2])
-    found = dict(weights)
+
+    def statistics(batch: np.ndarray) -> Statistics:
+        return _statistics(model, norms, normalise(centre_crop(images[batch], spec.input_shape[0])))
+
+    return {**weights, **averaged(chosen, most, seed, statistics)}
+
+
+def averaged(
+    chosen: np.ndarray, most: int, seed: int, statistics: Callable[[np.ndarray], Statistics]
+) -> dict[str, np.ndarray]:
+    """The averages over images that are drawn, by torchvision's keys, float32.
+
+    Arguments:
+        chosen, most, seed: as for `reestimated`; `most` is at least 1.
+        statistics: gives those of the batch of images that has these indices.
+    """
+    drawn = seeds.generator(seed, "batch norms").permutation(chosen)[:most]
+    sums = dict[str, np.ndarray]()
+    # Of almost equal size: a last batch of a few images would have statistics of its own.
+    for batch in np.array_split(drawn, -(-len(drawn) // BATCH)):
+        for name, (mean, variance) in statistics(batch).items():
+            sums[name] = sums.get(name, 0) + len(batch) * np.stack([mean, variance + mean**2])
+    found = {}
     for name, total in sums.items():
         mean, square = total / len(drawn)
         found[f"{name}.running_mean"] = mean.astype(np.float32)
@@ -67,10 +83,8 @@ def reestimated(
     return found
 
 
-def _statistics(
-    model: ResNet, norms: Mapping[str, BatchNormalization], batch: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Mean and variance of one batch at every batch norm, float64, by its name."""
+def _statistics(model: ResNet, norms: Mapping[str, BatchNormalization], batch: np.ndarray) -> Statistics:
+    """Those of one batch of normalised images."""
     from keras import ops
 
     kept = {name: norm.momentum for name, norm in norms.items()}
@@ -82,6 +96,6 @@ def _statistics(
     finally:
         for name, norm in norms.items():
             norm.momentum = kept[name]
-    means = {name: ops.convert_to_numpy(norm.moving_mean).astype(np.float64) for name, norm in norms.items()}
-    variances = {name: ops.convert_to_numpy(norm.moving_variance).astype(np.float64) for name, norm in norms.items()}
-    return means, variances
+    running = {name: (norm.moving_mean, norm.moving_variance) for name, norm in norms.items()}
+    float64 = {name: [ops.convert_to_numpy(one).astype(np.float64) for one in both] for name, both in running.items()}
+    return {name: (mean, variance) for name, (mean, variance) in float64.items()}

@@ -162,8 +162,8 @@ def _train(
 def _reestimate(network: nn.Module, stage: TrainingStage, fold: Fold, settings: TrainingConfig) -> None:
     if settings.bn_images:
         seed = fold.seed(settings, "batch norms")
-        chosen = np.random.default_rng(seed).permutation(fold.train)[: settings.bn_images]
-        networks.reestimate(network, fold.dataset.images, chosen, stage.spec.input_shape[0])
+        side, most = stage.spec.input_shape[0], settings.bn_images
+        networks.reestimate(network, fold.dataset.images, fold.train, side, most, seed)
 
 
 def _scores(network: nn.Module, stage: TrainingStage, fold: Fold) -> np.ndarray:

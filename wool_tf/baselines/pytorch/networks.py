@@ -12,6 +12,8 @@ from wool_tf.data.pixels import normalise
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import BLOCKS_PER_STACK, ResNetSpec, is_bottleneck
 from wool_tf.networks.weights import Weights
+from wool_tf.training import batch_norms
+from wool_tf.training.batch_norms import Statistics
 
 BATCH = 64
 """Images that are scored at a time."""
@@ -68,19 +70,31 @@ def logits(network: resnet.ResNet, images: np.ndarray, chosen: np.ndarray, side:
 
 
 @torch.no_grad()
-def reestimate(network: resnet.ResNet, images: np.ndarray, chosen: np.ndarray, side: int) -> None:
-    """Replaces the statistics of batch norms by their averages over images.
+def reestimate(network: resnet.ResNet, images: np.ndarray, chosen: np.ndarray, side: int, most: int, seed: int) -> None:
+    """Replaces the statistics of batch norms by their averages over images, as `batch_norms.reestimated` has them.
 
-    PyTorch averages over batches where a layer's momentum is None; with batches of almost equal size that is the mean
-    of the means, and for the variance the mean within batches.
+    Arguments:
+        network: in float32.
+        images, chosen, most, seed: as for `batch_norms.reestimated`; `most` is at least 1.
+        side: of the network's input.
     """
-    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
-    kept = [layer.momentum for layer in norms]
-    for layer in norms:
-        layer.reset_running_stats()
-        layer.momentum = None
-    network.train()
-    for part in np.array_split(chosen, -(-len(chosen) // BATCH)):
+    norms = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.BatchNorm2d)}
+    kept = {name: layer.momentum for name, layer in norms.items()}
+
+    def statistics(part: np.ndarray) -> Statistics:
         network(batch(normalise(centre_crop(images[part], side))))
-    for layer, momentum in zip(norms, kept, strict=True):
-        layer.momentum = momentum
+        return {name: (_float64(norm.running_mean), _float64(norm.running_var)) for name, norm in norms.items()}
+
+    network.train()
+    # With momentum 1 the running values are those of the last batch.
+    for layer in norms.values():
+        layer.momentum = 1.0
+    found = batch_norms.averaged(chosen, most, seed, statistics)
+    for name, layer in norms.items():
+        layer.momentum = kept[name]
+        layer.running_mean.copy_(torch.from_numpy(found[f"{name}.running_mean"]))
+        layer.running_var.copy_(torch.from_numpy(found[f"{name}.running_var"]))
+
+
+def _float64(values: torch.Tensor) -> np.ndarray:
+    return values.double().numpy(force=True)
