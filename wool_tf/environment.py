@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import wool_tf
@@ -48,7 +49,7 @@ def describe() -> dict:
         "wool_tf": wool_tf.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
-        **{name: version for name in VERSIONED if (version := _version(name))},
+        **versions(VERSIONED),
         "backend": keras.backend.backend(),
         **arithmetic(),
         "processor": processor(),
@@ -56,14 +57,19 @@ def describe() -> dict:
     }
 
 
-def binding() -> dict[str, str]:
+def binding(others: Iterable[str] = ()) -> dict[str, str]:
     """Versions of the packages that results depend on, by name: Keras and its backend, NumPy, which draws the random
-    numbers, and the interpreter of TFLite files; of these those that are installed."""
+    numbers, the interpreter of TFLite files, and others; of these those that are installed."""
     import keras
 
     backend = keras.backend.backend()
     names = ("wool_tf", "keras", backend, *(["jaxlib"] if backend == "jax" else []), "numpy", "ai-edge-litert")
-    return {name: version for name in names if (version := _version(name))}
+    return versions((*names, *others))
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of those packages that are installed, by name."""
+    return {name: version for name in packages if (version := _version(name))}
 
 
 def arithmetic() -> dict[str, bool | str]:

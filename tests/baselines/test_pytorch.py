@@ -11,15 +11,16 @@ from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.pruning import plan
 from wool_tf.training import batch_norms, trainer
-from wool_tf.training.config import IMPORTANCES
+from wool_tf.training.config import IMPORTANCES, TrainingConfig
 from wool_tf.training.distillation import Teacher
+from wool_tf.training.fold import Fold
 from wool_tf.training.trainer import Course
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision", exc_type=ImportError)
 pytest.importorskip("torch_pruning")
 
-from wool_tf.baselines.pytorch import methods, networks, steps, training  # noqa: E402
+from wool_tf.baselines.pytorch import methods, networks, protocol, steps, training  # noqa: E402
 
 # TensorFlow's variables do not know NumPy 2's copy keyword, which shows whenever one is read.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -123,6 +124,15 @@ def test_re_estimated_batch_norms_are_ours():
     for key, array in ours.items():
         np.testing.assert_allclose(found[key], array, rtol=1e-4, atol=1e-5, err_msg=key)
     assert network.bn1.momentum == 0.1
+
+
+def test_a_record_says_the_versions_that_bind_its_run(images, tmp_path):
+    settings = TrainingConfig(image_size=SIDE, epochs=1, batch_size=6, rounds=0, asfp_rates=(), final="baseline")
+    (stage,) = methods.stages(settings)
+    fold = Fold("one", 0, images, np.arange(8), np.arange(8, 12), tmp_path)
+    found = stage.run(fold, settings, lambda *_: None)
+    assert set(protocol.PACKAGES) <= found.environment.keys()
+    assert found.environment["torch"] == torch.__version__
 
 
 def test_history_tells_every_epoch(images):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from wool_tf import devices, environment, records
+from wool_tf.baselines.pytorch import protocol
 from wool_tf.data import run_document
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.imaging import Imaging
@@ -238,6 +239,21 @@ def test_other_versions_of_what_results_depend_on_are_refused(package, images, t
     monkeypatch.setattr(environment, "_version", lambda name: "0.1" if name == package else installed(name))
     with pytest.raises(WoolError, match="other versions"):
         claim(tmp_path, [SETTINGS], images)
+
+
+@pytest.mark.parametrize("package", ["torch", "torchvision", "torch-pruning"])
+def test_versions_of_pytorch_bind_runs_of_its_protocol_alone(package, images, tmp_path, monkeypatch):
+    there, installed = dict.fromkeys(protocol.PACKAGES, "2.0"), environment._version
+    monkeypatch.setattr(environment, "_version", lambda name: there.get(name) or installed(name))
+    theirs = {"protocol": protocol.stages.__module__}
+    claim(tmp_path / "ours", [SETTINGS], images)
+    claim(tmp_path / "theirs", [SETTINGS], images, **theirs)
+    claim(tmp_path / "theirs", [SETTINGS], images, **theirs)
+    there[package] = "2.1"
+    with pytest.raises(WoolError, match="holds a run with other versions; choose another folder$"):
+        claim(tmp_path / "theirs", [SETTINGS], images, **theirs)
+    claim(tmp_path / "ours", [SETTINGS], images)
+    assert not there.keys() & run_document.read(tmp_path / "ours").versions.keys()
 
 
 def test_a_gpu_is_another_processor(tmp_path, monkeypatch):

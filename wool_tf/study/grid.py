@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from wool_tf.training.methods import TrainingStage
 
 Protocol = Callable[[TrainingConfig], "list[TrainingStage]"]
-"""Gives the stages of a configuration; a function of a module, so that worker processes find it."""
+"""Gives the stages of a configuration; a function of a module, so that worker processes find it.
+Where results depend on packages of its own, that module names them in `PACKAGES`."""
 
 _AXES = ("depths", "optimizers", "weights")
 SETUP_MACS = 3e11

@@ -1,6 +1,7 @@
 """A folder belongs to one run: results of different settings, images or versions never mix."""
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,13 +49,18 @@ def of(
         native_crops=crops.native.fingerprint,
         imaging=crops.imaging,
         backend=keras.backend.backend(),
-        versions=environment.binding(),
+        versions=environment.binding(_packages(protocol)),
         arithmetic=environment.arithmetic(),
         weights={each.configuration: initial_weights.digest(each.weights) for each in configs},
         processors=(environment.processor(),),
         protocol=protocol,
         search=search,
     )
+
+
+def _packages(protocol: str | None) -> Sequence[str]:
+    """What results depend on besides, as the module of stages that are not ours says in `PACKAGES`."""
+    return getattr(sys.modules.get(protocol or ""), "PACKAGES", ())
 
 
 def claim(out: Path, ours: RunBinding, write: bool = True) -> str | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wool_tf import environment, quiet
+from wool_tf.data import run_document
 from wool_tf.errors import BadSetting, in_one_line
 from wool_tf.settings import check, setting
 from wool_tf.study import gpu_locks
@@ -117,7 +118,7 @@ def run_on_cluster(work: Callable, tasks: Sequence[tuple], scheduler: str, folde
         WoolError: Dask is not installed, the cluster cannot be reached or is lost, or its workers have other software.
         Exception: what `work` raised.
     """
-    variables, software = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}, _software()
+    variables, software = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}, _software(folder)
     variables["KERAS_BACKEND"] = software["KERAS_BACKEND"]
     finished, given_up = 0, []
     with _connected(scheduler) as client:
@@ -201,7 +202,7 @@ def _on_worker(variables: dict[str, str], software: dict[str, str], folder: Path
             raise BadSetting("scheduler", None, rule)
         os.environ |= variables
         gpu_locks.take(folder)
-        _compare(software, _software())
+        _compare(software, _software(folder))
         from distributed.protocol import pickle
 
         work, task = pickle.loads(pickled)
@@ -210,12 +211,13 @@ def _on_worker(variables: dict[str, str], software: dict[str, str], folder: Path
             work(*task)
 
 
-def _software() -> dict[str, str]:
-    """Keras' backend, and the versions of what results depend on."""
+def _software(folder: Path) -> dict[str, str]:
+    """Keras' backend, and the versions of what results depend on, as the run around a folder says."""
     quiet.import_keras()
     import keras
 
-    return {"KERAS_BACKEND": keras.backend.backend()} | environment.binding()
+    run = run_document.around(folder)
+    return {"KERAS_BACKEND": keras.backend.backend()} | environment.binding(run.versions if run else ())
 
 
 def _compare(wanted: dict[str, str], found: dict[str, str]) -> None:

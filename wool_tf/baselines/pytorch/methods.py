@@ -17,7 +17,8 @@ import torch
 import torch_pruning
 from torch import nn
 
-from wool_tf.baselines.pytorch import networks, training
+from wool_tf import environment
+from wool_tf.baselines.pytorch import networks, protocol, training
 from wool_tf.errors import Divergence
 from wool_tf.evaluation.metrics import Metrics, evaluate
 from wool_tf.networks import scoring
@@ -182,5 +183,6 @@ def _finish(network: nn.Module, stage: TrainingStage, fold: Fold, settings: Trai
     _reestimate(network, stage, fold, settings)
     network_weights.save(fold.checkpoint(stage.name), stage.spec, networks.arrays(network))
     found = methods.network_result(stage, fold, settings, history, _scores(network, stage, fold))
-    versions = {"torch": str(torch.__version__), "torch-pruning": str(torch_pruning.__version__)}
+    # Its own version says for which CUDA it was built.
+    versions = environment.versions(protocol.PACKAGES) | {"torch": str(torch.__version__)}
     return dataclasses.replace(found, environment={**found.environment, **versions})

@@ -8,6 +8,9 @@ from wool_tf.training.config import TrainingConfig
 if TYPE_CHECKING:
     from wool_tf.training.methods import TrainingStage
 
+PACKAGES = ("torch", "torchvision", "torch-pruning")
+"""What results depend on besides, for the binding of a run."""
+
 
 def stages(settings: TrainingConfig) -> "list[TrainingStage]":
     """The stages of a run, but for controls."""
