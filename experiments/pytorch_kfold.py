@@ -4,9 +4,9 @@
     python experiments/pytorch_kfold.py --data=crops --out=runs/pytorch --weights=imagenet --optimizers=adam
     python experiments/report.py runs/keras --baseline=runs/pytorch
 
-The flags are those of prune_kfold.py but for controls, and so are the files that it leaves; the last command sets one
-beside the other. Initial weights, order of images, crops, flips and learning rates are the same. Hard pruning is
-Torch-Pruning's, ASFP is as its authors publish it. Needs the extra `torch`.
+The flags are those of prune_kfold.py but for controls and --plan, and so are the files that it leaves; the last
+command sets one beside the other. Initial weights, order of images, crops, flips and learning rates are the same. Hard
+pruning is Torch-Pruning's, ASFP is as its authors publish it. Needs the extra `torch`.
 """
 
 import startup  # noqa: F401
@@ -20,6 +20,7 @@ import kfold_flags
 import training_flags
 from wool_tf import WoolError
 from wool_tf.command_line import console
+from wool_tf.errors import BadSetting
 
 NEEDED = ("torch", "torchvision", "torch_pruning")
 
@@ -30,6 +31,8 @@ flags.adopt_module_key_flags(training_flags)
 
 
 def main() -> None:
+    if flags.FLAGS.plan:
+        raise BadSetting("plan", None, "no estimate is made for PyTorch; leave the flag out")
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             raise WoolError(f"{name} is not installed; install wool_tf[torch]")

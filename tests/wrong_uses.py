@@ -27,6 +27,7 @@ USES: list[tuple[str, str, int, str]] = [
     ('prune_kfold.py', '--data={here}/crops --out={here}/o --learning_rate=-1', 1, 'error: --learning_rate: this script has no such flag; --help lists them'),
     ('prune_kfold.py', '--data={here}/crops --out={here}/o --weights={here}/none.safetensors', 1, 'error: --weights={here}/none.safetensors: no such file; give a file'),
     ('prune_kfold.py', '--data={here}/crops --out={here}/o --cost_ratio=0', 1, 'error: --cost_ratio=0: must be above 0 and finite'),
+    ('pytorch_kfold.py', '--data={here}/crops --out={here}/o --plan', 1, 'error: --plan: no estimate is made for PyTorch; leave the flag out'),
     ('train_kfold.py', '--data={here}/crops --out={here}/o --sample_from=(', 1, 'error: --sample_from=(: is no regular expression (missing ), unterminated subpattern at position 0)'),
     ('check_leaks.py', '--data={here}/one_class', 1, 'error: {here}/one_class: no non_defective images; both classes are needed'),
     ('check_leaks.py', '--data={here}/truncated', 1, 'error: {here}/truncated: defective/3.png cannot be decoded (its pixels end early; take a whole copy)'),
