@@ -23,7 +23,7 @@ import simulated
 import turns
 from wool_board.columns import aligned
 from wool_tf import quiet
-from wool_tf.cells import MISSING, decimals
+from wool_tf.cells import decimals
 from wool_tf.command_line import console, flag_values, run_display
 from wool_tf.networks.initial_weights import SIMULATED
 
@@ -46,7 +46,7 @@ class ExportMetrics:
     """What an export says of the images, beside the network in Keras: metrics, and a `ScoreDifference`'s figures."""
 
     accuracy: float
-    auc: float | None
+    auc: float
     agreement: float
     mean_difference: float
     max_difference: float
@@ -106,7 +106,7 @@ def _text(found: list[exports.Export], judged: list[ExportMetrics], times: dict[
         rows.append(
             (
                 *(export.runtime, export.precision, f"{export.size:,}", accuracy),
-                *(MISSING if figures.auc is None else decimals(figures.auc), agreement),
+                *(decimals(figures.auc), agreement),
                 *(f"{figures.mean_difference:.5f}", f"{figures.max_difference:.5f}"),
                 *(f"{taken['p50_ms']:.2f}", f"{taken['p99_ms']:.2f}", f"{faster['ratio']:.2f} ({low:.2f}–{high:.2f})"),
             )

@@ -176,8 +176,15 @@ def test_a_file_that_lost_the_order_of_the_images_fails():
     )
 
 
-def test_images_of_one_class_have_no_auc_to_lose():
-    verification.check(verified(judged("a", auc=None)), Bounds())
+@pytest.mark.parametrize(("name", "missing"), [("defective", "non_defective"), ("non_defective", "defective")])
+def test_images_of_one_class_are_one_line(name, missing, source, models, tmp_path):
+    """Without both classes there is no area under the curve."""
+    shutil.copytree(source.data / name, tmp_path / "crops" / name)
+    (tmp_path / "crops" / missing).mkdir()
+    rule = f"{tmp_path}/crops: no {missing} images; both classes are needed"
+    with pytest.raises(WoolError) as refused:
+        verification.run(dataclasses.replace(source, data=tmp_path / "crops", held=None), models[:1], 1)
+    assert str(refused.value) == rule
 
 
 def test_without_folds_all_images_are_judged_and_it_says_so(source, models):

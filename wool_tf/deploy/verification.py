@@ -247,8 +247,7 @@ def check(found: Verification, bounds: Bounds) -> None:
                 f"{_percent(model.accuracy_drop)} points below the network's {_percent(by_rule.accuracy)} % at "
                 f"{by_rule.threshold:.4f} (allowed: {bounds.max_accuracy_drop:g})"
             )
-        # Without both classes there is no area under the curve.
-        if model.auc is not None and by_rule.auc - model.auc > bounds.max_auc_drop + ROUNDING:
+        if by_rule.auc - model.auc > bounds.max_auc_drop + ROUNDING:
             passed["max_auc_drop"].append(
                 f"{name} has an AUC of {decimals(model.auc)}, and the network {decimals(by_rule.auc)} "
                 f"(allowed: {bounds.max_auc_drop:g} less)"

@@ -8,7 +8,6 @@ there on 112 × 112. Their headers say how.
 import dataclasses
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from wool_tf import files
 from wool_tf.errors import BadSetting, WoolError
@@ -16,10 +15,6 @@ from wool_tf.networks import weight_files, weights
 from wool_tf.networks.spec import DEPTHS, ResNetSpec
 from wool_tf.networks.weights import Weights
 from wool_tf.progress import Count
-
-# What fetches files takes long to import, and every script imports this module.
-if TYPE_CHECKING:
-    pass
 
 SIMULATED = {name: Path(__file__).with_name(f"{name}.safetensors") for name in ("simulated", "simulated64")}
 NAMED = ("none", "imagenet", *SIMULATED)

@@ -213,10 +213,6 @@ def _about_data(study: Study) -> list[str]:
     found += _about_alike(study)
     if data.skipped:
         found.append(f"Bad images that were left out: {len(data.skipped)} ({_named(data.skipped)}).")
-    for number, fold in enumerate(study.folds[0], start=1):
-        if fold.defective in (0, fold.images):
-            missing = "non-defective" if fold.defective else "defective"
-            found.append(f"Held-out fold {number} has no {missing} image, so it has no figures of its own.")
     return found
 
 
