@@ -96,6 +96,8 @@ def _statistics(model: ResNet, norms: Mapping[str, BatchNormalization], batch: n
     finally:
         for name, norm in norms.items():
             norm.momentum = kept[name]
-    running = {name: (norm.moving_mean, norm.moving_variance) for name, norm in norms.items()}
-    float64 = {name: [ops.convert_to_numpy(one).astype(np.float64) for one in both] for name, both in running.items()}
-    return {name: (mean, variance) for name, (mean, variance) in float64.items()}
+
+    def float64(values: object) -> np.ndarray:
+        return ops.convert_to_numpy(values).astype(np.float64)
+
+    return {name: (float64(norm.moving_mean), float64(norm.moving_variance)) for name, norm in norms.items()}
