@@ -34,6 +34,7 @@ from wool_tf.cells import MISSING
 from wool_tf.command_line import console, flag_values, run_display, setting_flags
 from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
+from wool_tf.errors import extra
 from wool_tf.evaluation import paired_comparison
 from wool_tf.evaluation.metrics import THRESHOLD
 from wool_tf.study import grid
@@ -96,7 +97,7 @@ def main() -> None:
     without = {*OTHERS} if _QUICK.value else {*_WITHOUT.value}
     missing = [package for package in TORCH if importlib.util.find_spec(package) is None]
     if PYTORCH not in without and missing:
-        print(f"PyTorch is left out: {', '.join(missing)} is not installed; pip install wool_tf[torch]")
+        print(f"PyTorch is left out: {', '.join(missing)} is not installed; {extra('torch')}")
         without.add(PYTORCH)
     names = [name for name in CONTENDERS if name not in without]
     console.set_computing_environment(1)

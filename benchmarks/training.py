@@ -4,7 +4,7 @@
     python benchmarks/training.py --depths=18 --sizes=64 --batches=16 --rounds=5
 
 Unpruned networks with equal layers, Adam, cross-entropy; PyTorch eagerly with channels last, which is its fastest way
-on a CPU (pip install wool_tf[torch]). One thread each. A step's forward pass is timed on its own as well. Figures are
+on a CPU (the extra `torch`, BUILD.md). One thread each. A step's forward pass is timed on its own as well. Figures are
 medians over rounds, with the quartiles of the ratio; the first steps, which trace and warm up, do not count.
 """
 
@@ -18,6 +18,7 @@ from absl import flags
 import documents
 from wool_tf import WoolError, environment, quiet
 from wool_tf.command_line import console, setting_flags
+from wool_tf.errors import extra
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.training.config import TrainingConfig
 
@@ -38,7 +39,7 @@ def main() -> None:
     try:
         import torch
     except ImportError:
-        raise WoolError("PyTorch is not installed; install wool_tf[torch]") from None
+        raise WoolError(f"PyTorch is not installed; {extra('torch')}") from None
     quiet.import_keras()
     torch.set_num_threads(1)
     cases = itertools.product(*setting_flags.values(TrainingConfig, _CASES).values())

@@ -20,7 +20,7 @@ import kfold_flags
 import training_flags
 from wool_tf import WoolError
 from wool_tf.command_line import console
-from wool_tf.errors import BadSetting
+from wool_tf.errors import BadSetting, extra
 
 NEEDED = ("torch", "torchvision", "torch_pruning")
 
@@ -35,7 +35,7 @@ def main() -> None:
         raise BadSetting("plan", None, "no estimate is made for PyTorch; leave the flag out")
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
-            raise WoolError(f"{name} is not installed; install wool_tf[torch]")
+            raise WoolError(f"{name} is not installed; {extra('torch')}")
     base = training_flags.settings(_SETTINGS, final="baseline")
     from wool_tf.baselines.pytorch.protocol import stages
 

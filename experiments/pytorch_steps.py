@@ -21,6 +21,7 @@ from absl import flags
 import crop_flags
 from wool_tf import WoolError, environment, quiet
 from wool_tf.command_line import console, flag_values, setting_flags
+from wool_tf.errors import extra
 from wool_tf.training.config import OPTIMIZERS, TrainingConfig
 
 _CROPS = crop_flags.define(required=True)
@@ -37,7 +38,7 @@ HEADER = f"{'network':<16}{'optimizer':<11}" + "".join(
 
 def main() -> None:
     if importlib.util.find_spec("torch_pruning") is None:
-        raise WoolError("torch_pruning is not installed; install wool_tf[torch]")
+        raise WoolError(f"torch_pruning is not installed; {extra('torch')}")
     settings = setting_flags.build(
         TrainingConfig, _SETTINGS, weights=flag_values.weights("weights", _SETTINGS["weights"].value)
     )

@@ -3,7 +3,7 @@
     python experiments/search.py --data=crops --out=runs/search --image_size=64 --hours=2
     python experiments/reproduce.py --flagfile=runs/search/best.cfg
 
-Needs Optuna (pip install wool_tf[search]). Each trial trains the first folds of one setting; the least log loss of
+Needs the extra `search` (docs/guide.md). Each trial trains the first folds of one setting; the least log loss of
 their held-out images wins. The first trial has the settings given, and the others vary those listed under --stage.
 Without --data it makes simulated crops. In the folder are search.json, search.md with the best trials, and best.cfg.
 The figures of the best trial are optimistic, for it was chosen by these folds. A search that was interrupted goes on

@@ -4,7 +4,7 @@
     python experiments/simulate_scans.py --out=few --samples=6 --contrast=2
 
 The defaults are the campaign of Rafiei et al., section III. The folder gets 16-bit PNGs, dark.png, bright.png and
-annotations.json; `crop_scans.py` cuts crops from it. It needs `pip install wool_tf[simulate]`.
+annotations.json; `crop_scans.py` cuts crops from it. It needs the extra `simulate` (BUILD.md).
 """
 
 import startup  # noqa: F401

@@ -2,7 +2,17 @@
 
 from wool_board.errors import LONGEST, BadSetting, WoolError, as_text, in_one_line
 
-__all__ = ["BadSetting", "Divergence", "Unwritable", "WoolError", "as_text", "in_one_line", "quoted", "shortened"]
+__all__ = [
+    "BadSetting",
+    "Divergence",
+    "Unwritable",
+    "WoolError",
+    "as_text",
+    "extra",
+    "in_one_line",
+    "quoted",
+    "shortened",
+]
 
 
 class Unwritable(WoolError):
@@ -11,6 +21,15 @@ class Unwritable(WoolError):
 
 class Divergence(WoolError):
     """A training diverged: its numbers are not finite. With other random numbers it may converge."""
+
+
+def extra(name: str) -> str:
+    """How an optional part of the dependencies is installed; nothing of the project is on a package index.
+
+    >>> extra("search")
+    "in the project's folder: .venv/bin/pip install -c constraints.txt -e '.[search]'"
+    """
+    return f"in the project's folder: .venv/bin/pip install -c constraints.txt -e '.[{name}]'"
 
 
 def quoted(value: object) -> str:

@@ -125,8 +125,8 @@ def test_some_thresholds_call_everything_defective_or_nothing(odd, unmeasured, t
 
 def test_the_header_says_that_the_arena_was_not_measured(odd, unmeasured):
     header = microcontroller.c_array(odd.int8, card(odd.int8), "m")["m.h"]
-    assert "wool_tf[micro]" in header and "arena_bytes" not in header
-    with pytest.raises(WoolError, match=re.escape("pip install 'wool_tf[micro]'")):
+    assert "'.[micro]'" in header and "arena_bytes" not in header
+    with pytest.raises(WoolError, match=re.escape("pip install -c constraints.txt -e '.[micro]'")):
         microcontroller.arena_bytes(odd.int8)
 
 

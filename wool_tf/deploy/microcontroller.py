@@ -13,7 +13,7 @@ import numpy as np
 from wool_board.model.card import Card
 from wool_board.model.network import probability
 from wool_tf.deploy import runtime
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, extra
 
 if TYPE_CHECKING:
     from tflite_micro.python.tflite_micro.runtime import Interpreter
@@ -88,7 +88,7 @@ def arena_bytes(flatbuffer: bytes) -> int:
         WoolError: TensorFlow Lite Micro is not installed, or cannot run the model.
     """
     if not installed():
-        raise WoolError("tflite-micro is not installed, so the arena cannot be measured: pip install 'wool_tf[micro]'")
+        raise WoolError(f"tflite-micro is not installed, so the arena cannot be measured; {extra('micro')}")
     # A process of its own: it writes on the standard error, and what it cannot read may end it.
     command = [sys.executable, "-c", "from wool_tf.deploy import microcontroller; microcontroller._tell_arena()"]
     finished = subprocess.run(command, input=flatbuffer, capture_output=True, check=False)
@@ -174,7 +174,7 @@ def _memory(flatbuffer: bytes) -> Iterator[str]:
         yield "// Optimised kernels (CMSIS-NN, ESP-NN) take scratch memory besides."
         yield f"constexpr std::size_t arena_bytes = {arena_bytes(flatbuffer)};"
     else:
-        yield "// The tensor arena was not measured: pip install 'wool_tf[micro]' and make this file again."
+        yield f"// The tensor arena was not measured; make this file again after ({extra('micro')})."
     yield ""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wool_tf import files, seeds
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, extra
 from wool_tf.search.space import Choice, Range
 from wool_tf.study import units
 
@@ -74,7 +74,7 @@ def check_installed() -> None:
         WoolError: it is not.
     """
     if not importlib.util.find_spec("optuna"):
-        raise WoolError("search.py: needs Optuna; install wool_tf[search]")
+        raise WoolError(f"search.py: needs Optuna; {extra('search')}")
 
 
 class SearchStudy:

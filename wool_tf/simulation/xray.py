@@ -20,7 +20,7 @@ from types import ModuleType
 
 import numpy as np
 
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, extra
 
 VOLTAGE = 70.0
 """kV."""
@@ -88,7 +88,7 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise WoolError(f"{name}: is needed to simulate X-rays; pip install wool_tf[simulate]") from None
+        raise WoolError(f"{name}: is needed to simulate X-rays; {extra('simulate')}") from None
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from wool_tf.data import native_crops
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.naming import AS_NAMED
 from wool_tf.data.native_crops import Crops
-from wool_tf.errors import BadSetting, WoolError
+from wool_tf.errors import BadSetting, WoolError, extra
 from wool_tf.networks import initial_weights
 from wool_tf.simulation import simulated_crops
 from wool_tf.study import delivery_units, grid, run_binding
@@ -55,7 +55,7 @@ def prepare(request: Request, source: CropSource, out: Path, team: Workers) -> P
         WoolError: the data, a setting or the machine is not as it must be.
     """
     if team.tensorboard and not importlib.util.find_spec("tensorboard"):
-        raise BadSetting("tensorboard", None, "needs TensorBoard; install wool_tf[tensorboard]")
+        raise BadSetting("tensorboard", None, f"needs TensorBoard; {extra('tensorboard')}")
     first = request.configs[0]
     # Checked, and fetched, before anything that takes long.
     for config in request.configs:

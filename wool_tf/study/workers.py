@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from wool_tf import environment, quiet
 from wool_tf.data import run_document
-from wool_tf.errors import BadSetting, in_one_line
+from wool_tf.errors import BadSetting, extra, in_one_line
 from wool_tf.settings import check, setting
 from wool_tf.study import gpu_locks
 from wool_tf.study.progress import OrphanedRun
@@ -170,7 +170,7 @@ def _client(scheduler: str) -> "Client":
     try:
         import distributed
     except ImportError:
-        raise BadSetting("scheduler", scheduler, "needs Dask; install wool_tf[cluster]") from None
+        raise BadSetting("scheduler", scheduler, f"needs Dask; {extra('cluster')}") from None
     try:
         return distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
