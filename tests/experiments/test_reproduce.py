@@ -307,6 +307,7 @@ class TestRefusals:
             ("--asfp_rates=1", "above 0 and below 1"),
             ("--asfp_rates=0.3,0.3", "occurs twice"),
             ("--asfp_rates=few", "numbers with commas"),
+            ("--asfp_rates=0.9", "--asfp_rates=0.9: asfp90 cannot be trained (conv1: has 7 channels, and oneDNN"),
             ("--group_by=slab", "sample, scan, image"),
             ("--group_by=scan", "column scan"),
             ("--on_bad_image=ignore", "on_bad_image"),

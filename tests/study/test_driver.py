@@ -34,18 +34,34 @@ def test_every_unit_once_and_in_the_order_of_its_chain(tmp_path, jobs):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_unit_that_fails_twice_is_noted_and_the_others_go_on(tmp_path, jobs):
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (MemoryError("no room"), [("error", "MemoryError: no room")] * 2),
+        # It would be the same in another attempt.
+        (WoolError("this image is bad"), [("mistake", "this image is bad")]),
+    ],
+)
+def test_a_unit_that_fails_for_good_is_noted_and_the_others_go_on(tmp_path, jobs, error, attempts):
     log, count, folder = tmp_path / "log", tmp_path / "count", tmp_path / "units"
     chain = [
         *units(log, "a/1"),
-        failing(count, WoolError("this image is bad"), 9),
+        failing(count, error, 9),
         dataclasses.replace(*units(log, "a/3"), needs=("a/2",)),
         dataclasses.replace(*units(log, "a/4"), needs=("a/1",)),
     ]
     found = driver.run([chain, units(log, "b/1")], folder, jobs, silent)
     assert sorted(found.records) == ["a/1", "a/4", "b/1"]
-    assert found.failures == {"a/2": (Attempt("error", "this image is bad"),) * 2}
-    assert count.read_text() == "xx"
+    assert list(found.failures) == ["a/2"]
+    assert [(each.kind, each.reason) for each in found.failures["a/2"]] == attempts
+    assert count.read_text() == "x" * len(attempts)
+
+
+def test_a_mistake_that_was_mended_is_no_failure_of_the_next_run(tmp_path):
+    chain = [failing(tmp_path / "count", WoolError("weights: put them back"), 1)]
+    assert list(driver.run([chain], tmp_path, 1, silent).failures) == ["a/2"]
+    assert driver.plan([chain], tmp_path) == [chain]
+    assert list(driver.run([chain], tmp_path, 1, silent).records) == ["a/2"]
 
 
 def test_what_failed_has_another_chance_in_the_next_run(tmp_path):
