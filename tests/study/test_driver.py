@@ -3,15 +3,18 @@
 import dataclasses
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from driven_units import die, failing, result, silent, units
+from driven_units import die, failing, look, result, silent, units
 
+import scripts
 from wool_tf import records
+from wool_tf.data import dataset
 from wool_tf.errors import Divergence, Unwritable, WoolError
 from wool_tf.networks.unit_records import Attempt
 from wool_tf.study import driver
@@ -111,6 +114,17 @@ def test_a_process_that_is_killed_is_replaced_and_its_unit_tried_once_more(tmp_p
         # The next run would try again, and a plan says so.
         assert [[unit.name for unit in left] for left in driver.plan(chains, folder)] == [["a/2"], [], [], []]
         assert driver.done(chains, folder) == 5
+
+
+def test_a_cache_that_is_deleted_while_a_run_is_at_work_is_named(tmp_path):
+    crops = scripts.write_crops(tmp_path / "crops")
+    data = dataset.load(crops, 40, tmp_path / "cache")
+    (file,) = (tmp_path / "cache").glob("*.npy")
+    shutil.rmtree(tmp_path / "cache")
+    chains = [[Unit(f"{name}/1", functools.partial(look, data), 1.0)] for name in "ab"]
+    failures = driver.run([*chains, units(tmp_path / "log", "c/1")], tmp_path / "units", 2, silent).failures
+    assert sorted(failures) == ["a/1", "b/1"]
+    assert all(each[0].reason.startswith(f"{file}: was deleted or changed while") for each in failures.values())
 
 
 def together(log, progress, attempt):
