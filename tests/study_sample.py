@@ -48,7 +48,7 @@ def dataset(samples: int = 60, per_sample: int = 4, **changes) -> Dataset:
         "folder": "data/campaign",
         "fingerprint": "0123456789abcdef" * 4,
         "grouped": True,
-        "boxes": tuple("1 2 3 4" if label else "" for label in labels.ravel()),
+        "boxes": tuple(((0.125, 0.25, 0.375, 0.5),) if label else () for label in labels.ravel()),
     }
     return Dataset(**fields | changes)
 
@@ -197,7 +197,7 @@ def delivery(given: Made) -> board_results.Delivery:
             evidence, given.compared, np.array([one.called("hard3-int8") for one in judged])
         ),
         judged=judged,
-        pictures=board_model._pictures(evidence, judged, "hard3-int8", 8, maps, (0.05, 0.95)),
+        pictures=board_model._pictures(evidence, judged, "hard3-int8", maps, (0.05, 0.95)),
         thumbnails=board_model._thumbnails(evidence, judged, "hard3-int8"),
         pointing=board_results.PointingGame(90, 63, 9.0),
         tiles_per_square_metre=100.0,

@@ -119,7 +119,7 @@ def test_what_programs_write_into_empty_cells_is_no_scan_and_no_defect(folder):
     header, first, second = ROWS.splitlines()
     manifest(folder, "\n".join([f"{header},defect,scan,boxes", f"{first},nan,NaN,nan", f"{second},None,NaN,"]))
     data = load(folder)
-    assert data.scans.tolist() == data.defects.tolist() == ["", ""] and data.boxes == ("", "")
+    assert data.scans.tolist() == data.defects.tolist() == ["", ""] and data.boxes == ((), ())
 
 
 def test_images_that_the_manifest_does_not_name_are_counted(folder):

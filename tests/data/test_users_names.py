@@ -91,7 +91,19 @@ def test_labels_of_the_user_in_a_table_of_excel(folder):
     )
     data = brought(folder, defective_label=("Fehlerhaft",), non_defective_label=("Gut",))
     assert data.groups.tolist() == ["Prüf 1", "Prüf 2"] and data.labels.tolist() == [1, 0]
-    assert data.paths == ("defective/0.png", "non_defective/0.png") and data.boxes == ("0 0 4.5 4;5 5 6 6", "")
+    assert data.paths == ("defective/0.png", "non_defective/0.png")
+    assert data.boxes == (((0, 0, 4.5 / SIDE, 4 / SIDE), (5 / SIDE, 5 / SIDE, 6 / SIDE, 6 / SIDE)), ())
+
+
+def test_boxes_are_shares_of_each_files_own_size(folder):
+    large = 3 * SIDE
+    grey(7, large).save(folder / "defective/0.png")
+    rows = [
+        f"defective/{name}.png,defective,{name},0 0 {side / 2} {side / 4}" for name, side in ((0, large), (1, SIDE))
+    ]
+    rows += [f"non_defective/{number}.png,non_defective,S{number}," for number in range(2)]
+    manifest(folder, "\n".join(["path,label,group,boxes", *rows]))
+    assert load(folder).boxes[:2] == (((0, 0, 0.5, 0.25),), ((0, 0, 0.5, 0.25),))
 
 
 def test_the_sample_in_the_names_of_files(folder):

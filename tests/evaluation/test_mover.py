@@ -1,5 +1,6 @@
 """Intervals of differences and ratios, against what defines them and against a simulation."""
 
+import itertools
 import math
 
 import numpy as np
@@ -46,3 +47,12 @@ def test_intervals_of_ratios_hold_the_truth_as_often_as_they_say():
         low, high = mover.ratio(one, ends[0], other, ends[1])
         held += low <= shares[0] / shares[1] <= high
     assert held / trials == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize("images", [7, 12, 49])
+def test_shares_without_intervals_have_a_ratio_without_one(images):
+    # The square below a root is 0 there, and after rounding may be less.
+    for one, other in itertools.product(range(1, images + 1), repeat=2):
+        shares = one / images, other / (images + 1)
+        low, high = mover.ratio(shares[0], (shares[0],) * 2, shares[1], (shares[1],) * 2)
+        assert low == pytest.approx(shares[0] / shares[1], rel=1e-6) == high

@@ -199,7 +199,7 @@ def test_checkpoints_of_folds_are_kept_only_where_they_are_of_use(finished):
 
 
 @pytest.mark.slow
-def test_bad_images_are_skipped_where_that_is_wanted(crops, tmp_path):
+def test_the_unpruned_network_is_delivered_and_bad_images_are_skipped_where_that_is_wanted(crops, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(crops, data)
     (data / "defective/3.png").write_bytes(b"")
@@ -210,6 +210,9 @@ def test_bad_images_are_skipped_where_that_is_wanted(crops, tmp_path):
     study = read(out)
     assert study.data.skipped == ("defective/3.png is empty (0 bytes)",)
     assert len(study.delivery.judged) == 15
+    assert {file.name for file in (out / "model").glob("*.tflite")} == {
+        f"{name}.tflite" for name in ("baseline-float32", "compact-float32", "compact-int8")
+    }
 
 
 def test_a_mistake_in_weights_leaves_the_folder_free(crops, tmp_path):

@@ -24,25 +24,26 @@ def test_a_network_sees_the_middle():
     ],
 )
 def test_the_highest_cell_is_looked_for_in_the_boxes(cell, inside):
-    boxes = ("20 20 40 40;70 70 80 80",)
+    boxes = (((0.2, 0.2, 0.4, 0.4), (0.7, 0.7, 0.8, 0.8)),)
     images = study_sample.dataset(1, 1, labels=np.array([1]), boxes=boxes)
     heatmap = np.zeros((2, 2))
     heatmap[cell] = 1
-    found = localisation.pointing(images, 100, {0: heatmap}, (0.0, 1.0))
+    found = localisation.pointing(images, {0: heatmap}, (0.0, 1.0))
     assert (found.images, found.inside, found.by_chance) == (1, int(inside), 0.5)
 
 
 def test_only_defective_images_with_boxes_count():
-    images = study_sample.dataset(3, 1, labels=np.array([1, 0, 1]), boxes=("0 0 5 5", "0 0 5 5", ""))
-    found = localisation.pointing(images, 10, dict.fromkeys(range(3), np.eye(2)), (0.0, 1.0))
+    marked = ((0, 0, 0.5, 0.5),)
+    images = study_sample.dataset(3, 1, labels=np.array([1, 0, 1]), boxes=(marked, marked, ()))
+    found = localisation.pointing(images, dict.fromkeys(range(3), np.eye(2)), (0.0, 1.0))
     assert found.images == 1
-    none = study_sample.dataset(1, 1, labels=np.array([1]), boxes=("",))
-    assert localisation.pointing(none, 10, {}, (0.0, 1.0)) is None
+    none = study_sample.dataset(1, 1, labels=np.array([1]), boxes=((),))
+    assert localisation.pointing(none, {}, (0.0, 1.0)) is None
 
 
 def test_chance_is_the_share_of_the_cells():
-    images = study_sample.dataset(1, 1, labels=np.array([1]), boxes=("0 0 50 100",))
-    found = localisation.pointing(images, 100, {0: np.zeros((7, 8))}, (0.0, 1.0))
+    images = study_sample.dataset(1, 1, labels=np.array([1]), boxes=(((0, 0, 0.5, 1),),))
+    found = localisation.pointing(images, {0: np.zeros((7, 8))}, (0.0, 1.0))
     assert found.by_chance == pytest.approx(0.5)
 
 

@@ -35,6 +35,25 @@ class Entry:
     boxes: str = ""
 
 
+BoxShares = tuple[float, float, float, float]
+"""Left, top, right and bottom end of a box, as shares of the width and height of its image."""
+
+
+def box_shares(boxes: str, size: tuple[int, int]) -> tuple[BoxShares, ...]:
+    """The boxes of an image, wherever it is resized to.
+
+    Arguments:
+        boxes: as an Entry has them, in pixels of the image's file.
+        size: width and height of that file's image, in pixels.
+
+    >>> box_shares("10 20 30 40;0 0 5 100", (100, 200))
+    ((0.1, 0.1, 0.3, 0.2), (0.0, 0.0, 0.05, 0.5))
+    """
+    width, height = size
+    ends = (map(float, box.split()) for box in boxes.split(";") if box.strip())
+    return tuple((left / width, top / height, right / width, bottom / height) for left, top, right, bottom in ends)
+
+
 MOST = 800
 """Characters of a name or a reason in a message."""
 

@@ -33,6 +33,12 @@ class CropReading:
     def __post_init__(self) -> None:
         check(self)
 
+    def given(self) -> dict[str, object]:
+        """What differs from the defaults, by the names of the flags that say it."""
+        said = {**vars(self.naming), **{name: value for name, value in vars(self).items() if name != "naming"}}
+        usual = {**vars(AS_NAMED), "on_bad_image": CropReading.on_bad_image, "white": None}
+        return {name: value for name, value in said.items() if value != usual[name]}
+
 
 AS_THEY_ARE = CropReading()
 """No bad images, class names as the documents have them, and nothing given that can be found."""

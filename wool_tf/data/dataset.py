@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from wool_board.image import decoding
 from wool_tf.data import arrays, listing, pixels, sample_bits
+from wool_tf.data.crop_entries import BoxShares, box_shares
 from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.data.image_cache import decoded
 from wool_tf.data.listing import CLASSES, MANIFEST, BadFiles, Entry
@@ -41,8 +43,8 @@ class Dataset:
         grouped: whether a manifest or the files' names gave the groups; otherwise every image is its own.
         skipped: what was left out because it was bad, each with its reason.
         unlisted: number of images in class folders that the manifest does not name.
-        boxes: n, where the defects are, in pixels of the image's file: `x0 y0 x1 y1` of each, with semicolons between
-            them; empty where it is not known. No result depends on them.
+        boxes: n, where the defects are: left, top, right and bottom end of each, as shares of the width and height of
+            the image's file; empty where it is not known. No result depends on them.
         remarks: what a person should know of how the folder was understood, in lines.
         white: the highest value of samples in 16-bit images, given or found; None where none was given and there are
             no such images.
@@ -59,7 +61,7 @@ class Dataset:
     grouped: bool
     skipped: tuple[str, ...] = ()
     unlisted: int = 0
-    boxes: tuple[str, ...] = ()
+    boxes: tuple[tuple[BoxShares, ...], ...] = ()
     remarks: tuple[str, ...] = ()
     white: int | None = None
 
@@ -168,7 +170,7 @@ def load(
         grouped=listing.has_manifest(folder) or naming.sample_from is not None,
         skipped=tuple(bad.reasons),
         unlisted=unlisted,
-        boxes=tuple(entry.boxes for entry in entries),
+        boxes=tuple(_boxes(folder, entry) for entry in entries),
         remarks=remarks,
         white=white,
     )
@@ -202,6 +204,11 @@ def resized(native: Dataset, side: int, cache: Path | str, progress: Count | Non
                 images.add(pixels.resized(image, side))
     found = dataclasses.replace(native, images=np.load(target, mmap_mode="r"))
     return dataclasses.replace(found, fingerprint=_fingerprint(found))
+
+
+def _boxes(folder: Path, entry: Entry) -> tuple[BoxShares, ...]:
+    # Files may have different sizes, so each one's own is asked for, of its head.
+    return box_shares(entry.boxes, decoding.crop_size(folder / entry.path)) if entry.boxes else ()
 
 
 def _check_classes(folder: Path, entries: list[Entry], bad: BadFiles) -> None:

@@ -40,6 +40,11 @@ def ratio(one: float, around: Ends, other: float, around_other: Ends) -> Ends:
     product, ((low, high), (other_low, other_high)) = one * other, (around, around_other)
     below, beside = low * (2 * one - low), other_high * (2 * other - other_high)
     above, under = high * (2 * one - high), other_low * (2 * other - other_low)
-    upper = (product + math.sqrt(product**2 - above * under)) / under if under else math.inf
+    upper = (product + _root(product**2 - above * under)) / under if under else math.inf
     # Of the two forms of the root that which does not divide by a difference.
-    return below / (product + math.sqrt(product**2 - below * beside)) if below else 0.0, upper
+    return below / (product + _root(product**2 - below * beside)) if below else 0.0, upper
+
+
+def _root(square: float) -> float:
+    # Of intervals without width it is 0, but for rounding.
+    return math.sqrt(max(0.0, square))

@@ -34,8 +34,11 @@ def program(study: Study, path: str) -> list[str]:
 
 
 def of_images(study: Study) -> list[str]:
-    """The flags that say which images a study is of and how they are read, as its command has them."""
-    return [f"--data={study.data.folder}", *_parted(words(study), OF_IMAGES)[1]]
+    """The flags that say which images a study is of and how they are read: as its command has them, if it has all."""
+    said = _parted(words(study), OF_IMAGES)[1]
+    if "--flagfile" in study.command:
+        said = [f"--{name}={as_text(value)}" for name, value in study.reading.given().items()]
+    return [f"--data={study.data.folder}", *said]
 
 
 def without(words: Sequence[str], *flags: str) -> list[str]:

@@ -21,6 +21,8 @@ FEW_GROUPS = 20
 FEW_DEFECTIVE = 20
 TOLERATED_LOSS = 0.01
 """How much accuracy int8 may cost."""
+ROUNDING = 1e-9
+"""Of a difference of two shares of images."""
 CHEAPER = 0.5
 """Share of the unpruned network's multiply-accumulates up to which a network that merely equals its frozen features has
 a use: its speed."""
@@ -241,7 +243,7 @@ def _missed_recall(study: Study, delivered: DeliveredModel) -> Verdict | None:
 
 def _quantised(study: Study, delivered: DeliveredModel) -> Verdict | None:
     before, after = (stage.figures.mean("accuracy") for stage in (delivered.float_stage, delivered.int8_stage))
-    if before is None or after is None or before - after <= TOLERATED_LOSS:
+    if before is None or after is None or before - after <= TOLERATED_LOSS + ROUNDING:
         return None
     reason = f"Conversion to int8 lowers accuracy at the threshold 0.5 from {percent(before)} to {percent(after)} %."
     told = "Fine-tune it for int8 (quantisation-aware training) and compare."

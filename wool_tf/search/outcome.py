@@ -118,8 +118,7 @@ def flagfile(settings: TrainingConfig, source: CropSource, out: Path) -> str:
         "data": source.folder,
         "samples": source.samples,
         "contrast": source.contrast,
-        **vars(source.reading.naming),
-        **{name: value for name, value in vars(source.reading).items() if name != "naming"},
+        **source.reading.given(),
         **{name: value for name, value in dataclasses.asdict(settings).items() if name not in OF_COMPARISONS},
     }
     lines = [f"--{name}={as_text(value)}" for name, value in given.items() if value is not None]

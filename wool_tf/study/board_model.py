@@ -71,8 +71,8 @@ def deliver(
     # What is timed beside the delivered network is of the first fold, whose networks are kept.
     first = units / fold_name(config.configuration, 0, 0)
     unpruned = first / f"{BASELINE}.safetensors"
-    held_out = {BASELINE: len(evidence.folds[0][0]), config.final: 0, int8: 0}
-    judged = [_about(evidence, config, pools, stage, number) for stage, number in held_out.items()]
+    held_out = _on_board(config.final, len(evidence.folds[0][0]))
+    judged = [_about(evidence, config, pools, stage, number) for stage, number in held_out]
     spec, about, check = _of_all_images(config, evidence)
     side = crops.imaging.side
     converted = final.with_name(f"{int8}.tflite")
@@ -98,11 +98,20 @@ def deliver(
         latency_warnings=timed.warnings,
         advantages=_advantages(evidence, compared, np.array([one.called(int8) for one in images])),
         judged=images,
-        pictures=_pictures(evidence, images, int8, side, maps, covered),
+        pictures=_pictures(evidence, images, int8, maps, covered),
         thumbnails=_thumbnails(evidence, images, int8),
-        pointing=localisation.pointing(evidence.images, side, maps, covered),
+        pointing=localisation.pointing(evidence.images, maps, covered),
         tiles_per_square_metre=_tiles(crops.imaging, covered),
     )
+
+
+def _on_board(final: str, held_out: int) -> tuple[tuple[str, int], ...]:
+    """The stages of the files, and how many images each one's network was not trained on.
+
+    >>> _on_board("baseline", 48)
+    (('baseline', 48), ('baseline', 0), ('baseline-int8', 0))
+    """
+    return (BASELINE, held_out), (final, 0), (f"{final}{INT8}", 0)
 
 
 def _of_all_images(config: TrainingConfig, evidence: Evidence) -> tuple[dict, Int8File, ScoreDifference]:
@@ -201,7 +210,6 @@ def _pictures(
     evidence: Evidence,
     judged: Sequence[board_results.ImageVerdict],
     int8: str,
-    side: int,
     maps: Mapping[int, np.ndarray],
     covered: tuple[float, float],
 ) -> tuple[board_results.Picture, ...]:
@@ -219,7 +227,7 @@ def _pictures(
             png=contact_sheets.png(images.images[index]),
             heatmap=tuple(map(tuple, maps[index].tolist())),
             seen=covered,
-            boxes=localisation.boxes(images.boxes[index], side) if images.boxes else (),
+            boxes=images.boxes[index] if images.boxes else (),
         )
         for place in np.concatenate([wrong, *right]).tolist()
         for index in [int(evidence.judged[place])]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from wool_tf.data.crop_entries import BoxShares
 from wool_tf.data.dataset import Dataset
 from wool_tf.data.pixels import middle
 from wool_tf.errors import WoolError
@@ -12,23 +13,6 @@ from wool_tf.study.board_results import PointingGame
 from wool_tf.study.grid import fold_name
 from wool_tf.study.results import INT8
 from wool_tf.training.config import TrainingConfig
-
-Shares = tuple[float, float, float, float]
-"""Left, top, right and bottom end of a box, as shares of the side of an image."""
-
-
-def boxes(text: str, side: int) -> tuple[Shares, ...]:
-    """The boxes of an image.
-
-    Arguments:
-        text: as `Dataset.boxes` has it.
-        side: of the image's file, in pixels.
-
-    >>> boxes("10 20 30 40;0 0 5 100", 100)
-    ((0.1, 0.2, 0.3, 0.4), (0.0, 0.0, 0.05, 1.0))
-    """
-    ends = [[float(end) / side for end in box.split()] for box in text.split(";") if box.strip()]
-    return tuple((left, top, right, bottom) for left, top, right, bottom in ends)
 
 
 def seen(config: TrainingConfig) -> tuple[float, float]:
@@ -61,22 +45,18 @@ def heatmaps(
     return maps
 
 
-def pointing(
-    images: Dataset, side: int, maps: Mapping[int, np.ndarray], covered: tuple[float, float]
-) -> PointingGame | None:
+def pointing(images: Dataset, maps: Mapping[int, np.ndarray], covered: tuple[float, float]) -> PointingGame | None:
     """How often heatmaps are highest inside a box: the pointing game (Zhang et al. 2016, arXiv:1608.00507).
 
     Arguments:
         images: Dataset.
-        side: of the files of the images, in pixels.
         maps: heatmaps by image, as `heatmaps` gives them.
         covered: as `seen` gives it.
     """
     count = inside = 0
     by_chance = 0.0
-    for index, text in enumerate(images.boxes):
-        found = boxes(text, side) if images.labels[index] == 1 and index in maps else ()
-        if not found:
+    for index, found in enumerate(images.boxes):
+        if not found or images.labels[index] != 1 or index not in maps:
             continue
         count += 1
         across, along = highest(maps[index], covered)
@@ -98,7 +78,7 @@ def highest(heatmap: np.ndarray, covered: tuple[float, float]) -> tuple[float, f
     return round(float(across), 6), round(float(along), 6)
 
 
-def _covered_share(found: Sequence[Shares], shape: tuple[int, ...], covered: tuple[float, float]) -> float:
+def _covered_share(found: Sequence[BoxShares], shape: tuple[int, ...], covered: tuple[float, float]) -> float:
     """The share of the cells whose middle is in a box: how often a cell drawn at random would be."""
     centres = [(np.arange(count) + 0.5) / count * (covered[1] - covered[0]) + covered[0] for count in shape[::-1]]
     across, along = np.meshgrid(*centres)

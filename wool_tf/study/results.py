@@ -8,6 +8,7 @@ import dataclasses
 from pathlib import Path
 
 from wool_tf import records
+from wool_tf.data.crop_reading import AS_THEY_ARE, CropReading
 from wool_tf.errors import WoolError
 from wool_tf.networks.unit_records import History
 from wool_tf.study.board_results import Delivery
@@ -164,6 +165,7 @@ class Study:
         sheets: Sheet of each kind of image.
         suspects: images whose label is probably wrong, the surest first.
         delivery: Delivery, or None where nothing is delivered.
+        reading: what the user said of the folder of crops.
         predicted_on: what the table of latencies was measured on; empty without one.
         held_out: the images that are judged, in the order of the stages' scores.
         version: of this schema.
@@ -185,6 +187,7 @@ class Study:
     sheets: tuple[Sheet, ...] = ()
     suspects: tuple[Suspect, ...] = ()
     delivery: Delivery | None = None
+    reading: CropReading = AS_THEY_ARE
     predicted_on: str = ""
     held_out: tuple[HeldOutImage, ...] = ()
     version: int = VERSION

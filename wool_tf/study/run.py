@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.run_document import RunBinding
 from wool_tf.study import (
     assemble,
@@ -90,10 +91,12 @@ def run(
         log.info(f"training {total:,} networks of {len(request.configs)} configurations, {team.jobs} at a time")
         outcome = driver.run(prepared.chains, prepared.folder, team.jobs, show, team.scheduler)
         log.info("judging by thresholds and frozen features")
-        return _concluded(request, prepared, outcome, out, given)
+        return _concluded(request, prepared, outcome, out, given, source.reading)
 
 
-def _concluded(request: Request, prepared: Prepared, outcome: Outcome, out: Path, given: Path) -> Study:
+def _concluded(
+    request: Request, prepared: Prepared, outcome: Outcome, out: Path, given: Path, reading: CropReading
+) -> Study:
     """The results and the model of a study whose units are done."""
     images = prepared.images
     if request.delivers:
@@ -103,6 +106,7 @@ def _concluded(request: Request, prepared: Prepared, outcome: Outcome, out: Path
     study = assemble.study(
         request.configs, evidence, compared, outcome.failures, request.command, given, request.delivers
     )
+    study = dataclasses.replace(study, reading=reading)
     if request.benchmark is not None:
         from wool_tf.study import board_model
 
