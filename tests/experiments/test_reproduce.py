@@ -178,7 +178,7 @@ def test_what_the_model_does_not_need_may_fail(finished, crops, narrow, tmp_path
     assert line.startswith(
         f"error: {fold.removeprefix('units/')}/hard1: the training loss became nan (2 attempts); no "
     )
-    assert "deliver an earlier stage with --final, or give another folder" in line
+    assert "deliver another stage with --final, or give another folder" in line
 
 
 @pytest.mark.slow

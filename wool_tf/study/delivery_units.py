@@ -94,7 +94,7 @@ def _advice(failed: str, last: Attempt) -> str:
     train = "give another folder and other settings of the training, such as a lower learning rate"
     if failed.endswith(f"/{BASELINE}"):
         return train
-    return f"everything else is kept: deliver an earlier stage with `final`, or {train}"
+    return f"everything else is kept: deliver another stage with `final`, or {train}"
 
 
 def final_name(config: TrainingConfig) -> str:
