@@ -9,15 +9,11 @@ import training_flags
 from wool_tf.cells import duration
 from wool_tf.command_line import console, flag_values, run_display, setting_flags
 from wool_tf.evaluation.thresholds import COST_RATIO, RECALL
-from wool_tf.study.results import Study
 from wool_tf.study.workers import Workers
 from wool_tf.training import config
 
 if TYPE_CHECKING:
     from wool_tf.study.grid import Protocol
-
-FAILED = 2
-"""Exit status of a run that has come to its end without some of its networks."""
 
 _AXES = {"depth": "depths", "optimizer": "optimizers", "weights": "weights"}
 _GRID = setting_flags.define(
@@ -60,7 +56,7 @@ def study(base: config.TrainingConfig, name: str, protocol: "Protocol | None" = 
         display.close()
     print(export.to_text(found))
     display.say(f"report: {out / f'{name}.html'}")
-    return _failed(found, display)
+    return display.ended(found)
 
 
 def _tell(plan, scheduler: str | None, display: run_display.Display) -> None:
@@ -70,9 +66,3 @@ def _tell(plan, scheduler: str | None, display: run_display.Display) -> None:
     if scheduler is not None:
         where = f"the {plan.workers} workers of the cluster, if each is as fast as this machine"
     display.say(f"{plan.units:,} networks, {plan.done:,} of them done; about {duration(plan.seconds)} with {where}")
-
-
-def _failed(found: Study, display: run_display.Display) -> int:
-    for failure in found.failures:
-        display.say(f"failed: {failure.unit}: {failure.reason}")
-    return FAILED if found.failures else 0

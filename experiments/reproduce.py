@@ -8,6 +8,7 @@ Without --data it makes simulated crops. A run that was interrupted goes on with
 
 import startup  # noqa: F401
 
+import sys
 from pathlib import Path
 
 from absl import flags
@@ -47,6 +48,7 @@ def main() -> None:
     for line in findings.closing(study):
         display.say(line)
     display.say(f"report: {out / 'report.html'}")
+    sys.exit(display.ended(study))
 
 
 if __name__ == "__main__":

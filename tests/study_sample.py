@@ -160,7 +160,7 @@ def delivered(rule: ThresholdRule = DELIVERED, frozen: bool = True, **changes) -
 def delivery(given: Made) -> board_results.Delivery:
     """What would be said of the files; no file is written."""
     (one,), evidence, rule = given.configs, given.evidence, given.evidence.rules[0]
-    pools = {stage: board_model._pool(evidence, one, stage) for stage in (*one.stages, "hard3-int8")}
+    pools = board_model._pools(evidence, one)
     labels, (scores, _) = evidence.labels, pools["hard3-int8"]
     judged = board_model._judged(evidence, pools, "hard3-int8")
     threshold, told = rule.made(labels, lambda: scores, "held-out images of all folds")

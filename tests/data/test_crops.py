@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -128,6 +129,18 @@ def test_finished_crops_are_not_cut_again_and_nothing_else_is_touched(folder, tm
     with pytest.raises(WoolError, match="scans/S1.png is the same scan as scans/S0.png"):
         crops.write(folder, out, SETTINGS)
     assert contents(out) == before
+
+
+def test_an_empty_folder_may_be_a_link_but_not_the_present_one(folder, tmp_path, monkeypatch):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "crops").symlink_to(tmp_path / "disk")
+    crops.write(folder, tmp_path / "crops", SETTINGS)
+    assert (tmp_path / "crops").is_symlink() and (tmp_path / "disk/manifest.csv").is_file()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(crops, "survey", None)
+    with pytest.raises(WoolError, match=r"^\.: is the folder in which this runs; give another one$"):
+        crops.write(folder, Path("."), SETTINGS)
 
 
 def test_interrupted_cutting_leaves_nothing(folder, tmp_path, monkeypatch):

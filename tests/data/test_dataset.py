@@ -1,6 +1,7 @@
 """Class folders: which images are loaded, and what is wrong with a folder."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -170,3 +171,22 @@ def test_what_storage_and_tools_leave_is_no_crop(folder):
     data = load(folder)
     assert data.paths == ("defective/0.png", "non_defective/0.png") and data.unlisted == 2
     assert data.remarks[0].startswith("2 left out as hidden")
+
+
+def test_a_copy_for_another_process_names_the_file_of_the_cache_that_is_gone(folder):
+    data = load(folder)
+    first, second, third = (pickle.loads(pickle.dumps(data)) for _ in range(3))
+    np.testing.assert_array_equal(first.images, data.images)
+    (file,) = (folder.parent / "cache").glob("*.npy")
+    kept = pickle.dumps(pickle.loads(pickle.dumps(second)))
+    shutil.rmtree(file.parent)
+    for copy in (third, pickle.loads(kept), pickle.loads(pickle.dumps(first))):
+        assert copy.fingerprint == data.fingerprint
+        with pytest.raises(
+            WoolError, match=f"^{file}: was deleted or changed while a run was at work; start again, and "
+        ):
+            copy.images  # noqa: B018
+    # What is mapped stays.
+    np.testing.assert_array_equal(first.images, data.images)
+    with pytest.raises(AttributeError, match="Dataset has no attribute 'pictures'"):
+        first.pictures  # noqa: B018

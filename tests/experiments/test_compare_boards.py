@@ -69,7 +69,7 @@ def test_a_network_is_measured_here(measured, checkpoint, tmp_path):
 @pytest.mark.skipif(not ABSENT, reason="the packages are installed")
 def test_missing_packages_are_one_line(checkpoint):
     refused = scripts.refusal(SCRIPT, f"--network={checkpoint}")
-    assert refused.startswith(f"error: {ABSENT[0]}: is not installed; install the extras torch and onnx: ")
+    assert refused.startswith(f"error: {ABSENT[0]}: is not installed; in the project's folder: ")
 
 
 def test_wrong_use_gets_one_line(measured, checkpoint, tmp_path):

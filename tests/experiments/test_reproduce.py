@@ -23,6 +23,7 @@ from wool_tf import records
 from wool_tf.deploy.trained_network import Held, NetworkSource, opened
 from wool_tf.errors import WoolError
 from wool_tf.evaluation import calibration
+from wool_tf.networks import unit_records
 from wool_tf.study import results, run
 from wool_tf.study.request import Request
 from wool_tf.study.results import Study
@@ -149,6 +150,35 @@ def test_the_same_command_again_has_nothing_to_train(finished, crops, narrow):
     assert reproduce("--data", crops, "--out", out, narrow, "--jobs=1", *TINY).returncode == 0
     assert figures(out) == before
     assert {path: path.stat().st_mtime for path in (out / "units").rglob("*.json")} == started
+
+
+def test_what_the_model_does_not_need_may_fail(finished, crops, narrow, tmp_path):
+    out, fold = tmp_path / "out", "units/resnet18-adam-narrow/repeat0/fold1"
+    shutil.copytree(finished[0], out)
+    command = "--data", crops, "--out", out, narrow, "--jobs=1", *TINY
+
+    def diverge(stage):
+        (out / f"{fold}/{stage}.json").unlink()
+        attempts = (unit_records.Attempt("diverged", "the training loss became nan"),) * 2
+        records.write(out / f"{fold}/{stage}.failed.json", {"unit": stage, "attempts": records.plain(attempts)})
+
+    diverge("asfp30")
+    (out / "report.json").unlink()
+    result = reproduce(*command)
+    assert result.returncode == 2, result.stderr
+    assert f"failed: {fold.removeprefix('units/')}/asfp30: diverged: the training loss became nan" in result.stdout
+    study = read(out)
+    stages = {stage.name: stage for stage in study.configurations[0].stages}
+    assert {name: stage.missing for name, stage in stages.items()} == dict.fromkeys(STAGES, 0) | {"asfp30": 1}
+    assert set(study.delivery.judged[0].scores) == {"baseline", "hard1", "hard1-int8"}
+    assert [row.stage for row in study.delivery.latency] == ["baseline", "hard1", "hard1-int8"]
+    assert (out / "report.html").stat().st_mtime > (finished[0] / "report.html").stat().st_mtime
+    diverge("hard1")
+    line = refusal(*command)
+    assert line.startswith(
+        f"error: {fold.removeprefix('units/')}/hard1: the training loss became nan (2 attempts); no "
+    )
+    assert "deliver another stage with --final, or give another folder" in line
 
 
 @pytest.mark.slow
@@ -310,6 +340,7 @@ class TestRefusals:
             ("--asfp_rates=1", "above 0 and below 1"),
             ("--asfp_rates=0.3,0.3", "occurs twice"),
             ("--asfp_rates=few", "numbers with commas"),
+            ("--asfp_rates=0.9", "--asfp_rates=0.9: asfp90 cannot be trained (conv1: has 7 channels, and oneDNN"),
             ("--group_by=slab", "sample, scan, image"),
             ("--group_by=scan", "column scan"),
             ("--on_bad_image=ignore", "on_bad_image"),

@@ -18,6 +18,7 @@ from wool_tf.search import run as searching
 from wool_tf.search.config import Search
 from wool_tf.study import grid
 from wool_tf.study.crop_source import CropSource
+from wool_tf.training import trainer
 from wool_tf.training.config import TrainingConfig
 
 BASE = TrainingConfig(image_size=32, folds=4, rounds=1, batch_size=16, final="hard1")
@@ -67,6 +68,14 @@ def test_a_training_that_runs_off_is_a_failed_trial(go):
     (trial,) = records.read_as(go.out / "search.json", outcome.SearchOutcome).trials
     assert trial.state == "failed" and "ran off (2 attempts)" in trial.reason
     assert "failed: resnet18-adam-none/repeat0/fold" in go.said()[-1]
+
+
+def test_a_network_that_is_too_narrow_is_a_failed_trial_before_anything_is_trained(go, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(trainer, "LEAST_STEM", 64)
+    with pytest.raises(WoolError, match=r"the last failed: rounds=1: hard1 cannot be trained"):
+        go(search=dataclasses.replace(SEARCH, trials=1))
+    assert not go.log.exists()
 
 
 def test_mistakes_are_told_in_a_line(go):

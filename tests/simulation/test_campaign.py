@@ -186,6 +186,18 @@ def test_another_campaign_does_not_touch_a_finished_one(small):
     assert contents(small) == before
 
 
+def test_an_empty_folder_may_be_a_link_but_not_the_present_one(tmp_path, monkeypatch):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "scans").symlink_to(tmp_path / "disk")
+    campaign.write(tmp_path / "scans", Campaign(samples=2, clean=1, scans=2))
+    assert (tmp_path / "scans").is_symlink() and (tmp_path / "disk/annotations.json").is_file()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(campaign, "_write_all", None)
+    with pytest.raises(WoolError, match=r"^\.: is the folder in which this runs; give another one$"):
+        campaign.write(".", SMALL)
+
+
 def test_a_users_folder_is_not_touched(tmp_path):
     (tmp_path / "scans").mkdir()
     with pytest.raises(WoolError, match="holds something other"):

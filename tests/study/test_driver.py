@@ -3,15 +3,18 @@
 import dataclasses
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
-from driven_units import die, failing, result, silent, units
+from driven_units import die, failing, look, result, silent, units
 
+import scripts
 from wool_tf import records
+from wool_tf.data import dataset
 from wool_tf.errors import Divergence, Unwritable, WoolError
 from wool_tf.networks.unit_records import Attempt
 from wool_tf.study import driver
@@ -34,18 +37,34 @@ def test_every_unit_once_and_in_the_order_of_its_chain(tmp_path, jobs):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_a_unit_that_fails_twice_is_noted_and_the_others_go_on(tmp_path, jobs):
+@pytest.mark.parametrize(
+    ("error", "attempts"),
+    [
+        (MemoryError("no room"), [("error", "MemoryError: no room")] * 2),
+        # It would be the same in another attempt.
+        (WoolError("this image is bad"), [("mistake", "this image is bad")]),
+    ],
+)
+def test_a_unit_that_fails_for_good_is_noted_and_the_others_go_on(tmp_path, jobs, error, attempts):
     log, count, folder = tmp_path / "log", tmp_path / "count", tmp_path / "units"
     chain = [
         *units(log, "a/1"),
-        failing(count, WoolError("this image is bad"), 9),
+        failing(count, error, 9),
         dataclasses.replace(*units(log, "a/3"), needs=("a/2",)),
         dataclasses.replace(*units(log, "a/4"), needs=("a/1",)),
     ]
     found = driver.run([chain, units(log, "b/1")], folder, jobs, silent)
     assert sorted(found.records) == ["a/1", "a/4", "b/1"]
-    assert found.failures == {"a/2": (Attempt("error", "this image is bad"),) * 2}
-    assert count.read_text() == "xx"
+    assert list(found.failures) == ["a/2"]
+    assert [(each.kind, each.reason) for each in found.failures["a/2"]] == attempts
+    assert count.read_text() == "x" * len(attempts)
+
+
+def test_a_mistake_that_was_mended_is_no_failure_of_the_next_run(tmp_path):
+    chain = [failing(tmp_path / "count", WoolError("weights: put them back"), 1)]
+    assert list(driver.run([chain], tmp_path, 1, silent).failures) == ["a/2"]
+    assert driver.plan([chain], tmp_path) == [chain]
+    assert list(driver.run([chain], tmp_path, 1, silent).records) == ["a/2"]
 
 
 def test_what_failed_has_another_chance_in_the_next_run(tmp_path):
@@ -95,6 +114,17 @@ def test_a_process_that_is_killed_is_replaced_and_its_unit_tried_once_more(tmp_p
         # The next run would try again, and a plan says so.
         assert [[unit.name for unit in left] for left in driver.plan(chains, folder)] == [["a/2"], [], [], []]
         assert driver.done(chains, folder) == 5
+
+
+def test_a_cache_that_is_deleted_while_a_run_is_at_work_is_named(tmp_path):
+    crops = scripts.write_crops(tmp_path / "crops")
+    data = dataset.load(crops, 40, tmp_path / "cache")
+    (file,) = (tmp_path / "cache").glob("*.npy")
+    shutil.rmtree(tmp_path / "cache")
+    chains = [[Unit(f"{name}/1", functools.partial(look, data), 1.0)] for name in "ab"]
+    failures = driver.run([*chains, units(tmp_path / "log", "c/1")], tmp_path / "units", 2, silent).failures
+    assert sorted(failures) == ["a/1", "b/1"]
+    assert all(each[0].reason.startswith(f"{file}: was deleted or changed while") for each in failures.values())
 
 
 def together(log, progress, attempt):

@@ -13,7 +13,7 @@ TFLITE = {name: Path(f"{name}.tflite") for name in ("baseline-float32", "compact
 
 def test_every_pruned_network_is_timed_between_the_unpruned_and_the_delivered_one():
     config = TrainingConfig(rounds=3, asfp_rates=(0.3,), controls=("random", "scratch"), final="hard3")
-    found = timed_models.of_chain(config, TFLITE, Path("fold0"))
+    found = timed_models.of_chain(config, config.stages, TFLITE, Path("fold0"))
     assert [(name, one.stage) for name, one in found.items()] == [
         ("baseline-float32", "baseline"),
         ("hard1-float32", "hard1"),

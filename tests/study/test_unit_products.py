@@ -94,8 +94,8 @@ def test_what_processes_that_are_dead_have_left_goes_and_nothing_else(tmp_path):
     ours = [f"units/a/repeat0/fold0/.baseline.safetensors.{dead}", f"units/a/repeat0/fold0/.hard1.json.{dead}",
             "units/a/repeat0/fold0/hard1.progress", "units/a/repeat0/fold0/hard1.progress-new",
             f"units/..run.{dead}", f".prune_kfold.html.{dead}", f"model/.compact-int8.tflite.{dead}",
-            f"cache/images-35-0123.npy.{dead}.tmp", f"simulated/.scans.{dead}.partial/scans/1.png",
-            f".run.json.{os.getpid()}"]  # fmt: skip
+            f"cache/images-35-0123.npy.{dead}.tmp", f"cache/resized-35-0123.npy.{dead}.tmp",
+            f"simulated/.scans.{dead}.partial/scans/1.png", f".run.json.{os.getpid()}"]  # fmt: skip
     others = [f"units/a/repeat0/fold0/.baseline.safetensors.{alive}", f"cache/images-35-0123.npy.{alive}.tmp",
               "units/a/repeat0/fold0/baseline.json", f"notes.{dead}", f".notes.{dead}", f"deep/er/.run.json.{dead}",
               f"simulated/scans/.scans.{dead}.partial"]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from wool_tf.data.dataset import Dataset
-from wool_tf.errors import Divergence
+from wool_tf.errors import BadSetting, Divergence
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
 from wool_tf.networks.spec import ResNetSpec
@@ -368,3 +368,29 @@ def test_a_network_that_gives_no_number_is_no_result(dataset, tmp_path, monkeypa
     with pytest.raises(Divergence, match="not finite"):
         run(narrow(), fold, "baseline")
     assert not fold.checkpoint("baseline").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        # The compact network of ASFP is trained in the epochs of consolidation alone.
+        ({"asfp_rates": (0.7,), "asfp_finetune_epochs": 1}, "asfp_rates=0.7: asfp70 cannot be trained .conv1: has 6 "),
+        ({"asfp_rates": (0.7,)}, None),
+        ({"asfp_rates": (0.7,), "asfp_finetune_epochs": 1, "align": 8}, None),
+        ({"rounds": 3}, "rounds=3: hard3 cannot be trained .conv1: has 7 "),
+        ({"rounds": 3, "finetune": "masked", "controls": ()}, None),
+        ({"rounds": 3, "finetune": "masked", "controls": ("scratch",)}, "controls=scratch: scratch3 cannot be trained"),
+        ({"rounds": 4, "finetune": "masked", "controls": ()}, "rounds=4: hard4 cannot be trained .conv1: has 7 "),
+    ],
+)
+def test_a_stage_that_cannot_be_trained_is_known_beforehand(changes, message, monkeypatch):
+    """Of 20 channels 14, 10, 7 and 5 are left; oneDNN trains 8 or more."""
+    settings = narrow(**changes)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    methods.check(settings)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    if message is None:
+        methods.check(settings)
+    else:
+        with pytest.raises(BadSetting, match=f"^{message}.*; remove less"):
+            methods.check(settings)

@@ -1,11 +1,14 @@
 """The rounds that settings stand for, and every combination that is refused."""
 
 import json
+import types
 
 import numpy as np
 import pytest
 
 import latency_tables
+from wool_tf import records
+from wool_tf.data.imaging import Imaging
 from wool_tf.errors import BadSetting, WoolError
 from wool_tf.networks import weights
 from wool_tf.networks.spec import ResNetSpec
@@ -128,6 +131,31 @@ def test_a_folder_is_bound_to_what_the_table_says_and_not_to_where_it_lies(table
     assert run_binding._binding(settings(table)) != run_binding._binding(settings(moved))
     # With a recipe of the paper a table changes no network.
     assert run_binding._binding(TrainingConfig(latency_table=str(table))) == run_binding._binding(TrainingConfig())
+
+
+def test_a_folder_is_bound_to_the_number_of_rounds_that_share_the_way_to_a_time(table, tmp_path):
+    def claim(config):
+        images = types.SimpleNamespace(fingerprint="f")
+        crops = types.SimpleNamespace(native=images, imaging=Imaging(35))
+        return run_binding.claim(tmp_path, run_binding.of([config], images, crops))
+
+    def rounds(number, **changes):
+        return settings(table, rounds=number, final="baseline", **changes)
+
+    # Soft pruning alone leaves the number open.
+    claim(rounds(0))
+    claim(rounds(3))
+    claim(rounds(0))
+    for other in (2, 4):
+        with pytest.raises(BadSetting, match=rf"^rounds={other}: the run in {tmp_path} has 3; choose another folder$"):
+            claim(rounds(other))
+    claim(rounds(3))
+    # Of a folder that does not say it, nobody knows the widths.
+    document = records.read(tmp_path / "run.json")
+    del document["settings"]["rounds"]
+    records.write(tmp_path / "run.json", document)
+    with pytest.raises(BadSetting, match=r"^rounds=3: the run in .* does not say its own; choose another folder$"):
+        claim(rounds(3))
 
 
 def test_random_weights_count_every_filter_alike():

@@ -173,6 +173,8 @@ def test_a_network_that_onednn_cannot_train_is_refused(images, monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     with pytest.raises(WoolError, match=r"^conv1: has 7 channels, and oneDNN cannot train fewer than 8; remove less"):
         trainer.train(narrow, network_weights.initial(narrow, 0), images, LABELS, ALL, course(), 0, lambda *_: None)
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert trainer.stem_flaw(narrow) is None
 
 
 @pytest.mark.parametrize("precision", ["float64"], indirect=True)

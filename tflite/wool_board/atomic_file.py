@@ -33,21 +33,35 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
+def folder_flaw(path: Path) -> str | None:
+    """Why an empty folder cannot be replaced by a full one, and what to do, as the rest of a sentence; or None."""
+    target = os.path.realpath(path)
+    if os.path.ismount(target):
+        return "is a disk of its own, which cannot be replaced; give a folder on it"
+    if target == os.getcwd():
+        # A shell must not be left in a folder that is gone.
+        return "is the folder in which this runs; give another one"
+    return None
+
+
 @contextlib.contextmanager
 def folder(path: Path) -> Iterator[Path]:
     """A folder to fill, which takes its name once the block has ended without an error: half full it would look whole.
 
+    A link stays one: what it points to is replaced.
+
     Arguments:
-        path: of a folder that is not there, or empty.
+        path: of a folder that is not there, or empty, and has no `folder_flaw`.
 
     Raises:
         OSError: it cannot be written.
     """
-    partial = path.absolute().with_name(f".{path.name}.{os.getpid()}.partial")
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         yield partial
-        os.replace(partial, path)
+        os.replace(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)

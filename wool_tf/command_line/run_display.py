@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from rich.live import Live
 
     from wool_tf.study.progress import Status
+    from wool_tf.study.results import Study
 
+FAILED = 2
+"""Exit status of a run that has come to its end without some of its networks."""
 LINE_SECONDS = 15
 """Where the output is no terminal, a line this often is enough."""
 
@@ -53,6 +56,12 @@ class Display(logging.Handler):
             self.next = time.monotonic() + LINE_SECONDS
             running = "; ".join(f"{name} {note}" for name, _, note in status.running)
             self._line(f"{_overall(status)}  {running}")
+
+    def ended(self, study: "Study") -> int:
+        """The units that failed, in a line each; the exit status."""
+        for failure in study.failures:
+            self.say(f"failed: {failure.unit}: {failure.reason}")
+        return FAILED if study.failures else 0
 
     def close(self) -> None:
         """Ends the live block and leaves it on the screen."""

@@ -11,6 +11,9 @@ import numpy as np
 
 from wool_tf.errors import WoolError
 
+TEMPORARY = r".+\.npy\.(\d+)\.tmp"
+"""Pattern of the names of files that are being written; its group is the number of the process."""
+
 
 def read(file: Path, count: int, side: int) -> np.ndarray | None:
     """(count, side, side) uint8 of a file, a read-only memory map, or None if it is absent, damaged or another one."""

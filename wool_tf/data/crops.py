@@ -128,6 +128,8 @@ def write(folder: Path, out: Path, settings: CropConfig) -> CropResult | None:
             return None
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise WoolError(f"{out}: holds something other than these crops; delete it or give a new folder")
+        if flaw := atomic_file.folder_flaw(out):
+            raise WoolError(f"{out}: {flaw}")
     except OSError as error:
         if error.filename is None:  # What was said could not be written.
             raise

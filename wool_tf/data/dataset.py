@@ -23,6 +23,8 @@ from wool_tf.errors import BadSetting, WoolError
 from wool_tf.progress import Count
 
 GROUP_BY = ("sample", "scan", "image")
+_FILE = "_file"
+"""In a Dataset that came from another process: the file of its images."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,16 +66,28 @@ class Dataset:
     white: int | None = None
 
     def __getstate__(self) -> dict:
-        images = self.images
+        images = self.__dict__.get("images")
         # By its file: each of the copies that go to other processes would hold all pixels otherwise.
         if isinstance(images, np.memmap) and images.filename:
-            return self.__dict__ | {"images": Path(images.filename)}
+            others = {name: value for name, value in self.__dict__.items() if name != "images"}
+            return others | {_FILE: Path(images.filename)}
         return dict(self.__dict__)
 
-    def __setstate__(self, state: dict) -> None:
-        images = state["images"]
-        images = np.load(images, mmap_mode="r") if isinstance(images, Path) else images
-        self.__dict__.update(state | {"images": images})
+    def __getattr__(self, name: str) -> np.ndarray:
+        # The images of a copy, when they are first asked for: a process that cannot even read its task looks like one
+        # that was killed, and could not say what is wrong.
+        file = self.__dict__.get(_FILE)
+        if name != "images" or file is None:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        try:
+            images = np.load(file, mmap_mode="r")
+        except (OSError, ValueError, EOFError):
+            rule = (
+                "was deleted or changed while a run was at work; start again, and leave the cache alone until it ends"
+            )
+            raise WoolError(f"{file}: {rule}") from None
+        self.__dict__["images"] = images
+        return images
 
     def grouped_by(self, what: str) -> np.ndarray:
         """(n,) str, what a fold must not share with another.
@@ -124,7 +138,8 @@ def load(
         folder: the folder of the images.
         side: int. Height and width of the decoded images in pixels.
         cache: folder for the decoded images, made if needed. The file's name is a hash of the content of all images and
-            of `side`, so unchanged images are decoded once and a changed one is noticed. It may be deleted any time.
+            of `side`, so unchanged images are decoded once and a changed one is noticed. It may be deleted while no
+            run is at work.
         progress: told of every image that is decoded: its number and how many there are.
         reading: CropReading.
 
@@ -171,7 +186,7 @@ def resized(native: Dataset, side: int, cache: Path | str, progress: Count | Non
         native: Dataset of crops as a board reads them.
         side: int. Height and width of the resized images in pixels.
         cache: folder for them, made if needed. The file's name is made of the fingerprint of the native images and of
-            `side`. It may be deleted any time.
+            `side`. It may be deleted while no run is at work.
         progress: told of every image that is resized: its number and how many there are.
 
     Raises:

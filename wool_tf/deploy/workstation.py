@@ -16,7 +16,7 @@ import numpy as np
 from wool_board.benchmark import timing
 from wool_board.benchmark.document import ModelFacts
 from wool_tf.data import pixels
-from wool_tf.errors import WoolError
+from wool_tf.errors import WoolError, extra
 from wool_tf.networks import complexity, weights
 from wool_tf.networks.spec import ResNetSpec
 from wool_tf.networks.weights import Weights
@@ -98,8 +98,7 @@ def candidates(checkpoint: Path) -> tuple[list[ModelFacts], Callable[[int], list
         try:
             importlib.import_module(package)
         except ImportError:
-            remedy = "pip install -c constraints.txt -e '.[torch,onnx]'"
-            raise WoolError(f"{package}: is not installed; install the extras torch and onnx: {remedy}") from None
+            raise WoolError(f"{package}: is not installed; {extra('torch,onnx')}") from None
     import onnxruntime
     import torch
 

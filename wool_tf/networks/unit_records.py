@@ -47,12 +47,13 @@ class Attempt:
     """A failed attempt of a unit.
 
     Attributes:
-        kind: the training diverged, its process died, or another error.
+        kind: the training diverged, its process died, a mistake of the user, which no other attempt mends, or another
+            error.
         reason: in one line.
         details: the traceback of an error that is not the user's, or empty.
     """
 
-    kind: Literal["diverged", "died", "error"]
+    kind: Literal["diverged", "died", "mistake", "error"]
     reason: str
     details: str = ""
 

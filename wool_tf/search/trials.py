@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wool_tf.data.dataset import Dataset
+from wool_tf.errors import WoolError
 from wool_tf.evaluation.metrics import evaluate
 from wool_tf.search.optimisation import TrialFailure, TrialSteps
 from wool_tf.study import driver, grid, units
@@ -45,6 +46,9 @@ class Trials:
         Arguments:
             settings: of the trial; its stage is `settings.final`.
         """
+        # It imports Keras.
+        from wool_tf.training import methods
+
         records = self.out / FOLDER / digest(settings) / "units"
         chains = [
             leading(chain, settings.final)
@@ -54,6 +58,10 @@ class Trials:
         ]
 
         def step(chosen: Sequence[Sequence[Unit]]) -> dict[str, float]:
+            try:
+                methods.check(settings)
+            except WoolError as error:
+                raise TrialFailure(str(error)) from None
             return self._figures(driver.run(chosen, records, self.jobs, self.show), [chain[-1] for chain in chosen])
 
         def tidy() -> None:

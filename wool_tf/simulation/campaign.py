@@ -206,6 +206,8 @@ def write(folder: Path | str, campaign: Campaign, jobs: int = 1, progress: Count
             return folder
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise WoolError(f"{folder}: holds something other than {campaign}; delete it or give a new folder")
+        if flaw := atomic_file.folder_flaw(folder):
+            raise WoolError(f"{folder}: {flaw}")
         _write_all(folder, campaign, settings, jobs, progress or (lambda done, units: None))
     except OSError as error:
         raise WoolError(f"{folder}: cannot be written ({error.strerror}); give another folder") from None

@@ -55,7 +55,7 @@ def deliver(
         evidence: Evidence; the rule for the threshold is its first.
         compared: what `baselines.judged` gives.
         crops: Crops of the folder.
-        units: folder of the records and networks; all units of the study are done.
+        units: folder of the records and networks; what `delivery_units.check` asks for is there.
         folder: of the model.
         benchmark: the board's benchmark program.
 
@@ -66,7 +66,7 @@ def deliver(
     from wool_tf.deploy import model_folder as board
 
     rule, int8 = evidence.rules[0], f"{config.final}{INT8}"
-    pools = {stage: _pool(evidence, config, stage) for stage in (*config.stages, int8)}
+    pools = _pools(evidence, config)
     final = units / final_name(config) / f"{config.final}.safetensors"
     # What is timed beside the delivered network is of the first fold, whose networks are kept.
     first = units / fold_name(config.configuration, 0, 0)
@@ -77,7 +77,8 @@ def deliver(
     side = crops.imaging.side
     converted = final.with_name(f"{int8}.tflite")
     tflite = board.write(folder, unpruned, final, converted, judged, crops.imaging, crops.native)
-    models = timed_models.of_chain(config, tflite, first)
+    between = [stage for stage in pools if (first / f"{stage}.safetensors").exists()]
+    models = timed_models.of_chain(config, between, tflite, first)
     timed = timed_models.measure(benchmark, models, side, folder / "latency.json")
     images = _judged(evidence, pools, int8)
     maps, covered = localisation.heatmaps(config, evidence.folds[0], evidence.records), localisation.seen(config)
@@ -155,11 +156,11 @@ def _costs(labels: np.ndarray, called: np.ndarray, ratio: float) -> np.ndarray:
     return np.where(labels == 1, ratio * ~called, called)
 
 
-def _pool(evidence: Evidence, config: TrainingConfig, stage: str) -> Pool:
-    """Of the first repeat, which is complete."""
-    pool = evidence.pools(evidence.found(config, stage))[0]
-    assert pool is not None, f"{stage}: a unit is missing in a study whose units are all done"
-    return pool
+def _pools(evidence: Evidence, config: TrainingConfig) -> dict[str, Pool]:
+    """Of the first repeat, by stage; what the model does not need may lack a fold, and is left out."""
+    stages = (*config.stages, f"{config.final}{INT8}")
+    found = {stage: evidence.pools(evidence.found(config, stage))[0] for stage in stages}
+    return {stage: pool for stage, pool in found.items() if pool is not None}
 
 
 def _about(

@@ -10,13 +10,14 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from wool_tf.data import arrays
 from wool_tf.study import progress, units
 
 PLACES = (".", "model", "cache", "simulated")
 """Folders in that of a run, besides the records, in which files are written."""
 _TEMPORARY = re.compile(
-    r"\.(?:.*\.)?(?:run|json|safetensors|keras|tflite|html|md|csv|npy|cfg|journal)\.(\d+)|images-.+\.npy\.(\d+)\.tmp|"
-    r"\.(?:scans|crops)\.(\d+)\.partial"
+    r"\.(?:.*\.)?(?:run|json|safetensors|keras|tflite|html|md|csv|npy|cfg|journal)\.(\d+)|"
+    rf"{arrays.TEMPORARY}|\.(?:scans|crops)\.(\d+)\.partial"
 )
 
 

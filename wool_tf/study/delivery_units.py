@@ -2,20 +2,21 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from wool_tf import files, quiet, records
 from wool_tf.data.dataset import Dataset
+from wool_tf.errors import WoolError
 from wool_tf.evaluation.agreement import compare
 from wool_tf.networks import initial_weights
-from wool_tf.networks.unit_records import Int8File, Result
+from wool_tf.networks.unit_records import Attempt, Int8File, Result
 from wool_tf.progress import Progress
 from wool_tf.study import grid
-from wool_tf.study.driver import Unit
-from wool_tf.study.results import INT8
+from wool_tf.study.driver import Outcome, Unit
+from wool_tf.study.results import BASELINE, INT8
 from wool_tf.training.config import TrainingConfig
 from wool_tf.training.fold import Fold
 
@@ -57,6 +58,43 @@ def plan(
             chain = chain[: names.index(f"{last.name}/{config.final}") + 1]
             chains.append(_with_int8(chain, last, crops, config, keep=True))
     return chains
+
+
+def check(config: TrainingConfig, chains: Sequence[Sequence[Unit]], outcome: Outcome) -> None:
+    """Checks that a study whose units have run has what its model needs; other units may have failed.
+
+    Needed are the unpruned network, that of the final stage, and its int8 file.
+
+    Raises:
+        WoolError: a unit has failed that it needs.
+    """
+    units = {unit.name: unit for chain in chains for unit in chain}
+    needed = BASELINE, config.final, f"{config.final}{INT8}"
+    for name, unit in units.items():
+        lacks = name in outcome.failures or name not in outcome.records or (unit.keep and unit.lost)
+        if lacks and name.rpartition("/")[2] in needed:
+            for failed in filter(outcome.failures.__contains__, _leading(unit, units)):
+                *_, last = attempts = outcome.failures[failed]
+                tries = "1 attempt" if len(attempts) == 1 else f"{len(attempts)} attempts"
+                raise WoolError(
+                    f"{failed}: {last.reason} ({tries}); no model can be delivered; {_advice(failed, last)}"
+                )
+
+
+def _leading(unit: Unit, units: Mapping[str, Unit]) -> Iterator[str]:
+    """Names of a unit and of those that it needs."""
+    yield unit.name
+    for need in unit.needs:
+        yield from _leading(units[need], units)
+
+
+def _advice(failed: str, last: Attempt) -> str:
+    if last.kind != "diverged":
+        return "everything else is kept: change what it says, and start again"
+    train = "give another folder and other settings of the training, such as a lower learning rate"
+    if failed.endswith(f"/{BASELINE}"):
+        return train
+    return f"everything else is kept: deliver another stage with `final`, or {train}"
 
 
 def final_name(config: TrainingConfig) -> str:

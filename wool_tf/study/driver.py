@@ -229,8 +229,9 @@ def _attempt(unit: Unit, folder: Path, beat: Heartbeat) -> None:
         raise
     except Divergence as error:
         units.note_failure(unit, folder, Attempt("diverged", str(error)))
+    except WoolError as error:
+        units.note_failure(unit, folder, Attempt("mistake", str(error)))
     except Exception as error:  # Whatever it is, the other units can go on.
-        known = isinstance(error, WoolError)
-        reason = str(error) if known else f"{type(error).__name__}: {in_one_line(error)}"
-        units.note_failure(unit, folder, Attempt("error", reason, "" if known else traceback.format_exc()))
+        reason = f"{type(error).__name__}: {in_one_line(error)}"
+        units.note_failure(unit, folder, Attempt("error", reason, traceback.format_exc()))
     progress.end(unit, folder)

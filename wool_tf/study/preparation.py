@@ -69,6 +69,11 @@ def prepare(request: Request, source: CropSource, out: Path, team: Workers) -> P
     folds = grid.split(first, images)
     trained = [parts[: first.first_folds or None] for parts in folds]
     _import_keras(request.delivers)
+    if request.protocol is None:
+        from wool_tf.training import methods
+
+        for config in request.configs:
+            methods.check(config)
     curves = out / "tensorboard" if team.tensorboard else None
     if request.delivers:
         chains = delivery_units.plan(first, images, crops.native, trained, out / UNITS, team.keep_checkpoints)

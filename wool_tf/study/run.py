@@ -12,8 +12,17 @@ from pathlib import Path
 
 from wool_tf.data.crop_reading import CropReading
 from wool_tf.data.run_document import RunBinding
-from wool_tf.errors import WoolError
-from wool_tf.study import assemble, baselines, driver, estimate, preparation, results, run_binding, workers
+from wool_tf.study import (
+    assemble,
+    baselines,
+    delivery_units,
+    driver,
+    estimate,
+    preparation,
+    results,
+    run_binding,
+    workers,
+)
 from wool_tf.study.crop_source import CropSource
 from wool_tf.study.driver import Outcome, Status
 from wool_tf.study.evidence import Evidence
@@ -67,8 +76,8 @@ def run(
         The Study, which is also in `NAME.json` of the folder. It lists units that failed.
 
     Raises:
-        WoolError: the data, a setting or the folder is not as it must be, or a network of a delivery could not be
-            trained.
+        WoolError: the data, a setting or the folder is not as it must be, or a network that a delivery needs could
+            not be trained.
     """
     # The machines of a cluster have other working directories; the report names the folder as it was given.
     given, out = out, out.absolute()
@@ -91,7 +100,7 @@ def _concluded(
     """The results and the model of a study whose units are done."""
     images = prepared.images
     if request.delivers:
-        _check_complete(outcome)
+        delivery_units.check(request.configs[0], prepared.chains, outcome)
     evidence = Evidence(images, prepared.trained, outcome.records, request.rules)
     compared = baselines.judged(request.configs, evidence)
     study = assemble.study(
@@ -124,14 +133,6 @@ def plan(request: Request, source: CropSource, out: Path, team: Workers) -> Work
     jobs = team.jobs if team.scheduler is None else max(1, workers.workers(team.scheduler))
     works = estimate.works(request.configs, len(prepared.images.labels), left)
     return Workload(sum(map(len, prepared.chains)), done, by_name, jobs, estimate.makespan(works, jobs))
-
-
-def _check_complete(outcome: Outcome) -> None:
-    for name, attempts in outcome.failures.items():
-        raise WoolError(
-            f"{name}: {attempts[-1].reason} ({len(attempts)} attempts); everything else is kept: change what it "
-            "says, in a new folder if that is a setting of the training, or start again"
-        )
 
 
 def _binding(request: Request, prepared: Prepared) -> RunBinding:

@@ -19,11 +19,13 @@ from wool_tf.settings import Binds
 from wool_tf.training.config import BEFORE, TrainingConfig
 
 CHOICES = settings.binding(TrainingConfig, "choice")
-"""Settings that say which units there are, and not what the result of one is: a run may go on with others."""
+"""Settings that say which units there are, and not what the result of one is: a run may go on with others. Only the
+number of rounds binds hard pruning by the recipe `latency`, which divides its way among them."""
 _OF_PRUNING: tuple[Binds, ...] = ("hard", "asfp", "pruning")
 """Kinds of settings that bind a folder once something was pruned in it in this way: a baseline does not depend on
 them."""
 _TABLE = "latency_table"
+_ROUNDS = "rounds"
 
 
 def of(
@@ -118,17 +120,19 @@ def _binding(config: TrainingConfig) -> dict:
         # Where the file lies makes no difference, and with other recipes it changes no network.
         table = Path(config.latency_table) if config.recipe == latency.RECIPE else None
         bound[_TABLE] = files.sha256(table) if table and table.is_file() else ""
+    if config.rounds and config.recipe == latency.RECIPE:
+        bound[_ROUNDS] = config.rounds
     return bound
 
 
 def _check_same(found: RunBinding, ours: RunBinding, out: Path) -> None:
     """Raises BadSetting where the run of a folder differs from this one."""
-    unbound = _unbound(found)
+    unbound, known = _unbound(found), BEFORE | found.settings
     for name, value in ours.settings.items():
-        before = found.settings.get(name, BEFORE.get(name))
+        before = known.get(name)
         if before != value and name not in unbound:
-            had = " ".join(as_text(before)[:60].split())
-            raise BadSetting(name, value, f"the run in {out} has {had}; choose another folder")
+            had = f"has {' '.join(as_text(before)[:60].split())}" if name in known else "does not say its own"
+            raise BadSetting(name, value, f"the run in {out} {had}; choose another folder")
     # Other processors round differently; a remark says so, and the run goes on.
     for name, value in vars(ours).items():
         before = getattr(found, name)
@@ -141,8 +145,9 @@ def _check_same(found: RunBinding, ours: RunBinding, out: Path) -> None:
 
 def _unbound(found: RunBinding) -> set[str]:
     """Settings of the kinds of pruning of which the run has no result so far."""
-    kinds = (settings.binding(TrainingConfig, kind) for kind in _OF_PRUNING)
-    return {name for names in kinds if not found.settings.keys() & set(names) for name in names}
+    kinds = {kind: settings.binding(TrainingConfig, kind) for kind in _OF_PRUNING}
+    kinds["hard"] += (_ROUNDS,)
+    return {name for names in kinds.values() if not found.settings.keys() & set(names) for name in names}
 
 
 def claim_folds(out: Path, parts: Sequence[Sequence[np.ndarray]]) -> None:

@@ -1,7 +1,7 @@
 """How long the networks of the delivered chain take on this machine, by the board's own benchmark program."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wool_board.benchmark.document import BenchmarkDocument
@@ -49,17 +49,20 @@ class TimedFiles(BenchmarkDocument):
         return tuple(found)
 
 
-def of_chain(config: TrainingConfig, tflite: Mapping[str, Path], first: Path) -> dict[str, ChainModel]:
+def of_chain(
+    config: TrainingConfig, stages: Sequence[str], tflite: Mapping[str, Path], first: Path
+) -> dict[str, ChainModel]:
     """The delivered files, and between them every other pruned network.
 
     Arguments:
         config: TrainingConfig.
+        stages: that are complete, and whose networks are there.
         tflite: files of the unpruned network, the delivered one, and that in int8, by name.
         first: folder of the first fold, whose networks are kept.
     """
     named = zip(tflite.items(), (BASELINE, config.final, f"{config.final}{INT8}"), strict=True)
     unpruned, *delivered = ((name, ChainModel(stage, path)) for (name, path), stage in named)
-    others = (stage for stage in config.stages if stage.startswith(PRUNED) and stage != config.final)
+    others = (stage for stage in stages if stage.startswith(PRUNED) and stage != config.final)
     between = [(f"{stage}-float32", ChainModel(stage, first / f"{stage}.safetensors")) for stage in others]
     return dict([unpruned, *between, *delivered])
 

@@ -11,6 +11,7 @@ from wool_tf.networks.unit_records import Attempt, Result, UnitRecord
 from wool_tf.progress import Progress
 
 ATTEMPTS = 2
+"""At what may go well another time: a mistake of the user is made once."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +147,7 @@ def _exhausted(unit: Unit, folder: Path, ignore_machine_failures: bool = False) 
     if ignore_machine_failures:
         kinds = [kind for kind in kinds if kind == "diverged"]
     # By kind: how often training may diverge must not depend on how often the machine fails.
-    return any(kinds.count(kind) >= ATTEMPTS for kind in kinds)
+    return "mistake" in kinds or any(kinds.count(kind) >= ATTEMPTS for kind in kinds)
 
 
 def _note(unit: Unit, folder: Path, found: tuple[Attempt, ...]) -> None:

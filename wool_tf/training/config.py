@@ -123,7 +123,13 @@ class TrainingConfig:
         below=1,
         binds="choice",
     )
-    rounds: int = setting(3, "Rounds of hard pruning.", at_least=0, binds="choice")
+    rounds: int = setting(
+        3,
+        "Rounds of hard pruning. A folder whose recipe is `latency` keeps their number, on which the widths of each "
+        "depend.",
+        at_least=0,
+        binds="choice",
+    )
     recipe: str = setting(
         "paper-table3",
         "What a round removes: `paper-text` 30 % of every layer, `paper-table3` what the paper's Table III contains, "

@@ -50,6 +50,7 @@ class TrainingStage:
     Attributes:
         name: of records and columns: `baseline`, `hard1`, `asfp30`.
         title: what a reader calls it.
+        setting: name of the setting that asks for it.
         after: name of the stage that it continues, or None where it starts from the initial weights.
         method: trains the network of a fold, writes its checkpoint and returns the Result.
         spec: of the resulting network.
@@ -62,6 +63,7 @@ class TrainingStage:
 
     name: str
     title: str
+    setting: str
     after: str | None
     method: Callable[["TrainingStage", Fold, TrainingConfig, Progress], Result]
     spec: ResNetSpec
@@ -75,6 +77,11 @@ class TrainingStage:
     def reads(self) -> tuple[str, ...]:
         """Names of the stages whose networks it needs."""
         return tuple(dict.fromkeys(name for name in (self.after, self.teacher) if name is not None))
+
+    @property
+    def networks(self) -> tuple[ResNetSpec, ...]:
+        """Specs of the networks that are trained."""
+        return (self.trained, self.spec) if self.consolidation else (self.trained,)
 
     def run(self, fold: Fold, settings: TrainingConfig, progress: Progress) -> Result:
         """Does the stage for a fold: writes its checkpoint and returns the Result."""
@@ -90,31 +97,45 @@ class TrainingStage:
 def stages(settings: TrainingConfig) -> list[TrainingStage]:
     """The stages of a run, each after the one that it continues."""
     full = settings.initial_spec
-    listed = [TrainingStage("baseline", "Baseline", None, baseline, full, full, settings.epochs)]
-    listed += _rounds(settings, "hard", "Hard pruning, round {}", hard)
+    listed = [TrainingStage("baseline", "Baseline", "weights", None, baseline, full, full, settings.epochs)]
+    listed += _rounds(settings, "hard", "Hard pruning, round {}", "rounds", hard)
     for name, rate in zip(settings.stages[len(listed) :], settings.asfp_rates, strict=False):
         spec = plan.pruned(full, _asfp_recipe(settings, rate))
         method = functools.partial(asfp, goal=rate)
         epochs = settings.asfp_epochs, settings.asfp_finetune_epochs
-        listed.append(TrainingStage(name, f"ASFP, {100 * rate:g} %", None, method, spec, full, *epochs))
+        title = f"ASFP, {100 * rate:g} %"
+        listed.append(TrainingStage(name, title, "asfp_rates", None, method, spec, full, *epochs))
     if "random" in settings.controls:
-        listed += _rounds(settings, "random", "Random filters, round {}", functools.partial(hard, measure="random"))
+        method = functools.partial(hard, measure="random")
+        listed += _rounds(settings, "random", "Random filters, round {}", "controls", method)
     if "scratch" in settings.controls:
         spec, title = listed[settings.rounds].spec, f"Round {settings.rounds} from scratch"
-        listed.append(TrainingStage(settings.stages[-1], title, None, scratch, spec, spec, settings.epochs))
+        named = settings.stages[-1], title, "controls"
+        listed.append(TrainingStage(*named, None, scratch, spec, spec, settings.epochs))
     return listed
 
 
-def _rounds(settings: TrainingConfig, name: str, title: str, method: Callable) -> list[TrainingStage]:
+def check(settings: TrainingConfig) -> None:
+    """Checks, before anything is trained, that every stage can be.
+
+    Raises:
+        BadSetting: a network is too narrow for the backend.
+    """
+    for stage in stages(settings):
+        for flaw in filter(None, map(trainer.stem_flaw, stage.networks)):
+            rule = f"{stage.name} cannot be trained ({flaw}); {trainer.WIDER}"
+            raise BadSetting(stage.setting, getattr(settings, stage.setting), rule)
+
+
+def _rounds(settings: TrainingConfig, name: str, title: str, asked_by: str, method: Callable) -> list[TrainingStage]:
     listed, spec, before = [], settings.initial_spec, "baseline"
     taught = (before, spec) if settings.distillation else (None, None)
     for number, recipe in enumerate(recipes.of_rounds(settings), start=1):
         trained, spec = spec, plan.pruned(spec, recipe)
         trained = spec if settings.finetune == "compact" else trained
         epochs, work = settings.finetune_epochs, functools.partial(method, recipe=recipe)
-        listed.append(
-            TrainingStage(f"{name}{number}", title.format(number), before, work, spec, trained, epochs, 0, *taught)
-        )
+        named = f"{name}{number}", title.format(number), asked_by
+        listed.append(TrainingStage(*named, before, work, spec, trained, epochs, 0, *taught))
         before = listed[-1].name
     return listed
 

@@ -32,6 +32,8 @@ fewer, a process that goes from fold to fold would build and trace them all agai
 LEAST_STEM = 8
 """Channels of the first convolution from which on oneDNN's gradient is right. With one channel to read and 6 or fewer
 to write it writes beyond its memory, which ends the process sooner or later (TensorFlow 2.21)."""
+WIDER = "remove less (fewer rounds, a lower rate, align=8), or set TF_ENABLE_ONEDNN_OPTS=0"
+"""What to do about a network with fewer."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +130,8 @@ def train(
         Divergence: the loss or a weight was not finite.
         WoolError: the network is too narrow for the backend.
     """
-    _check_stem(spec)
+    if flaw := stem_flaw(spec):
+        raise WoolError(f"{flaw}; {WIDER}")
     model = compiled(spec, course.optimizer, course.weight_decay, mask is not None, teacher.share if teacher else 0.0)
     _load(model, weights, mask)
     _reset(model.optimizer)
@@ -155,14 +158,13 @@ def train(
     return trained, watch.history
 
 
-def _check_stem(spec: ResNetSpec) -> None:
+def stem_flaw(spec: ResNetSpec) -> str | None:
+    """Why the backend cannot train a network, as far as its widths say it, or None."""
     first = next(iter(spec.convolutions()))
     width = spec.width(first.writes)
     if width < LEAST_STEM and keras.backend.backend() == "tensorflow" and environment.arithmetic()["onednn"]:
-        raise WoolError(
-            f"{first.name}: has {width} channels, and oneDNN cannot train fewer than {LEAST_STEM}; remove less (fewer "
-            "rounds, a lower rate, align=8), or set TF_ENABLE_ONEDNN_OPTS=0"
-        )
+        return f"{first.name}: has {width} channels, and oneDNN cannot train fewer than {LEAST_STEM}"
+    return None
 
 
 def logits(

@@ -39,9 +39,8 @@ def run(options: ExportOptions) -> int:
     schema.check_store(options.store)
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
         raise WoolError(f"{options.out}: is there already; give another folder, or an empty one")
-    if options.out.resolve() == Path.cwd():
-        # It is made beside and takes the place of the empty one, in which a shell must not be.
-        raise WoolError(f"{options.out}: is the folder in which this runs; give another one")
+    if flaw := atomic_file.folder_flaw(options.out):
+        raise WoolError(f"{options.out}: {flaw}")
     try:
         found = collect(options.store)
     except (OSError, sqlite3.Error) as error:
@@ -50,7 +49,7 @@ def run(options: ExportOptions) -> int:
     if not crops:
         raise Unusable("store", options.store, _nothing(found))
     try:
-        _write(options.out.resolve(), found, crops)
+        _write(options.out, found, crops)
     except OSError as error:
         raise WoolError(f"{options.out}: cannot be written ({error.strerror or error})") from None
     print(_told(options.out, found, crops))
