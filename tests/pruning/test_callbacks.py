@@ -1,5 +1,6 @@
 """Both schedules within `fit`: when they prune, what stays away, what grows back, what is removed in the end."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -201,6 +202,13 @@ def test_hard_pruning_needs_masks():
     expected = r"^model: needs masks \(wool_tf.pruning.layers.masked\), it is a ResNet$"
     with pytest.raises(WoolError, match=expected):
         fit(ResNet(SPEC), HardPruning(Recipe(0.3)), epochs=1)
+
+
+def test_soft_pruning_refuses_other_networks_before_the_first_step():
+    other = keras.Sequential([keras.Input((32, 32, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    with pytest.raises(WoolError, match=r"^model: must be a ResNet of wool_tf, masked or not, it is a Sequential$"):
+        fit(other, AsymptoticSoftPruning(Recipe(0.3)), epochs=1)
+    assert other.optimizer.iterations == 0
 
 
 def test_soft_pruning_of_a_network_without_masks_says_what_to_remove():

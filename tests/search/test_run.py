@@ -11,7 +11,7 @@ pytest.importorskip("optuna", reason="needs the extra search")
 import scored_units
 
 import scripts
-from wool_tf import records
+from wool_tf import environment, records
 from wool_tf.errors import WoolError
 from wool_tf.search import outcome
 from wool_tf.search import run as searching
@@ -71,7 +71,7 @@ def test_a_training_that_runs_off_is_a_failed_trial(go):
 
 
 def test_a_network_that_is_too_narrow_is_a_failed_trial_before_anything_is_trained(go, monkeypatch):
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(environment, "onednn", lambda: True)
     monkeypatch.setattr(trainer, "LEAST_STEM", 64)
     with pytest.raises(WoolError, match=r"the last failed: rounds=1: hard1 cannot be trained"):
         go(search=dataclasses.replace(SEARCH, trials=1))
@@ -89,6 +89,6 @@ def test_mistakes_are_told_in_a_line(go):
 
 def test_optuna_is_asked_for_before_anything_is_read(go, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(WoolError, match=r"^search.py: needs Optuna; install wool_tf\[search\]$"):
+    with pytest.raises(WoolError, match=r"^search.py: needs Optuna; .*pip install .*'\.\[search\]'$"):
         go()
     assert go.said() == []

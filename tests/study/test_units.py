@@ -1,7 +1,10 @@
 """Which units a protocol has, and that their folds are those of a cross-validation."""
 
 import dataclasses
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -216,7 +219,7 @@ def test_folds_that_cannot_be_written_again_count_as_none(tmp_path):
 
 
 def test_another_way_to_compute_is_refused_and_another_processor_is_said(images, tmp_path, monkeypatch):
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(environment, "onednn", lambda: True)
     monkeypatch.setattr(environment, "processor", lambda: "slow one (avx2)")
     assert claim(tmp_path, [SETTINGS], images) is None
     assert claim(tmp_path, [SETTINGS], images) is None
@@ -224,12 +227,23 @@ def test_another_way_to_compute_is_refused_and_another_processor_is_said(images,
     remark = claim(tmp_path, [SETTINGS], images)
     assert "slow one (avx2)" in remark and "fast one (avx2, avx512f)" in remark
     assert records.read(tmp_path / "run.json")["processors"] == ["slow one (avx2)", "fast one (avx2, avx512f)"]
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "true")
-    assert claim(tmp_path, [SETTINGS], images)
-    for name, value in (("TF_ENABLE_ONEDNN_OPTS", "0"), ("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")):
-        with monkeypatch.context() as patch, pytest.raises(WoolError, match="other arithmetic"):
-            patch.setenv(name, value)
-            claim(tmp_path, [SETTINGS], images)
+    with monkeypatch.context() as patch, pytest.raises(WoolError, match="other arithmetic"):
+        patch.setattr(environment, "onednn", lambda: False)
+        claim(tmp_path, [SETTINGS], images)
+    with monkeypatch.context() as patch, pytest.raises(WoolError, match="other arithmetic"):
+        patch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+        claim(tmp_path, [SETTINGS], images)
+
+
+@pytest.mark.parametrize("switched", ["0", "1"])
+def test_onednn_is_recorded_as_tensorflow_has_it_whatever_the_variable_says_later(switched):
+    code = (
+        "import tensorflow, os; os.environ['TF_ENABLE_ONEDNN_OPTS'] = str(1 - int(os.environ['TF_ENABLE_ONEDNN_OPTS']))"
+    )
+    told = f"{code}; from wool_tf import environment; print(environment.arithmetic()['onednn'])"
+    given = os.environ | {"TF_ENABLE_ONEDNN_OPTS": switched}
+    result = subprocess.run([sys.executable, "-c", told], env=given, capture_output=True, text=True)
+    assert result.stdout.strip() == str(switched == "1"), result.stderr
 
 
 @pytest.mark.parametrize("package", ["keras", "numpy", "ai-edge-litert"])

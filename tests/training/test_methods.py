@@ -9,6 +9,7 @@ import functools
 import numpy as np
 import pytest
 
+from wool_tf import environment
 from wool_tf.data.dataset import Dataset
 from wool_tf.errors import BadSetting, Divergence
 from wool_tf.networks import scoring
@@ -386,9 +387,9 @@ def test_a_network_that_gives_no_number_is_no_result(dataset, tmp_path, monkeypa
 def test_a_stage_that_cannot_be_trained_is_known_beforehand(changes, message, monkeypatch):
     """Of 20 channels 14, 10, 7 and 5 are left; oneDNN trains 8 or more."""
     settings = narrow(**changes)
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setattr(environment, "onednn", lambda: False)
     methods.check(settings)
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(environment, "onednn", lambda: True)
     if message is None:
         methods.check(settings)
     else:

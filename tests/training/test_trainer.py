@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from wool_tf import environment
 from wool_tf.errors import Divergence, WoolError
 from wool_tf.networks import scoring
 from wool_tf.networks import weights as network_weights
@@ -170,10 +171,10 @@ def test_a_loss_that_is_not_finite_stops_the_training(images):
 def test_a_network_that_onednn_cannot_train_is_refused(images, monkeypatch):
     """Below eight channels its gradient of the first convolution writes beyond its memory."""
     narrow = SPEC.resized({"layer1": 7})
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    monkeypatch.setattr(environment, "onednn", lambda: True)
     with pytest.raises(WoolError, match=r"^conv1: has 7 channels, and oneDNN cannot train fewer than 8; remove less"):
         trainer.train(narrow, network_weights.initial(narrow, 0), images, LABELS, ALL, course(), 0, lambda *_: None)
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setattr(environment, "onednn", lambda: False)
     assert trainer.stem_flaw(narrow) is None
 
 

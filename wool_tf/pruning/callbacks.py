@@ -11,6 +11,7 @@ import keras
 from wool_tf import seeds
 from wool_tf.errors import WoolError
 from wool_tf.networks import weights as network_weights
+from wool_tf.networks.resnet import ResNet
 from wool_tf.pruning import importance, plan
 from wool_tf.pruning.compaction import gather
 from wool_tf.pruning.importance import Examples
@@ -103,13 +104,17 @@ class AsymptoticSoftPruning(_Pruning):
         plan: Plan. What stayed when filters were zeroed or masked last; None before the end of the first epoch.
 
     Raises:
-        WoolError: the measure is no norm.
+        WoolError: the measure is no norm, or, as the training begins, the model is no network of wool_tf.
     """
 
     def __init__(self, recipe: Recipe):
         super().__init__(recipe)
         if recipe.importance not in ("l1", "l2"):
             raise WoolError(f"importance: soft pruning ranks filters by l1 or l2, got {recipe.importance!r}")
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if not isinstance(self.model, ResNet):
+            raise WoolError(f"model: must be a ResNet of wool_tf, masked or not, it is a {type(self.model).__name__}")
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         rates = [asymptotic(epoch, self.params["epochs"], goal) for goal in self.recipe.by_stack]
