@@ -1,5 +1,7 @@
 """Importance of filters, by hand, by brute force and by finite differences."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,21 @@ def test_taylor_names_the_backends_that_it_knows(arrays, monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "torch")
     with pytest.raises(WoolError, match="^taylor: works on the Keras backends tensorflow and jax, not torch$"):
         importance.scores(arrays, SPEC, "taylor", examples=(pictures(SPEC), np.zeros(3, int)))
+
+
+def test_taylor_leaves_no_tensor_behind(arrays):
+    """TensorFlow's tape keeps gradients for good where it computes eagerly: megabytes of every round."""
+    pytest.importorskip("tensorflow")
+    images = pictures(SPEC, 3)
+
+    def tensors() -> int:
+        gc.collect()
+        return sum(type(kept).__name__ == "EagerTensor" for kept in gc.get_objects())
+
+    importance.scores(arrays, SPEC, "taylor", examples=(images, np.zeros(3, int)))
+    before = tensors()
+    importance.scores(arrays, SPEC, "taylor", examples=(images, np.ones(3, int)))
+    assert tensors() == before
 
 
 def test_random_is_seeded_and_blind(arrays):

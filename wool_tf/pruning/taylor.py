@@ -59,8 +59,14 @@ def scores(
     return {name: values / len(images) for name, values in total.items()}
 
 
-# The folds of a run ask for the same few networks, one for each round. `trainer.clear` forgets these, too.
+# The folds of a run ask for the same few networks, one for each round.
 network = functools.lru_cache(maxsize=4)(MaskedResNet)
+
+
+def clear() -> None:
+    """Forgets the networks that are kept."""
+    network.cache_clear()
+    _by_tensorflow.cache_clear()
 
 
 def _derivatives(model: MaskedResNet) -> Derivatives:
@@ -74,12 +80,16 @@ def _losses(labels: keras.KerasTensor, logits: keras.KerasTensor) -> keras.Keras
     return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
+@functools.lru_cache(maxsize=4)
 def _by_tensorflow(model: MaskedResNet) -> Derivatives:
     import tensorflow as tf
 
     masks = model.masks()
     taps = keras.Model(model.input, [*(mask.output for mask in masks.values()), model.output])
 
+    # Eagerly, the tape would keep a gradient of every shortcut convolution for good (TensorFlow 2.21), which is
+    # megabytes a round. One graph of the network is kept instead.
+    @tf.function(reduce_retracing=True)
     def derivatives(images: np.ndarray, labels: np.ndarray) -> dict[str, keras.KerasTensor]:
         with tf.GradientTape() as tape:
             *activations, logits = taps(images, training=False)

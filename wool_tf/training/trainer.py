@@ -250,8 +250,9 @@ def compiled(spec: ResNetSpec, optimizer: str, weight_decay: float, masked: bool
 
 def clear() -> None:
     """Forgets the networks that are kept, for callers that change how Keras computes."""
-    for kept in (compiled, _inference, _teachers, taylor.network):
+    for kept in (compiled, _inference, _teachers):
         kept.cache_clear()
+    taylor.clear()
 
 
 def _reset(optimizer: keras.optimizers.Optimizer) -> None:
