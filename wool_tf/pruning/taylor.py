@@ -70,7 +70,7 @@ def clear() -> None:
 
 
 def _derivatives(model: MaskedResNet) -> Derivatives:
-    backends = {"tensorflow": _by_tensorflow, "jax": _by_jax}
+    backends: dict[str, Callable[[MaskedResNet], Derivatives]] = {"tensorflow": _by_tensorflow, "jax": _by_jax}
     if keras.config.backend() not in backends:
         raise WoolError(f"taylor: works on the Keras backends {' and '.join(backends)}, not {keras.config.backend()}")
     return backends[keras.config.backend()](model)
